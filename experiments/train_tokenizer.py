@@ -1,0 +1,61 @@
+"""Train the phrasebook's subword tokenizer and write it beside the task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import tyro
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
+from seq2seq_env.tasks.phrasebook.task import FOLDER
+from seq2seq_env.tasks.tokenizer import END, PADDING, UNKNOWN, Tokenizer
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the tokenizer's training."""
+
+    vocab_size: int = 2_000
+    """Tokens, the three special ones included."""
+    sentences: int = 40_000
+    """Phrasebook sentences to learn the merges from; both languages of each."""
+    seed: int = 1
+    """Of the sentences."""
+    out: Path = FOLDER
+    """Folder that tokenizer.json is written to."""
+
+
+def train(config: Config) -> Tokenizer:
+    """Learn byte-pair merges from both languages; digits are tokens of their own."""
+    random = Random(config.seed)
+    drawn = [draw_sentence(random) for _ in range(config.sentences)]
+    texts = [text for sentence in drawn for text in (sentence.german, sentence.reference)]
+    backend = Backend(models.BPE(unk_token=UNKNOWN))
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Punctuation("isolated")]
+    )
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size - 1, special_tokens=[END, UNKNOWN], show_progress=False, min_frequency=2
+    )
+    backend.train_from_iterator(texts, trainer)
+    backend.add_special_tokens([PADDING])
+    return Tokenizer(backend)
+
+
+def main() -> None:
+    """Train, save, and say what was written."""
+    config = tyro.cli(Config, description=__doc__)
+    tokenizer = train(config)
+    tokenizer.save(config.out)
+    print(f"wrote {config.out / 'tokenizer.json'}: {tokenizer.vocab_size} tokens")
+    print("next: retrain the scorer, which reads the same tokens: python experiments/train_scorer.py")
+
+
+if __name__ == "__main__":
+    main()

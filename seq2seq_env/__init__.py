@@ -1,0 +1,43 @@
+"""The Markov decision process of translation: what is translated, and what a translation is worth.
+
+Importing this package registers ``Seq2SeqTranslate-v0`` with Gymnasium. The names below are imported at first use, so
+that neither the import nor ``gymnasium.make`` waits for a deep-learning library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from gymnasium.envs.registration import register
+
+if TYPE_CHECKING:
+    from seq2seq_env.env import Seq2SeqTranslateEnv
+    from seq2seq_env.scorers import Scorer, load_scorer
+    from seq2seq_env.tasks import load_task
+    from seq2seq_env.tasks.task import Split, Task
+    from seq2seq_env.tasks.tokenizer import Tokenizer
+
+__all__ = ["Scorer", "Seq2SeqTranslateEnv", "Split", "Task", "Tokenizer", "load_scorer", "load_task"]
+
+_MODULES = {
+    "Scorer": "seq2seq_env.scorers",
+    "Seq2SeqTranslateEnv": "seq2seq_env.env",
+    "Split": "seq2seq_env.tasks.task",
+    "Task": "seq2seq_env.tasks.task",
+    "Tokenizer": "seq2seq_env.tasks.tokenizer",
+    "load_scorer": "seq2seq_env.scorers",
+    "load_task": "seq2seq_env.tasks",
+}
+
+register(id="Seq2SeqTranslate-v0", entry_point="seq2seq_env.env:Seq2SeqTranslateEnv")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,36 @@
+"""What a translation is worth: (sources, hypotheses) to scores in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from seq2seq_env.scorers.learned import LearnedScorer
+from seq2seq_env.scorers.pairs import EncodedPair, PairEncoder
+from seq2seq_env.scorers.scorer import Scorer, checked_scores
+
+__all__ = ["SCORERS", "EncodedPair", "LearnedScorer", "PairEncoder", "Scorer", "checked_scores", "load_scorer"]
+
+SCORERS: dict[str, Callable[[str], Scorer]] = {
+    "phrasebook-qe": lambda device: LearnedScorer(Path(__file__).parent / "phrasebook_qe", device=device),
+}
+"""Name to a function of the device that makes the scorer."""
+
+
+def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
+    """The scorer of that name, or the :class:`LearnedScorer` in that folder; its network is loaded at the first score.
+
+    Args:
+        name_or_path: A key of ``SCORERS``, or a folder with a Hugging Face sequence-regression checkpoint.
+        device: Where it computes.
+
+    Raises:
+        ValueError: If it is neither a known name nor a folder.
+        FileNotFoundError: If the folder is not a checkpoint.
+    """
+    name = str(name_or_path)
+    if name in SCORERS:
+        return SCORERS[name](device)
+    if Path(name).is_dir():
+        return LearnedScorer(name, device=device)
+    raise ValueError(f"there is no scorer {name!r}; choose one of {', '.join(SCORERS)}, or name a checkpoint's folder")

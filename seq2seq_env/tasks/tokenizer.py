@@ -1,0 +1,76 @@
+"""Text to token ids and back, shared by source and target."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tokenizers
+from tokenizers import models, pre_tokenizers
+
+END, UNKNOWN, PADDING = "</s>", "<unk>", "<pad>"
+FILE_NAME = "tokenizer.json"
+
+
+class Tokenizer:
+    """A `tokenizers` model whose special tokens lie where Marian puts them.
+
+    End-of-sequence is 0, unknown is 1, padding is the last id and also starts the decoder. CTranslate2's Marian
+    converter relies on exactly this order.
+
+    Args:
+        backend: A `tokenizers.Tokenizer` that holds the three special tokens at those ids.
+
+    Raises:
+        ValueError: If a special token is missing or elsewhere.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self.vocab_size: int = backend.get_vocab_size()
+        self.eos_id, self.unk_id, self.pad_id = 0, 1, self.vocab_size - 1
+        self.start_id = self.pad_id
+        for token, wanted in ((END, self.eos_id), (UNKNOWN, self.unk_id), (PADDING, self.pad_id)):
+            found = backend.token_to_id(token)
+            if found != wanted:
+                raise ValueError(f"token {token!r} has id {found}, not {wanted}; train the tokenizer with Marian's order")
+        self._backend = backend
+        self.fingerprint: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, end-of-sequence appended."""
+        return [[*encoding.ids, self.eos_id] for encoding in self._backend.encode_batch(list(texts))]
+
+    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+        """Text of each token sequence up to its first end-of-sequence, special tokens dropped."""
+        rows = []
+        for row in tokens:
+            ids = [int(token) for token in row]
+            rows.append(ids[: ids.index(self.eos_id)] if self.eos_id in ids else ids)
+        texts: list[str] = self._backend.decode_batch(rows, skip_special_tokens=True)
+        return texts
+
+    def save(self, folder: Path) -> None:
+        """Write ``tokenizer.json`` into ``folder``."""
+        self._backend.save(str(Path(folder) / FILE_NAME))
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Read ``tokenizer.json`` from ``folder``.
+
+        Raises:
+            FileNotFoundError: If the folder holds none.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that a policy or task saved")
+        return cls(tokenizers.Tokenizer.from_file(str(path)))
+
+    @classmethod
+    def from_words(cls, words: Iterable[str]) -> Tokenizer:
+        """A tokenizer with one token for each whitespace-separated word, in the order given."""
+        vocabulary = {token: i for i, token in enumerate([END, UNKNOWN, *dict.fromkeys(words), PADDING])}
+        backend = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+        backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        backend.add_special_tokens([END, UNKNOWN, PADDING])
+        return cls(backend)

@@ -1,0 +1,74 @@
+"""A task and a scorer small enough to reason about by hand, shared by all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seq2seq_env.tasks.task import Oracle, Split, Task
+from seq2seq_env.tasks.tokenizer import Tokenizer
+
+GERMAN = ["eins", "zwei", "drei", "rot", "blau", "haus", "auto", "hund"]
+ENGLISH = ["one", "two", "three", "red", "blue", "house", "car", "dog"]
+
+
+class TinyTask(Task):
+    """Word-for-word translation of three-word phrases: 'zwei rot haus' is 'two red house'."""
+
+    name = "tiny"
+    fingerprint = "tiny-1"
+    max_source_length = 12
+    max_target_length = 12
+    default_scorer = None
+
+    def __init__(self) -> None:
+        numbers, colours, nouns = range(3), range(3, 5), range(5, 8)
+        triples = [(n, c, m) for m in nouns for c in colours for n in numbers]
+        pairs = [(" ".join(GERMAN[i] for i in t), " ".join(ENGLISH[i] for i in t)) for t in triples]
+        pairs += [(f"{GERMAN[c]} {GERMAN[m]}", f"{ENGLISH[c]} {ENGLISH[m]}") for c in colours for m in nouns]
+        pairs += [(GERMAN[i], ENGLISH[i]) for i in range(8)]
+        pairs += [(f"{GERMAN[n]} {GERMAN[m]}", f"{ENGLISH[n]} {ENGLISH[m]}") for n in (0, 1) for m in nouns]
+        cuts = {"train": pairs[:24], "validation": pairs[24:31], "test": pairs[31:]}
+        self._splits = {k: Split(k, [s for s, _ in v], [t for _, t in v]) for k, v in cuts.items()}
+        self.known = dict(pairs)
+        self.tokenizer = Tokenizer.from_words(GERMAN + ENGLISH)
+
+    def split(self, name: str) -> Split:
+        return self._splits[name]
+
+    @property
+    def oracle(self) -> Oracle:
+        return self._exact_match
+
+    def _exact_match(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        exact = [float(self.known.get(s) == h) for s, h in zip(sources, hypotheses, strict=True)]
+        return np.asarray(exact, dtype=np.float32)
+
+
+class OverlapScorer:
+    """Share of distinct words that hypothesis and known reference have in common (Jaccard)."""
+
+    fingerprint = "overlap-1"
+
+    def __init__(self, task: TinyTask) -> None:
+        self.known = task.known
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        scores = []
+        for source, hypothesis in zip(sources, hypotheses, strict=True):
+            wanted, got = set(self.known[source].split()), set(hypothesis.split())
+            scores.append(len(wanted & got) / len(wanted | got))
+        return np.asarray(scores, dtype=np.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_task() -> TinyTask:
+    return TinyTask()
+
+
+@pytest.fixture(scope="session")
+def fake_scorer(tiny_task: TinyTask) -> OverlapScorer:
+    return OverlapScorer(tiny_task)
