@@ -37,7 +37,11 @@ def train(config: Config) -> Tokenizer:
     backend = Backend(models.BPE(unk_token=UNKNOWN))
     backend.normalizer = normalizers.NFC()
     backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Metaspace(), pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Punctuation("isolated")]
+        [
+            pre_tokenizers.Metaspace(),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Punctuation("isolated"),
+        ]
     )
     backend.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(

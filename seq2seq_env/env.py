@@ -224,11 +224,14 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return None
 
     @cached_property
-    def _sources(self) -> list[str]:
-        sources = self.task.split(self.split_name).sources
-        if not sources:
+    def _num_sources(self) -> int:
+        size = self.task.size(self.split_name)
+        if size == 0:
             raise ValueError(f"split {self.split_name!r} of task {self.task.name!r} is empty; choose another split")
-        return sources
+        return size
+
+    def _row(self, index: int) -> tuple[int, str]:
+        return index, self.task.pair(self.split_name, index)[0]
 
     def _choose_source(self, options: Mapping[str, Any]) -> tuple[int, str]:
         unknown = sorted(options.keys() - {"source_index", "source"})
@@ -244,15 +247,14 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
                 raise ValueError(f"option 'source' is {source!r}; give a sentence to translate")
             return FREE_TEXT, source
         if "source_index" not in options:
-            index = int(self.np_random.integers(len(self._sources)))
-            return index, self._sources[index]
+            return self._row(int(self.np_random.integers(self._num_sources)))
         try:
             index = operator.index(options["source_index"])
         except TypeError:
             raise TypeError(f"option 'source_index' is {options['source_index']!r}; give an int") from None
-        if not 0 <= index < len(self._sources):
-            raise IndexError(f"source_index {index} is not in 0..{len(self._sources) - 1}, split {self.split_name!r}")
-        return index, self._sources[index]
+        if not 0 <= index < self._num_sources:
+            raise IndexError(f"source_index {index} is not in 0..{self._num_sources - 1}, split {self.split_name!r}")
+        return self._row(index)
 
     def _checked_token(self, action: np.int64 | int) -> int:
         try:

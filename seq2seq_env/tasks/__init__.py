@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from seq2seq_env.tasks.task import Oracle, Split, Task
@@ -31,5 +32,10 @@ def load_task(name: str, *, seed: int = 0, **options: Any) -> Task:
     if name not in TASKS:
         raise ValueError(f"there is no task {name!r}; choose one of {', '.join(sorted(TASKS))}")
     module, _, attribute = TASKS[name].partition(":")
-    task: Task = getattr(import_module(module), attribute)(seed=seed, **options)
+    make: type[Task] = getattr(import_module(module), attribute)
+    known = [option for option in signature(make).parameters if option != "seed"]
+    for option in options:
+        if option not in known:
+            raise TypeError(f"task {name!r} has no option {option!r}; it has {', '.join(known)}")
+    task: Task = make(seed=seed, **options)  # type: ignore[call-arg]  # each task has its own options
     return task

@@ -33,7 +33,9 @@ class Tokenizer:
         for token, wanted in ((END, self.eos_id), (UNKNOWN, self.unk_id), (PADDING, self.pad_id)):
             found = backend.token_to_id(token)
             if found != wanted:
-                raise ValueError(f"token {token!r} has id {found}, not {wanted}; train the tokenizer with Marian's order")
+                raise ValueError(
+                    f"token {token!r} has id {found}, not {wanted}; train the tokenizer with Marian's order"
+                )
         self._backend = backend
         self.fingerprint: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
 

@@ -8,7 +8,7 @@ just as right.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from seq2seq_env.tasks.phrasebook.lexicon import Verb
 
@@ -84,7 +84,7 @@ def is_third(person: str) -> bool:
 
 
 def article(word: str) -> str:
-    """ "a" or "an", by the first letter of what follows."""
+    """The article "a" or "an", by the first letter of what follows."""
     return "an" if word[0].lower() in "aeiou" else "a"
 
 
@@ -103,6 +103,8 @@ def _plain(forms: VerbForms, person: str, past: bool, split: bool) -> Group:
 _WANT = VerbForms("want", "wants", "wanted", "wanted", "wanting")
 _HAVE = VerbForms("have", "has", "had", "had", "having")
 _NEED = VerbForms("need", "needs", "needed", "needed", "needing")
+_LIKE = VerbForms("like", "likes", "liked", "liked", "liking")
+_ENJOY = VerbForms("enjoy", "enjoys", "enjoyed", "enjoyed", "enjoying")
 
 
 def _to(helper: VerbForms, base: str, person: str, past: bool, split: bool) -> Group:
@@ -110,7 +112,7 @@ def _to(helper: VerbForms, base: str, person: str, past: bool, split: bool) -> G
     return (auxiliary, f"{rest} to {base}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def verb_groups(
     forms: VerbForms, person: str, tense: str, *, negated: bool, question: bool, progressive: str
 ) -> tuple[Group, ...]:
@@ -174,17 +176,15 @@ def _modal_groups(modal: str, base: str, person: str, negated: bool, split: bool
     raise ValueError(f"no English for the tense {modal!r}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def liking_groups(forms: VerbForms, person: str, *, negated: bool, question: bool) -> tuple[Group, ...]:
     """Renderings of a German verb with "gern": like to, like ...ing, enjoy ...ing."""
     groups = []
     for helper, rest in (
-        ("like", f"to {forms.full(forms.base)}"),
-        ("like", forms.full(forms.progressive)),
-        ("enjoy", forms.full(forms.progressive)),
+        (_LIKE, f"to {forms.full(forms.base)}"),
+        (_LIKE, forms.full(forms.progressive)),
+        (_ENJOY, forms.full(forms.progressive)),
     ):
-        auxiliary, verb = _plain(
-            VerbForms(helper, helper + "s", helper + "d", helper + "d", helper + "ing"), person, False, negated or question
-        )
+        auxiliary, verb = _plain(helper, person, False, negated or question)
         groups.append((auxiliary, f"{verb} {rest}"))
     return tuple(groups)

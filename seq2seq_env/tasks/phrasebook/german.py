@@ -6,7 +6,7 @@ Persons are "1s", "2s", "3m", "3f", "3n", "1p", "2p", "3p" and "formal" (the pol
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from seq2seq_env.tasks.phrasebook.lexicon import Adjective, Noun, Verb
 
@@ -86,13 +86,13 @@ _PRETERITE_STEM = {
 _NUMBERS = ("1s", "2s", "3s", "1p", "2p", "3p")
 
 
-@lru_cache(maxsize=None)
+@cache
 def auxiliary(infinitive: str, person: str) -> str:
     """Present of sein, haben, werden, wissen or a modal verb."""
     return _IRREGULAR_PRESENT[infinitive][_NUMBERS.index(_PERSON_NUMBER.get(person, person))]
 
 
-@lru_cache(maxsize=None)
+@cache
 def preterite(infinitive: str, person: str) -> str:
     """Preterite of sein, haben or a modal verb."""
     stem, number = _PRETERITE_STEM[infinitive], _PERSON_NUMBER.get(person, person)
@@ -101,7 +101,7 @@ def preterite(infinitive: str, person: str) -> str:
     return stem + {"1s": "", "2s": "st", "3s": "", "1p": "n", "2p": "t", "3p": "n"}[number]
 
 
-@lru_cache(maxsize=None)
+@cache
 def present(verb: Verb, person: str) -> str:
     """Present of a full verb, without its separable prefix."""
     infinitive, number = verb.stem_infinitive, _PERSON_NUMBER.get(person, person)
@@ -122,7 +122,7 @@ def present(verb: Verb, person: str) -> str:
     return stem + ("et" if stem.endswith(("t", "d", "ffn", "chn")) else "t")
 
 
-@lru_cache(maxsize=None)
+@cache
 def noun_form(noun: Noun, case: str, plural: bool) -> str:
     """A noun by case and number."""
     if plural:

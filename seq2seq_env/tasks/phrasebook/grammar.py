@@ -62,11 +62,22 @@ def action(random: Random, setting: Setting) -> Clause:
         time = draw_time(random, "future") if setting.timed else None
         tense = tense if time else "past"
     adverb = ("", "")
-    if tense == "present" and time is None and verb.aspect == "action" and not setting.habitual and random.random() < 0.2:
+    if (
+        tense == "present"
+        and time is None
+        and verb.aspect == "action"
+        and not setting.habitual
+        and random.random() < 0.2
+    ):
         adverb = _ADVERBS[random.randrange(len(_ADVERBS))]
     likes = (
-        tense == "present" and not adverb[0] and not setting.habitual and not time and not is_thing(subject)
-        and verb.aspect == "action" and random.random() < 0.12
+        tense == "present"
+        and not adverb[0]
+        and not setting.habitual
+        and not time
+        and not is_thing(subject)
+        and verb.aspect == "action"
+        and random.random() < 0.12
     )
     negated = setting.negatable and not adverb[0] and random.random() < 0.2
     if likes:
@@ -193,9 +204,7 @@ def _assemble(
         return verb_groups(forms, person, english_tense, negated=negative, question=asked, progressive=progressive)
 
     tails = _tails(verb, complements, under_negation=empty_article is not None)
-    readings = [
-        Reading(auxiliary, "not" if negated else adverb[1], rest, tails) for auxiliary, rest in groups(negated)
-    ]
+    readings = [Reading(auxiliary, "not" if negated else adverb[1], rest, tails) for auxiliary, rest in groups(negated)]
     if empty_article is not None:
         plain = _tails(verb, complements, under_negation=False)
         readings += [Reading(auxiliary, "", rest, plain) for auxiliary, rest in groups(False)]
@@ -223,7 +232,9 @@ def _progressive(subject: Phrase, verb: Verb, time: Adverbial | None, adverb: tu
 
 def _german_field(complements: list[_Filled], adverb: str, *, nicht: bool) -> tuple[Segments, Segments]:
     """Unstressed pronouns first; then dative before accusative, "nicht", and what belongs closest to the verb."""
-    pronouns, objects, close = [], [], []
+    pronouns: list[str] = []
+    objects: list[str] = []
+    close: list[str] = []
     for item in sorted(complements, key=lambda item: item.place.kind == "acc"):
         kind, phrase = item.place.kind, item.phrase
         if item.adverbial:
@@ -236,7 +247,7 @@ def _german_field(complements: list[_Filled], adverb: str, *, nicht: bool) -> tu
             (pronouns if isinstance(phrase, Pronoun) else objects).append(phrase.german(case))
     definite = [item.phrase.definite for item in complements if item.phrase and item.place.kind == "acc"]
     particles = [word for word in (adverb, "nicht" if nicht else "") if word]
-    middle = [*objects, *particles] if not adverb or all(definite) and definite else [*particles, *objects]
+    middle = [*objects, *particles] if not adverb or (all(definite) and definite) else [*particles, *objects]
     return tuple(pronouns), (*middle, *close)
 
 
@@ -272,7 +283,8 @@ def _separable(verb: Verb, complements: list[_Filled]) -> bool:
 def _tails(verb: Verb, complements: list[_Filled], *, under_negation: bool) -> tuple[Segments, ...]:
     """English complements in every right order and wording."""
     direct: tuple[str, ...] = ()
-    indirect, others = "", [()]
+    indirect = ""
+    others: list[Segments] = [()]
     alternatives: list[Segments] = [()]
     for item in complements:
         kind, phrase = item.place.kind, item.phrase

@@ -3,195 +3,271 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 from babel.dates import get_month_names
-from num2words import num2words
+
+from seq2seq_env.tasks.phrasebook.lexicon import lexicon
+from seq2seq_env.tasks.phrasebook.quantities import number_words, ordinal_words
 
 Tokens = tuple[str, ...]
 
+_Found = tuple[str, int]
+"""A token and how many tokens it stands for; 0 where nothing was found."""
+
 _TOKEN = re.compile(
-    r"[ap]\.m\.|€?\d+(?:[.,:]\d+)*(?:st|nd|rd|th)?\b|[^\W\d_]+(?:'[^\W\d_]+)*|[^\s\w]|[\d_]+", re.IGNORECASE
+    r"[ap]\.m\.|(?:mrs?|ms)\.|€?\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th)\b)?|[^\W\d_]+(?:'[^\W\d_]+)*|[^\s\w]|_+"
 )
+_PLAIN = re.compile(r"[a-z]+(?: [a-z]+)*")
+_HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
+_DIGITAL = re.compile(r"(\d{1,2})([:.])(\d\d)")
+
 _CONTRACTIONS: dict[str, Tokens] = {
     "can't": ("can", "not"),
     "cannot": ("can", "not"),
     "won't": ("will", "not"),
+    "shan't": ("shall", "not"),
+    "let's": ("let", "us"),
     "o'clock": ("o'clock",),
 }
-_ENDINGS: dict[str, str] = {"n't": "not", "'m": "am", "'re": "are", "'s": "is", "'ll": "will", "'d": "would", "'ve": "have"}
-_CARDINALS = {str(num2words(n)): n for n in range(100)}
-_SMALL = {word: n for word, n in _CARDINALS.items() if "-" not in word}
-_ORDINALS = {str(num2words(n, to="ordinal")): n for n in range(1, 32)} | {
-    str(num2words(n, to="ordinal_num")): n for n in range(1, 32)
+_ENDINGS = {"n't": "not", "'m": "am", "'re": "are", "'s": "is", "'ll": "will", "'d": "would", "'ve": "have"}
+_BETWEEN = frozenset({"not", "never", "already", "often", "always", "sometimes", "rarely", "just", "also"})
+_AFTER_IS = frozenset({"allowed", "supposed", "cancelled", "canceled"})
+_SPELLINGS = {
+    "mr.": "mr",
+    "ms.": "ms",
+    "mrs": "ms",
+    "mrs.": "ms",
+    "neighbor": "neighbour",
+    "neighbors": "neighbours",
+    "harbor": "harbour",
+    "theater": "theatre",
+    "tire": "tyre",
+    "tires": "tyres",
+    "gray": "grey",
+    "cozy": "cosy",
+    "organize": "organise",
+    "organizes": "organises",
+    "organized": "organised",
+    "organizing": "organising",
+    "traveled": "travelled",
+    "traveling": "travelling",
+    "canceled": "cancelled",
+    "canceling": "cancelling",
 }
+"""American spellings by the British ones of the references; "Mrs" is as right as "Ms" for "Frau"."""
+
+_SMALL = {word: number for number in range(100) if "-" not in (word := number_words(number, "en"))}
+_ORDINALS = {word: number for number in range(1, 32) for word in ordinal_words(number)}
 _MONTHS = {name.lower(): number for number, name in get_month_names("wide", locale="en").items()}
-_HYPHENATED = re.compile(r"\b([a-z]+ty)-([a-z]+)\b")
-_PLAIN = re.compile(r"[a-z]+(?: [a-z]+)*")
-_SPECIAL = frozenset(
-    {*_SMALL, *_MONTHS, *_ORDINALS, "past", "to", "euro", "euros", "half", "quarter", "hundred", "a.m.", "p.m.", "o'clock"}
-) - {"to", "past", "may"}
+_EURO = frozenset({"euro", "euros", "eur", "€"})
+_HALVES = {"a.m.": 0, "am": 0, "p.m.": 12, "pm": 12}
+_QUANTITY = frozenset({*_SMALL, *_MONTHS, *_ORDINALS, "half", "quarter", "hundred", "o'clock", "eur"})
+_DIGITS = "€0123456789"
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def normal_form(text: str) -> Tokens:
     """Tokens of English text in one canonical spelling.
 
-    Lower case; contractions written out ("don't" is "do not"); numerals as digits; a clock time is one token
-    ("@3:30" of the twelve-hour dial and morning, "@15:30" of the afternoon), a date another ("@5-3"), a price another
-    ("@€47.50"). Commas between words are free, and final "." and "!" are dropped; "?" stays.
+    Lower case; hyphened words apart; contractions written out ("don't" is "do not"); numerals as digits; a clock time
+    is one token ("@3:30" of the twelve-hour dial and morning, "@15:30" of the afternoon), a date another ("@5-3"), a
+    price another ("@€47.50"). Single commas after words are dropped, and so are a final "." and "!"; "?" stays.
     """
-    lowered = text.lower().replace("’", "'")
+    lowered = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     if "-" in lowered:
-        lowered = _HYPHENATED.sub(r"\1 \2", lowered)
-    if _PLAIN.fullmatch(lowered):
-        tokens = lowered.split(" ")
-    else:
-        tokens = _expanded(_TOKEN.findall(lowered))
-    if any(token in _SPECIAL or token[0] in "€0123456789" for token in tokens) or "may" in tokens:
+        lowered = _HYPHEN.sub(" ", lowered)
+    plain = _PLAIN.fullmatch(lowered) and "cannot" not in lowered
+    raw = lowered.split(" ") if plain else _expanded(_TOKEN.findall(lowered))
+    tokens = [_SPELLINGS.get(token, token) for token in raw]
+    if any(token in _QUANTITY or token[0] in _DIGITS for token in tokens):
         tokens = _merged(tokens)
     return tuple(tokens)
 
 
 def _expanded(raw: list[str]) -> list[str]:
+    """Contractions written out, free commas and the final mark dropped."""
     tokens: list[str] = []
     last = len(raw) - 1
     for index, token in enumerate(raw):
-        if "'" in token and token not in _CONTRACTIONS:
-            for ending, word in _ENDINGS.items():
-                if token.endswith(ending) and len(token) > len(ending):
-                    tokens += [token[: -len(ending)], word]
-                    break
-            else:
-                tokens.append(token)
-        elif token in _CONTRACTIONS:
+        free_comma = token == "," and index > 0 and raw[index - 1] != ","
+        if token in _CONTRACTIONS:
             tokens += _CONTRACTIONS[token]
-        elif token == "," and 0 < index < last and raw[index - 1] != ",":
-            continue
-        elif token in ".!" and index == last and index > 0:
-            continue
-        else:
+        elif "'" in token:
+            tokens += _written_out(token, raw[index + 1 : index + 3])
+        elif not free_comma and not (token in (".", "!") and index == last and index > 0):
             tokens.append(token)
     return tokens
+
+
+def _written_out(token: str, following: Sequence[str]) -> Tokens:
+    """The words of a contraction such as "don't"; "'s" is "has" before a participle."""
+    for ending, word in _ENDINGS.items():
+        if token.endswith(ending) and len(token) > len(ending):
+            if ending == "'s":
+                verb = following[1:2] if following[:1] and following[0] in _BETWEEN else following[:1]
+                word = "has" if verb and verb[0] in _participles() else "is"
+            return (token[: -len(ending)], word)
+    return (token,)
+
+
+@cache
+def _participles() -> frozenset[str]:
+    return frozenset(verb.english[2] for verb in lexicon().verbs) - _AFTER_IS
 
 
 def _merged(tokens: list[str]) -> list[str]:
     """Join the tokens of each number, price, date and clock time."""
     merged: list[str] = []
-    position = 0
-    while position < len(tokens):
-        for read in (_clock, _date, _price, _number):
-            token, length = read(tokens, position)
-            if length:
-                break
-        else:
-            token, length = tokens[position], 1
-        merged.append(token)
-        position += length
+    at = 0
+    while at < len(tokens):
+        found, length = tokens[at], 1
+        if found in _QUANTITY or found in ("a", "the") or found[0] in _DIGITS:
+            for read in (_clock, _date, _price, _number):
+                token, taken = read(tokens, at)
+                if taken:
+                    found, length = token, taken
+                    break
+        merged.append(found)
+        at += length
     return merged
 
 
-def _number(tokens: list[str], at: int) -> tuple[str, int]:
-    """A cardinal in words ("forty seven", "one hundred and twenty") or digits."""
+def _token(tokens: Sequence[str], at: int) -> str:
+    return tokens[at] if at < len(tokens) else ""
+
+
+def _number(tokens: list[str], at: int) -> _Found:
+    """A cardinal in words ("forty seven", "one hundred and twenty") or digits; "one" alone stays a word."""
     value, length = _below_hundred(tokens, at)
-    if length and value == 1 and tokens[at : at + 2] == ["one", "hundred"]:
-        rest, more = _below_hundred(tokens, at + 2 + (tokens[at + 2 : at + 3] == ["and"]))
-        skipped = 2 + (tokens[at + 2 : at + 3] == ["and"] and more > 0)
-        return str(100 + rest), skipped + more
-    if length and not (length == 1 and tokens[at] == "one"):
+    if _token(tokens, at) == "a":
+        value, length = 1, 1
+    if length == 1 and 0 < value < 10 and _token(tokens, at + 1) == "hundred":
+        linked = _token(tokens, at + 2) == "and"
+        rest, more = _below_hundred(tokens, at + 2 + linked)
+        return str(100 * value + rest), 2 + (linked + more if more else 0)
+    if length and tokens[at] not in ("a", "one"):
         return str(value), length
-    token = tokens[at]
-    return (token.replace(",", ""), 1) if token[0].isdigit() else ("", 0)
+    token = _token(tokens, at)
+    return (token.replace(",", ""), 1) if token[:1].isdigit() else ("", 0)
 
 
-def _below_hundred(tokens: list[str], at: int) -> tuple[int, int]:
-    if at >= len(tokens) or tokens[at] not in _SMALL:
+def _below_hundred(tokens: Sequence[str], at: int) -> tuple[int, int]:
+    """Value and length of a numeral in words."""
+    value = _SMALL.get(_token(tokens, at), -1)
+    if value < 0:
         return 0, 0
-    value = _SMALL[tokens[at]]
-    unit = _SMALL.get(tokens[at + 1], 0) if at + 1 < len(tokens) else 0
+    unit = _SMALL.get(_token(tokens, at + 1), 0)
     if value >= 20 and value % 10 == 0 and 0 < unit < 10:
         return value + unit, 2
     return value, 1
 
 
-def _price(tokens: list[str], at: int) -> tuple[str, int]:
+def _below_sixty(tokens: Sequence[str], at: int) -> tuple[int, int]:
+    """Value and length of an hour or a count of minutes, in words or digits."""
+    token = _token(tokens, at)
+    value, length = (int(token), 1) if token.isdecimal() and len(token) < 3 else _below_hundred(tokens, at)
+    return (value, length) if value < 60 else (0, 0)
+
+
+def _price(tokens: list[str], at: int) -> _Found:
+    """As "€47.50", "47.50 euros", "47 euros and 50 cents"."""
     token = tokens[at]
     if token[0] == "€" and len(token) > 1:
         return _amount(token[1:]), 1
-    if token == "€" and at + 1 < len(tokens) and tokens[at + 1][0].isdigit():
+    if token in ("€", "eur") and _token(tokens, at + 1)[:1].isdigit():
         return _amount(tokens[at + 1]), 2
     value, length = _number(tokens, at)
-    if length and tokens[at + length : at + length + 1] in (["euro"], ["euros"]):
-        return _amount(value), length + 1
-    return "", 0
+    if not length or _token(tokens, at + length) not in _EURO:
+        return "", 0
+    length += 1
+    linked = _token(tokens, at + length) == "and"
+    cents, more = _number(tokens, at + length + linked)
+    if more and cents.isdecimal() and _token(tokens, at + length + linked + more) in ("cent", "cents"):
+        return _amount(f"{value}.{int(cents):02d}"), length + linked + more + 1
+    return _amount(value), length
 
 
 def _amount(digits: str) -> str:
     whole, _, cents = digits.replace(",", "").partition(".")
-    return f"@€{whole}" if cents in ("", "00") else f"@€{whole}.{cents}"
+    return f"@€{whole}.{cents.ljust(2, '0')}" if cents.strip("0") else f"@€{whole}"
 
 
-def _date(tokens: list[str], at: int) -> tuple[str, int]:
-    """ "May 3", "May 3rd", "May the third", "3 May", "the third of May"."""
+def _date(tokens: list[str], at: int) -> _Found:
+    """As "May 3", "May 3rd", "May the third", "3 May", "the third of May"."""
     if tokens[at] in _MONTHS:
-        skip = 1 + (tokens[at + 1 : at + 2] == ["the"])
-        day = _day(tokens, at + skip)
-        return (f"@{_MONTHS[tokens[at]]}-{day}", skip + 1) if day else ("", 0)
+        skip = 1 + (_token(tokens, at + 1) == "the")
+        day, length = _day(tokens, at + skip)
+        return (f"@{_MONTHS[tokens[at]]}-{day}", skip + length) if length else ("", 0)
     skip = int(tokens[at] == "the")
-    day = _day(tokens, at + skip)
-    if day:
-        month = at + skip + 1 + (tokens[at + skip + 1 : at + skip + 2] == ["of"])
-        if month < len(tokens) and tokens[month] in _MONTHS:
-            return f"@{_MONTHS[tokens[month]]}-{day}", month + 1 - at
+    day, length = _day(tokens, at + skip)
+    month = at + skip + length
+    month += _token(tokens, month) == "of"
+    if length and _token(tokens, month) in _MONTHS:
+        return f"@{_MONTHS[tokens[month]]}-{day}", month + 1 - at
     return "", 0
 
 
-def _day(tokens: list[str], at: int) -> int:
-    if at >= len(tokens):
-        return 0
-    token = tokens[at]
-    day = int(token) if token.isdecimal() and len(token) < 3 else _ORDINALS.get(token, 0)
-    return day if day <= 31 else 0
+def _day(tokens: Sequence[str], at: int) -> tuple[int, int]:
+    """Day of a month and its length: "3", "3rd", "third", "twenty first"."""
+    token, following = _token(tokens, at), _token(tokens, at + 1)
+    if token in ("twenty", "thirty") and 0 < _ORDINALS.get(following, 0) < 10 and following.isalpha():
+        day, length = _SMALL[token] + _ORDINALS[following], 2
+    else:
+        day, length = int(token) if token.isdecimal() and len(token) < 3 else _ORDINALS.get(token, 0), 1
+    return (day, length) if 1 <= day <= 31 else (0, 0)
 
 
-def _clock(tokens: list[str], at: int) -> tuple[str, int]:
-    """ "3:30 p.m.", "half past three", "(a) quarter to four", "ten (minutes) past three", "three thirty", "three o'clock"."""
-    token = tokens[at]
-    if ":" in token and token[0].isdigit():
-        hour, _, minute = token.partition(":")
-        if not minute.isdecimal():
-            return "", 0
-        half = tokens[at + 1] if at + 1 < len(tokens) else ""
-        if half in ("a.m.", "p.m.", "am", "pm"):
-            return _dial(int(hour) % 12 + (12 if half[0] == "p" else 0), int(minute)), 2
-        return _dial(int(hour), int(minute)), 1
-    skip = int(token == "a" and tokens[at + 1 : at + 2] == ["quarter"])
-    minutes, length = _minutes(tokens, at + skip)
-    if length:
-        link = at + skip + length
-        link += tokens[link : link + 1] == ["minutes"]
-        hour, more = _below_hundred(tokens, link + 1)
-        if more == 1 and 1 <= hour <= 12 and tokens[link] in ("past", "to"):
-            past = tokens[link] == "past"
-            total = hour * 60 + (minutes if past else -minutes)
-            return _dial(((total // 60) - 1) % 12 + 1, total % 60), link + 2 - at
+def _clock(tokens: list[str], at: int) -> _Found:
+    """A clock time, with "a.m." or "p.m." if that follows."""
+    for read in (_digital, _past_or_to, _full_hour, _hour_and_minutes):
+        hour, minute, length = read(tokens, at)
+        if length:
+            half = _HALVES.get(_token(tokens, at + length))
+            if half is not None:
+                return f"@{hour % 12 + half}:{minute:02d}", length + 1
+            return f"@{hour}:{minute:02d}", length
+    return "", 0
+
+
+def _digital(tokens: list[str], at: int) -> tuple[int, int, int]:
+    """As "3:30", "15:30", "3.30 p.m.", "5 p.m."."""
+    token, following = tokens[at], _token(tokens, at + 1)
+    time = _DIGITAL.fullmatch(token)
+    if time and (time[2] == ":" or following in _HALVES):
+        hour, minute = int(time[1]), int(time[3])
+        return (hour, minute, 1) if hour < 24 and minute < 60 else (0, 0, 0)
+    hour, length = _below_sixty(tokens, at)
+    named_half = following in _HALVES and (following != "am" or token.isdecimal())
+    return (hour, 0, length) if length == 1 and 1 <= hour <= 12 and named_half else (0, 0, 0)
+
+
+def _past_or_to(tokens: list[str], at: int) -> tuple[int, int, int]:
+    """As "half past three", "(a) quarter to four", "ten (minutes) past three"."""
+    link = at + (_token(tokens, at) == "a" and _token(tokens, at + 1) == "quarter")
+    named = {"half": 30, "quarter": 15}.get(_token(tokens, link))
+    minutes, length = (named, 1) if named else _below_sixty(tokens, link)
+    link += length
+    link += _token(tokens, link) == "minutes"
+    hour, taken = _below_sixty(tokens, link + 1)
+    if not (length and taken == 1 and 1 <= hour <= 12 and _token(tokens, link) in ("past", "to")):
+        return 0, 0, 0
+    total = hour * 60 + (minutes if tokens[link] == "past" else -minutes)
+    return (total // 60 - 1) % 12 + 1, total % 60, link + 2 - at
+
+
+def _full_hour(tokens: list[str], at: int) -> tuple[int, int, int]:
+    """As "three o'clock"."""
+    hour, length = _below_sixty(tokens, at)
+    on_dial = length == 1 and 1 <= hour <= 12
+    return (hour, 0, 2) if on_dial and _token(tokens, at + 1) == "o'clock" else (0, 0, 0)
+
+
+def _hour_and_minutes(tokens: list[str], at: int) -> tuple[int, int, int]:
+    """As "three thirty", unless that is a price."""
     hour, length = _below_hundred(tokens, at)
-    if length == 1 and 1 <= hour <= 12:
-        if tokens[at + 1 : at + 2] == ["o'clock"]:
-            return _dial(hour, 0), 2
-        minutes, more = _below_hundred(tokens, at + 1)
-        if more and minutes >= 10 and tokens[at - 1 : at] == ["at"]:
-            return _dial(hour, minutes), 1 + more
-    return "", 0
-
-
-def _minutes(tokens: list[str], at: int) -> tuple[int, int]:
-    if tokens[at : at + 1] == ["half"]:
-        return 30, 1
-    if tokens[at : at + 1] == ["quarter"]:
-        return 15, 1
-    return _below_hundred(tokens, at)
-
-
-def _dial(hour: int, minute: int) -> str:
-    return f"@{hour}:{minute:02d}"
+    minute, more = _below_hundred(tokens, at + 1)
+    if length == 1 and 1 <= hour <= 12 and 10 <= minute < 60 and _token(tokens, at + 1 + more) not in _EURO:
+        return hour, minute, 1 + more
+    return 0, 0, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import lru_cache
+from functools import cache
 
 from babel.dates import format_date, get_day_names
 from babel.numbers import format_currency, format_decimal
@@ -12,10 +12,16 @@ from num2words import num2words
 MINUTES_SPOKEN = (0, 5, 10, 15, 20, 30, 40, 45, 50, 55)
 
 
-@lru_cache(maxsize=None)
+@cache
 def number_words(number: int, language: str) -> str:
     """A cardinal number in words."""
     return str(num2words(number, lang=language))
+
+
+@cache
+def ordinal_words(number: int) -> tuple[str, str]:
+    """An English ordinal in words and in digits: ("third", "3rd")."""
+    return str(num2words(number, to="ordinal")), str(num2words(number, to="ordinal_num"))
 
 
 def _hour(hour: int, language: str) -> str:
@@ -23,7 +29,7 @@ def _hour(hour: int, language: str) -> str:
     return "eins" if (hour, language) == (1, "de") else number_words(hour, language)
 
 
-@lru_cache(maxsize=None)
+@cache
 def spoken_time(hour: int, minute: int) -> tuple[str, str]:
     """A clock time as people say it, German and English: ("halb vier", "half past three").
 
@@ -49,7 +55,7 @@ def spoken_time(hour: int, minute: int) -> tuple[str, str]:
     return (f"{number_words(left, 'de')} vor {next_de}", f"{number_words(left, 'en')} to {next_en}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def written_time(hour: int, minute: int) -> tuple[str, tuple[str, ...]]:
     """A time of the 24-hour clock, German and English: ("15:40 Uhr", ("3:40 p.m.", "15:40")).
 
@@ -61,20 +67,20 @@ def written_time(hour: int, minute: int) -> tuple[str, tuple[str, ...]]:
     return (f"{hour}:{minute:02d} Uhr", (f"{(hour - 1) % 12 + 1}:{minute:02d} {half}", f"{hour}:{minute:02d}"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def day_of_month(month: int, day: int) -> tuple[str, str]:
     """A date without its year: ("3. Mai", "May 3"). The year 2024 only serves to have a 29 February."""
     day_in_year = date(2024, month, day)
     return (format_date(day_in_year, "d. MMMM", locale="de"), format_date(day_in_year, "MMMM d", locale="en"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def weekday(index: int) -> tuple[str, str]:
     """A day of the week, Monday is 0."""
     return (get_day_names("wide", locale="de")[index], get_day_names("wide", locale="en")[index])
 
 
-@lru_cache(maxsize=None)
+@cache
 def price(cents: int) -> tuple[str, str]:
     """A price in euros: ("47,50 Euro", "€47.50"); whole euros without decimals."""
     amount = cents / 100

@@ -78,7 +78,7 @@ def draw_person(random: Random, subject: Phrase, *, accusative: bool) -> Phrase:
         person = "3f" if accusative and person == "3p" else person
         taken = subject.person[0] if subject.person != "formal" else "2"
         own = person[0] if person != "formal" else "2"
-        if own != taken or own == "3" and not isinstance(subject, Pronoun):
+        if own != taken or (own == "3" and not isinstance(subject, Pronoun)):
             return Pronoun(person)
     if roll < 0.55:
         name = lexicon().names.draw(random)
@@ -154,7 +154,7 @@ def draw_time(random: Random, kind: str) -> Adverbial | None:
 
 
 def draw_clock(random: Random) -> Adverbial:
-    """ "um halb vier" or "um 15:30 Uhr"."""
+    """A clock time: "um halb vier" or "um 15:30 Uhr"."""
     if random.random() < 0.6:
         minute = MINUTES_SPOKEN[random.randrange(len(MINUTES_SPOKEN))]
         de, en = spoken_time(random.randint(1, 12), minute)
@@ -164,7 +164,7 @@ def draw_clock(random: Random) -> Adverbial:
 
 
 def draw_day(random: Random) -> Adverbial:
-    """ "am Montag" or "am 3. Mai"."""
+    """A day: "am Montag" or "am 3. Mai"."""
     if random.random() < 0.6:
         de, en = weekday(random.randrange(7))
         return Adverbial(f"am {de}", (f"on {en}",), "future")
@@ -240,6 +240,6 @@ def _speaker(random: Random) -> str:
 
 def _owner(random: Random, subject: Phrase) -> str:
     """Whose a thing is: the subject's, where German then leaves no doubt, or else the speaker's."""
-    if subject.person == "3n" or isinstance(subject, NounPhrase) and subject.person == "3p":
+    if subject.person == "3n" or (isinstance(subject, NounPhrase) and subject.person == "3p"):
         return _speaker(random)
     return subject.person if random.random() < 0.75 else "1s"

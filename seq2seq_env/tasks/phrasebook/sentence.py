@@ -10,7 +10,7 @@ from itertools import islice
 
 from seq2seq_env.tasks.phrasebook.clause import Segments
 
-MAX_READINGS = 64
+MAX_READINGS = 1024
 
 _CONTRACTIONS = (
     (re.compile(r"\b(can) ?not\b"), r"\1't"),

@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import accumulate, product
 from random import Random
 
-from seq2seq_env.tasks.phrasebook import german
 from seq2seq_env.tasks.phrasebook.clause import Clause, Segments
 from seq2seq_env.tasks.phrasebook.grammar import Setting, action
 from seq2seq_env.tasks.phrasebook.lexicon import join_prefix, lexicon
@@ -100,10 +99,18 @@ def _request(random: Random) -> Sentence:
     verbs = [verb for verb in lexicon().verbs_of_persons.words if verb.aspect == "action" and verb.frame]
     verb = verbs[min(int(random.expovariate(0.06)), len(verbs) - 1)]
     while True:
-        clause = action(random, Setting(subject=polite, verb=verb, tense="present", timed=False, negatable=False, habitual=True))
-        if not clause.readings[0].middle and clause.readings[0].rest.split()[0] not in ("like", "enjoy") and not _FAMILIAR & set(clause.pronouns):
+        clause = action(
+            random, Setting(subject=polite, verb=verb, tense="present", timed=False, negatable=False, habitual=True)
+        )
+        if (
+            not clause.readings[0].middle
+            and clause.readings[0].rest.split()[0] not in ("like", "enjoy")
+            and not _FAMILIAR & set(clause.pronouns)
+        ):
             break
-    text = " ".join(part for part in (clause.finite, "Sie", *clause.pronouns, "bitte", *clause.middle, clause.closing) if part)
+    text = " ".join(
+        part for part in (clause.finite, "Sie", *clause.pronouns, "bitte", *clause.middle, clause.closing) if part
+    )
 
     def wordings() -> Iterator[Segments]:
         for reading in clause.readings:
@@ -130,7 +137,9 @@ def _because(random: Random) -> Sentence:
 
 def _if(random: Random) -> Sentence:
     condition = draw_clause(random, Setting(tense="present", timed=False, habitual=True, they=True))
-    main = action(random, Setting(tense=random.choice(("present", "können", "müssen", "future")), timed=False, they=True))
+    main = action(
+        random, Setting(tense=random.choice(("present", "können", "müssen", "future")), timed=False, they=True)
+    )
     front = random.random() < 0.6
     if front:
         text = f"Wenn {condition.verb_last()}, {main.verb_first()}."
@@ -160,7 +169,9 @@ def _that(random: Random) -> Sentence:
 
 def _inquiry(random: Random) -> Sentence:
     de, openings, mark = _INQUIRIES[random.randrange(len(_INQUIRIES))]
-    word, wordings = random.choice((("ob", ("whether", "if")), ("wann", ("when",)), ("warum", ("why",)), ("wo", ("where",))))
+    word, wordings = random.choice(
+        (("ob", ("whether", "if")), ("wann", ("when",)), ("warum", ("why",)), ("wo", ("where",)))
+    )
     if word == "ob":
         clause = draw_clause(random, Setting(they=True))
     else:
@@ -193,9 +204,14 @@ def _in_order_to(random: Random) -> Sentence:
     """An errand and its purpose: "Ich gehe zum Markt, um Brot zu kaufen"."""
     verbs = lexicon().verbs_of_persons.words
     errand = random.choice([verb for verb in verbs if verb.stem_infinitive in _ERRANDS and not verb.prefix])
-    aim = random.choice([verb for verb in verbs if verb.aspect == "action" and verb.frame and verb.frame[0].kind == "acc"])
+    aim = random.choice(
+        [verb for verb in verbs if verb.aspect == "action" and verb.frame and verb.frame[0].kind == "acc"]
+    )
     subject = draw_subject(random, they=False)
-    main = action(random, Setting(subject=subject, verb=errand, negatable=False, tense=random.choice(("past", "müssen", "möchten"))))
+    main = action(
+        random,
+        Setting(subject=subject, verb=errand, negatable=False, tense=random.choice(("past", "müssen", "möchten"))),
+    )
     while True:
         purpose = action(random, Setting(subject=subject, verb=aim, tense="future", timed=False, negatable=False))
         if not purpose.readings[0].middle:

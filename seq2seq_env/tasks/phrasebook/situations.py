@@ -9,7 +9,7 @@ from seq2seq_env.tasks.phrasebook import german
 from seq2seq_env.tasks.phrasebook.clause import Clause, Reading, Segments
 from seq2seq_env.tasks.phrasebook.english import VerbForms, be, is_third, verb_groups
 from seq2seq_env.tasks.phrasebook.grammar import Setting
-from seq2seq_env.tasks.phrasebook.lexicon import lexicon
+from seq2seq_env.tasks.phrasebook.lexicon import Noun, lexicon
 from seq2seq_env.tasks.phrasebook.phrases import Adverbial, NounPhrase, Phrase, Pronoun
 from seq2seq_env.tasks.phrasebook.quantities import (
     MINUTES_SPOKEN,
@@ -41,7 +41,14 @@ _COMPLAINTS = (
 )
 _FEELINGS = {"Hunger": "hungry", "Durst": "thirsty", "Angst": "afraid"}
 _WEATHER = (("regnet", "rain"), ("schneit", "snow"), ("hagelt", "hail"))
-_CONDITIONS = (("kalt", "cold"), ("warm", "warm"), ("windig", "windy"), ("sonnig", "sunny"), ("neblig", "foggy"), ("heiß", "hot"))
+_CONDITIONS = (
+    ("kalt", "cold"),
+    ("warm", "warm"),
+    ("windig", "windy"),
+    ("sonnig", "sunny"),
+    ("neblig", "foggy"),
+    ("heiß", "hot"),
+)
 _SUBJECT_CLASSES = frozenset({"ware", "lodging", "dish", "clothing", "room", "device", "sight", "food", "event"})
 _PRICED = frozenset({"ware", "clothing", "dish", "furniture", "machine", "drink"})
 _FOUND_IN_TOWN = frozenset({"place"})
@@ -59,7 +66,11 @@ def predicate(random: Random, setting: Setting) -> Clause:
             noun = words.nouns_of(_SUBJECT_CLASSES).draw(random)
         subject = _definite(random, noun)
     is_person = not isinstance(subject, NounPhrase) or "person" in subject.noun.classes
-    fitting = words.nouns_of(frozenset({"person"})).words[0] if is_person or not isinstance(subject, NounPhrase) else subject.noun
+    fitting = (
+        words.nouns_of(frozenset({"person"})).words[0]
+        if is_person or not isinstance(subject, NounPhrase)
+        else subject.noun
+    )
     choices = words.adjectives_of(fitting)
     assert choices is not None
     adjective = choices.draw(random)
@@ -70,7 +81,9 @@ def predicate(random: Random, setting: Setting) -> Clause:
     nicht = setting.negatable and degree_de != "ziemlich" and random.random() < 0.15
     time = Adverbial("gestern", ("yesterday",), "past") if past and setting.timed and random.random() < 0.2 else None
     middle = _words("nicht" if nicht else "", degree_de, adjective.german)
-    return _being(subject, past, time, middle, "not" if nicht else "", ((" ".join(_words(degree_en, adjective.english)),),))
+    return _being(
+        subject, past, time, middle, "not" if nicht else "", ((" ".join(_words(degree_en, adjective.english)),),)
+    )
 
 
 def cost(random: Random, setting: Setting) -> Clause:
@@ -150,16 +163,18 @@ def complaint(random: Random, setting: Setting) -> Clause:
     form = (german.preterite if past else german.auxiliary)("haben", person)
     tails = tuple((wording,) for wording in wordings)
     if noun in _FEELINGS:
-        readings = (Reading(be(person, past), "", "", ((_FEELINGS[noun],),)),)
+        readings: tuple[Reading, ...] = (Reading(be(person, past), "", "", ((_FEELINGS[noun],),)),)
     else:
         split = setting.question
-        groups = verb_groups(_HAVE, person, "past" if past else "present", negated=False, question=split, progressive="never")
+        groups = verb_groups(
+            _HAVE, person, "past" if past else "present", negated=False, question=split, progressive="never"
+        )
         readings = tuple(Reading(auxiliary, "", rest, tails) for auxiliary, rest in groups)
     return Clause(subject.german("nom"), subject.subject(), form, (), None, (noun,), "", form, readings)
 
 
 def weather(random: Random, setting: Setting) -> Clause:
-    """ "Es regnet", "gestern war es kalt"."""
+    """The weather: "Es regnet", "gestern war es kalt"."""
     past = setting.tense == "past" or (not setting.tense and random.random() < 0.3)
     time = None
     if setting.timed and random.random() < 0.6:
@@ -176,7 +191,7 @@ def weather(random: Random, setting: Setting) -> Clause:
 
 
 def age(random: Random, setting: Setting) -> Clause:
-    """ "Meine Großmutter ist siebenundachtzig Jahre alt"."""
+    """How old somebody is: "Meine Großmutter ist siebenundachtzig Jahre alt"."""
     subject = setting.subject or draw_subject(random, they=setting.they)
     count = random.randint(2, 99)
     number = number_words(count, "en")
@@ -194,9 +209,7 @@ def now(random: Random, setting: Setting) -> Clause:
         return _being(_IT, False, None, _words(word[0], de), word[1], ((en,),))
     de, en = day_of_month(random.randint(1, 12), random.randint(1, 28))
     adverb_de, adverb_en = ("heute", "today") if random.random() < 0.6 else ("morgen", "tomorrow")
-    return Clause(
-        adverb_de, adverb_en, "ist", (), None, (f"der {de}",), "", "ist", (Reading("is", "", "", ((en,),)),)
-    )
+    return Clause(adverb_de, adverb_en, "ist", (), None, (f"der {de}",), "", "ist", (Reading("is", "", "", ((en,),)),))
 
 
 SITUATIONS: tuple[tuple[Callable[[Random, Setting], Clause], float], ...] = (
@@ -214,10 +227,7 @@ SITUATIONS: tuple[tuple[Callable[[Random, Setting], Clause], float], ...] = (
 """The builders with the weights they are drawn by."""
 
 
-def _definite(random: Random, noun: object) -> NounPhrase:
-    from seq2seq_env.tasks.phrasebook.lexicon import Noun
-
-    assert isinstance(noun, Noun)
+def _definite(random: Random, noun: Noun) -> NounPhrase:
     roll = random.random()
     plural = roll > 0.85 and noun.plural is not None
     return NounPhrase(noun, "this" if roll < 0.2 else "def", plural)
@@ -256,9 +266,7 @@ def _measured(
             readings.append(Reading(auxiliary, "", rest, tuple((amount,) for amount in amounts)))
     if also_be:
         readings.append(Reading("is" if is_third(person) else "are", "", "", tuple((amount,) for amount in amounts)))
-    return Clause(
-        subject.german("nom"), subject.subject(), verb, (), None, (amount_german,), "", verb, tuple(readings)
-    )
+    return Clause(subject.german("nom"), subject.subject(), verb, (), None, (amount_german,), "", verb, tuple(readings))
 
 
 def _words(*words: str) -> Segments:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.tasks.phrasebook.noise import corrupted
-from seq2seq_env.tasks.phrasebook.oracle import Reading, quality
+from seq2seq_env.tasks.phrasebook.oracle import Readings, quality
 from seq2seq_env.tasks.phrasebook.sentence import Sentence
 from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.task import SPLITS, Oracle, Split, Task, unknown_split
@@ -74,13 +74,9 @@ class PhrasebookTask(Task):
         self._sentences: dict[str, Sentence] = {}
         self._readings = lru_cache(maxsize=20_000)(self._prepare)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {"seed": self.seed, "noise": self.noise, "sizes": self._sizes}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        sizes, seed, noise = state["sizes"], state["seed"], state["noise"]
-        assert isinstance(sizes, dict) and isinstance(seed, int) and isinstance(noise, float)
-        PhrasebookTask.__init__(self, seed, noise=noise, **{f"{name}_size": size for name, size in sizes.items()})
+    def __reduce__(self) -> tuple[Callable[[], PhrasebookTask], tuple[()]]:
+        sizes = {f"{name}_size": size for name, size in self._sizes.items()}
+        return partial(PhrasebookTask, self.seed, noise=self.noise, **sizes), ()
 
     def size(self, split: str) -> int:
         """Number of sentences in a split."""
@@ -89,8 +85,14 @@ class PhrasebookTask(Task):
         return self._sizes[split]
 
     def pair(self, split: str, index: int) -> tuple[str, str]:
-        """Source and reference by split and row, without drawing the rest of the split."""
-        self.size(split)
+        """Source and reference by split and row, without drawing the rest of the split.
+
+        Raises:
+            ValueError: If there is no such split.
+            IndexError: If it has no such row.
+        """
+        if not 0 <= index < self.size(split):
+            raise IndexError(f"row {index} is outside the {split} split; its rows are 0 to {self.size(split) - 1}")
         sentence = self._sentence(split, index)
         self._sentences[sentence.german] = sentence
         random = Random(f"{self.seed}/{split}/{index}/noise")
@@ -117,7 +119,7 @@ class PhrasebookTask(Task):
         Raises:
             ValueError: If the source is none of this task's.
         """
-        return [" ".join(reading.tokens) for reading in self._readings(source)]
+        return list(dict.fromkeys(" ".join(reading.tokens) for reading in self._readings(source)))
 
     def _judge(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         if len(sources) != len(hypotheses):
@@ -125,7 +127,7 @@ class PhrasebookTask(Task):
         judged = (quality(self._readings(s), h) for s, h in zip(sources, hypotheses, strict=True))
         return np.fromiter(judged, dtype=np.float32, count=len(sources))
 
-    def _prepare(self, source: str) -> tuple[Reading, ...]:
+    def _prepare(self, source: str) -> Readings:
         if source not in self._sentences:
             for split in ("validation", "test", "train"):
                 self.split(split)
@@ -133,10 +135,11 @@ class PhrasebookTask(Task):
                     break
             else:
                 raise ValueError(
-                    f"the oracle does not know the source {source!r}; it judges sources of this task's splits (seed {self.seed})"
+                    f"the oracle does not know the source {source!r}; "
+                    f"it judges sources of this task's splits (seed {self.seed})"
                 )
         sentence = self._sentences[source]
-        return tuple(Reading(segments, sentence.mark) for segments in sentence.readings())
+        return Readings(sentence.readings(), sentence.mark)
 
     def _sentence(self, split: str, index: int) -> Sentence:
         """The first sentence of its stream that belongs to the split and has a fitting length."""

@@ -1,0 +1,194 @@
+"""What every offline-RL agent is: a policy, a loss, and the ways to use it.
+
+Shape letters: B batch, T target length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from agents.policy import Seq2SeqPolicy
+from agents.sampling import draw
+from agents.training import ImproveReport, fit
+from agents.training_config import TrainingConfig
+from buffers import Slice, TokenBatch
+
+AGENTS = {
+    "bc": "agents.bc:BC",
+    "filtered-bc": "agents.filtered_bc:FilteredBC",
+}
+"""Name to ``module:class``; a class is imported when it is asked for."""
+
+FILE_NAME = "agent.json"
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """An agent's options; each agent derives its own, one commented line a field."""
+
+
+class Agent(ABC):
+    """A policy that learns from stored trajectories.
+
+    A subclass is an algorithm: its class docstring is the equation, its :meth:`loss` the same in code, its ``Config``
+    the equation's symbols.
+
+    Attributes:
+        name: What :func:`make_agent` knows it by.
+        filters: Whether the algorithm asks for ``R(x, y) > tau``. Algorithm 1 trains it on
+            ``D_g.select(filter) if agent.filters else D_g``.
+        Config: The agent's options.
+
+    Args:
+        policy: Trained in place; ``policy.clone()`` keeps the one before.
+        config: An instance of ``Config``; None takes the defaults.
+
+    Raises:
+        TypeError: If ``config`` is another agent's.
+    """
+
+    name: ClassVar[str]
+    filters: ClassVar[bool]
+    Config: ClassVar[type[AgentConfig]] = AgentConfig
+
+    def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
+        config = self.Config() if config is None else config
+        if not isinstance(config, self.Config):
+            raise TypeError(f"agent {self.name!r} got a {type(config).__name__}; give a {self.Config.__name__}")
+        self.policy = policy
+        self.config = config
+
+    @abstractmethod
+    def loss(self, batch: TokenBatch) -> NamedTuple:
+        """The loss of one batch, with gradient, and what is worth watching beside it.
+
+        Args:
+            batch: On the policy's device.
+
+        Returns:
+            A named tuple of scalars whose first field is ``loss``; the other fields' names are the metrics' names.
+        """
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What an Improve step trains, keeps the best of and restores; the policy is ``"policy"``."""
+        return {"policy": self.policy.model}
+
+    def improve(
+        self,
+        data: Slice,
+        config: TrainingConfig,
+        evaluate: Callable[[Seq2SeqPolicy], float] | None = None,
+        log: Callable[[str, float, int], None] | None = None,
+    ) -> ImproveReport:
+        """One Improve step: train on ``data`` while ``evaluate`` rises, and keep the best weights.
+
+        Args:
+            data: Already filtered where the agent filters.
+            config: Budgets, learning rate, patience.
+            evaluate: Gives the policy's mean reward on the validation sources; None trains to the budget.
+            log: Called with (metric, value, target tokens so far).
+
+        Raises:
+            ValueError: If the slice is empty.
+            FloatingPointError: If the loss stops being finite; the best weights so far are back in place.
+        """
+        return fit(self, data, config, evaluate, log)
+
+    def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
+        """The policy's likeliest translations; see :meth:`Seq2SeqPolicy.translate`."""
+        return self.policy.translate(sources, num_beams)
+
+    def act(
+        self,
+        observation: Mapping[str, NDArray[np.int64]],
+        *,
+        temperature: float | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> int:
+        """The next token for an observation of ``Seq2SeqTranslate-v0``.
+
+        Args:
+            observation: With ``source`` [S], ``source_length``, ``prefix`` [T] and ``prefix_length``.
+            temperature: None takes the likeliest token; above 0 draws one.
+            rng: What it is drawn with, one number a token; needed with a temperature, useless without.
+
+        Raises:
+            ValueError: If only one of ``temperature`` and ``rng`` is given.
+        """
+        if (temperature is None) != (rng is None):
+            raise ValueError("temperature and rng belong together; give both to sample, neither to be greedy")
+        source, prefix = (
+            observation[key][: np.asarray(observation[f"{key}_length"]).item()].tolist() for key in ("source", "prefix")
+        )
+        scores = self.policy.next_token_scores(source, prefix, 1.0 if temperature is None else temperature)
+        if rng is None:
+            return int(scores.argmax())
+        uniform = torch.tensor([rng.random()], dtype=torch.float32, device=scores.device)
+        return int(draw(scores[None], uniform)[0])
+
+    def save(self, folder: str | Path) -> None:
+        """Write the policy's folder, which :meth:`Seq2SeqPolicy.load` reads too, and ``agent.json`` beside it."""
+        self.policy.save(folder)
+        record = {"agent": self.name, "options": asdict(self.config)}
+        (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Read what :meth:`save` wrote. ``Agent.load`` takes any agent, ``BC.load`` only a BC.
+
+        Raises:
+            FileNotFoundError: If the folder holds no agent.
+            ValueError: If it holds another agent.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that an agent was saved to")
+        record = json.loads(path.read_text())
+        agent = make_agent(record["agent"], Seq2SeqPolicy.load(folder, device), **record["options"])
+        if not isinstance(agent, cls):
+            raise ValueError(f"{str(folder)!r} holds agent {agent.name!r}, not a {cls.__name__}; use Agent.load")
+        return agent
+
+
+def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:
+    """An agent by name.
+
+    Args:
+        name: A key of :data:`AGENTS`.
+        policy: Trained in place.
+        **options: Fields of the agent's ``Config``.
+
+    Raises:
+        ValueError: If there is no such agent or no such option, listing the good ones.
+    """
+    kind = agent_class(name)
+    known = [field.name for field in fields(kind.Config)]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"agent {name!r} has no option {option!r}; it takes {', '.join(known) or 'none'}")
+    return kind(policy, kind.Config(**options))
+
+
+def agent_class(name: str) -> type[Agent]:
+    """The class of a name in :data:`AGENTS`.
+
+    Raises:
+        ValueError: If there is no such agent, listing the good names.
+    """
+    if name not in AGENTS:
+        raise ValueError(f"there is no agent {name!r}; choose one of {', '.join(sorted(AGENTS))}")
+    module, _, attribute = AGENTS[name].partition(":")
+    kind: type[Agent] = getattr(importlib.import_module(module), attribute)
+    return kind

@@ -1,0 +1,95 @@
+"""A policy on disk, as an ordinary Hugging Face folder, and the fingerprint of its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from seq2seq_env.tasks.tokenizer import END, PADDING, UNKNOWN, Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Entries of config.json that say where and with what a model was made, not what it computes.
+PROVENANCE = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
+
+
+def save(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int) -> None:
+    """Write ``config.json``, ``generation_config.json``, ``model.safetensors`` and the tokenizer's two files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        model.save_pretrained(folder)
+    generation = {
+        "bos_token_id": None,
+        "decoder_start_token_id": model.config.decoder_start_token_id,
+        "eos_token_id": model.config.eos_token_id,
+        "max_new_tokens": max_target_length,
+        "pad_token_id": model.config.pad_token_id,
+        "suppress_tokens": [tokenizer.unk_id, tokenizer.pad_id],
+    }
+    _write(folder / "generation_config.json", generation)
+    tokenizer.save(folder)
+    description = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END,
+        "unk_token": UNKNOWN,
+        "pad_token": PADDING,
+        "model_max_length": getattr(model.config, "max_position_embeddings", None),
+    }
+    _write(folder / "tokenizer_config.json", description)
+
+
+def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int]:
+    """Read what :func:`save` wrote: the model, its tokenizer and its ``max_target_length``.
+
+    Raises:
+        FileNotFoundError: If the folder lacks one of the files.
+    """
+    for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"no {name} in {str(folder)!r}; name a folder that a policy was saved to")
+    from transformers import AutoModelForSeq2SeqLM
+
+    generation = json.loads((folder / "generation_config.json").read_text())
+    with _quiet():
+        model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+            folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
+        )
+    return model, Tokenizer.load(folder), int(generation["max_new_tokens"])
+
+
+def fingerprint(model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int) -> str:
+    """Hexadecimal sha256 of everything that a policy's output depends on."""
+    config = {key: value for key, value in model.config.to_dict().items() if key not in PROVENANCE}
+    header = json.dumps([config, tokenizer.fingerprint, max_target_length], sort_keys=True, default=str)
+    digest = hashlib.sha256(header.encode())
+    for name, tensor in sorted(chain(model.named_parameters(), model.named_buffers()), key=lambda pair: pair[0]):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's progress bars, which would tear the caller's own."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,316 @@
+"""The policy: an encoder-decoder that samples, translates and says how likely a translation is.
+
+Shape letters: B batch or sources, S source length, T target length, V vocabulary, N trajectories, L tokens in all.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents import checkpoints
+from agents.decoders import open_decoder
+from agents.inputs import check_targets, check_temperature, encode_sources, pad
+from agents.marian import PolicyConfig, build_marian
+from agents.sampling import Decoded, beam_search, decode, uniforms
+from agents.teacher_forcing import chosen_log_probs, target_logits
+from buffers import Samples, TokenBatch
+from seq2seq_env.tasks.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Rows decoded together. On a CPU more rows fall out of the cache; a GPU is idle with fewer.
+ROWS = {"cpu": 512, "cuda": 4096}
+
+# Logits held at once while targets are scored: 128 MiB of float32.
+LOGITS_AT_ONCE = 2**25
+
+
+class Seq2SeqPolicy:
+    """``pi(y | x)``: a Hugging Face encoder-decoder and the tokenizer of its texts.
+
+    *The distribution.* Sampling at temperature ``T`` draws from ``softmax(logits / T)`` over the vocabulary without
+    padding and without the unknown token: the environment masks padding too, and no writer chooses "unknown". A
+    reference may still hold an unknown token, so :meth:`log_probs` gives it the probability it has with only padding
+    left out; every number stays finite. Evaluation, sampling and training share this one definition.
+
+    *Chance.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the candidate),
+    not on the batch they were written in (up to float rounding at the edge between two tokens).
+
+    Args:
+        model: Any Hugging Face encoder-decoder, in float32.
+        tokenizer: Of both source and target.
+        max_target_length: Tokens after which writing stops, end-of-sequence included.
+
+    Raises:
+        ValueError: If model and tokenizer do not belong together, or the length does not fit the model.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int) -> None:
+        if not 0 < tokenizer.vocab_size <= model.config.vocab_size or model.config.pad_token_id != tokenizer.pad_id:
+            raise ValueError(
+                f"the model knows {model.config.vocab_size} tokens and pads with {model.config.pad_token_id}, the "
+                f"tokenizer {tokenizer.vocab_size} and {tokenizer.pad_id}; load both from one folder"
+            )
+        # T5 has relative positions and no limit.
+        limit = int(getattr(model.config, "max_position_embeddings", sys.maxsize))
+        if not 1 <= max_target_length <= limit:
+            raise ValueError(
+                f"max_target_length is {max_target_length}; the model has positions for 1 to {limit} tokens"
+            )
+        model.train(False)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_target_length = max_target_length
+        self.max_source_length = limit
+        self._blocked = sorted(
+            {tokenizer.pad_id, tokenizer.unk_id, *range(tokenizer.vocab_size, model.config.vocab_size)}
+        )
+
+    @classmethod
+    def from_config(cls, tokenizer: Tokenizer, config: PolicyConfig, seed: int = 0) -> Self:
+        """A small Marian model with random weights.
+
+        Args:
+            tokenizer: Of the task.
+            config: Sizes.
+            seed: Determines the weights; the global generator is left as it was.
+        """
+        return cls(build_marian(tokenizer, config, seed), tokenizer, config.max_target_length)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: If the folder is not a saved policy, naming what it lacks.
+            ValueError: If its model and tokenizer do not belong together.
+        """
+        return cls(*checkpoints.load(Path(folder))).to(device)
+
+    def save(self, folder: str | Path) -> None:
+        """Write an ordinary Hugging Face folder: JSON, safetensors, ``tokenizer.json``; never a pickle."""
+        checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 of configuration, weights and tokenizer as they are now; one pass over the weights."""
+        return checkpoints.fingerprint(self.model, self.tokenizer, self.max_target_length)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device(self.model.device)
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move the weights; returns the policy itself."""
+        module: torch.nn.Module = self.model
+        module.to(device)
+        return self
+
+    def clone(self) -> Self:
+        """A policy with weights of its own, equal now: for keeping the supervised one."""
+        return type(self)(copy.deepcopy(self.model), self.tokenizer, self.max_target_length)
+
+    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+        """Draw ``num_candidates`` translations of every source.
+
+        Args:
+            sources: B sentences.
+            num_candidates: Translations of each.
+            temperature: Divides the logits; above 0.
+            seed: From 0 to 2**64 - 1.
+
+        Returns:
+            N = B * num_candidates trajectories, a source's candidates together, in the order of the sources.
+
+        Raises:
+            ValueError: If a number is out of range, or a source is empty or too long.
+        """
+        if num_candidates < 1:
+            raise ValueError(f"num_candidates is {num_candidates}; give at least 1")
+        check_temperature(temperature)
+        encoded = self._encode(sources)
+        shape = (len(sources), num_candidates, self.max_target_length)
+        tokens, log_prob = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+        lengths, terminated = np.zeros(shape[:2], dtype=np.int64), np.zeros(shape[:2], dtype=np.bool_)
+        for index in self._groups(encoded, num_candidates):
+            uniform = np.stack([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
+            written = self._decode([encoded[i] for i in index], num_candidates, temperature, uniform)
+            assert written.log_prob is not None
+            tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
+            log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
+            lengths[index] = written.lengths.cpu().numpy().reshape(-1, num_candidates)
+            terminated[index] = written.terminated.cpu().numpy().reshape(-1, num_candidates)
+        valid = np.arange(self.max_target_length) < lengths[..., None]
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
+        flat = tokens[valid]
+        return Samples(
+            source_index=np.repeat(np.arange(len(sources), dtype=np.int64), num_candidates),
+            offsets=offsets,
+            tokens=flat,
+            log_prob=log_prob[valid],
+            terminated=terminated.reshape(-1),
+            texts=self.tokenizer.decode(flat[low:high].tolist() for low, high in pairwise(offsets)),
+        )
+
+    def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
+        """The likeliest translation of every source: greedy, or by beam search.
+
+        Raises:
+            ValueError: If ``num_beams`` is below 1, or a source is empty or too long.
+        """
+        if num_beams < 1:
+            raise ValueError(f"num_beams is {num_beams}; give at least 1")
+        encoded = self._encode(sources)
+        texts = [""] * len(sources)
+        for index in self._groups(encoded, num_beams):
+            rows = [encoded[i] for i in index]
+            if num_beams == 1:
+                written = self._decode(rows, 1, 1.0, None).tokens
+            else:
+                with self._evaluating():
+                    written = beam_search(
+                        self.model, *self._pad(rows), num_beams, self.max_target_length, self._blocked
+                    )
+            for i, text in zip(index, self.tokenizer.decode(written.tolist()), strict=True):
+                texts[i] = text
+        return texts
+
+    def log_probs(
+        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[NDArray[np.float32]]:
+        """``log pi(y_t | x, y_<t)`` of every token of given targets.
+
+        Args:
+            sources: B sentences.
+            targets: B token sequences, without start token.
+            temperature: Divides the logits; above 0.
+
+        Returns:
+            B arrays, float32, as long as the targets.
+
+        Raises:
+            ValueError: If a source is empty or too long, or a target is empty, too long or holds another token.
+        """
+        check_temperature(temperature)
+        encoded = self._encode(sources)
+        if len(targets) != len(sources):
+            raise ValueError(f"there are {len(sources)} sources but {len(targets)} targets; give one target a source")
+        check_targets(targets, self.tokenizer, self.max_source_length)
+        order = sorted(range(len(sources)), key=lambda i: (len(targets[i]), len(encoded[i])))
+        result: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(sources)
+        longest = max((len(target) for target in targets), default=1)
+        step = max(1, LOGITS_AT_ONCE // (longest * self.model.config.vocab_size))
+        for start in range(0, len(order), step):
+            index = order[start : start + step]
+            read, written = self._pad([encoded[i] for i in index]), self._pad([targets[i] for i in index])
+            with self._evaluating():
+                log_prob = self._score(*read, *written, temperature).cpu().numpy()
+            for i, row in zip(index, log_prob, strict=True):
+                result[i] = row[: len(targets[i])].copy()
+        return result
+
+    def token_log_probs(self, batch: TokenBatch, temperature: float = 1.0) -> Tensor:
+        """``log pi(y_t | x, y_<t)`` of a batch's targets, with gradient: what every loss starts from.
+
+        Args:
+            batch: On the policy's device.
+            temperature: Divides the logits; above 0.
+
+        Returns:
+            float32 [B,T], 0 at padding.
+        """
+        return self._score(batch.source, batch.source_mask, batch.target, batch.target_mask, temperature)
+
+    def next_token_scores(self, source: Sequence[int], prefix: Sequence[int], temperature: float = 1.0) -> Tensor:
+        """Logits of the token after ``prefix``, divided by the temperature.
+
+        Args:
+            source: Token ids, end-of-sequence included.
+            prefix: Token ids written so far, without start token.
+            temperature: Divides the logits; above 0.
+
+        Returns:
+            float32 [V], ``-inf`` at tokens that are never written.
+        """
+        check_temperature(temperature)
+        rows, mask = self._pad([source])
+        inputs, _ = self._pad([[self._start_id, *prefix]])
+        with self._evaluating():
+            output = self.model(input_ids=rows, attention_mask=mask.long(), decoder_input_ids=inputs, use_cache=False)
+            return torch.add(self._support(), output.logits[0, -1].float(), alpha=1 / temperature)
+
+    @property
+    def _start_id(self) -> int:
+        return int(self.model.config.decoder_start_token_id)
+
+    def _encode(self, sources: Sequence[str]) -> list[list[int]]:
+        return encode_sources(sources, self.tokenizer, self.max_source_length)
+
+    def _groups(self, encoded: list[list[int]], rows_each: int) -> Iterator[list[int]]:
+        """Sources to write together: of similar lengths, a source's rows never apart."""
+        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+        step = max(1, ROWS.get(self.device.type, ROWS["cpu"]) // rows_each)
+        for start in range(0, len(order), step):
+            yield order[start : start + step]
+
+    def _pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        return pad(rows, self.tokenizer.pad_id, self.device)
+
+    def _support(self) -> Tensor:
+        """[V], 0 at tokens that may be written and -inf elsewhere."""
+        support = torch.zeros(self.model.config.vocab_size, device=self.device)
+        support[self._blocked] = -torch.inf
+        return support
+
+    def _score(
+        self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
+    ) -> Tensor:
+        logits = target_logits(self.model, source, source_mask, target, target_mask)
+        chosen = chosen_log_probs(logits, target[target_mask], self._support(), self.tokenizer.unk_id, temperature)
+        return torch.zeros(target.shape, device=target.device).masked_scatter(target_mask, chosen)
+
+    def _decode(
+        self, rows: list[list[int]], copies: int, temperature: float, uniform: NDArray[np.float64] | None
+    ) -> Decoded:
+        source, mask = self._pad(rows)
+        source_row = torch.arange(len(rows), device=self.device).repeat_interleave(copies)
+        numbers = None if uniform is None else torch.from_numpy(uniform.reshape(len(source_row), -1)).float()
+        with self._evaluating():
+            return decode(
+                open_decoder(self.model, source, mask, source_row),
+                self._support(),
+                num_rows=len(source_row),
+                start_id=self._start_id,
+                eos_id=self.tokenizer.eos_id,
+                max_length=self.max_target_length,
+                temperature=temperature,
+                uniform=None if numbers is None else numbers.to(self.device),
+            )
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Dropout off and no gradient, and the model's mode as it was afterwards."""
+        training = self.model.training
+        self.model.train(False)
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.model.train(training)
+
+    def __repr__(self) -> str:
+        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        return f"Seq2SeqPolicy({type(self.model).__name__}, {millions:.1f}M parameters, {self.device})"

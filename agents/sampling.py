@@ -1,0 +1,166 @@
+"""Writing whole hypotheses: greedy, or drawn with a random stream of each trajectory's own.
+
+Shape letters: R rows, T target length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.decoders import Decoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Rows that have ended are dropped once this share of the batch has: dropping copies the others' keys and values.
+DROP_SHARE = 0.25
+
+# The largest float32 below 1 whose product with a sum in float32 stays below that sum.
+BELOW_ONE = 1.0 - 2.0**-22
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What was written for R rows.
+
+    Attributes:
+        tokens: int64 [R,T], end-of-sequence after the end.
+        log_prob: float32 [R,T] of each token under the distribution it was drawn from, 0 after the end; None if greedy.
+        lengths: int64 [R], end-of-sequence included.
+        terminated: bool [R], False where the length limit cut the row.
+    """
+
+    tokens: Tensor
+    log_prob: Tensor | None
+    lengths: Tensor
+    terminated: Tensor
+
+
+def random_stream(seed: int, source_index: int) -> np.random.Generator:
+    """The source of chance for one source sentence, the same whatever else is sampled beside it.
+
+    Philox is counter-based: ``(seed, source_index)`` is its key, so no two sources share a stream.
+
+    Raises:
+        ValueError: If the seed does not fit 64 bits.
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; give an integer from 0 to 2**64 - 1")
+    return np.random.Generator(np.random.Philox(key=np.array([seed, source_index], dtype=np.uint64)))
+
+
+def uniforms(seed: int, source_index: int, num_candidates: int, max_length: int) -> NDArray[np.float64]:
+    """The numbers in [0, 1) that decide every token of a source's candidates, [N,T].
+
+    Candidate ``n`` gets the same row whatever the number of candidates.
+    """
+    return random_stream(seed, source_index).random((num_candidates, max_length))
+
+
+def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw one token a row from ``softmax(scores)`` by inverting the cumulative distribution.
+
+    Args:
+        scores: float32 [R,V], ``-inf`` at tokens that must not be drawn.
+        uniform: float32 [R] in [0, 1); one number a token, so that nothing else has to be random.
+
+    Returns:
+        int64 [R] tokens, and float32 [R] their log-probabilities.
+
+    Raises:
+        FloatingPointError: If a row has no distribution, because the scores hold NaN or nothing finite.
+    """
+    probabilities = torch.softmax(scores, dim=-1)
+    cumulative = probabilities.cumsum(-1)
+    total = cumulative[:, -1:]
+    if not bool(torch.isfinite(total).all()):
+        raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
+    threshold = uniform[:, None].clamp(max=BELOW_ONE) * total
+    # right=True: the first token whose cumulative probability lies above, which therefore has a probability above 0.
+    tokens = torch.searchsorted(cumulative, threshold, right=True)
+    return tokens[:, 0], probabilities.gather(1, tokens)[:, 0].log()
+
+
+def decode(
+    decoder: Decoder,
+    support: Tensor,
+    *,
+    num_rows: int,
+    start_id: int,
+    eos_id: int,
+    max_length: int,
+    temperature: float = 1.0,
+    uniform: Tensor | None = None,
+) -> Decoded:
+    """Write every row to its end-of-sequence or to ``max_length`` tokens.
+
+    Args:
+        decoder: Open on ``num_rows`` rows with nothing written.
+        support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        num_rows: R.
+        start_id: Token that the decoder is given first.
+        eos_id: Token that ends a row.
+        max_length: T.
+        temperature: Divides the logits.
+        uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time.
+    """
+    device = support.device
+    tokens = torch.full((num_rows, max_length), eos_id, device=device)
+    log_prob = None if uniform is None else torch.zeros(num_rows, max_length, device=device)
+    lengths = torch.full((num_rows,), max_length, device=device)
+    terminated = torch.zeros(num_rows, dtype=torch.bool, device=device)
+    rows = torch.arange(num_rows, device=device)  # those still in the decoder
+    current = torch.full((num_rows,), start_id, device=device)
+    for position in range(max_length):
+        scores = torch.add(support, decoder.step(current), alpha=1 / temperature)
+        running = ~terminated[rows]
+        if uniform is None or log_prob is None:
+            current = scores.argmax(-1)
+        else:
+            current, chosen = draw(scores, uniform[rows, position])
+            log_prob[rows, position] = chosen * running
+        tokens[rows, position] = torch.where(running, current, eos_id)
+        ended = rows[running & (current == eos_id)]
+        lengths[ended] = position + 1
+        terminated[ended] = True
+        going = (~terminated[rows]).nonzero()[:, 0]
+        if not len(going):
+            break
+        if len(going) <= (1 - DROP_SHARE) * len(rows):
+            decoder.keep(going)
+            rows, current = rows[going], current[going]
+    return Decoded(tokens, log_prob, lengths, terminated)
+
+
+def beam_search(
+    model: PreTrainedModel, source: Tensor, source_mask: Tensor, num_beams: int, max_length: int, blocked: list[int]
+) -> Tensor:
+    """The hypothesis of the highest length-normalised probability that beam search finds for each source.
+
+    Args:
+        model: Any Hugging Face encoder-decoder.
+        source: int64 [R,S].
+        source_mask: bool [R,S].
+        num_beams: Hypotheses held at once for each source.
+        max_length: T.
+        blocked: Tokens never to write.
+
+    Returns:
+        int64 [R,T] without start token, end-of-sequence and padding after the end.
+    """
+    generator: Any = model
+    found: Tensor = generator.generate(
+        input_ids=source,
+        attention_mask=source_mask.long(),
+        num_beams=num_beams,
+        do_sample=False,
+        max_new_tokens=max_length,
+        suppress_tokens=blocked,
+    )
+    return found[:, 1:]

@@ -1,0 +1,69 @@
+"""The forward pass over given targets, and how likely it makes them.
+
+Shape letters: B batch, S source length, T target length, V vocabulary, L target tokens in all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def target_logits(
+    model: PreTrainedModel, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor
+) -> Tensor:
+    """Logits that predict each target token from the ones before it.
+
+    Args:
+        model: Any Hugging Face encoder-decoder.
+        source: int64 [B,S].
+        source_mask: bool [B,S].
+        target: int64 [B,T], without start token.
+        target_mask: bool [B,T].
+
+    Returns:
+        float [L,V], row after row of the batch, padding left out.
+    """
+    start = model.config.decoder_start_token_id
+    inputs = F.pad(target[:, :-1], (1, 0), value=start)
+    arguments = {
+        "input_ids": source,
+        "attention_mask": source_mask.long(),
+        "decoder_input_ids": inputs,
+        "use_cache": False,
+    }
+    if model.config.model_type != "marian":
+        everywhere: Tensor = model(**arguments).logits
+        return everywhere[target_mask]
+    # The vocabulary is by far the widest layer, so padding is left out before it. Other architectures scale the
+    # hidden state in ways of their own, so they go through their own forward.
+    marian: Any = model
+    hidden = marian.model(**arguments).last_hidden_state[target_mask]
+    return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
+
+
+def chosen_log_probs(logits: Tensor, chosen: Tensor, support: Tensor, unk_id: int, temperature: float) -> Tensor:
+    """Log-probability of the chosen tokens under ``softmax(logits / temperature)`` over the support.
+
+    Args:
+        logits: float [L,V].
+        chosen: int64 [L].
+        support: float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere.
+        unk_id: The unknown token; no policy writes it, but where it was chosen it belongs to the support.
+        temperature: Above 0.
+
+    Returns:
+        float32 [L].
+    """
+    unknown = chosen == unk_id
+    if bool(unknown.any()):
+        support = support.repeat(len(chosen), 1)
+        support[unknown, unk_id] = 0.0
+    scores = torch.add(support, logits, alpha=1 / temperature)
+    return torch.log_softmax(scores, dim=-1).gather(1, chosen[:, None])[:, 0]

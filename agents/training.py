@@ -1,0 +1,264 @@
+"""The one optimisation loop: train on a slice while the validation reward rises, and keep the best weights."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
+from torch import Tensor
+from tqdm import tqdm
+
+from agents.precision import supported_precision
+from agents.training_config import TrainingConfig
+from buffers import Slice, TokenBatch
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+    from agents.policy import Seq2SeqPolicy
+
+Evaluate = Callable[["Seq2SeqPolicy"], float]
+"""Gives the policy's mean reward on the validation sources."""
+
+Log = Callable[[str, float, int], None]
+"""Takes a metric's name, its value and the target tokens trained on so far."""
+
+
+class HistoryRow(NamedTuple):
+    """What was known at one point of the training."""
+
+    tokens: int
+    """Target tokens trained on so far."""
+    seconds: float
+    """Wall-clock time so far."""
+    loss: float | None
+    """Mean over the steps since the last row; None before the first step."""
+    metrics: dict[str, float]
+    """The agent's other metrics, likewise."""
+    learning_rate: float
+    """Of the last step."""
+    evaluation: float | None
+    """What ``evaluate`` gave; None without it."""
+
+
+@dataclass(frozen=True)
+class ImproveReport:
+    """What one Improve step did."""
+
+    history: tuple[HistoryRow, ...]
+    """One row an evaluation, the first before the first step."""
+    best_evaluation: float | None
+    """Of the weights that were kept; None without an evaluation."""
+    best_tokens: int
+    """Target tokens after which the weights that were kept had been reached."""
+    tokens: int
+    """Target tokens trained on in all."""
+    steps: int
+    """Steps of the optimiser in all."""
+    stopped_early: bool
+    """Whether the evaluation stopped rising before the budget was spent."""
+    seconds: float
+    """Wall-clock time, evaluations included."""
+
+
+def fit(
+    agent: Agent, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
+) -> ImproveReport:
+    """Train an agent's networks in place.
+
+    With ``evaluate`` the best weights are kept, those before the first step included; of equal ones the earlier.
+    Without it the last weights are kept. The global random generators are left as they were.
+
+    Args:
+        agent: Gives the loss and the networks.
+        data: What to train on, epoch after epoch, each in another order.
+        config: Budgets.
+        evaluate: Called before the first step, every ``config.evaluate_every`` target tokens and at the end.
+        log: Called with the numbers of every row of the history.
+
+    Raises:
+        ValueError: If the slice is empty, or ``evaluate`` gives NaN.
+        FloatingPointError: If a loss or a gradient is not finite; the best weights so far (without ``evaluate``, those
+            before the first step) are back in place.
+    """
+    if not len(data):
+        raise ValueError(
+            "there is nothing to train on: the slice is empty; lower the filter's threshold or skip this step"
+        )
+    device = agent.policy.device
+    with (
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not config.progress) as bar,
+    ):
+        torch.manual_seed(config.seed)
+        run = _Run(agent, config, evaluate, log, bar)
+        try:
+            run.record()
+            for place, batch in _epochs(data, config):
+                run.step(batch.to(device), place)
+                if run.is_due and not run.record():
+                    break
+                if run.tokens >= config.max_tokens:
+                    break
+            if run.tokens > run.history[-1].tokens:
+                run.record()
+        finally:
+            run.finish()
+    return ImproveReport(
+        history=tuple(run.history),
+        best_evaluation=run.best_evaluation,
+        best_tokens=run.tokens if evaluate is None else run.kept_tokens,
+        tokens=run.tokens,
+        steps=run.steps,
+        stopped_early=run.tokens < config.max_tokens,
+        seconds=time.perf_counter() - run.started,
+    )
+
+
+def _epochs(data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBatch]]:
+    for epoch in itertools.count():
+        seed = int(np.random.SeedSequence((config.seed, epoch)).generate_state(1, np.uint64)[0])
+        for number, batch in enumerate(data.batches(config.tokens_per_batch, seed=seed)):
+            yield f"batch {number} of epoch {epoch}", batch
+
+
+@dataclass
+class _Run:
+    """The state of one :func:`fit`."""
+
+    agent: Agent
+    config: TrainingConfig
+    evaluate: Evaluate | None
+    log: Log | None
+    bar: tqdm[Any]
+    history: list[HistoryRow] = field(default_factory=list)
+    tokens: int = 0
+    steps: int = 0
+    best_evaluation: float | None = None
+
+    def __post_init__(self) -> None:
+        self.started = time.perf_counter()
+        device = self.agent.policy.device
+        # The precision is a global of accelerate; each training brings its own.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu", mixed_precision=supported_precision(self.config.precision, device)
+        )
+        self.parameters = [
+            p for network in self.agent.networks.values() for p in network.parameters() if p.requires_grad
+        ]
+        # Biases and layer norms have no scale to decay.
+        groups = [
+            {"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for p in self.parameters if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=device.type in ("cpu", "cuda"))
+        self.learning_rate = 0.0
+        self.sums: dict[str, float] = {}
+        self.sums_steps = 0
+        self.stale = 0
+        self._keep()
+        self._train_mode(True)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for a row of the history."""
+        return self.tokens - self.history[-1].tokens >= self.config.evaluate_every
+
+    def step(self, batch: TokenBatch, place: str) -> None:
+        """One step of the optimiser."""
+        count = batch.num_target_tokens
+        self.learning_rate = self.config.learning_rate_at(self.tokens + count)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        with self.accelerator.autocast():
+            values: dict[str, Tensor] = self.agent.loss(batch)._asdict()
+        self._check_finite("loss", values["loss"], batch, place)
+        self.accelerator.backward(values["loss"])
+        norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        self._check_finite("gradient's norm", norm, batch, place)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.tokens += count
+        self.steps += 1
+        self.sums_steps += 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+        shown = {"loss": float(values["loss"].detach())} | (
+            {} if self.evaluate is None else {"best": self.best_evaluation}
+        )
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update(count)
+
+    def record(self) -> bool:
+        """Add a row to the history, keep the weights if they are the best; False when it is time to stop."""
+        evaluation = None if self.evaluate is None else self._evaluate(self.evaluate)
+        means = {name: value / self.sums_steps for name, value in self.sums.items()}
+        self.sums, self.sums_steps = {}, 0
+        loss = means.pop("loss", None)
+        seconds = time.perf_counter() - self.started
+        self.history.append(HistoryRow(self.tokens, seconds, loss, means, self.learning_rate, evaluation))
+        self._log(self.history[-1])
+        if evaluation is None:
+            return True
+        if self.best_evaluation is None or evaluation > self.best_evaluation:
+            self.best_evaluation, self.stale = evaluation, 0
+            self._keep()
+        else:
+            self.stale += 1
+        return self.stale < self.config.patience
+
+    def finish(self) -> None:
+        """Put the best weights back, and leave the networks as they are used."""
+        if self.evaluate is not None:
+            self._restore()
+        self._train_mode(False)
+        self.optimizer.zero_grad()
+
+    def _evaluate(self, evaluate: Evaluate) -> float:
+        self._train_mode(False)
+        evaluation = float(evaluate(self.agent.policy))
+        self._train_mode(True)
+        if math.isnan(evaluation):
+            raise ValueError(f"evaluate gave NaN after {self.tokens} tokens; it must give a number to compare")
+        return evaluation
+
+    def _log(self, row: HistoryRow) -> None:
+        if self.log is None:
+            return
+        values = {"loss": row.loss, **row.metrics, "learning_rate": row.learning_rate, "evaluation": row.evaluation}
+        for name, value in values.items():
+            if value is not None:
+                self.log(name, value, row.tokens)
+
+    def _check_finite(self, what: str, value: Tensor, batch: TokenBatch, place: str) -> None:
+        if bool(torch.isfinite(value)):
+            return
+        self._restore()
+        raise FloatingPointError(
+            f"the {what} is {float(value.detach())} at step {self.steps + 1}, {place} ({len(batch)} targets of up to "
+            f"{batch.target.shape[1]} tokens); the weights after {self.kept_tokens} tokens "
+            "are back in place, lower the learning rate"
+        )
+
+    def _keep(self) -> None:
+        self.kept_tokens = self.tokens
+        self.kept = {
+            name: {key: value.detach().clone() for key, value in network.state_dict().items()}
+            for name, network in self.agent.networks.items()
+        }
+
+    def _restore(self) -> None:
+        for name, network in self.agent.networks.items():
+            network.load_state_dict(self.kept[name])
+
+    def _train_mode(self, training: bool) -> None:
+        for network in self.agent.networks.values():
+            network.train(training)

@@ -1,0 +1,70 @@
+"""How much, how fast and in which arithmetic to train."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from agents.precision import Precision
+
+ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One Improve step's budgets.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    learning_rate: float = 3e-3
+    """Peak learning rate, above 0; the paper lowers it from one Improve step to the next."""
+    schedule: ScheduleName = "inverse-sqrt"
+    """After the warmup: constant; inverse-sqrt of the tokens; linear or cosine down to 0 at max_tokens."""
+    tokens_per_batch: int = 512
+    """Size of a batch, tokens, padding counted, on its wider side (source or target)."""
+    max_tokens: int = 1_000_000
+    """Budget, target tokens that get a gradient; the step that reaches it is the last."""
+    warmup_tokens: int = 50_000
+    """Target tokens over which the learning rate rises from 0; at least 1 below the schedule "inverse-sqrt"."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled decay of matrices, a share of the weight each step at learning rate 1."""
+    max_grad_norm: float = 1.0
+    """Gradients are scaled down to this Euclidean norm, above 0."""
+    evaluate_every: int = 100_000
+    """Target tokens between two evaluations, or, without an evaluation, between two rows of the history."""
+    patience: int = 3
+    """Evaluations in a row that may not rise above the best; the last of them stops the training."""
+    seed: int = 0
+    """Determines the order of batches and the dropout, from 0."""
+    precision: Precision = "auto"
+    """Arithmetic of the forward pass: fp32, bf16, or auto for bf16 where the device has such instructions."""
+    progress: bool = True
+    """Whether to show a progress bar on standard error."""
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+        for name in ("warmup_tokens", "weight_decay", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
+        for name, choices in (("schedule", ScheduleName), ("precision", Precision)):
+            good = get_args(choices)
+            if getattr(self, name) not in good:
+                raise ValueError(f"there is no {name} {getattr(self, name)!r}; choose one of {', '.join(good)}")
+
+    def learning_rate_at(self, tokens: float) -> float:
+        """The learning rate of the step that brings the target tokens to ``tokens``."""
+        if tokens < self.warmup_tokens:
+            return self.learning_rate * tokens / self.warmup_tokens
+        left = max(0.0, 1 - (tokens - self.warmup_tokens) / max(1, self.max_tokens - self.warmup_tokens))
+        shares = {
+            "constant": 1.0,
+            "inverse-sqrt": math.sqrt(max(1, self.warmup_tokens) / max(1.0, tokens)),
+            "linear": left,
+            "cosine": (1 - math.cos(math.pi * left)) / 2,
+        }
+        return self.learning_rate * shares[self.schedule]

@@ -1,0 +1,160 @@
+"""Padded batches to a token budget: similar lengths together, in shuffled order, each trajectory once.
+
+Shape letters: B batch, S source length, T target length, N trajectories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from buffers.layout import gather, show
+from buffers.trajectories import Trajectories
+
+# Long enough that a batch sees nearly one length, short enough that epochs mix differently.
+BATCHES_PER_WINDOW = 64
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TokenBatch:
+    """Trajectories padded with the tokenizer's ``pad_id``; masks are true at valid tokens.
+
+    Attributes:
+        source: int64 [B,S], end-of-sequence included.
+        source_mask: bool [B,S].
+        target: int64 [B,T], no start token, end-of-sequence included where terminated.
+        target_mask: bool [B,T].
+        log_prob: float32 [B,T], log-probability under the behaviour policy; 0 at padding, NaN where unscored.
+        reward: float32 [B], NaN where unscored.
+        terminated: bool [B].
+        is_reference: bool [B].
+
+    Raises:
+        ValueError: If shapes disagree.
+    """
+
+    source: Tensor
+    source_mask: Tensor
+    target: Tensor
+    target_mask: Tensor
+    log_prob: Tensor
+    reward: Tensor
+    terminated: Tensor
+    is_reference: Tensor
+
+    def __post_init__(self) -> None:
+        batch, target = self.source.shape[:1], self.target.shape
+        shapes = {
+            "source": (*batch, *self.source.shape[1:2]),
+            "source_mask": self.source.shape,
+            "target": (*batch, *target[1:2]),
+            "target_mask": target,
+            "log_prob": target,
+            "reward": batch,
+            "terminated": batch,
+            "is_reference": batch,
+        }
+        for name, shape in shapes.items():
+            found = tuple(getattr(self, name).shape)
+            if found != tuple(shape):
+                raise ValueError(f"TokenBatch.{name} has shape {found}; it must have {tuple(shape)} to fit the others")
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Valid target tokens, padding left out."""
+        return int(self.target_mask.sum())
+
+    def to(self, device: str | torch.device) -> TokenBatch:
+        """The same batch on a device."""
+        return TokenBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __repr__(self) -> str:
+        return show(self)
+
+
+def plan_batches(
+    source_length: NDArray[np.int64],
+    target_length: NDArray[np.int64],
+    tokens_per_batch: int,
+    rng: np.random.Generator | None,
+) -> list[NDArray[np.int64]]:
+    """Rows of each batch of one epoch, each row in exactly one batch.
+
+    A batch holds at most ``tokens_per_batch`` padded tokens on its wider side, ``B * max(S, T)``; a single trajectory
+    beyond the budget is a batch of its own.
+
+    Args:
+        source_length: int64 [N], tokens.
+        target_length: int64 [N], tokens.
+        tokens_per_batch: Budget, padding counted.
+        rng: Shuffles rows and batches, with similar lengths together; None keeps the order of the rows.
+
+    Returns:
+        int64 [B] rows of each batch.
+    """
+    width = np.maximum(source_length, target_length)
+    if len(width) == 0:
+        return []
+    if rng is None:
+        return _cut(np.arange(len(width), dtype=np.int64), width, tokens_per_batch)
+    order = rng.permutation(len(width)).astype(np.int64)
+    window = max(1, int(BATCHES_PER_WINDOW * tokens_per_batch / width.mean()))
+    source, target = source_length[order], target_length[order]
+    # Sources run up and down in turn, so that a batch over two target lengths does not span all source lengths.
+    snake = np.where(target % 2 == 0, source, -source)
+    order = order[np.lexsort((snake, target, np.arange(len(order)) // window))]
+    batches = _cut(order, width, tokens_per_batch)
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _cut(order: NDArray[np.int64], width: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    batches, start = [], 0
+    while start < len(order):
+        reach = order[start : start + max(1, budget // int(width[order[start]]))]
+        padded = np.maximum.accumulate(width[reach]) * np.arange(1, len(reach) + 1)
+        size = max(1, int(np.searchsorted(padded, budget, side="right")))
+        batches.append(reach[:size])
+        start += size
+    return batches
+
+
+def collate(trajectories: Trajectories, rows: NDArray[np.int64], pad_id: int) -> TokenBatch:
+    """The batch of some rows.
+
+    Args:
+        trajectories: Where the rows lie.
+        rows: int64 [B].
+        pad_id: The tokenizer's padding token.
+    """
+    targets, offsets = gather(trajectories.offsets, rows)
+    sources, source_offsets = gather(trajectories.source_offsets, trajectories.source_positions[rows])
+    target_mask, source_mask = _mask(offsets), _mask(source_offsets)
+    return TokenBatch(
+        source=_pad(trajectories.source_tokens[sources].astype(np.int64), source_mask, pad_id),
+        source_mask=torch.from_numpy(source_mask),
+        target=_pad(trajectories.tokens[targets].astype(np.int64), target_mask, pad_id),
+        target_mask=torch.from_numpy(target_mask),
+        log_prob=_pad(trajectories.log_prob[targets], target_mask, 0),
+        reward=torch.from_numpy(trajectories.reward[rows]),
+        terminated=torch.from_numpy(trajectories.terminated[rows]),
+        is_reference=torch.from_numpy(trajectories.is_reference[rows]),
+    )
+
+
+def _mask(offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    lengths = np.diff(offsets)
+    mask: NDArray[np.bool_] = np.arange(lengths.max()) < lengths[:, None]
+    return mask
+
+
+def _pad(values: NDArray[np.int64] | NDArray[np.float32], mask: NDArray[np.bool_], fill: int) -> Tensor:
+    padded = np.full(mask.shape, fill, dtype=values.dtype)
+    padded[mask] = values
+    return torch.from_numpy(padded)

@@ -1,0 +1,242 @@
+"""The Grow step of Algorithm 1: sample the policy, join the references, score once, store shard by shard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from buffers.encoding import encode_references, encode_sources, flatten
+from buffers.growing_batch import GrowingBatchBuffer
+from buffers.provenance import Provenance
+from buffers.slices import Slice
+from buffers.trajectories import Samples, Trajectories
+from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from seq2seq_env.tasks.task import Split, Task
+
+
+class Sampler(Protocol):
+    """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one.
+
+    Attributes:
+        fingerprint: Digest of everything that determines what is sampled.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest."""
+
+    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+        """``num_candidates`` independent samples of every source, a pure function of the arguments."""
+
+    def log_probs(
+        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[NDArray[np.float32]]:
+        """Log-probability of every target token, float32 [T] a target, at the temperature."""
+
+
+@dataclass(frozen=True)
+class GrowReport:
+    """A finished Grow step; what was found finished from an earlier call is counted in, except in ``seconds``.
+
+    Attributes:
+        trajectories: Samples and references.
+        distinct_samples: Distinct pairs of source and sample.
+        tokens: Target tokens of all trajectories.
+        mean_reward_samples: In [0, 1].
+        mean_reward_references: In [0, 1].
+        truncated_fraction: Share of the samples that the length limit cut.
+        seconds: Wall clock of this call.
+        shards_written: By this call.
+        shards_skipped: Found finished.
+    """
+
+    trajectories: int
+    distinct_samples: int
+    tokens: int
+    mean_reward_samples: float
+    mean_reward_references: float
+    truncated_fraction: float
+    seconds: float
+    shards_written: int
+    shards_skipped: int
+
+
+def grow(
+    policy: Sampler,
+    scorer: Scorer,
+    task: Task,
+    buffer: GrowingBatchBuffer,
+    *,
+    grow_step: int,
+    num_sources: int | None = None,
+    candidates: int,
+    temperature: float,
+    seed: int,
+    sources_per_shard: int = 512,
+    progress: bool = True,
+) -> GrowReport:
+    """Fill one Grow step of the buffer: D_g, samples of the policy joined with the references (section 3).
+
+    A shard is a pure function of these arguments and its index: killed and called again, the step resumes after its
+    finished shards and gives the same bytes. Reference log-probabilities are the behaviour policy's at the same
+    temperature; rewards belong to the tokens, so references are scored as they decode, like samples.
+
+    Args:
+        policy: Samples and gives log-probabilities.
+        scorer: Rates every distinct pair of source and target in a shard once.
+        task: Its train split gives sources and references.
+        buffer: Where the shards go.
+        grow_step: At least 0.
+        num_sources: Drawn without replacement, by seed and Grow step; None takes the whole train split.
+        candidates: Samples a source, at least 1.
+        temperature: Sampling temperature, above 0; the paper uses 0.8.
+        seed: At least 0; the run's.
+        sources_per_shard: The unit of work that a kill can lose.
+        progress: Show sources done, rate and time left.
+
+    Raises:
+        ValueError: If a number is out of range, a source is empty or too long, the scorer or the policy gives
+            something impossible, or the buffer holds shards made otherwise (:class:`ShardError`).
+        OSError: If a shard cannot be written.
+    """
+    started = time.perf_counter()
+    split = task.split("train")
+    wanted = len(split) if num_sources is None else num_sources
+    first = Provenance(
+        task=task.name,
+        task_fingerprint=task.fingerprint,
+        tokenizer_fingerprint=task.tokenizer.fingerprint,
+        pad_id=task.tokenizer.pad_id,
+        policy_fingerprint=policy.fingerprint,
+        sampler=type(policy).__qualname__,
+        scorer_fingerprint=scorer.fingerprint,
+        temperature=float(temperature),
+        candidates=candidates,
+        num_sources=wanted,
+        sources_per_shard=sources_per_shard,
+        seed=seed,
+        grow_step=grow_step,
+        shard_index=0,
+    )
+    rows = _draw_rows(len(split), wanted, seed, grow_step)
+    plan = [rows[start : start + sources_per_shard] for start in range(0, wanted, sources_per_shard)]
+    done = [buffer.has(grow_step, index) for index in range(len(plan))]
+    buffer.check_fits(first)
+    skipped = sum(len(shard) for shard, there in zip(plan, done, strict=True) if there)
+    with tqdm(total=wanted, initial=skipped, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
+        for index, (shard_rows, there) in enumerate(zip(plan, done, strict=True)):
+            if not there:
+                provenance = replace(first, shard_index=index)
+                buffer.append(_make_shard(policy, scorer, task, split, shard_rows, provenance), provenance)
+                bar.update(len(shard_rows))
+    return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(plan), sum(done))
+
+
+def _draw_rows(available: int, wanted: int, seed: int, grow_step: int) -> NDArray[np.int64]:
+    if wanted > available:
+        raise ValueError(
+            f"num_sources is {wanted}, the train split has {available}; give at most that, or None for all"
+        )
+    if wanted == available:
+        return np.arange(available, dtype=np.int64)
+    # The spawn key keeps this stream apart from shard 0's, as entropy (s, g) and (s, g, 0) would coincide.
+    rng = np.random.default_rng(np.random.SeedSequence((seed, grow_step), spawn_key=(0,)))
+    return np.sort(rng.choice(available, wanted, replace=False)).astype(np.int64)
+
+
+def shard_seed(seed: int, grow_step: int, shard_index: int) -> int:
+    """A shard's own seed, in [0, 2^63)."""
+    state = np.random.SeedSequence((seed, grow_step, shard_index)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def _make_shard(
+    policy: Sampler, scorer: Scorer, task: Task, split: Split, rows: NDArray[np.int64], provenance: Provenance
+) -> Trajectories:
+    """Sample, join references, score and order by source one shard's trajectories."""
+    sources = [split.sources[row] for row in rows]
+    source = flatten(encode_sources(sources, rows.tolist(), task.tokenizer, task.max_source_length))
+    targets, terminated = encode_references(
+        [split.references[row] for row in rows], task.tokenizer, task.max_target_length
+    )
+    seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
+    samples = policy.sample(sources, provenance.candidates, provenance.temperature, seed)
+    _check_samples(samples, len(rows), provenance.candidates, task)
+    log_probs = policy.log_probs(sources, targets, provenance.temperature)
+    _check_log_probs(log_probs, targets)
+
+    reference = flatten(targets)
+    places = np.concatenate([samples.source_index, np.arange(len(rows), dtype=np.int64)])
+    texts = [*samples.texts, *task.tokenizer.decode(targets)]
+    return Trajectories(
+        source_index=rows[places],
+        offsets=np.concatenate([samples.offsets, samples.offsets[-1] + reference.offsets[1:]]),
+        tokens=np.concatenate([samples.tokens, reference.tokens]),
+        log_prob=np.concatenate([samples.log_prob, *log_probs]),
+        terminated=np.concatenate([samples.terminated, np.array(terminated)]),
+        reward=_score_once(scorer, [sources[place] for place in places], texts),
+        is_reference=np.arange(len(places)) >= len(samples),
+        source_rows=rows,
+        source_offsets=source.offsets,
+        source_tokens=source.tokens,
+    ).take(np.argsort(places, kind="stable").astype(np.int64))
+
+
+def _score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+    pairs: dict[tuple[str, str], int] = {}
+    place = [pairs.setdefault(pair, len(pairs)) for pair in zip(sources, hypotheses, strict=True)]
+    scores = checked_scores(scorer, [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs])
+    return scores[place]
+
+
+def _check_samples(samples: Samples, num_sources: int, candidates: int, task: Task) -> None:
+    counts = np.bincount(samples.source_index, minlength=num_sources)
+    if len(counts) != num_sources or np.any(counts != candidates):
+        raise ValueError(
+            f"the policy gave {counts.tolist()[:8]} samples to the first sources of {num_sources}; "
+            f"it must give each {candidates}"
+        )
+    longest = int(np.diff(samples.offsets).max())
+    if longest > task.max_target_length:
+        raise ValueError(
+            f"the policy sampled {longest} tokens where task {task.name!r} stops at {task.max_target_length}; "
+            "give the policy that length limit"
+        )
+    ended = samples.tokens[samples.offsets[1:] - 1] == task.tokenizer.eos_id
+    wrong = np.flatnonzero(ended != samples.terminated)
+    if wrong.size:
+        i = int(wrong[0])
+        raise ValueError(
+            f"sample {i} has terminated={bool(samples.terminated[i])} but its last token is "
+            f"{samples.tokens[samples.offsets[i + 1] - 1]}; terminated means that it ends with "
+            f"end-of-sequence ({task.tokenizer.eos_id})"
+        )
+
+
+def _check_log_probs(log_probs: Sequence[NDArray[np.float32]], targets: Sequence[Sequence[int]]) -> None:
+    found, wanted = [len(values) for values in log_probs], [len(tokens) for tokens in targets]
+    if found != wanted:
+        raise ValueError(
+            f"the policy gave {found[:8]} log-probabilities for targets of {wanted[:8]} tokens; give one each"
+        )
+
+
+def _report(grown: Slice, seconds: float, shards: int, skipped: int) -> GrowReport:
+    samples, references = grown.where(~grown.is_reference), grown.where(grown.is_reference)
+    return GrowReport(
+        trajectories=len(grown),
+        distinct_samples=grown.distinct_samples(),
+        tokens=grown.num_tokens,
+        mean_reward_samples=samples.mean_reward(),
+        mean_reward_references=references.mean_reward(),
+        truncated_fraction=float(1 - samples.terminated.mean()),
+        seconds=seconds,
+        shards_written=shards - skipped,
+        shards_skipped=skipped,
+    )

@@ -1,0 +1,83 @@
+"""What made a shard."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+TASK_FIELDS = ("task", "task_fingerprint", "tokenizer_fingerprint", "pad_id")
+"""Every shard of a buffer agrees on these."""
+
+GROW_FIELDS = (
+    "policy_fingerprint",
+    "sampler",
+    "scorer_fingerprint",
+    "temperature",
+    "candidates",
+    "num_sources",
+    "sources_per_shard",
+    "seed",
+)
+"""Shards of one Grow step agree on these too."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything that determines the contents of one shard; stored as attributes of its file.
+
+    Attributes:
+        task: Name of the task.
+        task_fingerprint: Digest of the task's texts.
+        tokenizer_fingerprint: Digest of the tokenizer.
+        pad_id: The tokenizer's padding token, with which batches are padded.
+        policy_fingerprint: Digest of the behaviour policy.
+        sampler: Class that drew from the policy.
+        scorer_fingerprint: Digest of the scorer.
+        temperature: Sampling temperature, above 0.
+        candidates: Samples a source, at least 1.
+        num_sources: Sources of the whole Grow step, at least 1.
+        sources_per_shard: Sources of a full shard, at least 1.
+        seed: The run's seed; the shard's own is derived from it, the Grow step and the shard index.
+        grow_step: At least 0.
+        shard_index: Place in the Grow step, from 0.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    task: str
+    task_fingerprint: str
+    tokenizer_fingerprint: str
+    pad_id: int
+    policy_fingerprint: str
+    sampler: str
+    scorer_fingerprint: str
+    temperature: float
+    candidates: int
+    num_sources: int
+    sources_per_shard: int
+    seed: int
+    grow_step: int
+    shard_index: int
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise ValueError(f"temperature is {self.temperature}; sample at a finite temperature above 0")
+        least = {"candidates": 1, "num_sources": 1, "sources_per_shard": 1, "seed": 0, "grow_step": 0, "shard_index": 0}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least {bound}")
+
+    def difference(self, other: Provenance) -> str | None:
+        """What keeps the two out of one buffer, both values shown, or None where they go together."""
+        same_step = self.grow_step == other.grow_step
+        same_shard = same_step and self.shard_index == other.shard_index
+        if same_shard:
+            names = tuple(field.name for field in fields(self))
+        else:
+            names = TASK_FIELDS + GROW_FIELDS if same_step else TASK_FIELDS
+        for name in names:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                return f"{name} {mine!r} does not go with {theirs!r}"
+        return None

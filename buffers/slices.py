@@ -1,0 +1,257 @@
+"""A view of stored trajectories: storage plus an index. A filter gives another view and copies no token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffers.batches import TokenBatch, collate, plan_batches
+from buffers.columns import Columns
+from buffers.encoding import encode_references, encode_sources, flatten
+from buffers.filters import Filter
+from buffers.trajectories import Trajectories
+from seq2seq_env.tasks.tokenizer import Tokenizer
+
+# Target tokens held in memory at once, half a gigabyte with their log-probabilities; more are read in turns.
+POOL_TOKENS = 1 << 26
+
+
+class Part(Protocol):
+    """Storage of some trajectories: a shard on disk, or trajectories in memory."""
+
+    def read(self) -> Trajectories:
+        """All of them."""
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Trajectories that need no reading."""
+
+    trajectories: Trajectories
+
+    def read(self) -> Trajectories:
+        """The trajectories."""
+        return self.trajectories
+
+
+class Slice:
+    """Some of the trajectories of a buffer, in the order they are stored.
+
+    Make one with :meth:`GrowingBatchBuffer.select`, :meth:`from_pairs` or :meth:`from_trajectories`.
+
+    Args:
+        parts: Where the tokens lie.
+        columns: [N] over all parts, end to end.
+        starts: int64 [parts + 1], first row of each part in ``columns``, and N.
+        index: int64 [n], the chosen rows of ``columns``, rising.
+        pad_id: The tokenizer's padding token.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        columns: Columns,
+        starts: NDArray[np.int64],
+        index: NDArray[np.int64],
+        pad_id: int,
+    ) -> None:
+        self._parts, self._columns, self._starts, self._index = tuple(parts), columns, starts, index
+        self.pad_id = pad_id
+        self._loaded: Trajectories | None = None
+
+    @classmethod
+    def from_trajectories(cls, trajectories: Trajectories, pad_id: int) -> Slice:
+        """A slice of all trajectories, in memory."""
+        starts = np.array([0, len(trajectories)], dtype=np.int64)
+        index = np.arange(len(trajectories), dtype=np.int64)
+        return cls([InMemory(trajectories)], Columns.of(trajectories), starts, index, pad_id)
+
+    @classmethod
+    def from_pairs(
+        cls,
+        sources: Sequence[str],
+        references: Sequence[str],
+        tokenizer: Tokenizer,
+        max_source_length: int,
+        max_target_length: int,
+    ) -> Slice:
+        """The supervised data D in memory, with reward and log-probability NaN.
+
+        A reference beyond ``max_target_length`` tokens is cut there and does not terminate.
+
+        Raises:
+            ValueError: If the texts are not aligned, or a source is empty or too long.
+        """
+        if len(sources) != len(references) or not len(sources):
+            raise ValueError(f"{len(sources)} sources and {len(references)} references; give pairs, at least one")
+        rows = np.arange(len(sources), dtype=np.int64)
+        source = flatten(encode_sources(sources, range(len(sources)), tokenizer, max_source_length))
+        targets, terminated = encode_references(references, tokenizer, max_target_length)
+        target = flatten(targets)
+        trajectories = Trajectories(
+            source_index=rows,
+            offsets=target.offsets,
+            tokens=target.tokens,
+            log_prob=np.full(len(target.tokens), math.nan, dtype=np.float32),
+            terminated=np.array(terminated),
+            reward=np.full(len(rows), math.nan, dtype=np.float32),
+            is_reference=np.ones(len(rows), dtype=np.bool_),
+            source_rows=rows,
+            source_offsets=source.offsets,
+            source_tokens=source.tokens,
+        )
+        return cls.from_trajectories(trajectories, tokenizer.pad_id)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __repr__(self) -> str:
+        parts = len(self._parts)
+        return (
+            f"Slice(trajectories=[{len(self)}] of [{len(self._columns)}], tokens=[{self.num_tokens}], parts=[{parts}])"
+        )
+
+    @property
+    def rewards(self) -> NDArray[np.float32]:
+        """Rewards [n], in [0, 1], or NaN where nobody scored."""
+        return self._columns.reward[self._index]
+
+    @property
+    def source_index(self) -> NDArray[np.int64]:
+        """Rows [n] of the train split."""
+        return self._columns.source_index[self._index]
+
+    @property
+    def target_lengths(self) -> NDArray[np.int64]:
+        """Target tokens [n] of each trajectory."""
+        return self._columns.target_length[self._index]
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """Mask [n], False where the length limit cut the target."""
+        return self._columns.terminated[self._index]
+
+    @property
+    def is_reference(self) -> NDArray[np.bool_]:
+        """Mask [n], True for the original pairs."""
+        return self._columns.is_reference[self._index]
+
+    @property
+    def num_tokens(self) -> int:
+        """Target tokens, end-of-sequence included."""
+        return int(self.target_lengths.sum())
+
+    def mean_reward(self) -> float:
+        """Mean of the rewards, NaN for an empty slice."""
+        return float(self.rewards.mean(dtype=np.float64)) if len(self) else math.nan
+
+    def select(self, filter: Filter) -> Slice:  # noqa: A002  # the word users know
+        """The view of what a filter keeps; it may be empty.
+
+        Per-source filters rank the trajectories of *this* slice, so filter the whole of a Grow step each time.
+
+        Raises:
+            ValueError: If the slice was never scored.
+        """
+        if len(self) and np.isnan(self.rewards).all():
+            raise ValueError(f"{self!r} has no rewards to filter by; select from grown trajectories")
+        return self.where(filter(self.source_index, self.rewards))
+
+    def where(self, mask: NDArray[np.bool_]) -> Slice:
+        """The view of the trajectories at which ``mask`` (bool [n]) is true."""
+        return Slice(self._parts, self._columns, self._starts, self._index[mask], self.pad_id)
+
+    def read(self) -> Trajectories:
+        """All the slice's trajectories in memory, in order."""
+        return self._load(self._index)
+
+    def distinct_samples(self) -> int:
+        """Distinct pairs of source and sampled target, references left out.
+
+        Counted by 64-bit hashes, of which two among 16 million coincide about once in 100,000 counts.
+        """
+        if not len(self):
+            return 0
+        samples = self.where(~self.is_reference)
+        hashes = [_hashes(samples._load(rows)) for rows in samples._pools(None)]
+        return len(np.unique(np.concatenate(hashes))) if hashes else 0
+
+    def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Iterator[TokenBatch]:
+        """One epoch: every trajectory once, in batches of similar lengths.
+
+        A batch has at most ``tokens_per_batch`` tokens, padding counted, on its wider side: ``B * max(S, T)``. A
+        trajectory beyond that budget is a batch of its own. An empty slice gives no batch. Beyond ``POOL_TOKENS``
+        tokens the parts are read in turns, and mixed within a turn.
+
+        Args:
+            tokens_per_batch: At least 1.
+            seed: Determines the order; use another for each epoch.
+            shuffle: False keeps the order of the slice, at the price of more padding; the seed then plays no part.
+
+        Raises:
+            ValueError: If ``tokens_per_batch`` is below 1.
+        """
+        if tokens_per_batch < 1:
+            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
+        return self._batches(tokens_per_batch, np.random.default_rng(seed) if shuffle else None)
+
+    def _batches(self, tokens_per_batch: int, rng: np.random.Generator | None) -> Iterator[TokenBatch]:
+        for rows in self._pools(rng):
+            plan = plan_batches(
+                self._columns.source_length[rows], self._columns.target_length[rows], tokens_per_batch, rng
+            )
+            trajectories = self._load(rows)
+            for batch in plan:
+                yield collate(trajectories, batch, self.pad_id)
+
+    def _pools(self, rng: np.random.Generator | None) -> Iterator[NDArray[np.int64]]:
+        """Rows of ``columns`` to hold in memory together; parts that need turns take them in shuffled order."""
+        if not len(self):
+            return
+        if self.num_tokens <= POOL_TOKENS:
+            yield self._index
+            return
+        part = np.searchsorted(self._starts, self._index, side="right") - 1
+        tokens = np.bincount(part, weights=self.target_lengths, minlength=len(self._parts))
+        order = np.arange(len(self._parts)) if rng is None else rng.permutation(len(self._parts))
+        pool = np.cumsum(tokens[order]) // POOL_TOKENS
+        for number in np.unique(pool):
+            rows = self._index[np.isin(part, order[pool == number])]
+            if len(rows):
+                yield rows
+
+    def _load(self, rows: NDArray[np.int64]) -> Trajectories:
+        """Rows of ``columns``, rising, in memory; kept for the next epoch where they are the whole slice."""
+        if self._loaded is not None and len(rows) == len(self):
+            return self._loaded
+        bounds = np.searchsorted(rows, self._starts)
+        loaded = [
+            part.read().take(rows[low:high] - start)
+            for part, start, low, high in zip(self._parts, self._starts, bounds, bounds[1:], strict=False)
+            if low < high
+        ]
+        trajectories = Trajectories.concatenate(loaded or [self._parts[0].read().take(rows)])
+        if len(rows) == len(self):
+            self._loaded = trajectories
+        return trajectories
+
+
+def _hashes(trajectories: Trajectories) -> NDArray[np.uint64]:
+    """uint64 [N], equal where source row and target tokens are equal."""
+    starts = trajectories.offsets[:-1]
+    place = np.arange(len(trajectories.tokens)) - np.repeat(starts, np.diff(trajectories.offsets))
+    token = _mix((trajectories.tokens.astype(np.uint64) << np.uint64(32)) | place.astype(np.uint64))
+    return _mix(np.add.reduceat(token, starts) + _mix(trajectories.source_index.astype(np.uint64)))
+
+
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64 (Steele et al. 2014), a bijection that scatters nearby integers."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

@@ -1,0 +1,134 @@
+"""Ways in which a translation can be wrong, made from a right one: the scorer's unit tests and part of its ratings.
+
+Each function takes the random stream, the source, a right translation and another sentence's translation, and gives
+the damaged text, or None where the sentence does not allow the damage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from random import Random
+
+from seq2seq_env.tasks.phrasebook.quantities import number_words
+
+Corruption = Callable[[Random, str, str, str], str | None]
+
+_NEGATED = re.compile(r"\b(do|does|did|is|are|am|was|were|will|would|can|should|must)(?: not|n't)\b")
+_AUXILIARY = re.compile(r"\b(is|are|am|was|were|will|would|can|should|must|could)\b")
+_NUMERALS = [number_words(number, "en") for number in (*range(1, 13), 15, *range(20, 100, 10))]
+_NUMBER = re.compile(r"\d+|\b(?:" + "|".join(_NUMERALS) + r")\b")
+
+
+def _split_mark(text: str) -> tuple[list[str], str]:
+    mark = text[-1] if text[-1:] in ".?!" else ""
+    return text.removesuffix(mark).split(), mark
+
+
+def repeated(random: Random, source: str, right: str, other: str) -> str | None:
+    """A phrase of one to five words stands twice."""
+    words, mark = _split_mark(right)
+    length = random.randint(1, min(5, len(words)))
+    start = random.randrange(len(words) - length + 1)
+    return " ".join(words[: start + length] + words[start:]) + mark
+
+
+def permuted(random: Random, source: str, right: str, other: str) -> str | None:
+    """The words in another order."""
+    words, mark = _split_mark(right)
+    if len(set(words)) < 3:
+        return None
+    shuffled = list(words)
+    while shuffled == words:
+        random.shuffle(shuffled)
+    return " ".join(shuffled) + mark
+
+
+def truncated(random: Random, source: str, right: str, other: str) -> str | None:
+    """The end is missing, from one word to half of the sentence."""
+    words, mark = _split_mark(right)
+    if len(words) < 3:
+        return None
+    kept = random.randint((len(words) + 1) // 2, len(words) - 1)
+    return " ".join(words[:kept]) + random.choice((mark, ""))
+
+
+def copied_source(random: Random, source: str, right: str, other: str) -> str | None:
+    """The source, untranslated."""
+    return source
+
+
+def other_translation(random: Random, source: str, right: str, other: str) -> str | None:
+    """A right translation of another sentence."""
+    return None if other == right else other
+
+
+def changed_number(random: Random, source: str, right: str, other: str) -> str | None:
+    """One number is another."""
+    places = list(_NUMBER.finditer(right))
+    if not places:
+        return None
+    place = random.choice(places)
+    old = place.group()
+    new = old
+    while new == old:
+        new = str(random.randint(1, 10 ** len(old) - 1)) if old.isdecimal() else random.choice(_NUMERALS[1:])
+    return right[: place.start()] + new + right[place.end() :]
+
+
+def flipped_negation(random: Random, source: str, right: str, other: str) -> str | None:
+    """The word "not" is taken out, or put in."""
+    if _NEGATED.search(right):
+        return _NEGATED.sub(r"\1", right, count=1)
+    if _AUXILIARY.search(right):
+        return _AUXILIARY.sub(r"\1 not", right, count=1)
+    return None
+
+
+def dropped_words(random: Random, source: str, right: str, other: str) -> str | None:
+    """Up to three words in a row are missing."""
+    words, mark = _split_mark(right)
+    length = random.randint(1, min(3, len(words) - 1))
+    start = random.randrange(len(words) - length + 1)
+    return " ".join(words[:start] + words[start + length :]) + mark
+
+
+def foreign_words(random: Random, source: str, right: str, other: str) -> str | None:
+    """Words of another sentence stand in place of some."""
+    words, mark = _split_mark(right)
+    others, _ = _split_mark(other)
+    place, length = random.randrange(len(words)), random.randint(1, min(2, len(others)))
+    start = random.randrange(len(others) - length + 1)
+    return " ".join(words[:place] + others[start : start + length] + words[place + 1 :]) + mark
+
+
+def untranslated_words(random: Random, source: str, right: str, other: str) -> str | None:
+    """Words of the source stand in place of some."""
+    return foreign_words(random, source, right, source)
+
+
+def appended_words(random: Random, source: str, right: str, other: str) -> str | None:
+    """Part of another sentence follows."""
+    words, mark = _split_mark(right)
+    others, _ = _split_mark(other)
+    return " ".join(words + others[random.randrange(len(others)) :]) + mark
+
+
+UNIT_TESTS: dict[str, Corruption] = {
+    "repeated phrase": repeated,
+    "permuted words": permuted,
+    "truncated": truncated,
+    "copied source": copied_source,
+    "other source's translation": other_translation,
+    "changed number": changed_number,
+    "flipped negation": flipped_negation,
+}
+"""The paper's unit tests of a reward model (A.4) and those the phrasebook adds."""
+
+CORRUPTIONS: dict[str, Corruption] = UNIT_TESTS | {
+    "dropped words": dropped_words,
+    "foreign words": foreign_words,
+    "untranslated words": untranslated_words,
+    "appended words": appended_words,
+}
+"""All of them."""

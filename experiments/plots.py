@@ -1,0 +1,118 @@
+"""Plots of a growing-batch run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from buffers import Slice
+
+Row = dict[str, Any]
+DECODES = (("sample", "o-"), ("greedy", "s--"))
+
+
+def save_plots(folder: Path, steps: Sequence[Row], control: Sequence[Row], grown: Mapping[int, Slice]) -> list[str]:
+    """Draw all plots into ``folder``; returns their file names."""
+    figures = {
+        "steps.png": _by_step(steps, control),
+        "rewards.png": _reward_distribution(grown),
+        "data.png": _kept(steps),
+        "reward_oracle.png": _reward_against_oracle(steps, control),
+    }
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=110, bbox_inches="tight")
+    return list(figures)
+
+
+def _label(row: Row) -> str:
+    return "BC" if row["grow"] == 0 else f"G{row['grow']} I{row['improve']}"
+
+
+def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
+    """Reward, oracle and BLEU on the test sources by step; the control as a dotted line."""
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for axis, (measure, title) in zip(
+        axes, (("reward", "learned reward"), ("oracle", "true quality (oracle)"), ("bleu", "BLEU")), strict=True
+    ):
+        for number, (decode, style) in enumerate(DECODES):
+            rows = [row for row in steps if (row["split"], row["decode"]) == ("test", decode)]
+            if any(row[measure] is None for row in rows):
+                continue
+            axis.plot(
+                [_label(row) for row in rows], [row[measure] for row in rows], style, color=f"C{number}", label=decode
+            )
+            for row in control:
+                if (row["split"], row["decode"]) == ("test", decode):
+                    axis.axhline(row[measure], color=f"C{number}", linestyle=":", label=f"control, {decode}")
+        axis.set_title(title)
+        axis.tick_params(axis="x", rotation=45)
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    figure.suptitle("Test sources by step")
+    return figure
+
+
+def _reward_distribution(grown: Mapping[int, Slice]) -> Figure:
+    """Rewards of each Grow step's samples and references."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axis = figure.subplots()
+    bins = np.linspace(0, 1, 41).tolist()
+    for step, data in grown.items():
+        samples = data.rewards[~data.is_reference]
+        axis.hist(samples, bins=bins, density=True, histtype="step", linewidth=1.8, label=f"samples of Grow {step}")
+    for step, data in list(grown.items())[:1]:
+        references = data.rewards[data.is_reference]
+        axis.hist(
+            references,
+            bins=bins,
+            density=True,
+            histtype="step",
+            linestyle=":",
+            color="gray",
+            label=f"references, Grow {step}",
+        )
+    axis.set(xlabel="learned reward", ylabel="density", title="Rewards of what was grown", yscale="log")
+    if grown:
+        axis.legend(fontsize=8)
+    return figure
+
+
+def _kept(steps: Sequence[Row]) -> Figure:
+    """Filter value and the share of trajectories and sources that it leaves."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axis = figure.subplots()
+    rows = [row for row in steps if row["split"] == "validation" and row["improve"]]
+    labels = [_label(row) for row in rows]
+    axis.bar(labels, [row["kept_fraction"] for row in rows], color="C0", alpha=0.6, label="trajectories kept")
+    axis.plot(labels, [1 - row["sources_without_data"] for row in rows], "o-", color="C2", label="sources with data")
+    axis.set(ylim=(0, 1.05), ylabel="share", title="Data of each Improve step")
+    other = axis.twinx()
+    other.plot(labels, [row["threshold"] for row in rows], "s--", color="C3", label="filter value")
+    other.set_ylabel("filter value", color="C3")
+    axis.legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def _reward_against_oracle(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
+    """Where reward rises without quality, the scorer is being fooled: the path leaves the diagonal's direction."""
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axis = figure.subplots()
+    for number, (decode, style) in enumerate(DECODES):
+        rows = [r for r in steps if (r["split"], r["decode"]) == ("test", decode) and r["oracle"] is not None]
+        axis.plot(
+            [row["oracle"] for row in rows], [row["reward"] for row in rows], style, color=f"C{number}", label=decode
+        )
+        for row in (rows[0], rows[-1]) if rows else ():
+            axis.annotate(_label(row), (row["oracle"], row["reward"]), fontsize=8)
+        spent = [r for r in control if (r["split"], r["decode"]) == ("test", decode) and r["oracle"] is not None]
+        axis.plot([row["oracle"] for row in spent], [row["reward"] for row in spent], "x", color=f"C{number}")
+    low, high = axis.get_xlim()
+    axis.plot([low, high], [low, high], ":", color="gray", label="reward = oracle")
+    axis.set(xlabel="true quality (oracle)", ylabel="learned reward", title="Reward against true quality (x: control)")
+    axis.legend(fontsize=8)
+    return figure

@@ -1,0 +1,161 @@
+"""The report of a growing-batch run: results.json, results.md, plots, and examples side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import sacrebleu
+
+from agents import Seq2SeqPolicy
+from buffers import GrowingBatchBuffer
+from experiments.evaluation import Evaluator
+from experiments.plots import save_plots
+from experiments.run_folder import RunFolder, write_json
+
+NUM_EXAMPLES = 20
+
+Row = dict[str, Any]
+
+
+def write_report(run: RunFolder, evaluator: Evaluator) -> None:
+    """Gather every finished stage into the report."""
+    steps = [row for stage in _stages(run) for row in _rows(run, stage)]
+    control = [{"step": "control", **row} for row in run.result("control")] if run.has("control") else []
+    results = {
+        "config": run.config,
+        "steps": steps,
+        "control": control,
+        "summary": summary(steps, control),
+        "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
+    }
+    write_json(run.path / "results.json", results)
+    buffer = GrowingBatchBuffer(run.path / "buffer")
+    mpl.use("Agg")
+    plots = save_plots(run.path, steps, control, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
+    parts = [
+        "# ReST on " + run.config["task"],
+        f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
+        "## Summary",
+        _summary_table(results["summary"]),
+        "## Test sources, by step",
+        _table(steps + control, "test"),
+        "## Validation sources, by step",
+        _table(steps + control, "validation"),
+        "## Data of each Improve step",
+        _data_table(steps),
+        "## Plots",
+        *(f"![{name}]({name})" for name in plots),
+        f"## {NUM_EXAMPLES} test sentences before and after",
+        _examples(run, evaluator, steps),
+        f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
+    ]
+    (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(_summary_table(results["summary"]))
+
+
+def summary(steps: Sequence[Row], control: Sequence[Row]) -> dict[str, float | None]:
+    """What the run gained on the test sources: last step against the supervised policy, and against the control.
+
+    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain over the
+    control takes off what the same tokens of the original data give.
+    """
+    first, last = _find(steps[:3], "sample"), _find(steps[-3:], "sample")
+    first_greedy, last_greedy = _find(steps[:3], "greedy"), _find(steps[-3:], "greedy")
+    lacking = 1 - first["reward"]
+    found: dict[str, float | None] = {
+        "reward_before": first["reward"],
+        "reward_after": last["reward"],
+        "shortfall_closed": (last["reward"] - first["reward"]) / lacking,
+        "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
+        "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
+    }
+    if first["oracle"] is not None:
+        found |= {
+            "oracle_before": first["oracle"],
+            "oracle_after": last["oracle"],
+            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / (last["reward"] - first["reward"])
+            if last["reward"] != first["reward"]
+            else None,
+        }
+    if control:
+        best = _find(control, "sample")
+        found |= {
+            "reward_control": best["reward"],
+            "shortfall_closed_by_control": (best["reward"] - first["reward"]) / lacking,
+            "shortfall_closed_above_control": (last["reward"] - best["reward"]) / lacking,
+        }
+    return found
+
+
+def _stages(run: RunFolder) -> list[str]:
+    grows, improves = run.config["grow_steps"], run.config["improve_steps"]
+    return ["g0i0", *(f"g{g}i{i}" for g in range(1, grows + 1) for i in range(1, improves + 1))]
+
+
+def _rows(run: RunFolder, stage: str) -> list[Row]:
+    grow, improve = stage[1:].split("i")
+    return [{"grow": int(grow), "improve": int(improve), **row} for row in run.result(stage)]
+
+
+def _find(rows: Sequence[Row], decode: str) -> Row:
+    return next(row for row in rows if (row["split"], row["decode"]) == ("test", decode))
+
+
+def _name(row: Row) -> str:
+    return str(row.get("step", f"G={row.get('grow')} I={row.get('improve')}"))
+
+
+def _table(rows: Sequence[Row], split: str) -> str:
+    columns = ("reward", "oracle", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
+    lines = ["| step | decode | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
+    for row in rows:
+        if row["split"] == split:
+            lines.append(f"| {_name(row)} | {row['decode']} | " + " | ".join(_number(row[c]) for c in columns) + " |")
+    return "\n".join(lines)
+
+
+def _data_table(rows: Sequence[Row]) -> str:
+    columns = ("threshold", "kept_fraction", "sources_without_data", "distinct_samples")
+    lines = ["| step | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for row in rows:
+        if row["improve"] and row["split"] == "validation":
+            lines.append(f"| {_name(row)} | " + " | ".join(_number(row[c]) for c in columns) + " |")
+    return "\n".join(lines)
+
+
+def _summary_table(found: dict[str, float | None]) -> str:
+    lines = ["| measure (test sources; samples at the Grow temperature unless greedy) | value |", "|---|---|"]
+    return "\n".join(lines + [f"| {name.replace('_', ' ')} | {_number(value)} |" for name, value in found.items()])
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _examples(run: RunFolder, evaluator: Evaluator, steps: Sequence[Row]) -> str:
+    """Greedy translations by the supervised and the last policy, of evenly spread test sentences."""
+    split = evaluator.task.split("test")
+    stages = _stages(run)
+    both = [
+        evaluator.translations(Seq2SeqPolicy.load(run.checkpoint(stage)), "test", "greedy")
+        for stage in (stages[0], stages[-1])
+    ]
+    changed = [row for row in range(len(split)) if both[0].texts[row] != both[1].texts[row]]
+    same = [row for row in range(len(split)) if both[0].texts[row] == both[1].texts[row]]
+    half = NUM_EXAMPLES // 2
+    lines = [
+        f"Of {len(split)} translations {len(changed)} changed; the first {half} of them, and the first {half} others.",
+        "",
+    ]
+    lines += ["| source | reference | before | reward, oracle | after | reward, oracle |", "|---|---|---|---|---|---|"]
+    for row in changed[:half] + same[: NUM_EXAMPLES - min(half, len(changed))]:
+        cells = [split.sources[row], split.references[row]]
+        for each in both:
+            quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
+            cells += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,81 @@
+"""A run's folder: its configuration, and each finished stage, so that the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+class RunFolder:
+    """Where a run keeps what it made.
+
+    Args:
+        path: Made if it is not there.
+        config: What determines the results, as JSON can hold it.
+
+    Raises:
+        FileExistsError: If the folder holds a run of another configuration, or something that is no run.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        self.path = path
+        self.config = json.loads(json.dumps(config))
+        known = path / "config.json"
+        if known.is_file():
+            self._refuse_other(json.loads(known.read_text("utf-8")))
+        elif path.is_dir() and any(path.iterdir()):
+            raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(known, self.config)
+        self.writer = SummaryWriter(str(path / "tensorboard"))
+
+    def checkpoint(self, stage: str) -> Path:
+        """Folder of a stage's policy."""
+        return self.path / "checkpoints" / stage
+
+    def has(self, stage: str) -> bool:
+        """Whether a stage was finished."""
+        return self._record(stage).is_file()
+
+    def result(self, stage: str) -> Any:
+        """What :meth:`finish` was given for a stage."""
+        return json.loads(self._record(stage).read_text("utf-8"))
+
+    def finish(self, stage: str, result: Any) -> None:
+        """Record a stage as finished, after all of its files are written."""
+        self._record(stage).parent.mkdir(exist_ok=True)
+        write_json(self._record(stage), result)
+
+    def log(self, stage: str, name: str, value: float, step: int) -> None:
+        """One number for TensorBoard."""
+        self.writer.add_scalar(f"{stage}/{name}", value, step)
+
+    def _record(self, stage: str) -> Path:
+        return self.path / "stages" / f"{stage}.json"
+
+    def _refuse_other(self, known: dict[str, Any]) -> None:
+        different = [
+            f"{name} was {known.get(name)!r} and is now {self.config.get(name)!r}"
+            for name in sorted(known.keys() | self.config.keys())
+            if known.get(name) != self.config.get(name)
+        ]
+        if different:
+            raise FileExistsError(
+                f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
+                "choose another --out or give the options of that run"
+            )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    aside = path.with_name(path.name + ".part")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)

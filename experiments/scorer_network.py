@@ -1,0 +1,208 @@
+"""The scorer's network and its training: token tags on synthetic damage first, then regression on ratings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from tqdm import tqdm
+from transformers import BertConfig, BertForSequenceClassification
+
+from agents.embeddings import initialise
+from seq2seq_env.tasks import Tokenizer
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Size of the network."""
+
+    width: int = 128
+    """Width of the hidden states."""
+    layers: int = 4
+    """Transformer layers."""
+    heads: int = 4
+    """Attention heads of a layer."""
+    feed_forward: int = 512
+    """Width of the feed-forward layers."""
+    dropout: float = 0.05
+    """Dropout probability."""
+    max_tokens: int = 128
+    """Tokens of a pair, special tokens included."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair as token ids, with what the network should say of it.
+
+    Attributes:
+        source: Source tokens without end-of-sequence.
+        hypothesis: Hypothesis tokens without end-of-sequence.
+        score: Quality in [0, 1].
+        tags: For each hypothesis token and the end-of-sequence after it, whether it is wrong or something is missing
+            before it; empty where that is not known.
+    """
+
+    source: Sequence[int]
+    hypothesis: Sequence[int]
+    score: float
+    tags: Sequence[bool] = ()
+
+
+class ScorerNetwork(nn.Module):
+    """BERT with one output, and a second head that tags wrong tokens and serves pre-training only."""
+
+    def __init__(self, tokenizer: Tokenizer, config: NetworkConfig) -> None:
+        super().__init__()
+        head: dict[str, Any] = {"num_labels": 1, "problem_type": "regression", "attn_implementation": "eager"}
+        self.model = BertForSequenceClassification(
+            BertConfig(
+                vocab_size=tokenizer.vocab_size,
+                hidden_size=config.width,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                intermediate_size=config.feed_forward,
+                hidden_dropout_prob=config.dropout,
+                attention_probs_dropout_prob=config.dropout,
+                max_position_embeddings=config.max_tokens,
+                pad_token_id=tokenizer.pad_id,
+                eos_token_id=tokenizer.eos_id,
+                **head,
+            )
+        )
+        self.tags = nn.Linear(config.width, 1)
+        self.pad_id, self.eos_id = tokenizer.pad_id, tokenizer.eos_id
+
+    def start_from(self, embeddings: Tensor) -> None:
+        """Token embeddings to start from, [V, width]."""
+        initialise(self.model.bert.embeddings.word_embeddings, embeddings)
+
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        """Cross-entropy of the scores, plus that of the tags where there are any."""
+        tokens, segments, mask, labels, known = self._padded(examples)
+        states = self.model.bert(tokens, attention_mask=mask, token_type_ids=segments)
+        hidden = states.last_hidden_state  # [B, L, width]
+        logits = self.model.classifier(states.pooler_output).squeeze(-1)  # [B]
+        scores = torch.tensor([example.score for example in examples], dtype=torch.float32)
+        loss = binary_cross_entropy_with_logits(logits, scores)
+        if known.any():
+            loss = loss + binary_cross_entropy_with_logits(self.tags(hidden[known]).squeeze(-1), labels[known].float())
+        return loss
+
+    def _padded(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Tokens, segments, attention mask, tags and where those are known, each [B, L]."""
+        rows = [[self.eos_id, *e.source, self.eos_id, *e.hypothesis, self.eos_id] for e in examples]
+        size = (len(rows), max(map(len, rows)))
+        tokens, segments, mask = (np.full(size, fill) for fill in (self.pad_id, 0, 0))
+        labels = np.full(size, -1)
+        for row, (ids, example) in enumerate(zip(rows, examples, strict=True)):
+            start, end = len(example.source) + 2, len(ids)
+            tokens[row, :end], mask[row, :end], segments[row, start:end] = ids, 1, 1
+            labels[row, start : start + len(example.tags)] = example.tags
+        tokens_, segments_, mask_, labels_ = map(torch.from_numpy, (tokens, segments, mask, labels))
+        return tokens_, segments_, mask_, labels_, labels_ >= 0
+
+
+def damaged(random: Random, source: list[int], target: list[int], other: list[int]) -> Example:
+    """A target with up to four random edits of its tokens, tagged and scored by how much of it is left.
+
+    Args:
+        random: Draws the edits.
+        source: Source tokens without end-of-sequence.
+        target: Target tokens without end-of-sequence.
+        other: Another sentence's target, which inserted tokens come from.
+    """
+    tokens, wrong = list(target), [False] * (len(target) + 1)
+    kept = len(target)
+    if random.random() < 0.04:
+        tokens, wrong, kept = list(other), [True] * (len(other) + 1), 0
+    for _ in range(random.choice((0, 0, 1, 1, 1, 2, 2, 3, 4))):
+        if len(tokens) < 2:
+            break
+        at = random.randrange(len(tokens))
+        length = min(random.choice((1, 1, 1, 2, 2, 3)), len(tokens) - at)
+        kind = random.random()
+        if kind < 0.45:
+            _replace(tokens, wrong, at, 1, [random.choice(other)])
+        elif kind < 0.65:
+            _replace(tokens, wrong, at, length, [])
+        elif kind < 0.75:
+            _replace(tokens, wrong, at, 0, [random.choice(other)])
+        elif kind < 0.87:
+            start = random.randrange(len(tokens))
+            _replace(tokens, wrong, at, 0, tokens[start : start + length + 1])
+        elif kind < 0.94:
+            start = random.randrange(len(source))
+            _replace(tokens, wrong, at, 1, source[start : start + length])
+        else:
+            moved = tokens[at : at + length]
+            _replace(tokens, wrong, at, length, [])
+            _replace(tokens, wrong, random.randrange(len(tokens) + 1), 0, moved)
+    kept = min(kept, sum(not flag for flag in wrong[:-1]))
+    score = max(0.0, (2 * kept - len(tokens)) / len(target))
+    return Example(source, tokens, score, wrong)
+
+
+def _replace(tokens: list[int], wrong: list[bool], at: int, length: int, new: list[int]) -> None:
+    if tokens[at : at + length] == new:
+        return
+    tokens[at : at + length] = new
+    wrong[at : at + length] = [True] * len(new)
+    if not new:
+        wrong[at] = True
+
+
+def batches(examples: Sequence[Example], size: int, random: Random) -> Iterator[list[Example]]:
+    """Shuffled batches of examples of similar length."""
+    order = list(range(len(examples)))
+    random.shuffle(order)
+    pool = size * 50
+    for start in range(0, len(order), pool):
+        rows = sorted(order[start : start + pool], key=lambda row: len(examples[row].hypothesis))
+        chunks = [rows[i : i + size] for i in range(0, len(rows), size)]
+        random.shuffle(chunks)
+        for chunk in chunks:
+            yield [examples[row] for row in chunk]
+
+
+def train(
+    network: ScorerNetwork,
+    epochs: Sequence[Sequence[Example]],
+    *,
+    learning_rate: float,
+    batch_size: int,
+    seed: int,
+    name: str,
+) -> NDArray[np.float64]:
+    """Train over ``epochs`` with AdamW, a short warm-up and a cosine to zero; returns the loss of each update."""
+    random = Random(seed)
+    total = sum(math.ceil(len(epoch) / batch_size) for epoch in epochs)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.01, fused=True)
+    warmup = max(1, min(500, total // 10))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * step / max(1, total)))
+    )
+    network.train()
+    losses = []
+    with tqdm(total=total, desc=name, unit="update") as bar:
+        for epoch in epochs:
+            for batch in batches(epoch, batch_size, random):
+                loss = network.loss(batch)
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+                optimiser.step()
+                schedule.step()
+                losses.append(loss.item())
+                bar.update()
+                if len(losses) % 50 == 0:
+                    bar.set_postfix(loss=f"{np.mean(losses[-200:]):.3f}")
+    network.eval()
+    return np.array(losses)

@@ -1,0 +1,113 @@
+"""How far a scorer can be trusted: agreement with the oracle, and the unit tests of a reward model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau, pearsonr
+
+from experiments.corruptions import UNIT_TESTS
+from seq2seq_env.scorers import Scorer, checked_scores
+from seq2seq_env.tasks import Oracle, Split
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of scores with true qualities.
+
+    Attributes:
+        pairs: Hypotheses rated.
+        pearson: Linear correlation over all of them.
+        kendall: Kendall's tau-b over all of them.
+        pairwise: Share of pairs of hypotheses of one source with different quality that the score puts in the right
+            order; a tie counts half.
+        exact_auc: Probability that a faultless hypothesis of a source scores above a faulty one of the same source.
+    """
+
+    pairs: int
+    pearson: float
+    kendall: float
+    pairwise: float
+    exact_auc: float
+
+
+@dataclass(frozen=True)
+class UnitTest:
+    """What one kind of damage does to the score of right translations.
+
+    Attributes:
+        cases: Sentences that allow the damage.
+        falls: Share of them whose score falls.
+        mean_fall: By how much, on the mean.
+        effect_size: The mean fall over its standard deviation.
+    """
+
+    cases: int
+    falls: float
+    mean_fall: float
+    effect_size: float
+
+
+def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: NDArray[np.float32]) -> Agreement:
+    """Agreement over ``[N]`` hypotheses; rows with the same source are compared with each other."""
+    rows: dict[str, list[int]] = {}
+    for row, source in enumerate(sources):
+        rows.setdefault(source, []).append(row)
+    right = exact_right = total = exact_total = 0.0
+    for group in rows.values():
+        quality, score = qualities[group], scores[group]
+        better = quality[:, None] > quality[None, :]
+        order = (score[:, None] > score[None, :]) + 0.5 * (score[:, None] == score[None, :])
+        right, total = right + order[better].sum(), total + better.sum()
+        faultless = better & (quality[:, None] == 1)
+        exact_right, exact_total = exact_right + order[faultless].sum(), exact_total + faultless.sum()
+    return Agreement(
+        len(sources),
+        float(pearsonr(qualities, scores).statistic),
+        float(kendalltau(qualities, scores).statistic),
+        float(right / total),
+        float(exact_right / exact_total),
+    )
+
+
+def unit_tests(scorer: Scorer, split: Split, oracle: Oracle, seed: int) -> dict[str, UnitTest]:
+    """Damage every right reference of ``split`` in every way and see whether the score falls.
+
+    Damage that leaves a translation faultless by the oracle is left out.
+    """
+    whole = checked_scores(scorer, split.sources, split.references)
+    results = {}
+    for name, damage in UNIT_TESTS.items():
+        random = Random(f"{seed}/{name}")
+        texts = []
+        for source, reference in zip(split.sources, split.references, strict=True):
+            other = split.references[random.randrange(len(split))]
+            texts.append(damage(random, source, reference, other))
+        rows = [row for row, text in enumerate(texts) if text is not None]
+        sources, damaged = [split.sources[row] for row in rows], [text for text in texts if text is not None]
+        worse = oracle(sources, damaged) < 1
+        falls = (whole[rows] - checked_scores(scorer, sources, damaged))[worse]
+        results[name] = UnitTest(
+            len(falls), float((falls > 0).mean()), float(falls.mean()), float(falls.mean() / falls.std())
+        )
+    return results
+
+
+def markdown(agreements: dict[str, Agreement], tests: dict[str, UnitTest]) -> str:
+    """Both as tables."""
+    lines = [
+        "| hypotheses | pairs | Pearson | Kendall tau | within-source accuracy | faultless first |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, a in agreements.items():
+        lines.append(
+            f"| {name} | {a.pairs} | {a.pearson:.3f} | {a.kendall:.3f} | {a.pairwise:.3f} | {a.exact_auc:.3f} |"
+        )
+    lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
+    for name, t in tests.items():
+        lines.append(f"| {name} | {t.cases} | {t.falls:.1%} | {t.mean_fall:.3f} | {t.effect_size:.2f} |")
+    return "\n".join(lines)

@@ -1,0 +1,205 @@
+"""Make the phrasebook's learned scorer: pre-train it on synthetic damage, fit it to a budget of oracle ratings.
+
+It reads source and hypothesis only. The oracle stands for the human raters whose ratings train a real
+quality-estimation model; it rates at most ``ratings`` hypotheses, half of them samples of weak policies and half
+damaged translations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+import tyro
+
+from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents.embeddings import align_embeddings, cross_lingual_embeddings
+from buffers import Slice
+from experiments.corruptions import CORRUPTIONS
+from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, damaged, train
+from experiments.scorer_report import agreement, markdown, unit_tests
+from seq2seq_env.scorers import SCORERS, Scorer, checked_scores
+from seq2seq_env.scorers.learned import LearnedScorer
+from seq2seq_env.scorers.pairs import PairEncoder
+from seq2seq_env.tasks import Task, load_task
+
+SHIPPED = Path(__file__).parent.parent / "seq2seq_env" / "scorers" / "phrasebook_qe"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the scorer's training."""
+
+    task: str = "phrasebook-de-en"
+    """Task with an oracle."""
+    task_seed: int = 1
+    """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
+    pairs: int = 30_000
+    """Sentence pairs to pre-train on; their references are as faulty as the policy's own training data."""
+    pretraining_epochs: int = 8
+    """Passes over the pairs, each with fresh damage."""
+    ratings: int = 20_000
+    """Hypotheses that the oracle rates."""
+    rated_per_source: int = 8
+    """Of them, hypotheses of one source."""
+    fitting_epochs: int = 6
+    """Passes over the ratings."""
+    policies: int = 2
+    """Weak policies to rate samples of, each at four stages of its training."""
+    policy_tokens: int = 500_000
+    """Target tokens that each of them is trained on."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Size of the scorer."""
+    learning_rate: float = 1e-3
+    """Of the pre-training; a third of it fits the ratings."""
+    batch_size: int = 64
+    """Pairs an update."""
+    seed: int = 0
+    """Of weights, damage and samples."""
+    out: Path = SHIPPED
+    """Folder that the checkpoint and report.json are written to."""
+
+
+def pretrained(config: Config, task: Task) -> ScorerNetwork:
+    """A network that knows damaged translations from whole ones; no oracle is asked."""
+    pairs = task.split("train")
+    sources, targets = (
+        [row[:-1] for row in task.tokenizer.encode(texts)] for texts in (pairs.sources, pairs.references)
+    )
+    network = ScorerNetwork(task.tokenizer, config.network)
+    network.start_from(
+        cross_lingual_embeddings(
+            sources, targets, vocab_size=task.tokenizer.vocab_size, width=config.network.width, seed=config.seed
+        )
+    )
+    random = Random(config.seed)
+    epochs = [
+        [
+            damaged(random, source, target, random.choice(targets))
+            for source, target in zip(sources, targets, strict=True)
+        ]
+        for _ in range(config.pretraining_epochs)
+    ]
+    train(
+        network, epochs, learning_rate=config.learning_rate, batch_size=config.batch_size, seed=config.seed,
+        name="pre-training",
+    )  # fmt: skip
+    return network
+
+
+def weak_policies(config: Config, task: Task, seeds: Sequence[int], tokens: int) -> list[Seq2SeqPolicy]:
+    """Policies at four stages of supervised training, from babble to the best that noisy data gives."""
+    pairs = task.split("train")
+    data = Slice.from_pairs(
+        pairs.sources, pairs.references, task.tokenizer,
+        max_source_length=task.max_source_length, max_target_length=task.max_target_length,
+    )  # fmt: skip
+    stages = []
+    for seed in seeds:
+        sizes = PolicyConfig(max_source_length=task.max_source_length, max_target_length=task.max_target_length)
+        policy = Seq2SeqPolicy.from_config(task.tokenizer, sizes, seed)
+        align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
+        agent = make_agent("bc", policy)
+        for stage, share in enumerate((0.2, 0.2, 0.25, 0.35)):
+            training = TrainingConfig(
+                max_tokens=int(share * tokens), tokens_per_batch=512, learning_rate=2e-3, warmup_tokens=20_000,
+                seed=seed * 10 + stage,
+            )  # fmt: skip
+            agent.improve(data, training)
+            stages.append(policy.clone())
+    return stages
+
+
+def hypotheses(
+    config: Config, task: Task, split: str, count: int, policies: Sequence[Seq2SeqPolicy], *,
+    samples: int, temperatures: Sequence[float], seed: int,
+) -> tuple[list[str], list[str]]:  # fmt: skip
+    """``count`` hypotheses: for each source its reference, about ``samples`` of the policies, and damaged references."""
+    random = Random(seed)
+    pairs = task.split(split)
+    rows = random.sample(range(len(pairs)), min(len(pairs), count // config.rated_per_source))
+    texts: dict[int, list[str]] = {row: [pairs.references[row]] for row in rows}
+    for number, policy in enumerate(policies):
+        mine = [row for row in rows for _ in range(samples) if random.random() < 1 / len(policies)]
+        drawn = policy.sample([pairs.sources[row] for row in mine], 1, random.choice(temperatures), seed + number)
+        for row, text in zip(mine, drawn.texts, strict=True):
+            texts[row].append(text)
+    for row in rows:
+        while len(texts[row]) < config.rated_per_source:
+            damage = random.choice(list(CORRUPTIONS.values()))
+            damaged_text = damage(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
+            if damaged_text is not None:
+                texts[row].append(damaged_text)
+    pairs_of = [(pairs.sources[row], text) for row in rows for text in texts[row][: config.rated_per_source]]
+    return [source for source, _ in pairs_of], [text for _, text in pairs_of]
+
+
+def rated(task: Task, sources: list[str], texts: list[str]) -> list[Example]:
+    """Ask the oracle; the only place where training does."""
+    assert task.oracle is not None
+    qualities = task.oracle(sources, texts)
+    encode = task.tokenizer.encode
+    return [
+        Example(source[:-1], text[:-1], float(quality))
+        for source, text, quality in zip(encode(sources), encode(texts), qualities, strict=True)
+    ]
+
+
+def report(config: Config, scorer: Scorer, task: Task, unseen: Seq2SeqPolicy) -> str:
+    """Held-out agreement and unit tests, printed and written beside the checkpoint."""
+    assert task.oracle is not None
+    count = len(task.split("validation")) * config.rated_per_source
+    agreements = {}
+    for name, samples in (
+        ("held-out sources, samples and damage", 4),
+        ("held-out sources, samples of an unseen policy", 7),
+    ):
+        sources, texts = hypotheses(config, task, "validation", count, [unseen],
+                                    samples=samples, temperatures=(0.8,), seed=config.seed + 7)  # fmt: skip
+        agreements[name] = agreement(sources, task.oracle(sources, texts), checked_scores(scorer, sources, texts))
+    tests = unit_tests(scorer, task.split("test"), task.oracle, config.seed)
+    numbers = {
+        "agreement": {name: asdict(a) for name, a in agreements.items()},
+        "unit_tests": {name: asdict(t) for name, t in tests.items()},
+        "config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items() if k != "out"},
+    }
+    (config.out / "report.json").write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
+    return markdown(agreements, tests)
+
+
+def main() -> None:
+    """Train, save, report."""
+    config = tyro.cli(Config, description=__doc__)
+    if config.ratings < config.rated_per_source:
+        raise SystemExit(f"ratings is {config.ratings}; give at least rated_per_source ({config.rated_per_source})")
+    torch.manual_seed(config.seed)
+    task = load_task(config.task, seed=config.task_seed, train_size=config.pairs)
+    if task.oracle is None:
+        raise SystemExit(f"task {config.task!r} has no oracle to rate hypotheses; choose one that has")
+    network = pretrained(config, task)
+    policies = weak_policies(config, task, range(1, 1 + config.policies), config.policy_tokens)
+    sources, texts = hypotheses(config, task, "train", config.ratings, policies,
+                                samples=4, temperatures=(0.6, 0.8, 1.0), seed=config.seed)  # fmt: skip
+    examples = rated(task, sources, texts)
+    mean = np.mean([example.score for example in examples])
+    print(f"{len(examples)} ratings of {len(set(sources))} sources; mean quality {mean:.3f}")
+    train(
+        network, [examples] * config.fitting_epochs, learning_rate=config.learning_rate / 3,
+        batch_size=config.batch_size, seed=config.seed + 1, name="fitting ratings",
+    )  # fmt: skip
+    pairs = PairEncoder.from_tokenizer(task.tokenizer, max_length=config.network.max_tokens)
+    LearnedScorer.save(config.out, network.model, pairs, activation="sigmoid", dtype="float16")
+    held_out = load_task(config.task, seed=0)
+    unseen = weak_policies(config, held_out, [99], 2 * config.policy_tokens)[-1]
+    print(report(config, LearnedScorer(config.out), held_out, unseen))
+    print(f"wrote the scorer and report.json to {config.out}; scorers known by name: {', '.join(SCORERS)}")
+    print("next: run the main job with it: python experiments/growing_batch.py")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""A policy of 16 features, untrained and trained for a second on the tiny task."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from buffers import Slice
+from seq2seq_env.tasks.task import Task
+
+
+@pytest.fixture(scope="session")
+def small() -> PolicyConfig:
+    return PolicyConfig(
+        d_model=16,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=2,
+        ffn_dim=32,
+        dropout=0.1,
+        max_source_length=12,
+        max_target_length=12,
+    )
+
+
+@pytest.fixture
+def policy(tiny_task: Task, small: PolicyConfig) -> Seq2SeqPolicy:
+    return Seq2SeqPolicy.from_config(tiny_task.tokenizer, small, seed=3)
+
+
+@pytest.fixture(scope="session")
+def pairs(tiny_task: Task) -> Slice:
+    train = tiny_task.split("train")
+    return Slice.from_pairs(train.sources, train.references, tiny_task.tokenizer, 12, 12)
+
+
+@pytest.fixture(scope="session")
+def quick() -> TrainingConfig:
+    """Some steps on the tiny task, 4 batches an epoch."""
+    return TrainingConfig(
+        learning_rate=1e-2,
+        schedule="constant",
+        tokens_per_batch=32,
+        max_tokens=800,
+        warmup_tokens=100,
+        evaluate_every=200,
+        patience=2,
+        progress=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained_once(tiny_task: Task, small: PolicyConfig, pairs: Slice) -> Seq2SeqPolicy:
+    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, small, seed=3)
+    config = TrainingConfig(
+        learning_rate=1e-2,
+        tokens_per_batch=64,
+        max_tokens=6_000,
+        warmup_tokens=500,
+        evaluate_every=6_000,
+        progress=False,
+    )
+    BC(policy).improve(pairs, config)
+    return policy
+
+
+@pytest.fixture
+def trained(trained_once: Seq2SeqPolicy) -> Seq2SeqPolicy:
+    return trained_once.clone()

@@ -1,0 +1,186 @@
+"""The contract of every agent that :data:`agents.AGENTS` names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from agents import AGENTS, BC, Agent, AgentConfig, FilteredBC, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
+from agents.sampling import random_stream
+from buffers import Slice, TokenBatch
+from seq2seq_env.env import Seq2SeqTranslateEnv
+from seq2seq_env.scorers import Scorer
+from seq2seq_env.tasks.task import Task
+
+NAMES = sorted(AGENTS)
+PAD = 18
+
+
+def scored_batch(extra: int = 0) -> TokenBatch:
+    """Three targets of 3, 2 and 4 tokens with rewards, and ``extra`` columns of padding."""
+    target = torch.full((3, 4 + extra), PAD)
+    source = torch.full((3, 3 + extra), PAD)
+    for row, (read, written) in enumerate([([2, 3, 0], [9, 10, 0]), ([4, 0], [11, 0]), ([5, 6, 0], [12, 13, 14, 0])]):
+        source[row, : len(read)] = torch.tensor(read)
+        target[row, : len(written)] = torch.tensor(written)
+    mask = target != PAD
+    return TokenBatch(
+        source=source,
+        source_mask=source != PAD,
+        target=target,
+        target_mask=mask,
+        log_prob=torch.where(mask, -1.5, 0.0),
+        reward=torch.tensor([0.2, 0.9, 0.6]),
+        terminated=torch.ones(3, dtype=torch.bool),
+        is_reference=torch.tensor([False, False, True]),
+    )
+
+
+@pytest.fixture(params=NAMES)
+def agent(request: pytest.FixtureRequest, policy: Seq2SeqPolicy) -> Agent:
+    return make_agent(request.param, policy)
+
+
+def test_the_loss_is_a_named_scalar_with_gradient(agent: Agent) -> None:
+    values = agent.loss(scored_batch())._asdict()
+    assert next(iter(values)) == "loss"
+    assert all(value.shape == () and torch.isfinite(value) for value in values.values())
+    assert [name for name, value in values.items() if value.requires_grad] == ["loss"]
+
+
+def test_updates_lower_the_loss_on_a_fixed_batch(agent: Agent) -> None:
+    parameters = [p for network in agent.networks.values() for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+    losses = []
+    for _ in range(10):
+        loss: torch.Tensor = agent.loss(scored_batch())[0]
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.05
+
+
+def test_padding_does_not_matter(agent: Agent) -> None:
+    gradients = []
+    for extra in (0, 3):
+        agent.policy.model.zero_grad()
+        loss: torch.Tensor = agent.loss(scored_batch(extra))[0]
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradient = agent.policy.model.get_parameter("model.shared.weight").grad
+        assert gradient is not None
+        gradients.append((loss.item(), gradient.clone()))
+    assert gradients[0][0] == pytest.approx(gradients[1][0], abs=1e-6)
+    torch.testing.assert_close(gradients[0][1], gradients[1][1], rtol=0, atol=1e-6)
+
+
+def test_padding_keeps_its_zero_embedding(agent: Agent, pairs: Slice, quick: TrainingConfig) -> None:
+    agent.improve(pairs, quick)  # CTranslate2 starts a Marian decoder from a zero embedding
+    assert not agent.policy.model.get_parameter("model.shared.weight")[PAD].any()
+
+
+def test_a_seed_repeats(policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig) -> None:
+    for name in NAMES:
+        prints = []
+        for seed in (0, 0, 1):
+            agent = make_agent(name, policy.clone())
+            agent.improve(pairs, replace(quick, max_tokens=150, seed=seed))
+            prints.append(agent.policy.fingerprint)
+        assert prints[0] == prints[1] != prints[2]
+
+
+def test_save_and_load_are_exact(agent: Agent, tmp_path: Path) -> None:
+    agent.save(tmp_path / "agent")
+    loaded = Agent.load(tmp_path / "agent")
+    assert type(loaded) is type(agent)
+    assert loaded.config == agent.config
+    assert loaded.policy.fingerprint == agent.policy.fingerprint == Seq2SeqPolicy.load(tmp_path / "agent").fingerprint
+    assert loaded.loss(scored_batch())[0].item() == agent.loss(scored_batch())[0].item()
+
+
+def test_an_agent_finishes_an_episode_as_it_translates(
+    tiny_task: Task, fake_scorer: Scorer, trained: Seq2SeqPolicy
+) -> None:
+    for name in NAMES:
+        agent = make_agent(name, trained)
+        env = Seq2SeqTranslateEnv(tiny_task, fake_scorer)
+        observation, info = env.reset(options={"source_index": 4})
+        done = False
+        while not done:
+            action = agent.act(observation)
+            assert info["action_mask"][action]
+            observation, _, terminated, truncated, info = env.step(np.int64(action))
+            done = terminated or truncated
+        assert [info["hypothesis"]] == agent.translate([info["source"]])
+
+
+def test_sampled_actions_are_those_of_the_sampler(tiny_task: Task, fake_scorer: Scorer, trained: Seq2SeqPolicy) -> None:
+    source = tiny_task.split("train").sources[7]
+    samples = trained.sample([source], 1, 1.3, seed=4)
+    env: gym.Env[Any, Any] = Seq2SeqTranslateEnv(tiny_task, fake_scorer)
+    observation, _ = env.reset(options={"source": source})
+    rng, actions, done = random_stream(4, 0), [], False
+    while not done:
+        actions.append(BC(trained).act(observation, temperature=1.3, rng=rng))
+        observation, _, terminated, truncated, _ = env.step(np.int64(actions[-1]))
+        done = terminated or truncated
+    assert actions == samples.tokens.tolist()
+
+
+def test_a_temperature_without_a_generator_is_refused(policy: Seq2SeqPolicy) -> None:
+    observation = {
+        "source": np.array([2, 0]),
+        "source_length": np.array([2]),
+        "prefix": np.array([18]),
+        "prefix_length": np.array([0]),
+    }
+    with pytest.raises(ValueError, match="temperature and rng belong together"):
+        BC(policy).act(observation, temperature=1.0)
+
+
+def test_behaviour_cloning_is_the_mean_of_the_token_losses(policy: Seq2SeqPolicy) -> None:
+    batch = scored_batch()
+    values = BC(policy).loss(batch)
+    rows = policy.log_probs(
+        ["eins zwei", "drei", "rot blau"], [[9, 10, 0], [11, 0], [12, 13, 14, 0]]
+    )  # tokens 2 3, 4, 5 6
+    assert values.loss.item() == pytest.approx(-sum(row.sum() for row in rows) / 9, abs=1e-5)
+    assert values.sequence_log_prob.item() == pytest.approx(sum(row.sum() for row in rows) / 3, abs=1e-5)
+
+
+def test_only_the_filtered_agent_asks_for_a_filter(pairs: Slice, policy: Seq2SeqPolicy) -> None:
+    assert (BC.filters, FilteredBC.filters) == (False, True)
+    assert FilteredBC(policy).loss(scored_batch()) == BC(policy).loss(scored_batch())
+
+
+def test_an_unknown_agent_is_refused_with_the_good_names() -> None:
+    with pytest.raises(ValueError, match="there is no agent 'dqn'; choose one of bc, filtered-bc"):
+        agent_class("dqn")
+
+
+def test_an_unknown_option_is_refused(policy: Seq2SeqPolicy) -> None:
+    for name in NAMES:
+        with pytest.raises(ValueError, match=f"agent '{name}' has no option 'tau'; it takes"):
+            make_agent(name, policy, tau=0.5)
+
+
+def test_another_agents_config_is_refused(policy: Seq2SeqPolicy) -> None:
+    class Narrow(BC):
+        Config = type("NarrowConfig", (AgentConfig,), {})
+
+    with pytest.raises(TypeError, match="agent 'bc' got a AgentConfig; give a NarrowConfig"):
+        Narrow(policy, AgentConfig())
+
+
+def test_another_agent_or_none_in_a_folder_is_refused(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no agent\.json in"):
+        Agent.load(tmp_path)
+    BC(policy).save(tmp_path)
+    with pytest.raises(ValueError, match=r"holds agent 'bc', not a FilteredBC; use Agent\.load"):
+        FilteredBC.load(tmp_path)

@@ -1,0 +1,102 @@
+"""A sampler without a network, and small trajectories, for the tests of the buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from buffers import Provenance, Samples, Trajectories
+from seq2seq_env.tasks.task import Task
+
+
+class FakeSampler:
+    """Draws words of the target language; a pure function of its arguments, as a policy must be."""
+
+    fingerprint = "policy-1"
+
+    def __init__(self, task: Task) -> None:
+        self.tokenizer = task.tokenizer
+        self.limit = task.max_target_length
+        self.sampled: list[tuple[list[str], int]] = []
+
+    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+        self.sampled.append((list(sources), seed))
+        rng = np.random.default_rng(seed)
+        rows, terminated = [], []
+        for _ in range(len(sources) * num_candidates):
+            words = rng.integers(12, 16, size=rng.integers(1, 4)).tolist()
+            ends = bool(rng.random() < 0.8)
+            rows.append([*words, self.tokenizer.eos_id] if ends else words * self.limit)
+            rows[-1] = rows[-1][: self.limit]
+            terminated.append(ends)
+        tokens = np.concatenate(rows).astype(np.int32)
+        return Samples(
+            source_index=np.repeat(np.arange(len(sources)), num_candidates).astype(np.int64),
+            offsets=np.cumsum([0, *map(len, rows)]).astype(np.int64),
+            tokens=tokens,
+            log_prob=(-tokens / 10 / temperature).astype(np.float32),
+            terminated=np.array(terminated),
+            texts=self.tokenizer.decode(rows),
+        )
+
+    def log_probs(
+        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[NDArray[np.float32]]:
+        return [(-np.asarray(target) / 10 / temperature).astype(np.float32) for target in targets]
+
+
+@pytest.fixture
+def sampler(tiny_task: Task) -> FakeSampler:
+    return FakeSampler(tiny_task)
+
+
+@pytest.fixture
+def trajectories() -> Trajectories:
+    """Three targets of 2, 1 and 3 tokens for the sources at rows 4 and 7, of 3 and 2 tokens."""
+    return Trajectories(
+        source_index=np.array([4, 4, 7]),
+        offsets=np.array([0, 2, 3, 6]),
+        tokens=np.array([5, 0, 0, 6, 7, 8], dtype=np.int32),
+        log_prob=np.array([-0.5, -0.25, -3.0, -1.0, 0.0, -2.0], dtype=np.float32),
+        terminated=np.array([True, True, False]),
+        reward=np.array([0.25, 0.0, 1.0], dtype=np.float32),
+        is_reference=np.array([False, True, False]),
+        source_rows=np.array([4, 7]),
+        source_offsets=np.array([0, 3, 5]),
+        source_tokens=np.array([2, 3, 0, 4, 0], dtype=np.int32),
+    )
+
+
+@pytest.fixture
+def provenance() -> Provenance:
+    return Provenance(
+        task="tiny",
+        task_fingerprint="tiny-1",
+        tokenizer_fingerprint="words-1",
+        pad_id=18,
+        policy_fingerprint="policy-1",
+        sampler="FakeSampler",
+        scorer_fingerprint="scorer-1",
+        temperature=0.8,
+        candidates=2,
+        num_sources=4,
+        sources_per_shard=2,
+        seed=3,
+        grow_step=1,
+        shard_index=0,
+    )
+
+
+@pytest.fixture
+def assert_equal() -> Callable[[Trajectories, Trajectories], None]:
+    """Exact comparison, dtypes included."""
+
+    def compare(found: Trajectories, wanted: Trajectories) -> None:
+        for name, value in vars(wanted).items():
+            assert getattr(found, name).dtype == value.dtype, name
+            np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+
+    return compare

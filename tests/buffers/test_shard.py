@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+
+import buffers.shard
+from buffers import Provenance, Shard, ShardError, Trajectories, write_shard
+
+Compare = Callable[[Trajectories, Trajectories], None]
+
+
+@pytest.fixture
+def path(tmp_path: Path, trajectories: Trajectories, provenance: Provenance) -> Path:
+    file = tmp_path / "g001-s00000.h5"
+    write_shard(file, trajectories, provenance)
+    return file
+
+
+def write_by_hand(path: Path, edit: Callable[[Any], None]) -> None:
+    """Rewrite a shard with other contents under a header that vouches for them."""
+    body = io.BytesIO(path.read_bytes())
+    with h5py.File(body, "r+") as file:
+        edit(file)
+    content = body.getvalue()[512:]
+    header = f"seq2seq-env shard\nbytes {len(content) + 512}\nsha256 {hashlib.sha256(content).hexdigest()}\n"
+    path.write_bytes(header.encode().ljust(512, b"\n") + content)
+
+
+def test_round_trip_is_exact(
+    path: Path, trajectories: Trajectories, provenance: Provenance, assert_equal: Compare
+) -> None:
+    shard = Shard.open(path)
+    assert shard.provenance == provenance
+    assert (shard.num_trajectories, shard.num_tokens, shard.num_sources) == (3, 6, 2)
+    assert_equal(shard.read(), trajectories)
+    shard.verify()
+
+
+def test_any_hdf5_reader_finds_the_documented_fields(path: Path, provenance: Provenance) -> None:
+    with h5py.File(path, "r") as file:
+        assert {name: (str(data.dtype), data.shape) for name, data in file.items()} == {
+            "source_index": ("int64", (3,)),
+            "offsets": ("int64", (4,)),
+            "tokens": ("int32", (6,)),
+            "log_prob": ("float32", (6,)),
+            "terminated": ("bool", (3,)),
+            "reward": ("float32", (3,)),
+            "is_reference": ("bool", (3,)),
+            "source_rows": ("int64", (2,)),
+            "source_offsets": ("int64", (3,)),
+            "source_tokens": ("int32", (5,)),
+        }
+        assert set(file.attrs) == {"schema_version", *(field.name for field in fields(provenance))}
+        assert (file.attrs["temperature"], file.attrs["task"], file.attrs["pad_id"]) == (0.8, b"tiny", 18)
+        assert (file["tokens"].compression, file["tokens"].shuffle) == ("gzip", True)
+
+
+def test_the_same_contents_give_the_same_bytes(
+    path: Path, trajectories: Trajectories, provenance: Provenance, tmp_path: Path
+) -> None:
+    write_shard(tmp_path / "elsewhere" / "again.h5", trajectories, provenance)
+    assert (tmp_path / "elsewhere" / "again.h5").read_bytes() == path.read_bytes()
+    write_shard(tmp_path / "other.h5", trajectories, replace(provenance, seed=4))
+    assert (tmp_path / "other.h5").read_bytes() != path.read_bytes()
+
+
+def test_a_column_of_many_chunks_comes_back(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, assert_equal: Compare
+) -> None:
+    many = trajectories.take(np.tile(np.array([0, 1, 2]), 40_000))
+    write_shard(tmp_path / "many.h5", many, provenance)
+    assert_equal(Shard.open(tmp_path / "many.h5").read(), many)
+    assert (tmp_path / "many.h5").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("size", [0, 5, 17, 18, 100, 511, 512, 513, 560, 2_000, -100, -1])
+def test_a_truncated_file_is_refused_when_opened(path: Path, size: int) -> None:
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ShardError, match=r"g001-s00000\.h5' is damaged: .*; delete it and run the Grow step again"):
+        Shard.open(path)
+
+
+def test_every_flipped_byte_is_found(path: Path, trajectories: Trajectories, assert_equal: Compare) -> None:
+    content = path.read_bytes()
+    shard = Shard.open(path)
+    for place in range(0, len(content), 37):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(ShardError):
+            shard.verify()
+        # Reading looks at less than the checksum does, but never gives something else or raises another error.
+        with suppress(ShardError):
+            assert_equal(Shard.open(path).read(), trajectories)
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.h5").write_text("Once upon a time there was a file. " * 50)
+    with h5py.File(tmp_path / "hdf5.h5", "w") as file:
+        file["tokens"] = np.arange(4)
+    for name in ("text.h5", "hdf5.h5"):
+        with pytest.raises(ShardError, match=f"{name}' is not a shard of this project; move it"):
+            Shard.open(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        Shard.open(tmp_path / "missing.h5")
+
+
+def test_another_schema_version_is_refused(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(buffers.shard, "SCHEMA_VERSION", 2)
+        write_shard(tmp_path / "later.h5", trajectories, provenance)
+    with pytest.raises(ShardError, match=r"later\.h5' has schema version 2, this release reads 1"):
+        Shard.open(tmp_path / "later.h5")
+
+
+def drop_tokens(file: Any) -> None:
+    del file["tokens"]
+
+
+def link_outside(file: Any) -> None:
+    del file["tokens"]
+    file["tokens"] = h5py.ExternalLink("secret.h5", "/tokens")
+
+
+def store_outside(file: Any) -> None:
+    del file["tokens"]
+    file.create_dataset("tokens", shape=(6,), dtype="<i4", external=[("secret.bin", 0, 24)])
+
+
+def map_outside(file: Any) -> None:
+    del file["tokens"]
+    layout = h5py.VirtualLayout(shape=(6,), dtype="<i4")
+    layout[:] = h5py.VirtualSource("secret.h5", "tokens", shape=(6,))
+    file.create_virtual_dataset("tokens", layout)
+
+
+def store_texts(file: Any) -> None:
+    del file["tokens"]
+    file["tokens"] = np.array(["a", "b"], dtype=h5py.string_dtype())
+
+
+def shorten_rewards(file: Any) -> None:
+    del file["reward"]
+    file["reward"] = np.zeros(2, dtype=np.float32)
+
+
+def drop_seed(file: Any) -> None:
+    del file.attrs["seed"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (drop_tokens, "'tokens' is missing or a link"),
+        (link_outside, "'tokens' is missing or a link"),
+        (store_outside, "'tokens' is not a dataset within the file"),
+        (map_outside, "'tokens' is not a dataset within the file"),
+        (store_texts, "tokens is object; give a numpy array of int32"),
+        (shorten_rewards, "reward has 2 entries"),
+        (drop_seed, "its attribute 'seed' is missing"),
+    ],
+)
+def test_other_contents_under_a_good_header_are_refused(path: Path, edit: Callable[[Any], None], message: str) -> None:
+    write_by_hand(path, edit)
+    with pytest.raises(ShardError, match=message):
+        Shard.open(path)
+
+
+def test_impossible_values_under_a_good_header_are_refused_when_read(path: Path) -> None:
+    def spoil(file: Any) -> None:
+        file["reward"][1] = 7
+
+    write_by_hand(path, spoil)
+    shard = Shard.open(path)
+    for read in (shard.read, shard.verify):
+        with pytest.raises(ShardError, match=r"damaged: Trajectories\.reward is 7\.0 at row 1"):
+            read()
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_failed_write_leaves_nothing(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match=r"No space left on device.*free some space.*g001-s00000\.h5") as raised:
+        write_shard(tmp_path / "g001-s00000.h5", trajectories, provenance)
+    assert raised.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kill_while_writing_leaves_no_visible_file(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", kill)
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(tmp_path / "g001-s00000.h5", trajectories, provenance)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"make the folder writable.*file/g001-s00000\.h5"):
+        write_shard(tmp_path / "file" / "g001-s00000.h5", trajectories, provenance)
+
+
+def test_nothing_and_unscored_pairs_are_not_written(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance
+) -> None:
+    unscored = replace(
+        trajectories,
+        reward=np.full(3, np.nan, dtype=np.float32),
+        log_prob=np.full(6, np.nan, dtype=np.float32),
+    )
+    for unfit in (trajectories.take(np.array([], dtype=np.int64)), unscored):
+        with pytest.raises(ValueError, match="give at least one trajectory, scored"):
+            write_shard(tmp_path / "shard.h5", unfit, provenance)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", 0.0),
+        ("temperature", -1.0),
+        ("temperature", float("nan")),
+        ("candidates", 0),
+        ("num_sources", 0),
+        ("sources_per_shard", 0),
+        ("seed", -1),
+        ("grow_step", -1),
+        ("shard_index", -1),
+    ],
+)
+def test_provenance_out_of_range_is_refused(provenance: Provenance, field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{field} is {value}; "):
+        replace(provenance, **{field: value})

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from buffers import GrowingBatchBuffer
+from experiments.evaluation import Evaluator
+from experiments.growing_batch import Config, growing_batch
+from experiments.report import summary, write_report
+from experiments.run_folder import RunFolder
+from seq2seq_env.tasks import Task
+
+TRAINING = TrainingConfig(
+    learning_rate=5e-3, max_tokens=1_500, tokens_per_batch=128, warmup_tokens=100, evaluate_every=500, progress=False
+)
+CONFIG = Config(
+    grow_steps=1,
+    improve_steps=2,
+    sources=12,
+    candidates=4,
+    filter_values=(0.2, 0.4),
+    policy=PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32,
+                        max_source_length=12, max_target_length=12),
+    supervised=TRAINING,
+    improve=replace(TRAINING, max_tokens=400, evaluate_every=200),
+    device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder(
+        tmp_path / "run", {"task": "tiny", "agent": CONFIG.agent, "grow_steps": 1, "improve_steps": 2, "seed": 0}
+    )
+
+
+@pytest.fixture
+def evaluator(tiny_task: Task, fake_scorer: Any) -> Evaluator:
+    return Evaluator(tiny_task, fake_scorer, temperature=0.8, seed=0)
+
+
+def test_run_leaves_everything_and_resumes_to_the_same(tiny_task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+    growing_batch(CONFIG, tiny_task, evaluator, run)
+    write_report(run, evaluator)
+    results = json.loads((run.path / "results.json").read_text())
+    assert [(row["grow"], row["improve"], row["split"], row["decode"]) for row in results["steps"]] == [
+        (g, i, split, decode)
+        for g, i in ((0, 0), (1, 1), (1, 2))
+        for split, decode in (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
+    ]
+    assert {"reward", "oracle", "bleu", "chrf", "length_ratio", "threshold", "kept_fraction", "sources_without_data",
+            "distinct_samples", "train_tokens", "seconds"} <= results["steps"][0].keys()  # fmt: skip
+    spent = sum(row["train_tokens"] for row in results["steps"] if row["improve"] and row["split"] == "validation")
+    assert 0 <= results["control"][0]["train_tokens"] - spent <= 128
+    assert {"steps.png", "rewards.png", "data.png", "reward_oracle.png", "results.md"} <= {
+        p.name for p in run.path.iterdir()
+    }
+    assert len(GrowingBatchBuffer(run.path / "buffer").select(grow_step=1)) == 12 * 5
+
+    last = Seq2SeqPolicy.load(run.checkpoint("g1i2")).fingerprint
+    (run.path / "stages" / "g1i2.json").unlink()
+    growing_batch(CONFIG, tiny_task, evaluator, run)
+    assert Seq2SeqPolicy.load(run.checkpoint("g1i2")).fingerprint == last
+
+
+def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
+    tiny_task: Task, evaluator: Evaluator, run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(CONFIG, filter_values=(0.98, 0.99), sources=2, candidates=1)
+
+    class Strict:
+        fingerprint = "strict"
+
+        def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+            return evaluator.scorer.score(sources, hypotheses) * np.float32(0.5)
+
+    growing_batch(config, tiny_task, Evaluator(tiny_task, Strict(), temperature=0.8, seed=0), run)
+    assert capsys.readouterr().out.count("the filter keeps nothing of 4 trajectories") == 2
+    assert run.result("g1i2")[0]["train_tokens"] == 0
+    before, after = (Seq2SeqPolicy.load(run.checkpoint(stage)) for stage in ("g0i0", "g1i2"))
+    assert before.fingerprint == after.fingerprint
+
+
+def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:
+    config = Config(improve_steps=2, grow_steps=2, filter_values=(0.5, 0.6, 0.7, 0.8), learning_rate_decay=0.5)
+    assert [step.learning_rate for step in map(config.improve_at, (1, 2))] == [
+        config.improve.learning_rate, config.improve.learning_rate * 0.5,
+    ]  # fmt: skip
+    assert [[f.value for f in schedule] for schedule in config.schedules()] == [[0.5, 0.6], [0.7, 0.8]]
+    assert [len(s) for s in replace(config, filter_values=(0.5, 0.6)).schedules()] == [2, 2]
+    with pytest.raises(ValueError, match="does not rise"):
+        replace(config, filter_values=(0.6, 0.5)).schedules()
+    with pytest.raises(ValueError, match="filter_values has 3 values; give 2"):
+        replace(config, filter_values=(0.5, 0.6, 0.7)).schedules()
+
+
+def test_summary_by_hand() -> None:
+    def rows(reward: float, oracle: float, bleu: float) -> list[dict[str, Any]]:
+        kinds = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
+        return [
+            {"split": s, "decode": d, "reward": reward, "oracle": oracle, "bleu": bleu, "chrf": 1.0} for s, d in kinds
+        ]
+
+    found = summary(rows(0.6, 0.5, 40.0) + rows(0.8, 0.6, 41.0), rows(0.65, 0.5, 40.0))
+    assert found["shortfall_closed"] == pytest.approx(0.5)
+    assert found["shortfall_closed_above_control"] == pytest.approx(0.375)
+    assert found["oracle_gain_to_reward_gain"] == pytest.approx(0.5)
+    assert found["greedy_bleu_change"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--agent", "magic"], "no agent 'magic'"),
+        (["--task", "klingon"], "no task 'klingon'"),
+        (["--filter", "luck"], "unknown filter 'luck'"),
+        (["--temperature", "0"], "temperature is 0"),
+    ],
+)
+def test_bad_options_end_with_one_sentence(options: list[str], message: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "experiments.growing_batch", "--out", str(tmp_path / "run"), *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 1
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_torch_is_left_as_it_was(tiny_task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    growing_batch(replace(CONFIG, control=False, improve_steps=1, filter_values=(0.2,)), tiny_task, evaluator, run)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.run_folder import RunFolder, write_json
+
+
+def test_same_config_reopens_and_keeps_stages(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"seed": 1, "values": (0.8, 0.9)})
+    assert not run.has("g0i0")
+    run.finish("g0i0", [{"reward": 0.5}])
+    again = RunFolder(tmp_path / "run", {"seed": 1, "values": (0.8, 0.9)})
+    assert again.has("g0i0")
+    assert again.result("g0i0") == [{"reward": 0.5}]
+
+
+def test_changed_config_is_refused_with_the_difference(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "run", {"seed": 1, "agent": "bc"})
+    with pytest.raises(FileExistsError, match="seed was 1 and is now 2; choose another --out"):
+        RunFolder(tmp_path / "run", {"seed": 2, "agent": "bc"})
+
+
+def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(FileExistsError, match="is not empty and holds no run"):
+        RunFolder(tmp_path, {"seed": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}

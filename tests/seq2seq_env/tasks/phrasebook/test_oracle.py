@@ -1,0 +1,350 @@
+"""The oracle's judgement: worked by hand, and as properties of drawn sentences under random damage."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seq2seq_env.tasks.phrasebook import PhrasebookTask
+from seq2seq_env.tasks.phrasebook.lexicon import lexicon
+from seq2seq_env.tasks.phrasebook.normal_form import normal_form
+from seq2seq_env.tasks.phrasebook.oracle import Readings, lemma_of, quality
+from seq2seq_env.tasks.phrasebook.sentence import Sentence, surface
+from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
+
+FUNCTION_WORDS = ["the", "a", "of", "is", "are", "on", "in", "up", "that", "and", "to", "will", "my"]
+SEEDS = st.integers(0, 2**32)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=400)
+
+
+def drawn(number: int, seed: int) -> list[Sentence]:
+    random = Random(seed)
+    return [draw_sentence(random) for _ in range(number)]
+
+
+POOL = drawn(500, seed=21)
+WORDS = [word for sentence in POOL[:100] for word in sentence.reference.rstrip(".?").split()]
+
+
+def readings_of(sentence: Sentence) -> Readings:
+    return Readings(sentence.readings(), sentence.mark)
+
+
+APPLES = ("I", "am buying", "two red apples")  # weights: I 0.75, am 0.5 buying 1, two 1.5, red 1, apples 1: 5.75
+
+
+@pytest.mark.parametrize(
+    ("text", "worth"),
+    [
+        ("I am buying two red apples.", 5.75),
+        ("i AM buying 2 Red apples!", 5.75),
+        ("I'm buying two red apples", 5.75),
+        ("I am buying three red apples.", 5.75 - 3),  # 1.5 is missing and 1.5 invented
+        ("I am buying two apples.", 5.75 - 1),
+        ("I am buying two red green apples.", 5.75 - 1),
+        ("I am buying two red pears.", 5.75 - 2),
+        ("I am buying two red apple.", 5.75 - 1),  # half of what apples carry, at the full cost of a word
+        ("I was buying two red apples.", 5.75 - 0.5),
+        ("I buying two red apples.", 5.75 - 0.5),
+        ("I am not buying two red apples.", 5.75 - 1.5 - 0.5 - 0.5),  # "am" is lost to "buying" and belongs to "not"
+        ("I am buying two two red apples.", 5.75 - 1.5),
+        ("I am buying two red apples the.", 5.75 - 0.25),
+        ("I am buying two red apples?", 5.75 - 0.5),
+        ("red apples", 2),
+        ("apples red two buying I", 0),
+        ("", 0),
+    ],
+)
+def test_quality_worked_by_hand(text: str, worth: float) -> None:
+    assert quality(Readings([APPLES], "."), text) == pytest.approx(worth / 5.75)
+
+
+def test_a_word_said_often_enough_counts_half_from_then_on() -> None:
+    right = Readings([("you know", "that", "I am tired")], ".")  # 0.75 + 1 + (0.25 + 0.75) + (0.5 + 1) = 4.25
+    assert quality(right, "I know that I am tired.") == pytest.approx((2 * (1 + 0.375 + 1.5) - 4.25) / 4.25)
+
+
+def test_a_question_is_not_a_statement_but_a_missing_mark_is_nothing() -> None:
+    right = Readings([("is", "it", "late")], "?")  # 0.5 + 0.75 + 1 = 2.25
+    assert quality(right, "Is it late?") == quality(right, "is it late") == 1
+    assert quality(right, "Is it late.") == pytest.approx(1 - 0.5 / 2.25)
+
+
+def test_the_point_of_an_abbreviation_does_not_make_a_statement() -> None:
+    right = Readings([("does", "it", "start", "at 3:30 p.m.")], "?")
+    assert quality(right, "does it start at 3:30 p.m.") == 1
+    assert quality(Readings([("is", "it", "Ms")], "?"), "Is it Ms.") == 1
+
+
+def test_the_best_of_several_wordings_counts() -> None:
+    right = Readings([("he", "is going"), ("he", "goes")], ".")
+    assert quality(right, "He goes.") == quality(right, "He is going.") == 1
+
+
+def test_the_wrong_half_of_the_day_is_half_right() -> None:
+    right = Readings([("at 3:30 p.m.",)], ".")  # at 0.4 and the time 1.5
+    assert quality(right, "at 3:30") == pytest.approx((2 * (0.4 + 0.75) - 1.9) / 1.9)
+
+
+def test_taking_out_a_negation_costs_the_same_however_it_was_said() -> None:
+    right = Readings([("I", "did not", "buy", "any tea"), ("I", "bought", "no tea")], ".")
+    assert quality(right, "I bought tea.") == pytest.approx((0.75 + 1 + 1) / (0.75 + 1 + 1.5 + 1))
+
+
+def test_references_and_all_wordings_are_right_contracted_or_not(phrasebook: PhrasebookTask) -> None:
+    split = phrasebook.split("test")
+    sources, texts = [], []
+    for index, source in enumerate(split.sources):
+        sentence = phrasebook._sentence("test", index)
+        for segments in sentence.wordings():
+            for contracted in (False, True):
+                text = surface(segments, sentence.mark, contracted=contracted)
+                sources += [source] * 2
+                texts += [text, text.upper()]
+    assert len(texts) > 5_000
+    assert set(phrasebook.oracle(sources, texts).tolist()) == {1.0}
+
+
+def test_sentences_with_very_many_wordings_accept_them_all() -> None:
+    most = max(drawn(3_000, seed=2), key=lambda sentence: sum(1 for _ in sentence.wordings()))
+    wordings = list(most.wordings())
+    assert len(wordings) > 100
+    right = readings_of(most)
+    assert all(quality(right, surface(segments, most.mark, contracted=False)) == 1 for segments in wordings[-20:])
+
+
+def test_scores_are_float32_in_range_for_any_text(phrasebook: PhrasebookTask) -> None:
+    source = phrasebook.split("test").sources[0]
+
+    @PROPERTY
+    @given(st.lists(st.text(max_size=40), max_size=5))
+    def judged(texts: list[str]) -> None:
+        scores = phrasebook.oracle([source] * len(texts), texts)
+        assert scores.dtype == np.float32
+        assert scores.shape == (len(texts),)
+        assert np.isfinite(scores).all()
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+    judged()
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\t", ".", "?", "!", ",", "...", "?!", " - ", "\N{HORIZONTAL ELLIPSIS}", "«»"]
+)
+def test_nothing_said_is_worth_nothing(phrasebook: PhrasebookTask, text: str) -> None:
+    sources = phrasebook.split("test").sources
+    assert not phrasebook.oracle(sources, [text] * len(sources)).any()
+
+
+def test_a_copy_of_the_source_is_worth_nearly_nothing(phrasebook: PhrasebookTask) -> None:
+    sources = [source for name in ("train", "validation", "test") for source in phrasebook.split(name).sources]
+    scores = phrasebook.oracle(sources, sources)
+    assert scores.mean() < 0.005
+    assert np.quantile(scores, 0.99) < 0.05
+
+
+def test_another_sentence_is_worth_nearly_nothing(phrasebook: PhrasebookTask) -> None:
+    split = phrasebook.split("test")
+    shifts = [phrasebook.oracle(split.sources, np.roll(split.references, shift).tolist()) for shift in range(1, 6)]
+    assert np.mean(shifts) < 0.01
+    assert np.quantile(shifts, 0.99) < 0.1
+
+
+Damage = Callable[[Random, Sentence], str]
+
+
+def _substituted(pattern: str, new: Callable[[Random, str], str]) -> Damage:
+    def damage(random: Random, sentence: Sentence) -> str:
+        found = list(re.finditer(pattern, sentence.reference))
+        if not found:
+            return ""
+        place = random.choice(found)
+        return sentence.reference[: place.start()] + new(random, place.group()) + sentence.reference[place.end() :]
+
+    return damage
+
+
+def _dropped_clause(random: Random, sentence: Sentence) -> str:
+    words = re.split(r",? (?:because|although|whether|if|but|and|that|when|why|where) ", sentence.reference)
+    return random.choice(words) if len(words) == 2 else ""
+
+
+def _added_clause(random: Random, sentence: Sentence) -> str:
+    return f"{sentence.reference.rstrip('.?')} {random.choice(('and', 'because'))} {random.choice(POOL).reference}"
+
+
+def _repeated_phrase(random: Random, sentence: Sentence) -> str:
+    words = sentence.reference.split()
+    start = random.randrange(len(words))
+    end = random.randint(start + 1, len(words))
+    return " ".join([*words[:end], *words[start:]])
+
+
+def _untranslated_word(random: Random, sentence: Sentence) -> str:
+    words, german = sentence.reference.split(), re.findall(r"[^\W\d_]{3,}", sentence.german)
+    words[random.randrange(len(words))] = random.choice(german)
+    return " ".join(words)
+
+
+_NOUNS = sorted({noun.english for noun in lexicon().nouns if " " not in noun.english})
+_TENSES = {
+    "is": "was",
+    "are": "were",
+    "will": "did",
+    "was": "is",
+    "were": "are",
+    "has": "had",
+    "did": "does",
+    "can": "could",
+}
+DAMAGES: dict[str, Damage] = {
+    "number": _substituted(r"\b\d+\b", lambda random, old: str(int(old) + random.randint(1, 9))),
+    "numeral": _substituted(
+        r"\b(?:two|three|four|five|six)\b",
+        lambda random, old: random.choice(["seven", "eight", "nine", "ten", "eleven"]),
+    ),
+    "noun": _substituted(rf"\b(?:{'|'.join(_NOUNS)})\b", lambda random, old: random.choice(_NOUNS)),
+    "tense": _substituted(rf"\b(?:{'|'.join(_TENSES)})\b", lambda random, old: _TENSES[old]),
+    "negation added": _substituted(
+        r"\b(?:is|are|was|were|will|can|could|should|must)\b(?! not)", lambda random, old: f"{old} not"
+    ),
+    "negation dropped": _substituted(r" not\b|n't\b", lambda random, old: ""),
+    "clause dropped": _dropped_clause,
+    "clause added": _added_clause,
+    "phrase repeated": _repeated_phrase,
+    "word untranslated": _untranslated_word,
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_always_costs(kind: str) -> None:
+    random = Random(kind)
+    damaged = 0
+    for sentence in [*POOL, *drawn(1_000, seed=5)]:
+        text = DAMAGES[kind](random, sentence)
+        right = readings_of(sentence)
+        wordings = {reading.tokens for reading in right}
+        tokens = normal_form(text)
+        if text and (tokens[:-1] if tokens[-1:] == ("?",) else tokens) not in wordings:
+            assert quality(right, text) < 1, (sentence.reference, text)
+            damaged += 1
+    assert damaged >= 100
+
+
+def _damaged(random: Random, sentence: Sentence) -> list[str]:
+    """Words of a translation with up to four faults such as imperfect policies make."""
+    words = sentence.reference.rstrip(".?").split()
+    for _ in range(random.randrange(5)):
+        at = random.randrange(len(words) + 1)
+        fault = random.randrange(6)
+        if fault == 0:
+            del words[at : at + random.randint(1, 3)]
+        elif fault == 1:
+            words.insert(at, random.choice(FUNCTION_WORDS))
+        elif fault == 2:
+            words[at : at + random.randint(0, 2)] = random.sample(WORDS, random.randint(1, 2))
+        elif fault == 3:
+            random.shuffle(words)
+        elif fault == 4:
+            words[at:at] = words[at : at + random.randint(1, 5)]
+        else:
+            del words[at:]
+    return words
+
+
+def _may_be_missing(right: Readings, text: str, added: str) -> bool:
+    """Whether some wording has a word of ``added`` more often than ``text`` does, or a quantity comes to be."""
+    said = [lemma_of(token) for token in normal_form(text)]
+    new = [lemma_of(token) for token in normal_form(f"{text} {added}")]
+    if new[: len(said)] != said:
+        return True
+    times = Counter(said)
+    wanted = [Counter(lemma_of(token) for token in reading.tokens) for reading in right]
+    return any(each[lemma] > times[lemma] for each in wanted for lemma in new[len(said) :])
+
+
+@PROPERTY
+@given(SEEDS)
+def test_words_at_the_end_never_raise_unless_they_were_missing(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(5):
+        sentence = random.choice(POOL)
+        words = _damaged(random, sentence)
+        text = " ".join(words) + random.choice(("", "", ".", "?", ","))
+        start = random.randrange(len(words) + 1)
+        right = readings_of(sentence)
+        before = quality(right, text)
+        for added in (
+            " ".join(words[start : start + random.randint(1, 6)]),
+            text,
+            random.choice(("blorp", "xx yy zz", "...", "!", "und", "?", ",")),
+            " ".join(random.choices(FUNCTION_WORDS, k=random.randint(1, 4))),
+            " ".join(random.choices(WORDS, k=random.randint(1, 4))),
+            random.choice(POOL).reference,
+        ):
+            longer = f"{text} {added}"
+            if quality(right, longer) > before + 1e-9:
+                assert _may_be_missing(right, text, added), (sentence.reference, text, added)
+
+
+@PROPERTY
+@given(SEEDS)
+def test_no_addition_keeps_a_right_translation_right_unless_it_is_another(seed: int) -> None:
+    random = Random(seed)
+    sentence = random.choice(POOL)
+    right = readings_of(sentence)
+    words = sentence.reference.rstrip(".?").split()
+    start = random.randrange(len(words))
+    for added in (words[start:], words, [random.choice(FUNCTION_WORDS)], [random.choice(WORDS)], ["blorp"]):
+        longer = " ".join([*words, *added])
+        if normal_form(longer) not in {reading.tokens for reading in right}:
+            assert quality(right, longer) < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ("lamp rarely switches she on this big", "on"),  # a particle said before, in the wrong place
+        ("on she rarely switches this big lamp", "on"),
+        ("big lamp she rarely", "lamp"),
+        ("she rarely switches this lamp on big the", "lamp"),
+        ("this big lamp she switches on,", "blorp"),
+        ("this big lamp she switches on,", "the"),
+        ("she, she", "she"),
+    ],
+)
+def test_repeating_a_misplaced_word_does_not_put_it_right(text: str, added: str) -> None:
+    right = Readings(
+        [("she", "rarely switches", "on", "this big lamp"), ("she", "rarely switches", "this big lamp", "on")], "."
+    )
+    assert quality(right, f"{text} {added}") <= quality(right, text)
+
+
+def test_a_repeated_word_gives_no_worth_to_function_words_left_at_the_end() -> None:
+    right = Readings([("he", "sees", "the lamp")], ".")  # 0.75 + 1 + 0.25 + 1 = 3
+    before = quality(right, "lamp he sees the")
+    assert before == pytest.approx((2 * 1.75 - 3) / 3)
+    assert quality(right, "lamp he sees the lamp") == pytest.approx((2 * (1.75 + 0.5) - 4) / 3) == pytest.approx(before)
+
+
+def test_a_missing_word_in_its_place_does_raise() -> None:
+    right = Readings([APPLES], ".")
+    steps = ["I", "I am buying", "I am buying two", "I am buying two red", "I am buying two red apples"]
+    scores = [quality(right, text) for text in steps]
+    assert scores == sorted(set(scores))
+
+
+def test_readings_can_be_gone_through_again_and_side_by_side() -> None:
+    right = readings_of(max(POOL, key=lambda sentence: sum(1 for _ in sentence.wordings())))
+    one, two = iter(right), iter(right)
+    first = [next(one), next(one)]
+    assert [next(two), next(two), next(two)][:2] == first
+    assert list(right)[:2] == first
+    assert len(list(right)) == len(list(right)) > 8
