@@ -39,7 +39,7 @@ class Config:
     """Task with an oracle."""
     task_seed: int = 1
     """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
-    pairs: int = 30_000
+    pairs: int = 20_000
     """Sentence pairs to pre-train on; their references are as faulty as the policy's own training data."""
     pretraining_epochs: int = 8
     """Passes over the pairs, each with fresh damage."""
@@ -47,17 +47,17 @@ class Config:
     """Hypotheses that the oracle rates."""
     rated_per_source: int = 8
     """Of them, hypotheses of one source."""
-    fitting_epochs: int = 6
+    fitting_epochs: int = 5
     """Passes over the ratings."""
     policies: int = 2
     """Weak policies to rate samples of, each at four stages of its training."""
-    policy_tokens: int = 500_000
+    policy_tokens: int = 400_000
     """Target tokens that each of them is trained on."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Size of the scorer."""
     learning_rate: float = 1e-3
     """Of the pre-training; a third of it fits the ratings."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Pairs an update."""
     seed: int = 0
     """Of weights, damage and samples."""
@@ -119,7 +119,7 @@ def hypotheses(
     config: Config, task: Task, split: str, count: int, policies: Sequence[Seq2SeqPolicy], *,
     samples: int, temperatures: Sequence[float], seed: int,
 ) -> tuple[list[str], list[str]]:  # fmt: skip
-    """``count`` hypotheses: for each source its reference, about ``samples`` of the policies, and damaged references."""
+    """``count`` hypotheses: each source's reference, about ``samples`` of the policies, and damaged references."""
     random = Random(seed)
     pairs = task.split(split)
     rows = random.sample(range(len(pairs)), min(len(pairs), count // config.rated_per_source))

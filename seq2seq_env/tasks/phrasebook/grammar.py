@@ -35,6 +35,9 @@ class Setting:
         tense: One of ``verb_groups``' tenses, or empty to draw one.
         timed: Whether the clause may say when.
         negatable: Whether it may be negated.
+        perfect: Whether an English present perfect is right too, as it is not after "when".
+        adverbs: Whether it may say how often.
+        consequence: The main clause of an "if", which English puts in the future.
         habitual: Present without a progressive or future reading, as after "if".
         they: Whether the subject may be "sie" of the plural, which at the start of a sentence would read as "Sie".
         subject: The subject, or None to draw one.
@@ -45,6 +48,9 @@ class Setting:
     tense: str = ""
     timed: bool = True
     negatable: bool = True
+    perfect: bool = True
+    adverbs: bool = True
+    consequence: bool = False
     habitual: bool = False
     they: bool = False
     subject: Phrase | None = None
@@ -66,6 +72,7 @@ def action(random: Random, setting: Setting) -> Clause:
         tense == "present"
         and time is None
         and verb.aspect == "action"
+        and setting.adverbs
         and not setting.habitual
         and random.random() < 0.2
     ):
@@ -179,18 +186,18 @@ def _assemble(
     likes: bool,
     setting: Setting,
 ) -> Clause:
-    empty_article = _index_of_negatable(complements) if negated else None
+    empty_article = _index_of_negatable(complements) if negated and not likes else None
     if empty_article is not None:
         item = complements[empty_article]
         assert isinstance(item.phrase, NounPhrase)
         complements[empty_article] = replace(item, phrase=replace(item.phrase, kind="no"))
-    elif negated and any(isinstance(item.phrase, NounPhrase) and not item.phrase.definite for item in complements):
+    elif negated and not likes and any(isinstance(item.phrase, NounPhrase) and not item.phrase.definite for item in complements):
         negated = False
     pronouns, middle = _german_field(complements, adverb[0], nicht=negated and empty_article is None)
     person = subject.english_person if isinstance(subject, NounPhrase) else subject.person
     finite, closing, final = german_verbs(verb, tense, subject.person)
     progressive = _progressive(subject, verb, time, adverb, setting)
-    english_tense = "perfect" if tense == "past" and time is None and not setting.question else tense
+    english_tense = "perfect" if tense == "past" and time is None and setting.perfect else tense
 
     def groups(negative: bool) -> tuple[Group, ...]:
         forms = VerbForms.of(verb)
@@ -225,6 +232,8 @@ def _index_of_negatable(complements: list[_Filled]) -> int | None:
 def _progressive(subject: Phrase, verb: Verb, time: Adverbial | None, adverb: tuple[str, str], setting: Setting) -> str:
     if verb.aspect == "state" or adverb[1] or setting.habitual:
         return "never"
+    if setting.consequence:
+        return "future"
     if is_thing(subject):
         return "also"
     return "future" if time and time.kind == "future" else "first"
@@ -246,7 +255,7 @@ def _german_field(complements: list[_Filled], adverb: str, *, nicht: bool) -> tu
             case = "acc" if kind == "acc" else "dat"
             (pronouns if isinstance(phrase, Pronoun) else objects).append(phrase.german(case))
     definite = [item.phrase.definite for item in complements if item.phrase and item.place.kind == "acc"]
-    particles = [word for word in (adverb, "nicht" if nicht else "") if word]
+    particles = [word for word in ("nicht" if nicht else "", adverb) if word]
     middle = [*objects, *particles] if not adverb or (all(definite) and definite) else [*particles, *objects]
     return tuple(pronouns), (*middle, *close)
 

@@ -172,7 +172,7 @@ class Lexicon:
     @cached_property
     def verbs_of_things(self) -> Weighted[Verb]:
         """Verbs whose subject can be a vehicle or an event."""
-        return Weighted.ranked([verb for verb in self.verbs if verb.subjects & {"vehicle", "event"}])
+        return Weighted.ranked([verb for verb in self.verbs if verb.subjects & {"vehicle", "aircraft", "event"}])
 
 
 @lru_cache(maxsize=1)

@@ -179,5 +179,6 @@ RELATIONS = len(_RELATIONS)
 def near_place(relation: int, noun: Noun) -> Adverbial:
     """Place relative to another: "neben dem Bahnhof"."""
     word, wordings = _RELATIONS[relation]
-    place = f"{german.determiner('def', 'dat', noun.gender)} {noun.german}"
-    return Adverbial(f"{word} {place}", tuple(f"{wording} the {noun.english}" for wording in wordings))
+    article = german.determiner("def", "dat", noun.gender)
+    place = f"{word} {article} {noun.german}".replace("von dem ", "vom ")
+    return Adverbial(place, tuple(f"{wording} the {noun.english}" for wording in wordings))

@@ -7,7 +7,7 @@ from functools import cache
 
 from babel.dates import format_date, get_day_names
 from babel.numbers import format_currency, format_decimal
-from num2words import num2words
+from num2words import num2words  # type: ignore[import-untyped]  # it ships no types
 
 MINUTES_SPOKEN = (0, 5, 10, 15, 20, 30, 40, 45, 50, 55)
 

@@ -78,7 +78,10 @@ def _asked(random: Random) -> Sentence:
 
 def _clause_about(random: Random, word: str, setting: Setting) -> Clause:
     open_time = word in ("wann", "wie oft")
-    setting = replace(setting, timed=not open_time, negatable=word == "warum", habitual=word == "wie oft")
+    why = word == "warum"
+    setting = replace(
+        setting, timed=not open_time, negatable=why, adverbs=why, perfect=not open_time, habitual=word == "wie oft"
+    )
     if word == "wie oft":
         setting = replace(setting, tense="present")
     while True:
@@ -137,9 +140,8 @@ def _because(random: Random) -> Sentence:
 
 def _if(random: Random) -> Sentence:
     condition = draw_clause(random, Setting(tense="present", timed=False, habitual=True, they=True))
-    main = action(
-        random, Setting(tense=random.choice(("present", "können", "müssen", "future")), timed=False, they=True)
-    )
+    tense = random.choice(("present", "können", "müssen", "future"))
+    main = action(random, Setting(tense=tense, timed=False, they=True, consequence=True))
     front = random.random() < 0.6
     if front:
         text = f"Wenn {condition.verb_last()}, {main.verb_first()}."

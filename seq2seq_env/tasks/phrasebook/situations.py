@@ -51,6 +51,14 @@ _CONDITIONS = (
 )
 _SUBJECT_CLASSES = frozenset({"ware", "lodging", "dish", "clothing", "room", "device", "sight", "food", "event"})
 _PRICED = frozenset({"ware", "clothing", "dish", "furniture", "machine", "drink"})
+_PRICES: tuple[tuple[frozenset[str], tuple[int, int]], ...] = (
+    (frozenset({"dish", "drink"}), (1, 30)),
+    (frozenset({"reading", "parcel", "bulb"}), (3, 60)),
+    (frozenset({"machine", "device"}), (60, 1_500)),
+    (frozenset({"furniture"}), (40, 900)),
+    (_PRICED, (10, 250)),
+)
+"""The first class that fits a thing, and what such things cost in euros."""
 _FOUND_IN_TOWN = frozenset({"place"})
 
 
@@ -91,7 +99,7 @@ def cost(random: Random, setting: Setting) -> Clause:
     noun = lexicon().nouns_of(_PRICED).draw(random)
     count = random.randint(2, 12) if random.random() < 0.25 else 0
     subject = NounPhrase(noun, "count", True, count=count) if count else _definite(random, noun)
-    euros = random.randint(1, 30) if noun.classes & {"dish", "drink"} else random.randint(5, 900)
+    euros = random.randint(*next(span for classes, span in _PRICES if noun.classes & classes))
     cents = random.choice((0, 0, 50, 90, 99, 95, 20, 80))
     de, en = price(euros * 100 + cents)
     return _measured(subject, "kosten", "kostet", _COST, de, (en,), setting, also_be=True)
@@ -116,9 +124,10 @@ def existence(random: Random, setting: Setting) -> Clause:
     where = Adverbial(place.german, place.english)
     phrase = NounPhrase(noun, "no" if setting.negatable and random.random() < 0.2 else "indef")
     if phrase.kind == "no":
-        there = tuple(("", "not", wording) for wording in phrase.under_negation())
-        readings = tuple(Reading("is", negation, "", ((thing,),)) for _, negation, thing in there)
-        readings += (Reading("is", "", "", ((phrase.object(),),)),)
+        readings = (
+            Reading("is", "", "", ((phrase.object(),),)),
+            *(Reading("is", "not", "", ((thing,),)) for thing in phrase.under_negation()),
+        )
     else:
         readings = (Reading("is", "", "", ((phrase.object(),),)),)
     return Clause("es", "there", "gibt", (), where, (phrase.german("acc"),), "", "gibt", readings)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from experiments.corruptions import CORRUPTIONS, UNIT_TESTS
+from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, batches, damaged, train
+from experiments.scorer_report import agreement, unit_tests
+from seq2seq_env.tasks import Split, Task
+
+RIGHT = "We will not buy seven red apples at the market tomorrow."
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_every_corruption_changes_the_text(name: str) -> None:
+    random = Random(0)
+    for _ in range(50):
+        text = CORRUPTIONS[name](random, "Wir kaufen morgen sieben rote Äpfel nicht.", RIGHT, "She is asleep.")
+        assert text is not None
+        assert text != RIGHT
+
+
+def test_corruptions_say_where_they_do_not_fit() -> None:
+    random = Random(0)
+    assert UNIT_TESTS["changed number"](random, "Er lacht.", "He laughs.", "x") is None
+    assert UNIT_TESTS["flipped negation"](random, "Er lacht.", "He laughs.", "x") is None
+    assert UNIT_TESTS["other source's translation"](random, "a", "b", "b") is None
+    assert UNIT_TESTS["flipped negation"](random, "", "He does not laugh.", "") == "He does laugh."
+    assert UNIT_TESTS["flipped negation"](random, "", "He is here.", "") == "He is not here."
+
+
+def test_damage_tags_what_is_wrong_and_scores_what_is_left() -> None:
+    target, other = list(range(10, 20)), list(range(50, 60))
+    for seed in range(300):
+        example = damaged(Random(seed), [1, 2, 3], target, other)
+        assert len(example.tags) == len(example.hypothesis) + 1
+        assert 0 <= example.score <= 1
+        assert (example.score == 1) == (list(example.hypothesis) == target)
+        if list(example.hypothesis) == target:
+            assert not any(example.tags)
+        for token, wrong in zip(example.hypothesis, example.tags, strict=False):
+            assert wrong or token in target
+
+
+def test_batches_hold_each_example_once() -> None:
+    examples = [Example([1], [2] * (i % 7 + 1), i / 40) for i in range(40)]
+    seen = [example for batch in batches(examples, 8, Random(0)) for example in batch]
+    assert sorted(example.score for example in seen) == [i / 40 for i in range(40)]
+
+
+def test_network_learns_and_padding_does_not_matter(tiny_task: Task) -> None:
+    torch.manual_seed(0)
+    network = ScorerNetwork(
+        tiny_task.tokenizer, NetworkConfig(width=16, layers=1, heads=2, feed_forward=32, dropout=0.0, max_tokens=32)
+    )
+    good, bad = Example([2, 3], [10, 11], 1.0), Example([2, 3], [13, 12, 14, 15], 0.0)
+    network.eval()
+    alone = (network.loss([good]) + network.loss([bad])) / 2
+    torch.testing.assert_close(network.loss([good, bad]), alone)
+    losses = train(network, [[good, bad] * 8] * 30, learning_rate=1e-2, batch_size=8, seed=0, name="test")
+    assert losses[-1] < 0.1 < losses[0]
+
+
+def test_agreement_by_hand() -> None:
+    # Source a: qualities 1, .5, 0 with scores .9, .2, .3: two of three pairs right. Source b: a tie counts half.
+    sources = ["a", "a", "a", "b", "b"]
+    qualities = np.array([1, 0.5, 0, 1, 0], dtype=np.float32)
+    found = agreement(sources, qualities, np.array([0.9, 0.2, 0.3, 0.4, 0.4], dtype=np.float32))
+    assert found.pairs == 5
+    assert found.pairwise == pytest.approx((2 + 0.5) / 4)
+    assert found.exact_auc == pytest.approx((2 + 0.5) / 3)
+
+
+def test_unit_tests_count_falls() -> None:
+    class LengthScorer:
+        fingerprint = "length"
+
+        def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+            return np.array([min(len(h), 100) / 100 for h in hypotheses], dtype=np.float32)
+
+    split = Split("test", ["Er lacht nicht laut."] * 5, ["He does not laugh loudly."] * 5)
+
+    def oracle(sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        return np.zeros(len(sources), dtype=np.float32)
+
+    found = unit_tests(LengthScorer(), split, oracle, 0)
+    assert found["truncated"].falls == 1.0
+    assert found["repeated phrase"].falls == 0.0
+    assert found["changed number"].cases == 0
