@@ -31,7 +31,11 @@ MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "
 
 @dataclass(frozen=True)
 class Config:
-    """Options of the run; what is not said is the paper's."""
+    """Options of the run; what is not said is the paper's.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
 
     task: str = "phrasebook-de-en"
     """Task to translate."""
@@ -82,6 +86,15 @@ class Config:
     """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
     out: Path = Path("runs/growing_batch")
     """Folder for all that the run leaves."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("grow_steps", 0), ("improve_steps", 0), ("candidates", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}; give a number above 0")
+        if not 0 < self.learning_rate_decay <= 1:
+            raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
 
     def schedules(self) -> list[Schedule]:
         """The filters of each Grow step.
@@ -219,13 +232,12 @@ def _logger(run: RunFolder, stage: str) -> Any:
 
 def main() -> None:
     """Check the options, run, report; exit with 1 and one sentence where something is wrong."""
-    config = tyro.cli(Config, description=__doc__)
     try:
-        run_experiment(config)
+        run_experiment(tyro.cli(Config, description=__doc__))
     except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
+        sys.exit("stopped; the same command with the same --out goes on after the last finished stage")
 
 
 def run_experiment(config: Config) -> None:

@@ -191,7 +191,11 @@ def _assemble(
         item = complements[empty_article]
         assert isinstance(item.phrase, NounPhrase)
         complements[empty_article] = replace(item, phrase=replace(item.phrase, kind="no"))
-    elif negated and not likes and any(isinstance(item.phrase, NounPhrase) and not item.phrase.definite for item in complements):
+    elif (
+        negated
+        and not likes
+        and any(isinstance(item.phrase, NounPhrase) and not item.phrase.definite for item in complements)
+    ):
         negated = False
     pronouns, middle = _german_field(complements, adverb[0], nicht=negated and empty_article is None)
     person = subject.english_person if isinstance(subject, NounPhrase) else subject.person
