@@ -79,7 +79,9 @@ class Evaluator:
         }
 
     def signatures(self) -> dict[str, str]:
-        """How sacrebleu computed its scores; known after the first."""
+        """How sacrebleu computes its scores; it knows only after a first one."""
+        for metric in (self._bleu, self._chrf):
+            metric.corpus_score(["a"], [["a"]])
         return {"bleu": str(self._bleu.get_signature()), "chrf": str(self._chrf.get_signature())}
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 import tyro
 
 from agents import Agent, PolicyConfig, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
 from agents.embeddings import align_embeddings
-from buffers import GrowingBatchBuffer, Schedule, Slice, coverage, grow, make_schedule
+from buffers import Filter, GrowingBatchBuffer, Schedule, Slice, coverage, grow, make_filter, make_schedule
 from experiments.evaluation import Decode, Evaluator
 from experiments.report import write_report
 from experiments.run_folder import RunFolder
@@ -28,14 +28,21 @@ from seq2seq_env.tasks import Task, load_task
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """What every stage is measured on."""
 
+Facts = dict[str, float | int | bool | None]
+"""What is recorded of a stage beside its measures."""
+
+
+DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
+    "threshold": (0.8, 0.9, 0.95, 0.98, 0.99),
+    "percentile": (50, 70, 80, 90, 95),
+    "interpolation": (0.2, 0.4, 0.6, 0.8, 0.9),
+}
+"""Of each filter, for as many Improve steps as there are."""
+
 
 @dataclass(frozen=True)
 class Config:
-    """Options of the run; what is not said is the paper's.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
+    """Options of the run."""
 
     task: str = "phrasebook-de-en"
     """Task to translate."""
@@ -46,33 +53,39 @@ class Config:
     grow_steps: int = 2
     """G, Grow steps."""
     improve_steps: int = 3
-    """I, Improve steps to each Grow step."""
+    """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | None = 6_000
     """Training sources drawn for each Grow step; None takes all."""
     candidates: int = 4
     """Samples of each source."""
     temperature: float = 0.8
-    """Sampling temperature."""
+    """Sampling temperature, above 0."""
     filter: str = "threshold"
     """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source."""
-    filter_values: tuple[float, ...] = (0.8, 0.9, 0.95)
-    """Value of the filter at each Improve step, rising: I values for every Grow step, or G * I values."""
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(max_source_length=48, max_target_length=48))
-    """Size of the policy network; the paper's has 6 + 6 layers."""
+    filter_values: tuple[float, ...] | None = None
+    """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
+    [0, 100). By default the first I of 0.8 0.9 0.95 0.98 0.99, 50 70 80 90 95, or 0.2 0.4 0.6 0.8 0.9."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=2e-3, tokens_per_batch=512, max_tokens=1_600_000, warmup_tokens=20_000, evaluate_every=100_000
+            learning_rate=3e-3,
+            schedule="linear",
+            tokens_per_batch=512,
+            max_tokens=1_000_000,
+            warmup_tokens=20_000,
+            evaluate_every=100_000,
         )
     )
     """Training of the supervised policy."""
     improve: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
             learning_rate=1e-3,
+            schedule="linear",
             tokens_per_batch=512,
-            max_tokens=150_000,
+            max_tokens=120_000,
             warmup_tokens=5_000,
-            evaluate_every=50_000,
-            patience=2,
+            evaluate_every=60_000,
         )
     )
     """Training of the first Improve step of each Grow step."""
@@ -81,38 +94,46 @@ class Config:
     control: bool = True
     """Train the control: as many tokens on the original data alone."""
     seed: int = 0
-    """Of the weights, the batches and the samples; the task's sentences stay the same."""
+    """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
     device: str = "auto"
     """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
     out: Path = Path("runs/growing_batch")
     """Folder for all that the run leaves."""
 
-    def __post_init__(self) -> None:
-        for name, low in (("grow_steps", 0), ("improve_steps", 0), ("candidates", 1), ("seed", 0)):
+    def check(self) -> None:
+        """Refuse what cannot work before anything is done.
+
+        Raises:
+            ValueError: If a number is out of range, a name unknown, or the filter's values do not rise.
+        """
+        for name, low in (("grow_steps", 0), ("improve_steps", 1), ("candidates", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature is {self.temperature}; give a number above 0")
         if not 0 < self.learning_rate_decay <= 1:
             raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
+        agent_class(self.agent)
+        self.schedules()
 
     def schedules(self) -> list[Schedule]:
         """The filters of each Grow step.
 
         Raises:
-            ValueError: If their number fits neither I nor G * I, a value is out of range, or they do not rise.
+            ValueError: If the filter is unknown, its values' number fits neither I nor G * I, or they do not rise.
         """
         steps, values = self.improve_steps, self.filter_values
+        if values is None:
+            make_filter(self.filter, 0.5)
+            values = DEFAULT_VALUES[self.filter][:steps]
         if len(values) == steps:
             values = values * self.grow_steps
         if len(values) != steps * self.grow_steps:
             raise ValueError(
-                f"filter_values has {len(self.filter_values)} values; give {steps}, one an Improve step, or "
+                f"filter_values has {len(values)} values; give {steps}, one an Improve step, or "
                 f"{steps * self.grow_steps}, one for each Improve step of each Grow step"
             )
-        return [
-            make_schedule(self.filter, values[start : start + steps]) for start in range(0, len(values), steps or 1)
-        ]
+        return [make_schedule(self.filter, values[start : start + steps]) for start in range(0, len(values), steps)]
 
     def improve_at(self, step: int) -> TrainingConfig:
         """Training of Improve step ``step``, counted from 1, with its smaller learning rate."""
@@ -122,19 +143,18 @@ class Config:
 
 def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     """Algorithm 1."""
-    buffer = GrowingBatchBuffer(run.path / "buffer")
+    buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
     policy = supervised(config, task, evaluator, run)
     for g, schedule in enumerate(config.schedules(), start=1):
-        grown_by = grow(
+        report = grow(
             policy, evaluator.scorer, task, buffer, grow_step=g, num_sources=config.sources,
             candidates=config.candidates, temperature=config.temperature, seed=config.seed,
         )  # fmt: skip
-        print(f"Grow {g}: {grown_by}")
+        print(f"Grow {g}: {report}")
         grown = buffer.select(grow_step=g)
         agent = make_agent(config.agent, policy)
         for i, chosen in enumerate(schedule, start=1):
-            data = grown.select(chosen) if agent.filters else grown
-            improve(config, agent, data, grown, evaluator, run, g, i, chosen.value)
+            improve(config, agent, grown, chosen, evaluator, run, g, i)
         policy = agent.policy
     if config.control:
         control(config, task, evaluator, run)
@@ -145,49 +165,35 @@ def supervised(config: Config, task: Task, evaluator: Evaluator, run: RunFolder)
     stage = "g0i0"
     if run.has(stage):
         return Seq2SeqPolicy.load(run.checkpoint(stage), config.device)
-    policy = Seq2SeqPolicy.from_config(task.tokenizer, config.policy, config.seed).to(config.device)
+    print("Supervised policy: BC on the original data")
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), config.seed)
     pairs = task.split("train")
     align_embeddings(policy, pairs.sources, pairs.references, seed=config.seed)
-    agent = make_agent("bc", policy)
-    started = time.perf_counter()
-    print("Supervised policy: BC on the original data")
-    training = replace(config.supervised, seed=config.seed)
-    report = agent.improve(original_data(task), training, evaluator.validation_reward, _logger(run, stage))
-    finish(evaluator, run, stage, agent, {"train_tokens": report.tokens, "seconds": time.perf_counter() - started})
+    agent = make_agent("bc", policy.to(config.device))
+    facts = train(agent, original_data(task), replace(config.supervised, seed=config.seed), evaluator, run, stage)
+    finish(evaluator, run, stage, agent, facts)
     return policy
 
 
 def improve(
-    config: Config,
-    agent: Agent,
-    data: Slice,
-    grown: Slice,
-    evaluator: Evaluator,
-    run: RunFolder,
-    g: int,
-    i: int,
-    tau: float,
+    config: Config, agent: Agent, grown: Slice, chosen: Filter, evaluator: Evaluator, run: RunFolder, g: int, i: int
 ) -> None:
-    """One Improve step: the agent trains on ``data`` while the validation reward rises, and keeps its best."""
+    """One Improve step: train on what the filter keeps while the validation reward rises, and keep the best."""
     stage = f"g{g}i{i}"
     if run.has(stage):
         agent.policy = Seq2SeqPolicy.load(run.checkpoint(stage), config.device)
         return
-    started = time.perf_counter()
+    data = grown.select(chosen) if agent.filters else grown
     kept = coverage(grown, data)
-    print(f"Improve {i} of Grow {g}, {config.filter} {tau:g}: {kept}")
-    tokens = 0
-    if len(data):
-        tokens = agent.improve(data, config.improve_at(i), evaluator.validation_reward, _logger(run, stage)).tokens
+    print(f"Improve {i} of Grow {g}, {chosen if agent.filters else 'all data'}: {kept}")
     facts = {
-        "threshold": tau,
+        "threshold": chosen.value if agent.filters else None,
         "kept_fraction": kept.kept_fraction,
         "sources_without_data": kept.sources_without_data_fraction,
         "distinct_samples": kept.distinct_samples,
-        "train_tokens": tokens,
-        "seconds": time.perf_counter() - started,
     }
-    finish(evaluator, run, stage, agent, facts)
+    finish(evaluator, run, stage, agent, facts | train(agent, data, config.improve_at(i), evaluator, run, stage))
 
 
 def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
@@ -197,12 +203,25 @@ def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     tokens = sum(run.result(step)[0]["train_tokens"] for step in steps)
     if run.has(stage) or tokens == 0:
         return
-    agent = make_agent("bc", Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
-    started = time.perf_counter()
     print(f"Control: {tokens} tokens of the original data")
+    agent = make_agent("bc", Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
     training = replace(config.improve_at(1), max_tokens=tokens, patience=tokens)
-    report = agent.improve(original_data(task), training, evaluator.validation_reward, _logger(run, stage))
-    finish(evaluator, run, stage, agent, {"train_tokens": report.tokens, "seconds": time.perf_counter() - started})
+    finish(evaluator, run, stage, agent, train(agent, original_data(task), training, evaluator, run, stage))
+
+
+def train(
+    agent: Agent, data: Slice, training: TrainingConfig, evaluator: Evaluator, run: RunFolder, stage: str
+) -> Facts:
+    """Train while the validation reward rises; nothing where there is no data."""
+    if not len(data):
+        return {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
+    report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
+    return {
+        "train_tokens": report.tokens,
+        "best_tokens": report.best_tokens,
+        "stopped_early": report.stopped_early,
+        "seconds": report.seconds,
+    }
 
 
 def original_data(task: Task) -> Slice:
@@ -213,53 +232,68 @@ def original_data(task: Task) -> Slice:
     )
 
 
-def finish(evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: dict[str, float]) -> None:
+def finish(evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts) -> None:
     """Save the policy, measure it on validation and test, and record the stage."""
     agent.save(run.checkpoint(stage))
     unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
     rows = []
     for split, decode in MEASURED:
-        translations = evaluator.translations(agent.policy, split, decode)
-        measures = evaluator.measures(translations, split)
+        measures = evaluator.measures(evaluator.translations(agent.policy, split, decode), split)
         rows.append({"split": split, "decode": decode, **measures, **unknown, **facts})
+        for name, value in measures.items():
+            if value is not None:
+                run.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
         print(f"  {split} {decode}: " + ", ".join(f"{k} {v:.3f}" for k, v in measures.items() if v is not None))
     run.finish(stage, rows)
 
 
-def _logger(run: RunFolder, stage: str) -> Any:
-    return lambda name, value, tokens: run.log(stage, name, value, tokens)
-
-
-def main() -> None:
-    """Check the options, run, report; exit with 1 and one sentence where something is wrong."""
-    try:
-        run_experiment(tyro.cli(Config, description=__doc__))
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command with the same --out goes on after the last finished stage")
-
-
 def run_experiment(config: Config) -> None:
-    """The whole run, from options to report."""
-    agent_class(config.agent)
-    config.schedules()
-    if config.device == "auto":
-        config = replace(config, device="cuda" if torch.cuda.is_available() else "cpu")
+    """The whole run, from options to report.
+
+    Raises:
+        ValueError: If an option cannot work.
+        OSError: If the folder holds something else, or cannot be written.
+        FloatingPointError: If a loss stops being finite.
+    """
+    started = time.perf_counter()
+    config.check()
+    config = replace(config, device=_device(config.device))
     task = load_task(config.task)
     name = config.scorer or task.default_scorer
     if name is None:
         raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
     scorer = load_scorer(name, device=config.device)
     settings = {key: value for key, value in asdict(config).items() if key not in ("out", "device")}
+    settings |= {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     run = RunFolder(config.out, settings)
-    torch.manual_seed(config.seed)
     evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed)
-    started = time.perf_counter()
-    growing_batch(config, task, evaluator, run)
-    write_report(run, evaluator)
+    try:
+        growing_batch(config, task, evaluator, run)
+    finally:
+        run.spend(time.perf_counter() - started)
+        run.writer.close()
+    write_report(run, evaluator, config.device)
     print(f"took {time.perf_counter() - started:.0f} s; wrote results, plots, checkpoints and buffer to {config.out}")
     print(f"next: read {config.out / 'results.md'}; watch the curves with: tensorboard --logdir {config.out}")
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        raise ValueError(f"device {name!r} is not there; choose cpu or auto")
+    return name
+
+
+def main() -> None:
+    """Check the options, run, report; exit with 1 and one sentence where something is wrong."""
+    config = tyro.cli(Config, description=__doc__)
+    try:
+        run_experiment(config)
+    except (ValueError, OSError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import sacrebleu
 
 from agents import Seq2SeqPolicy
@@ -19,7 +18,7 @@ NUM_EXAMPLES = 20
 Row = dict[str, Any]
 
 
-def write_report(run: RunFolder, evaluator: Evaluator) -> None:
+def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     """Gather every finished stage into the report."""
     steps = [row for stage in _stages(run) for row in _rows(run, stage)]
     control = [{"step": "control", **row} for row in run.result("control")] if run.has("control") else []
@@ -27,12 +26,11 @@ def write_report(run: RunFolder, evaluator: Evaluator) -> None:
         "config": run.config,
         "steps": steps,
         "control": control,
-        "summary": summary(steps, control),
+        "summary": summary(steps, control) | run.result("usage"),
         "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
     }
     write_json(run.path / "results.json", results)
     buffer = GrowingBatchBuffer(run.path / "buffer")
-    mpl.use("Agg")
     plots = save_plots(run.path, steps, control, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
     parts = [
         "# ReST on " + run.config["task"],
@@ -48,7 +46,7 @@ def write_report(run: RunFolder, evaluator: Evaluator) -> None:
         "## Plots",
         *(f"![{name}]({name})" for name in plots),
         f"## {NUM_EXAMPLES} test sentences before and after",
-        _examples(run, evaluator, steps),
+        _examples(run, evaluator, device),
         f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
     ]
     (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -61,8 +59,8 @@ def summary(steps: Sequence[Row], control: Sequence[Row]) -> dict[str, float | N
     ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain over the
     control takes off what the same tokens of the original data give.
     """
-    first, last = _find(steps[:3], "sample"), _find(steps[-3:], "sample")
-    first_greedy, last_greedy = _find(steps[:3], "greedy"), _find(steps[-3:], "greedy")
+    first, last = _find(steps, "sample"), _find(steps[::-1], "sample")
+    first_greedy, last_greedy = _find(steps, "greedy"), _find(steps[::-1], "greedy")
     lacking = 1 - first["reward"]
     found: dict[str, float | None] = {
         "reward_before": first["reward"],
@@ -136,26 +134,29 @@ def _number(value: float | None) -> str:
     return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _examples(run: RunFolder, evaluator: Evaluator, steps: Sequence[Row]) -> str:
-    """Greedy translations by the supervised and the last policy, of evenly spread test sentences."""
+def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
+    """Greedy translations by the supervised and the last policy: evenly spread over the changed test sentences."""
     split = evaluator.task.split("test")
     stages = _stages(run)
-    both = [
-        evaluator.translations(Seq2SeqPolicy.load(run.checkpoint(stage)), "test", "greedy")
+    before, after = (
+        evaluator.translations(Seq2SeqPolicy.load(run.checkpoint(stage), device), "test", "greedy")
         for stage in (stages[0], stages[-1])
-    ]
-    changed = [row for row in range(len(split)) if both[0].texts[row] != both[1].texts[row]]
-    same = [row for row in range(len(split)) if both[0].texts[row] == both[1].texts[row]]
-    half = NUM_EXAMPLES // 2
-    lines = [
-        f"Of {len(split)} translations {len(changed)} changed; the first {half} of them, and the first {half} others.",
-        "",
-    ]
+    )
+    changed = [row for row in range(len(split)) if before.texts[row] != after.texts[row]]
+    same = [row for row in range(len(split)) if before.texts[row] == after.texts[row]]
+    rows = _spread(changed, max(NUM_EXAMPLES // 2, NUM_EXAMPLES - len(same)))
+    rows += _spread(same, NUM_EXAMPLES - len(rows))
+    lines = [f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not.", ""]
     lines += ["| source | reference | before | reward, oracle | after | reward, oracle |", "|---|---|---|---|---|---|"]
-    for row in changed[:half] + same[: NUM_EXAMPLES - min(half, len(changed))]:
+    for row in rows:
         cells = [split.sources[row], split.references[row]]
-        for each in both:
+        for each in (before, after):
             quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
             cells += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _spread(rows: list[int], count: int) -> list[int]:
+    """``count`` of the rows, evenly spread; all where there are not more."""
+    return rows if len(rows) <= count else [rows[len(rows) * place // count] for place in range(count)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,10 @@ class RunFolder:
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
-        self.config = json.loads(json.dumps(config))
+        self.config: dict[str, Any] = json.loads(json.dumps(config))
         known = path / "config.json"
         if known.is_file():
-            self._refuse_other(json.loads(known.read_text("utf-8")))
+            self._refuse_other(flat(json.loads(known.read_text("utf-8"))))
         elif path.is_dir() and any(path.iterdir()):
             raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
         path.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ class RunFolder:
         return json.loads(self._record(stage).read_text("utf-8"))
 
     def finish(self, stage: str, result: Any) -> None:
-        """Record a stage as finished, after all of its files are written."""
+        """Record a stage as finished, after all of its files are written, in JSON."""
         self._record(stage).parent.mkdir(exist_ok=True)
         write_json(self._record(stage), result)
 
@@ -55,20 +56,45 @@ class RunFolder:
         """One number for TensorBoard."""
         self.writer.add_scalar(f"{stage}/{name}", value, step)
 
+    def spend(self, seconds: float) -> None:
+        """Add the time of one call of the command, and remember the largest memory that any of them took."""
+        used = self.result("usage") if self.has("usage") else {"seconds": 0.0, "peak_memory_gib": 0.0}
+        peak = max(used["peak_memory_gib"], _peak_memory_gib())
+        self.finish("usage", {"seconds": used["seconds"] + seconds, "peak_memory_gib": peak})
+
     def _record(self, stage: str) -> Path:
         return self.path / "stages" / f"{stage}.json"
 
     def _refuse_other(self, known: dict[str, Any]) -> None:
+        mine = flat(self.config)
         different = [
-            f"{name} was {known.get(name)!r} and is now {self.config.get(name)!r}"
-            for name in sorted(known.keys() | self.config.keys())
-            if known.get(name) != self.config.get(name)
+            f"{name} was {known.get(name)!r} and is now {mine.get(name)!r}"
+            for name in sorted(known.keys() | mine.keys())
+            if known.get(name) != mine.get(name)
         ]
         if different:
             raise FileExistsError(
                 f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
                 "choose another --out or give the options of that run"
             )
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted names: {"policy": {"d_model": 8}} is {"policy.d_model": 8}."""
+    settings: dict[str, Any] = {}
+    for name, value in config.items():
+        settings |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return settings
+
+
+def _peak_memory_gib() -> float:
+    """Largest resident memory of this process so far; 0 where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 def write_json(path: Path, value: Any) -> None:

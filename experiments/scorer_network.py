@@ -1,4 +1,4 @@
-"""The scorer's network and its training: token tags on synthetic damage first, then regression on ratings."""
+"""The scorer's network and its training: masked translations, then synthetic damage, then regression on ratings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from tqdm import tqdm
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -45,19 +45,21 @@ class Example:
     Attributes:
         source: Source tokens without end-of-sequence.
         hypothesis: Hypothesis tokens without end-of-sequence.
-        score: Quality in [0, 1].
+        score: Quality in [0, 1]; None where the example is about masked tokens.
         tags: For each hypothesis token and the end-of-sequence after it, whether it is wrong or something is missing
             before it; empty where that is not known.
+        masked: For each hypothesis token the token that was masked there, or -1; empty where nothing was.
     """
 
     source: Sequence[int]
     hypothesis: Sequence[int]
-    score: float
+    score: float | None = None
     tags: Sequence[bool] = ()
+    masked: Sequence[int] = ()
 
 
 class ScorerNetwork(nn.Module):
-    """BERT with one output, and a second head that tags wrong tokens and serves pre-training only."""
+    """BERT with one output, and two heads for pre-training: one tags wrong tokens, one guesses masked ones."""
 
     def __init__(self, tokenizer: Tokenizer, config: NetworkConfig) -> None:
         super().__init__()
@@ -78,6 +80,7 @@ class ScorerNetwork(nn.Module):
             )
         )
         self.tags = nn.Linear(config.width, 1)
+        self.guess = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU(), nn.LayerNorm(config.width))
         self.pad_id, self.eos_id = tokenizer.pad_id, tokenizer.eos_id
 
     def start_from(self, embeddings: Tensor) -> None:
@@ -85,10 +88,13 @@ class ScorerNetwork(nn.Module):
         initialise(self.model.bert.embeddings.word_embeddings, embeddings)
 
     def loss(self, examples: Sequence[Example]) -> Tensor:
-        """Cross-entropy of the scores, plus that of the tags where there are any."""
+        """Cross-entropy of the masked tokens, or of the scores and, where there are any, of the tags."""
         tokens, segments, mask, labels, known = self._padded(examples)
         states = self.model.bert(tokens, attention_mask=mask, token_type_ids=segments)
         hidden = states.last_hidden_state  # [B, L, width]
+        if examples[0].masked:
+            embeddings = self.model.bert.embeddings.word_embeddings.weight
+            return cross_entropy(self.guess(hidden[known]) @ embeddings.T, labels[known])
         logits = self.model.classifier(states.pooler_output).squeeze(-1)  # [B]
         scores = torch.tensor([example.score for example in examples], dtype=torch.float32)
         loss = binary_cross_entropy_with_logits(logits, scores)
@@ -97,7 +103,7 @@ class ScorerNetwork(nn.Module):
         return loss
 
     def _padded(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Tokens, segments, attention mask, tags and where those are known, each [B, L]."""
+        """Tokens, segments, attention mask, labels (tags or masked tokens) and where those are known, each [B, L]."""
         rows = [[self.eos_id, *e.source, self.eos_id, *e.hypothesis, self.eos_id] for e in examples]
         size = (len(rows), max(map(len, rows)))
         tokens, segments, mask = (np.full(size, fill) for fill in (self.pad_id, 0, 0))
@@ -105,9 +111,22 @@ class ScorerNetwork(nn.Module):
         for row, (ids, example) in enumerate(zip(rows, examples, strict=True)):
             start, end = len(example.source) + 2, len(ids)
             tokens[row, :end], mask[row, :end], segments[row, start:end] = ids, 1, 1
-            labels[row, start : start + len(example.tags)] = example.tags
+            label = example.masked or example.tags
+            labels[row, start : start + len(label)] = label
         tokens_, segments_, mask_, labels_ = map(torch.from_numpy, (tokens, segments, mask, labels))
         return tokens_, segments_, mask_, labels_, labels_ >= 0
+
+
+def masked(random: Random, source: list[int], target: list[int], mask_id: int) -> Example:
+    """A target with a share of its tokens, from a fifth to nearly all, replaced by ``mask_id``."""
+    share = random.uniform(0.2, 0.9)
+    hidden = [random.random() < share for _ in target]
+    hidden[random.randrange(len(target))] = True
+    return Example(
+        source,
+        [mask_id if hide else token for token, hide in zip(target, hidden, strict=True)],
+        masked=[token if hide else -1 for token, hide in zip(target, hidden, strict=True)],
+    )
 
 
 def damaged(random: Random, source: list[int], target: list[int], other: list[int]) -> Example:

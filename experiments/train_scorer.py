@@ -8,6 +8,7 @@ damaged translations.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.embeddings import align_embeddings, cross_lingual_embeddings
 from buffers import Slice
 from experiments.corruptions import CORRUPTIONS
-from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, damaged, train
+from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, damaged, masked, train
 from experiments.scorer_report import agreement, markdown, unit_tests
 from seq2seq_env.scorers import SCORERS, Scorer, checked_scores
 from seq2seq_env.scorers.learned import LearnedScorer
@@ -29,6 +30,10 @@ from seq2seq_env.scorers.pairs import PairEncoder
 from seq2seq_env.tasks import Task, load_task
 
 SHIPPED = Path(__file__).parent.parent / "seq2seq_env" / "scorers" / "phrasebook_qe"
+
+
+MAX_RATINGS = 20_000
+"""What the human raters whom the oracle stands for could be asked."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,18 @@ class Config:
     task_seed: int = 1
     """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
     pairs: int = 20_000
-    """Sentence pairs to pre-train on; their references are as faulty as the policy's own training data."""
-    pretraining_epochs: int = 8
-    """Passes over the pairs, each with fresh damage."""
+    """Sentence pairs to pre-train on, and to draw rated sources from."""
+    noise: float = 0.35
+    """Share of their references that are faulty, in [0, 1]."""
+    masking_epochs: int = 8
+    """Passes over the pairs in which the network guesses masked tokens of the translation."""
+    damage_epochs: int = 6
+    """Passes over the pairs in which it finds synthetic damage."""
     ratings: int = 20_000
-    """Hypotheses that the oracle rates."""
+    """Hypotheses that the oracle rates, at most 20,000."""
     rated_per_source: int = 8
     """Of them, hypotheses of one source."""
-    fitting_epochs: int = 5
+    fitting_epochs: int = 6
     """Passes over the ratings."""
     policies: int = 2
     """Weak policies to rate samples of, each at four stages of its training."""
@@ -77,17 +86,25 @@ def pretrained(config: Config, task: Task) -> ScorerNetwork:
             sources, targets, vocab_size=task.tokenizer.vocab_size, width=config.network.width, seed=config.seed
         )
     )
-    random = Random(config.seed)
+    random, mask_id = Random(config.seed), task.tokenizer.unk_id
+    masking = [
+        [masked(random, source, target, mask_id) for source, target in zip(sources, targets, strict=True)]
+        for _ in range(config.masking_epochs)
+    ]
+    train(
+        network, masking, learning_rate=config.learning_rate, batch_size=config.batch_size, seed=config.seed,
+        name="guessing masked tokens",
+    )  # fmt: skip
     epochs = [
         [
             damaged(random, source, target, random.choice(targets))
             for source, target in zip(sources, targets, strict=True)
         ]
-        for _ in range(config.pretraining_epochs)
+        for _ in range(config.damage_epochs)
     ]
     train(
         network, epochs, learning_rate=config.learning_rate, batch_size=config.batch_size, seed=config.seed,
-        name="pre-training",
+        name="finding damage",
     )  # fmt: skip
     return network
 
@@ -119,24 +136,26 @@ def hypotheses(
     config: Config, task: Task, split: str, count: int, policies: Sequence[Seq2SeqPolicy], *,
     samples: int, temperatures: Sequence[float], seed: int,
 ) -> tuple[list[str], list[str]]:  # fmt: skip
-    """``count`` hypotheses: each source's reference, about ``samples`` of the policies, and damaged references."""
+    """``count`` hypotheses, ``rated_per_source`` a source: about ``samples`` of policies, the reference, and damage."""
     random = Random(seed)
     pairs = task.split(split)
     rows = random.sample(range(len(pairs)), min(len(pairs), count // config.rated_per_source))
-    texts: dict[int, list[str]] = {row: [pairs.references[row]] for row in rows}
+    texts: dict[int, list[str]] = {row: [] for row in rows}
     for number, policy in enumerate(policies):
         mine = [row for row in rows for _ in range(samples) if random.random() < 1 / len(policies)]
         drawn = policy.sample([pairs.sources[row] for row in mine], 1, random.choice(temperatures), seed + number)
         for row, text in zip(mine, drawn.texts, strict=True):
             texts[row].append(text)
     for row in rows:
+        if len(texts[row]) < config.rated_per_source:
+            texts[row].append(pairs.references[row])
         while len(texts[row]) < config.rated_per_source:
             damage = random.choice(list(CORRUPTIONS.values()))
             damaged_text = damage(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
             if damaged_text is not None:
                 texts[row].append(damaged_text)
-    pairs_of = [(pairs.sources[row], text) for row in rows for text in texts[row][: config.rated_per_source]]
-    return [source for source, _ in pairs_of], [text for _, text in pairs_of]
+    chosen = [(pairs.sources[row], text) for row in rows for text in texts[row][: config.rated_per_source]]
+    return [source for source, _ in chosen], [text for _, text in chosen]
 
 
 def rated(task: Task, sources: list[str], texts: list[str]) -> list[Example]:
@@ -156,8 +175,8 @@ def report(config: Config, scorer: Scorer, task: Task, unseen: Seq2SeqPolicy) ->
     count = len(task.split("validation")) * config.rated_per_source
     agreements = {}
     for name, samples in (
-        ("held-out sources, samples and damage", 4),
-        ("held-out sources, samples of an unseen policy", 7),
+        ("held-out sources: samples, references, damage", 4),
+        ("held-out sources: samples of an unseen policy alone", config.rated_per_source),
     ):
         sources, texts = hypotheses(config, task, "validation", count, [unseen],
                                     samples=samples, temperatures=(0.8,), seed=config.seed + 7)  # fmt: skip
@@ -175,12 +194,27 @@ def report(config: Config, scorer: Scorer, task: Task, unseen: Seq2SeqPolicy) ->
 def main() -> None:
     """Train, save, report."""
     config = tyro.cli(Config, description=__doc__)
-    if config.ratings < config.rated_per_source:
-        raise SystemExit(f"ratings is {config.ratings}; give at least rated_per_source ({config.rated_per_source})")
+    try:
+        make_scorer(config)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def make_scorer(config: Config) -> None:
+    """Pre-train, rate, fit, save, measure.
+
+    Raises:
+        ValueError: If an option cannot work.
+        OSError: If the folder cannot be written.
+    """
+    if not config.rated_per_source <= config.ratings <= MAX_RATINGS:
+        raise ValueError(
+            f"ratings is {config.ratings}; give rated_per_source ({config.rated_per_source}) to {MAX_RATINGS}"
+        )
     torch.manual_seed(config.seed)
-    task = load_task(config.task, seed=config.task_seed, train_size=config.pairs)
+    task = load_task(config.task, seed=config.task_seed, train_size=config.pairs, noise=config.noise)
     if task.oracle is None:
-        raise SystemExit(f"task {config.task!r} has no oracle to rate hypotheses; choose one that has")
+        raise ValueError(f"task {config.task!r} has no oracle to rate hypotheses; choose one that has")
     network = pretrained(config, task)
     policies = weak_policies(config, task, range(1, 1 + config.policies), config.policy_tokens)
     sources, texts = hypotheses(config, task, "train", config.ratings, policies,

@@ -52,7 +52,8 @@ def evaluator(tiny_task: Task, fake_scorer: Any) -> Evaluator:
 
 def test_run_leaves_everything_and_resumes_to_the_same(tiny_task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     growing_batch(CONFIG, tiny_task, evaluator, run)
-    write_report(run, evaluator)
+    run.spend(60.0)
+    write_report(run, evaluator, "cpu")
     results = json.loads((run.path / "results.json").read_text())
     assert [(row["grow"], row["improve"], row["split"], row["decode"]) for row in results["steps"]] == [
         (g, i, split, decode)
@@ -72,6 +73,11 @@ def test_run_leaves_everything_and_resumes_to_the_same(tiny_task: Task, evaluato
     (run.path / "stages" / "g1i2.json").unlink()
     growing_batch(CONFIG, tiny_task, evaluator, run)
     assert Seq2SeqPolicy.load(run.checkpoint("g1i2")).fingerprint == last
+    # Nothing is left to do, and nothing has been measured in this process: the report must still come out.
+    fresh = Evaluator(tiny_task, evaluator.scorer, temperature=0.8, seed=0)
+    run.spend(30.0)
+    write_report(run, fresh, "cpu")
+    assert json.loads((run.path / "results.json").read_text())["summary"]["seconds"] == 90.0
 
 
 def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
@@ -98,6 +104,7 @@ def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:
         config.improve.learning_rate, config.improve.learning_rate * 0.5,
     ]  # fmt: skip
     assert [[f.value for f in schedule] for schedule in config.schedules()] == [[0.5, 0.6], [0.7, 0.8]]
+    assert [f.value for f in Config(filter="percentile", improve_steps=2).schedules()[0]] == [50, 70]
     assert [len(s) for s in replace(config, filter_values=(0.5, 0.6)).schedules()] == [2, 2]
     with pytest.raises(ValueError, match="does not rise"):
         replace(config, filter_values=(0.6, 0.5)).schedules()
@@ -126,6 +133,8 @@ def test_summary_by_hand() -> None:
         (["--task", "klingon"], "no task 'klingon'"),
         (["--filter", "luck"], "unknown filter 'luck'"),
         (["--temperature", "0"], "temperature is 0"),
+        (["--filter-values", "0.9", "0.8", "0.7"], "does not rise"),
+        (["--device", "abacus"], "device 'abacus' is not there"),
     ],
 )
 def test_bad_options_end_with_one_sentence(options: list[str], message: str, tmp_path: Path) -> None:

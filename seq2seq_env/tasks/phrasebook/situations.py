@@ -9,7 +9,7 @@ from seq2seq_env.tasks.phrasebook import german
 from seq2seq_env.tasks.phrasebook.clause import Clause, Reading, Segments
 from seq2seq_env.tasks.phrasebook.english import VerbForms, be, is_third, verb_groups
 from seq2seq_env.tasks.phrasebook.grammar import Setting
-from seq2seq_env.tasks.phrasebook.lexicon import Noun, lexicon
+from seq2seq_env.tasks.phrasebook.lexicon import Adjective, Noun, lexicon
 from seq2seq_env.tasks.phrasebook.phrases import Adverbial, NounPhrase, Phrase, Pronoun
 from seq2seq_env.tasks.phrasebook.quantities import (
     MINUTES_SPOKEN,
@@ -73,17 +73,7 @@ def predicate(random: Random, setting: Setting) -> Clause:
         while words.adjectives_of(noun) is None:
             noun = words.nouns_of(_SUBJECT_CLASSES).draw(random)
         subject = _definite(random, noun)
-    is_person = not isinstance(subject, NounPhrase) or "person" in subject.noun.classes
-    fitting = (
-        words.nouns_of(frozenset({"person"})).words[0]
-        if is_person or not isinstance(subject, NounPhrase)
-        else subject.noun
-    )
-    choices = words.adjectives_of(fitting)
-    assert choices is not None
-    adjective = choices.draw(random)
-    while adjective.german == "nächste" or (is_person and adjective.german in ("alt", "berühmt")):
-        adjective = choices.draw(random)
+    adjective = _predicate_adjective(random, subject)
     degree_de, degree_en = _DEGREES[random.randrange(len(_DEGREES))] if adjective.german != "kaputt" else ("", "")
     past = setting.tense == "past" or (not setting.tense and random.random() < 0.3)
     nicht = setting.negatable and degree_de != "ziemlich" and random.random() < 0.15
@@ -92,6 +82,19 @@ def predicate(random: Random, setting: Setting) -> Clause:
     return _being(
         subject, past, time, middle, "not" if nicht else "", ((" ".join(_words(degree_en, adjective.english)),),)
     )
+
+
+def _predicate_adjective(random: Random, subject: Phrase) -> Adjective:
+    """What the subject can be; nobody is told to be old or famous, and nothing "is next"."""
+    words = lexicon()
+    is_person = not isinstance(subject, NounPhrase) or "person" in subject.noun.classes
+    anybody = words.nouns_of(frozenset({"person"})).words[0]
+    choices = words.adjectives_of(anybody if is_person or not isinstance(subject, NounPhrase) else subject.noun)
+    assert choices is not None
+    adjective = choices.draw(random)
+    while adjective.german == "nächste" or (is_person and adjective.german in ("alt", "berühmt")):
+        adjective = choices.draw(random)
+    return adjective
 
 
 def cost(random: Random, setting: Setting) -> Clause:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -20,7 +21,6 @@ from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.task import SPLITS, Oracle, Split, Task, unknown_split
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
-VERSION = "1"
 MIN_WORDS, MAX_WORDS = 4, 25
 _BUCKETS = 8
 _BUCKET_OF = {"validation": 0, "test": 1}
@@ -58,7 +58,7 @@ class PhrasebookTask(Task):
         train_size: int = 16_000,
         validation_size: int = 500,
         test_size: int = 1_000,
-        noise: float = 0.35,
+        noise: float = 0.5,
     ) -> None:
         self._sizes = dict(zip(SPLITS, (train_size, validation_size, test_size), strict=True))
         for name, size in self._sizes.items():
@@ -68,7 +68,7 @@ class PhrasebookTask(Task):
             raise ValueError(f"noise is {noise}; it is a share, between 0 and 1")
         self.seed, self.noise = seed, noise
         self.tokenizer = Tokenizer.load(FOLDER)
-        identity = (self.name, VERSION, seed, tuple(self._sizes.items()), noise, self.tokenizer.fingerprint)
+        identity = (self.name, _grammar_fingerprint(), seed, tuple(self._sizes.items()), noise)
         self.fingerprint = hashlib.sha256(repr(identity).encode()).hexdigest()
         self._splits: dict[str, Split] = {}
         self._sentences: dict[str, Sentence] = {}
@@ -150,3 +150,12 @@ class PhrasebookTask(Task):
             fits = MIN_WORDS <= len(sentence.german.split()) <= MAX_WORDS
             if fits and bucket == _BUCKET_OF.get(split, max(bucket, 2)):
                 return sentence
+
+
+@lru_cache(maxsize=1)
+def _grammar_fingerprint() -> str:
+    """Digest of the code and tables that draw sentences, and of the libraries that word numbers and dates."""
+    digest = hashlib.sha256(f"babel {version('babel')}, num2words {version('num2words')}".encode())
+    for path in sorted(path for path in FOLDER.rglob("*") if path.suffix in (".py", ".tsv", ".json")):
+        digest.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

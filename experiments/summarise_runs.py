@@ -1,0 +1,63 @@
+"""Mean and spread of several runs that differ by their seed: one table from their results.json."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the summary."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Folders of finished runs."""
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown: a row a measure, with mean, standard deviation over the runs, and each run's value.
+
+    Raises:
+        ValueError: If the runs differ by more than their seed.
+    """
+    for result in results[1:]:
+        different = {k for k, v in result["config"].items() if v != results[0]["config"].get(k)} - {"seed"}
+        if different:
+            raise ValueError(f"the runs differ in {', '.join(sorted(different))}; summarise runs of one configuration")
+    seeds = [f"seed {result['config']['seed']}" for result in results]
+    lines = [f"| measure | mean | s.d. | {' | '.join(seeds)} |", "|---|---|---|" + "---|" * len(results)]
+    measures = {name: [result["summary"][name] for result in results] for name in results[0]["summary"]}
+    for step in (row for row in results[0]["steps"] if row["split"] == "validation"):
+        name = f"validation reward, G={step['grow']} I={step['improve']}"
+        key = {k: step[k] for k in ("grow", "improve", "split")}
+        measures[name] = [
+            next(row["reward"] for row in result["steps"] if key.items() <= row.items()) for result in results
+        ]
+    for name, values in measures.items():
+        if None not in values:
+            spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            cells = " | ".join(f"{value:.3f}" for value in values)
+            lines.append(f"| {name.replace('_', ' ')} | {np.mean(values):.3f} | {spread:.3f} | {cells} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read and print."""
+    config = tyro.cli(Config, description=__doc__)
+    missing = [str(run) for run in config.runs if not (run / "results.json").is_file()]
+    if missing or not config.runs:
+        sys.exit(f"error: no results.json in {', '.join(missing) or 'no folder at all'}; name folders of finished runs")
+    try:
+        print(table([json.loads((run / "results.json").read_text("utf-8")) for run in config.runs]))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
