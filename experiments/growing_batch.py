@@ -54,14 +54,15 @@ class Config:
     """G, Grow steps."""
     improve_steps: int = 3
     """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
-    sources: int | None = 6_000
+    sources: int | None = 8_000
     """Training sources drawn for each Grow step; None takes all."""
     candidates: int = 4
     """Samples of each source."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
-    filter: str = "threshold"
-    """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source."""
+    filter: str = "interpolation"
+    """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source, which
+    leave hard sources some data."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
     [0, 100). By default the first I of 0.8 0.9 0.95 0.98 0.99, 50 70 80 90 95, or 0.2 0.4 0.6 0.8 0.9."""
@@ -83,9 +84,9 @@ class Config:
             learning_rate=1e-3,
             schedule="linear",
             tokens_per_batch=512,
-            max_tokens=120_000,
+            max_tokens=100_000,
             warmup_tokens=5_000,
-            evaluate_every=60_000,
+            evaluate_every=50_000,
         )
     )
     """Training of the first Improve step of each Grow step."""

@@ -29,6 +29,7 @@ CONFIG = Config(
     improve_steps=2,
     sources=12,
     candidates=4,
+    filter="threshold",
     filter_values=(0.2, 0.4),
     policy=PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32,
                         max_source_length=12, max_target_length=12),
@@ -99,7 +100,7 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
 
 
 def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:
-    config = Config(improve_steps=2, grow_steps=2, filter_values=(0.5, 0.6, 0.7, 0.8), learning_rate_decay=0.5)
+    config = Config(improve_steps=2, grow_steps=2, filter="threshold", filter_values=(0.5, 0.6, 0.7, 0.8), learning_rate_decay=0.5)
     assert [step.learning_rate for step in map(config.improve_at, (1, 2))] == [
         config.improve.learning_rate, config.improve.learning_rate * 0.5,
     ]  # fmt: skip
