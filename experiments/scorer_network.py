@@ -164,6 +164,9 @@ def damaged(random: Random, source: list[int], target: list[int], other: list[in
             moved = tokens[at : at + length]
             _replace(tokens, wrong, at, length, [])
             _replace(tokens, wrong, random.randrange(len(tokens) + 1), 0, moved)
+    if tokens == target:
+        # The edits undid each other.
+        return Example(source, tokens, 1.0, [False] * len(wrong))
     kept = min(kept, sum(not flag for flag in wrong[:-1]))
     score = max(0.0, (2 * kept - len(tokens)) / len(target))
     return Example(source, tokens, score, wrong)

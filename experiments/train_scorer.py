@@ -32,6 +32,12 @@ from seq2seq_env.tasks import Task, load_task
 SHIPPED = Path(__file__).parent.parent / "seq2seq_env" / "scorers" / "phrasebook_qe"
 
 
+HELD_OUT_SIZES: dict[str, int] = {"train_size": 16_000, "validation_size": 500, "test_size": 1_000}
+"""Of the task that the scorer is measured on: the default one."""
+
+POLICY_SIZES: dict[str, int] = {}
+"""Of the weak policies and the unseen one: the defaults."""
+
 MAX_RATINGS = 20_000
 """What the human raters whom the oracle stands for could be asked."""
 
@@ -118,7 +124,8 @@ def weak_policies(config: Config, task: Task, seeds: Sequence[int], tokens: int)
     )  # fmt: skip
     stages = []
     for seed in seeds:
-        sizes = PolicyConfig(max_source_length=task.max_source_length, max_target_length=task.max_target_length)
+        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+        sizes = PolicyConfig(**POLICY_SIZES, **lengths)
         policy = Seq2SeqPolicy.from_config(task.tokenizer, sizes, seed)
         align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
         agent = make_agent("bc", policy)
@@ -228,7 +235,7 @@ def make_scorer(config: Config) -> None:
     )  # fmt: skip
     pairs = PairEncoder.from_tokenizer(task.tokenizer, max_length=config.network.max_tokens)
     LearnedScorer.save(config.out, network.model, pairs, activation="sigmoid", dtype="float16")
-    held_out = load_task(config.task, seed=0)
+    held_out = load_task(config.task, seed=0, **HELD_OUT_SIZES)
     unseen = weak_policies(config, held_out, [99], 2 * config.policy_tokens)[-1]
     print(report(config, LearnedScorer(config.out), held_out, unseen))
     print(f"wrote the scorer and report.json to {config.out}; scorers known by name: {', '.join(SCORERS)}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer
 from experiments.evaluation import Evaluator
-from experiments.growing_batch import Config, growing_batch
+from experiments.growing_batch import Config, growing_batch, run_experiment
 from experiments.report import summary, write_report
 from experiments.run_folder import RunFolder
 from seq2seq_env.tasks import Task
@@ -100,7 +101,9 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
 
 
 def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:
-    config = Config(improve_steps=2, grow_steps=2, filter="threshold", filter_values=(0.5, 0.6, 0.7, 0.8), learning_rate_decay=0.5)
+    config = Config(
+        improve_steps=2, grow_steps=2, filter="threshold", filter_values=(0.5, 0.6, 0.7, 0.8), learning_rate_decay=0.5
+    )
     assert [step.learning_rate for step in map(config.improve_at, (1, 2))] == [
         config.improve.learning_rate, config.improve.learning_rate * 0.5,
     ]  # fmt: skip
@@ -130,19 +133,29 @@ def test_summary_by_hand() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--agent", "magic"], "no agent 'magic'"),
-        (["--task", "klingon"], "no task 'klingon'"),
-        (["--filter", "luck"], "unknown filter 'luck'"),
-        (["--temperature", "0"], "temperature is 0"),
-        (["--filter-values", "0.9", "0.8", "0.7"], "does not rise"),
-        (["--device", "abacus"], "device 'abacus' is not there"),
+        ({"agent": "magic"}, "no agent 'magic'; choose one of bc, filtered-bc"),
+        ({"task": "klingon"}, "no task 'klingon'; choose one of phrasebook-de-en"),
+        ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),
+        ({"filter": "luck"}, "unknown filter 'luck'; choose from threshold, percentile, interpolation"),
+        ({"temperature": 0.0}, "temperature is 0"),
+        ({"candidates": 0}, "candidates is 0; give 1 or more"),
+        ({"filter_values": (0.9, 0.8, 0.7)}, "does not rise"),
+        ({"filter_values": (0.9,)}, "filter_values has 1 values; give 3"),
+        ({"learning_rate_decay": 1.5}, "learning_rate_decay is 1.5"),
+        ({"device": "abacus"}, "device 'abacus' is not there"),
     ],
 )
-def test_bad_options_end_with_one_sentence(options: list[str], message: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "experiments.growing_batch", "--out", str(tmp_path / "run"), *options]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def test_bad_options_are_refused_before_anything_is_made(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises((ValueError, OSError), match=re.escape(message)):
+        run_experiment(replace(Config(out=tmp_path / "run", device="cpu"), **options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_ends_with_one_sentence_and_an_exit_code(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "experiments.growing_batch", "--out", str(tmp_path / "run"), "--agent", "magic"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 1
-    assert message in ended.stderr
+    assert ended.stderr.strip().splitlines()[-1].startswith("error: there is no agent 'magic'")
     assert "Traceback" not in ended.stderr
 
 
