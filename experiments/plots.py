@@ -94,7 +94,7 @@ def _kept(steps: Sequence[Row]) -> Figure:
     other = axis.twinx()
     other.plot(labels, [row["threshold"] for row in rows], "s--", color="C3", label="filter value")
     other.set_ylabel("filter value", color="C3")
-    axis.legend(fontsize=8, loc="lower left")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
