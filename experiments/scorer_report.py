@@ -17,7 +17,7 @@ from seq2seq_env.tasks import Oracle, Split
 
 @dataclass(frozen=True)
 class Agreement:
-    """Agreement of scores with true qualities.
+    """Agreement of scores with true qualities; None where there is nothing to compare.
 
     Attributes:
         pairs: Hypotheses rated.
@@ -29,15 +29,15 @@ class Agreement:
     """
 
     pairs: int
-    pearson: float
-    kendall: float
-    pairwise: float
-    exact_auc: float
+    pearson: float | None
+    kendall: float | None
+    pairwise: float | None
+    exact_auc: float | None
 
 
 @dataclass(frozen=True)
 class UnitTest:
-    """What one kind of damage does to the score of right translations.
+    """What one kind of damage does to the score of right translations; None where no sentence allows it.
 
     Attributes:
         cases: Sentences that allow the damage.
@@ -47,9 +47,9 @@ class UnitTest:
     """
 
     cases: int
-    falls: float
-    mean_fall: float
-    effect_size: float
+    falls: float | None
+    mean_fall: float | None
+    effect_size: float | None
 
 
 def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: NDArray[np.float32]) -> Agreement:
@@ -65,12 +65,13 @@ def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: ND
         right, total = right + order[better].sum(), total + better.sum()
         faultless = better & (quality[:, None] == 1)
         exact_right, exact_total = exact_right + order[faultless].sum(), exact_total + faultless.sum()
+    varied = np.ptp(qualities) > 0 and np.ptp(scores) > 0
     return Agreement(
         len(sources),
-        float(pearsonr(qualities, scores).statistic),
-        float(kendalltau(qualities, scores).statistic),
-        float(right / total),
-        float(exact_right / exact_total),
+        float(pearsonr(qualities, scores).statistic) if varied else None,
+        float(kendalltau(qualities, scores).statistic) if varied else None,
+        float(right / total) if total else None,
+        float(exact_right / exact_total) if exact_total else None,
     )
 
 
@@ -91,10 +92,15 @@ def unit_tests(scorer: Scorer, split: Split, oracle: Oracle, seed: int) -> dict[
         sources, damaged = [split.sources[row] for row in rows], [text for text in texts if text is not None]
         worse = oracle(sources, damaged) < 1
         falls = (whole[rows] - checked_scores(scorer, sources, damaged))[worse]
-        results[name] = UnitTest(
-            len(falls), float((falls > 0).mean()), float(falls.mean()), float(falls.mean() / falls.std())
-        )
+        results[name] = _unit_test(falls)
     return results
+
+
+def _unit_test(falls: NDArray[np.float32]) -> UnitTest:
+    if not len(falls):
+        return UnitTest(0, None, None, None)
+    mean, spread = float(falls.mean()), float(falls.std())
+    return UnitTest(len(falls), float((falls > 0).mean()), mean, mean / spread if spread else None)
 
 
 def markdown(agreements: dict[str, Agreement], tests: dict[str, UnitTest]) -> str:
@@ -104,10 +110,14 @@ def markdown(agreements: dict[str, Agreement], tests: dict[str, UnitTest]) -> st
         "|---|---|---|---|---|---|",
     ]
     for name, a in agreements.items():
-        lines.append(
-            f"| {name} | {a.pairs} | {a.pearson:.3f} | {a.kendall:.3f} | {a.pairwise:.3f} | {a.exact_auc:.3f} |"
-        )
+        numbers = (a.pearson, a.kendall, a.pairwise, a.exact_auc)
+        lines.append(f"| {name} | {a.pairs} | {' | '.join(map(_number, numbers))} |")
     lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
     for name, t in tests.items():
-        lines.append(f"| {name} | {t.cases} | {t.falls:.1%} | {t.mean_fall:.3f} | {t.effect_size:.2f} |")
+        share = "-" if t.falls is None else f"{t.falls:.1%}"
+        lines.append(f"| {name} | {t.cases} | {share} | {_number(t.mean_fall)} | {_number(t.effect_size)} |")
     return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -25,7 +25,6 @@ SMALL = train_scorer.Config(
 )
 
 
-@pytest.mark.filterwarnings("ignore:An input array is constant")
 def test_train_scorer_leaves_a_scorer_and_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_scorer, "HELD_OUT_SIZES", {"train_size": 150, "validation_size": 20, "test_size": 60})
     monkeypatch.setattr(train_scorer, "POLICY_SIZES", {"d_model": 16, "num_heads": 2, "ffn_dim": 32})

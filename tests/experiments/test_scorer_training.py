@@ -62,7 +62,7 @@ def test_network_learns_and_padding_does_not_matter(tiny_task: Task) -> None:
     network.eval()
     alone = (network.loss([good]) + network.loss([bad])) / 2
     torch.testing.assert_close(network.loss([good, bad]), alone)
-    losses = train(network, [[good, bad] * 8] * 30, learning_rate=1e-2, batch_size=8, seed=0, name="test")
+    losses = train(network, [[good, bad] * 8] * 80, learning_rate=1e-2, batch_size=8, seed=0, name="test")
     assert losses[-1] < 0.1 < losses[0]
 
 
@@ -74,6 +74,11 @@ def test_agreement_by_hand() -> None:
     assert found.pairs == 5
     assert found.pairwise == pytest.approx((2 + 0.5) / 4)
     assert found.exact_auc == pytest.approx((2 + 0.5) / 3)
+
+
+def test_agreement_where_nothing_can_be_compared() -> None:
+    found = agreement(["a", "a"], np.zeros(2, dtype=np.float32), np.array([0.1, 0.2], dtype=np.float32))
+    assert (found.pearson, found.kendall, found.pairwise, found.exact_auc) == (None, None, None, None)
 
 
 def test_unit_tests_count_falls() -> None:
