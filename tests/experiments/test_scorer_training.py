@@ -39,6 +39,7 @@ def test_damage_tags_what_is_wrong_and_scores_what_is_left() -> None:
     for seed in range(300):
         example = damaged(Random(seed), [1, 2, 3], target, other)
         assert len(example.tags) == len(example.hypothesis) + 1
+        assert example.score is not None
         assert 0 <= example.score <= 1
         assert (example.score == 1) == (list(example.hypothesis) == target)
         if list(example.hypothesis) == target:
@@ -50,7 +51,7 @@ def test_damage_tags_what_is_wrong_and_scores_what_is_left() -> None:
 def test_batches_hold_each_example_once() -> None:
     examples = [Example([1], [2] * (i % 7 + 1), i / 40) for i in range(40)]
     seen = [example for batch in batches(examples, 8, Random(0)) for example in batch]
-    assert sorted(example.score for example in seen) == [i / 40 for i in range(40)]
+    assert sorted(example.score or 0.0 for example in seen) == [i / 40 for i in range(40)]
 
 
 def test_network_learns_and_padding_does_not_matter(tiny_task: Task) -> None:
