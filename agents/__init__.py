@@ -1,26 +1,63 @@
 """Offline RL for sequence generation: policies, and the algorithms that improve them from stored trajectories."""
 
-from agents.agent import AGENTS, Agent, AgentConfig, agent_class, make_agent
+from agents.agent import AGENTS, Agent, AgentConfig, agent_class, check_options, make_agent
+from agents.awr import AWR, AWRConfig, AWRLoss
 from agents.bc import BC, BCLoss
+from agents.bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
+from agents.dpo import DPO, DPOConfig, DPOLoss
 from agents.filtered_bc import FilteredBC
+from agents.gold import GOLD, GOLDConfig, GOLDLoss
+from agents.iql import IQL, IQLConfig, IQLLoss
 from agents.marian import PolicyConfig
+from agents.oac import OAC, OACConfig, OACLoss
 from agents.policy import Seq2SeqPolicy
-from agents.training import HistoryRow, ImproveReport, fit
+from agents.training import HistoryRow, ImproveReport, Learner, fit
 from agents.training_config import TrainingConfig
+from agents.value import BVE, BVELoss, ValueNetwork
+from agents.value_agent import ValueAgent, ValueConfig
+from agents.value_report import RankCorrelation, ValueReport, rank_correlations
 
 __all__ = [
     "AGENTS",
+    "AWR",
     "BC",
+    "BVE",
+    "BVMPO",
+    "DPO",
+    "GOLD",
+    "IQL",
+    "OAC",
+    "AWRConfig",
+    "AWRLoss",
     "Agent",
     "AgentConfig",
     "BCLoss",
+    "BVELoss",
+    "BVMPOConfig",
+    "BVMPOLoss",
+    "DPOConfig",
+    "DPOLoss",
     "FilteredBC",
+    "GOLDConfig",
+    "GOLDLoss",
     "HistoryRow",
+    "IQLConfig",
+    "IQLLoss",
     "ImproveReport",
+    "Learner",
+    "OACConfig",
+    "OACLoss",
     "PolicyConfig",
+    "RankCorrelation",
     "Seq2SeqPolicy",
     "TrainingConfig",
+    "ValueAgent",
+    "ValueConfig",
+    "ValueNetwork",
+    "ValueReport",
     "agent_class",
+    "check_options",
     "fit",
     "make_agent",
+    "rank_correlations",
 ]

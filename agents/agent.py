@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -27,6 +28,12 @@ from buffers import Slice, TokenBatch
 AGENTS = {
     "bc": "agents.bc:BC",
     "filtered-bc": "agents.filtered_bc:FilteredBC",
+    "bvmpo": "agents.bvmpo:BVMPO",
+    "gold": "agents.gold:GOLD",
+    "oac": "agents.oac:OAC",
+    "awr": "agents.awr:AWR",
+    "iql": "agents.iql:IQL",
+    "dpo": "agents.dpo:DPO",
 }
 """Name to ``module:class``; a class is imported when it is asked for."""
 
@@ -48,6 +55,8 @@ class Agent(ABC):
         name: What :func:`make_agent` knows it by.
         filters: Whether the algorithm asks for ``R(x, y) > tau``. Algorithm 1 trains it on
             ``D_g.select(filter) if agent.filters else D_g``.
+        parts: Attributes that are saved beside the policy, each with ``save(folder)`` and ``load(folder, device)``;
+            ``"prior"`` is the policy as it was when the agent was made, for agents whose loss refers to it.
         Config: The agent's options.
 
     Args:
@@ -60,6 +69,7 @@ class Agent(ABC):
 
     name: ClassVar[str]
     filters: ClassVar[bool]
+    parts: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[AgentConfig]] = AgentConfig
 
     def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
@@ -68,13 +78,16 @@ class Agent(ABC):
             raise TypeError(f"agent {self.name!r} got a {type(config).__name__}; give a {self.Config.__name__}")
         self.policy = policy
         self.config = config
+        if "prior" in self.parts:
+            self.prior = policy.clone()
 
     @abstractmethod
-    def loss(self, batch: TokenBatch) -> NamedTuple:
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> NamedTuple:
         """The loss of one batch, with gradient, and what is worth watching beside it.
 
         Args:
             batch: On the policy's device.
+            progress: Share of the Improve step's budget that is spent, for what is annealed.
 
         Returns:
             A named tuple of scalars whose first field is ``loss``; the other fields' names are the metrics' names.
@@ -84,6 +97,21 @@ class Agent(ABC):
     def networks(self) -> Mapping[str, nn.Module]:
         """What an Improve step trains, keeps the best of and restores; the policy is ``"policy"``."""
         return {"policy": self.policy.model}
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+        """One epoch of an Improve step's data, as :meth:`loss` wants it."""
+        return data.batches(tokens_per_batch, seed=seed)
+
+    def prepare(self, grown: Slice, training: TrainingConfig) -> None:  # noqa: B027  # nothing is a good default
+        """Learn from all that was grown what the Improve steps on slices of it need; most agents need nothing.
+
+        Args:
+            grown: D_g, scored, before any filter.
+            training: Batch size, precision, seed and progress bar of the Improve steps; each agent has its own budget.
+
+        Raises:
+            ValueError: If the data lacks what the algorithm needs.
+        """
 
     def improve(
         self,
@@ -104,7 +132,7 @@ class Agent(ABC):
             ValueError: If the slice is empty.
             FloatingPointError: If the loss stops being finite; the best weights so far are back in place.
         """
-        return fit(self, data, config, evaluate, log)
+        return fit(self, data, config, None if evaluate is None else partial(evaluate, self.policy), log)
 
     def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
         """The policy's likeliest translations; see :meth:`Seq2SeqPolicy.translate`."""
@@ -139,10 +167,23 @@ class Agent(ABC):
         return int(draw(scores[None], uniform)[0])
 
     def save(self, folder: str | Path) -> None:
-        """Write the policy's folder, which :meth:`Seq2SeqPolicy.load` reads too, and ``agent.json`` beside it."""
+        """Write the policy's folder, which :meth:`Seq2SeqPolicy.load` reads too, with ``agent.json`` and the parts."""
         self.policy.save(folder)
+        for part in self.parts:
+            getattr(self, part).save(Path(folder) / part)
         record = {"agent": self.name, "options": asdict(self.config)}
         (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+    def restore(self, folder: str | Path) -> None:
+        """Go on from what :meth:`save` wrote: its policy and parts replace this agent's.
+
+        Raises:
+            FileNotFoundError: If the folder lacks one of them.
+        """
+        device = self.policy.device
+        self.policy = Seq2SeqPolicy.load(folder, device)
+        for part in self.parts:
+            setattr(self, part, type(getattr(self, part)).load(Path(folder) / part, device))
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
@@ -159,6 +200,7 @@ class Agent(ABC):
         agent = make_agent(record["agent"], Seq2SeqPolicy.load(folder, device), **record["options"])
         if not isinstance(agent, cls):
             raise ValueError(f"{str(folder)!r} holds agent {agent.name!r}, not a {cls.__name__}; use Agent.load")
+        agent.restore(folder)
         return agent
 
 
@@ -173,12 +215,22 @@ def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:
     Raises:
         ValueError: If there is no such agent or no such option, listing the good ones.
     """
+    return agent_class(name)(policy, check_options(name, options))
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> AgentConfig:
+    """The ``Config`` of an agent with some of its fields given.
+
+    Raises:
+        ValueError: If there is no such agent or no such option, listing the good ones, or a value is out of range.
+        TypeError: If a value is no number where one is wanted.
+    """
     kind = agent_class(name)
     known = [field.name for field in fields(kind.Config)]
     for option in options:
         if option not in known:
             raise ValueError(f"agent {name!r} has no option {option!r}; it takes {', '.join(known) or 'none'}")
-    return kind(policy, kind.Config(**options))
+    return kind.Config(**options)
 
 
 def agent_class(name: str) -> type[Agent]:

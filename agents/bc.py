@@ -34,7 +34,7 @@ class BC(Agent):
     name: ClassVar[str] = "bc"
     filters: ClassVar[bool] = False
 
-    def loss(self, batch: TokenBatch) -> BCLoss:
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> BCLoss:
         """The equation above, with weight 1 for every sequence."""
         log_prob = self.policy.token_log_probs(batch)  # [B,T]
         weight = torch.ones_like(batch.reward)[:, None]  # [B,1]

@@ -1,10 +1,13 @@
 """The pure functions that losses are made of: tensors in, tensors out, no model and no optimiser.
 
-Shape letters: B batch, T target length.
+Shape letters: B batch, T target length, L target tokens in all, V vocabulary.
 """
 
 from __future__ import annotations
 
+import math
+
+import torch
 from torch import Tensor
 
 
@@ -49,6 +52,174 @@ def sequence_log_prob(log_prob: Tensor, mask: Tensor) -> Tensor:
     return log_prob.masked_fill(~mask, 0.0).sum(-1)
 
 
-def _check(log_prob: Tensor, mask: Tensor) -> None:
-    if log_prob.dim() != 2 or log_prob.shape != mask.shape:
-        raise ValueError(f"log_prob has shape {tuple(log_prob.shape)} and mask {tuple(mask.shape)}; both must be [B,T]")
+def value_loss(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """``1/M sum (target - value)^2`` over the M target tokens; the target gets no gradient.
+
+    Args:
+        value: float32 [B,T].
+        target: float32 [B,T].
+        mask: bool [B,T].
+
+    Returns:
+        float32 [], 0 where the mask is empty.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(value, mask, "value")
+    _check(target, mask, "target")
+    return ((target.detach() - value) ** 2).masked_fill(~mask, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def expectile_loss(value: Tensor, target: Tensor, mask: Tensor, expectile: float) -> Tensor:
+    """``1/M sum |expectile - 1[u < 0]| u^2`` with ``u = target - value``; the target gets no gradient.
+
+    At 0.5 it is half of :func:`value_loss`; towards 1 the value becomes the largest target (Kostrikov et al. 2021,
+    arXiv 2110.06169).
+
+    Args:
+        value: float32 [B,T].
+        target: float32 [B,T].
+        mask: bool [B,T].
+        expectile: Between 0 and 1.
+
+    Returns:
+        float32 [], 0 where the mask is empty.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(value, mask, "value")
+    _check(target, mask, "target")
+    error = (target.detach() - value).masked_fill(~mask, 0.0)
+    weight = torch.where(error < 0, 1 - expectile, expectile)
+    return (weight * error**2).sum() / mask.sum().clamp(min=1)
+
+
+def upper_half(advantage: Tensor, mask: Tensor) -> Tensor:
+    """The batch's target tokens whose advantage is not below the median (Song et al. 2020, arXiv 1909.12238).
+
+    All that equal the median are in, so the choice does not depend on the order of the batch.
+
+    Args:
+        advantage: float32 [B,T].
+        mask: bool [B,T].
+
+    Returns:
+        bool [B,T].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(advantage, mask, "advantage")
+    found = advantage[mask]
+    if not len(found):
+        return mask
+    # Of an even number the upper of the two middle ones, so that distinct advantages keep exactly half.
+    median = found.sort().values[len(found) // 2]
+    return mask & (advantage >= median)
+
+
+def vmpo_weights(advantage: Tensor, eta: Tensor, keep: Tensor) -> Tensor:
+    """``psi_t = exp(A_t / eta) / sum exp(A / eta)`` over the kept tokens (Song et al. 2020, arXiv 1909.12238).
+
+    Args:
+        advantage: float32 [B,T].
+        eta: float32 [], above 0.
+        keep: bool [B,T].
+
+    Returns:
+        float32 [B,T] without gradient, 0 elsewhere; the sum is 1 where any token is kept.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(advantage, keep, "advantage")
+    scaled = (advantage.detach() / eta.detach()).masked_fill(~keep, -torch.inf)
+    weights = torch.softmax(scaled.flatten(), dim=0).reshape(keep.shape)
+    return torch.where(keep, weights, 0.0)
+
+
+def temperature_loss(advantage: Tensor, eta: Tensor, epsilon: float, keep: Tensor) -> Tensor:
+    """``eta epsilon + eta log(mean exp(A_t / eta))`` over the kept tokens (arXiv 1909.12238).
+
+    Args:
+        advantage: float32 [B,T]; gets no gradient.
+        eta: float32 [], above 0.
+        epsilon: How far, in nats, the weights may be from uniform.
+        keep: bool [B,T], somewhere true.
+
+    Returns:
+        float32 [].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(advantage, keep, "advantage")
+    scaled = advantage.detach()[keep] / eta
+    return eta * (epsilon + torch.logsumexp(scaled, dim=0) - math.log(max(1, len(scaled))))
+
+
+def categorical_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """``KL(p || q)`` of each row, nats.
+
+    Args:
+        log_p: float32 [L,V]; where it is ``-inf``, ``log_q`` may be so too.
+        log_q: float32 [L,V].
+
+    Returns:
+        float32 [L].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if log_p.dim() != 2 or log_p.shape != log_q.shape:
+        raise ValueError(f"log_p has shape {tuple(log_p.shape)} and log_q {tuple(log_q.shape)}; both must be [L,V]")
+    difference = (log_p - log_q).masked_fill(log_p == -torch.inf, 0.0)
+    return (log_p.exp() * difference).sum(-1)
+
+
+def preference_loss(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
+    """``-mean log sigmoid(beta (chosen - rejected))`` (Rafailov et al. 2023, arXiv 2305.18290, equation 7).
+
+    Args:
+        chosen: float32 [B], ``log pi(y_w|x) - log pi_ref(y_w|x)``.
+        rejected: float32 [B], the same of the worse.
+        beta: Above 0.
+
+    Returns:
+        float32 [].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if chosen.dim() != 1 or chosen.shape != rejected.shape:
+        raise ValueError(
+            f"chosen has shape {tuple(chosen.shape)} and rejected {tuple(rejected.shape)}; both must be [B]"
+        )
+    return -torch.nn.functional.logsigmoid(beta * (chosen - rejected)).mean()
+
+
+def future_sums(term: Tensor, mask: Tensor, k: int) -> Tensor:
+    """``sum_{i=t}^{t+k-1} term_i`` over target tokens; at the end fewer than ``k`` are left.
+
+    Args:
+        term: float32 [B,T].
+        mask: bool [B,T], true at target tokens, which come first in every row.
+        k: At least 1.
+
+    Returns:
+        float32 [B,T], 0 at padding.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(term, mask, "term")
+    total = torch.nn.functional.pad(term.masked_fill(~mask, 0.0).cumsum(1), (1, k - 1), mode="constant")
+    total[:, term.shape[1] + 1 :] = total[:, term.shape[1], None]
+    return (total[:, k:] - total[:, : term.shape[1]]).masked_fill(~mask, 0.0)
+
+
+def _check(values: Tensor, mask: Tensor, name: str = "log_prob") -> None:
+    if values.dim() != 2 or values.shape != mask.shape:
+        raise ValueError(f"{name} has shape {tuple(values.shape)} and mask {tuple(mask.shape)}; both must be [B,T]")

@@ -23,7 +23,7 @@ from agents.decoders import open_decoder
 from agents.inputs import check_targets, check_temperature, encode_sources, pad
 from agents.marian import PolicyConfig, build_marian
 from agents.sampling import Decoded, beam_search, decode, uniforms
-from agents.teacher_forcing import chosen_log_probs, target_logits
+from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -234,6 +234,18 @@ class Seq2SeqPolicy:
         """
         return self._score(batch.source, batch.source_mask, batch.target, batch.target_mask, temperature)
 
+    def token_distributions(self, batch: TokenBatch, temperature: float = 1.0) -> Tensor:
+        """``log pi(. | x, y_<t)`` at every target token of a batch, with gradient.
+
+        Args:
+            batch: On the policy's device.
+            temperature: Divides the logits; above 0.
+
+        Returns:
+            float32 [L,V], row after row of the batch, padding left out; ``-inf`` at tokens that are never written.
+        """
+        return self._distributions(batch.source, batch.source_mask, batch.target, batch.target_mask, temperature)
+
     def next_token_scores(self, source: Sequence[int], prefix: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Logits of the token after ``prefix``, divided by the temperature.
 
@@ -278,9 +290,15 @@ class Seq2SeqPolicy:
     def _score(
         self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
     ) -> Tensor:
+        log_distribution = self._distributions(source, source_mask, target, target_mask, temperature)
+        return padded(chosen_log_probs(log_distribution, target[target_mask]), target_mask)
+
+    def _distributions(
+        self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
+    ) -> Tensor:
         logits = target_logits(self.model, source, source_mask, target, target_mask)
-        chosen = chosen_log_probs(logits, target[target_mask], self._support(), self.tokenizer.unk_id, temperature)
-        return torch.zeros(target.shape, device=target.device).masked_scatter(target_mask, chosen)
+        chosen = target[target_mask]
+        return log_distributions(logits, chosen, self._support(), self.tokenizer.unk_id, temperature)
 
     def _decode(
         self, rows: list[list[int]], copies: int, temperature: float, uniform: NDArray[np.float64] | None

@@ -48,22 +48,32 @@ def target_logits(
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
 
 
-def chosen_log_probs(logits: Tensor, chosen: Tensor, support: Tensor, unk_id: int, temperature: float) -> Tensor:
-    """Log-probability of the chosen tokens under ``softmax(logits / temperature)`` over the support.
+def log_distributions(logits: Tensor, chosen: Tensor, support: Tensor, unk_id: int, temperature: float) -> Tensor:
+    """``log softmax(logits / temperature)`` over the support.
 
     Args:
         logits: float [L,V].
-        chosen: int64 [L].
+        chosen: int64 [L], the tokens that follow.
         support: float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere.
         unk_id: The unknown token; no policy writes it, but where it was chosen it belongs to the support.
         temperature: Above 0.
 
     Returns:
-        float32 [L].
+        float32 [L,V].
     """
     unknown = chosen == unk_id
     if bool(unknown.any()):
         support = support.repeat(len(chosen), 1)
         support[unknown, unk_id] = 0.0
     scores = torch.add(support, logits, alpha=1 / temperature)
-    return torch.log_softmax(scores, dim=-1).gather(1, chosen[:, None])[:, 0]
+    return torch.log_softmax(scores, dim=-1)
+
+
+def chosen_log_probs(log_distribution: Tensor, chosen: Tensor) -> Tensor:
+    """Log-probability of the chosen tokens (int64 [L]) under float32 [L,V]; float32 [L]."""
+    return log_distribution.gather(1, chosen[:, None])[:, 0]
+
+
+def padded(values: Tensor, mask: Tensor) -> Tensor:
+    """Values of target tokens [L], row after row, as [B,T] with 0 at padding."""
+    return torch.zeros(mask.shape, dtype=values.dtype, device=values.device).masked_scatter(mask, values)

@@ -5,30 +5,40 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from agents.precision import supported_precision
 from agents.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
 
-if TYPE_CHECKING:
-    from agents.agent import Agent
-    from agents.policy import Seq2SeqPolicy
-
-Evaluate = Callable[["Seq2SeqPolicy"], float]
-"""Gives the policy's mean reward on the validation sources."""
+Evaluate = Callable[[], float]
+"""Gives a number that should rise: the policy's mean reward on the validation sources."""
 
 Log = Callable[[str, float, int], None]
 """Takes a metric's name, its value and the target tokens trained on so far."""
+
+
+class Learner(Protocol):
+    """What :func:`fit` trains: an agent, or a value network on its own."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What is trained, kept the best of and restored; all on one device."""
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+        """One epoch of the data."""
+
+    def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
+        """Scalars, the first named ``loss`` and with gradient; ``progress`` is the share of the budget spent."""
 
 
 class HistoryRow(NamedTuple):
@@ -69,15 +79,15 @@ class ImproveReport:
 
 
 def fit(
-    agent: Agent, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
+    learner: Learner, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
 ) -> ImproveReport:
-    """Train an agent's networks in place.
+    """Train a learner's networks in place.
 
     With ``evaluate`` the best weights are kept, those before the first step included; of equal ones the earlier.
     Without it the last weights are kept. The global random generators are left as they were.
 
     Args:
-        agent: Gives the loss and the networks.
+        learner: Gives the batches, the loss and the networks.
         data: What to train on, epoch after epoch, each in another order.
         config: Budgets.
         evaluate: Called before the first step, every ``config.evaluate_every`` target tokens and at the end.
@@ -92,16 +102,16 @@ def fit(
         raise ValueError(
             "there is nothing to train on: the slice is empty; lower the filter's threshold or skip this step"
         )
-    device = agent.policy.device
+    device = _device(learner)
     with (
         torch.random.fork_rng([device] if device.type == "cuda" else []),
         tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not config.progress) as bar,
     ):
         torch.manual_seed(config.seed)
-        run = _Run(agent, config, evaluate, log, bar)
+        run = _Run(learner, config, evaluate, log, bar)
         try:
             run.record()
-            for place, batch in _epochs(data, config):
+            for place, batch in _epochs(learner, data, config):
                 run.step(batch.to(device), place)
                 if run.is_due and not run.record():
                     break
@@ -122,10 +132,14 @@ def fit(
     )
 
 
-def _epochs(data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBatch]]:
+def _device(learner: Learner) -> torch.device:
+    return next(parameter.device for network in learner.networks.values() for parameter in network.parameters())
+
+
+def _epochs(learner: Learner, data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBatch]]:
     for epoch in itertools.count():
         seed = int(np.random.SeedSequence((config.seed, epoch)).generate_state(1, np.uint64)[0])
-        for number, batch in enumerate(data.batches(config.tokens_per_batch, seed=seed)):
+        for number, batch in enumerate(learner.batches(data, config.tokens_per_batch, seed)):
             yield f"batch {number} of epoch {epoch}", batch
 
 
@@ -133,7 +147,7 @@ def _epochs(data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBat
 class _Run:
     """The state of one :func:`fit`."""
 
-    agent: Agent
+    learner: Learner
     config: TrainingConfig
     evaluate: Evaluate | None
     log: Log | None
@@ -145,19 +159,20 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
-        device = self.agent.policy.device
+        device = _device(self.learner)
         # The precision is a global of accelerate; each training brings its own.
         AcceleratorState._reset_state(reset_partial_state=True)
         self.accelerator = Accelerator(
             cpu=device.type == "cpu", mixed_precision=supported_precision(self.config.precision, device)
         )
         self.parameters = [
-            p for network in self.agent.networks.values() for p in network.parameters() if p.requires_grad
+            [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
         ]
+        parameters = list(itertools.chain.from_iterable(self.parameters))
         # Biases and layer norms have no scale to decay.
         groups = [
-            {"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
-            {"params": [p for p in self.parameters if p.dim() <= 1], "weight_decay": 0.0},
+            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=device.type in ("cpu", "cuda"))
         self.learning_rate = 0.0
@@ -179,11 +194,14 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         with self.accelerator.autocast():
-            values: dict[str, Tensor] = self.agent.loss(batch)._asdict()
+            progress = min(1.0, self.tokens / self.config.max_tokens)
+            values: dict[str, Tensor] = self.learner.loss(batch, progress)._asdict()
         self._check_finite("loss", values["loss"], batch, place)
         self.accelerator.backward(values["loss"])
-        norm = self.accelerator.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
-        self._check_finite("gradient's norm", norm, batch, place)
+        # Each network by itself: the value network's errors must not shrink the policy's step.
+        for parameters in self.parameters:
+            norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            self._check_finite("gradient's norm", norm, batch, place)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.tokens += count
@@ -224,7 +242,7 @@ class _Run:
 
     def _evaluate(self, evaluate: Evaluate) -> float:
         self._train_mode(False)
-        evaluation = float(evaluate(self.agent.policy))
+        evaluation = float(evaluate())
         self._train_mode(True)
         if math.isnan(evaluation):
             raise ValueError(f"evaluate gave NaN after {self.tokens} tokens; it must give a number to compare")
@@ -252,13 +270,13 @@ class _Run:
         self.kept_tokens = self.tokens
         self.kept = {
             name: {key: value.detach().clone() for key, value in network.state_dict().items()}
-            for name, network in self.agent.networks.items()
+            for name, network in self.learner.networks.items()
         }
 
     def _restore(self) -> None:
-        for name, network in self.agent.networks.items():
+        for name, network in self.learner.networks.items():
             network.load_state_dict(self.kept[name])
 
     def _train_mode(self, training: bool) -> None:
-        for network in self.agent.networks.values():
+        for network in self.learner.networks.values():
             network.train(training)

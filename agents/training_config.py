@@ -32,7 +32,7 @@ class TrainingConfig:
     weight_decay: float = 0.01
     """AdamW's decoupled decay of matrices, a share of the weight each step at learning rate 1."""
     max_grad_norm: float = 1.0
-    """Gradients are scaled down to this Euclidean norm, above 0."""
+    """Each network's gradient is scaled down to this Euclidean norm, above 0."""
     evaluate_every: int = 100_000
     """Target tokens between two evaluations, or, without an evaluation, between two rows of the history."""
     patience: int = 3

@@ -32,6 +32,7 @@ class TokenBatch:
         reward: float32 [B], NaN where unscored.
         terminated: bool [B].
         is_reference: bool [B].
+        row: int64 [B], which of the slice's storage it is; views of one slice agree on it.
 
     Raises:
         ValueError: If shapes disagree.
@@ -45,6 +46,7 @@ class TokenBatch:
     reward: Tensor
     terminated: Tensor
     is_reference: Tensor
+    row: Tensor
 
     def __post_init__(self) -> None:
         batch, target = self.source.shape[:1], self.target.shape
@@ -57,6 +59,7 @@ class TokenBatch:
             "reward": batch,
             "terminated": batch,
             "is_reference": batch,
+            "row": batch,
         }
         for name, shape in shapes.items():
             found = tuple(getattr(self, name).shape)
@@ -125,13 +128,16 @@ def _cut(order: NDArray[np.int64], width: NDArray[np.int64], budget: int) -> lis
     return batches
 
 
-def collate(trajectories: Trajectories, rows: NDArray[np.int64], pad_id: int) -> TokenBatch:
+def collate(
+    trajectories: Trajectories, rows: NDArray[np.int64], pad_id: int, storage_rows: NDArray[np.int64]
+) -> TokenBatch:
     """The batch of some rows.
 
     Args:
         trajectories: Where the rows lie.
         rows: int64 [B].
         pad_id: The tokenizer's padding token.
+        storage_rows: int64 [N], what the batch calls them.
     """
     targets, offsets = gather(trajectories.offsets, rows)
     sources, source_offsets = gather(trajectories.source_offsets, trajectories.source_positions[rows])
@@ -145,6 +151,7 @@ def collate(trajectories: Trajectories, rows: NDArray[np.int64], pad_id: int) ->
         reward=torch.from_numpy(trajectories.reward[rows]),
         terminated=torch.from_numpy(trajectories.terminated[rows]),
         is_reference=torch.from_numpy(trajectories.is_reference[rows]),
+        row=torch.from_numpy(storage_rows[rows]),
     )
 
 

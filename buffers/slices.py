@@ -117,6 +117,20 @@ class Slice:
         )
 
     @property
+    def rows(self) -> NDArray[np.int64]:
+        """Places [n] in the storage, rising; :attr:`TokenBatch.row` holds them."""
+        return self._index
+
+    def shares_storage(self, other: Slice) -> bool:
+        """Whether both are views of one storage, so that a row means the same trajectory in both."""
+        return self._columns is other._columns
+
+    @property
+    def storage_target_lengths(self) -> NDArray[np.int64]:
+        """Target tokens [N] of each trajectory of the storage, chosen or not."""
+        return self._columns.target_length
+
+    @property
     def rewards(self) -> NDArray[np.float32]:
         """Rewards [n], in [0, 1], or NaN where nobody scored."""
         return self._columns.reward[self._index]
@@ -200,6 +214,38 @@ class Slice:
             raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
         return self._batches(tokens_per_batch, np.random.default_rng(seed) if shuffle else None)
 
+    def groups(self, members: NDArray[np.int64], tokens_per_batch: int, *, seed: int) -> Iterator[TokenBatch]:
+        """One epoch of groups of trajectories that stay together: pairs of a better and a worse one, say.
+
+        Args:
+            members: int64 [P,K], positions among the slice's trajectories.
+            tokens_per_batch: As in :meth:`batches`; a group beyond it is a batch of its own.
+            seed: Determines the order.
+
+        Yields:
+            Batches of whole groups: rows ``iK`` to ``iK + K - 1`` are group ``i``, in the order of ``members``.
+
+        Raises:
+            ValueError: If ``tokens_per_batch`` is below 1.
+        """
+        if tokens_per_batch < 1:
+            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
+        return self._groups(members, tokens_per_batch, np.random.default_rng(seed))
+
+    def _groups(
+        self, members: NDArray[np.int64], tokens_per_batch: int, rng: np.random.Generator
+    ) -> Iterator[TokenBatch]:
+        if not len(members):
+            return
+        rows = self._index[members]
+        size = members.shape[1]
+        lengths = (self._columns.source_length[rows].max(1), self._columns.target_length[rows].max(1))
+        plan = plan_batches(*lengths, max(1, tokens_per_batch // size), rng)
+        used = np.unique(rows)
+        trajectories = self._load(used)
+        for batch in plan:
+            yield collate(trajectories, np.searchsorted(used, rows[batch].ravel()), self.pad_id, used)
+
     def _batches(self, tokens_per_batch: int, rng: np.random.Generator | None) -> Iterator[TokenBatch]:
         for rows in self._pools(rng):
             plan = plan_batches(
@@ -207,7 +253,7 @@ class Slice:
             )
             trajectories = self._load(rows)
             for batch in plan:
-                yield collate(trajectories, batch, self.pad_id)
+                yield collate(trajectories, batch, self.pad_id, rows)
 
     def _pools(self, rng: np.random.Generator | None) -> Iterator[NDArray[np.int64]]:
         """Rows of ``columns`` to hold in memory together; parts that need turns take them in shuffled order."""

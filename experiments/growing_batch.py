@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from agents import Agent, PolicyConfig, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
+from agents import Agent, PolicyConfig, Seq2SeqPolicy, TrainingConfig, check_options, make_agent
 from agents.embeddings import align_embeddings
 from buffers import Filter, GrowingBatchBuffer, Schedule, Slice, coverage, grow, make_filter, make_schedule
 from experiments.evaluation import Decode, Evaluator
@@ -48,6 +48,8 @@ class Config:
     """Task to translate."""
     agent: str = "filtered-bc"
     """Algorithm of the Improve steps."""
+    agent_options: dict[str, int | float | str] = field(default_factory=dict)
+    """Its options, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
     scorer: str | None = None
     """Name or folder of the learned scorer; the task's own by default."""
     grow_steps: int = 2
@@ -114,7 +116,7 @@ class Config:
             raise ValueError(f"temperature is {self.temperature}; give a number above 0")
         if not 0 < self.learning_rate_decay <= 1:
             raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
-        agent_class(self.agent)
+        check_options(self.agent, self.agent_options)
         self.schedules()
 
     def schedules(self) -> list[Schedule]:
@@ -145,18 +147,18 @@ class Config:
 def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     """Algorithm 1."""
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    policy = supervised(config, task, evaluator, run)
+    agent = make_agent(config.agent, supervised(config, task, evaluator, run), **config.agent_options)
     for g, schedule in enumerate(config.schedules(), start=1):
         report = grow(
-            policy, evaluator.scorer, task, buffer, grow_step=g, num_sources=config.sources,
+            agent.policy, evaluator.scorer, task, buffer, grow_step=g, num_sources=config.sources,
             candidates=config.candidates, temperature=config.temperature, seed=config.seed,
         )  # fmt: skip
         print(f"Grow {g}: {report}")
         grown = buffer.select(grow_step=g)
-        agent = make_agent(config.agent, policy)
+        if not run.has(f"g{g}i1"):
+            agent.prepare(grown, config.improve_at(1))
         for i, chosen in enumerate(schedule, start=1):
             improve(config, agent, grown, chosen, evaluator, run, g, i)
-        policy = agent.policy
     if config.control:
         control(config, task, evaluator, run)
 
@@ -183,7 +185,7 @@ def improve(
     """One Improve step: train on what the filter keeps while the validation reward rises, and keep the best."""
     stage = f"g{g}i{i}"
     if run.has(stage):
-        agent.policy = Seq2SeqPolicy.load(run.checkpoint(stage), config.device)
+        agent.restore(run.checkpoint(stage))
         return
     data = grown.select(chosen) if agent.filters else grown
     kept = coverage(grown, data)
@@ -291,7 +293,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     try:
         run_experiment(config)
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig
-from buffers import Slice
+from buffers import GrowingBatchBuffer, Slice, grow
+from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
 
@@ -62,6 +63,18 @@ def trained_once(tiny_task: Task, small: PolicyConfig, pairs: Slice) -> Seq2SeqP
     )
     BC(policy).improve(pairs, config)
     return policy
+
+
+@pytest.fixture(scope="session")
+def grown(
+    trained_once: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, tmp_path_factory: pytest.TempPathFactory
+) -> Slice:
+    """Four rather random samples of every source, and its reference, scored."""
+    buffer = GrowingBatchBuffer(tmp_path_factory.mktemp("grown"))
+    grow(
+        trained_once, fake_scorer, tiny_task, buffer, grow_step=1, candidates=4, temperature=2.0, seed=0, progress=False
+    )
+    return buffer.select()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class BrokenBC(BC):
     after = 5
     value = float("nan")
 
-    def loss(self, batch: TokenBatch) -> BCLoss:
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> BCLoss:
         self.after -= 1
         values = super().loss(batch)
         return values._replace(loss=values.loss * self.value) if self.after < 0 else values
@@ -147,14 +147,14 @@ def test_a_loss_that_is_not_finite_keeps_the_best_evaluated(
     agent.after = 12
     evaluate, shown = scripted([0.1, 0.2, 0.1])
     with pytest.raises(FloatingPointError, match="are back in place"):
-        fit(agent, pairs, quick, evaluate)
+        agent.improve(pairs, quick, evaluate)
     assert policy.fingerprint == shown[1]
 
 
 def test_a_gradient_that_is_not_finite_stops_too(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def steep(self: BC, batch: TokenBatch) -> BCLoss:
+    def steep(self: BC, batch: TokenBatch, progress: float) -> BCLoss:
         value: Tensor = self.policy.token_log_probs(batch).sum()
         return BCLoss((value - value.detach()).abs().sqrt(), value.detach())  # slope infinite at 0
 
@@ -171,7 +171,7 @@ def test_an_empty_slice_is_refused(policy: Seq2SeqPolicy, pairs: Slice, quick: T
 
 def test_an_evaluation_of_nan_is_refused(policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig) -> None:
     with pytest.raises(ValueError, match="evaluate gave NaN after 0 tokens"):
-        fit(BC(policy), pairs, quick, lambda _: float("nan"))
+        fit(BC(policy), pairs, quick, lambda: float("nan"))
 
 
 def test_the_global_generator_is_left_as_it_was(policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig) -> None:
@@ -187,7 +187,7 @@ def test_the_progress_bar_shows_tokens_loss_and_best(
 ) -> None:
     shown = io.StringIO()
     with redirect_stderr(shown):
-        fit(BC(policy), pairs, replace(quick, progress=True), scripted([0.25] * 9)[0])
+        BC(policy).improve(pairs, replace(quick, progress=True), scripted([0.25] * 9)[0])
     assert "tok/s, loss=" in shown.getvalue()
     assert "best=0.25" in shown.getvalue()
 

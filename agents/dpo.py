@@ -1,0 +1,120 @@
+"""DPO: direct preference optimisation on the best and the worst candidate of each source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.agent import Agent, AgentConfig
+from agents.behaviour import check_scored
+from agents.losses import preference_loss, sequence_log_prob
+from buffers import Slice, TokenBatch
+
+
+@dataclass(frozen=True)
+class DPOConfig(AgentConfig):
+    """The symbols of DPO's equations.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    beta: float = 0.1
+    """How dear it is to leave the reference policy (arXiv 2305.18290, equation 7)."""
+    margin: float = 0.05
+    """Reward by which the best candidate must beat the worst for the source to count."""
+    nll: float = 1.0
+    """Weight of the best candidate's negative log-likelihood a token, which keeps its probability from falling with the
+    worse one's (arXiv 2404.19733); 0 is plain DPO."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < math.inf:
+            raise ValueError(f"beta is {self.beta}; give a number above 0")
+        for name in ("margin", "nll"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
+
+
+class DPOLoss(NamedTuple):
+    """What :meth:`DPO.loss` returns, each float32 []."""
+
+    loss: Tensor
+    """Preference loss and weighted negative log-likelihood."""
+    preference_loss: Tensor
+    """Nats a pair."""
+    accuracy: Tensor
+    """Share of pairs that the policy orders rightly, relative to the reference policy."""
+
+
+class DPO(Agent):
+    """Direct preference optimisation, with pairs made from rewards.
+
+    ``L(theta) = -E log sigmoid(beta (r(y_w) - r(y_l))) - nll/M sum log pi(y_w|x)``, ``r(y) = log pi(y|x)/pi_0(y|x)``
+
+    ``y_w`` and ``y_l`` are the best and the worst of a source's candidates (its reference among them), ``pi_0`` the
+    policy as it was when the agent was made. A batch holds pairs: best, worst, best, worst. Rafailov et al. 2023,
+    arXiv 2305.18290, equation 7.
+    """
+
+    name: ClassVar[str] = "dpo"
+    filters: ClassVar[bool] = False
+    parts: ClassVar[tuple[str, ...]] = ("prior",)
+    Config: ClassVar[type[AgentConfig]] = DPOConfig
+    config: DPOConfig
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+        """One epoch of pairs.
+
+        Raises:
+            ValueError: If rewards are missing, or no source has two candidates that differ by the margin.
+        """
+        check_scored(self.name, data)
+        pairs = best_and_worst(data.source_index, data.rewards, self.config.margin)
+        if not len(pairs):
+            raise ValueError(
+                f"no source of {data!r} has two candidates whose rewards differ by more than {self.config.margin}; "
+                "lower the margin, or grow more candidates"
+            )
+        return data.groups(pairs, tokens_per_batch, seed=seed)
+
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> DPOLoss:
+        """The equation above."""
+        mask = batch.target_mask
+        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        with torch.no_grad():
+            log_prior = self.prior.token_log_probs(batch)  # [B,T]
+        ratio = sequence_log_prob(log_prob - log_prior, mask)  # [B]
+        chosen, rejected = ratio[0::2], ratio[1::2]  # [B/2] each
+        preference = preference_loss(chosen, rejected, self.config.beta)
+        likelihood = sequence_log_prob(log_prob, mask)[0::2].sum() / mask[0::2].sum().clamp(min=1)
+        return DPOLoss(
+            loss=preference - self.config.nll * likelihood,
+            preference_loss=preference.detach(),
+            accuracy=(chosen > rejected).float().mean(),
+        )
+
+
+def best_and_worst(source_index: NDArray[np.int64], reward: NDArray[np.float32], margin: float) -> NDArray[np.int64]:
+    """Rows of each source's best and worst candidate, where they differ by more than ``margin``; of equals the first.
+
+    Args:
+        source_index: int64 [N].
+        reward: float32 [N].
+        margin: In units of reward.
+
+    Returns:
+        int64 [P,2], best and worst, in the order of the sources.
+    """
+    falling = np.lexsort((-reward, source_index))  # stable: of equals the first
+    rising = np.lexsort((reward, source_index))
+    _, first = np.unique(source_index[falling], return_index=True)
+    pairs = np.stack([falling[first], rising[first]], axis=1)
+    wide: NDArray[np.int64] = pairs[reward[pairs[:, 0]] - reward[pairs[:, 1]] > margin]
+    return wide

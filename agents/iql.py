@@ -1,0 +1,90 @@
+"""Implicit Q-learning for language: the value of the better actions in the data, and a policy drawn towards them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor
+
+from agents.agent import AgentConfig
+from agents.losses import expectile_loss, weighted_nll
+from agents.returns import lambda_returns
+from agents.value_agent import ValueAgent, ValueConfig
+from buffers import TokenBatch
+
+
+@dataclass(frozen=True)
+class IQLConfig(ValueConfig):
+    """The symbols of implicit Q-learning's equations.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    expectile: float = 0.7
+    """tau, between 0.5 (the behaviour's value) and 1 (the best action's); arXiv 2110.06169, equation 5."""
+    beta: float = 10.0
+    """Inverse temperature of the advantages in the policy's weights; equation 7."""
+    max_weight: float = 20.0
+    """Upper bound of such a weight."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta", "max_weight"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+        if not 0.5 <= self.expectile < 1:
+            raise ValueError(f"expectile is {self.expectile}; give a number from 0.5 to below 1")
+
+
+class IQLLoss(NamedTuple):
+    """What :meth:`IQL.loss` returns, each float32 []."""
+
+    loss: Tensor
+    """Policy loss and value loss."""
+    policy_loss: Tensor
+    """``L_pi``, of a target token."""
+    value_loss: Tensor
+    """``L_V``, in squared units of reward."""
+    advantage: Tensor
+    """Mean of ``Q - V``."""
+
+
+class IQL(ValueAgent):
+    """Implicit Q-learning over tokens, with the policy extracted by advantage weights.
+
+    Kostrikov et al. 2021, arXiv 2110.06169, on the token-level process of ILQL (Snell et al. 2022, arXiv 2206.11871)::
+
+        Q(s_t, a_t) = r_t + V(s_{t+1})
+        L_V         = mean |tau - 1[u < 0]| u^2,  u = Q(s_t, a_t) - V(s_t)              equation 5
+        L_pi        = -mean min(exp(beta (Q(s_t, a_t) - V(s_t))), w_max) log pi(a_t|s_t)  equation 7
+
+    Appending a token is deterministic, so the first line holds exactly, and the network of ``Q`` and its regression
+    (equation 6) fall away, and with them the head as wide as the vocabulary that the paper found to hurt. ILQL shifts
+    the logits of a frozen policy while decoding; here the policy itself is trained, so that it is sampled, saved and
+    compared like every other.
+    """
+
+    name: ClassVar[str] = "iql"
+    filters: ClassVar[bool] = False
+    Config: ClassVar[type[AgentConfig]] = IQLConfig
+    config: IQLConfig
+
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> IQLLoss:
+        """The equations above."""
+        mask = batch.target_mask
+        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        value = self.value(batch)  # [B,T]
+        q = lambda_returns(value, batch.reward, mask, 0.0)  # [B,T]
+        regression = expectile_loss(value, q, mask, self.config.expectile)
+        advantage = q - value.detach()  # [B,T]
+        weight = (self.config.beta * advantage).exp().clamp(max=self.config.max_weight)  # [B,T]
+        policy_loss = weighted_nll(log_prob, weight, mask)
+        return IQLLoss(
+            loss=policy_loss + regression,
+            policy_loss=policy_loss.detach(),
+            value_loss=regression.detach(),
+            advantage=advantage[mask].mean(),
+        )

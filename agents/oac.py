@@ -1,0 +1,110 @@
+"""OAC: offline actor-critic with the behaviour's value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from agents.agent import AgentConfig
+from agents.behaviour import check_log_probs, log_ratio
+from agents.losses import value_loss, weighted_nll
+from agents.returns import lambda_returns, td_errors
+from agents.teacher_forcing import chosen_log_probs, padded
+from agents.value_agent import ValueAgent, ValueConfig
+from buffers import Slice, TokenBatch
+
+OACAdvantage = Literal["return", "one-step"]
+
+
+@dataclass(frozen=True)
+class OACConfig(ValueConfig):
+    """The symbols of OAC's equations.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    advantage: OACAdvantage = "return"
+    """``R - V(s_t)``, or ``r_t + V(s_{t+1}) - V(s_t)``; the paper calls it plain and does not say which."""
+    importance_weight: bool = True
+    """Whether each term is weighted by ``min(pi / mu, rho_bar)``; without it nothing bounds how far a token of negative
+    advantage is pushed down."""
+    rho_bar: float = 1.0
+    """Bound of the importance weight."""
+    behaviour_temperature: float = 0.8
+    """Temperature that the data was sampled at, and so the policy's in pi / mu."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.advantage not in get_args(OACAdvantage):
+            raise ValueError(
+                f"there is no advantage {self.advantage!r}; choose one of {', '.join(get_args(OACAdvantage))}"
+            )
+        for name in ("rho_bar", "behaviour_temperature"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+
+
+class OACLoss(NamedTuple):
+    """What :meth:`OAC.loss` returns, each float32 []."""
+
+    loss: Tensor
+    """Policy loss and value loss."""
+    policy_loss: Tensor
+    """Of a target token."""
+    value_loss: Tensor
+    """In squared units of reward."""
+    advantage: Tensor
+    """Mean of ``A_t``."""
+
+
+class OAC(ValueAgent):
+    """Offline actor-critic: policy gradient on stored trajectories, with the behaviour policy's value as baseline.
+
+    ``L(theta) = -1/M sum_(x,y) sum_t min(pi/mu, rho-bar) A_t log pi_theta(a_t|s_t)``
+
+    ``L(phi) = 1/M sum_(x,y) sum_t (G_t - V_phi(s_t))^2``, ``A_t = G_t - V(s_t)``, ``G_t`` the return.
+
+    Weight and advantage get no gradient; there is no v-trace. Mathieu et al. 2021 ("StarCraft II Unplugged"); Gulcehre
+    et al. 2023, arXiv 2308.08998, A.8.3.
+    """
+
+    name: ClassVar[str] = "oac"
+    filters: ClassVar[bool] = True
+    Config: ClassVar[type[AgentConfig]] = OACConfig
+    config: OACConfig
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+        """One epoch; where the loss has an importance weight, with the behaviour's log-probabilities."""
+        batches = super().batches(data, tokens_per_batch, seed)
+        return check_log_probs(self.name, batches) if self.config.importance_weight else batches
+
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> OACLoss:
+        """The equation above."""
+        mask, options = batch.target_mask, self.config
+        log_pi = self.policy.token_distributions(batch)  # [L,V]
+        log_prob = padded(chosen_log_probs(log_pi, batch.target[mask]), mask)  # [B,T]
+
+        value = self.value(batch)  # [B,T]
+        target = lambda_returns(value, batch.reward, mask, options.td_lambda)  # [B,T]
+        if options.advantage == "return":
+            advantage = lambda_returns(value, batch.reward, mask, 1.0) - value.detach()  # [B,T]
+        else:
+            advantage = td_errors(value.detach(), batch.reward, mask)  # [B,T]
+        weight = torch.ones_like(log_prob)
+        if options.importance_weight:
+            weight = log_ratio(log_pi, batch, options.behaviour_temperature).exp().clamp(max=options.rho_bar)  # [B,T]
+
+        policy_loss = weighted_nll(log_prob, weight * advantage, mask)
+        regression = value_loss(value, target, mask)
+        return OACLoss(
+            loss=policy_loss + regression,
+            policy_loss=policy_loss.detach(),
+            value_loss=regression.detach(),
+            advantage=advantage[mask].mean(),
+        )

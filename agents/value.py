@@ -1,0 +1,156 @@
+"""The value network ``V(s_t)`` and how it learns the value of the behaviour policy.
+
+Shape letters: B batch, S source length, T target length, L target tokens in all.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_model, save_model
+from torch import Tensor, nn
+
+from agents.losses import value_loss
+from agents.policy import Seq2SeqPolicy
+from agents.returns import lambda_returns
+from agents.teacher_forcing import padded
+from buffers import Slice, TokenBatch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+# What the libraries' configurations call their dropout rates.
+DROPOUTS = ("dropout", "attention_dropout", "activation_dropout", "dropout_rate")
+
+
+class ValueNetwork(nn.Module):
+    """``V(s_t)``, the return to be expected from source and prefix: an encoder-decoder with one number a position.
+
+    It shares no weight with the policy, though it may start from a copy of it; it has no dropout, which would be noise
+    in a regression. Gulcehre et al. 2023, arXiv 2308.08998, A.8.1 ("separate networks") and A.8.4.
+
+    Args:
+        config: A Hugging Face encoder-decoder's.
+        start_id: Token that the decoder is given first.
+        tokenizer_fingerprint: Of the tokens it reads.
+    """
+
+    def __init__(self, config: PreTrainedConfig, start_id: int, tokenizer_fingerprint: str) -> None:
+        super().__init__()
+        from transformers import AutoModel
+
+        config = copy.deepcopy(config)
+        for name in DROPOUTS:
+            if hasattr(config, name):
+                setattr(config, name, 0.0)
+        self.body: Any = AutoModel.from_config(  # type: ignore[no-untyped-call]
+            config, attn_implementation="eager", dtype=torch.float32
+        )
+        self.head = nn.Linear(int(config.hidden_size), 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.start_id = start_id
+        self.tokenizer_fingerprint = tokenizer_fingerprint
+
+    @classmethod
+    def from_policy(cls, policy: Seq2SeqPolicy) -> Self:
+        """A network of the policy's architecture that starts from its weights, and says 0 everywhere."""
+        with torch.random.fork_rng():
+            network = cls(
+                policy.model.config, int(policy.model.config.decoder_start_token_id), policy.tokenizer.fingerprint
+            )
+        network.body.load_state_dict(policy.model.base_model.state_dict(), strict=False)
+        return network.to(policy.device)
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """``V(s_t)`` of the state before each target token, float32 [B,T], 0 at padding."""
+        hidden = self.body(
+            input_ids=batch.source,
+            attention_mask=batch.source_mask.long(),
+            decoder_input_ids=F.pad(batch.target[:, :-1], (1, 0), value=self.start_id),
+            use_cache=False,
+        ).last_hidden_state[batch.target_mask]  # [L,D]
+        return padded(self.head(hidden).float().squeeze(-1), batch.target_mask)
+
+    def start_at(self, value: float) -> None:
+        """Say ``value`` everywhere, so that training begins with what tells sequences apart."""
+        with torch.no_grad():
+            self.head.weight.zero_()
+            self.head.bias.fill_(value)
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``config.json``, ``value.json`` and ``model.safetensors``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.body.config.save_pretrained(folder)
+        record = {"start_id": self.start_id, "tokenizer_fingerprint": self.tokenizer_fingerprint}
+        (folder / "value.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        save_model(self, str(folder / "model.safetensors"))
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: If the folder holds no value network.
+        """
+        from transformers import AutoConfig
+
+        folder = Path(folder)
+        if not (folder / "value.json").is_file():
+            raise FileNotFoundError(
+                f"no value.json in {str(folder)!r}; name a folder that a value network was saved to"
+            )
+        record = json.loads((folder / "value.json").read_text())
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        with torch.random.fork_rng():
+            network = cls(config, record["start_id"], record["tokenizer_fingerprint"])
+        load_model(network, str(folder / "model.safetensors"))
+        return network.to(device)
+
+
+class BVELoss(NamedTuple):
+    """What :meth:`BVE.loss` returns."""
+
+    loss: Tensor
+    """float32 [], mean squared error of a target token."""
+
+
+class BVE:
+    """Behaviour value estimation: what the policy that wrote the data can expect.
+
+    ``L(phi) = 1/M sum_(x,y) sum_t (G_t - V_phi(s_t))^2``, ``G_t = r_t + (1 - lambda) V(s_{t+1}) + lambda G_{t+1}``
+
+    ``lambda = 1`` is the Monte Carlo return of Gulcehre et al. 2023, arXiv 2308.08998, A.8.4; ``lambda = 0`` the
+    one-step error of Gulcehre et al. 2021, arXiv 2103.09575. No maximum over actions is taken, so nothing outside the
+    data is valued. It is a :class:`agents.training.Learner`.
+
+    Args:
+        value: Trained in place.
+        td_lambda: From 0 to 1.
+    """
+
+    def __init__(self, value: ValueNetwork, td_lambda: float = 1.0) -> None:
+        self.value = value
+        self.td_lambda = td_lambda
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The value network."""
+        return {"value": self.value}
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+        """One epoch."""
+        return data.batches(tokens_per_batch, seed=seed)
+
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> BVELoss:
+        """The equation above."""
+        value = self.value(batch)  # [B,T]
+        target = lambda_returns(value, batch.reward, batch.target_mask, self.td_lambda)  # [B,T]
+        return BVELoss(value_loss(value, target, batch.target_mask))

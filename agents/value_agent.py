@@ -1,0 +1,124 @@
+"""Agents with a value network beside the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from torch import nn
+
+from agents.agent import Agent, AgentConfig
+from agents.behaviour import check_scored
+from agents.policy import Seq2SeqPolicy
+from agents.training import ImproveReport, fit
+from agents.training_config import TrainingConfig
+from agents.value import BVE, ValueNetwork
+from agents.value_report import ValueReport, rank_correlations
+from buffers import Slice
+
+HOLD_OUT = 20
+"""One source in so many is kept from the value network's pre-training, to report on."""
+
+
+@dataclass(frozen=True)
+class ValueConfig(AgentConfig):
+    """Options of an agent with a value network.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    value_tokens: int = 300_000
+    """Target tokens of behaviour value estimation before the first Improve step of each Grow step; 0 for none."""
+    value_learning_rate: float = 1e-3
+    """Of behaviour value estimation, falling linearly to 0."""
+    td_lambda: float = 1.0
+    """lambda of its returns, from 0 (one step) to 1 (Monte Carlo; A.8.4)."""
+
+    def __post_init__(self) -> None:
+        if self.value_tokens < 0:
+            raise ValueError(f"value_tokens is {self.value_tokens}; give 0 or more")
+        if not self.value_learning_rate > 0:
+            raise ValueError(f"value_learning_rate is {self.value_learning_rate}; give a number above 0")
+        if not 0 <= self.td_lambda <= 1:
+            raise ValueError(f"td_lambda is {self.td_lambda}; give a number from 0 to 1")
+
+
+class ValueAgent(Agent):
+    """An agent whose loss needs ``V(s_t)``.
+
+    Attributes:
+        value: The value network, which starts from the policy's weights.
+        value_report: Of the last :meth:`prepare`; None before.
+
+    Args:
+        policy: Trained in place.
+        config: An instance of ``Config``; None takes the defaults.
+        value: A network trained before; None makes one.
+
+    Raises:
+        ValueError: If the value network reads another tokenizer's tokens.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = ("value",)
+    Config: ClassVar[type[AgentConfig]] = ValueConfig
+    config: ValueConfig
+
+    def __init__(
+        self, policy: Seq2SeqPolicy, config: AgentConfig | None = None, value: ValueNetwork | None = None
+    ) -> None:
+        super().__init__(policy, config)
+        if value is not None and value.tokenizer_fingerprint != policy.tokenizer.fingerprint:
+            raise ValueError(
+                f"the value network reads tokenizer {value.tokenizer_fingerprint[:12]}, the policy "
+                f"{policy.tokenizer.fingerprint[:12]}; train both on one task"
+            )
+        self.value = ValueNetwork.from_policy(policy) if value is None else value
+        self.value_report: ValueReport | None = None
+        self._has_value = value is not None
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Policy and value network."""
+        return {**super().networks, "value": self.value}
+
+    def prepare(self, grown: Slice, training: TrainingConfig) -> None:
+        """Behaviour value estimation on D_g, and a printed report of how well the values rank its sequences."""
+        check_scored(self.name, grown)
+        _, source = np.unique(grown.source_index, return_inverse=True)
+        held_out = source % HOLD_OUT == HOLD_OUT - 1
+        learned, kept = grown.where(~held_out), grown.where(held_out)
+        if not self._has_value:
+            self.value.start_at(learned.mean_reward())
+            self._has_value = True
+        if self.config.value_tokens and len(learned):
+            budget = replace(
+                training,
+                max_tokens=self.config.value_tokens,
+                learning_rate=self.config.value_learning_rate,
+                schedule="linear",
+            )
+            fit(BVE(self.value, self.config.td_lambda), learned, budget)
+        self.value_report = ValueReport(rank_correlations(self.value, learned), rank_correlations(self.value, kept))
+        print(self.value_report)
+
+    def improve(
+        self,
+        data: Slice,
+        config: TrainingConfig,
+        evaluate: Callable[[Seq2SeqPolicy], float] | None = None,
+        log: Callable[[str, float, int], None] | None = None,
+    ) -> ImproveReport:
+        """As every agent's; where :meth:`prepare` never ran, it runs on ``data`` first."""
+        check_scored(self.name, data)
+        if not self._has_value:
+            self.prepare(data, config)
+        return super().improve(data, config, evaluate, log)
+
+    def restore(self, folder: str | Path) -> None:
+        """See :meth:`Agent.restore`."""
+        super().restore(folder)
+        self._has_value = True

@@ -1,0 +1,205 @@
+"""Every agent on a decision process small enough to solve by hand.
+
+One source; two tokens, each "one" or "two", then the end. The behaviour policy tosses a fair coin for each token, and
+every outcome is in the data equally often, so that expectations over the data are exact:
+
+    sequence    one one    one two    two one    two two
+    reward        0.2        1.0        0.4        0.4
+
+Under the behaviour policy Q(one) = 0.6, Q(two) = 0.4, V(start) = 0.5; the best sequence is "one two".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents import AGENTS, BC, BVE, Agent, PolicyConfig, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit, make_agent
+from buffers import Slice, Threshold, Trajectories
+from seq2seq_env.tasks.task import Task
+
+ONE, TWO, END = 10, 11, 0
+SEQUENCES = {"oo": (ONE, ONE), "ot": (ONE, TWO), "to": (TWO, ONE), "tt": (TWO, TWO)}
+REWARDS = {"oo": 0.2, "ot": 1.0, "to": 0.4, "tt": 0.4}
+TRAINING = TrainingConfig(
+    learning_rate=5e-3,
+    schedule="linear",
+    tokens_per_batch=200,
+    max_tokens=15_000,
+    warmup_tokens=500,
+    evaluate_every=15_000,
+    weight_decay=0.0,
+    progress=False,
+)
+
+VALUE = {"value_tokens": 30_000, "value_learning_rate": 5e-3}
+
+
+def tabular(counts: dict[str, int], pad_id: int) -> Slice:
+    """So many trajectories of each sequence, all of source "one"."""
+    names = [name for name, count in counts.items() for _ in range(count)]
+    size = len(names)
+    return Slice.from_trajectories(
+        Trajectories(
+            source_index=np.zeros(size, dtype=np.int64),
+            offsets=np.arange(size + 1, dtype=np.int64) * 3,
+            tokens=np.array([[*SEQUENCES[name], END] for name in names], dtype=np.int32).ravel(),
+            log_prob=np.tile(np.log(np.array([0.5, 0.5, 1.0], dtype=np.float32)), size),
+            terminated=np.ones(size, dtype=bool),
+            reward=np.array([REWARDS[name] for name in names], dtype=np.float32),
+            is_reference=np.zeros(size, dtype=bool),
+            source_rows=np.zeros(1, dtype=np.int64),
+            source_offsets=np.array([0, 2], dtype=np.int64),
+            source_tokens=np.array([2, END], dtype=np.int32),
+        ),
+        pad_id,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tiny_task: Task) -> Slice:
+    return tabular(dict.fromkeys(SEQUENCES, 8), tiny_task.tokenizer.pad_id)
+
+
+@pytest.fixture(scope="module")
+def behaviour(tiny_task: Task, data: Slice) -> Seq2SeqPolicy:
+    """The policy after BC, with which every other agent begins."""
+    config = PolicyConfig(
+        d_model=16,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        ffn_dim=32,
+        dropout=0.0,
+        max_source_length=12,
+        max_target_length=12,
+    )
+    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=0)
+    BC(policy).improve(data, TRAINING)
+    return policy
+
+
+def probabilities(policy: Seq2SeqPolicy) -> dict[str, float]:
+    targets = [[*tokens, END] for tokens in SEQUENCES.values()]
+    rows = policy.log_probs(["eins"] * len(targets), targets)
+    return {name: math.exp(row.sum()) for name, row in zip(SEQUENCES, rows, strict=True)}
+
+
+def improved(name: str, behaviour: Seq2SeqPolicy, data: Slice, **options: object) -> Agent:
+    agent = make_agent(name, behaviour.clone(), **options)
+    agent.improve(data, TRAINING)
+    return agent
+
+
+def values(value: ValueNetwork, data: Slice) -> dict[str, list[float]]:
+    """``V`` before each token of each sequence."""
+    (batch,) = data.where(np.arange(len(data)) % 8 == 0).batches(10_000, seed=0, shuffle=False)
+    return dict(zip(SEQUENCES, value(batch).tolist(), strict=True))
+
+
+def test_behaviour_cloning_recovers_the_behaviour(behaviour: Seq2SeqPolicy) -> None:
+    assert probabilities(behaviour) == pytest.approx(dict.fromkeys(SEQUENCES, 0.25), abs=0.02)
+
+
+def test_filtered_behaviour_cloning_is_the_behaviour_given_that_it_passes(
+    behaviour: Seq2SeqPolicy, data: Slice
+) -> None:
+    for tau, expected in ((0.3, {"oo": 0, "ot": 1 / 3, "to": 1 / 3, "tt": 1 / 3}), (0.5, {"ot": 1})):
+        agent = improved("filtered-bc", behaviour, data.select(Threshold(tau)))
+        found = probabilities(agent.policy)
+        assert {name: found[name] for name in expected} == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize("td_lambda", [1.0, 0.5, 0.0])
+def test_behaviour_value_estimation_finds_the_value_of_the_behaviour(
+    behaviour: Seq2SeqPolicy, data: Slice, td_lambda: float
+) -> None:
+    value = ValueNetwork.from_policy(behaviour)
+    fit(BVE(value, td_lambda), data, replace(TRAINING, max_tokens=30_000))
+    # Before the first token, before the second, before the end.
+    expected = {"oo": [0.5, 0.6, 0.2], "ot": [0.5, 0.6, 1.0], "to": [0.5, 0.4, 0.4], "tt": [0.5, 0.4, 0.4]}
+    for name, found in values(value, data).items():
+        assert found == pytest.approx(expected[name], abs=0.03)
+
+
+def test_awr_weighs_by_the_exponential_of_the_advantage(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    beta = 0.5
+    agent = improved("awr", behaviour, data, beta=beta, **VALUE)
+    # Weights of the first token: its sequences' exp((R - 0.5) / beta); of the second: exp((R - Q) / beta).
+    first = {name: math.exp((reward - 0.5) / beta) for name, reward in REWARDS.items()}
+    one = (first["oo"] + first["ot"]) / sum(first.values())
+    second = {name: math.exp((REWARDS[name] - 0.6) / beta) for name in ("oo", "ot")}
+    two = second["ot"] / sum(second.values())
+    found = probabilities(agent.policy)
+    assert found["oo"] + found["ot"] == pytest.approx(one, abs=0.04)
+    assert found["ot"] / (found["oo"] + found["ot"]) == pytest.approx(two, abs=0.04)
+
+
+def test_iql_values_the_better_actions(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved("iql", behaviour, data, expectile=0.9, beta=3.0, **VALUE)
+    found = values(agent.value, data)  # type: ignore[attr-defined]
+    # The expectile m of two equally likely values a < b: 0.1 (m - a) = 0.9 (b - m).
+    after_one = 0.1 * 0.2 + 0.9 * 1.0
+    start = 0.1 * 0.4 + 0.9 * after_one
+    assert found["ot"] == pytest.approx([start, after_one, 1.0], abs=0.04)
+    assert found["tt"] == pytest.approx([start, 0.4, 0.4], abs=0.04)
+    # Its policy: exp(3 (Q - V)) of the two first tokens, then of the two second ones.
+    chances = probabilities(agent.policy)
+    assert chances["oo"] + chances["ot"] == pytest.approx(1 / (1 + math.exp(3 * (0.4 - after_one))), abs=0.05)
+    assert chances["ot"] / (chances["oo"] + chances["ot"]) == pytest.approx(1 / (1 + math.exp(3 * -0.8)), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("oac", {**VALUE, "behaviour_temperature": 1.0}),
+        ("oac", {**VALUE, "advantage": "one-step", "behaviour_temperature": 1.0}),
+        ("bvmpo", {**VALUE, "behaviour_temperature": 1.0}),
+    ],
+)
+def test_actor_critics_reach_the_optimum(
+    behaviour: Seq2SeqPolicy, data: Slice, name: str, options: dict[str, object]
+) -> None:
+    agent = make_agent(name, behaviour.clone(), **options)
+    # Larger steps let a policy gradient on fixed data diverge: nothing new is sampled where it went wrong.
+    agent.improve(data, replace(TRAINING, learning_rate=1e-3))
+    assert probabilities(agent.policy)["ot"] > 0.5
+    assert agent.translate(["eins"]) == ["one two"]
+
+
+def test_a_heavy_prior_keeps_bvmpo_at_the_behaviour(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved("bvmpo", behaviour, data, prior_first=1e3, prior_last=1e3, **VALUE)
+    assert probabilities(agent.policy) == pytest.approx(dict.fromkeys(SEQUENCES, 0.25), abs=0.05)
+
+
+def test_gold_seeks_what_the_supervised_model_finds_likely(tiny_task: Task, behaviour: Seq2SeqPolicy) -> None:
+    counts = {"oo": 4, "ot": 16, "to": 4, "tt": 8}
+    data = tabular(counts, tiny_task.tokenizer.pad_id)
+    policy = behaviour.clone()
+    BC(policy).improve(data, TRAINING)
+    assert probabilities(policy)["ot"] == pytest.approx(0.5, abs=0.05)
+    agent = improved("gold", policy, data, u=0.0, baseline=-2.0)
+    assert probabilities(agent.policy)["ot"] > 0.8  # the mode, above its share of the data
+
+
+def test_dpo_prefers_the_best_to_the_worst(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    beta = 0.5
+    agent = make_agent("dpo", behaviour.clone(), beta=beta, nll=0.0)
+    agent.improve(data, replace(TRAINING, max_tokens=1_000))
+    before, after = probabilities(behaviour), probabilities(agent.policy)
+    assert after["ot"] / after["oo"] > 2 * before["ot"] / before["oo"]
+    ratio = {name: math.log(after[name] / before[name]) for name in ("ot", "oo")}
+    (batch,) = agent.batches(data, 10_000, 0)
+    expected = -math.log(1 / (1 + math.exp(-beta * (ratio["ot"] - ratio["oo"]))))
+    with torch.no_grad():
+        assert float(agent.loss(batch)[0]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_every_agent_is_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in AGENTS if f'"{name}"' not in text and name != "bc"] == []
