@@ -76,6 +76,8 @@ class ImproveReport:
     """Whether the evaluation stopped rising before the budget was spent."""
     seconds: float
     """Wall-clock time, evaluations included."""
+    evaluation_seconds: float
+    """Wall-clock time of the evaluations."""
 
 
 def fit(
@@ -129,6 +131,7 @@ def fit(
         steps=run.steps,
         stopped_early=run.tokens < config.max_tokens,
         seconds=time.perf_counter() - run.started,
+        evaluation_seconds=run.evaluation_seconds,
     )
 
 
@@ -156,6 +159,7 @@ class _Run:
     tokens: int = 0
     steps: int = 0
     best_evaluation: float | None = None
+    evaluation_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
@@ -241,9 +245,11 @@ class _Run:
         self.optimizer.zero_grad()
 
     def _evaluate(self, evaluate: Evaluate) -> float:
+        started = time.perf_counter()
         self._train_mode(False)
         evaluation = float(evaluate())
         self._train_mode(True)
+        self.evaluation_seconds += time.perf_counter() - started
         if math.isnan(evaluation):
             raise ValueError(f"evaluate gave NaN after {self.tokens} tokens; it must give a number to compare")
         return evaluation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -77,6 +78,14 @@ class Evaluator:
             "chrf": self._chrf.corpus_score(translations.texts, [references]).score,
             "length_ratio": _words(translations.texts) / _words(references),
         }
+
+    def kl(self, policy: Seq2SeqPolicy, other: Seq2SeqPolicy, split: str) -> float:
+        """``KL(policy || other)`` of a whole translation at the sampling temperature, nats, by one sample a source."""
+        sources = self.task.split(split).sources
+        samples = policy.sample(sources, 1, self.temperature, self.seed)
+        targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
+        log_other = other.log_probs(sources, targets, self.temperature)
+        return float(samples.log_prob.sum(dtype=np.float64) - sum(row.sum() for row in log_other)) / len(sources)
 
     def signatures(self) -> dict[str, str]:
         """How sacrebleu computes its scores; it knows only after a first one."""

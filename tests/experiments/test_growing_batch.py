@@ -107,13 +107,13 @@ def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:
     assert [step.learning_rate for step in map(config.improve_at, (1, 2))] == [
         config.improve.learning_rate, config.improve.learning_rate * 0.5,
     ]  # fmt: skip
-    assert [[f.value for f in schedule] for schedule in config.schedules()] == [[0.5, 0.6], [0.7, 0.8]]
-    assert [f.value for f in Config(filter="percentile", improve_steps=2).schedules()[0]] == [50, 70]
-    assert [len(s) for s in replace(config, filter_values=(0.5, 0.6)).schedules()] == [2, 2]
+    assert [[f.value for f in schedule] for schedule in config.schedules(2)] == [[0.5, 0.6], [0.7, 0.8]]
+    assert [f.value for f in Config(filter="percentile", improve_steps=2).schedules(1)[0]] == [50, 70]
+    assert [len(s) for s in replace(config, filter_values=(0.5, 0.6)).schedules(2)] == [2, 2]
     with pytest.raises(ValueError, match="does not rise"):
-        replace(config, filter_values=(0.6, 0.5)).schedules()
+        replace(config, filter_values=(0.6, 0.5)).schedules(2)
     with pytest.raises(ValueError, match="filter_values has 3 values; give 2"):
-        replace(config, filter_values=(0.5, 0.6, 0.7)).schedules()
+        replace(config, filter_values=(0.5, 0.6, 0.7)).schedules(2)
 
 
 def test_summary_by_hand() -> None:

@@ -1,0 +1,234 @@
+"""Compare offline-RL agents on one frozen grown batch, with intervals over seeds and sources.
+
+A supervised policy samples the training sources once. Then every agent starts from that policy and trains on the same
+batch, for the same number of gradient tokens, once for each seed. Agents that ask for no filter run twice: on the
+whole batch, and on exactly the slice that filtered behaviour cloning sees, so that what the algorithm adds to the
+data is measured. Run again with the same --out to go on where it stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from agents import Agent, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
+from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
+from experiments.comparison_report import write_comparison
+from experiments.evaluation import Evaluator
+from experiments.run_folder import RunFolder
+from experiments.settings import Settings, known_device
+from experiments.stages import supervised
+from seq2seq_env.scorers import load_scorer
+from seq2seq_env.tasks import Task, load_task
+
+BASELINE = "supervised"
+"""The stage of the policy that all agents start from."""
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """Options of the comparison."""
+
+    agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
+    """Algorithms to compare; by default the paper's."""
+    seeds: int = 3
+    """Trainings of each, which differ in the order of batches and the dropout."""
+    improve_steps: int = 1
+    """Improve steps, at least 1."""
+    filter_values: tuple[float, ...] | None = (0.5,)
+    """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
+    start: Path | None = None
+    """Folder of a growing_batch.py run whose supervised policy is taken; by default one is trained."""
+    out: Path = Path("runs/compare_agents")
+    """Folder for all that the comparison leaves."""
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is done.
+
+        Raises:
+            ValueError: If a number is out of range or a name unknown.
+        """
+        super().check()
+        if self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds}; give at least 1")
+        if not self.agents:
+            raise ValueError("agents is empty; name at least one")
+        for name in self.agents:
+            agent_class(name)
+        self.schedules(1)
+
+
+class Trial(NamedTuple):
+    """One training of one agent."""
+
+    agent: str
+    data: str
+    """"own", what the algorithm asks for, or "filtered", what filtered behaviour cloning sees."""
+    seed: int
+
+    @property
+    def stage(self) -> str:
+        """Its name in the run's folder."""
+        return f"{self.agent}.{self.data}.seed{self.seed}"
+
+
+def trials(config: Config) -> list[Trial]:
+    """All trainings, seed by seed. An agent that filters has one kind of data; bc on the slice is filtered-bc."""
+    found = []
+    for seed in range(config.seeds):
+        for name in config.agents:
+            found.append(Trial(name, "own", seed))
+            if not agent_class(name).filters and name != "bc":
+                found.append(Trial(name, "filtered", seed))
+    return found
+
+
+def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+    """Every agent on the same frozen batch."""
+    policy = start(config, task, evaluator, run)
+    buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
+    report = grow(
+        policy, evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
+        candidates=config.candidates, temperature=config.temperature, seed=config.seed,
+    )  # fmt: skip
+    print(f"Grow: {report}")
+    grown = buffer.select(grow_step=1)
+    if not run.has(BASELINE):
+        run.finish(BASELINE, measured(policy, policy, evaluator))
+    (schedule,) = config.schedules(1)
+    for trial in trials(config):
+        if not run.has(trial.stage):
+            print(f"{trial.agent}, {trial.data} data, seed {trial.seed}")
+            run.finish(trial.stage, train(config, trial, policy, grown, list(schedule), evaluator))
+
+
+def start(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
+    """The supervised policy, trained here or taken from another run."""
+    if config.start is None:
+        return supervised(config, task, evaluator, run)
+    policy = Seq2SeqPolicy.load(config.start / "checkpoints" / "g0i0", config.device)
+    if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
+        raise ValueError(f"the policy of {str(config.start)!r} has another tokenizer than task {config.task!r}")
+    return policy
+
+
+def train(
+    config: Config, trial: Trial, policy: Seq2SeqPolicy, grown: Slice, schedule: list[Filter], evaluator: Evaluator
+) -> dict[str, object]:
+    """All Improve steps of one trial, and what came of each."""
+    agent = make_agent(trial.agent, policy.clone())
+    started = time.perf_counter()
+    agent.prepare(grown, config.improve_at(1, trial.seed))
+    prepared = time.perf_counter() - started
+    steps = []
+    for i, chosen in enumerate(schedule, start=1):
+        data = grown.select(chosen) if agent.filters or trial.data == "filtered" else grown
+        # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
+        training = replace(config.improve_at(i, trial.seed), patience=config.improve.max_tokens)
+        steps.append(improve(agent, data, grown, training, policy, evaluator))
+    return {"agent": trial.agent, "data": trial.data, "seed": trial.seed, "prepare_seconds": prepared, "steps": steps}
+
+
+def improve(
+    agent: Agent, data: Slice, grown: Slice, training: TrainingConfig, prior: Seq2SeqPolicy, evaluator: Evaluator
+) -> dict[str, object]:
+    """One Improve step, as every agent has it."""
+    print(f"  {coverage(grown, data)}")
+    report = agent.improve(data, training, evaluator.validation_reward)
+    found = measured(agent.policy, prior, evaluator)
+    shown = {name: found[name] for name in ("reward", "oracle", "bleu", "kl")}
+    print("  " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if isinstance(value, float)))
+    return found | {
+        "tokens": report.tokens,
+        "best_tokens": report.best_tokens,
+        "seconds": report.seconds - report.evaluation_seconds,
+        "network_mib": network_mib(agent),
+        "curve": [[row.tokens, row.evaluation] for row in report.history],
+    }
+
+
+def measured(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) -> dict[str, object]:
+    """Samples and greedy translations of the test sources: by source, and as a whole."""
+    sources = evaluator.task.split("test").sources
+    samples = evaluator.translations(policy, "test", "sample")
+    greedy = evaluator.translations(policy, "test", "greedy")
+    sampled, translated = evaluator.measures(samples, "test"), evaluator.measures(greedy, "test")
+    return {
+        "reward": sampled["reward"],
+        "oracle": sampled["oracle"],
+        "length_ratio": sampled["length_ratio"],
+        "greedy_reward": translated["reward"],
+        "greedy_oracle": translated["oracle"],
+        "bleu": translated["bleu"],
+        "chrf": translated["chrf"],
+        "kl": evaluator.kl(policy, prior, "test"),
+        "rewards": _listed(samples.rewards),
+        "qualities": None if samples.qualities is None else _listed(samples.qualities),
+        "greedy_qualities": None if greedy.qualities is None else _listed(greedy.qualities),
+        "greedy_texts": greedy.texts,
+        "sources": len(sources),
+    }
+
+
+def network_mib(agent: Agent) -> float:
+    """Memory of what is trained, with gradients and AdamW's two moments, and of what is only read, MiB."""
+    trained = sum(p.numel() * p.element_size() for n in agent.networks.values() for p in n.parameters())
+    read = sum(p.numel() * p.element_size() for p in agent.prior.model.parameters()) if "prior" in agent.parts else 0
+    return (4 * trained + read) / 2**20
+
+
+def _listed(values: NDArray[np.float32]) -> list[float]:
+    return [round(float(value), 5) for value in values]
+
+
+def run_comparison(config: Config) -> None:
+    """The whole comparison, from options to report.
+
+    Raises:
+        ValueError: If an option cannot work.
+        OSError: If a folder holds something else, or cannot be read or written.
+        FloatingPointError: If a loss stops being finite.
+    """
+    started = time.perf_counter()
+    config.check()
+    config = replace(config, device=known_device(config.device))
+    task = load_task(config.task)
+    name = config.scorer or task.default_scorer
+    if name is None:
+        raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
+    scorer = load_scorer(name, device=config.device)
+    settings = {key: value for key, value in asdict(config).items() if key not in ("out", "device", "agents", "seeds")}
+    settings["start"] = str(config.start)
+    settings |= {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
+    run = RunFolder(config.out, settings)
+    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed)
+    try:
+        compare(config, task, evaluator, run)
+    finally:
+        run.spend(time.perf_counter() - started)
+        run.writer.close()
+    write_comparison(run, BASELINE, [trial.stage for trial in trials(config)], task.split("test").references)
+    print(f"took {time.perf_counter() - started:.0f} s; wrote comparison.md, comparison.json and plots to {config.out}")
+    print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
+
+
+def main() -> None:
+    """Check the options, run, report; exit with 1 and one sentence where something is wrong."""
+    config = tyro.cli(Config, description=__doc__)
+    try:
+        run_comparison(config)
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished training")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Statistics of a comparison: intervals over seeds and sources, paired tests, correction for many of them.
+
+Shape letters: R seeds, N sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import wilcoxon
+from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
+RESAMPLES = 2_000
+
+
+class Interval(NamedTuple):
+    """A mean and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def interval(values: NDArray[np.float64], *, seed: int = 0) -> Interval:
+    """Mean over seeds and sources, with a percentile bootstrap that draws both anew.
+
+    Drawing seeds says how much another training would differ, drawing sources how much other sentences would. All
+    seeds see the same sources, so one draw of sources serves all seeds of a resample.
+
+    Args:
+        values: float64 [R,N].
+        seed: Of the resamples.
+
+    Raises:
+        ValueError: If ``values`` is no such matrix or holds NaN.
+    """
+    if values.ndim != 2 or not values.size or np.isnan(values).any():
+        raise ValueError(f"values has shape {values.shape}; give numbers [seeds, sources], none of them NaN")
+    rng = np.random.default_rng(seed)
+    runs, sources = values.shape
+    means = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        drawn = values[rng.integers(runs, size=runs)].mean(axis=0)
+        means[i] = drawn[rng.integers(sources, size=sources)].mean()
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def paired_p(values: NDArray[np.float64], baseline: NDArray[np.float64]) -> float:
+    """Two-sided Wilcoxon signed-rank test over sources of the mean over seeds against a baseline.
+
+    Args:
+        values: float64 [R,N].
+        baseline: float64 [N], or [R,N] whose mean over seeds is taken.
+
+    Returns:
+        The p-value; 1 where nothing differs.
+    """
+    difference = values.mean(axis=0) - np.atleast_2d(baseline).mean(axis=0)
+    return 1.0 if not difference.any() else float(wilcoxon(difference).pvalue)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """p-values corrected for their number by Holm's step-down procedure."""
+    if not p_values:
+        return {}
+    _, corrected, _, _ = multipletests(list(p_values.values()), method="holm")
+    return dict(zip(p_values, map(float, corrected), strict=True))
+
+
+def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """float64 [R,N] of R seeds' values.
+
+    Raises:
+        ValueError: If seeds have different numbers of sources.
+    """
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError(f"seeds have {sorted({len(row) for row in rows})} sources; compare on one split")
+    return np.array(rows, dtype=np.float64)

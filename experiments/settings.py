@@ -1,0 +1,123 @@
+"""What growing_batch.py and compare_agents.py have in common: task, Grow step, filter and budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from agents import PolicyConfig, TrainingConfig
+from buffers import Schedule, make_filter, make_schedule
+
+DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
+    "threshold": (0.8, 0.9, 0.95, 0.98, 0.99),
+    "percentile": (50, 70, 80, 90, 95),
+    "interpolation": (0.2, 0.4, 0.6, 0.8, 0.9),
+}
+"""Of each filter, for as many Improve steps as there are."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a run on one task with one scorer."""
+
+    task: str = "phrasebook-de-en"
+    """Task to translate."""
+    scorer: str | None = None
+    """Name or folder of the learned scorer; the task's own by default."""
+    improve_steps: int = 3
+    """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
+    sources: int | None = 8_000
+    """Training sources drawn for each Grow step; None takes all."""
+    candidates: int = 4
+    """Samples of each source."""
+    temperature: float = 0.8
+    """Sampling temperature, above 0."""
+    filter: str = "interpolation"
+    """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source, which
+    leave hard sources some data."""
+    filter_values: tuple[float, ...] | None = None
+    """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
+    [0, 100). By default the first I of 0.8 0.9 0.95 0.98 0.99, 50 70 80 90 95, or 0.2 0.4 0.6 0.8 0.9."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
+    supervised: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            learning_rate=3e-3,
+            schedule="linear",
+            tokens_per_batch=512,
+            max_tokens=1_000_000,
+            warmup_tokens=20_000,
+            evaluate_every=100_000,
+        )
+    )
+    """Training of the supervised policy."""
+    improve: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            learning_rate=1e-3,
+            schedule="linear",
+            tokens_per_batch=512,
+            max_tokens=100_000,
+            warmup_tokens=5_000,
+            evaluate_every=50_000,
+        )
+    )
+    """Training of the first Improve step of each Grow step."""
+    learning_rate_decay: float = 0.7
+    """Factor on the learning rate from one Improve step to the next, above 0 and at most 1."""
+    seed: int = 0
+    """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
+    device: str = "auto"
+    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is done.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}; give a number above 0")
+        if not 0 < self.learning_rate_decay <= 1:
+            raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
+
+    def schedules(self, grow_steps: int) -> list[Schedule]:
+        """The filters of each Grow step.
+
+        Raises:
+            ValueError: If the filter is unknown, its values' number fits neither I nor G * I, or they do not rise.
+        """
+        steps, values = self.improve_steps, self.filter_values
+        if values is None:
+            make_filter(self.filter, 0.5)
+            values = DEFAULT_VALUES[self.filter][:steps]
+        if len(values) == steps:
+            values = values * grow_steps
+        if len(values) != steps * grow_steps:
+            raise ValueError(
+                f"filter_values has {len(values)} values; give {steps}, one an Improve step, or "
+                f"{steps * grow_steps}, one for each Improve step of each Grow step"
+            )
+        return [make_schedule(self.filter, values[start : start + steps]) for start in range(0, len(values), steps)]
+
+    def improve_at(self, step: int, seed: int | None = None) -> TrainingConfig:
+        """Training of Improve step ``step``, counted from 1, with its smaller learning rate."""
+        rate = self.improve.learning_rate * self.learning_rate_decay ** (step - 1)
+        seed = self.seed if seed is None else seed
+        return replace(self.improve, learning_rate=rate, seed=seed * 1000 + step)
+
+
+def known_device(name: str) -> str:
+    """The device of a name, "auto" resolved.
+
+    Raises:
+        ValueError: If it is not there.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        raise ValueError(f"device {name!r} is not there; choose cpu or auto")
+    return name

@@ -1,0 +1,74 @@
+"""One stage of a run: train while the validation reward rises, save the policy, measure it, record it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from agents import Agent, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents.embeddings import align_embeddings
+from buffers import Slice
+from experiments.evaluation import Decode, Evaluator
+from experiments.run_folder import RunFolder
+from experiments.settings import Settings
+from seq2seq_env.tasks import Task
+
+MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
+"""What every stage is measured on."""
+
+Facts = dict[str, float | int | bool | None]
+"""What is recorded of a stage beside its measures."""
+
+
+def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
+    """The policy that starts it all: BC on the original data until the validation reward stops rising."""
+    stage = "g0i0"
+    if run.has(stage):
+        return Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
+    print("Supervised policy: BC on the original data")
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
+    pairs = task.split("train")
+    align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
+    agent = make_agent("bc", policy.to(settings.device))
+    facts = train(agent, original_data(task), replace(settings.supervised, seed=settings.seed), evaluator, run, stage)
+    finish(evaluator, run, stage, agent, facts)
+    return policy
+
+
+def train(
+    agent: Agent, data: Slice, training: TrainingConfig, evaluator: Evaluator, run: RunFolder, stage: str
+) -> Facts:
+    """Train while the validation reward rises; nothing where there is no data."""
+    if not len(data):
+        return {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
+    report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
+    return {
+        "train_tokens": report.tokens,
+        "best_tokens": report.best_tokens,
+        "stopped_early": report.stopped_early,
+        "seconds": report.seconds,
+    }
+
+
+def original_data(task: Task) -> Slice:
+    """The supervised data D."""
+    pairs = task.split("train")
+    return Slice.from_pairs(
+        pairs.sources, pairs.references, task.tokenizer, task.max_source_length, task.max_target_length
+    )
+
+
+def finish(evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts) -> None:
+    """Save the policy, measure it on validation and test, and record the stage."""
+    agent.save(run.checkpoint(stage))
+    unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
+    rows = []
+    for split, decode in MEASURED:
+        measures = evaluator.measures(evaluator.translations(agent.policy, split, decode), split)
+        rows.append({"split": split, "decode": decode, **measures, **unknown, **facts})
+        for name, value in measures.items():
+            if value is not None:
+                run.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
+        print(f"  {split} {decode}: " + ", ".join(f"{k} {v:.3f}" for k, v in measures.items() if v is not None))
+    run.finish(stage, rows)
