@@ -102,7 +102,7 @@ def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
         return
     print(f"Control: {tokens} tokens of the original data")
     agent = make_agent("bc", Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
-    training = replace(config.improve_at(1), max_tokens=tokens, patience=tokens)
+    training = replace(config.improve_at(1), max_tokens=tokens, evaluate_every=max(1, tokens // 4), patience=tokens)
     finish(evaluator, run, stage, agent, train(agent, original_data(task), training, evaluator, run, stage))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -93,14 +93,23 @@ class ScorerNetwork(nn.Module):
         states = self.model.bert(tokens, attention_mask=mask, token_type_ids=segments)
         hidden = states.last_hidden_state  # [B, L, width]
         if examples[0].masked:
-            embeddings = self.model.bert.embeddings.word_embeddings.weight
-            return cross_entropy(self.guess(hidden[known]) @ embeddings.T, labels[known])
+            return cross_entropy(self._guesses(hidden[known]), labels[known])
         logits = self.model.classifier(states.pooler_output).squeeze(-1)  # [B]
         scores = torch.tensor([example.score for example in examples], dtype=torch.float32)
         loss = binary_cross_entropy_with_logits(logits, scores)
         if known.any():
             loss = loss + binary_cross_entropy_with_logits(self.tags(hidden[known]).squeeze(-1), labels[known].float())
         return loss
+
+    def guesses(self, examples: Sequence[Example]) -> Tensor:
+        """Logits of the masked tokens of all examples in order, [places, V]."""
+        tokens, segments, mask, _, known = self._padded(examples)
+        states = self.model.bert(tokens, attention_mask=mask, token_type_ids=segments)
+        return self._guesses(states.last_hidden_state[known])
+
+    def _guesses(self, hidden: Tensor) -> Tensor:
+        guesses: Tensor = self.guess(hidden) @ self.model.bert.embeddings.word_embeddings.weight.T
+        return guesses
 
     def _padded(self, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Tokens, segments, attention mask, labels (tags or masked tokens) and where those are known, each [B, L]."""
@@ -117,9 +126,14 @@ class ScorerNetwork(nn.Module):
         return tokens_, segments_, mask_, labels_, labels_ >= 0
 
 
+SOURCELESS = 0.15
+"""Share of the masked examples without their source, so that the network can also say what merely reads well."""
+
+
 def masked(random: Random, source: list[int], target: list[int], mask_id: int) -> Example:
     """A target with a share of its tokens, from a fifth to nearly all, replaced by ``mask_id``."""
     share = random.uniform(0.2, 0.9)
+    source = [] if random.random() < SOURCELESS else source
     hidden = [random.random() < share for _ in target]
     hidden[random.randrange(len(target))] = True
     return Example(
@@ -129,7 +143,50 @@ def masked(random: Random, source: list[int], target: list[int], mask_id: int) -
     )
 
 
-def damaged(random: Random, source: list[int], target: list[int], other: list[int]) -> Example:
+@torch.no_grad()
+def plausible_tokens(
+    network: ScorerNetwork, targets: Sequence[list[int]], mask_id: int, random: Random
+) -> list[dict[int, int]]:
+    """For a quarter of each target's places, another token that reads well there.
+
+    The network draws it without the source, as the generator of ELECTRA does (Clark et al. 2020): a wrong number or
+    noun in a fluent sentence, which is how a policy errs.
+
+    Args:
+        network: Trained on masked targets.
+        targets: Target tokens without end-of-sequence.
+        mask_id: Stands for a masked token.
+        random: Draws places and tokens.
+    """
+    hidden = [[random.random() < 0.25 for _ in target] for target in targets]
+    examples = [
+        Example(
+            [],
+            [mask_id if hide else token for token, hide in zip(target, hides, strict=True)],
+            masked=[token if hide else -1 for token, hide in zip(target, hides, strict=True)],
+        )
+        for target, hides in zip(targets, hidden, strict=True)
+    ]
+    generator = torch.Generator().manual_seed(random.getrandbits(63))
+    found: list[dict[int, int]] = [{} for _ in targets]
+    network.eval()
+    order = sorted(range(len(targets)), key=lambda row: len(targets[row]))
+    for start in tqdm(range(0, len(order), 256), desc="drawing plausible tokens", unit="batch"):
+        rows = order[start : start + 256]
+        places = [(row, place) for row in rows for place, hide in enumerate(hidden[row]) if hide]
+        if not places:
+            continue
+        logits = network.guesses([examples[row] for row in rows])  # [places, V]
+        logits[torch.arange(len(places)), [targets[row][place] for row, place in places]] = -torch.inf
+        drawn = torch.multinomial(logits.softmax(-1), 1, generator=generator).squeeze(-1).tolist()
+        for (row, place), token in zip(places, drawn, strict=True):
+            found[row][place] = token
+    return found
+
+
+def damaged(
+    random: Random, source: list[int], target: list[int], other: list[int], plausible: Mapping[int, int]
+) -> Example:
     """A target with up to four random edits of its tokens, tagged and scored by how much of it is left.
 
     Args:
@@ -137,12 +194,20 @@ def damaged(random: Random, source: list[int], target: list[int], other: list[in
         source: Source tokens without end-of-sequence.
         target: Target tokens without end-of-sequence.
         other: Another sentence's target, which inserted tokens come from.
+        plausible: Places of the target and wrong tokens that read well there; in half of the examples with edits
+            some of them are taken.
     """
     tokens, wrong = list(target), [False] * (len(target) + 1)
     kept = len(target)
+    edits = random.choice((0, 0, 1, 1, 1, 2, 2, 3, 4))
     if random.random() < 0.04:
         tokens, wrong, kept = list(other), [True] * (len(other) + 1), 0
-    for _ in range(random.choice((0, 0, 1, 1, 1, 2, 2, 3, 4))):
+    elif random.random() < 0.5:
+        fluent = random.sample(sorted(plausible.items()), min(edits, len(plausible)))
+        for place, token in fluent:
+            _replace(tokens, wrong, place, 1, [token])
+        edits = max(0, edits - len(fluent) - 1)
+    for _ in range(edits):
         if len(tokens) < 2:
             break
         at = random.randrange(len(tokens))

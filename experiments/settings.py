@@ -12,7 +12,7 @@ from buffers import Schedule, make_filter, make_schedule
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "threshold": (0.8, 0.9, 0.95, 0.98, 0.99),
     "percentile": (50, 70, 80, 90, 95),
-    "interpolation": (0.2, 0.4, 0.6, 0.8, 0.9),
+    "interpolation": (0.5, 0.7, 0.9, 0.95, 0.98),
 }
 """Of each filter, for as many Improve steps as there are."""
 
@@ -38,32 +38,32 @@ class Settings:
     leave hard sources some data."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
-    [0, 100). By default the first I of 0.8 0.9 0.95 0.98 0.99, 50 70 80 90 95, or 0.2 0.4 0.6 0.8 0.9."""
+    [0, 100). By default the first I of 0.8 0.9 0.95 0.98 0.99, 50 70 80 90 95, or 0.5 0.7 0.9 0.95 0.98."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=3e-3,
+            learning_rate=2e-3,
             schedule="linear",
-            tokens_per_batch=512,
-            max_tokens=1_000_000,
+            tokens_per_batch=320,
+            max_tokens=1_050_000,
             warmup_tokens=20_000,
-            evaluate_every=100_000,
+            evaluate_every=210_000,
         )
     )
     """Training of the supervised policy."""
     improve: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=1e-3,
+            learning_rate=4.5e-4,
             schedule="linear",
             tokens_per_batch=512,
-            max_tokens=100_000,
+            max_tokens=90_000,
             warmup_tokens=5_000,
-            evaluate_every=50_000,
+            evaluate_every=45_000,
         )
     )
     """Training of the first Improve step of each Grow step."""
-    learning_rate_decay: float = 0.7
+    learning_rate_decay: float = 0.9
     """Factor on the learning rate from one Improve step to the next, above 0 and at most 1."""
     seed: int = 0
     """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""

@@ -20,10 +20,10 @@ import tyro
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.embeddings import align_embeddings, cross_lingual_embeddings
-from buffers import Slice
 from experiments.corruptions import CORRUPTIONS
-from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, damaged, masked, train
+from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, damaged, masked, plausible_tokens, train
 from experiments.scorer_report import agreement, markdown, unit_tests
+from experiments.stages import original_data
 from seq2seq_env.scorers import SCORERS, Scorer, checked_scores
 from seq2seq_env.scorers.learned import LearnedScorer
 from seq2seq_env.scorers.pairs import PairEncoder
@@ -33,7 +33,7 @@ SHIPPED = Path(__file__).parent.parent / "seq2seq_env" / "scorers" / "phrasebook
 
 
 HELD_OUT_SIZES: dict[str, int] = {"train_size": 16_000, "validation_size": 500, "test_size": 1_000}
-"""Of the task that the scorer is measured on: the default one."""
+"""Of the default task, half of its training pairs: what the scorer is measured on, and its unseen policy made of."""
 
 POLICY_SIZES: dict[str, int] = {}
 """Of the weak policies and the unseen one: the defaults."""
@@ -50,23 +50,23 @@ class Config:
     """Task with an oracle."""
     task_seed: int = 1
     """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
-    pairs: int = 20_000
+    pairs: int = 60_000
     """Sentence pairs to pre-train on, and to draw rated sources from."""
-    noise: float = 0.35
+    noise: float = 0.2
     """Share of their references that are faulty, in [0, 1]."""
-    masking_epochs: int = 8
+    masking_epochs: int = 4
     """Passes over the pairs in which the network guesses masked tokens of the translation."""
-    damage_epochs: int = 6
+    damage_epochs: int = 3
     """Passes over the pairs in which it finds synthetic damage."""
     ratings: int = 20_000
     """Hypotheses that the oracle rates, at most 20,000."""
     rated_per_source: int = 8
     """Of them, hypotheses of one source."""
-    fitting_epochs: int = 6
+    fitting_epochs: int = 8
     """Passes over the ratings."""
     policies: int = 2
     """Weak policies to rate samples of, each at four stages of its training."""
-    policy_tokens: int = 400_000
+    policy_tokens: int = 600_000
     """Target tokens that each of them is trained on."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Size of the scorer."""
@@ -103,8 +103,10 @@ def pretrained(config: Config, task: Task) -> ScorerNetwork:
     )  # fmt: skip
     epochs = [
         [
-            damaged(random, source, target, random.choice(targets))
-            for source, target in zip(sources, targets, strict=True)
+            damaged(random, source, target, random.choice(targets), plausible)
+            for source, target, plausible in zip(
+                sources, targets, plausible_tokens(network, targets, mask_id, random), strict=True
+            )
         ]
         for _ in range(config.damage_epochs)
     ]
@@ -118,10 +120,7 @@ def pretrained(config: Config, task: Task) -> ScorerNetwork:
 def weak_policies(config: Config, task: Task, seeds: Sequence[int], tokens: int) -> list[Seq2SeqPolicy]:
     """Policies at four stages of supervised training, from babble to the best that noisy data gives."""
     pairs = task.split("train")
-    data = Slice.from_pairs(
-        pairs.sources, pairs.references, task.tokenizer,
-        max_source_length=task.max_source_length, max_target_length=task.max_target_length,
-    )  # fmt: skip
+    data = original_data(task)
     stages = []
     for seed in seeds:
         lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}

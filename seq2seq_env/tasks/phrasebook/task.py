@@ -55,8 +55,8 @@ class PhrasebookTask(Task):
         self,
         seed: int = 0,
         *,
-        train_size: int = 16_000,
-        validation_size: int = 500,
+        train_size: int = 32_000,
+        validation_size: int = 1_000,
         test_size: int = 1_000,
         noise: float = 0.5,
     ) -> None:

@@ -35,7 +35,7 @@ def test_sizes_and_lengths(phrasebook: PhrasebookTask) -> None:
         assert split.name == name
         assert len(split) == phrasebook.size(name)
         assert all(MIN_WORDS <= len(source.split()) <= MAX_WORDS for source in split.sources)
-    assert PhrasebookTask().size("train") == 16_000
+    assert PhrasebookTask().size("train") == 32_000
 
 
 def test_splits_are_disjoint_also_across_seeds(phrasebook: PhrasebookTask) -> None:
