@@ -82,6 +82,19 @@ def test_run_leaves_everything_and_resumes_to_the_same(tiny_task: Task, evaluato
     assert json.loads((run.path / "results.json").read_text())["summary"]["seconds"] == 90.0
 
 
+def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+    config = replace(CONFIG, agent="bvmpo", agent_options={"value_tokens": 400, "eta": 0.2}, control=False)
+    growing_batch(config, tiny_task, evaluator, run)
+    last = run.checkpoint("g1i2")
+    assert {"prior", "value", "temperature"} <= {path.name for path in last.iterdir()}
+    before = Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "temperature.json").read_text()
+    prior = Seq2SeqPolicy.load(last / "prior").fingerprint
+    assert prior == Seq2SeqPolicy.load(run.checkpoint("g0i0")).fingerprint
+    (run.path / "stages" / "g1i2.json").unlink()
+    growing_batch(config, tiny_task, evaluator, run)
+    assert (Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "temperature.json").read_text()) == before
+
+
 def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
     tiny_task: Task, evaluator: Evaluator, run: RunFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +146,8 @@ def test_summary_by_hand() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"agent_options": {"eta": 0.1}}, "agent 'filtered-bc' has no option 'eta'; it takes none"),
+        ({"agent": "bvmpo", "agent_options": {"eta": 0.0}}, "eta is 0.0; give a number above 0"),
         ({"agent": "magic"}, "no agent 'magic'; choose one of "),
         ({"task": "klingon"}, "no task 'klingon'; choose one of phrasebook-de-en"),
         ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),
