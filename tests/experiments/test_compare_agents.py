@@ -59,6 +59,11 @@ def test_a_comparison_leaves_tables_and_plots_and_resumes(tiny_task: Task, fake_
         assert low <= mean <= high
         assert 300 <= row["tokens"] <= 300 + 128
         assert 0 <= row["reward_p"] <= 1
+    base = run.result(BASELINE)["greedy_texts"]
+    for trial in ("bc", "filtered-bc"):
+        texts = [run.result(f"{trial}.own.seed{seed}")["steps"][0]["greedy_texts"] for seed in range(2)]
+        if all(text == base for text in texts):
+            assert results["agents"][trial]["bleu_p"] == 1.0
     assert list(results["same_data"]) == ["dpo (filtered data)"]
     assert {"bars.png", "reward_oracle.png", "curves.png", "comparison.md"} <= {p.name for p in run.path.iterdir()}
 
