@@ -7,11 +7,13 @@ from agents.bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
 from agents.dpo import DPO, DPOConfig, DPOLoss
 from agents.filtered_bc import FilteredBC
 from agents.gold import GOLD, GOLDConfig, GOLDLoss
+from agents.history import HistoryRow, ImproveReport
 from agents.iql import IQL, IQLConfig, IQLLoss
+from agents.loss_agent import LossAgent
 from agents.marian import PolicyConfig
 from agents.oac import OAC, OACConfig, OACLoss
 from agents.policy import Seq2SeqPolicy
-from agents.training import HistoryRow, ImproveReport, Learner, fit
+from agents.training import Learner, fit
 from agents.training_config import TrainingConfig
 from agents.value import BVE, BVELoss, ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
@@ -45,6 +47,7 @@ __all__ = [
     "IQLLoss",
     "ImproveReport",
     "Learner",
+    "LossAgent",
     "OACConfig",
     "OACLoss",
     "PolicyConfig",

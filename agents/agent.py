@@ -9,21 +9,22 @@ import importlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from agents.history import Evaluate, ImproveReport, Log
 from agents.policy import Seq2SeqPolicy
 from agents.sampling import draw
-from agents.training import ImproveReport, fit
 from agents.training_config import TrainingConfig
-from buffers import Slice, TokenBatch
+from buffers import Slice
 
 AGENTS = {
     "bc": "agents.bc:BC",
@@ -34,6 +35,9 @@ AGENTS = {
     "awr": "agents.awr:AWR",
     "iql": "agents.iql:IQL",
     "dpo": "agents.dpo:DPO",
+    "d3rlpy-bc": "agents.d3rlpy_agents:D3rlpyBC",
+    "d3rlpy-cql": "agents.d3rlpy_agents:D3rlpyCQL",
+    "d3rlpy-bcq": "agents.d3rlpy_agents:D3rlpyBCQ",
 }
 """Name to ``module:class``; a class is imported when it is asked for."""
 
@@ -48,8 +52,7 @@ class AgentConfig:
 class Agent(ABC):
     """A policy that learns from stored trajectories.
 
-    A subclass is an algorithm: its class docstring is the equation, its :meth:`loss` the same in code, its ``Config``
-    the equation's symbols.
+    A subclass is an algorithm, most of them a :class:`LossAgent`.
 
     Attributes:
         name: What :func:`make_agent` knows it by.
@@ -81,26 +84,10 @@ class Agent(ABC):
         if "prior" in self.parts:
             self.prior = policy.clone()
 
-    @abstractmethod
-    def loss(self, batch: TokenBatch, progress: float = 0.0) -> NamedTuple:
-        """The loss of one batch, with gradient, and what is worth watching beside it.
-
-        Args:
-            batch: On the policy's device.
-            progress: Share of the Improve step's budget that is spent, for what is annealed.
-
-        Returns:
-            A named tuple of scalars whose first field is ``loss``; the other fields' names are the metrics' names.
-        """
-
     @property
     def networks(self) -> Mapping[str, nn.Module]:
         """What an Improve step trains, keeps the best of and restores; the policy is ``"policy"``."""
         return {"policy": self.policy.model}
-
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
-        """One epoch of an Improve step's data, as :meth:`loss` wants it."""
-        return data.batches(tokens_per_batch, seed=seed)
 
     def prepare(self, grown: Slice, training: TrainingConfig) -> None:  # noqa: B027  # nothing is a good default
         """Learn from all that was grown what the Improve steps on slices of it need; most agents need nothing.
@@ -112,6 +99,19 @@ class Agent(ABC):
         Raises:
             ValueError: If the data lacks what the algorithm needs.
         """
+
+    @contextmanager
+    def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
+        """Around an Improve step: what comes before its first batch and after its last; most agents do nothing.
+
+        Args:
+            data: Of the Improve step.
+            training: Of the Improve step.
+
+        Raises:
+            ValueError: If the data lacks what the algorithm needs.
+        """
+        yield
 
     def improve(
         self,
@@ -129,10 +129,15 @@ class Agent(ABC):
             log: Called with (metric, value, target tokens so far).
 
         Raises:
-            ValueError: If the slice is empty.
+            ValueError: If the slice is empty, or lacks what the algorithm needs.
             FloatingPointError: If the loss stops being finite; the best weights so far are back in place.
         """
-        return fit(self, data, config, None if evaluate is None else partial(evaluate, self.policy), log)
+        with self.improving(data, config):
+            return self.train(data, config, None if evaluate is None else partial(evaluate, self.policy), log)
+
+    @abstractmethod
+    def train(self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None) -> ImproveReport:
+        """What :meth:`improve` does between the two halves of :meth:`improving`."""
 
     def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
         """The policy's likeliest translations; see :meth:`Seq2SeqPolicy.translate`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from agents.agent import AgentConfig
 from agents.losses import value_loss, weighted_nll
+from agents.ranges import above_zero
 from agents.returns import lambda_returns
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import TokenBatch
@@ -31,9 +31,7 @@ class AWRConfig(ValueConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("beta", "max_weight"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+        above_zero(self, "beta", "max_weight")
 
 
 class AWRLoss(NamedTuple):

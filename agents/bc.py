@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from agents.agent import Agent
+from agents.loss_agent import LossAgent
 from agents.losses import sequence_log_prob, weighted_nll
 from buffers import TokenBatch
 
@@ -21,7 +21,7 @@ class BCLoss(NamedTuple):
     """float32 [], mean over the batch of ``log pi(y | x)``, nats; without gradient."""
 
 
-class BC(Agent):
+class BC(LossAgent):
     """Behaviour cloning on the whole batch, whatever its rewards.
 
     ``L(theta) = -1/M sum_(x,y) sum_t log pi_theta(y_t | x, y_<t)``

@@ -16,6 +16,7 @@ from agents.agent import AgentConfig
 from agents.behaviour import check_log_probs, log_ratio
 from agents.losses import categorical_kl, temperature_loss, upper_half, value_loss, vmpo_weights, weighted_nll
 from agents.policy import Seq2SeqPolicy
+from agents.ranges import above_zero, zero_or_more
 from agents.returns import vtrace
 from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value import ValueNetwork
@@ -50,11 +51,17 @@ class BVMPOConfig(ValueConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("rho_bar", "eta", "epsilon_eta", "eta_rate", "prior_first", "prior_last", "behaviour_temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
-        if not 0 <= self.c_bar < math.inf:
-            raise ValueError(f"c_bar is {self.c_bar}; give 0 or more")
+        above_zero(
+            self,
+            "rho_bar",
+            "eta",
+            "epsilon_eta",
+            "eta_rate",
+            "prior_first",
+            "prior_last",
+            "behaviour_temperature",
+        )
+        zero_or_more(self, "c_bar")
 
 
 class BVMPOLoss(NamedTuple):

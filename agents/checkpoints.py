@@ -57,6 +57,8 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int]:
             raise FileNotFoundError(f"no {name} in {str(folder)!r}; name a folder that a policy was saved to")
     from transformers import AutoModelForSeq2SeqLM
 
+    import agents.action_values  # noqa: F401  # makes its architecture known
+
     generation = json.loads((folder / "generation_config.json").read_text())
     with _quiet():
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(

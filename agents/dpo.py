@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -12,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import Agent, AgentConfig
+from agents.agent import AgentConfig
 from agents.behaviour import check_scored
+from agents.loss_agent import LossAgent
 from agents.losses import preference_loss, sequence_log_prob
+from agents.ranges import above_zero, zero_or_more
 from buffers import Slice, TokenBatch
 
 
@@ -35,11 +36,8 @@ class DPOConfig(AgentConfig):
     worse one's (arXiv 2404.19733); 0 is plain DPO."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.beta < math.inf:
-            raise ValueError(f"beta is {self.beta}; give a number above 0")
-        for name in ("margin", "nll"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
+        above_zero(self, "beta")
+        zero_or_more(self, "margin", "nll")
 
 
 class DPOLoss(NamedTuple):
@@ -53,7 +51,7 @@ class DPOLoss(NamedTuple):
     """Share of pairs that the policy orders rightly, relative to the reference policy."""
 
 
-class DPO(Agent):
+class DPO(LossAgent):
     """Direct preference optimisation, with pairs made from rewards.
 
     ``L(theta) = -E log sigmoid(beta (r(y_w) - r(y_l))) - nll/M sum log pi(y_w|x)``, ``r(y) = log pi(y|x)/pi_0(y|x)``

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, get_args
 
@@ -12,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import Agent, AgentConfig
+from agents.agent import AgentConfig
 from agents.behaviour import check_scored
+from agents.loss_agent import LossAgent
 from agents.losses import future_sums, weighted_nll
 from agents.policy import Seq2SeqPolicy
 from agents.teacher_forcing import padded
-from agents.training import ImproveReport
 from agents.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
 
@@ -74,7 +75,7 @@ class GOLDLoss(NamedTuple):
     """Mean of ``Q_t - b``."""
 
 
-class GOLD(Agent):
+class GOLD(LossAgent):
     """Generation by off-policy learning from demonstrations.
 
     ``L(theta) = -1/M sum_(x,y) sum_t max(pi(a_t|s_t), u) (Q_t - b) log pi_theta(a_t|s_t)``, the weight without gradient
@@ -94,26 +95,21 @@ class GOLD(Agent):
 
     def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
         super().__init__(policy, config)
-        self._known: _TokenValues | None = None
-        self._improving = False
+        self._kept: _TokenValues | None = None
+        self._known: _TokenValues | None = None  # what is kept, while an Improve step on it runs
 
-    def improve(
-        self,
-        data: Slice,
-        config: TrainingConfig,
-        evaluate: Callable[[Seq2SeqPolicy], float] | None = None,
-        log: Callable[[str, float, int], None] | None = None,
-    ) -> ImproveReport:
-        """As every agent's; what the MLE model says of a trajectory is kept for later epochs and Improve steps."""
+    @contextmanager
+    def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
+        """What the MLE model says of a trajectory is kept for later epochs and Improve steps."""
         if self.config.reward == "sequence":
             check_scored(self.name, data)
-        if self._known is None or not self._known.data.shares_storage(data):
-            self._known = _TokenValues(data)
-        self._improving = True
+        if self._kept is None or not self._kept.data.shares_storage(data):
+            self._kept = _TokenValues(data)
+        self._known = self._kept
         try:
-            return super().improve(data, config, evaluate, log)
+            yield
         finally:
-            self._improving = False
+            self._known = None
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> GOLDLoss:
         """The equations above."""
@@ -136,12 +132,12 @@ class GOLD(Agent):
         return future_sums(log_mle if options.reward == "log-probability" else log_mle.exp(), mask, options.k)
 
     def _log_mle(self, batch: TokenBatch) -> Tensor:
-        known = self._known.take(batch) if self._known is not None and self._improving else None
+        known = self._known.take(batch) if self._known else None
         if known is not None:
             return known
         with torch.no_grad():
             log_mle = self.prior.token_log_probs(batch)
-        if self._known is not None and self._improving:
+        if self._known:
             self._known.put(batch, log_mle)
         return log_mle
 

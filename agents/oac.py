@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, get_args
@@ -13,6 +12,7 @@ from torch import Tensor
 from agents.agent import AgentConfig
 from agents.behaviour import check_log_probs, log_ratio
 from agents.losses import value_loss, weighted_nll
+from agents.ranges import above_zero
 from agents.returns import lambda_returns, td_errors
 from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value_agent import ValueAgent, ValueConfig
@@ -45,9 +45,7 @@ class OACConfig(ValueConfig):
             raise ValueError(
                 f"there is no advantage {self.advantage!r}; choose one of {', '.join(get_args(OACAdvantage))}"
             )
-        for name in ("rho_bar", "behaviour_temperature"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
+        above_zero(self, "rho_bar", "behaviour_temperature")
 
 
 class OACLoss(NamedTuple):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,15 +15,10 @@ from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from agents.history import Evaluate, History, ImproveReport, Log
 from agents.precision import supported_precision
 from agents.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
-
-Evaluate = Callable[[], float]
-"""Gives a number that should rise: the policy's mean reward on the validation sources."""
-
-Log = Callable[[str, float, int], None]
-"""Takes a metric's name, its value and the target tokens trained on so far."""
 
 
 class Learner(Protocol):
@@ -39,45 +33,6 @@ class Learner(Protocol):
 
     def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
         """Scalars, the first named ``loss`` and with gradient; ``progress`` is the share of the budget spent."""
-
-
-class HistoryRow(NamedTuple):
-    """What was known at one point of the training."""
-
-    tokens: int
-    """Target tokens trained on so far."""
-    seconds: float
-    """Wall-clock time so far."""
-    loss: float | None
-    """Mean over the steps since the last row; None before the first step."""
-    metrics: dict[str, float]
-    """The agent's other metrics, likewise."""
-    learning_rate: float
-    """Of the last step."""
-    evaluation: float | None
-    """What ``evaluate`` gave; None without it."""
-
-
-@dataclass(frozen=True)
-class ImproveReport:
-    """What one Improve step did."""
-
-    history: tuple[HistoryRow, ...]
-    """One row an evaluation, the first before the first step."""
-    best_evaluation: float | None
-    """Of the weights that were kept; None without an evaluation."""
-    best_tokens: int
-    """Target tokens after which the weights that were kept had been reached."""
-    tokens: int
-    """Target tokens trained on in all."""
-    steps: int
-    """Steps of the optimiser in all."""
-    stopped_early: bool
-    """Whether the evaluation stopped rising before the budget was spent."""
-    seconds: float
-    """Wall-clock time, evaluations included."""
-    evaluation_seconds: float
-    """Wall-clock time of the evaluations."""
 
 
 def fit(
@@ -119,20 +74,11 @@ def fit(
                     break
                 if run.tokens >= config.max_tokens:
                     break
-            if run.tokens > run.history[-1].tokens:
+            if run.tokens > run.history.rows[-1].tokens:
                 run.record()
         finally:
             run.finish()
-    return ImproveReport(
-        history=tuple(run.history),
-        best_evaluation=run.best_evaluation,
-        best_tokens=run.tokens if evaluate is None else run.kept_tokens,
-        tokens=run.tokens,
-        steps=run.steps,
-        stopped_early=run.tokens < config.max_tokens,
-        seconds=time.perf_counter() - run.started,
-        evaluation_seconds=run.evaluation_seconds,
-    )
+    return run.history.report(run.tokens, run.steps, stopped_early=run.tokens < config.max_tokens)
 
 
 def _device(learner: Learner) -> torch.device:
@@ -155,14 +101,10 @@ class _Run:
     evaluate: Evaluate | None
     log: Log | None
     bar: tqdm[Any]
-    history: list[HistoryRow] = field(default_factory=list)
     tokens: int = 0
     steps: int = 0
-    best_evaluation: float | None = None
-    evaluation_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.started = time.perf_counter()
         device = _device(self.learner)
         # The precision is a global of accelerate; each training brings its own.
         AcceleratorState._reset_state(reset_partial_state=True)
@@ -182,14 +124,14 @@ class _Run:
         self.learning_rate = 0.0
         self.sums: dict[str, float] = {}
         self.sums_steps = 0
-        self.stale = 0
-        self._keep()
+        evaluate = None if self.evaluate is None else partial(self._evaluate, self.evaluate)
+        self.history = History(self.learner.networks, evaluate, self.log)
         self._train_mode(True)
 
     @property
     def is_due(self) -> bool:
         """Whether it is time for a row of the history."""
-        return self.tokens - self.history[-1].tokens >= self.config.evaluate_every
+        return self.tokens - self.history.rows[-1].tokens >= self.config.evaluate_every
 
     def step(self, batch: TokenBatch, place: str) -> None:
         """One step of the optimiser."""
@@ -214,74 +156,40 @@ class _Run:
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
         shown = {"loss": float(values["loss"].detach())} | (
-            {} if self.evaluate is None else {"best": self.best_evaluation}
+            {} if self.evaluate is None else {"best": self.history.best_evaluation}
         )
         self.bar.set_postfix(shown, refresh=False)
         self.bar.update(count)
 
     def record(self) -> bool:
         """Add a row to the history, keep the weights if they are the best; False when it is time to stop."""
-        evaluation = None if self.evaluate is None else self._evaluate(self.evaluate)
         means = {name: value / self.sums_steps for name, value in self.sums.items()}
         self.sums, self.sums_steps = {}, 0
-        loss = means.pop("loss", None)
-        seconds = time.perf_counter() - self.started
-        self.history.append(HistoryRow(self.tokens, seconds, loss, means, self.learning_rate, evaluation))
-        self._log(self.history[-1])
-        if evaluation is None:
-            return True
-        if self.best_evaluation is None or evaluation > self.best_evaluation:
-            self.best_evaluation, self.stale = evaluation, 0
-            self._keep()
-        else:
-            self.stale += 1
-        return self.stale < self.config.patience
+        self.history.record(self.tokens, means.pop("loss", None), means, self.learning_rate)
+        return not self.history.is_stale(self.config.patience)
 
     def finish(self) -> None:
         """Put the best weights back, and leave the networks as they are used."""
-        if self.evaluate is not None:
-            self._restore()
+        self.history.finish()
         self._train_mode(False)
         self.optimizer.zero_grad()
 
     def _evaluate(self, evaluate: Evaluate) -> float:
-        started = time.perf_counter()
         self._train_mode(False)
-        evaluation = float(evaluate())
-        self._train_mode(True)
-        self.evaluation_seconds += time.perf_counter() - started
-        if math.isnan(evaluation):
-            raise ValueError(f"evaluate gave NaN after {self.tokens} tokens; it must give a number to compare")
-        return evaluation
-
-    def _log(self, row: HistoryRow) -> None:
-        if self.log is None:
-            return
-        values = {"loss": row.loss, **row.metrics, "learning_rate": row.learning_rate, "evaluation": row.evaluation}
-        for name, value in values.items():
-            if value is not None:
-                self.log(name, value, row.tokens)
+        try:
+            return evaluate()
+        finally:
+            self._train_mode(True)
 
     def _check_finite(self, what: str, value: Tensor, batch: TokenBatch, place: str) -> None:
         if bool(torch.isfinite(value)):
             return
-        self._restore()
+        self.history.restore()
         raise FloatingPointError(
             f"the {what} is {float(value.detach())} at step {self.steps + 1}, {place} ({len(batch)} targets of up to "
-            f"{batch.target.shape[1]} tokens); the weights after {self.kept_tokens} tokens "
+            f"{batch.target.shape[1]} tokens); the weights after {self.history.kept_tokens} tokens "
             "are back in place, lower the learning rate"
         )
-
-    def _keep(self) -> None:
-        self.kept_tokens = self.tokens
-        self.kept = {
-            name: {key: value.detach().clone() for key, value in network.state_dict().items()}
-            for name, network in self.learner.networks.items()
-        }
-
-    def _restore(self) -> None:
-        for name, network in self.learner.networks.items():
-            network.load_state_dict(self.kept[name])
 
     def _train_mode(self, training: bool) -> None:
         for network in self.learner.networks.values():

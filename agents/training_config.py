@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from agents.precision import Precision
+from agents.ranges import above_zero, zero_or_more
 
 ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
 
@@ -45,12 +46,10 @@ class TrainingConfig:
     """Whether to show a progress bar on standard error."""
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a number above 0")
-        for name in ("warmup_tokens", "weight_decay", "seed"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 0 or more")
+        above_zero(
+            self, "learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"
+        )
+        zero_or_more(self, "warmup_tokens", "weight_decay", "seed")
         for name, choices in (("schedule", ScheduleName), ("precision", Precision)):
             good = get_args(choices)
             if getattr(self, name) not in good:

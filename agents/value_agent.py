@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,10 +11,12 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
-from agents.agent import Agent, AgentConfig
+from agents.agent import AgentConfig
 from agents.behaviour import check_scored
+from agents.loss_agent import LossAgent
 from agents.policy import Seq2SeqPolicy
-from agents.training import ImproveReport, fit
+from agents.ranges import above_zero, zero_or_more
+from agents.training import fit
 from agents.training_config import TrainingConfig
 from agents.value import BVE, ValueNetwork
 from agents.value_report import ValueReport, rank_correlations
@@ -39,15 +42,13 @@ class ValueConfig(AgentConfig):
     """lambda of its returns, from 0 (one step) to 1 (Monte Carlo; A.8.4)."""
 
     def __post_init__(self) -> None:
-        if self.value_tokens < 0:
-            raise ValueError(f"value_tokens is {self.value_tokens}; give 0 or more")
-        if not self.value_learning_rate > 0:
-            raise ValueError(f"value_learning_rate is {self.value_learning_rate}; give a number above 0")
+        zero_or_more(self, "value_tokens")
+        above_zero(self, "value_learning_rate")
         if not 0 <= self.td_lambda <= 1:
             raise ValueError(f"td_lambda is {self.td_lambda}; give a number from 0 to 1")
 
 
-class ValueAgent(Agent):
+class ValueAgent(LossAgent):
     """An agent whose loss needs ``V(s_t)``.
 
     Attributes:
@@ -105,18 +106,13 @@ class ValueAgent(Agent):
         self.value_report = ValueReport(rank_correlations(self.value, learned), rank_correlations(self.value, kept))
         print(self.value_report)
 
-    def improve(
-        self,
-        data: Slice,
-        config: TrainingConfig,
-        evaluate: Callable[[Seq2SeqPolicy], float] | None = None,
-        log: Callable[[str, float, int], None] | None = None,
-    ) -> ImproveReport:
-        """As every agent's; where :meth:`prepare` never ran, it runs on ``data`` first."""
+    @contextmanager
+    def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
+        """Where :meth:`prepare` never ran, it runs on ``data``."""
         check_scored(self.name, data)
         if not self._has_value:
-            self.prepare(data, config)
-        return super().improve(data, config, evaluate, log)
+            self.prepare(data, training)
+        yield
 
     def restore(self, folder: str | Path) -> None:
         """See :meth:`Agent.restore`."""

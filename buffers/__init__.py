@@ -33,6 +33,7 @@ from buffers.coverage import Coverage, coverage
 from buffers.filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
 from buffers.grow import GrowReport, Sampler, grow
 from buffers.growing_batch import GrowingBatchBuffer
+from buffers.interop import d3rlpy_module, to_d3rlpy
 from buffers.provenance import Provenance
 from buffers.shard import Shard, ShardError, write_shard
 from buffers.slices import Slice
@@ -57,8 +58,10 @@ __all__ = [
     "TokenBatch",
     "Trajectories",
     "coverage",
+    "d3rlpy_module",
     "grow",
     "make_filter",
     "make_schedule",
+    "to_d3rlpy",
     "write_shard",
 ]

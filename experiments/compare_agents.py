@@ -8,14 +8,12 @@ data is measured. Run again with the same --out to go on where it stopped.
 
 from __future__ import annotations
 
-import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 
 from agents import Agent, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
@@ -23,10 +21,10 @@ from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.comparison_report import write_comparison
 from experiments.evaluation import Evaluator
 from experiments.run_folder import RunFolder
-from experiments.settings import Settings, known_device
+from experiments.script import main
+from experiments.settings import Settings
 from experiments.stages import supervised
-from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks import Task
 
 BASELINE = "supervised"
 """The stage of the policy that all agents start from."""
@@ -35,6 +33,8 @@ BASELINE = "supervised"
 @dataclass(frozen=True)
 class Config(Settings):
     """Options of the comparison."""
+
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "agents", "seeds")
 
     agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's."""
@@ -94,11 +94,11 @@ def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     """Every agent on the same frozen batch."""
     policy = start(config, task, evaluator, run)
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    report = grow(
+    grow_report = grow(
         policy, evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
         candidates=config.candidates, temperature=config.temperature, seed=config.seed,
     )  # fmt: skip
-    print(f"Grow: {report}")
+    print(f"Grow: {grow_report}")
     grown = buffer.select(grow_step=1)
     if not run.has(BASELINE):
         run.finish(BASELINE, measured(policy, policy, evaluator))
@@ -141,16 +141,16 @@ def improve(
 ) -> dict[str, object]:
     """One Improve step, as every agent has it."""
     print(f"  {coverage(grown, data)}")
-    report = agent.improve(data, training, evaluator.validation_reward)
+    trained = agent.improve(data, training, evaluator.validation_reward)
     found = measured(agent.policy, prior, evaluator)
     shown = {name: found[name] for name in ("reward", "oracle", "bleu", "kl")}
     print("  " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if isinstance(value, float)))
     return found | {
-        "tokens": report.tokens,
-        "best_tokens": report.best_tokens,
-        "seconds": report.seconds - report.evaluation_seconds,
+        "tokens": trained.tokens,
+        "best_tokens": trained.best_tokens,
+        "seconds": trained.seconds - trained.evaluation_seconds,
         "network_mib": network_mib(agent),
-        "curve": [[row.tokens, row.evaluation] for row in report.history],
+        "curve": [[row.tokens, row.evaluation] for row in trained.history],
     }
 
 
@@ -188,47 +188,12 @@ def _listed(values: NDArray[np.float32]) -> list[float]:
     return [round(float(value), 5) for value in values]
 
 
-def run_comparison(config: Config) -> None:
-    """The whole comparison, from options to report.
-
-    Raises:
-        ValueError: If an option cannot work.
-        OSError: If a folder holds something else, or cannot be read or written.
-        FloatingPointError: If a loss stops being finite.
-    """
-    started = time.perf_counter()
-    config.check()
-    config = replace(config, device=known_device(config.device))
-    task = load_task(config.task)
-    name = config.scorer or task.default_scorer
-    if name is None:
-        raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
-    scorer = load_scorer(name, device=config.device)
-    settings = {key: value for key, value in asdict(config).items() if key not in ("out", "device", "agents", "seeds")}
-    settings["start"] = str(config.start)
-    settings |= {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
-    run = RunFolder(config.out, settings)
-    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed)
-    try:
-        compare(config, task, evaluator, run)
-    finally:
-        run.spend(time.perf_counter() - started)
-        run.writer.close()
+def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+    """Tables and plots of all trainings."""
     write_comparison(run, BASELINE, [trial.stage for trial in trials(config)], task.split("test").references)
-    print(f"took {time.perf_counter() - started:.0f} s; wrote comparison.md, comparison.json and plots to {config.out}")
+    print(f"wrote comparison.md, comparison.json and plots to {config.out}")
     print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
 
 
-def main() -> None:
-    """Check the options, run, report; exit with 1 and one sentence where something is wrong."""
-    config = tyro.cli(Config, description=__doc__)
-    try:
-        run_comparison(config)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished training")
-
-
 if __name__ == "__main__":
-    main()
+    main(Config, __doc__, compare, report)

@@ -7,22 +7,18 @@ same number of gradient tokens on the original data alone. Run again with the sa
 
 from __future__ import annotations
 
-import sys
-import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import tyro
 
 from agents import Agent, Seq2SeqPolicy, check_options, make_agent
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.evaluation import Evaluator
 from experiments.report import write_report
 from experiments.run_folder import RunFolder
-from experiments.settings import Settings, known_device
+from experiments.script import main
+from experiments.settings import Settings
 from experiments.stages import finish, original_data, supervised, train
-from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,11 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
     agent = make_agent(config.agent, supervised(config, task, evaluator, run), **config.agent_options)
     for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
-        report = grow(
+        grow_report = grow(
             agent.policy, evaluator.scorer, task, buffer, grow_step=g, num_sources=config.sources,
             candidates=config.candidates, temperature=config.temperature, seed=config.seed,
         )  # fmt: skip
-        print(f"Grow {g}: {report}")
+        print(f"Grow {g}: {grow_report}")
         grown = buffer.select(grow_step=g)
         if not run.has(f"g{g}i1"):
             agent.prepare(grown, config.improve_at(1))
@@ -106,46 +102,12 @@ def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     finish(evaluator, run, stage, agent, train(agent, original_data(task), training, evaluator, run, stage))
 
 
-def run_experiment(config: Config) -> None:
-    """The whole run, from options to report.
-
-    Raises:
-        ValueError: If an option cannot work.
-        OSError: If the folder holds something else, or cannot be written.
-        FloatingPointError: If a loss stops being finite.
-    """
-    started = time.perf_counter()
-    config.check()
-    config = replace(config, device=known_device(config.device))
-    task = load_task(config.task)
-    name = config.scorer or task.default_scorer
-    if name is None:
-        raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
-    scorer = load_scorer(name, device=config.device)
-    settings = {key: value for key, value in asdict(config).items() if key not in ("out", "device")}
-    settings |= {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
-    run = RunFolder(config.out, settings)
-    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed)
-    try:
-        growing_batch(config, task, evaluator, run)
-    finally:
-        run.spend(time.perf_counter() - started)
-        run.writer.close()
+def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+    """Tables, plots and examples of all stages."""
     write_report(run, evaluator, config.device)
-    print(f"took {time.perf_counter() - started:.0f} s; wrote results, plots, checkpoints and buffer to {config.out}")
+    print(f"wrote results, plots, checkpoints and buffer to {config.out}")
     print(f"next: read {config.out / 'results.md'}; watch the curves with: tensorboard --logdir {config.out}")
 
 
-def main() -> None:
-    """Check the options, run, report; exit with 1 and one sentence where something is wrong."""
-    config = tyro.cli(Config, description=__doc__)
-    try:
-        run_experiment(config)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
-
-
 if __name__ == "__main__":
-    main()
+    main(Config, __doc__, growing_batch, report)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 
@@ -20,6 +22,9 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
 @dataclass(frozen=True)
 class Settings:
     """Options of a run on one task with one scorer."""
+
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device")
+    """Options that may change when a run goes on."""
 
     task: str = "phrasebook-de-en"
     """Task to translate."""
@@ -69,6 +74,14 @@ class Settings:
     """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
     device: str = "auto"
     """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+
+    out: Path = Path("runs")
+    """Folder for all that the run leaves."""
+
+    def recorded(self) -> dict[str, Any]:
+        """What determines the results, as JSON can hold it."""
+        options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.

@@ -42,8 +42,8 @@ def test_what_gold_keeps_is_what_it_would_ask(policy: Seq2SeqPolicy, grown: Slic
     agent.improve(grown, replace(quick, max_tokens=3 * grown.num_tokens, learning_rate=1e-3))
     batch = next(grown.batches(100, seed=5))
     fresh = agent.q(batch)
-    agent._improving = True
-    torch.testing.assert_close(agent.q(batch), fresh, rtol=0, atol=1e-5)
+    with agent.improving(grown, quick):
+        torch.testing.assert_close(agent.q(batch), fresh, rtol=0, atol=1e-5)
 
 
 def test_gold_by_hand(policy: Seq2SeqPolicy, grown: Slice) -> None:

@@ -19,7 +19,20 @@ import numpy as np
 import pytest
 import torch
 
-from agents import AGENTS, BC, BVE, Agent, PolicyConfig, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit, make_agent
+from agents import (
+    AGENTS,
+    BC,
+    BVE,
+    DPO,
+    Agent,
+    DPOConfig,
+    PolicyConfig,
+    Seq2SeqPolicy,
+    TrainingConfig,
+    ValueNetwork,
+    fit,
+    make_agent,
+)
 from buffers import Slice, Threshold, Trajectories
 from seq2seq_env.tasks.task import Task
 
@@ -191,7 +204,7 @@ def test_gold_seeks_what_the_supervised_model_finds_likely(tiny_task: Task, beha
 
 def test_dpo_prefers_the_best_to_the_worst(behaviour: Seq2SeqPolicy, data: Slice) -> None:
     beta = 0.5
-    agent = make_agent("dpo", behaviour.clone(), beta=beta, nll=0.0)
+    agent = DPO(behaviour.clone(), DPOConfig(beta=beta, nll=0.0))  # "dpo"
     agent.improve(data, replace(TRAINING, max_tokens=1_000))
     before, after = probabilities(behaviour), probabilities(agent.policy)
     assert after["ot"] / after["oo"] > 2 * before["ot"] / before["oo"]

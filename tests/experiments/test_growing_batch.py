@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer
 from experiments.evaluation import Evaluator
-from experiments.growing_batch import Config, growing_batch, run_experiment
+from experiments.growing_batch import Config, growing_batch, report
 from experiments.report import summary, write_report
 from experiments.run_folder import RunFolder
+from experiments.script import execute
 from seq2seq_env.tasks import Task
 
 TRAINING = TrainingConfig(
@@ -162,7 +163,7 @@ def test_summary_by_hand() -> None:
 )
 def test_bad_options_are_refused_before_anything_is_made(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises((ValueError, OSError), match=re.escape(message)):
-        run_experiment(replace(Config(out=tmp_path / "run", device="cpu"), **options))
+        execute(replace(Config(out=tmp_path / "run", device="cpu"), **options), growing_batch, report)
     assert not (tmp_path / "run").exists()
 
 

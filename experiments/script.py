@@ -1,0 +1,62 @@
+"""What every run does around its own work: options, task, scorer, folder, time spent, and errors in one sentence."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import tyro
+
+from experiments.evaluation import Evaluator
+from experiments.run_folder import RunFolder
+from experiments.settings import Settings, known_device
+from seq2seq_env.scorers import load_scorer
+from seq2seq_env.tasks import Task, load_task
+
+C = TypeVar("C", bound=Settings)
+
+Work = Callable[[C, Task, Evaluator, RunFolder], None]
+"""A run's own part."""
+
+
+def execute(config: C, work: Work[C], report: Work[C]) -> None:
+    """A whole run: what takes time, then what is made of its results.
+
+    Raises:
+        ValueError: If an option cannot work.
+        TypeError: If an agent's option is no number where one is wanted.
+        OSError: If the folder holds something else, or cannot be written.
+        FloatingPointError: If a loss stops being finite.
+    """
+    started = time.perf_counter()
+    config.check()
+    config = replace(config, device=known_device(config.device))
+    task = load_task(config.task)
+    name = config.scorer or task.default_scorer
+    if name is None:
+        raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
+    scorer = load_scorer(name, device=config.device)
+    fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
+    run = RunFolder(config.out, config.recorded() | fingerprints)
+    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed)
+    try:
+        work(config, task, evaluator, run)
+    finally:
+        run.spend(time.perf_counter() - started)
+        run.writer.close()
+    report(config, task, evaluator, run)
+    print(f"took {time.perf_counter() - started:.0f} s")
+
+
+def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:
+    """The run that the command line asks for; exit with 1 and one sentence where something is wrong."""
+    config = tyro.cli(kind, description=description)
+    try:
+        execute(config, work, report)
+    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
