@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.agent import AgentConfig
 from agents.behaviour import check_log_probs, log_ratio
 from agents.losses import value_loss, weighted_nll
-from agents.ranges import above_zero
+from agents.ranges import above_zero, zero_or_more
 from agents.returns import lambda_returns, td_errors
 from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value_agent import ValueAgent, ValueConfig
@@ -38,6 +38,9 @@ class OACConfig(ValueConfig):
     """Bound of the importance weight."""
     behaviour_temperature: float = 0.8
     """Temperature that the data was sampled at, and so the policy's in pi / mu."""
+    value_weight: float = 0.0
+    """Of the value's regression on an Improve step's data. At 0 the value stays the behaviour's, learned before from
+    all that was grown; a filtered slice would teach it the slice's own mean, and the advantages would vanish."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,13 +49,14 @@ class OACConfig(ValueConfig):
                 f"there is no advantage {self.advantage!r}; choose one of {', '.join(get_args(OACAdvantage))}"
             )
         above_zero(self, "rho_bar", "behaviour_temperature")
+        zero_or_more(self, "value_weight")
 
 
 class OACLoss(NamedTuple):
     """What :meth:`OAC.loss` returns, each float32 []."""
 
     loss: Tensor
-    """Policy loss and value loss."""
+    """Policy loss and weighted value loss."""
     policy_loss: Tensor
     """Of a target token."""
     value_loss: Tensor
@@ -68,6 +72,7 @@ class OAC(ValueAgent):
 
     ``L(phi) = 1/M sum_(x,y) sum_t (G_t - V_phi(s_t))^2``, ``A_t = G_t - V(s_t)``, ``G_t`` the return.
 
+    V is the behaviour's: L(phi) is trained before, on all that was grown, and in an Improve step only where asked for.
     Weight and advantage get no gradient; there is no v-trace. Mathieu et al. 2021 ("StarCraft II Unplugged"); Gulcehre
     et al. 2023, arXiv 2308.08998, A.8.3.
     """
@@ -76,6 +81,12 @@ class OAC(ValueAgent):
     filters: ClassVar[bool] = True
     Config: ClassVar[type[AgentConfig]] = OACConfig
     config: OACConfig
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Policy, and value network where it is trained."""
+        networks = super().networks
+        return networks if self.config.value_weight else {"policy": networks["policy"]}
 
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
         """One epoch; where the loss has an importance weight, with the behaviour's log-probabilities."""
@@ -88,7 +99,8 @@ class OAC(ValueAgent):
         log_pi = self.policy.token_distributions(batch)  # [L,V]
         log_prob = padded(chosen_log_probs(log_pi, batch.target[mask]), mask)  # [B,T]
 
-        value = self.value(batch)  # [B,T]
+        with torch.set_grad_enabled(options.value_weight > 0):
+            value = self.value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, mask, options.td_lambda)  # [B,T]
         if options.advantage == "return":
             advantage = lambda_returns(value, batch.reward, mask, 1.0) - value.detach()  # [B,T]
@@ -101,7 +113,7 @@ class OAC(ValueAgent):
         policy_loss = weighted_nll(log_prob, weight * advantage, mask)
         regression = value_loss(value, target, mask)
         return OACLoss(
-            loss=policy_loss + regression,
+            loss=policy_loss + options.value_weight * regression,
             policy_loss=policy_loss.detach(),
             value_loss=regression.detach(),
             advantage=advantage[mask].mean(),

@@ -9,14 +9,14 @@ data is measured. Run again with the same --out to go on where it stopped.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import Agent, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
+from agents import AGENTS, Agent, Seq2SeqPolicy, TrainingConfig, ValueAgent, agent_class, check_options, make_agent
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.comparison_report import write_comparison
 from experiments.evaluation import Evaluator
@@ -29,21 +29,28 @@ from seq2seq_env.tasks import Task
 BASELINE = "supervised"
 """The stage of the policy that all agents start from."""
 
+MOST_SEEDS = 1_000
+"""Of an agent, in one folder."""
+
 
 @dataclass(frozen=True)
 class Config(Settings):
     """Options of the comparison."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "agents", "seeds")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "agents", "seeds", "runs")
 
     agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's."""
     seeds: int = 3
-    """Trainings of each, which differ in the order of batches and the dropout."""
+    """Trainings of each, 1 to 1000, which differ in the order of batches and the dropout."""
     improve_steps: int = 1
     """Improve steps, at least 1."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
+    options: dict[str, int | float | str] = field(default_factory=dict)
+    """Agents' options, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
+    runs: tuple[Path, ...] = ()
+    """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
     start: Path | None = None
     """Folder of a growing_batch.py run whose supervised policy is taken; by default one is trained."""
     out: Path = Path("runs/compare_agents")
@@ -54,15 +61,29 @@ class Config(Settings):
 
         Raises:
             ValueError: If a number is out of range or a name unknown.
+            TypeError: If an agent's option is no number where one is wanted.
+            FileNotFoundError: If one of ``runs`` is not finished.
         """
         super().check()
-        if self.seeds < 1:
-            raise ValueError(f"seeds is {self.seeds}; give at least 1")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ValueError(f"seeds is {self.seeds}; give 1 to {MOST_SEEDS}")
         if not self.agents:
             raise ValueError("agents is empty; name at least one")
         for name in self.agents:
-            agent_class(name)
+            check_options(name, self.options_of(name))
+        for option in self.options:
+            if option.partition(".")[0] not in AGENTS:
+                raise ValueError(f"option {option!r} names no agent; write it as bvmpo.eta")
+        for run in self.runs:
+            if not (run / "results.json").is_file():
+                raise FileNotFoundError(f"no results.json in {str(run)!r}; name finished runs of growing_batch.py")
         self.schedules(1)
+
+    def options_of(self, agent: str) -> dict[str, int | float | str]:
+        """One agent's own."""
+        return {
+            name.partition(".")[2]: value for name, value in self.options.items() if name.partition(".")[0] == agent
+        }
 
 
 class Trial(NamedTuple):
@@ -123,7 +144,7 @@ def train(
     config: Config, trial: Trial, policy: Seq2SeqPolicy, grown: Slice, schedule: list[Filter], evaluator: Evaluator
 ) -> dict[str, object]:
     """All Improve steps of one trial, and what came of each."""
-    agent = make_agent(trial.agent, policy.clone())
+    agent = make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
     started = time.perf_counter()
     agent.prepare(grown, config.improve_at(1, trial.seed))
     prepared = time.perf_counter() - started
@@ -133,7 +154,14 @@ def train(
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i, trial.seed), patience=config.improve.max_tokens)
         steps.append(improve(agent, data, grown, training, policy, evaluator))
-    return {"agent": trial.agent, "data": trial.data, "seed": trial.seed, "prepare_seconds": prepared, "steps": steps}
+    return {
+        "agent": trial.agent,
+        "data": trial.data,
+        "seed": trial.seed,
+        "prepare_seconds": prepared,
+        "value_report": asdict(agent.value_report) if isinstance(agent, ValueAgent) and agent.value_report else None,
+        "steps": steps,
+    }
 
 
 def improve(
@@ -190,7 +218,9 @@ def _listed(values: NDArray[np.float32]) -> list[float]:
 
 def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     """Tables and plots of all trainings."""
-    write_comparison(run, BASELINE, [trial.stage for trial in trials(config)], task.split("test").references)
+    everything = replace(config, agents=tuple(AGENTS), seeds=MOST_SEEDS)
+    stages = [trial.stage for trial in trials(everything) if run.has(trial.stage)]
+    write_comparison(run, BASELINE, stages, task.split("test").references, config.runs)
     print(f"wrote comparison.md, comparison.json and plots to {config.out}")
     print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest
 
-from experiments.comparison import Interval, holm, interval, paired_p, stack
+from experiments.claims import beats_supervised, best_loss, claims_table, order_by_quality, second_grow, value_rank
+from experiments.comparison import holm, interval, paired_p, stack
 from experiments.run_folder import RunFolder, write_json
 
 REFERENCE = "filtered-bc"
@@ -54,10 +56,21 @@ class Entry:
         return float(np.std([step[key] for step in self.steps], ddof=1)) if len(self.steps) > 1 else 0.0
 
 
-def write_comparison(run: RunFolder, baseline: str, stages: Sequence[str], references: Sequence[str]) -> None:
-    """Gather every finished training into the report."""
+def write_comparison(
+    run: RunFolder, baseline: str, stages: Sequence[str], references: Sequence[str], runs: Sequence[Path] = ()
+) -> None:
+    """Gather every finished training into the report.
+
+    Args:
+        run: Its folder.
+        baseline: The supervised policy's stage.
+        stages: The trainings'.
+        references: Of the test sources.
+        runs: Folders of growing_batch.py that tell what a second Grow step adds.
+    """
     base = run.result(baseline)
-    entries = _entries([run.result(stage) for stage in stages])
+    results = [run.result(stage) for stage in stages]
+    entries = _entries(results)
     rows = {entry.name: _row(entry, base) for entry in entries}
     for key in ("reward", "oracle"):
         corrected = holm({name: row[f"{key}_p"] for name, row in rows.items() if row.get(f"{key}_p") is not None})
@@ -67,10 +80,18 @@ def write_comparison(run: RunFolder, baseline: str, stages: Sequence[str], refer
     bleu = _paired_bleu(entries, base, references)
     for name, found in bleu.items():
         rows[name] |= found
-    write_json(
-        run.path / "comparison.json",
-        {"config": run.config, "baseline": _brief(base), "agents": rows, "same_data": same_data, **run.result("usage")},
-    )
+    reports = [result["value_report"] for result in results if result["value_report"]]
+    claims = [
+        second_grow(runs), beats_supervised(rows), best_loss(same_data), *order_by_quality(rows), value_rank(reports)
+    ]  # fmt: skip
+    summary = {
+        "config": run.config,
+        "baseline": _brief(base),
+        "agents": rows,
+        "same_data": same_data,
+        "claims": [claim._asdict() for claim in claims],
+    }
+    write_json(run.path / "comparison.json", summary | run.result("usage"))
     plots = {
         "bars.png": _bars(rows, base),
         "reward_oracle.png": _scatter(entries, base),
@@ -78,15 +99,19 @@ def write_comparison(run: RunFolder, baseline: str, stages: Sequence[str], refer
     }
     for file, figure in plots.items():
         figure.savefig(run.path / file, dpi=110, bbox_inches="tight")
-    seeds = max(len(entry.steps) for entry in entries)
+    seeds = [len(entry.steps) for entry in entries]
+    counts = str(seeds[0]) if len(set(seeds)) == 1 else f"{min(seeds)} to {max(seeds)}"
     parts = [
         f"# Offline-RL agents on {run.config['task']}",
-        f"{seeds} seeds, {base['sources']} test sources. Means with 95 % bootstrap intervals over seeds and sources; p "
-        "against the supervised policy: Wilcoxon signed-rank over sources, corrected by Holm.",
+        f"{counts} seeds, {base['sources']} test sources. Means with 95 % bootstrap intervals over seeds and sources; "
+        "p against the supervised policy: Wilcoxon signed-rank over sources, corrected by Holm.",
         _agent_table(rows, base),
         "## What the algorithm adds to the data",
         f"Each agent on exactly the slice that `{REFERENCE}` sees, less `{REFERENCE}`: mean difference over sources.",
         _same_data_table(same_data),
+        "## Claims of the paper",
+        'Verdicts by 95 % intervals; "open" where one includes 0.',
+        claims_table(claims),
         "## Cost",
         _cost_table(rows),
         "## Plots",
@@ -187,7 +212,7 @@ def _agent_table(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) ->
     for name, row in rows.items():
         cells = [name]
         for key in ("reward", "oracle"):
-            cells += [str(row[key]), _signed(row[f"{key}_gain"]), _p(row[f"{key}_p"])] if key in row else ["-"] * 3
+            cells += [str(row[key]), f"{row[f'{key}_gain']:+.3f}", _p(row[f"{key}_p"])] if key in row else ["-"] * 3
         cells += [f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({_p(row[f'{key}_p'])})" for key in ("bleu", "chrf")]
         cells += [f"{row['kl']:.2f}", f"{row['length_ratio']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
@@ -199,7 +224,7 @@ def _same_data_table(found: Mapping[str, dict[str, Any]]) -> str:
     for name, row in found.items():
         cells = [name]
         for key in ("reward", "oracle"):
-            cells += [_signed(row[key]), _p(row[f"{key}_p"])] if key in row else ["-"] * 2
+            cells += [f"{row[key]:+.3f}", _p(row[f"{key}_p"])] if key in row else ["-"] * 2
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -214,10 +239,6 @@ def _cost_table(rows: Mapping[str, dict[str, Any]]) -> str:
             f"| {name} | {speed[name]:.1f} | {ratio} | {row['prepare_seconds']:.1f} | {row['network_mib']:.0f} |"
         )
     return "\n".join(lines)
-
-
-def _signed(found: Interval) -> str:
-    return f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 def _p(p: float) -> str:

@@ -50,6 +50,9 @@ TRAINING = TrainingConfig(
     progress=False,
 )
 
+# d3rlpy draws transitions with replacement, so that expectations over the data need many steps.
+TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=128, max_tokens=64_000, evaluate_every=64_000)
+
 VALUE = {"value_tokens": 30_000, "value_learning_rate": 5e-3}
 
 
@@ -200,6 +203,28 @@ def test_gold_seeks_what_the_supervised_model_finds_likely(tiny_task: Task, beha
     assert probabilities(policy)["ot"] == pytest.approx(0.5, abs=0.05)
     agent = improved("gold", policy, data, u=0.0, baseline=-2.0)
     assert probabilities(agent.policy)["ot"] > 0.8  # the mode, above its share of the data
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("d3rlpy-bcq", {"target_update_interval": 10}),
+        ("d3rlpy-cql", {"target_update_interval": 10, "alpha": 0.05}),
+    ],
+)
+def test_q_learning_finds_the_best_sequence(
+    behaviour: Seq2SeqPolicy, data: Slice, name: str, options: dict[str, object]
+) -> None:
+    agent = make_agent(name, behaviour.clone(), **options)
+    agent.improve(data, TRANSITIONS)
+    assert agent.translate(["eins"]) == ["one two"]
+
+
+def test_d3rlpy_clones_the_behaviour(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = make_agent("d3rlpy-bc", behaviour.clone())
+    agent.improve(data.select(Threshold(0.3)), TRANSITIONS)
+    found = probabilities(agent.policy)
+    assert found == pytest.approx({"oo": 0.0, "ot": 1 / 3, "to": 1 / 3, "tt": 1 / 3}, abs=0.05)
 
 
 def test_dpo_prefers_the_best_to_the_worst(behaviour: Seq2SeqPolicy, data: Slice) -> None:

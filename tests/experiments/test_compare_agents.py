@@ -65,6 +65,7 @@ def test_a_comparison_leaves_tables_and_plots_and_resumes(tiny_task: Task, fake_
         if all(text == base for text in texts):
             assert results["agents"][trial]["bleu_p"] == 1.0
     assert list(results["same_data"]) == ["dpo (filtered data)"]
+    assert [claim["number"] for claim in results["claims"]] == ["2", "3", "4", "7", "7", "10"]
     assert {"bars.png", "reward_oracle.png", "curves.png", "comparison.md"} <= {p.name for p in run.path.iterdir()}
 
     (run.path / "stages" / f"{stages[-1]}.json").unlink()
@@ -124,6 +125,9 @@ def test_bad_options_are_refused() -> None:
         (replace(CONFIG, agents=()), "agents is empty"),
         (replace(CONFIG, agents=("dqn",)), "no agent 'dqn'"),
         (replace(CONFIG, filter_values=(10.0, 20.0)), "filter_values has 2 values"),
+        (replace(CONFIG, options={"dpo.eta": 1.0}), "agent 'dpo' has no option 'eta'"),
+        (replace(CONFIG, options={"eta": 1.0}), "option 'eta' names no agent"),
+        (replace(CONFIG, runs=(Path("nowhere"),)), "no results.json in 'nowhere'"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises((ValueError, OSError), match=message):
             config.check()
