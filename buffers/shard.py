@@ -95,10 +95,21 @@ class Shard:
         Raises:
             ShardError: If the file is not what was written.
         """
-        content = self.path.read_bytes()
-        if content[:HEADER_BYTES] != _header(content[HEADER_BYTES:]):
-            raise _damaged(self.path, "its contents do not have the sha256 that its header records")
-        self.read()
+        verify_file(self.path)
+
+
+def verify_file(path: str | Path) -> None:
+    """Compare every byte of a file with its checksum before HDF5 reads any, then validate the contents.
+
+    Raises:
+        ShardError: If the file is not what was written, or foreign.
+        OSError: If it cannot be read.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+    if content.startswith(MAGIC) and content[:HEADER_BYTES] != _header(content[HEADER_BYTES:]):
+        raise _damaged(path, "its contents do not have the sha256 that its header records")
+    Shard.open(path).read()
 
 
 def write_shard(path: str | Path, trajectories: Trajectories, provenance: Provenance) -> None:

@@ -15,6 +15,8 @@ from agents import Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.action_values import ActionHead, with_action_head
 from agents.d3rlpy_encoder import PrefixEncoder, TokenScheduleFactory
 from buffers import Slice, to_d3rlpy
+from seq2seq_env.env import Seq2SeqTranslateEnv
+from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
 LENGTHS = {"max_source_length": 12, "max_target_length": 12}
@@ -83,7 +85,12 @@ def test_the_learning_rate_is_that_of_our_schedule() -> None:
 
 @pytest.mark.parametrize("name", ["d3rlpy-bc", "d3rlpy-cql", "d3rlpy-bcq"])
 def test_d3rlpy_learns_from_the_better_half(
-    name: str, trained: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig
+    name: str,
+    trained: Seq2SeqPolicy,
+    grown: Slice,
+    quick: TrainingConfig,
+    tiny_task: Task,
+    fake_scorer: Scorer,
 ) -> None:
     upper = grown.where(grown.rewards > 0.5)
     sources, targets = [], []
@@ -109,7 +116,13 @@ def test_d3rlpy_learns_from_the_better_half(
     else:
         assert likelihood() > before + 0.1
     assert [row.tokens for row in report.history] == [0, 992, 1984]
-    assert agent.translate(["eins"])[0]
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer)
+    observation, info = env.reset(options={"source_index": 4})
+    done = False
+    while not done:
+        observation, _, terminated, truncated, info = env.step(np.int64(agent.act(observation)))
+        done = terminated or truncated
+    assert [info["hypothesis"]] == agent.translate([info["source"]])
 
 
 def test_the_best_weights_are_kept(trained: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
