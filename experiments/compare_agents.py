@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from agents import AGENTS, Agent, Seq2SeqPolicy, TrainingConfig, ValueAgent, agent_class, check_options, make_agent
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
@@ -207,9 +208,15 @@ def measured(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) 
 
 def network_mib(agent: Agent) -> float:
     """Memory of what is trained, with gradients and AdamW's two moments, and of what is only read, MiB."""
-    trained = sum(p.numel() * p.element_size() for n in agent.networks.values() for p in n.parameters())
-    read = sum(p.numel() * p.element_size() for p in agent.prior.model.parameters()) if "prior" in agent.parts else 0
-    return (4 * trained + read) / 2**20
+    trained = list(agent.networks.values())
+    parts = [getattr(agent, part) for part in agent.parts]
+    held = [part.model if isinstance(part, Seq2SeqPolicy) else part for part in parts]
+    read = [module for module in held if not any(module is network for network in trained)]
+    return (4 * sum(map(_bytes, trained)) + sum(map(_bytes, read))) / 2**20
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
 
 
 def _listed(values: NDArray[np.float32]) -> list[float]:
