@@ -56,10 +56,10 @@ def scored_batch(extra: int = 0) -> TokenBatch:
     )
 
 
-def make(name: str, policy: Seq2SeqPolicy) -> Agent:
+def make(name: str, policy: Seq2SeqPolicy, **options: object) -> Agent:
     """An agent whose value network, if it has one, is trained for a moment."""
     known = {field.name for field in fields(agent_class(name).Config)}
-    return make_agent(name, policy, **({"value_tokens": 200} if "value_tokens" in known else {}))
+    return make_agent(name, policy, **options | ({"value_tokens": 200} if "value_tokens" in known else {}))
 
 
 @pytest.fixture(params=NAMES)
@@ -81,12 +81,16 @@ def test_the_loss_is_a_named_scalar_with_gradient(loss_agent: LossAgent) -> None
     assert [name for name, value in values.items() if value.requires_grad] == ["loss"]
 
 
-def test_updates_lower_the_loss_on_a_fixed_batch(loss_agent: LossAgent) -> None:
-    parameters = [p for network in loss_agent.networks.values() for p in network.parameters() if p.requires_grad]
+@pytest.mark.parametrize("name", WITH_A_LOSS)
+def test_updates_lower_the_loss_on_a_fixed_batch(name: str, policy: Seq2SeqPolicy) -> None:
+    # A weight pi / mu without gradient rises with the policy, and the value of the loss with it.
+    agent = make(name, policy, **({"importance_weight": False} if name == "oac" else {}))
+    assert isinstance(agent, LossAgent)
+    parameters = [p for network in agent.networks.values() for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
     losses = []
     for _ in range(10):
-        loss: torch.Tensor = loss_agent.loss(scored_batch())[0]
+        loss: torch.Tensor = agent.loss(scored_batch())[0]
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
