@@ -96,22 +96,26 @@ def with_action_head(model: Any, q_temperature: float, action_flexibility: float
     with torch.random.fork_rng():
         found = ActionValueMarian(config)
     found.model.load_state_dict(model.model.state_dict())
-    old, head = model.lm_head, found.lm_head
-    with torch.no_grad():
-        preference = head.scores if head.imitator is None else head.imitator
-        if isinstance(old, ActionHead):
-            preference.load_state_dict((old.imitator or old.scores).state_dict())
-        else:
-            preference.weight.copy_(old.weight)
-            preference.bias.copy_(model.final_logits_bias[0])
-        if head.imitator is not None:
-            values = old.scores.state_dict() if isinstance(old, ActionHead) and old.imitator is not None else None
-            if values is None:
-                head.scores.weight.zero_()
-                head.scores.bias.zero_()
-            else:
-                head.scores.load_state_dict(values)
+    _start_head(found.lm_head, model)
     return found.to(model.device)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def _start_head(head: ActionHead, model: Any) -> None:
+    old = model.lm_head
+    if isinstance(old, ActionHead) and (old.imitator is None) == (head.imitator is None):
+        head.load_state_dict(old.state_dict())
+        return
+    preference = head.scores
+    if head.imitator is not None:
+        preference = head.imitator
+        head.scores.weight.zero_()
+        head.scores.bias.zero_()
+    if isinstance(old, ActionHead):
+        preference.load_state_dict((old.scores if old.imitator is None else old.imitator).state_dict())
+    else:
+        preference.weight.copy_(old.weight)
+        preference.bias.copy_(model.final_logits_bias[0])
 
 
 class ActionValueBody(MarianModel):  # type: ignore[no-untyped-call]

@@ -95,7 +95,8 @@ class D3rlpyAgent(Agent):
     """An algorithm of d3rlpy that starts from the policy's weights and trains on the slice as a d3rlpy data set.
 
     A batch has ``tokens_per_batch`` transitions, and a transition counts as a target token of the budget. The precision
-    of the training configuration is not d3rlpy's; it computes in float32.
+    of the training configuration is not d3rlpy's; it computes in float32. Where no evaluation is better than that of
+    the policy it began with, that policy is back in place, its last layer as it was.
     """
 
     @abstractmethod
@@ -107,7 +108,7 @@ class D3rlpyAgent(Agent):
             shared: Batch size, learning rate, optimiser and encoder.
         """
 
-    def start(self, modules: Any, dataset: Any) -> None:  # nothing is a good default
+    def start(self, modules: Any, dataset: Any) -> None:
         """Change where d3rlpy's last layers start from; without it they start as the policy's."""
 
     @abstractmethod
@@ -124,14 +125,23 @@ class D3rlpyAgent(Agent):
         if not len(data):
             raise ValueError("there is nothing to train on: the slice is empty; lower the filter's threshold")
         library, options = d3rlpy_module(), asdict(self.config)
-        self.policy.model = with_action_head(
-            self.policy.model, options.get("q_temperature", 1.0), options.get("action_flexibility")
-        )
         batch = config.tokens_per_batch
         rows = max(1, round(config.max_tokens / config.evaluate_every))
         steps = max(1, round(config.max_tokens / batch / rows))  # of a row
+        began_with = self.policy.model
         history = History(self.networks, evaluate, log)
         history.record(0, None, {}, 0.0)
+
+        def restore() -> None:
+            if history.kept_tokens:
+                history.restore()
+            else:
+                self.policy.model = began_with
+
+        self.policy.model = with_action_head(
+            began_with, options.get("q_temperature", 1.0), options.get("action_flexibility")
+        )
+        history.networks = self.networks
         try:
             with seeded(library, config.seed), TemporaryDirectory() as folder:
                 self.policy.save(folder)
@@ -158,11 +168,12 @@ class D3rlpyAgent(Agent):
                     if history.is_stale(config.patience):
                         break
         except FloatingPointError as error:
-            history.restore()
+            restore()
             raise FloatingPointError(
                 f"{error}; the weights after {history.kept_tokens} tokens are back in place, lower the learning rate"
             ) from error
-        history.finish()
+        if evaluate is not None:
+            restore()
         done = len(history.rows) - 1
         return history.report(done * steps * batch, done * steps, stopped_early=done < rows)
 

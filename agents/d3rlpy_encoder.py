@@ -49,10 +49,10 @@ class PrefixEncoder(nn.Module):
         source, prefix = observed[:, : self.source_length], observed[:, self.source_length :]
         read, written = source != config.pad_token_id, (prefix != config.pad_token_id).sum(1)  # [B,S], [B]
         start = torch.full_like(prefix[:, :1], config.decoder_start_token_id)
-        width = int(written.max())
+        longest, width = int(read.sum(1).max()), int(written.max())
         hidden = self.body(
-            input_ids=source[:, : int(read.sum(1).max())],
-            attention_mask=read[:, : int(read.sum(1).max())].long(),
+            input_ids=source[:, :longest],
+            attention_mask=read[:, :longest].long(),
             decoder_input_ids=torch.cat([start, prefix[:, :width]], dim=1),
             use_cache=False,
         ).last_hidden_state  # [B,1+width,D]
@@ -78,14 +78,6 @@ class TranslationEncoderFactory(EncoderFactory):  # type: ignore[misc]
         """An encoder with weights of its own."""
         model, _, _ = checkpoints.load(Path(self.folder))
         return PrefixEncoder(model.base_model, self.source_length)
-
-    def create_with_action(self, observation_shape: Any, action_size: int, discrete_action: bool = False) -> Any:
-        """Not for discrete actions, which d3rlpy gives heads instead.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError("translation has discrete actions; choose one of d3rlpy's discrete algorithms")
 
     @staticmethod
     def get_type() -> str:

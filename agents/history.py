@@ -61,6 +61,7 @@ class History:
 
     Attributes:
         rows: One an evaluation.
+        networks: What is trained; an agent that begins with another network than it trains puts the latter here.
         kept_tokens: Target tokens trained on when the copy was taken.
 
     Args:
@@ -70,7 +71,7 @@ class History:
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], evaluate: Evaluate | None, log: Log | None) -> None:
-        self._networks, self._evaluate, self._log = networks, evaluate, log
+        self.networks, self._evaluate, self._log = networks, evaluate, log
         self._started = time.perf_counter()
         self._evaluation_seconds = 0.0
         self._stale = 0
@@ -112,7 +113,7 @@ class History:
 
     def restore(self) -> None:
         """Put the copy back in place."""
-        for name, network in self._networks.items():
+        for name, network in self.networks.items():
             network.load_state_dict(self._kept[name])
 
     def finish(self) -> None:
@@ -137,5 +138,5 @@ class History:
         self.kept_tokens = tokens
         self._kept = {
             name: {key: value.detach().clone() for key, value in network.state_dict().items()}
-            for name, network in self._networks.items()
+            for name, network in self.networks.items()
         }

@@ -207,7 +207,10 @@ def measured(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) 
 
 
 def network_mib(agent: Agent) -> float:
-    """Memory of what is trained, with gradients and AdamW's two moments, and of what is only read, MiB."""
+    """Memory of what is trained, with gradients and AdamW's two moments, and of what is only read, MiB.
+
+    The target network that d3rlpy's algorithms make for themselves is not counted.
+    """
     trained = list(agent.networks.values())
     parts = [getattr(agent, part) for part in agent.parts]
     held = [part.model if isinstance(part, Seq2SeqPolicy) else part for part in parts]

@@ -110,7 +110,8 @@ def write_comparison(
         f"Each agent on exactly the slice that `{REFERENCE}` sees, less `{REFERENCE}`: mean difference over sources.",
         _same_data_table(same_data),
         "## Claims of the paper",
-        'Verdicts by 95 % intervals; "open" where one includes 0.',
+        'Verdicts on gains and differences by 95 % intervals, "open" where one includes 0; on orders and rank '
+        "correlations by their values.",
         claims_table(claims),
         "## Cost",
         _cost_table(rows),

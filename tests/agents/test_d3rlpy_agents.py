@@ -139,6 +139,17 @@ def test_the_best_weights_are_kept(trained: Seq2SeqPolicy, grown: Slice, quick: 
     assert agent.policy.fingerprint == prints[1]
 
 
+@pytest.mark.parametrize("name", ["d3rlpy-bc", "d3rlpy-bcq"])
+def test_a_start_that_was_never_beaten_is_back(
+    name: str, trained: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig
+) -> None:
+    agent, before = make_agent(name, trained), trained.fingerprint
+    scores = iter([0.9, 0.5, 0.5])
+    report = agent.improve(grown, replace(quick, max_tokens=200, evaluate_every=100), lambda policy: next(scores))
+    assert (report.best_evaluation, report.best_tokens) == (0.9, 0)
+    assert agent.policy.fingerprint == before
+
+
 def test_bad_data_and_weights_are_refused(
     trained: Seq2SeqPolicy, grown: Slice, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
