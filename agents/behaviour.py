@@ -5,8 +5,6 @@ Shape letters: B batch, T target length, L target tokens in all, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,20 +26,18 @@ def check_scored(name: str, data: Slice) -> None:
         )
 
 
-def check_log_probs(name: str, batches: Iterator[TokenBatch]) -> Iterator[TokenBatch]:
-    """The batches, each checked for behaviour log-probabilities.
+def check_log_probs(name: str, batch: TokenBatch) -> None:
+    """Refuse a batch without the behaviour policy's log-probabilities.
 
     Raises:
         ValueError: If a target token has none.
     """
-    for number, batch in enumerate(batches):
-        missing = int(torch.isnan(batch.log_prob[batch.target_mask]).sum())
-        if missing:
-            raise ValueError(
-                f"agent {name!r} needs the behaviour policy's log-probabilities, {missing} target tokens of batch "
-                f"{number} have none; train it on grown trajectories, or choose an agent that does not need them"
-            )
-        yield batch
+    missing = int(torch.isnan(batch.log_prob[batch.target_mask]).sum())
+    if missing:
+        raise ValueError(
+            f"agent {name!r} needs the behaviour policy's log-probabilities, {missing} target tokens of a batch of "
+            f"{len(batch)} have none; train it on grown trajectories, or choose an agent that does not need them"
+        )
 
 
 def log_ratio(log_pi: Tensor, batch: TokenBatch, temperature: float) -> Tensor:

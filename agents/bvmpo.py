@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
@@ -21,7 +22,7 @@ from agents.returns import vtrace
 from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value import ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,9 @@ class BVMPO(ValueAgent):
         """Policy, value network and temperature."""
         return {**super().networks, "temperature": self.temperature}
 
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch of data whose behaviour log-probabilities are known."""
-        return check_log_probs(self.name, super().batches(data, tokens_per_batch, seed))
+        return super().batches(data, tokens_per_batch, seed).checked(partial(check_log_probs, self.name))
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> BVMPOLoss:
         """The equations above, in order."""

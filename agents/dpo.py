@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -16,7 +15,7 @@ from agents.behaviour import check_scored
 from agents.loss_agent import LossAgent
 from agents.losses import preference_loss, sequence_log_prob
 from agents.ranges import above_zero, zero_or_more
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class DPO(LossAgent):
     Config: ClassVar[type[AgentConfig]] = DPOConfig
     config: DPOConfig
 
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch of pairs.
 
         Raises:

@@ -6,14 +6,13 @@ Shape letters: B batch, T target length.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from agents.agent import Agent
 from agents.history import Evaluate, ImproveReport, Log
 from agents.training import fit
 from agents.training_config import TrainingConfig
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 
 class LossAgent(Agent):
@@ -35,7 +34,7 @@ class LossAgent(Agent):
             A named tuple of scalars whose first field is ``loss``; the other fields' names are the metrics' names.
         """
 
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch of an Improve step's data, as :meth:`loss` wants it."""
         return data.batches(tokens_per_batch, seed=seed)
 

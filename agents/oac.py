@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
@@ -16,7 +17,7 @@ from agents.ranges import above_zero, zero_or_more
 from agents.returns import lambda_returns, td_errors
 from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value_agent import ValueAgent, ValueConfig
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 OACAdvantage = Literal["return", "one-step"]
 
@@ -88,10 +89,10 @@ class OAC(ValueAgent):
         networks = super().networks
         return networks if self.config.value_weight else {"policy": networks["policy"]}
 
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch; where the loss has an importance weight, with the behaviour's log-probabilities."""
         batches = super().batches(data, tokens_per_batch, seed)
-        return check_log_probs(self.name, batches) if self.config.importance_weight else batches
+        return batches.checked(partial(check_log_probs, self.name)) if self.config.importance_weight else batches
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> OACLoss:
         """The equation above."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator  # type: ignore[import-untyped]
 from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
-from torch import Tensor, nn
+from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
+from torch import nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from agents.history import Evaluate, History, ImproveReport, Log
 from agents.precision import supported_precision
 from agents.training_config import TrainingConfig
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 
 class Learner(Protocol):
@@ -28,7 +31,7 @@ class Learner(Protocol):
     def networks(self) -> Mapping[str, nn.Module]:
         """What is trained, kept the best of and restored; all on one device."""
 
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch of the data."""
 
     def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
@@ -39,6 +42,11 @@ def fit(
     learner: Learner, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
 ) -> ImproveReport:
     """Train a learner's networks in place.
+
+    Under ``accelerate launch`` each process computes the gradient of its share of every batch's rows, and all make the
+    same step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss
+    compares within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process
+    evaluates, for all.
 
     With ``evaluate`` the best weights are kept, those before the first step included; of equal ones the earlier.
     Without it the last weights are kept. The global random generators are left as they were.
@@ -60,12 +68,8 @@ def fit(
             "there is nothing to train on: the slice is empty; lower the filter's threshold or skip this step"
         )
     device = _device(learner)
-    with (
-        torch.random.fork_rng([device] if device.type == "cuda" else []),
-        tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not config.progress) as bar,
-    ):
-        torch.manual_seed(config.seed)
-        run = _Run(learner, config, evaluate, log, bar)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        run = _Run(learner, config, evaluate, log)
         try:
             run.record()
             for place, batch in _epochs(learner, data, config):
@@ -88,7 +92,15 @@ def _device(learner: Learner) -> torch.device:
 def _epochs(learner: Learner, data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBatch]]:
     for epoch in itertools.count():
         seed = int(np.random.SeedSequence((config.seed, epoch)).generate_state(1, np.uint64)[0])
-        for number, batch in enumerate(learner.batches(data, config.tokens_per_batch, seed)):
+        batches = learner.batches(data, config.tokens_per_batch, seed)
+        ahead = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=config.workers,
+            pin_memory=_device(learner).type == "cuda",
+            generator=torch.Generator(),  # else it would draw from the one that dropout draws from
+        )
+        for number, batch in enumerate(ahead):
             yield f"batch {number} of epoch {epoch}", batch
 
 
@@ -100,7 +112,6 @@ class _Run:
     config: TrainingConfig
     evaluate: Evaluate | None
     log: Log | None
-    bar: tqdm[Any]
     tokens: int = 0
     steps: int = 0
 
@@ -111,6 +122,9 @@ class _Run:
         self.accelerator = Accelerator(
             cpu=device.type == "cpu", mixed_precision=supported_precision(self.config.precision, device)
         )
+        config, is_main = self.config, self.accelerator.is_main_process
+        self.bar = tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not (config.progress and is_main))
+        torch.manual_seed(config.seed + (self.accelerator.process_index << 32))  # dropout of each process's own
         self.parameters = [
             [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
         ]
@@ -139,27 +153,47 @@ class _Run:
         self.learning_rate = self.config.learning_rate_at(self.tokens + count)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
-        with self.accelerator.autocast():
-            progress = min(1.0, self.tokens / self.config.max_tokens)
-            values: dict[str, Tensor] = self.learner.loss(batch, progress)._asdict()
-        self._check_finite("loss", values["loss"], batch, place)
-        self.accelerator.backward(values["loss"])
+        values = self._backward(batch, place)
         # Each network by itself: the value network's errors must not shrink the policy's step.
         for parameters in self.parameters:
             norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
-            self._check_finite("gradient's norm", norm, batch, place)
+            self._check_finite("gradient's norm", float(norm), batch, place)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.tokens += count
         self.steps += 1
         self.sums_steps += 1
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
-        shown = {"loss": float(values["loss"].detach())} | (
-            {} if self.evaluate is None else {"best": self.history.best_evaluation}
-        )
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        shown = {"loss": values["loss"]} | ({} if self.evaluate is None else {"best": self.history.best_evaluation})
         self.bar.set_postfix(shown, refresh=False)
         self.bar.update(count)
+
+    def _backward(self, batch: TokenBatch, place: str) -> dict[str, float]:
+        """Add the gradient of the batch's loss, and give the loss's values, both over all processes."""
+        rank, ranks, weight = self.accelerator.process_index, self.accelerator.num_processes, 1.0
+        if ranks > 1:
+            tokens, part = batch.num_target_tokens, batch.share(rank, ranks)
+            # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
+            batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
+        with self.accelerator.autocast():
+            values = self.learner.loss(batch, min(1.0, self.tokens / self.config.max_tokens))._asdict()
+        means = torch.stack([value.detach().float() for value in values.values()])
+        if ranks > 1:
+            means = self.accelerator.reduce(means * weight, "sum")
+        found = dict(zip(values, means.tolist(), strict=True))
+        self._check_finite("loss", found["loss"], batch, place)
+        self.accelerator.backward(values["loss"] * weight)
+        if ranks > 1:
+            self._sum_gradients()
+        return found
+
+    def _sum_gradients(self) -> None:
+        parameters = list(itertools.chain.from_iterable(self.parameters))
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+        parts = self.accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
 
     def record(self) -> bool:
         """Add a row to the history, keep the weights if they are the best; False when it is time to stop."""
@@ -170,6 +204,7 @@ class _Run:
 
     def finish(self) -> None:
         """Put the best weights back, and leave the networks as they are used."""
+        self.bar.close()
         self.history.finish()
         self._train_mode(False)
         self.optimizer.zero_grad()
@@ -177,16 +212,17 @@ class _Run:
     def _evaluate(self, evaluate: Evaluate) -> float:
         self._train_mode(False)
         try:
-            return evaluate()
+            value = evaluate() if self.accelerator.is_main_process else 0.0
         finally:
             self._train_mode(True)
+        return float(broadcast_object_list([value])[0])
 
-    def _check_finite(self, what: str, value: Tensor, batch: TokenBatch, place: str) -> None:
-        if bool(torch.isfinite(value)):
+    def _check_finite(self, what: str, value: float, batch: TokenBatch, place: str) -> None:
+        if math.isfinite(value):
             return
         self.history.restore()
         raise FloatingPointError(
-            f"the {what} is {float(value.detach())} at step {self.steps + 1}, {place} ({len(batch)} targets of up to "
+            f"the {what} is {value} at step {self.steps + 1}, {place} ({len(batch)} targets of up to "
             f"{batch.target.shape[1]} tokens); the weights after {self.history.kept_tokens} tokens "
             "are back in place, lower the learning rate"
         )

@@ -42,6 +42,8 @@ class TrainingConfig:
     """Determines the order of batches and the dropout, from 0."""
     precision: Precision = "auto"
     """Arithmetic of the forward pass: fp32, bf16, or auto for bf16 where the device has such instructions."""
+    workers: int = 0
+    """Processes that read shards and pad batches ahead of the training; 0 does it in between."""
     progress: bool = True
     """Whether to show a progress bar on standard error."""
 
@@ -49,7 +51,7 @@ class TrainingConfig:
         above_zero(
             self, "learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"
         )
-        zero_or_more(self, "warmup_tokens", "weight_decay", "seed")
+        zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers")
         for name, choices in (("schedule", ScheduleName), ("precision", Precision)):
             good = get_args(choices)
             if getattr(self, name) not in good:

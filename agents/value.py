@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -20,7 +20,7 @@ from agents.losses import value_loss
 from agents.policy import Seq2SeqPolicy
 from agents.returns import lambda_returns
 from agents.teacher_forcing import padded
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -145,7 +145,7 @@ class BVE:
         """The value network."""
         return {"value": self.value}
 
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch."""
         return data.batches(tokens_per_batch, seed=seed)
 

@@ -1,45 +1,56 @@
 """The growing batch: what policies sampled, what scorers said of it, and views of it to train on.
 
-A buffer is a folder of immutable HDF5 files, one for each unit of Grow work, named ``g{grow_step}-s{shard_index}.h5``.
+A buffer is a folder of immutable HDF5 files, one for each unit of Grow work, named ``g{grow_step}-s{shard_index}.h5``,
+or, after compaction, one for several units, ``g{grow_step}-s{first}-{last}.h5``.
 With N trajectories, L target tokens, U sources and K source tokens a file holds, in order:
 
 1. A header of 512 bytes (HDF5's user block), text: ``seq2seq-env shard``, ``bytes`` (size of the file), ``sha256`` (of
    all bytes after the header).
-2. Attributes of the root: ``schema_version`` (int64, 1) and the fields of :class:`Provenance` (UTF-8 text, int64,
-   float64).
-3. Datasets at the root, one-dimensional, gzip 1 with byte shuffle:
+2. Attributes of the root: ``schema_version`` (int64, 2) and the fields of :class:`Provenance` (UTF-8 text of fixed
+   length, int64, float64).
+3. Datasets at the root, one-dimensional:
 
    =================  =======  =====  ================================================================================
    name               dtype    shape  meaning
    =================  =======  =====  ================================================================================
    source_index       int64    [N]    row of the task's train split
    offsets            int64    [N+1]  trajectory i is tokens[offsets[i]:offsets[i+1]]
-   tokens             int32    [L]    token ids, no start token, end-of-sequence included where terminated
+   tokens             uint16   [L]    token ids, no start token, end-of-sequence included where terminated
    log_prob           float32  [L]    nats, under the behaviour policy at the sampling temperature
    terminated         bool     [N]    False where the length limit cut the target
    reward             float32  [N]    the scorer's value of the whole target, in [0, 1]
    is_reference       bool     [N]    True for the original pairs
    source_rows        int64    [U]    rows of the train split, rising, each once
    source_offsets     int64    [U+1]  source j is source_tokens[source_offsets[j]:source_offsets[j+1]]
-   source_tokens      int32    [K]    token ids, end-of-sequence included
+   source_tokens      uint16   [K]    token ids, end-of-sequence included
    =================  =======  =====  ================================================================================
 
+   They are compressed by gzip 1 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
+   contiguous, with an attribute ``sum64`` (uint64, the sum of their bytes as little-endian uint64). Where a token id is
+   above 65,535, the ids of that array are int32, and compressed.
+
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
+
+**Versions.** A later schema version may add attributes and datasets, which older releases refuse by their version, and
+may store a dataset in another way; it gives no name another meaning. A release reads all versions before its own:
+version 1 lacks ``shard_count``, which is then 1, and its token ids are int32 and compressed.
 """
 
-from buffers.batches import TokenBatch
+from buffers.batches import Batches, TokenBatch
 from buffers.columns import Columns
+from buffers.container import ShardError
 from buffers.coverage import Coverage, coverage
 from buffers.filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
 from buffers.grow import GrowReport, Sampler, grow
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import d3rlpy_module, to_d3rlpy
 from buffers.provenance import Provenance
-from buffers.shard import Shard, ShardError, write_shard
+from buffers.shard import Shard, write_shard
 from buffers.slices import Slice
 from buffers.trajectories import Samples, Trajectories
 
 __all__ = [
+    "Batches",
     "Columns",
     "Coverage",
     "Filter",

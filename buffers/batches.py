@@ -5,12 +5,15 @@ Shape letters: B batch, S source length, T target length, N trajectories.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
 
 from buffers.layout import gather, show
 from buffers.trajectories import Trajectories
@@ -71,15 +74,51 @@ class TokenBatch:
         """Valid target tokens, padding left out."""
         return int(self.target_mask.sum())
 
+    def share(self, rank: int, ranks: int) -> TokenBatch:
+        """Every so manieth row of the batch, as wide as the whole: what one of several processes trains on."""
+        return TokenBatch(**{name: tensor[rank::ranks] for name, tensor in vars(self).items()})
+
     def to(self, device: str | torch.device) -> TokenBatch:
         """The same batch on a device."""
         return TokenBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def pin_memory(self) -> TokenBatch:
+        """The same batch in page-locked memory, from which a GPU is fed faster; ``DataLoader`` calls it."""
+        return TokenBatch(**{name: tensor.pin_memory() for name, tensor in vars(self).items()})
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __repr__(self) -> str:
         return show(self)
+
+
+class Batches(IterableDataset[TokenBatch]):
+    """One epoch of batches, the same each time it is gone through; also a data set for PyTorch's ``DataLoader``.
+
+    ``DataLoader(slice.batches(4096, seed=0), batch_size=None, num_workers=4)`` gives the very same batches in the same
+    order, prepared ahead in other processes. Each of these reads the shards for itself and pads its share of the
+    batches.
+
+    Args:
+        make: Given a worker's number and the number of workers, its share: every so manieth batch.
+    """
+
+    def __init__(self, make: Callable[[int, int], Iterator[TokenBatch]]) -> None:
+        self._make = make
+
+    def checked(self, check: Callable[[TokenBatch], None]) -> Batches:
+        """The same batches, each given to ``check``, which may raise, before it is handed out."""
+        return Batches(partial(self._checked, check))
+
+    def _checked(self, check: Callable[[TokenBatch], None], worker: int, workers: int) -> Iterator[TokenBatch]:
+        for batch in self._make(worker, workers):
+            check(batch)
+            yield batch
+
+    def __iter__(self) -> Iterator[TokenBatch]:
+        info = get_worker_info()
+        return self._make(0, 1) if info is None else self._make(info.id, info.num_workers)
 
 
 def plan_batches(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,13 @@ from buffers.trajectories import check_rewards
 
 
 class Filter(Protocol):
-    """Chooses trajectories by their rewards."""
+    """Chooses trajectories by their rewards.
+
+    Attributes:
+        by_source: Whether it looks at each source on its own; one that does not is spared reading the sources.
+    """
+
+    by_source: ClassVar[bool]
 
     @property
     def value(self) -> float:
@@ -29,7 +35,7 @@ class Filter(Protocol):
         """Mask [N], true for the trajectories to keep.
 
         Args:
-            source_index: int64 [N].
+            source_index: int64 [N]; empty for a filter that is not ``by_source``.
             reward: float32 [N] in [0, 1].
 
         Raises:
@@ -50,6 +56,7 @@ class Threshold:
         ValueError: If ``tau`` is out of range.
     """
 
+    by_source: ClassVar[bool] = False
     tau: float
 
     def __post_init__(self) -> None:
@@ -81,6 +88,7 @@ class Percentile:
         ValueError: If ``p`` is out of range.
     """
 
+    by_source: ClassVar[bool] = True
     p: float
 
     def __post_init__(self) -> None:
@@ -118,6 +126,7 @@ class Interpolation:
         ValueError: If ``gamma`` is out of range.
     """
 
+    by_source: ClassVar[bool] = True
     gamma: float
 
     def __post_init__(self) -> None:

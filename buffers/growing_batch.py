@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 
 import numpy as np
 
 from buffers.columns import Columns
+from buffers.container import ShardError
 from buffers.filters import Filter
 from buffers.provenance import Provenance
-from buffers.shard import Shard, ShardError, write_shard
+from buffers.shard import Shard, write_shard
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
 from seq2seq_env.tasks.task import Task
 
 SUFFIX = ".h5"
-_NAME = re.compile(r"g(\d+)-s(\d+)\.h5")
 
 
 class GrowingBatchBuffer:
@@ -36,8 +36,8 @@ class GrowingBatchBuffer:
 
     def __init__(self, path: str | Path, task: Task | None = None) -> None:
         self.path = Path(path)
-        self._shards: dict[tuple[int, int], Shard] = {}
-        self._first: dict[int, Shard] = {}
+        self._steps: dict[int, list[Shard]] = {}  # by shard index, rising
+        self._vocab_size = None if task is None else task.tokenizer.vocab_size
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"buffer {str(path)!r} is a file; name a folder of shards")
         for file in sorted(self.path.glob(f"[!.]*{SUFFIX}")):
@@ -48,37 +48,39 @@ class GrowingBatchBuffer:
     @property
     def shards(self) -> list[Shard]:
         """The shards, by Grow step and index."""
-        return [self._shards[key] for key in sorted(self._shards)]
+        return [shard for grow_step in self.grow_steps for shard in self._steps[grow_step]]
 
     @property
     def grow_steps(self) -> list[int]:
         """The Grow steps that have a shard, rising."""
-        return sorted({grow_step for grow_step, _ in self._shards})
+        return sorted(self._steps)
 
     def __len__(self) -> int:
         """Trajectories in all shards."""
-        return sum(shard.num_trajectories for shard in self._shards.values())
+        return sum(shard.num_trajectories for shard in self.shards)
 
     def __repr__(self) -> str:
-        tokens = sum(shard.num_tokens for shard in self._shards.values())
+        tokens = sum(shard.num_tokens for shard in self.shards)
         return (
-            f"GrowingBatchBuffer({str(self.path)!r}, grow_steps={self.grow_steps}, shards=[{len(self._shards)}], "
+            f"GrowingBatchBuffer({str(self.path)!r}, grow_steps={self.grow_steps}, shards=[{len(self.shards)}], "
             f"trajectories=[{len(self)}], tokens=[{tokens}])"
         )
 
-    def file(self, grow_step: int, shard_index: int) -> Path:
+    def file(self, grow_step: int, shard_index: int, shard_count: int = 1) -> Path:
         """Where a shard lies, whether it exists or not."""
-        return self.path / f"g{grow_step:03d}-s{shard_index:05d}{SUFFIX}"
+        last = f"-{shard_index + shard_count - 1:05d}" if shard_count > 1 else ""
+        return self.path / f"g{grow_step:03d}-s{shard_index:05d}{last}{SUFFIX}"
 
     def has(self, grow_step: int, shard_index: int) -> bool:
-        """Whether a shard is there, looking at the folder again.
+        """Whether a unit of Grow work is there, alone or in a compacted file, looking at the folder again.
 
         Raises:
             ShardError: If a file of that name is there that is damaged or does not fit.
         """
-        if (grow_step, shard_index) not in self._shards and self.file(grow_step, shard_index).exists():
-            self._register(self.file(grow_step, shard_index))
-        return (grow_step, shard_index) in self._shards
+        file = self.file(grow_step, shard_index)
+        if self._holding(grow_step, shard_index) is None and file.exists():
+            self._register(file)
+        return self._holding(grow_step, shard_index) is not None
 
     def check_fits(self, provenance: Provenance) -> None:
         """Refuse a shard made from something else than those present.
@@ -89,38 +91,40 @@ class GrowingBatchBuffer:
         Raises:
             ShardError: Naming the first attribute that differs and both its values.
         """
-        key = (provenance.grow_step, provenance.shard_index)
         # All shards agree on the task, and those of a Grow step on how it was grown: one of each speaks for the rest.
-        present = [next(iter(self._shards.values()), None), self._first.get(key[0]), self._shards.get(key)]
-        for shard in present:
-            difference = shard.provenance.difference(provenance) if shard else None
-            if shard and difference:
+        of_step = self._steps.get(provenance.grow_step, [])
+        of_buffer = next(iter(self._steps.values()), [])
+        for shard in (*of_buffer[:1], *of_step[:1]):
+            difference = shard.provenance.difference(provenance)
+            if difference:
                 raise ShardError(
                     f"shard {str(shard.path)!r} does not fit g{provenance.grow_step} s{provenance.shard_index}: "
                     f"{difference}; use another folder or the settings that made it"
                 )
 
     def append(self, trajectories: Trajectories, provenance: Provenance) -> Path:
-        """Publish a shard, whole or not at all; one that is there already, made the same way, is left as it is.
+        """Publish a shard, whole or not at all; units that are there already, made the same way, are left as they are.
 
         Args:
             trajectories: The contents, scored.
-            provenance: What made them; names the Grow step and the shard index.
+            provenance: What made them; names the Grow step and the units of work.
 
         Returns:
-            The shard's file.
+            The file that holds them.
 
         Raises:
             ShardError: If it does not fit the shards present.
             OSError: If it cannot be written.
         """
+        units = provenance.units
+        self.has(provenance.grow_step, units.start)
         self.check_fits(provenance)
-        file = self.file(provenance.grow_step, provenance.shard_index)
-        if self.has(provenance.grow_step, provenance.shard_index):
-            self.check_fits(provenance)
-        else:
-            write_shard(file, trajectories, provenance)
-            self._register(file)
+        holder = self._holding(provenance.grow_step, units.start)
+        if holder is not None and units.stop <= holder.provenance.units.stop:
+            return holder.path
+        file = self.file(provenance.grow_step, provenance.shard_index, provenance.shard_count)
+        write_shard(file, trajectories, provenance)
+        self._register(file)
         return file
 
     def select(self, filter: Filter | None = None, *, grow_step: int | None = None) -> Slice:  # noqa: A002
@@ -135,14 +139,13 @@ class GrowingBatchBuffer:
             ValueError: If there is no shard (of that Grow step).
             ShardError: If a shard has been damaged.
         """
-        shards = [shard for shard in self.shards if grow_step in (None, shard.provenance.grow_step)]
+        shards = self.shards if grow_step is None else self._steps.get(grow_step, [])
         if not shards:
             wanted = "any shard" if grow_step is None else f"Grow step {grow_step}"
             raise ValueError(f"{self!r} does not have {wanted}; call buffers.grow first")
-        starts = np.cumsum([0, *(shard.num_trajectories for shard in shards)], dtype=np.int64)
-        columns = Columns.concatenate([Columns.of_shard(shard) for shard in shards])
+        columns = Columns(shards)
         index = np.arange(len(columns), dtype=np.int64)
-        whole = Slice(shards, columns, starts, index, shards[0].provenance.pad_id)
+        whole = Slice(columns, index, shards[0].provenance.pad_id, self._vocab_size)
         return whole if filter is None else whole.select(filter)
 
     def verify(self) -> None:
@@ -154,18 +157,34 @@ class GrowingBatchBuffer:
         for shard in self.shards:
             shard.verify()
 
+    def _holding(self, grow_step: int, shard_index: int) -> Shard | None:
+        """The shard that holds a unit of Grow work."""
+        shards = self._steps.get(grow_step, [])
+        place = bisect_right(shards, shard_index, key=_first_unit) - 1
+        return shards[place] if place >= 0 and shard_index in shards[place].provenance.units else None
+
     def _register(self, file: Path) -> None:
         shard = Shard.open(file)
-        key = (shard.provenance.grow_step, shard.provenance.shard_index)
-        named = _NAME.fullmatch(file.name)
-        if named is None or key != (int(named[1]), int(named[2])):
+        made = shard.provenance
+        if file.name != self.file(made.grow_step, made.shard_index, made.shard_count).name:
             raise ShardError(
-                f"shard {str(file)!r} holds Grow step {key[0]}, index {key[1]}; "
-                f"name it {self.file(*key).name!r} or move it out of the folder"
+                f"shard {str(file)!r} holds Grow step {made.grow_step}, index {made.shard_index}; name it "
+                f"{self.file(made.grow_step, made.shard_index, made.shard_count).name!r} or move it out of the folder"
             )
-        self.check_fits(shard.provenance)
-        self._shards[key] = shard
-        self._first.setdefault(key[0], shard)
+        self.check_fits(made)
+        shards = self._steps.setdefault(made.grow_step, [])
+        low = bisect_left(shards, made.units.start, key=_end_unit)  # the first that ends after this one's start
+        low += low < len(shards) and shards[low].provenance.units.stop == made.units.start
+        high = bisect_left(shards, made.units.stop, key=_first_unit)
+        for other in shards[low:high]:
+            theirs = other.provenance.units
+            if theirs.start <= made.units.start and made.units.stop <= theirs.stop:
+                return  # what compaction has merged already and not yet deleted
+            if not (made.units.start <= theirs.start and theirs.stop <= made.units.stop):
+                raise ShardError(
+                    f"shards {str(file)!r} and {str(other.path)!r} overlap; keep one of them, and grow what is missing"
+                )
+        shards[low:high] = [shard]
 
     def _check_task(self, task: Task) -> None:
         wanted = {"task_fingerprint": task.fingerprint, "tokenizer_fingerprint": task.tokenizer.fingerprint}
@@ -177,3 +196,11 @@ class GrowingBatchBuffer:
                         f"buffer {str(self.path)!r} has {name} {found!r}, task {task.name!r} has {value!r}; "
                         "use another folder or the task that filled it"
                     )
+
+
+def _first_unit(shard: Shard) -> int:
+    return shard.provenance.units.start
+
+
+def _end_unit(shard: Shard) -> int:
+    return shard.provenance.units.stop

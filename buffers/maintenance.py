@@ -11,8 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from buffers.columns import Columns
+from buffers.container import ShardError
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
-from buffers.shard import ShardError, verify_file
+from buffers.shard import verify_file
 
 BINS = 10
 """Of the histogram of rewards, over [0, 1]."""
@@ -121,7 +122,7 @@ def _folder(path: str | Path) -> Path:
 
 def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
     shards = [shard for shard in buffer.shards if shard.provenance.grow_step == grow_step]
-    columns = Columns.concatenate([Columns.of_shard(shard) for shard in shards])
+    columns = Columns(shards)
     first = shards[0].provenance
     planned = -(-first.num_sources // first.sources_per_shard)
     there = {shard.provenance.shard_index for shard in shards}

@@ -40,6 +40,7 @@ class Provenance:
         seed: The run's seed; the shard's own is derived from it, the Grow step and the shard index.
         grow_step: At least 0.
         shard_index: Place in the Grow step, from 0.
+        shard_count: Units of Grow work in the file, those from ``shard_index`` on; above 1 after compaction.
 
     Raises:
         ValueError: If a number is out of range.
@@ -59,19 +60,32 @@ class Provenance:
     seed: int
     grow_step: int
     shard_index: int
+    shard_count: int = 1
 
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
             raise ValueError(f"temperature is {self.temperature}; sample at a finite temperature above 0")
-        least = {"candidates": 1, "num_sources": 1, "sources_per_shard": 1, "seed": 0, "grow_step": 0, "shard_index": 0}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least {bound}")
+        for name in ("candidates", "num_sources", "sources_per_shard", "shard_count"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
+        for name in ("seed", "grow_step", "shard_index"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; give at least 0")
+
+    @property
+    def planned_shards(self) -> int:
+        """Units of work in the whole Grow step."""
+        return -(-self.num_sources // self.sources_per_shard)
+
+    @property
+    def units(self) -> range:
+        """The shard indices that the file covers."""
+        return range(self.shard_index, self.shard_index + self.shard_count)
 
     def difference(self, other: Provenance) -> str | None:
         """What keeps the two out of one buffer, both values shown, or None where they go together."""
         same_step = self.grow_step == other.grow_step
-        same_shard = same_step and self.shard_index == other.shard_index
+        same_shard = same_step and self.units == other.units
         if same_shard:
             names = tuple(field.name for field in fields(self))
         else:

@@ -1,38 +1,24 @@
-"""One immutable HDF5 file of trajectories: layout, write, read, verify.
-
-The file begins with a header of 512 bytes, HDF5's user block, that holds the size and sha256 of all that follows. So a
-truncated copy is recognised before HDF5 touches it, and :meth:`Shard.verify` vouches for every byte. The layout is
-described field by field in :mod:`buffers`.
-"""
+"""One immutable file of trajectories: write, read, verify. Its layout is described field by field in :mod:`buffers`."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]
-import numpy as np
 from numpy.typing import NDArray
 
-from buffers.layout import check_layout
+from buffers import arrays, container
+from buffers.columns import NEEDED, Column, column_of
+from buffers.container import ShardError, damaged
 from buffers.provenance import Provenance
 from buffers.trajectories import TRAJECTORIES_LAYOUT, Trajectories
 
-SCHEMA_VERSION = 1
-HEADER_BYTES = 512
-MAGIC = b"seq2seq-env shard\n"
-CHUNK = 65_536  # elements; a whole column of a typical shard, so few chunks to look up
-
-
-class ShardError(ValueError):
-    """A file that is damaged, foreign, of another schema, or does not fit the shards beside it."""
+SCHEMA_VERSION = 2
+ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"shard_count": 1}}
+"""What older schema versions do not say, and what holds for them."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +48,7 @@ class Shard:
             OSError: If the file cannot be read.
         """
         path = Path(path)
-        with _opened(path) as file:
-            sizes = check_layout(path.name, file, TRAJECTORIES_LAYOUT)
+        with _opened(path) as (file, sizes):
             provenance = _read_provenance(file)
         return cls(path, provenance, sizes["N"], sizes["L"], sizes["U"])
 
@@ -73,9 +58,20 @@ class Shard:
         Raises:
             ShardError: If the file has been damaged.
         """
-        with _opened(self.path) as file:
-            check_layout(self.path.name, file, TRAJECTORIES_LAYOUT)
-            return {name: file[name][:] for name in names}
+        with _opened(self.path) as (file, _):
+            return arrays.read(file, TRAJECTORIES_LAYOUT, names)
+
+    def column(self, name: Column) -> NDArray[Any]:
+        """One number a trajectory, [N], read without any token.
+
+        Raises:
+            ShardError: If the file has been damaged.
+        """
+        stored = self.read_arrays(NEEDED[name])
+        try:
+            return column_of(stored, name)
+        except IndexError as error:
+            raise damaged(self.path, "a trajectory has no source") from error
 
     def read(self) -> Trajectories:
         """All trajectories, validated.
@@ -83,11 +79,11 @@ class Shard:
         Raises:
             ShardError: If the file has been damaged.
         """
-        arrays = self.read_arrays(tuple(TRAJECTORIES_LAYOUT))
+        stored = self.read_arrays(tuple(TRAJECTORIES_LAYOUT))
         try:
-            return Trajectories(**arrays)
+            return Trajectories(**stored)
         except ValueError as error:
-            raise _damaged(self.path, str(error)) from error
+            raise damaged(self.path, str(error)) from error
 
     def verify(self) -> None:
         """Compare every byte with the checksum and validate the contents.
@@ -105,18 +101,12 @@ def verify_file(path: str | Path) -> None:
         ShardError: If the file is not what was written, or foreign.
         OSError: If it cannot be read.
     """
-    path = Path(path)
-    content = path.read_bytes()
-    if content.startswith(MAGIC) and content[:HEADER_BYTES] != _header(content[HEADER_BYTES:]):
-        raise _damaged(path, "its contents do not have the sha256 that its header records")
+    container.verify(Path(path))
     Shard.open(path).read()
 
 
 def write_shard(path: str | Path, trajectories: Trajectories, provenance: Provenance) -> None:
-    """Publish a shard: written aside, flushed to disk, then renamed, so that it is there whole or not at all.
-
-    The same contents give the same bytes, for one version of HDF5 and zlib. A process that is killed leaves at most a
-    hidden ``.partial`` file, which readers ignore.
+    """Publish a shard, there whole or not at all; the same contents give the same bytes, for one version of HDF5.
 
     Args:
         path: The file to make; its folder is made where missing.
@@ -130,126 +120,30 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
     path = Path(path)
     if len(trajectories) == 0 or not trajectories.is_scored:
         raise ValueError(f"cannot write {str(path)!r} from {trajectories!r}; give at least one trajectory, scored")
-    body = _encode(trajectories, provenance)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                file.write(_header(body))
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)  # noqa: PTH105  # the rename beside its fsync, both from os
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        message = f"shard not written ({error.strerror}); make the folder writable or free some space, then run again"
-        raise OSError(error.errno, message, str(path)) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: POSIX keeps it in the folder, not in the file."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _encode(trajectories: Trajectories, provenance: Provenance) -> memoryview:
-    """The HDF5 file without its header.
-
-    It is built in memory because a unit of Grow work fits there, and because HDF5 itself fails badly on a full disk.
-    """
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w", libver=("v110", "v110"), userblock_size=HEADER_BYTES) as file:
-        file.attrs["schema_version"] = np.int64(SCHEMA_VERSION)
-        for name, value in asdict(provenance).items():
-            file.attrs[name] = _fixed_text(value) if isinstance(value, str) else value
-        for name in TRAJECTORIES_LAYOUT:
-            array = getattr(trajectories, name)
-            file.create_dataset(
-                name,
-                data=array,
-                chunks=(min(CHUNK, array.size),),
-                compression="gzip",
-                compression_opts=1,
-                shuffle=True,
-                track_times=False,
-            )
-    return buffer.getbuffer()[HEADER_BYTES:]
-
-
-def _header(body: bytes | memoryview) -> bytes:
-    digest = hashlib.sha256(body).hexdigest()
-    return (MAGIC + f"bytes {HEADER_BYTES + len(body)}\nsha256 {digest}\n".encode()).ljust(HEADER_BYTES, b"\n")
-
-
-def _damaged(path: Path, why: str) -> ShardError:
-    return ShardError(f"shard {str(path)!r} is damaged: {why}; delete it and run the Grow step again to make it anew")
+    attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
+    contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
+    container.publish(path, arrays.encode(contents, attributes))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """An HDF5 file that has a shard's header, size, schema and plain datasets, open for reading."""
-    with path.open("rb") as raw:
-        header, size = raw.read(HEADER_BYTES), raw.seek(0, os.SEEK_END)
-    if not header.startswith(MAGIC):
-        if MAGIC.startswith(header):
-            raise _damaged(path, f"it ends after {size} bytes")
-        raise ShardError(f"file {str(path)!r} is not a shard of this project; move it out of the buffer's folder")
-    recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace")
-    if recorded != str(size):
-        raise _damaged(path, f"it has {size} bytes where its header records {recorded}")
-    try:
-        # A shard never changes, so no lock is needed, and file systems without locks work.
-        with h5py.File(path, "r", locking=False) as file:
-            _check_schema(path, file)
-            _check_plain(path, file)
-            yield file
-    except ShardError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, str(error)) from error
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, int]]]:
+    """An HDF5 file that has a shard's header, size, schema and plain datasets, and the sizes of its axes."""
+    with container.opened(path) as file:
+        _check_schema(path, file)
+        yield file, arrays.check(path.name, file, TRAJECTORIES_LAYOUT)
 
 
 def _check_schema(path: Path, file: Any) -> None:
     version = file.attrs.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in (*ADDED_SINCE, SCHEMA_VERSION):
         raise ShardError(
-            f"shard {str(path)!r} has schema version {version}, this release reads {SCHEMA_VERSION}; "
+            f"shard {str(path)!r} has schema version {version}, this release reads up to {SCHEMA_VERSION}; "
             "read it with the release that wrote it, or grow it again"
         )
 
 
-def _check_plain(path: Path, file: Any) -> None:
-    """Refuse links and storage that would read any file but this one."""
-    for name in TRAJECTORIES_LAYOUT:
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-            raise _damaged(path, f"{name!r} is missing or a link")
-        dataset = file[name]
-        if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-            raise _damaged(path, f"{name!r} is not a dataset within the file")
-
-
-def _fixed_text(text: str) -> NDArray[np.bytes_]:
-    """UTF-8 text of fixed length: HDF5 aborts the process or never returns on damaged text of variable length."""
-    content = text.encode()
-    return np.array(content, dtype=h5py.string_dtype("utf-8", max(1, len(content))))
-
-
 def _read_provenance(file: Any) -> Provenance:
-    readers: dict[str, Callable[[Any], str | int | float]] = {
-        "str": lambda value: bytes(value).decode(),
-        "int": int,
-        "float": float,
-    }
-    missing = sorted({field.name for field in fields(Provenance)} - set(file.attrs))
-    if missing:
-        raise ValueError(f"its attribute {missing[0]!r} is missing")
-    values: dict[str, Any] = {
-        field.name: readers[str(field.type)](file.attrs[field.name]) for field in fields(Provenance)
-    }
-    return Provenance(**values)
+    added = ADDED_SINCE.get(int(file.attrs["schema_version"]), {})
+    kinds = {field.name: str(field.type) for field in fields(Provenance) if field.name not in added}
+    values: dict[str, Any] = arrays.read_attributes(file, kinds)
+    return Provenance(**values, **added)

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.batches import TokenBatch, collate, plan_batches
-from buffers.columns import Columns
+from buffers.batches import Batches, TokenBatch, collate, plan_batches
+from buffers.columns import Columns, InMemory
 from buffers.encoding import encode_references, encode_sources, flatten
 from buffers.filters import Filter
 from buffers.trajectories import Trajectories
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
-# Target tokens held in memory at once, half a gigabyte with their log-probabilities; more are read in turns.
-POOL_TOKENS = 1 << 26
-
-
-class Part(Protocol):
-    """Storage of some trajectories: a shard on disk, or trajectories in memory."""
-
-    def read(self) -> Trajectories:
-        """All of them."""
-
-
-@dataclass(frozen=True)
-class InMemory:
-    """Trajectories that need no reading."""
-
-    trajectories: Trajectories
-
-    def read(self) -> Trajectories:
-        """The trajectories."""
-        return self.trajectories
+# Target tokens held in memory at once, 64 MiB with their log-probabilities; more are read in turns.
+POOL_TOKENS = 1 << 23
 
 
 class Slice:
@@ -45,31 +26,22 @@ class Slice:
     Make one with :meth:`GrowingBatchBuffer.select`, :meth:`from_pairs` or :meth:`from_trajectories`.
 
     Args:
-        parts: Where the tokens lie.
-        columns: [N] over all parts, end to end.
-        starts: int64 [parts + 1], first row of each part in ``columns``, and N.
+        columns: The storage.
         index: int64 [n], the chosen rows of ``columns``, rising.
         pad_id: The tokenizer's padding token.
+        vocab_size: Token ids must lie below it when they are read; None takes any.
     """
 
-    def __init__(
-        self,
-        parts: Sequence[Part],
-        columns: Columns,
-        starts: NDArray[np.int64],
-        index: NDArray[np.int64],
-        pad_id: int,
-    ) -> None:
-        self._parts, self._columns, self._starts, self._index = tuple(parts), columns, starts, index
-        self.pad_id = pad_id
+    def __init__(self, columns: Columns, index: NDArray[np.int64], pad_id: int, vocab_size: int | None = None) -> None:
+        self._columns, self._index = columns, index
+        self.pad_id, self._vocab_size = pad_id, vocab_size
         self._loaded: Trajectories | None = None
 
     @classmethod
     def from_trajectories(cls, trajectories: Trajectories, pad_id: int) -> Slice:
         """A slice of all trajectories, in memory."""
-        starts = np.array([0, len(trajectories)], dtype=np.int64)
-        index = np.arange(len(trajectories), dtype=np.int64)
-        return cls([InMemory(trajectories)], Columns.of(trajectories), starts, index, pad_id)
+        columns = Columns([InMemory(trajectories)])
+        return cls(columns, np.arange(len(trajectories), dtype=np.int64), pad_id)
 
     @classmethod
     def from_pairs(
@@ -111,7 +83,7 @@ class Slice:
         return len(self._index)
 
     def __repr__(self) -> str:
-        parts = len(self._parts)
+        parts = len(self._columns.parts)
         return (
             f"Slice(trajectories=[{len(self)}] of [{len(self._columns)}], tokens=[{self.num_tokens}], parts=[{parts}])"
         )
@@ -174,11 +146,12 @@ class Slice:
         """
         if len(self) and np.isnan(self.rewards).all():
             raise ValueError(f"{self!r} has no rewards to filter by; select from grown trajectories")
-        return self.where(filter(self.source_index, self.rewards))
+        source_index = self.source_index if filter.by_source else np.empty(0, dtype=np.int64)
+        return self.where(filter(source_index, self.rewards))
 
     def where(self, mask: NDArray[np.bool_]) -> Slice:
         """The view of the trajectories at which ``mask`` (bool [n]) is true."""
-        return Slice(self._parts, self._columns, self._starts, self._index[mask], self.pad_id)
+        return Slice(self._columns, self._index[mask], self.pad_id, self._vocab_size)
 
     def read(self) -> Trajectories:
         """All the slice's trajectories in memory, in order."""
@@ -195,7 +168,7 @@ class Slice:
         hashes = [_hashes(samples._load(rows)) for rows in samples._pools(None)]
         return len(np.unique(np.concatenate(hashes))) if hashes else 0
 
-    def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Iterator[TokenBatch]:
+    def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Batches:
         """One epoch: every trajectory once, in batches of similar lengths.
 
         A batch has at most ``tokens_per_batch`` tokens, padding counted, on its wider side: ``B * max(S, T)``. A
@@ -210,64 +183,69 @@ class Slice:
         Raises:
             ValueError: If ``tokens_per_batch`` is below 1.
         """
-        if tokens_per_batch < 1:
-            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
-        return self._batches(tokens_per_batch, np.random.default_rng(seed) if shuffle else None)
+        _check_budget(tokens_per_batch)
+        return Batches(partial(self._batches, tokens_per_batch, seed if shuffle else None))
 
-    def groups(self, members: NDArray[np.int64], tokens_per_batch: int, *, seed: int) -> Iterator[TokenBatch]:
+    def groups(self, members: NDArray[np.int64], tokens_per_batch: int, *, seed: int) -> Batches:
         """One epoch of groups of trajectories that stay together: pairs of a better and a worse one, say.
+
+        The trajectories of all groups are held in memory.
 
         Args:
             members: int64 [P,K], positions among the slice's trajectories.
             tokens_per_batch: As in :meth:`batches`; a group beyond it is a batch of its own.
             seed: Determines the order.
 
-        Yields:
+        Returns:
             Batches of whole groups: rows ``iK`` to ``iK + K - 1`` are group ``i``, in the order of ``members``.
 
         Raises:
             ValueError: If ``tokens_per_batch`` is below 1.
         """
-        if tokens_per_batch < 1:
-            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
-        return self._groups(members, tokens_per_batch, np.random.default_rng(seed))
+        _check_budget(tokens_per_batch)
+        return Batches(partial(self._groups, members, tokens_per_batch, seed))
 
     def _groups(
-        self, members: NDArray[np.int64], tokens_per_batch: int, rng: np.random.Generator
+        self, members: NDArray[np.int64], tokens_per_batch: int, seed: int, worker: int, workers: int
     ) -> Iterator[TokenBatch]:
         if not len(members):
             return
         rows = self._index[members]
-        size = members.shape[1]
-        lengths = (self._columns.source_length[rows].max(1), self._columns.target_length[rows].max(1))
-        plan = plan_batches(*lengths, max(1, tokens_per_batch // size), rng)
         used = np.unique(rows)
         trajectories = self._load(used)
-        for batch in plan:
-            yield collate(trajectories, np.searchsorted(used, rows[batch].ravel()), self.pad_id, used)
+        places = np.searchsorted(used, rows)  # [P,K]
+        source, target = trajectories.source_lengths[places].max(1), trajectories.target_lengths[places].max(1)
+        budget = max(1, tokens_per_batch // members.shape[1])
+        plan = plan_batches(source, target, budget, np.random.default_rng(seed))
+        for group in plan[worker::workers]:
+            yield collate(trajectories, places[group].ravel(), self.pad_id, used)
 
-    def _batches(self, tokens_per_batch: int, rng: np.random.Generator | None) -> Iterator[TokenBatch]:
+    def _batches(self, tokens_per_batch: int, seed: int | None, worker: int, workers: int) -> Iterator[TokenBatch]:
+        rng = None if seed is None else np.random.default_rng(seed)
+        planned = 0
         for rows in self._pools(rng):
-            plan = plan_batches(
-                self._columns.source_length[rows], self._columns.target_length[rows], tokens_per_batch, rng
-            )
             trajectories = self._load(rows)
-            for batch in plan:
+            plan = plan_batches(trajectories.source_lengths, trajectories.target_lengths, tokens_per_batch, rng)
+            for batch in plan[(worker - planned) % workers :: workers]:
                 yield collate(trajectories, batch, self.pad_id, rows)
+            planned += len(plan)
 
     def _pools(self, rng: np.random.Generator | None) -> Iterator[NDArray[np.int64]]:
         """Rows of ``columns`` to hold in memory together; parts that need turns take them in shuffled order."""
         if not len(self):
             return
-        if self.num_tokens <= POOL_TOKENS:
+        parts, starts = self._columns.parts, self._columns.starts
+        bounds = np.searchsorted(self._index, starts)
+        shares = np.diff(bounds) / np.maximum(1, np.diff(starts))
+        tokens = shares * [part.num_tokens for part in parts]
+        if tokens.sum() <= POOL_TOKENS:
             yield self._index
             return
-        part = np.searchsorted(self._starts, self._index, side="right") - 1
-        tokens = np.bincount(part, weights=self.target_lengths, minlength=len(self._parts))
-        order = np.arange(len(self._parts)) if rng is None else rng.permutation(len(self._parts))
+        order = np.arange(len(parts)) if rng is None else rng.permutation(len(parts))
         pool = np.cumsum(tokens[order]) // POOL_TOKENS
         for number in np.unique(pool):
-            rows = self._index[np.isin(part, order[pool == number])]
+            chosen = np.sort(order[pool == number])
+            rows = np.concatenate([self._index[bounds[part] : bounds[part + 1]] for part in chosen])
             if len(rows):
                 yield rows
 
@@ -275,16 +253,24 @@ class Slice:
         """Rows of ``columns``, rising, in memory; kept for the next epoch where they are the whole slice."""
         if self._loaded is not None and len(rows) == len(self):
             return self._loaded
-        bounds = np.searchsorted(rows, self._starts)
+        parts, starts = self._columns.parts, self._columns.starts
+        bounds = np.searchsorted(rows, starts)
         loaded = [
             part.read().take(rows[low:high] - start)
-            for part, start, low, high in zip(self._parts, self._starts, bounds, bounds[1:], strict=False)
+            for part, start, low, high in zip(parts, starts, bounds, bounds[1:], strict=False)
             if low < high
         ]
-        trajectories = Trajectories.concatenate(loaded or [self._parts[0].read().take(rows)])
+        trajectories = Trajectories.concatenate(loaded or [parts[0].read().take(rows)])
+        if self._vocab_size is not None:
+            trajectories.check_tokens(self._vocab_size)
         if len(rows) == len(self):
             self._loaded = trajectories
         return trajectories
+
+
+def _check_budget(tokens_per_batch: int) -> None:
+    if tokens_per_batch < 1:
+        raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
 
 
 def _hashes(trajectories: Trajectories) -> NDArray[np.uint64]:

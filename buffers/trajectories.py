@@ -141,6 +141,31 @@ class Trajectories:
         """int64 [N], where each trajectory's source stands among ``source_rows``."""
         return np.searchsorted(self.source_rows, self.source_index).astype(np.int64)
 
+    @property
+    def source_lengths(self) -> NDArray[np.int64]:
+        """int64 [N], tokens of each trajectory's source."""
+        return np.diff(self.source_offsets)[self.source_positions]
+
+    @property
+    def target_lengths(self) -> NDArray[np.int64]:
+        """int64 [N], tokens of each target."""
+        return np.diff(self.offsets)
+
+    def check_tokens(self, vocab_size: int) -> None:
+        """Refuse token ids that a vocabulary does not have.
+
+        Raises:
+            ValueError: Naming the first.
+        """
+        for name in ("tokens", "source_tokens"):
+            ids = getattr(self, name)
+            bad = np.flatnonzero((ids < 0) | (ids >= vocab_size))
+            if bad.size:
+                raise ValueError(
+                    f"Trajectories.{name} has token {ids[bad[0]]} at place {bad[0]}, the vocabulary has {vocab_size}; "
+                    "the shard is damaged or of another tokenizer"
+                )
+
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Trajectories:
         """Chosen trajectories, in the order of ``index``, with only the sources that they need.
 

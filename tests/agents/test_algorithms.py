@@ -40,14 +40,14 @@ def test_gold_asks_the_supervised_model_once_for_a_trajectory(
 def test_what_gold_keeps_is_what_it_would_ask(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
     agent = GOLD(policy)
     agent.improve(grown, replace(quick, max_tokens=3 * grown.num_tokens, learning_rate=1e-3))
-    batch = next(grown.batches(100, seed=5))
+    batch = next(iter(grown.batches(100, seed=5)))
     fresh = agent.q(batch)
     with agent.improving(grown, quick):
         torch.testing.assert_close(agent.q(batch), fresh, rtol=0, atol=1e-5)
 
 
 def test_gold_by_hand(policy: Seq2SeqPolicy, grown: Slice) -> None:
-    batch = next(grown.batches(100, seed=0))
+    batch = next(iter(grown.batches(100, seed=0)))
     mask = batch.target_mask
     with torch.no_grad():
         log_prob = policy.token_log_probs(batch)
@@ -62,7 +62,7 @@ def test_gold_by_hand(policy: Seq2SeqPolicy, grown: Slice) -> None:
 
 def test_bvmpo_anneals_its_prior_exponentially(policy: Seq2SeqPolicy, grown: Slice) -> None:
     agent = BVMPO(policy)
-    batch = next(grown.batches(100, seed=0))
+    batch = next(iter(grown.batches(100, seed=0)))
     found = [agent.loss(batch, progress).prior_weight.item() for progress in (0.0, 0.4, 1.0)]
     assert found == pytest.approx([1.0, 1e-2, 1e-5])
     values = agent.loss(batch, 1.0)
@@ -73,7 +73,7 @@ def test_bvmpo_anneals_its_prior_exponentially(policy: Seq2SeqPolicy, grown: Sli
 
 def test_ratios_are_one_where_the_policy_has_not_moved(trained: Seq2SeqPolicy, grown: Slice) -> None:
     # The batch was grown by this policy at temperature 2, which the ratio must use too.
-    batch = next(grown.batches(100, seed=0))
+    batch = next(iter(grown.batches(100, seed=0)))
     same = OAC(trained, OACConfig(behaviour_temperature=2.0, rho_bar=9.0)).loss(batch)
     plain = OAC(trained, OACConfig(importance_weight=False)).loss(batch)
     assert same.policy_loss.item() == pytest.approx(plain.policy_loss.item(), rel=1e-4)

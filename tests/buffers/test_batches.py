@@ -8,9 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
-from buffers import Slice, TokenBatch, Trajectories
+import buffers.slices
+from buffers import Columns, Slice, TokenBatch, Trajectories
 from buffers.batches import collate, plan_batches
+from buffers.columns import InMemory
 
 
 def test_a_batch_by_hand(trajectories: Trajectories) -> None:
@@ -89,6 +92,34 @@ def test_an_epoch_is_a_function_of_its_seed(trajectories: Trajectories) -> None:
         assert sorted(r for batch in rewards(seed) for r in batch) == pytest.approx(sorted(rows.rewards.tolist()))
     ordered = [batch.reward for batch in rows.batches(12, seed=0, shuffle=False)]
     assert torch.cat(ordered).tolist() == rows.rewards.tolist()
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_data_loader_gives_the_same_batches_whatever_its_workers(trajectories: Trajectories, workers: int) -> None:
+    epoch = many(trajectories).batches(12, seed=0)
+    loaded = list(DataLoader(epoch, batch_size=None, num_workers=workers))
+    assert [batch.row.tolist() for batch in loaded] == [batch.row.tolist() for batch in epoch]
+    for found, wanted in zip(loaded, epoch, strict=True):
+        for name, tensor in vars(wanted).items():
+            assert torch.equal(getattr(found, name), tensor)
+
+
+def test_workers_agree_on_what_is_read_in_turns(trajectories: Trajectories, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buffers.slices, "POOL_TOKENS", 7)
+    part = InMemory(trajectories)
+    rows = Slice(Columns([part, part, part, part]), np.arange(12), pad_id=18)
+    epoch = rows.batches(6, seed=0)
+    shares = [list(epoch._make(worker, 3)) for worker in range(3)]
+    together = [shares[i % 3][i // 3].row.tolist() for i in range(sum(map(len, shares)))]
+    assert together == [batch.row.tolist() for batch in epoch]
+
+
+def test_the_shares_of_a_batch_are_the_batch(trajectories: Trajectories) -> None:
+    batch = next(iter(many(trajectories).batches(40, seed=0)))
+    shares = [batch.share(rank, 3) for rank in range(3)]
+    assert sorted(row for share in shares for row in share.row.tolist()) == sorted(batch.row.tolist())
+    assert {share.target.shape[1] for share in shares} == {batch.target.shape[1]}
 
 
 def test_a_budget_below_one_is_refused_at_once(trajectories: Trajectories) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from buffers import GrowingBatchBuffer, Provenance, Shard, ShardError, Threshold, Trajectories
+from buffers import GrowingBatchBuffer, Interpolation, Provenance, Shard, ShardError, Threshold, Trajectories
 from seq2seq_env.tasks.task import Task
 
 
@@ -71,6 +71,10 @@ def test_opening_and_selecting_read_no_tokens(buffer: GrowingBatchBuffer, monkey
     again = GrowingBatchBuffer(buffer.path)
     assert names == set()
     assert len(again.select(Threshold(0.5))) == 3
+    assert names == {"reward"}
+    assert len(again.select(Interpolation(0.5))) == 2
+    assert names == {"reward", "source_index"}
+    assert again.select().num_tokens == 15
     assert not names & {"tokens", "log_prob", "source_tokens"}
 
 
@@ -156,6 +160,37 @@ def test_a_renamed_shard_is_refused(buffer: GrowingBatchBuffer) -> None:
         with pytest.raises(ShardError, match=f"{name}' holds Grow step 1, index 0; name it 'g001-s00000.h5' or move"):
             GrowingBatchBuffer(buffer.path)
         copy.unlink()
+
+
+def test_a_file_of_several_units_stands_for_each(
+    buffer: GrowingBatchBuffer, trajectories: Trajectories, provenance: Provenance
+) -> None:
+    both = Trajectories.concatenate([trajectories, trajectories])
+    merged = buffer.append(both, replace(provenance, shard_count=2))
+    assert merged.name == "g001-s00000-00001.h5"
+    for opened in (buffer, GrowingBatchBuffer(buffer.path)):  # the two files that it replaces are still there
+        assert [shard.path.name for shard in opened.shards] == ["g001-s00000-00001.h5", "g002-s00000.h5"]
+        assert [opened.has(1, unit) for unit in range(3)] == [True, True, False]
+        assert len(opened) == 7
+        assert opened.append(trajectories, replace(provenance, shard_index=1)) == merged
+    with pytest.raises(ShardError, match=r"g001-s00001-00002\.h5' and .*g001-s00000-00001\.h5' overlap; keep one"):
+        buffer.append(both, replace(provenance, shard_index=1, shard_count=2))
+
+
+def test_a_token_that_the_vocabulary_lacks_is_refused_when_read(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, tiny_task: Task
+) -> None:
+    fits = replace(
+        provenance,
+        tokenizer_fingerprint=tiny_task.tokenizer.fingerprint,
+        task_fingerprint=tiny_task.fingerprint,
+    )
+    beyond = tiny_task.tokenizer.vocab_size
+    foreign = replace(trajectories, tokens=np.array([5, 0, 0, 6, beyond, 8], dtype=np.int32))
+    GrowingBatchBuffer(tmp_path / "foreign").append(foreign, fits)
+    data = GrowingBatchBuffer(tmp_path / "foreign", task=tiny_task).select()
+    with pytest.raises(ValueError, match=f"tokens has token {beyond} at place 4, the vocabulary has {beyond}"):
+        next(iter(data.batches(100, seed=0)))
 
 
 def test_a_damaged_shard_is_named(buffer: GrowingBatchBuffer) -> None:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -52,18 +53,22 @@ def test_any_hdf5_reader_finds_the_documented_fields(path: Path, provenance: Pro
         assert {name: (str(data.dtype), data.shape) for name, data in file.items()} == {
             "source_index": ("int64", (3,)),
             "offsets": ("int64", (4,)),
-            "tokens": ("int32", (6,)),
+            "tokens": ("uint16", (6,)),
             "log_prob": ("float32", (6,)),
             "terminated": ("bool", (3,)),
             "reward": ("float32", (3,)),
             "is_reference": ("bool", (3,)),
             "source_rows": ("int64", (2,)),
             "source_offsets": ("int64", (3,)),
-            "source_tokens": ("int32", (5,)),
+            "source_tokens": ("uint16", (5,)),
         }
         assert set(file.attrs) == {"schema_version", *(field.name for field in fields(provenance))}
         assert (file.attrs["temperature"], file.attrs["task"], file.attrs["pad_id"]) == (0.8, b"tiny", 18)
-        assert (file["tokens"].compression, file["tokens"].shuffle) == ("gzip", True)
+        assert (file["tokens"].compression, file["tokens"].chunks) == (None, None)
+        assert file["tokens"].attrs["sum64"] == sum(int(v) << 16 * i for i, v in enumerate([5, 0, 0, 6])) + 7 + (
+            8 << 16
+        )
+        assert (file["log_prob"].compression, file["log_prob"].shuffle) == ("gzip", True)
 
 
 def test_the_same_contents_give_the_same_bytes(
@@ -81,13 +86,13 @@ def test_a_column_of_many_chunks_comes_back(
     many = trajectories.take(np.tile(np.array([0, 1, 2]), 40_000))
     write_shard(tmp_path / "many.h5", many, provenance)
     assert_equal(Shard.open(tmp_path / "many.h5").read(), many)
-    assert (tmp_path / "many.h5").stat().st_size < 100_000
+    assert (tmp_path / "many.h5").stat().st_size < 700_000  # half a megabyte of it tokens
 
 
 @pytest.mark.parametrize("size", [0, 5, 17, 18, 100, 511, 512, 513, 560, 2_000, -100, -1])
 def test_a_truncated_file_is_refused_when_opened(path: Path, size: int) -> None:
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ShardError, match=r"g001-s00000\.h5' is damaged: .*; delete it and run the Grow step again"):
+    with pytest.raises(ShardError, match=r"g001-s00000\.h5' is damaged: .*; delete it and make it anew"):
         Shard.open(path)
 
 
@@ -120,10 +125,35 @@ def test_another_schema_version_is_refused(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
-        later.setattr(buffers.shard, "SCHEMA_VERSION", 2)
+        later.setattr(buffers.shard, "SCHEMA_VERSION", 3)
         write_shard(tmp_path / "later.h5", trajectories, provenance)
-    with pytest.raises(ShardError, match=r"later\.h5' has schema version 2, this release reads 1"):
+    with pytest.raises(ShardError, match=r"later\.h5' has schema version 3, this release reads up to 2"):
         Shard.open(tmp_path / "later.h5")
+
+
+def test_the_first_schema_version_is_read(
+    path: Path, trajectories: Trajectories, provenance: Provenance, assert_equal: Compare
+) -> None:
+    def age(file: Any) -> None:
+        file.attrs["schema_version"] = 1
+        del file.attrs["shard_count"]
+        for name in ("tokens", "source_tokens"):
+            del file[name]
+            array = getattr(trajectories, name)
+            file.create_dataset(name, data=array, chunks=array.shape, compression="gzip", shuffle=True)
+
+    write_by_hand(path, age)
+    shard = Shard.open(path)
+    assert shard.provenance == provenance
+    assert_equal(shard.read(), trajectories)
+
+
+def test_large_token_ids_come_back(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, assert_equal: Compare
+) -> None:
+    large = replace(trajectories, tokens=np.array([5, 0, 65_536, 6, 250_000, 8], dtype=np.int32))
+    write_shard(tmp_path / "large.h5", large, provenance)
+    assert_equal(Shard.open(tmp_path / "large.h5").read(), large)
 
 
 def drop_tokens(file: Any) -> None:
@@ -157,6 +187,37 @@ def shorten_rewards(file: Any) -> None:
     file["reward"] = np.zeros(2, dtype=np.float32)
 
 
+def store_never(file: Any) -> None:
+    del file["reward"]
+    file.create_dataset("reward", shape=(3,), dtype="<f4", chunks=(3,), compression="gzip", shuffle=True)
+
+
+def promise_much(file: Any) -> None:
+    """Half a terabyte that nobody stored."""
+    del file["reward"]
+    file.create_dataset("reward", shape=(1 << 37,), dtype="<f4", chunks=(1 << 16,), compression="gzip", shuffle=True)
+
+
+def store_by_another_filter(file: Any) -> None:
+    del file["reward"]
+    file["reward"] = np.zeros(3, dtype=np.float32)
+    del file["reward"]
+    file.create_dataset("reward", data=np.zeros(3, dtype=np.float32), compression="lzf")
+
+
+def store_a_bomb(file: Any) -> None:
+    """A gigabyte of zeros in a megabyte, as the chunk of three numbers."""
+    del file["reward"]
+    dataset = file.create_dataset("reward", shape=(3,), dtype="<f4", chunks=(3,), compression="gzip", shuffle=True)
+    deflate = zlib.compressobj(9)
+    bomb = b"".join(deflate.compress(bytes(1 << 20)) for _ in range(1024)) + deflate.flush()
+    dataset.id.write_direct_chunk((0,), bomb)
+
+
+def swap_tokens(file: Any) -> None:
+    file["tokens"][:2] = file["tokens"][1], file["tokens"][0]
+
+
 def drop_seed(file: Any) -> None:
     del file.attrs["seed"]
 
@@ -170,6 +231,9 @@ def drop_seed(file: Any) -> None:
         (map_outside, "'tokens' is not a dataset within the file"),
         (store_texts, "tokens is object; give a numpy array of int32"),
         (shorten_rewards, "reward has 2 entries"),
+        (store_never, "'reward' lacks chunks"),
+        (promise_much, "reward has 137438953472 entries"),
+        (store_by_another_filter, "'reward' is not stored in chunks of at most 65536 under shuffle and gzip"),
         (drop_seed, "its attribute 'seed' is missing"),
     ],
 )
@@ -188,6 +252,17 @@ def test_impossible_values_under_a_good_header_are_refused_when_read(path: Path)
     for read in (shard.read, shard.verify):
         with pytest.raises(ShardError, match=r"damaged: Trajectories\.reward is 7\.0 at row 1"):
             read()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [(store_a_bomb, "'reward' has a chunk of another size"), (swap_tokens, "'tokens' does not have the sum")],
+)
+def test_what_only_reading_shows_is_refused_then(path: Path, edit: Callable[[Any], None], message: str) -> None:
+    write_by_hand(path, edit)
+    shard = Shard.open(path)
+    with pytest.raises(ShardError, match=message):
+        shard.read()
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -250,6 +325,7 @@ def test_nothing_and_unscored_pairs_are_not_written(
         ("seed", -1),
         ("grow_step", -1),
         ("shard_index", -1),
+        ("shard_count", 0),
     ],
 )
 def test_provenance_out_of_range_is_refused(provenance: Provenance, field: str, value: Any) -> None:
