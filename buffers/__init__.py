@@ -38,27 +38,36 @@ version 1 lacks ``shard_count``, which is then 1, and its token ids are int32 an
 
 from buffers.batches import Batches, TokenBatch
 from buffers.columns import Columns
+from buffers.compaction import compact
 from buffers.container import ShardError
 from buffers.coverage import Coverage, coverage
 from buffers.filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
-from buffers.grow import GrowReport, Sampler, grow
+from buffers.grow import GrowPlan, GrowReport, Sampler, grow
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import d3rlpy_module, to_d3rlpy
 from buffers.provenance import Provenance
+from buffers.scores import RescoredShard
+from buffers.scoring import rescore
 from buffers.shard import Shard, write_shard
 from buffers.slices import Slice
 from buffers.trajectories import Samples, Trajectories
+from buffers.workers import ByRank, InThreads, OnRay, Workers
 
 __all__ = [
     "Batches",
+    "ByRank",
     "Columns",
     "Coverage",
     "Filter",
+    "GrowPlan",
     "GrowReport",
     "GrowingBatchBuffer",
+    "InThreads",
     "Interpolation",
+    "OnRay",
     "Percentile",
     "Provenance",
+    "RescoredShard",
     "Sampler",
     "Samples",
     "Schedule",
@@ -68,11 +77,14 @@ __all__ = [
     "Threshold",
     "TokenBatch",
     "Trajectories",
+    "Workers",
+    "compact",
     "coverage",
     "d3rlpy_module",
     "grow",
     "make_filter",
     "make_schedule",
+    "rescore",
     "to_d3rlpy",
     "write_shard",
 ]

@@ -96,6 +96,20 @@ def verify(path: Path) -> None:
         raise damaged(path, "its contents do not have the sha256 that its header records")
 
 
+def sha256(path: Path) -> str:
+    """What the header records of all that follows it, which names the contents.
+
+    Raises:
+        ShardError: If the file has no such header.
+        OSError: If it cannot be read.
+    """
+    with path.open("rb") as raw:
+        lines = raw.read(HEADER_BYTES).split(b"\n")
+    if len(lines) < 3 or lines[0] + b"\n" != MAGIC or not lines[2].startswith(b"sha256 "):
+        raise damaged(path, "its header records no sha256")
+    return lines[2].removeprefix(b"sha256 ").decode(errors="replace")
+
+
 def _header(body: memoryview) -> bytes:
     digest = hashlib.sha256(body).hexdigest()
     return (MAGIC + f"bytes {HEADER_BYTES + len(body)}\nsha256 {digest}\n".encode()).ljust(HEADER_BYTES, b"\n")

@@ -14,14 +14,16 @@ from tqdm import tqdm
 from buffers.encoding import encode_references, encode_sources, flatten
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.provenance import Provenance
+from buffers.scoring import score_once
 from buffers.slices import Slice
 from buffers.trajectories import Samples, Trajectories
-from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from buffers.workers import InThreads, Workers
+from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Split, Task
 
 
 class Sampler(Protocol):
-    """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one.
+    """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one. Several threads may call it at once.
 
     Attributes:
         fingerprint: Digest of everything that determines what is sampled.
@@ -41,6 +43,43 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True)
+class GrowPlan:
+    """A Grow step as units of work, each a pure function of the plan and its number.
+
+    Attributes:
+        policy: Samples and gives log-probabilities.
+        scorer: Rates.
+        task: Its train split gives sources and references.
+        first: Provenance of unit 0.
+        rows: int64 [sources], rows of the train split, rising.
+    """
+
+    policy: Sampler
+    scorer: Scorer
+    task: Task
+    first: Provenance
+    rows: NDArray[np.int64]
+
+    def provenance(self, unit: int) -> Provenance:
+        """What makes a unit."""
+        return replace(self.first, shard_index=unit)
+
+    def rows_of(self, unit: int) -> NDArray[np.int64]:
+        """Rows of the train split that a unit is about, int64 [U]."""
+        size = self.first.sources_per_shard
+        return self.rows[unit * size : (unit + 1) * size]
+
+    def make(self, unit: int) -> Trajectories:
+        """A unit's trajectories: samples joined with references, scored, ordered by source.
+
+        Raises:
+            ValueError: If a source is empty or too long, or the scorer or the policy gives something impossible.
+        """
+        split = self.task.split("train")
+        return _make_shard(self.policy, self.scorer, self.task, split, self.rows_of(unit), self.provenance(unit))
+
+
+@dataclass(frozen=True)
 class GrowReport:
     """A finished Grow step; what was found finished from an earlier call is counted in, except in ``seconds``.
 
@@ -52,7 +91,7 @@ class GrowReport:
         mean_reward_references: In [0, 1].
         truncated_fraction: Share of the samples that the length limit cut.
         seconds: Wall clock of this call.
-        shards_written: By this call.
+        shards_written: Missing when this call began.
         shards_skipped: Found finished.
     """
 
@@ -79,13 +118,15 @@ def grow(
     temperature: float,
     seed: int,
     sources_per_shard: int = 512,
+    workers: Workers | None = None,
     progress: bool = True,
 ) -> GrowReport:
     """Fill one Grow step of the buffer: D_g, samples of the policy joined with the references (section 3).
 
     A shard is a pure function of these arguments and its index: killed and called again, the step resumes after its
-    finished shards and gives the same bytes. Reference log-probabilities are the behaviour policy's at the same
-    temperature; rewards belong to the tokens, so references are scored as they decode, like samples.
+    finished shards and gives the same bytes, and so do any number of threads, processes or machines of one kind.
+    Reference log-probabilities are the behaviour policy's at the same temperature; rewards belong to the tokens, so
+    references are scored as they decode, like samples.
 
     Args:
         policy: Samples and gives log-probabilities.
@@ -98,6 +139,8 @@ def grow(
         temperature: Sampling temperature, above 0; the paper uses 0.8.
         seed: At least 0; the run's.
         sources_per_shard: The unit of work that a kill can lose.
+        workers: Who makes the missing shards: :class:`buffers.InThreads` (the default), :class:`buffers.ByRank` under
+            ``accelerate launch``, :class:`buffers.OnRay`.
         progress: Show sources done, rate and time left.
 
     Raises:
@@ -124,18 +167,14 @@ def grow(
         grow_step=grow_step,
         shard_index=0,
     )
-    rows = _draw_rows(len(split), wanted, seed, grow_step)
-    plan = [rows[start : start + sources_per_shard] for start in range(0, wanted, sources_per_shard)]
-    done = [buffer.has(grow_step, index) for index in range(len(plan))]
+    plan = GrowPlan(policy, scorer, task, first, _draw_rows(len(split), wanted, seed, grow_step))
+    units = range(first.planned_shards)
+    missing = [unit for unit in units if not buffer.has(grow_step, unit)]
     buffer.check_fits(first)
-    skipped = sum(len(shard) for shard, there in zip(plan, done, strict=True) if there)
-    with tqdm(total=wanted, initial=skipped, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
-        for index, (shard_rows, there) in enumerate(zip(plan, done, strict=True)):
-            if not there:
-                provenance = replace(first, shard_index=index)
-                buffer.append(_make_shard(policy, scorer, task, split, shard_rows, provenance), provenance)
-                bar.update(len(shard_rows))
-    return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(plan), sum(done))
+    there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
+    with tqdm(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
+        (workers or InThreads())(plan, buffer, missing, bar.update)
+    return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))
 
 
 def _draw_rows(available: int, wanted: int, seed: int, grow_step: int) -> NDArray[np.int64]:
@@ -180,19 +219,12 @@ def _make_shard(
         tokens=np.concatenate([samples.tokens, reference.tokens]),
         log_prob=np.concatenate([samples.log_prob, *log_probs]),
         terminated=np.concatenate([samples.terminated, np.array(terminated)]),
-        reward=_score_once(scorer, [sources[place] for place in places], texts),
+        reward=score_once(scorer, [sources[place] for place in places], texts),
         is_reference=np.arange(len(places)) >= len(samples),
         source_rows=rows,
         source_offsets=source.offsets,
         source_tokens=source.tokens,
     ).take(np.argsort(places, kind="stable").astype(np.int64))
-
-
-def _score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-    pairs: dict[tuple[str, str], int] = {}
-    place = [pairs.setdefault(pair, len(pairs)) for pair in zip(sources, hypotheses, strict=True)]
-    scores = checked_scores(scorer, [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs])
-    return scores[place]
 
 
 def _check_samples(samples: Samples, num_sources: int, candidates: int, task: Task) -> None:
@@ -227,7 +259,7 @@ def _check_log_probs(log_probs: Sequence[NDArray[np.float32]], targets: Sequence
         )
 
 
-def _report(grown: Slice, seconds: float, shards: int, skipped: int) -> GrowReport:
+def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowReport:
     samples, references = grown.where(~grown.is_reference), grown.where(grown.is_reference)
     return GrowReport(
         trajectories=len(grown),
@@ -237,6 +269,6 @@ def _report(grown: Slice, seconds: float, shards: int, skipped: int) -> GrowRepo
         mean_reward_references=references.mean_reward(),
         truncated_fraction=float(1 - samples.terminated.mean()),
         seconds=seconds,
-        shards_written=shards - skipped,
-        shards_skipped=skipped,
+        shards_written=written,
+        shards_skipped=shards - written,
     )

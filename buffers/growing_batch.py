@@ -11,6 +11,7 @@ from buffers.columns import Columns
 from buffers.container import ShardError
 from buffers.filters import Filter
 from buffers.provenance import Provenance
+from buffers.scores import RescoredShard, score_columns
 from buffers.shard import Shard, write_shard
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
@@ -43,7 +44,7 @@ class GrowingBatchBuffer:
         for file in sorted(self.path.glob(f"[!.]*{SUFFIX}")):
             self._register(file)
         if task is not None:
-            self._check_task(task)
+            self.check_task(task)
 
     @property
     def shards(self) -> list[Shard]:
@@ -127,35 +128,70 @@ class GrowingBatchBuffer:
         self._register(file)
         return file
 
-    def select(self, filter: Filter | None = None, *, grow_step: int | None = None) -> Slice:  # noqa: A002
-        """A view of what a filter keeps; rewards and lengths are read, no tokens.
-
-        Args:
-            filter: None keeps everything.
-            grow_step: Only this one, as Algorithm 1 trains on the latest D_g; None takes all. A per-source filter
-                then ranks a source's trajectories of all Grow steps together.
+    def shards_of(self, grow_step: int | None) -> list[Shard]:
+        """The shards of one Grow step, by index, or of all.
 
         Raises:
-            ValueError: If there is no shard (of that Grow step).
-            ShardError: If a shard has been damaged.
+            ValueError: If there is none.
         """
         shards = self.shards if grow_step is None else self._steps.get(grow_step, [])
         if not shards:
             wanted = "any shard" if grow_step is None else f"Grow step {grow_step}"
             raise ValueError(f"{self!r} does not have {wanted}; call buffers.grow first")
-        columns = Columns(shards)
+        return list(shards)
+
+    def select(
+        self,
+        filter: Filter | None = None,  # noqa: A002  # the word users know
+        *,
+        grow_step: int | None = None,
+        scorer: str | None = None,
+    ) -> Slice:
+        """A view of what a filter keeps; what the filter looks at is read, no tokens.
+
+        Args:
+            filter: None keeps everything.
+            grow_step: Only this one, as Algorithm 1 trains on the latest D_g; None takes all. A per-source filter
+                then ranks a source's trajectories of all Grow steps together.
+            scorer: Name of the column of rewards that :func:`buffers.rescore` made; None takes those of the Grow step.
+
+        Raises:
+            ValueError: If there is no shard (of that Grow step).
+            ShardError: If a shard has been damaged, or lacks the column.
+        """
+        shards = self.shards_of(grow_step)
+        columns = Columns(shards if scorer is None else [RescoredShard(shard, scorer) for shard in shards])
         index = np.arange(len(columns), dtype=np.int64)
         whole = Slice(columns, index, shards[0].provenance.pad_id, self._vocab_size)
         return whole if filter is None else whole.select(filter)
 
+    def check_task(self, task: Task) -> None:
+        """Refuse a task or tokenizer other than the one that filled the folder.
+
+        Raises:
+            ShardError: Naming what differs and both its values.
+        """
+        wanted = {"task_fingerprint": task.fingerprint, "tokenizer_fingerprint": task.tokenizer.fingerprint}
+        for shard in self.shards[:1]:  # all agree
+            for name, value in wanted.items():
+                found = getattr(shard.provenance, name)
+                if found != value:
+                    raise ShardError(
+                        f"buffer {str(self.path)!r} has {name} {found!r}, task {task.name!r} has {value!r}; "
+                        "use another folder or the task that filled it"
+                    )
+
     def verify(self) -> None:
-        """Read every shard whole and compare it with its checksum.
+        """Read every shard whole, and other scorers' rewards, and compare them with their checksums.
 
         Raises:
             ShardError: Naming the first that has been damaged.
         """
         for shard in self.shards:
             shard.verify()
+            for column in [RescoredShard(shard, name) for name in score_columns(self.path)]:
+                if column.exists():
+                    column.verify()
 
     def _holding(self, grow_step: int, shard_index: int) -> Shard | None:
         """The shard that holds a unit of Grow work."""
@@ -185,17 +221,6 @@ class GrowingBatchBuffer:
                     f"shards {str(file)!r} and {str(other.path)!r} overlap; keep one of them, and grow what is missing"
                 )
         shards[low:high] = [shard]
-
-    def _check_task(self, task: Task) -> None:
-        wanted = {"task_fingerprint": task.fingerprint, "tokenizer_fingerprint": task.tokenizer.fingerprint}
-        for shard in self.shards[:1]:  # all agree
-            for name, value in wanted.items():
-                found = getattr(shard.provenance, name)
-                if found != value:
-                    raise ShardError(
-                        f"buffer {str(self.path)!r} has {name} {found!r}, task {task.name!r} has {value!r}; "
-                        "use another folder or the task that filled it"
-                    )
 
 
 def _first_unit(shard: Shard) -> int:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from buffers import arrays, container
@@ -135,6 +136,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, int]]]:
 
 def _check_schema(path: Path, file: Any) -> None:
     version = file.attrs.get("schema_version")
+    if not isinstance(version, np.integer):
+        raise damaged(path, "it records no schema version")
     if version not in (*ADDED_SINCE, SCHEMA_VERSION):
         raise ShardError(
             f"shard {str(path)!r} has schema version {version}, this release reads up to {SCHEMA_VERSION}; "

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -25,6 +26,7 @@ Activation = Literal["sigmoid", "identity"]
 
 _ACTIVATION_KEY = "score_activation"
 _WEIGHTS = "model*.safetensors*"
+_LOADING = Lock()  # transformers changes globals of PyTorch while it loads, which two threads must not do at once
 
 
 class _Network(NamedTuple):
@@ -153,6 +155,10 @@ class LearnedScorer:
 
     @cached_property
     def _network(self) -> _Network:
+        with _LOADING:
+            return self.__dict__.get("_network") or self._load()
+
+    def _load(self) -> _Network:
         from transformers import AutoModelForSequenceClassification
 
         model, loading = AutoModelForSequenceClassification.from_pretrained(

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from buffers import GrowingBatchBuffer, ShardError, Threshold, grow, rescore
+from buffers.grow import Sampler
+from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.tasks.task import Task
+
+
+class LengthScorer:
+    """The more words, the better."""
+
+    fingerprint = "length-1"
+
+    def __init__(self, fail_at_call: int | None = None) -> None:
+        self.fail_at_call, self.calls = fail_at_call, 0
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        self.calls += 1
+        if self.calls == self.fail_at_call:
+            raise RuntimeError("power cut")
+        assert len(set(zip(sources, hypotheses, strict=True))) == len(sources)
+        return np.array([min(1.0, len(h.split()) / 12) for h in hypotheses], dtype=np.float32)
+
+
+@pytest.fixture
+def buffer(sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path) -> GrowingBatchBuffer:
+    """Two Grow steps of three shards."""
+    made = GrowingBatchBuffer(tmp_path / "buffer", task=tiny_task)
+    for grow_step in (1, 2):
+        grow(
+            sampler,
+            fake_scorer,
+            tiny_task,
+            made,
+            grow_step=grow_step,
+            candidates=5,
+            temperature=0.8,
+            seed=0,
+            sources_per_shard=10,
+            progress=False,
+        )
+    return made
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.h5"))}
+
+
+def test_another_scorers_rewards_stand_beside_the_first(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+    before, first = contents(buffer.path), buffer.select().rewards
+    assert rescore(buffer, LengthScorer(), tiny_task, "length", progress=False) == 6
+    data = buffer.select(scorer="length")
+    everything = data.read()
+    rows = [row.tolist() for row in np.split(everything.tokens, everything.offsets[1:-1])]
+    wanted = [min(1.0, len(text.split()) / 12) for text in tiny_task.tokenizer.decode(rows)]
+    np.testing.assert_allclose(data.rewards, wanted, rtol=1e-6)
+    np.testing.assert_array_equal(everything.reward, data.rewards)
+    kept = buffer.select(Threshold(0.2), grow_step=2, scorer="length")
+    assert 0 < len(kept) < len(data)
+    assert min(float(batch.reward.min()) for batch in kept.batches(100, seed=0)) > 0.2
+    np.testing.assert_array_equal(buffer.select().rewards, first)
+    assert {name: data for name, data in contents(buffer.path).items() if "/" not in name} == before
+    GrowingBatchBuffer(buffer.path, task=tiny_task).verify()
+
+
+def test_a_killed_rescoring_resumes_to_the_same_bytes(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+    whole = buffer.path.with_name("whole")
+    shutil.copytree(buffer.path, whole)
+    rescore(GrowingBatchBuffer(whole, task=tiny_task), LengthScorer(), tiny_task, "length", progress=False)
+    with pytest.raises(RuntimeError, match="power cut"):
+        rescore(buffer, LengthScorer(fail_at_call=3), tiny_task, "length", progress=False)
+    with pytest.raises(ShardError, match=r"g001-s00002\.h5' has no rewards 'length'; name those of another scorer, or"):
+        len(buffer.select(Threshold(0.5), scorer="length"))
+    assert rescore(buffer, LengthScorer(), tiny_task, "length", progress=False) == 4
+    assert contents(buffer.path) == contents(whole)
+    assert rescore(buffer, LengthScorer(fail_at_call=1), tiny_task, "length", progress=False) == 0
+
+
+def test_one_grow_step_can_be_rescored(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+    assert rescore(buffer, LengthScorer(), tiny_task, "length", grow_step=2, progress=False) == 3
+    assert len(buffer.select(grow_step=2, scorer="length").rewards) == 144
+    with pytest.raises(ValueError, match="does not have Grow step 7"):
+        rescore(buffer, LengthScorer(), tiny_task, "length", grow_step=7, progress=False)
+
+
+def test_a_column_has_one_scorer_and_a_plain_name(
+    buffer: GrowingBatchBuffer, tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    rescore(buffer, LengthScorer(), tiny_task, "length", progress=False)
+    with pytest.raises(ShardError, match="come from scorer length-1, not from overlap-1; choose another name"):
+        rescore(buffer, fake_scorer, tiny_task, "length", progress=False)
+    for name in ("", "../x", "a/b", ".hidden"):
+        with pytest.raises(ValueError, match=r"a column cannot be called .*; use letters"):
+            rescore(buffer, fake_scorer, tiny_task, name, progress=False)
+
+
+def test_rewards_of_another_shard_are_refused(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+    rescore(buffer, LengthScorer(), tiny_task, "length", progress=False)
+    column = buffer.path / "scores" / "length"
+    shutil.copy(column / "g001-s00000.h5", column / "g001-s00001.h5")
+    with pytest.raises(ShardError, match=r"length/g001-s00001\.h5' do not belong to the shard of that name"):
+        len(buffer.select(Threshold(0.5), scorer="length"))
+
+
+def test_damaged_rewards_are_found(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+    rescore(buffer, LengthScorer(), tiny_task, "length", progress=False)
+    file = buffer.path / "scores" / "length" / "g001-s00001.h5"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ShardError, match=r"length/g001-s00001\.h5' is damaged"):
+        buffer.verify()
