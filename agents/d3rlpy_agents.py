@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import numpy as np
 import structlog
 import torch
+from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents.action_values import ActionHead, with_action_head
 from agents.agent import Agent, AgentConfig
@@ -119,11 +120,13 @@ class D3rlpyAgent(Agent):
         """See :meth:`Agent.train`.
 
         Raises:
-            ValueError: If a reward is missing, or the slice is empty.
+            ValueError: If a reward is missing, the slice is empty, or there are several processes.
             FloatingPointError: If a loss is not finite; the best weights so far are back in place.
         """
         if not len(data):
             raise ValueError("there is nothing to train on: the slice is empty; lower the filter's threshold")
+        if PartialState().num_processes > 1:
+            raise ValueError(f"d3rlpy trains in one process; run {self.name!r} without accelerate launch")
         library, options = d3rlpy_module(), asdict(self.config)
         batch = config.tokens_per_batch
         rows = max(1, round(config.max_tokens / config.evaluate_every))

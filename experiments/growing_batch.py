@@ -17,7 +17,7 @@ from experiments.report import write_report
 from experiments.run_folder import RunFolder
 from experiments.script import main
 from experiments.settings import Settings
-from experiments.stages import finish, original_data, supervised, train
+from experiments.stages import finish, original_data, supervised, train, workers
 from seq2seq_env.tasks import Task
 
 
@@ -58,6 +58,7 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
         grow_report = grow(
             agent.policy, evaluator.scorer, task, buffer, grow_step=g, num_sources=config.sources,
             candidates=config.candidates, temperature=config.temperature, seed=config.seed,
+            workers=workers(config.device),
         )  # fmt: skip
         print(f"Grow {g}: {grow_report}")
         grown = buffer.select(grow_step=g)

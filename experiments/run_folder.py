@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState  # type: ignore[import-untyped]
 from torch.utils.tensorboard import SummaryWriter
 
 
 class RunFolder:
-    """Where a run keeps what it made.
+    """Where a run keeps what it made; of several processes of one run the first writes, and all of them read.
 
     Args:
         path: Made if it is not there.
@@ -25,15 +26,23 @@ class RunFolder:
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
+        self._processes = PartialState()
         self.config: dict[str, Any] = json.loads(json.dumps(config))
         known = path / "config.json"
         if known.is_file():
             self._refuse_other(flat(json.loads(known.read_text("utf-8"))))
         elif path.is_dir() and any(path.iterdir()):
             raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(known, self.config)
-        self.writer = SummaryWriter(str(path / "tensorboard"))
+        self._processes.wait_for_everyone()  # before the first of them fills the folder
+        if self.is_writer:
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(known, self.config)
+        self._events = SummaryWriter(str(path / "tensorboard")) if self.is_writer else None
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes what a run leaves."""
+        return bool(self._processes.is_main_process)
 
     def checkpoint(self, stage: str) -> Path:
         """Folder of a stage's policy."""
@@ -48,19 +57,30 @@ class RunFolder:
         return json.loads(self._record(stage).read_text("utf-8"))
 
     def finish(self, stage: str, result: Any) -> None:
-        """Record a stage as finished, after all of its files are written, in JSON."""
-        self._record(stage).parent.mkdir(exist_ok=True)
-        write_json(self._record(stage), result)
+        """Record a stage as finished, after all of its files are written, in JSON; every process calls it."""
+        if self.is_writer:
+            self._record(stage).parent.mkdir(exist_ok=True)
+            write_json(self._record(stage), result)
+        self._processes.wait_for_everyone()
 
     def log(self, stage: str, name: str, value: float, step: int) -> None:
         """One number for TensorBoard."""
-        self.writer.add_scalar(f"{stage}/{name}", value, step)
+        if self._events is not None:
+            self._events.add_scalar(f"{stage}/{name}", value, step)
+
+    def close(self) -> None:
+        """Write what TensorBoard has not seen yet."""
+        if self._events is not None:
+            self._events.close()
 
     def spend(self, seconds: float) -> None:
         """Add the time of one call of the command, and remember the largest memory that any of them took."""
+        if not self.is_writer:
+            return
         used = self.result("usage") if self.has("usage") else {"seconds": 0.0, "peak_memory_gib": 0.0}
         peak = max(used["peak_memory_gib"], _peak_memory_gib())
-        self.finish("usage", {"seconds": used["seconds"] + seconds, "peak_memory_gib": peak})
+        self._record("usage").parent.mkdir(exist_ok=True)
+        write_json(self._record("usage"), {"seconds": used["seconds"] + seconds, "peak_memory_gib": peak})
 
     def _record(self, stage: str) -> Path:
         return self.path / "stages" / f"{stage}.json"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import TypeVar
 
 import tyro
+from accelerate import PartialState  # type: ignore[import-untyped]
 
 from experiments.evaluation import Evaluator
 from experiments.run_folder import RunFolder
@@ -46,8 +49,9 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         work(config, task, evaluator, run)
     finally:
         run.spend(time.perf_counter() - started)
-        run.writer.close()
-    report(config, task, evaluator, run)
+        run.close()
+    if run.is_writer:
+        report(config, task, evaluator, run)
     print(f"took {time.perf_counter() - started:.0f} s")
 
 
@@ -55,7 +59,9 @@ def main(kind: type[C], description: str | None, work: Work[C], report: Work[C])
     """The run that the command line asks for; exit with 1 and one sentence where something is wrong."""
     config = tyro.cli(kind, description=description)
     try:
-        execute(config, work, report)
+        # What several processes of one run do alike, one of them says.
+        with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
+            execute(config, work, report)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

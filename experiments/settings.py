@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents import PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
@@ -130,7 +131,8 @@ def known_device(name: str) -> str:
         ValueError: If it is not there.
     """
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        # Each process of `accelerate launch` has a GPU of its own.
+        return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
     if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
         raise ValueError(f"device {name!r} is not there; choose cpu or auto")
     return name

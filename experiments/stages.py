@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from accelerate import PartialState  # type: ignore[import-untyped]
+
 from agents import Agent, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.embeddings import align_embeddings
-from buffers import Slice
+from buffers import ByRank, Slice, Workers
 from experiments.evaluation import Decode, Evaluator
 from experiments.run_folder import RunFolder
 from experiments.settings import Settings
@@ -51,6 +53,11 @@ def train(
     }
 
 
+def workers(device: str) -> Workers:
+    """Who makes the shards of a Grow step: all processes of the run, each with its cores, or with its GPU."""
+    return ByRank(PartialState(), threads=None if device == "cpu" else 1)
+
+
 def original_data(task: Task) -> Slice:
     """The supervised data D."""
     pairs = task.split("train")
@@ -61,7 +68,8 @@ def original_data(task: Task) -> Slice:
 
 def finish(evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts) -> None:
     """Save the policy, measure it on validation and test, and record the stage."""
-    agent.save(run.checkpoint(stage))
+    if run.is_writer:
+        agent.save(run.checkpoint(stage))
     unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
     rows = []
     for split, decode in MEASURED:

@@ -1,0 +1,65 @@
+"""`accelerate launch` on two processes does what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from agents import PolicyConfig, Seq2SeqPolicy
+from tests.distributed.one_run import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_two_processes_grow_the_same_bytes_and_learn_the_same_weights(tmp_path: Path, tiny_task: object) -> None:
+    config = PolicyConfig(
+        d_model=16,
+        num_heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        ffn_dim=32,
+        dropout=0.0,  # which each process draws for itself
+        max_source_length=12,
+        max_target_length=12,
+    )
+    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=3)  # type: ignore[attr-defined]
+    policy.save(tmp_path / "start")
+    main(tmp_path / "start", tmp_path / "alone")
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command += [str(Path(__file__).with_name("one_run.py")), str(tmp_path / "start"), str(tmp_path / "together")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    files = sorted(file.name for file in (alone / "buffer").iterdir())
+    assert len(files) == 6
+    for name in files:
+        assert (together / "buffer" / name).read_bytes() == (alone / "buffer" / name).read_bytes()
+    for name in ("filtered-bc", "awr"):
+        found, wanted = (json.loads((path / f"{name}.json").read_text()) for path in (together, alone))
+        assert found["steps"] == wanted["steps"]
+        for row, expected in zip(found["rows"], wanted["rows"], strict=True):
+            assert row == pytest.approx(expected, abs=1e-4)
+        start, learned, again = (
+            load_file(path / "model.safetensors") for path in (tmp_path / "start", alone / name, together / name)
+        )
+        moved = sum(float((learned[key] - start[key]).square().sum()) for key in learned)
+        apart = sum(float((learned[key] - again[key]).square().sum()) for key in learned)
+        assert moved > 1e-2
+        assert apart < 1e-6 * moved
