@@ -10,7 +10,12 @@ from typing import Annotated
 
 import tyro
 
-from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, set_aside
+from buffers.compaction import compact
+from buffers.growing_batch import GrowingBatchBuffer
+from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside
+from buffers.scoring import rescore
+from seq2seq_env.scorers import load_scorer
+from seq2seq_env.tasks import load_task
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -88,10 +93,72 @@ class Repair:
         return 0
 
 
+@dataclass(frozen=True)
+class Compact:
+    """Merge many small shards of a Grow step into few large files, which open faster; nothing else changes."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder of the buffer; nothing else may read it meanwhile."""
+    trajectories_per_file: int = 250_000
+    """A file is filled up to this many trajectories, at least 1."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+    def run(self) -> int:
+        """Print what was merged; 0."""
+        before = len(GrowingBatchBuffer(existing(self.path)).shards)
+        finished = compact(self.path, trajectories_per_file=self.trajectories_per_file, progress=not self.json)
+        after = len(GrowingBatchBuffer(self.path).shards)
+        if self.json:
+            record = {"files_before": before, "files_after": after, "merged": [file.name for file in finished]}
+            print(json.dumps(record, indent=2))
+        else:
+            print(f"{self.path}: {before} files before, {after} now, {len(finished)} of them made by this call")
+        return 0
+
+
+@dataclass(frozen=True)
+class Rescore:
+    """Add another scorer's rewards as a column beside the shards; run again to go on where it stopped."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder of the buffer."""
+    scorer: str
+    """Name of the scorer, or the folder of its checkpoint."""
+    name: str | None = None
+    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's."""
+    grow_step: int | None = None
+    """Only this Grow step, from 0; None takes all."""
+    device: str = "cpu"
+    """Where the scorer computes, "cpu" or "cuda"."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+    def run(self) -> int:
+        """Print what was scored; 0."""
+        name = self.name or Path(self.scorer).name
+        shards = GrowingBatchBuffer(existing(self.path)).shards_of(self.grow_step)
+        task = load_task(shards[0].provenance.task)
+        buffer, scorer = GrowingBatchBuffer(self.path, task=task), load_scorer(self.scorer, device=self.device)
+        written = rescore(buffer, scorer, task, name, grow_step=self.grow_step, progress=not self.json)
+        data = buffer.select(grow_step=self.grow_step, scorer=name)
+        before = buffer.select(grow_step=self.grow_step).mean_reward()
+        if self.json:
+            record = {"name": name, "shards_written": written, "mean_reward": data.mean_reward(), "before": before}
+            print(json.dumps(record, indent=2))
+        else:
+            print(f"{self.path}: {written} shards scored as {name!r}, reward {data.mean_reward():.3f} on the mean")
+            print(f"the Grow step's own scorer: {before:.3f}")
+            print(f"next: buffer.select(..., scorer={name!r})")
+        return 0
+
+
 Command = (
     Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Repair, tyro.conf.subcommand("repair")]
+    | Annotated[Compact, tyro.conf.subcommand("compact")]
+    | Annotated[Rescore, tyro.conf.subcommand("rescore")]
 )
 
 
@@ -110,6 +177,9 @@ def _text(step: GrowStepInfo) -> str:
         f"  {made['candidates']} candidates for each of {made['num_sources']:,} sources at temperature "
         f"{made['temperature']}, seed {made['seed']}",
     ]
+    lines += [
+        f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()
+    ]
     if step.missing_shards:
         lines.append(f"  unfinished: shards {', '.join(map(str, step.missing_shards))} are missing")
     return "\n".join(lines)
@@ -117,7 +187,9 @@ def _text(step: GrowStepInfo) -> str:
 
 def main() -> None:
     """Run the command; exit with 1 and one sentence where something is wrong."""
-    command: Info | Verify | Repair = tyro.cli(Command, prog="python -m buffers", description=__doc__)
+    command: Info | Verify | Repair | Compact | Rescore = tyro.cli(
+        Command, prog="python -m buffers", description=__doc__
+    )
     try:
         sys.exit(command.run())
     except (ValueError, OSError) as error:

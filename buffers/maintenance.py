@@ -13,7 +13,8 @@ from tqdm import tqdm
 from buffers.columns import Columns
 from buffers.container import ShardError
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
-from buffers.shard import verify_file
+from buffers.scores import FOLDER, RescoredShard, score_columns
+from buffers.shard import Shard, verify_file
 
 BINS = 10
 """Of the histogram of rewards, over [0, 1]."""
@@ -37,6 +38,7 @@ class GrowStepInfo:
         mean_reward: In [0, 1].
         reward_histogram: Trajectories in each tenth of [0, 1].
         terminated_fraction: Share that ended by itself.
+        columns: Other scorers' rewards, by name: how many of the files have them.
         provenance: What made it.
     """
 
@@ -50,6 +52,7 @@ class GrowStepInfo:
     mean_reward: float
     reward_histogram: list[int]
     terminated_fraction: float
+    columns: dict[str, int]
     provenance: dict[str, Any]
 
 
@@ -58,7 +61,7 @@ class Finding:
     """A file that is not whole.
 
     Attributes:
-        file: Its name.
+        file: Its path within the buffer's folder.
         problem: What is wrong, in one sentence.
     """
 
@@ -73,7 +76,7 @@ def describe(path: str | Path) -> list[GrowStepInfo]:
         FileNotFoundError: If there is no such folder.
         ShardError: If a shard is damaged or foreign, or shards do not fit together.
     """
-    buffer = GrowingBatchBuffer(_folder(path))
+    buffer = GrowingBatchBuffer(existing(path))
     return [_describe_step(buffer, grow_step) for grow_step in buffer.grow_steps]
 
 
@@ -87,12 +90,19 @@ def damaged(path: str | Path, *, progress: bool = True) -> Iterator[Finding]:
     Raises:
         FileNotFoundError: If there is no such folder.
     """
-    files = sorted(_folder(path).glob(f"[!.]*{SUFFIX}"))
-    for file in tqdm(files, unit="shard", desc="verify", disable=not progress):
+    folder = existing(path)
+    files = sorted(folder.glob(f"[!.]*{SUFFIX}"))
+    columns = [folder / FOLDER / name / file.name for name in score_columns(folder) for file in files]
+    whole: dict[Path, Shard] = {}
+    for file in tqdm([*files, *filter(Path.is_file, columns)], unit="file", desc="verify", disable=not progress):
         try:
-            verify_file(file)
+            if file.parent == folder:
+                verify_file(file)
+                whole[file] = Shard.open(file)
+            elif folder / file.name in whole:
+                RescoredShard(whole[folder / file.name], file.parent.name).verify()
         except ShardError as error:
-            yield Finding(file.name, str(error))
+            yield Finding(str(file.relative_to(folder)), str(error))
 
 
 def set_aside(path: str | Path, finding: Finding) -> Path:
@@ -105,15 +115,19 @@ def set_aside(path: str | Path, finding: Finding) -> Path:
         FileExistsError: If one of that name was set aside before.
         OSError: If it cannot be moved.
     """
-    aside = Path(path) / ASIDE
-    aside.mkdir(exist_ok=True)
-    target = aside / finding.file
+    target = Path(path) / ASIDE / finding.file
+    target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise FileExistsError(f"{str(target)!r} was set aside before; look at it and delete it, then repair again")
     return (Path(path) / finding.file).rename(target)
 
 
-def _folder(path: str | Path) -> Path:
+def existing(path: str | Path) -> Path:
+    """The folder of that name.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {str(path)!r}; name the folder of a buffer")
@@ -124,14 +138,14 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
     shards = [shard for shard in buffer.shards if shard.provenance.grow_step == grow_step]
     columns = Columns(shards)
     first = shards[0].provenance
-    planned = -(-first.num_sources // first.sources_per_shard)
-    there = {shard.provenance.shard_index for shard in shards}
+    there = {unit for shard in shards for unit in shard.provenance.units}
+    names = score_columns(buffer.path)
     provenance = asdict(first)
-    del provenance["shard_index"]
+    del provenance["shard_index"], provenance["shard_count"]
     return GrowStepInfo(
         grow_step=grow_step,
         shards=len(shards),
-        missing_shards=[index for index in range(planned) if index not in there],
+        missing_shards=[index for index in range(first.planned_shards) if index not in there],
         trajectories=len(columns),
         references=int(columns.is_reference.sum()),
         tokens=int(columns.target_length.sum()),
@@ -139,5 +153,6 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
         mean_reward=float(columns.reward.mean()),
         reward_histogram=np.histogram(columns.reward, bins=BINS, range=(0.0, 1.0))[0].tolist(),
         terminated_fraction=float(columns.terminated.mean()),
+        columns={name: sum(RescoredShard(shard, name).exists() for shard in shards) for name in names},
         provenance=provenance,
     )

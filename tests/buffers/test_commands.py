@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from buffers import GrowingBatchBuffer, Provenance, Trajectories
+import buffers.__main__
+from buffers import GrowingBatchBuffer, Provenance, Trajectories, grow
 from buffers.__main__ import main
+from buffers.grow import Sampler
+from seq2seq_env.tasks.task import Task
 
 Run = Callable[..., tuple[int | str, str]]
 
@@ -96,7 +100,48 @@ def test_repair_does_not_overwrite_what_was_set_aside(folder: Path, run: Run) ->
     assert (folder / "damaged" / broken.name).read_text() == "kept"
 
 
+def test_compact_merges_and_says_so(folder: Path, run: Run, trajectories: Trajectories, provenance: Provenance) -> None:
+    made = replace(provenance, num_sources=3, sources_per_shard=1, shard_index=1)
+    GrowingBatchBuffer(folder).append(trajectories, made)
+    code, shown = run("compact", folder, "--trajectories-per-file", 2 * len(trajectories))
+    assert (code, shown) == (0, f"{folder}: 3 files before, 2 now, 1 of them made by this call\n")
+    record = json.loads(run("compact", folder, "--json")[1])
+    assert record == {"files_before": 2, "files_after": 1, "merged": ["g001-s00000-00002.h5"]}
+    (step,) = json.loads(run("info", folder, "--json")[1])
+    assert (step["shards"], step["missing_shards"], step["trajectories"]) == (1, [], 3 * len(trajectories))
+
+
+def test_rescore_adds_a_column_that_info_shows_and_repair_heals(
+    run: Run,
+    sampler: Sampler,
+    fake_scorer: Any,
+    tiny_task: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path / "grown", task=tiny_task)
+    settings: dict[str, Any] = {"candidates": 2, "temperature": 0.8, "seed": 0, "progress": False}
+    grow(sampler, fake_scorer, tiny_task, buffer, grow_step=1, sources_per_shard=12, **settings)
+    monkeypatch.setattr(buffers.__main__, "load_task", {"tiny": tiny_task}.__getitem__)
+    monkeypatch.setattr(buffers.__main__, "load_scorer", lambda name, device: {"other": fake_scorer}[name])
+    code, shown = run("rescore", buffer.path, "--scorer", "other", "--name", "again")
+    assert code == 0
+    assert "2 shards scored as 'again'" in shown
+    record = json.loads(run("rescore", buffer.path, "--scorer", "other", "--name", "again", "--json")[1])
+    assert (record["shards_written"], record["mean_reward"]) == (0, pytest.approx(record["before"]))
+    assert "rewards 'again' of another scorer: 2 of 2 files" in run("info", buffer.path)[1]
+    column = buffer.path / "scores" / "again" / "g001-s00001.h5"
+    damage(column)
+    assert "again/g001-s00001.h5" in run("verify", buffer.path)[1]
+    run("repair", buffer.path)
+    assert (buffer.path / "damaged" / "scores" / "again" / "g001-s00001.h5").exists()
+    assert not column.exists()
+    assert json.loads(run("info", buffer.path, "--json")[1])[0]["columns"] == {"again": 1}
+    assert "1 shards scored as 'again'" in run("rescore", buffer.path, "--scorer", "other", "--name", "again")[1]
+    assert run("verify", buffer.path)[0] == 0
+
+
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, run: Run) -> None:
-    for command in ("info", "verify", "repair"):
-        code, _ = run(command, tmp_path / "nowhere")
+    for command in (("info",), ("verify",), ("repair",), ("compact",), ("rescore", "--scorer", "phrasebook-qe")):
+        code, _ = run(command[0], tmp_path / "nowhere", *command[1:])
         assert str(code).startswith("error: there is no folder")
