@@ -25,7 +25,7 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
    source_tokens      uint16   [K]    token ids, end-of-sequence included
    =================  =======  =====  ================================================================================
 
-   They are compressed by gzip 1 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
+   They are compressed by gzip 4 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
    contiguous, with an attribute ``sum64`` (uint64, the sum of their bytes as little-endian uint64). Where a token id is
    above 65,535, the ids of that array are int32, and compressed.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import h5py  # type: ignore[import-untyped]
@@ -60,29 +60,25 @@ def check(owner: str, file: Any, layout: Layout) -> dict[str, int]:
         TypeError: If a dtype is another.
         ValueError: If an array is missing, a link, stored elsewhere or in another way, or of a wrong length.
     """
-    for name in layout:
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-            raise ValueError(f"{name!r} is missing or a link")
-        if not isinstance(file[name], h5py.Dataset) or file[name].is_virtual or file[name].external:
-            raise ValueError(f"{name!r} is not a dataset within the file")
+    datasets = {name: _dataset(file, name) for name in layout}
     stored = {
-        name: (NARROW if name in TOKEN_IDS and file[name].dtype == NARROW else dtype, axis)
+        name: (NARROW if name in TOKEN_IDS and datasets[name].dtype == NARROW else dtype, axis)
         for name, (dtype, axis) in layout.items()
     }
-    sizes = check_layout(owner, file, stored)
-    for name in layout:
-        _check_storage(name, file[name])
+    sizes = check_layout(owner, datasets, stored)
+    for name, dataset in datasets.items():
+        _check_storage(name, dataset)
     return sizes
 
 
-def read(file: Any, layout: Layout, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Some arrays of a file that passed :func:`check`, with the layout's dtypes.
+def read(file: Any, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Arrays that passed :func:`check`, whole, as they are stored.
 
     Raises:
         ValueError: If a chunk is not what it should be.
         OSError: If HDF5 cannot read it.
     """
-    return {name: _load(name, file[name]).astype(layout[name][0], copy=False) for name in names}
+    return {name: _load(name, file[name]) for name in names}
 
 
 def read_attributes(file: Any, kinds: Mapping[str, str]) -> dict[str, Attribute]:
@@ -115,10 +111,19 @@ def _store(file: Any, name: str, array: NDArray[Any]) -> None:
         data=array,
         chunks=(min(CHUNK, array.size),),
         compression="gzip",
-        compression_opts=1,
+        compression_opts=4,
         shuffle=True,
         track_times=False,
     )
+
+
+def _dataset(file: Any, name: str) -> Any:
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name!r} is missing or a link")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
+        raise ValueError(f"{name!r} is not a dataset within the file")
+    return dataset
 
 
 def _check_storage(name: str, dataset: Any) -> None:

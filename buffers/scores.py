@@ -126,7 +126,7 @@ class RescoredShard:
 
     def _rewards(self) -> NDArray[np.float32]:
         with self._opened() as (file, _):
-            reward = arrays.read(file, SCORES_LAYOUT, ("reward",))["reward"]
+            reward = arrays.read(file, SCORES_LAYOUT)["reward"]
         try:
             check_rewards("reward", reward)
         except ValueError as error:

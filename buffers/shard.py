@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from buffers import arrays, container
 from buffers.columns import NEEDED, Column, column_of
 from buffers.container import ShardError, damaged
+from buffers.layout import Layout
 from buffers.provenance import Provenance
 from buffers.trajectories import TRAJECTORIES_LAYOUT, Trajectories
 
@@ -49,18 +50,19 @@ class Shard:
             OSError: If the file cannot be read.
         """
         path = Path(path)
-        with _opened(path) as (file, sizes):
+        with _opened(path, TRAJECTORIES_LAYOUT) as (file, sizes):
             provenance = _read_provenance(file)
         return cls(path, provenance, sizes["N"], sizes["L"], sizes["U"])
 
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Some arrays of the layout, whole.
+        """Some arrays of the layout, whole, as they are stored: token ids may be uint16.
 
         Raises:
             ShardError: If the file has been damaged.
         """
-        with _opened(self.path) as (file, _):
-            return arrays.read(file, TRAJECTORIES_LAYOUT, names)
+        wanted = {name: TRAJECTORIES_LAYOUT[name] for name in names}
+        with _opened(self.path, wanted) as (file, _):
+            return arrays.read(file, wanted)
 
     def column(self, name: Column) -> NDArray[Any]:
         """One number a trajectory, [N], read without any token.
@@ -81,8 +83,9 @@ class Shard:
             ShardError: If the file has been damaged.
         """
         stored = self.read_arrays(tuple(TRAJECTORIES_LAYOUT))
+        wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
         try:
-            return Trajectories(**stored)
+            return Trajectories(**wide)
         except ValueError as error:
             raise damaged(self.path, str(error)) from error
 
@@ -127,11 +130,11 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, int]]]:
-    """An HDF5 file that has a shard's header, size, schema and plain datasets, and the sizes of its axes."""
+def _opened(path: Path, layout: Layout) -> Iterator[tuple[Any, dict[str, int]]]:
+    """An HDF5 file that has a shard's header, size, schema and these plain datasets, and the sizes of their axes."""
     with container.opened(path) as file:
         _check_schema(path, file)
-        yield file, arrays.check(path.name, file, TRAJECTORIES_LAYOUT)
+        yield file, arrays.check(path.name, file, layout)
 
 
 def _check_schema(path: Path, file: Any) -> None:

@@ -16,8 +16,10 @@ from buffers.filters import Filter
 from buffers.trajectories import Trajectories
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
-# Target tokens held in memory at once, 64 MiB with their log-probabilities; more are read in turns.
+# Target tokens held in memory at once, 64 MiB with their log-probabilities. More are read in turns, which are smaller,
+# so that the first batch is there soon.
 POOL_TOKENS = 1 << 23
+TURN_TOKENS = 1 << 21
 
 
 class Slice:
@@ -242,7 +244,7 @@ class Slice:
             yield self._index
             return
         order = np.arange(len(parts)) if rng is None else rng.permutation(len(parts))
-        pool = np.cumsum(tokens[order]) // POOL_TOKENS
+        pool = np.cumsum(tokens[order]) // TURN_TOKENS
         for number in np.unique(pool):
             chosen = np.sort(order[pool == number])
             rows = np.concatenate([self._index[bounds[part] : bounds[part + 1]] for part in chosen])

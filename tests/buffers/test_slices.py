@@ -60,6 +60,7 @@ def test_shards_are_read_once_and_only_where_needed(grown: Slice, monkeypatch: p
 
 def test_more_than_fits_in_memory_is_read_in_turns(grown: Slice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffers.slices, "POOL_TOKENS", 7)  # a shard has 6
+    monkeypatch.setattr(buffers.slices, "TURN_TOKENS", 7)
 
     def epoch(seed: int, shuffle: bool = True) -> list[float]:
         return [r for batch in grown.batches(6, seed=seed, shuffle=shuffle) for r in batch.reward.tolist()]

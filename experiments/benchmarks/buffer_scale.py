@@ -1,0 +1,196 @@
+"""How a buffer of ten million trajectories behaves: append, open, select, first batch, memory, sequential reading.
+
+The trajectories are synthetic, of 25 target tokens on the mean. Each reading is a process of its own, so that its peak
+memory is its own; what importing the packages takes is printed too, and counted in.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from buffers import GrowingBatchBuffer, Provenance, Threshold, Trajectories
+
+CANDIDATES = 5
+VOCABULARY = 8_000
+SOURCE_TOKENS = 20
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the benchmark."""
+
+    trajectories: int = 10_000_000
+    """To append."""
+    sources_per_shard: int = 20_000
+    """Of a file, each with 5 trajectories."""
+    tau: float = 0.9
+    """Threshold of the selection; rewards are uniform in [0, 1]."""
+    tokens_per_batch: int = 4_096
+    """Of the first batch."""
+    repeats: int = 5
+    """Readings of each kind, of which the median is shown."""
+    folder: Path | None = None
+    """Where the buffer is kept, and found again; None takes a new folder and deletes it."""
+    reading: str | None = None
+    """Used by the script to call itself."""
+
+
+def synthetic(rng: np.random.Generator, rows: NDArray[np.int64]) -> Trajectories:
+    """Five trajectories for each source row: lengths about 25, all tokens alike, and rewards uniform."""
+    count = len(rows) * CANDIDATES
+    lengths = np.clip(rng.poisson(25, count), 1, None)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    total = int(offsets[-1])
+    return Trajectories(
+        source_index=np.repeat(rows, CANDIDATES),
+        offsets=offsets,
+        tokens=rng.integers(0, VOCABULARY, total, dtype=np.int32),
+        log_prob=-rng.exponential(1.0, total).astype(np.float32),
+        terminated=np.ones(count, dtype=np.bool_),
+        reward=rng.random(count, dtype=np.float32),
+        is_reference=np.zeros(count, dtype=np.bool_),
+        source_rows=rows,
+        source_offsets=np.arange(0, len(rows) * SOURCE_TOKENS + 1, SOURCE_TOKENS, dtype=np.int64),
+        source_tokens=rng.integers(0, VOCABULARY, len(rows) * SOURCE_TOKENS, dtype=np.int32),
+    )
+
+
+def fill(config: Config, folder: Path) -> float:
+    """Append all shards that are missing; seconds."""
+    sources = config.trajectories // CANDIDATES
+    first = Provenance(
+        task="synthetic",
+        task_fingerprint="synthetic",
+        tokenizer_fingerprint="synthetic",
+        pad_id=VOCABULARY - 1,
+        policy_fingerprint="synthetic",
+        sampler="synthetic",
+        scorer_fingerprint="synthetic",
+        temperature=1.0,
+        candidates=CANDIDATES,
+        num_sources=sources,
+        sources_per_shard=config.sources_per_shard,
+        seed=0,
+        grow_step=1,
+        shard_index=0,
+    )
+    buffer = GrowingBatchBuffer(folder)
+    spent = 0.0
+    for unit in tqdm(range(first.planned_shards), unit="shard", desc="append"):
+        if buffer.has(1, unit):
+            continue
+        start = unit * config.sources_per_shard
+        rows = np.arange(start, min(sources, start + config.sources_per_shard), dtype=np.int64)
+        made = synthetic(np.random.default_rng(unit), rows)
+        provenance = Provenance(**vars(first) | {"shard_index": unit})
+        before = time.perf_counter()
+        buffer.append(made, provenance)
+        spent += time.perf_counter() - before
+    return spent
+
+
+def use(config: Config, folder: Path) -> dict[str, float]:
+    """Open, select, first batch, and the memory of it all."""
+    imported = peak_gib()
+    start = time.perf_counter()
+    buffer = GrowingBatchBuffer(folder)
+    opened = time.perf_counter()
+    data = buffer.select(Threshold(config.tau))
+    selected = time.perf_counter()
+    batch = next(iter(data.batches(config.tokens_per_batch, seed=0)))
+    first = time.perf_counter()
+    assert bool((batch.reward > config.tau).all())
+    return {
+        "open s": opened - start,
+        "select by threshold s": selected - opened,
+        "first batch s": first - selected,
+        "peak memory GiB": peak_gib(),
+        "of it imports GiB": imported,
+        "kept": float(len(data)),
+    }
+
+
+def sequential(folder: Path) -> dict[str, float]:
+    """Seconds to read the tokens of every shard through the package, and from plain contiguous files by h5py alone.
+
+    Both open and close each file; the plain files hold the same bytes and nothing else.
+    """
+    shards = GrowingBatchBuffer(folder).shards
+    plain = Path(mkdtemp(dir=folder.parent))
+    try:
+        for shard in shards:
+            with h5py.File(plain / shard.path.name, "w") as file:
+                file["tokens"] = shard.read_arrays(("tokens",))["tokens"].astype(np.uint16)
+        ours, theirs = [], []
+        for _ in range(3):
+            start = time.perf_counter()
+            for shard in shards:
+                shard.read_arrays(("tokens",))
+            ours.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            for shard in shards:
+                with h5py.File(plain / shard.path.name, "r") as file:
+                    file["tokens"][:]
+            theirs.append(time.perf_counter() - start)
+    finally:
+        shutil.rmtree(plain)
+    return {"sequential tokens, ours s": float(np.median(ours)), "plain h5py s": float(np.median(theirs))}
+
+
+def peak_gib() -> float:
+    """Largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def measured(config: Config, folder: Path, reading: str) -> dict[str, float]:
+    """Medians over processes of their own."""
+    command = [sys.executable, "-m", "experiments.benchmarks.buffer_scale", "--folder", str(folder)]
+    command += ["--reading", reading, "--tau", str(config.tau), "--tokens-per-batch", str(config.tokens_per_batch)]
+    found: list[dict[str, float]] = []
+    for _ in tqdm(range(config.repeats), desc=reading):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout))
+    return {name: float(np.median([row[name] for row in found])) for name in found[0]}
+
+
+def main(config: Config) -> None:
+    """Print the table."""
+    folder = config.folder or Path(mkdtemp()) / "buffer"
+    if config.reading is not None:
+        readings: dict[str, Any] = {"use": lambda: use(config, folder), "sequential": lambda: sequential(folder)}
+        print(json.dumps(readings[config.reading]()))
+        return
+    try:
+        spent = fill(config, folder)
+        buffer = GrowingBatchBuffer(folder)
+        tokens = sum(shard.num_tokens for shard in buffer.shards)
+        size = sum(shard.path.stat().st_size for shard in buffer.shards)
+        print(f"{len(buffer):,} trajectories, {tokens:,} tokens, {len(buffer.shards)} files, {size / 2**30:.2f} GiB")
+        rows = {"append s": spent, "bytes a token (random, incompressible)": size / tokens}
+        rows |= measured(config, folder, "use") | measured(config, folder, "sequential")
+        rows["sequential, share of plain h5py"] = rows["plain h5py s"] / rows["sequential tokens, ours s"]
+        print("| what | median |\n|---|---|")
+        for name, value in rows.items():
+            print(f"| {name} | {value:,.3f} |")
+    finally:
+        if config.folder is None:
+            shutil.rmtree(folder.parent)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
