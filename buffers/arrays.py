@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import h5py  # type: ignore[import-untyped]
@@ -139,7 +140,10 @@ def _check_storage(name: str, dataset: Any) -> None:
 
 def _load(name: str, dataset: Any) -> NDArray[Any]:
     if dataset.chunks is None:
-        array = np.asarray(dataset[:])
+        path, place = dataset.file.filename, dataset.id.get_offset()
+        if place is None or place + dataset.nbytes > Path(path).stat().st_size:
+            raise ValueError(f"{name!r} reaches beyond the end of the file")
+        array = np.fromfile(path, dataset.dtype, dataset.shape[0], offset=place)
         if _sum64(array) != dataset.attrs.get(SUM):
             raise ValueError(f"{name!r} does not have the sum that it was stored with")
         return array
