@@ -1,20 +1,21 @@
 """Files that are there whole or not at all: 512 bytes of header, then HDF5.
 
-The header is HDF5's user block and holds size and sha256 of all that follows. So a truncated copy is recognised before
-HDF5 touches it, and :func:`verify` vouches for every byte. A file is never changed once it is there.
+The header is HDF5's user block and holds size and sha256 of all that follows. So a truncated copy is recognised at
+once, and :func:`verify` vouches for every byte. A file is never changed once it is there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
-import h5py  # type: ignore[import-untyped]
+from buffers.hdf5 import File
 
 HEADER_BYTES = 512
 MAGIC = b"seq2seq-env shard\n"
@@ -27,6 +28,11 @@ class ShardError(ValueError):
 def damaged(path: Path, why: str) -> ShardError:
     """The error of a file that is not what was written."""
     return ShardError(f"shard {str(path)!r} is damaged: {why}; delete it and make it anew as it was made before")
+
+
+def foreign(path: Path) -> ShardError:
+    """The error of what was never a shard."""
+    return ShardError(f"file {str(path)!r} is not a shard of this project; move it out of the buffer's folder")
 
 
 def publish(path: Path, body: memoryview) -> None:
@@ -44,7 +50,7 @@ def publish(path: Path, body: memoryview) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("xb") as file:
-                file.write(_header(body))
+                file.write(_header(HEADER_BYTES + len(body), hashlib.sha256(body).hexdigest()))
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
@@ -58,42 +64,43 @@ def publish(path: Path, body: memoryview) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """The HDF5 file under a header that fits its size, open for reading; what HDF5 says of it becomes an error of ours.
+def opened(path: Path) -> Iterator[File]:
+    """The HDF5 file under a header that fits its size; what it has that a shard has not becomes an error of ours.
 
     Raises:
         ShardError: If the file is truncated, foreign or damaged.
         OSError: If the file cannot be read.
     """
-    with path.open("rb") as raw:
-        header, size = raw.read(HEADER_BYTES), raw.seek(0, os.SEEK_END)
-    if not header.startswith(MAGIC):
-        if MAGIC.startswith(header):
-            raise damaged(path, f"it ends after {size} bytes")
-        raise ShardError(f"file {str(path)!r} is not a shard of this project; move it out of the buffer's folder")
-    recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace")
-    if recorded != str(size):
-        raise damaged(path, f"it has {size} bytes where its header records {recorded}")
-    try:
-        # A shard never changes, so no lock is needed, and file systems without locks work.
-        with h5py.File(path, "r", locking=False) as file:
-            yield file
-    except ShardError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise damaged(path, str(error)) from error
+    with _regular(path) as raw:
+        size = os.fstat(raw.fileno()).st_size
+        header = raw.read(HEADER_BYTES)
+        if not header.startswith(MAGIC):
+            if MAGIC.startswith(header):
+                raise damaged(path, f"it ends after {size} bytes")
+            raise foreign(path)
+        recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace")
+        if recorded != str(size):
+            raise damaged(path, f"it has {size} bytes where its header records {recorded}")
+        try:
+            yield File(raw, size)
+        except ShardError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise damaged(path, str(error)) from error
 
 
 def verify(path: Path) -> None:
-    """Compare every byte with the checksum, before HDF5 reads any.
+    """Compare every byte with the checksum.
 
     Raises:
         ShardError: If the file is not what was written.
         OSError: If it cannot be read.
     """
-    content = path.read_bytes()
-    if content.startswith(MAGIC) and content[:HEADER_BYTES] != _header(memoryview(content)[HEADER_BYTES:]):
-        raise damaged(path, "its contents do not have the sha256 that its header records")
+    with _regular(path) as raw:
+        size = os.fstat(raw.fileno()).st_size
+        header = raw.read(HEADER_BYTES)
+        if header.startswith(MAGIC) and header != _header(size, hashlib.file_digest(raw, "sha256").hexdigest()):
+            raise damaged(path, "its contents do not have the sha256 that its header records")
 
 
 def sha256(path: Path) -> str:
@@ -103,16 +110,25 @@ def sha256(path: Path) -> str:
         ShardError: If the file has no such header.
         OSError: If it cannot be read.
     """
-    with path.open("rb") as raw:
+    with _regular(path) as raw:
         lines = raw.read(HEADER_BYTES).split(b"\n")
     if len(lines) < 3 or lines[0] + b"\n" != MAGIC or not lines[2].startswith(b"sha256 "):
         raise damaged(path, "its header records no sha256")
     return lines[2].removeprefix(b"sha256 ").decode(errors="replace")
 
 
-def _header(body: memoryview) -> bytes:
-    digest = hashlib.sha256(body).hexdigest()
-    return (MAGIC + f"bytes {HEADER_BYTES + len(body)}\nsha256 {digest}\n".encode()).ljust(HEADER_BYTES, b"\n")
+@contextmanager
+def _regular(path: Path) -> Iterator[BufferedReader]:
+    """A file open for reading, never a pipe or a device, which may have no end."""
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write to it.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as raw:
+        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+            raise foreign(path)
+        yield raw
+
+
+def _header(size: int, digest: str) -> bytes:
+    return (MAGIC + f"bytes {size}\nsha256 {digest}\n".encode()).ljust(HEADER_BYTES, b"\n")
 
 
 def _sync_folder(folder: Path) -> None:
