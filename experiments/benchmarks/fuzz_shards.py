@@ -25,7 +25,7 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from experiments.benchmarks.hostile_shards import NAME, Original, exercise, make_case, originals
+from experiments.benchmarks.hostile_shards import Original, exercise, make_case, originals
 
 CASES_PER_PROCESS = 500
 FORK = multiprocessing.get_context("fork")
@@ -108,15 +108,14 @@ def _work(config: Config, made: Mapping[str, Original], numbers: range, there: C
     reserved = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (reserved + ADDRESS_SPACE, reserved + ADDRESS_SPACE))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / NAME
         for number in numbers:
-            path.write_bytes(make_case(made, config.seed, number).content)
+            case = make_case(made, config.seed, number)
             there.send(number)
             before, started = _peak_mib(), time.perf_counter()
             try:
-                outcome = exercise(path)
+                outcome = exercise(case, Path(folder), made)
             except Exception as error:
-                outcome = f"{type(error).__name__}: {str(error).replace(str(path), NAME)}"
+                outcome = f"{type(error).__name__}: {error}".replace(folder, "")
             grown = _peak_mib() - before
             if grown > config.memory_mib:
                 outcome = f"took {grown:.0f} MiB, then {outcome}"

@@ -19,7 +19,7 @@ from typing import Any
 import h5py  # type: ignore[import-untyped]
 import numpy as np
 
-from buffers import GrowingBatchBuffer, Provenance, Shard, ShardError, Trajectories, write_shard
+from buffers import GrowingBatchBuffer, Provenance, RescoredShard, Shard, ShardError, Trajectories, write_shard
 from buffers.columns import NEEDED
 from buffers.maintenance import describe
 from buffers.pieces import lookup3
@@ -27,6 +27,10 @@ from buffers.trajectories import TRAJECTORIES_LAYOUT
 
 HEADER = 512
 NAME = "g001-s00000.h5"
+COLUMN = "other"
+REWARDS = "rewards"
+"""The original that is no shard, but another scorer's rewards for one."""
+
 SIGNATURES = re.compile(rb"\x89HDF|OHDR|OCHK|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FAHD|FADB|FSHD|FSSE|TREE|HEAP|SNOD|GCOL")
 """With which HDF5's pieces of metadata begin."""
 
@@ -87,13 +91,34 @@ def make_case(originals: Mapping[str, Original], seed: int, number: int) -> Case
     return Case(name, chosen, mended, bytes(content) if mended == "nothing" else with_header(bytes(content[HEADER:])))
 
 
-def exercise(path: Path) -> str:
+def exercise(case: Case, folder: Path, originals: Mapping[str, Original]) -> str:
     """Do all that a user would do with a file: "accepted", "refused when opened" or "refused when read".
 
+    Args:
+        case: The file.
+        folder: Where to put it, in the place of the case before.
+        originals: What it was made from, and the shard to put beside a file of rewards.
+
     Raises:
-        AssertionError: If a use refuses in another way than by naming the file, or contradicts another use.
+        AssertionError: If a use refuses in another way than by naming the file, or accepts what it should not.
         Exception: Whatever else a use raises; it should not.
     """
+    shard, rewards = folder / NAME, folder / "scores" / COLUMN / NAME
+    rewards.parent.mkdir(parents=True, exist_ok=True)
+    rewards.unlink(missing_ok=True)
+    if case.original == REWARDS:
+        shard.write_bytes(originals["several"].content)
+        rewards.write_bytes(case.content)
+        outcome = _exercise_rewards(rewards, RescoredShard(Shard.open(shard), COLUMN))
+    else:
+        shard.write_bytes(case.content)
+        outcome = _exercise_shard(shard)
+    changed = case.content != originals[case.original].content
+    assert outcome != "accepted" or case.mended != "nothing" or not changed, "verify accepts a changed file"
+    return outcome
+
+
+def _exercise_shard(path: Path) -> str:
     try:
         shard = Shard.open(path)
     except ShardError as refusal:
@@ -113,6 +138,18 @@ def exercise(path: Path) -> str:
     return "refused when read" if refused else "accepted"
 
 
+def _exercise_rewards(path: Path, column: RescoredShard) -> str:
+    uses: list[Callable[[], object]] = [
+        column.scorer_fingerprint,
+        lambda: column.column("reward"),
+        column.read,
+        lambda: list(GrowingBatchBuffer(column.shard.path.parent).select(scorer=COLUMN).batches(4_096, seed=0)),
+    ]
+    refused = [_refuses(use, path) for use in uses]
+    assert not any(refused) or _refuses(column.verify, path), "verify accepts what others refuse"
+    return "accepted" if not any(refused) else "refused when opened" if all(refused) else "refused when read"
+
+
 def with_header(body: bytes) -> bytes:
     """A file with a header that vouches for it."""
     text = f"seq2seq-env shard\nbytes {HEADER + len(body)}\nsha256 {hashlib.sha256(body).hexdigest()}\n"
@@ -123,6 +160,7 @@ def originals() -> dict[str, Original]:
     """Shards of several shapes, and HDF5 files that no release ever wrote."""
     several = _trajectories(40, 50)
     made = {
+        REWARDS: _rewards(_written(several)),
         "one": _written(_trajectories(1, 50)),
         "several": _written(several),
         "large ids": _written(_trajectories(40, 250_000)),
@@ -172,6 +210,14 @@ def _written(trajectories: Trajectories, task: str = "phrasebook-de-en") -> byte
     with tempfile.TemporaryDirectory() as folder:
         write_shard(Path(folder) / NAME, trajectories, provenance)
         return (Path(folder) / NAME).read_bytes()
+
+
+def _rewards(shard: bytes) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / NAME).write_bytes(shard)
+        column = RescoredShard(Shard.open(Path(folder) / NAME), COLUMN)
+        column.write(np.linspace(0, 1, column.num_trajectories, dtype=np.float32), "fedcba98" * 8)
+        return column.path.read_bytes()
 
 
 def _old_format(trajectories: Trajectories) -> bytes:
