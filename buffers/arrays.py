@@ -35,6 +35,9 @@ MOST_INFLATED = 100
 ALWAYS_INFLATED = 1 << 24
 """Bytes of arrays that any file may have."""
 
+MOST_TEXT = 4_000
+"""Bytes of a text, with which its attribute fits the 4,096 bytes that HDF5 keeps with others."""
+
 SUM = "sum64"
 """Attribute of what is not compressed, which would else lack gzip's check: :func:`_sum64`."""
 
@@ -162,4 +165,6 @@ def _sum64(array: NDArray[Any]) -> np.uint64:
 def _fixed_text(text: str) -> NDArray[np.bytes_]:
     """UTF-8 text of fixed length, which lies where the attribute does."""
     content = text.encode()
+    if len(content) > MOST_TEXT:
+        raise ValueError(f"a text of {len(content)} bytes cannot be stored ({text[:40]!r}...); at most {MOST_TEXT} can")
     return np.array(content, dtype=h5py.string_dtype("utf-8", max(1, len(content))))

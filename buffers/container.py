@@ -6,18 +6,20 @@ once, and :func:`verify` vouches for every byte. A file is never changed once it
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedReader
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 from buffers.hdf5 import File
 
 HEADER_BYTES = 512
+PARTIAL = ".partial"
 MAGIC = b"seq2seq-env shard\n"
 
 
@@ -36,7 +38,9 @@ def foreign(path: Path) -> ShardError:
 
 
 def publish(path: Path, body: memoryview) -> None:
-    """Written aside, flushed to disk, then renamed. A process that is killed leaves at most a hidden ``.partial`` file.
+    """Written aside, flushed to disk, then renamed.
+
+    A process that is killed leaves at most a hidden ``.partial`` file, which goes when the same file is made again.
 
     Args:
         path: The file to make; its folder is made where missing.
@@ -45,11 +49,12 @@ def publish(path: Path, body: memoryview) -> None:
     Raises:
         OSError: If the file cannot be written; nothing is left behind.
     """
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        file = _begun(path)
+        partial = Path(file.name)
         try:
-            with partial.open("xb") as file:
+            with file:
                 file.write(_header(HEADER_BYTES + len(body), hashlib.sha256(body).hexdigest()))
                 file.write(body)
                 file.flush()
@@ -57,10 +62,26 @@ def publish(path: Path, body: memoryview) -> None:
             os.replace(partial, path)  # noqa: PTH105  # the rename beside its fsync, both from os
         finally:
             partial.unlink(missing_ok=True)
+        sweep(path.parent.glob(f".{path.name}.*{PARTIAL}"))
         _sync_folder(path.parent)
     except OSError as error:
         message = f"shard not written ({error.strerror}); make the folder writable or free some space, then run again"
         raise OSError(error.errno, message, str(path)) from error
+
+
+def sweep(partials: Iterable[Path]) -> list[Path]:
+    """Delete those of some ``.partial`` files whose writers were killed; a writer that lives holds a lock.
+
+    Returns:
+        What was deleted. Where the file system knows no locks, that is nothing.
+    """
+    deleted = []
+    for partial in partials:
+        with suppress(OSError), open(partial, "r+b", opener=_at_once) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
+            deleted.append(partial)
+    return deleted
 
 
 @contextmanager
@@ -117,14 +138,29 @@ def sha256(path: Path) -> str:
     return lines[2].removeprefix(b"sha256 ").decode(errors="replace")
 
 
+def _begun(path: Path) -> BufferedWriter:
+    """A new ``.partial`` file, locked for as long as this process has it open."""
+    while True:
+        file = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}").open("xb")
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # it was swept up before it was locked
+
+
 @contextmanager
 def _regular(path: Path) -> Iterator[BufferedReader]:
     """A file open for reading, never a pipe or a device, which may have no end."""
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write to it.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as raw:
+    with open(path, "rb", opener=_at_once) as raw:
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             raise foreign(path)
         yield raw
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting until somebody writes to a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _header(size: int, digest: str) -> bytes:

@@ -36,9 +36,11 @@ def objects(pieces: Pieces, heap: int, names: int, record: Record) -> Iterator[b
     for place in _places(pieces, names, record):
         offset = int.from_bytes(place[1 : 1 + offset_width], "little")
         length = int.from_bytes(place[1 + offset_width :], "little")
+        if place[0]:
+            raise ValueError("it has texts beyond the blocks of its heap")
         pieces.spend(length)
         found = [block[offset - first :][:length] for first, block in blocks if 0 <= offset - first < len(block)]
-        if place[0] or not found or len(found[0]) != length:
+        if not found or len(found[0]) != length:
             raise ValueError("its heap lacks a name")
         yield found[0]
 

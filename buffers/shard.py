@@ -65,7 +65,7 @@ class Shard:
         """
         wanted = {name: TRAJECTORIES_LAYOUT[name] for name in names}
         # The lengths of the flat arrays say where offsets must end.
-        with _opened(self.path, {**wanted, **FLAT_LAYOUT}) as (file, sizes):
+        with self._again({**wanted, **FLAT_LAYOUT}) as (file, sizes):
             stored = arrays.read(file, wanted)
             check_values(self.path.name, stored, sizes)
         return stored
@@ -84,7 +84,7 @@ class Shard:
         Raises:
             ShardError: If the file has been damaged.
         """
-        with _opened(self.path, TRAJECTORIES_LAYOUT) as (file, _):
+        with self._again(TRAJECTORIES_LAYOUT) as (file, _):
             stored = arrays.read(file, TRAJECTORIES_LAYOUT)
             wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
             trajectories = Trajectories(**wide)
@@ -99,6 +99,14 @@ class Shard:
             ShardError: If the file is not what was written.
         """
         verify_file(self.path)
+
+    @contextmanager
+    def _again(self, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
+        with _opened(self.path, layout) as (file, sizes):
+            known = {"N": self.num_trajectories, "L": self.num_tokens, "U": self.num_sources}
+            if any(sizes.get(axis, size) != size for axis, size in known.items()):
+                raise ShardError(f"shard {str(self.path)!r} has changed since it was opened; open the buffer again")
+            yield file, sizes
 
 
 def verify_file(path: str | Path) -> None:
