@@ -160,15 +160,20 @@ class Slice:
         return self._load(self._index)
 
     def distinct_samples(self) -> int:
-        """Distinct pairs of source and sampled target, references left out.
+        """Distinct pairs of source and sampled target, references left out; see :meth:`firsts`."""
+        samples = self.where(~self.is_reference)
+        return len(np.unique(samples.firsts()))
 
-        Counted by 64-bit hashes, of which two among 16 million coincide about once in 100,000 counts.
+    def firsts(self) -> NDArray[np.int64]:
+        """For each trajectory, the row of the slice's first with the same source and target, int64 [n].
+
+        Told by 64-bit hashes, of which two among 16 million coincide about once in 100,000 calls.
         """
         if not len(self):
-            return 0
-        samples = self.where(~self.is_reference)
-        hashes = [_hashes(samples._load(rows)) for rows in samples._pools(None)]
-        return len(np.unique(np.concatenate(hashes))) if hashes else 0
+            return self._index
+        hashes = [_hashes(self._load(rows)) for rows in self._pools(None)]
+        _, first, same = np.unique(np.concatenate(hashes), return_index=True, return_inverse=True)
+        return self._index[first[same]]
 
     def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Batches:
         """One epoch: every trajectory once, in batches of similar lengths.
