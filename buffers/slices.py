@@ -118,6 +118,11 @@ class Slice:
         return self._columns.target_length[self._index]
 
     @property
+    def source_lengths(self) -> NDArray[np.int64]:
+        """Tokens [n] of each trajectory's source."""
+        return self._columns.source_length[self._index]
+
+    @property
     def terminated(self) -> NDArray[np.bool_]:
         """Mask [n], False where the length limit cut the target."""
         return self._columns.terminated[self._index]
@@ -157,6 +162,11 @@ class Slice:
         """All the slice's trajectories in memory, in order."""
         return self._load(self._index)
 
+    def pieces(self) -> Iterator[Trajectories]:
+        """All the slice's trajectories in order, at most about ``POOL_TOKENS`` tokens in memory at once."""
+        for rows in self._pools(None):
+            yield self._load(rows)
+
     def distinct_samples(self) -> int:
         """Distinct pairs of source and sampled target, references left out.
 
@@ -164,8 +174,7 @@ class Slice:
         """
         if not len(self):
             return 0
-        samples = self.where(~self.is_reference)
-        hashes = [_hashes(samples._load(rows)) for rows in samples._pools(None)]
+        hashes = [_hashes(piece) for piece in self.where(~self.is_reference).pieces()]
         return len(np.unique(np.concatenate(hashes))) if hashes else 0
 
     def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Batches:
