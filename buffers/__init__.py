@@ -44,7 +44,19 @@ from buffers.coverage import Coverage, coverage
 from buffers.filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
 from buffers.grow import GrowPlan, GrowReport, Sampler, grow
 from buffers.growing_batch import GrowingBatchBuffer
-from buffers.interop import d3rlpy_module, to_d3rlpy
+from buffers.interop import (
+    d3rlpy_module,
+    from_d3rlpy,
+    from_datasets,
+    from_jsonl,
+    from_minari,
+    from_parquet,
+    to_d3rlpy,
+    to_datasets,
+    to_jsonl,
+    to_minari,
+    to_parquet,
+)
 from buffers.provenance import Provenance
 from buffers.scores import RescoredShard
 from buffers.scoring import rescore
@@ -81,10 +93,19 @@ __all__ = [
     "compact",
     "coverage",
     "d3rlpy_module",
+    "from_d3rlpy",
+    "from_datasets",
+    "from_jsonl",
+    "from_minari",
+    "from_parquet",
     "grow",
     "make_filter",
     "make_schedule",
     "rescore",
     "to_d3rlpy",
+    "to_datasets",
+    "to_jsonl",
+    "to_minari",
+    "to_parquet",
     "write_shard",
 ]

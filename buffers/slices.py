@@ -120,6 +120,11 @@ class Slice:
         return self._columns.target_length[self._index]
 
     @property
+    def source_lengths(self) -> NDArray[np.int64]:
+        """Tokens [n] of each trajectory's source."""
+        return self._columns.source_length[self._index]
+
+    @property
     def terminated(self) -> NDArray[np.bool_]:
         """Mask [n], False where the length limit cut the target."""
         return self._columns.terminated[self._index]
@@ -159,6 +164,11 @@ class Slice:
         """All the slice's trajectories in memory, in order."""
         return self._load(self._index)
 
+    def pieces(self) -> Iterator[Trajectories]:
+        """All the slice's trajectories in order, at most about ``POOL_TOKENS`` tokens in memory at once."""
+        for rows in self._pools(None):
+            yield self._load(rows)
+
     def distinct_samples(self) -> int:
         """Distinct pairs of source and sampled target, references left out; see :meth:`firsts`."""
         samples = self.where(~self.is_reference)
@@ -171,7 +181,7 @@ class Slice:
         """
         if not len(self):
             return self._index
-        hashes = [_hashes(self._load(rows)) for rows in self._pools(None)]
+        hashes = [_hashes(piece) for piece in self.pieces()]
         _, first, same = np.unique(np.concatenate(hashes), return_index=True, return_inverse=True)
         return self._index[first[same]]
 
