@@ -31,6 +31,9 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 
+Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.scores`); damaged files that were set aside in
+``damaged/``; what a killed writer left in hidden ``.partial`` files, which readers ignore.
+
 **Versions.** A later schema version may add attributes and datasets, which older releases refuse by their version, and
 may store a dataset in another way; it gives no name another meaning. A release reads all versions before its own:
 version 1 lacks ``shard_count``, which is then 1, and its token ids are int32 and compressed.

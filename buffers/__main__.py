@@ -171,6 +171,8 @@ class Export:
     """Only what this filter keeps, with --value."""
     value: float | None = None
     """Of the filter."""
+    scorer: str | None = None
+    """Rewards of the column of this name, which rescore made; the Grow step's own without it."""
     texts: bool = False
     """Add the decoded source and target."""
     json: bool = False
@@ -187,6 +189,7 @@ class Export:
             self.out,
             grow_step=self.grow_step,
             filter=chosen,
+            scorer=self.scorer,
             texts=self.texts,
             progress=not self.json,
         )

@@ -69,6 +69,7 @@ def export(
     *,
     grow_step: int | None = None,
     filter: Filter | None = None,  # noqa: A002  # the word users know
+    scorer: str | None = None,
     texts: bool = False,
     progress: bool = True,
 ) -> Exported:
@@ -82,6 +83,7 @@ def export(
         out: File or folder to make; the id of the data set for Minari.
         grow_step: Only this one; None takes all.
         filter: None keeps everything.
+        scorer: Column of rewards to take, as in :meth:`GrowingBatchBuffer.select`.
         texts: Add decoded texts, with the tokenizer of ``load_task``.
         progress: Show trajectories done, rate and time left.
 
@@ -91,7 +93,7 @@ def export(
         ValueError: If the buffer is damaged or lacks the Grow step, or the task's tokenizer is not at hand for texts.
     """
     steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
-    data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step)
+    data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)
     made = steps[0].provenance  # a buffer has one task
     description = json.dumps({"grow_steps": [step.provenance for step in steps]})
     not_held = NOT_HELD[to]

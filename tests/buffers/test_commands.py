@@ -18,6 +18,7 @@ import buffers.__main__
 from buffers import (
     GrowingBatchBuffer,
     Provenance,
+    RescoredShard,
     Threshold,
     Trajectories,
     from_datasets,
@@ -154,6 +155,17 @@ def test_rescore_adds_a_column_that_info_shows_and_repair_heals(
     assert json.loads(run("info", buffer.path, "--json")[1])[0]["columns"] == {"again": 1}
     assert "1 shards scored as 'again'" in run("rescore", buffer.path, "--scorer", "other", "--name", "again")[1]
     assert run("verify", buffer.path)[0] == 0
+
+
+def test_export_takes_another_scorers_rewards(folder: Path, run: Run, tmp_path: Path) -> None:
+    for shard in GrowingBatchBuffer(folder).shards:
+        RescoredShard(shard, "other").write(1 - shard.column("reward"), "scorer-2")
+    assert run("export", folder, "--to", "jsonl", "--out", tmp_path / "other.jsonl", "--scorer", "other")[0] == 0
+    wanted = GrowingBatchBuffer(folder).select(scorer="other").rewards
+    assert from_jsonl(tmp_path / "other.jsonl").reward.tolist() == wanted.tolist()
+    code, _ = run("export", folder, "--to", "jsonl", "--out", tmp_path / "none.jsonl", "--scorer", "none")
+    assert "has no rewards 'none'" in str(code)
+    assert not (tmp_path / "none.jsonl").exists()
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, run: Run) -> None:
