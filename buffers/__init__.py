@@ -32,7 +32,16 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 
 Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.scores`); damaged files that were set aside in
-``damaged/``; what a killed writer left in hidden ``.partial`` files, which readers ignore.
+``damaged/``.
+
+**Kills.** A file is there whole or not at all. Whoever is killed while writing leaves a hidden ``.{file}.….partial``;
+it goes when the same file is made again, or by ``python -m buffers repair``, never while its writer lives.
+
+**Files from elsewhere.** A file is data, never code. It is read by this package and not by HDF5's library, whose
+metadata can make it allocate, loop, open other files or load filters: only what a shard holds is understood, every
+address must lie within the file, every length is bounded (of arrays to 16 MiB and 100 times the file), pipes and
+devices are refused. Whatever is wrong ends in a :class:`ShardError` that names the file. ``verify`` finds accidents; it
+cannot know who made a file.
 
 **Versions.** A later schema version may add attributes and datasets, which older releases refuse by their version, and
 may store a dataset in another way; it gives no name another meaning. A release reads all versions before its own:

@@ -14,7 +14,7 @@ from buffers.compaction import compact
 from buffers.export import Format, export
 from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
-from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside
+from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
 from buffers.scoring import rescore
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
@@ -69,7 +69,7 @@ class Verify:
 
 @dataclass(frozen=True)
 class Repair:
-    """Set damaged shards aside, and say what to grow again."""
+    """Set damaged shards aside, delete what killed writers left unfinished, and say what to grow again."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
@@ -77,20 +77,24 @@ class Repair:
     """Print JSON instead of text."""
 
     def run(self) -> int:
-        """Move the damaged files; 0."""
+        """Move the damaged files, delete the unfinished; 0."""
         found = list(damaged(self.path, progress=not self.json))
         for finding in found:
             set_aside(self.path, finding)
+        swept = [str(file.relative_to(self.path)) for file in sweep(self.path)]
         steps = describe(self.path)
         missing = {step.grow_step: step.missing_shards for step in steps if step.missing_shards}
         if self.json:
-            print(json.dumps({"set_aside": [asdict(finding) for finding in found], "missing": missing}, indent=2))
+            record = {"set_aside": [asdict(finding) for finding in found], "deleted": swept, "missing": missing}
+            print(json.dumps(record, indent=2))
             return 0
         for finding in found:
             print(f"moved {finding.file} to {self.path / ASIDE}: {finding.problem}")
+        for file in swept:
+            print(f"deleted {file}: its writer was killed")
         for grow_step, shards in missing.items():
             print(f"Grow step {grow_step} lacks shards {', '.join(map(str, shards))}; the same Grow makes them again")
-        if not found and not missing:
+        if not found and not swept and not missing:
             print(f"{self.path}: nothing to repair")
         return 0
 

@@ -1,15 +1,14 @@
-"""One-dimensional arrays and attributes in HDF5, read as data that somebody else may have made.
+"""One-dimensional arrays and attributes in HDF5: written by its library, read by :mod:`buffers.hdf5`.
 
-A hostile file can make HDF5 allocate what it never stored, or inflate a kilobyte to a gigabyte. So only two kinds of
-storage are read, both bounded: plain contiguous numbers, and chunks under shuffle and gzip that are inflated here.
+A hostile file can promise what it never stored, or inflate a kilobyte to a gigabyte. So only two kinds of storage are
+read, both bounded: plain contiguous numbers, and chunks under shuffle and gzip that are inflated here.
 """
 
 from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import h5py  # type: ignore[import-untyped]
@@ -17,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers.container import HEADER_BYTES
+from buffers.hdf5 import Attribute, Dataset, File
 from buffers.layout import Layout, check_layout
-
-Attribute = str | int | float
 
 CHUNK = 65_536
 """Elements; a whole column of a typical shard, so few chunks to look up."""
@@ -30,6 +28,15 @@ NARROW = np.dtype(np.uint16)
 TOKEN_IDS = ("tokens", "source_tokens")
 CONTIGUOUS = ("tokens",)
 """Where narrow they are not compressed: two bytes are little more, and are read at the speed of the disk."""
+
+MOST_INFLATED = 100
+"""Bytes of arrays to a byte of file, beyond ``ALWAYS_INFLATED``; trajectories have about 3."""
+
+ALWAYS_INFLATED = 1 << 24
+"""Bytes of arrays that any file may have."""
+
+MOST_TEXT = 4_000
+"""Bytes of a text, with which its attribute fits the 4,096 bytes that HDF5 keeps with others."""
 
 SUM = "sum64"
 """Attribute of what is not compressed, which would else lack gzip's check: :func:`_sum64`."""
@@ -49,54 +56,55 @@ def encode(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Attribut
     return buffer.getbuffer()[HEADER_BYTES:]
 
 
-def check(owner: str, file: Any, layout: Layout) -> dict[str, int]:
+def check(owner: str, file: File, layout: Layout) -> dict[str, int]:
     """Sizes of the axes of a file's arrays, if all of them are plain arrays of the layout.
 
     Args:
         owner: What errors call it.
-        file: An open HDF5 file.
+        file: An open file.
         layout: Of the arrays; token ids may be narrow.
 
     Raises:
         TypeError: If a dtype is another.
-        ValueError: If an array is missing, a link, stored elsewhere or in another way, or of a wrong length.
+        ValueError: If an array is missing, stored elsewhere or in another way, of a wrong length, or huge.
     """
-    datasets = {name: _dataset(file, name) for name in layout}
+    datasets = {name: file.dataset(name) for name in layout}
     stored = {
         name: (NARROW if name in TOKEN_IDS and datasets[name].dtype == NARROW else dtype, axis)
         for name, (dtype, axis) in layout.items()
     }
     sizes = check_layout(owner, datasets, stored)
     for name, dataset in datasets.items():
-        _check_storage(name, dataset)
+        if dataset.plain and dataset.stored != dataset.nbytes:
+            raise ValueError(f"{name!r} is not stored whole")
+        if not dataset.plain and dataset.chunk > CHUNK:
+            raise ValueError(f"{name!r} is in chunks of {dataset.chunk} elements, above {CHUNK}")
+    total = sum(dataset.nbytes for dataset in datasets.values())
+    if total > ALWAYS_INFLATED + MOST_INFLATED * file.size:
+        raise ValueError(f"its {file.size} bytes promise arrays of {total} bytes")
     return sizes
 
 
-def read(file: Any, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+def read(file: File, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     """Arrays that passed :func:`check`, whole, as they are stored.
 
     Raises:
-        ValueError: If a chunk is not what it should be.
-        OSError: If HDF5 cannot read it.
+        ValueError: If one is not what it should be.
+        OSError: If the file cannot be read.
     """
-    return {name: _load(name, file[name]) for name in names}
+    return {name: _load(name, file) for name in names}
 
 
-def read_attributes(file: Any, kinds: Mapping[str, str]) -> dict[str, Attribute]:
+def read_attributes(file: File, kinds: Mapping[str, str]) -> dict[str, Attribute]:
     """Attributes of the file by name, each "str", "int" or "float".
 
     Raises:
         ValueError: If one is missing or of another kind.
     """
-    readers: dict[str, Callable[[Any], Attribute]] = {
-        "str": lambda value: bytes(value).decode(),
-        "int": int,
-        "float": float,
-    }
-    missing = sorted(set(kinds) - set(file.attrs))
-    if missing:
-        raise ValueError(f"its attribute {missing[0]!r} is missing")
-    return {name: readers[kind](file.attrs[name]) for name, kind in kinds.items()}
+    for name, kind in kinds.items():
+        if type(file.attrs.get(name)).__name__ != kind:
+            raise ValueError(f"its attribute {name!r} is missing or no {kind}")
+    return {name: value for name, value in file.attrs.items() if name in kinds and value is not None}
 
 
 def _store(file: Any, name: str, array: NDArray[Any]) -> None:
@@ -118,51 +126,31 @@ def _store(file: Any, name: str, array: NDArray[Any]) -> None:
     )
 
 
-def _dataset(file: Any, name: str) -> Any:
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f"{name!r} is missing or a link")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        raise ValueError(f"{name!r} is not a dataset within the file")
-    return dataset
-
-
-def _check_storage(name: str, dataset: Any) -> None:
-    filters = dataset.id.get_create_plist().get_nfilters()
-    if dataset.chunks is None:
-        if filters or dataset.id.get_storage_size() != dataset.nbytes:
-            raise ValueError(f"{name!r} is not stored whole")
-    elif not (dataset.compression == "gzip" and dataset.shuffle and filters == 2 and dataset.chunks[0] <= CHUNK):
-        raise ValueError(f"{name!r} is not stored in chunks of at most {CHUNK} under shuffle and gzip")
-    elif dataset.id.get_num_chunks() != -(-dataset.shape[0] // dataset.chunks[0]):
-        raise ValueError(f"{name!r} lacks chunks")
-
-
-def _load(name: str, dataset: Any) -> NDArray[Any]:
-    if dataset.chunks is None:
-        path, place = dataset.file.filename, dataset.id.get_offset()
-        if place is None or place + dataset.nbytes > Path(path).stat().st_size:
-            raise ValueError(f"{name!r} reaches beyond the end of the file")
-        array = np.fromfile(path, dataset.dtype, dataset.shape[0], offset=place)
+def _load(name: str, file: File) -> NDArray[Any]:
+    dataset = file.dataset(name)
+    if dataset.plain:
+        array: NDArray[Any] = np.frombuffer(b"".join(file.stored(dataset)), dataset.dtype)
         if _sum64(array) != dataset.attrs.get(SUM):
             raise ValueError(f"{name!r} does not have the sum that it was stored with")
-        return array
-    size, length = dataset.dtype.itemsize, dataset.chunks[0]
-    parts = []
-    for start in range(0, dataset.shape[0], length):
-        stored, content = dataset.id.read_direct_chunk((start,))
-        if stored != 0:
-            raise ValueError(f"{name!r} has a chunk that was not filtered")
-        inflater = zlib.decompressobj()
-        try:
-            plain = inflater.decompress(content, length * size)
-        except zlib.error as error:
-            raise ValueError(f"{name!r} has a chunk that does not inflate: {error}") from error
-        if len(plain) != length * size or inflater.unconsumed_tail:
-            raise ValueError(f"{name!r} has a chunk of another size")
-        # The shuffle filter puts first bytes first, then all second bytes, and so on.
-        parts.append(np.frombuffer(plain, np.uint8).reshape(size, length).T.reshape(-1).view(dataset.dtype))
-    return np.concatenate(parts)[: dataset.shape[0]]
+    else:
+        array = np.concatenate([_inflated(name, content, dataset) for content in file.stored(dataset)])
+        array = array[: dataset.shape[0]]
+    if array.dtype == np.bool_ and array.view(np.uint8).max() > 1:
+        raise ValueError(f"{name!r} has truth values that are neither 0 nor 1")
+    return array
+
+
+def _inflated(name: str, content: bytes, dataset: Dataset) -> NDArray[Any]:
+    size, length = dataset.dtype.itemsize, dataset.chunk
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(content, length * size)
+    except zlib.error as error:
+        raise ValueError(f"{name!r} has a chunk that does not inflate: {error}") from error
+    if len(plain) != length * size or inflater.unconsumed_tail:
+        raise ValueError(f"{name!r} has a chunk of another size")
+    # The shuffle filter puts first bytes first, then all second bytes, and so on.
+    return np.frombuffer(plain, np.uint8).reshape(size, length).T.reshape(-1).view(dataset.dtype)
 
 
 def _sum64(array: NDArray[Any]) -> np.uint64:
@@ -175,6 +163,8 @@ def _sum64(array: NDArray[Any]) -> np.uint64:
 
 
 def _fixed_text(text: str) -> NDArray[np.bytes_]:
-    """UTF-8 text of fixed length: HDF5 aborts the process or never returns on damaged text of variable length."""
+    """UTF-8 text of fixed length, which lies where the attribute does."""
     content = text.encode()
+    if len(content) > MOST_TEXT:
+        raise ValueError(f"a text of {len(content)} bytes cannot be stored ({text[:40]!r}...); at most {MOST_TEXT} can")
     return np.array(content, dtype=h5py.string_dtype("utf-8", max(1, len(content))))

@@ -171,7 +171,11 @@ class GrowingBatchBuffer:
         Raises:
             ShardError: Naming what differs and both its values.
         """
-        wanted = {"task_fingerprint": task.fingerprint, "tokenizer_fingerprint": task.tokenizer.fingerprint}
+        wanted = {
+            "task_fingerprint": task.fingerprint,
+            "tokenizer_fingerprint": task.tokenizer.fingerprint,
+            "pad_id": task.tokenizer.pad_id,  # the tokenizer's fingerprint says it too, unless the shard lies
+        }
         for shard in self.shards[:1]:  # all agree
             for name, value in wanted.items():
                 found = getattr(shard.provenance, name)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from buffers import container
 from buffers.columns import Columns
-from buffers.container import ShardError
+from buffers.container import PARTIAL, ShardError
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.scores import FOLDER, RescoredShard, score_columns
 from buffers.shard import Shard, verify_file
@@ -120,6 +121,18 @@ def set_aside(path: str | Path, finding: Finding) -> Path:
     if target.exists():
         raise FileExistsError(f"{str(target)!r} was set aside before; look at it and delete it, then repair again")
     return (Path(path) / finding.file).rename(target)
+
+
+def sweep(path: str | Path) -> list[Path]:
+    """Delete the hidden files that writers who were killed left in a buffer's folder; those of living ones stay.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    return container.sweep(sorted(existing(path).rglob(f".*{PARTIAL}")))
 
 
 def existing(path: str | Path) -> Path:

@@ -20,6 +20,9 @@ GROW_FIELDS = (
 )
 """Shards of one Grow step agree on these too."""
 
+MOST_SHARDS = 1_000_000
+"""Of a Grow step: a file system's folder copes with no more, nor does a list of those that are missing."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -29,13 +32,13 @@ class Provenance:
         task: Name of the task.
         task_fingerprint: Digest of the task's texts.
         tokenizer_fingerprint: Digest of the tokenizer.
-        pad_id: The tokenizer's padding token, with which batches are padded.
+        pad_id: The tokenizer's padding token, with which batches are padded, at least 0.
         policy_fingerprint: Digest of the behaviour policy.
         sampler: Class that drew from the policy.
         scorer_fingerprint: Digest of the scorer.
         temperature: Sampling temperature, above 0.
         candidates: Samples a source, at least 1.
-        num_sources: Sources of the whole Grow step, at least 1.
+        num_sources: Sources of the whole Grow step, at least 1, and at most ``MOST_SHARDS`` shards of them.
         sources_per_shard: Sources of a full shard, at least 1.
         seed: The run's seed; the shard's own is derived from it, the Grow step and the shard index.
         grow_step: At least 0.
@@ -68,9 +71,15 @@ class Provenance:
         for name in ("candidates", "num_sources", "sources_per_shard", "shard_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
-        for name in ("seed", "grow_step", "shard_index"):
+        for name in ("seed", "grow_step", "shard_index", "pad_id"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 0")
+        shards = max(self.planned_shards, self.units.stop)
+        if shards > MOST_SHARDS:
+            raise ValueError(
+                f"sources_per_shard is {self.sources_per_shard}, which makes {shards} shards; give more, for at most "
+                f"{MOST_SHARDS} shards"
+            )
 
     @property
     def planned_shards(self) -> int:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from buffers import arrays, container
 from buffers.columns import Column
 from buffers.container import ShardError, damaged
+from buffers.hdf5 import Attribute, File
 from buffers.layout import Layout
 from buffers.shard import Shard
 from buffers.trajectories import Trajectories, check_rewards
@@ -82,7 +83,7 @@ class RescoredShard:
                 f"there are {reward.shape} rewards for {self.num_trajectories} trajectories; give one each"
             )
         check_rewards("reward", reward)
-        attributes: dict[str, arrays.Attribute] = {
+        attributes: dict[str, Attribute] = {
             "schema_version": SCORES_VERSION,
             "name": self.name,
             "scorer_fingerprint": scorer_fingerprint,
@@ -134,7 +135,7 @@ class RescoredShard:
         return reward
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[Any, dict[str, arrays.Attribute]]]:
+    def _opened(self) -> Iterator[tuple[File, dict[str, Attribute]]]:
         if not self.exists():
             raise ShardError(
                 f"shard {str(self.shard.path)!r} has no rewards {self.name!r}; "

@@ -8,18 +8,19 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from buffers import arrays, container
 from buffers.columns import NEEDED, Column, column_of
 from buffers.container import ShardError, damaged
+from buffers.hdf5 import Attribute, File
 from buffers.layout import Layout
 from buffers.provenance import Provenance
-from buffers.trajectories import TRAJECTORIES_LAYOUT, Trajectories
+from buffers.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
+FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
 SCHEMA_VERSION = 2
-ADDED_SINCE: dict[int, dict[str, Any]] = {1: {"shard_count": 1}}
+ADDED_SINCE: dict[Attribute | None, dict[str, Any]] = {1: {"shard_count": 1}}
 """What older schema versions do not say, and what holds for them."""
 
 
@@ -57,12 +58,17 @@ class Shard:
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some arrays of the layout, whole, as they are stored: token ids may be uint16.
 
+        Values are checked as far as these arrays show them.
+
         Raises:
             ShardError: If the file has been damaged.
         """
         wanted = {name: TRAJECTORIES_LAYOUT[name] for name in names}
-        with _opened(self.path, wanted) as (file, _):
-            return arrays.read(file, wanted)
+        # The lengths of the flat arrays say where offsets must end.
+        with self._again({**wanted, **FLAT_LAYOUT}) as (file, sizes):
+            stored = arrays.read(file, wanted)
+            check_values(self.path.name, stored, sizes)
+        return stored
 
     def column(self, name: Column) -> NDArray[Any]:
         """One number a trajectory, [N], read without any token.
@@ -70,11 +76,7 @@ class Shard:
         Raises:
             ShardError: If the file has been damaged.
         """
-        stored = self.read_arrays(NEEDED[name])
-        try:
-            return column_of(stored, name)
-        except IndexError as error:
-            raise damaged(self.path, "a trajectory has no source") from error
+        return column_of(self.read_arrays(NEEDED[name]), name)
 
     def read(self) -> Trajectories:
         """All trajectories, validated.
@@ -82,12 +84,13 @@ class Shard:
         Raises:
             ShardError: If the file has been damaged.
         """
-        stored = self.read_arrays(tuple(TRAJECTORIES_LAYOUT))
-        wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
-        try:
-            return Trajectories(**wide)
-        except ValueError as error:
-            raise damaged(self.path, str(error)) from error
+        with self._again(TRAJECTORIES_LAYOUT) as (file, _):
+            stored = arrays.read(file, TRAJECTORIES_LAYOUT)
+            wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
+            trajectories = Trajectories(**wide)
+            if not trajectories.is_scored:
+                raise ValueError("nobody scored its trajectories")
+        return trajectories
 
     def verify(self) -> None:
         """Compare every byte with the checksum and validate the contents.
@@ -97,9 +100,17 @@ class Shard:
         """
         verify_file(self.path)
 
+    @contextmanager
+    def _again(self, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
+        with _opened(self.path, layout) as (file, sizes):
+            known = {"N": self.num_trajectories, "L": self.num_tokens, "U": self.num_sources}
+            if any(sizes.get(axis, size) != size for axis, size in known.items()):
+                raise ShardError(f"shard {str(self.path)!r} has changed since it was opened; open the buffer again")
+            yield file, sizes
+
 
 def verify_file(path: str | Path) -> None:
-    """Compare every byte of a file with its checksum before HDF5 reads any, then validate the contents.
+    """Compare every byte of a file with its checksum, then validate the contents.
 
     Raises:
         ShardError: If the file is not what was written, or foreign.
@@ -133,16 +144,16 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
 
 
 @contextmanager
-def _opened(path: Path, layout: Layout) -> Iterator[tuple[Any, dict[str, int]]]:
-    """An HDF5 file that has a shard's header, size, schema and these plain datasets, and the sizes of their axes."""
+def _opened(path: Path, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
+    """A file that has a shard's header, size, schema and these plain datasets, and the sizes of their axes."""
     with container.opened(path) as file:
         _check_schema(path, file)
         yield file, arrays.check(path.name, file, layout)
 
 
-def _check_schema(path: Path, file: Any) -> None:
+def _check_schema(path: Path, file: File) -> None:
     version = file.attrs.get("schema_version")
-    if not isinstance(version, np.integer):
+    if not isinstance(version, int):
         raise damaged(path, "it records no schema version")
     if version not in (*ADDED_SINCE, SCHEMA_VERSION):
         raise ShardError(
@@ -151,8 +162,8 @@ def _check_schema(path: Path, file: Any) -> None:
         )
 
 
-def _read_provenance(file: Any) -> Provenance:
-    added = ADDED_SINCE.get(int(file.attrs["schema_version"]), {})
+def _read_provenance(file: File) -> Provenance:
+    added = ADDED_SINCE.get(file.attrs["schema_version"], {})
     kinds = {field.name: str(field.type) for field in fields(Provenance) if field.name not in added}
     values: dict[str, Any] = arrays.read_attributes(file, kinds)
     return Provenance(**values, **added)

@@ -5,8 +5,9 @@ Shape letters: N trajectories, L target tokens in all, U sources, K source token
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,17 +122,8 @@ class Trajectories:
 
     def __post_init__(self) -> None:
         sizes = check_layout("Trajectories", vars(self), TRAJECTORIES_LAYOUT)
-        check_offsets("Trajectories.offsets", self.offsets, sizes["L"])
-        check_offsets("Trajectories.source_offsets", self.source_offsets, sizes["K"])
-        if np.any(np.diff(self.source_rows) <= 0):
-            raise ValueError("Trajectories.source_rows must rise, each row once; sort them and drop repeats")
-        missing = np.setdiff1d(self.source_index, self.source_rows)
-        if missing.size:
-            raise ValueError(f"Trajectories.source_rows lacks row {missing[0]} of source_index; store its tokens too")
-        if self.is_scored:
-            if self.has_log_prob:
-                _check_log_prob("Trajectories", self.log_prob)
-            check_rewards("Trajectories.reward", self.reward)
+        known = {"reward": self.is_scored, "log_prob": self.is_scored and self.has_log_prob}
+        check_values("Trajectories", {k: v for k, v in vars(self).items() if known.get(k, True)}, sizes)
 
     @property
     def is_scored(self) -> bool:
@@ -255,6 +247,36 @@ def merge_sources(
     if not (np.array_equal(again_offsets, offsets) and np.array_equal(tokens[again], tokens)):
         raise ValueError("different tokens for one source row; they come from different tasks")
     return source_rows, source_offsets, tokens[used]
+
+
+def check_values(owner: str, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int]) -> None:
+    """Refuse impossible values.
+
+    Args:
+        owner: What errors call it.
+        arrays: Some fields of :class:`Trajectories` that follow its layout, by name; scored.
+        sizes: Of its axes.
+
+    Raises:
+        ValueError: Naming the first bad field, and what is wrong with it.
+    """
+    for name, axis in (("offsets", "L"), ("source_offsets", "K")):
+        if name in arrays:
+            check_offsets(f"{owner}.{name}", arrays[name], sizes[axis])
+    for name in ("tokens", "source_tokens"):
+        if name in arrays and arrays[name].dtype.kind == "i" and arrays[name].min(initial=0) < 0:
+            raise ValueError(f"{owner}.{name} has token {arrays[name].min()}; a token id is at least 0")
+    rows = arrays.get("source_rows", np.zeros(0, dtype=np.int64))
+    if np.any(np.diff(rows, prepend=-1) <= 0):
+        raise ValueError(f"{owner}.source_rows must rise from 0 or above, each row once; sort them and drop repeats")
+    if {"source_index", "source_rows"} <= set(arrays):
+        missing = arrays["source_index"][~np.isin(arrays["source_index"], rows)]
+        if missing.size:
+            raise ValueError(f"{owner}.source_rows lacks row {missing[0]} of source_index; store its tokens too")
+    if "log_prob" in arrays:
+        _check_log_prob(owner, arrays["log_prob"])
+    if "reward" in arrays:
+        check_rewards(f"{owner}.reward", arrays["reward"])
 
 
 def check_rewards(name: str, reward: NDArray[np.float32]) -> None:
