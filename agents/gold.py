@@ -82,9 +82,9 @@ class GOLD(LossAgent):
 
     ``Q_t = sum_{i=t}^{t+k-1} log max(p_MLE(a_i|s_i), p_min)``
 
-    ``p_MLE`` is the policy as it was when the agent was made; its probabilities are computed once for a
-    trajectory and kept. The weight approximates ``pi / mu`` with a uniform ``mu`` over the demonstrations. Pang and He
-    2021, arXiv 2009.07839, section 3; Gulcehre et al. 2023, arXiv 2308.08998, A.8.2.
+    ``p_MLE`` is the policy as it was when the agent was made; its probabilities are computed once for each distinct
+    pair of source and target, and kept. The weight approximates ``pi / mu`` with a uniform ``mu`` over the
+    demonstrations. Pang and He 2021, arXiv 2009.07839, section 3; Gulcehre et al. 2023, arXiv 2308.08998, A.8.2.
     """
 
     name: ClassVar[str] = "gold"
@@ -105,6 +105,7 @@ class GOLD(LossAgent):
             check_scored(self.name, data)
         if self._kept is None or not self._kept.data.shares_storage(data):
             self._kept = _TokenValues(data)
+        self._kept.share(data)
         self._known = self._kept
         try:
             yield
@@ -131,15 +132,15 @@ class GOLD(LossAgent):
         log_mle = self._log_mle(batch).clamp(min=math.log(options.p_min) if options.p_min else -torch.inf)
         return future_sums(log_mle if options.reward == "log-probability" else log_mle.exp(), mask, options.k)
 
+    @torch.no_grad()
     def _log_mle(self, batch: TokenBatch) -> Tensor:
-        known = self._known.take(batch) if self._known else None
-        if known is not None:
-            return known
-        with torch.no_grad():
-            log_mle = self.prior.token_log_probs(batch)
-        if self._known:
-            self._known.put(batch, log_mle)
-        return log_mle
+        if self._known is None:
+            return self.prior.token_log_probs(batch)
+        missing = self._known.missing(batch)
+        if len(missing):
+            part = batch.rows(missing)
+            self._known.put(part, self.prior.token_log_probs(part))
+        return self._known.take(batch)
 
 
 class _TokenValues:
@@ -153,13 +154,22 @@ class _TokenValues:
         self.data = data
         self._offsets = np.concatenate([np.zeros(1, dtype=np.int64), data.storage_target_lengths.cumsum()])
         self._values = np.full(self._offsets[-1], np.nan, dtype=np.float32)
+        self._owner = np.arange(len(self._offsets) - 1)  # row to the row that holds its values
 
-    def take(self, batch: TokenBatch) -> Tensor | None:
-        """float32 [B,T], 0 at padding; None where any is missing."""
-        values = self._values[self._places(batch)]
-        if np.isnan(values).any():
-            return None
-        return padded(torch.from_numpy(values).to(batch.target.device), batch.target_mask)
+    def share(self, data: Slice) -> None:
+        """Let equal trajectories of a slice of the storage hold their values together."""
+        self._owner[data.rows] = data.firsts()
+
+    def missing(self, batch: TokenBatch) -> Tensor:
+        """Rows of the batch to compute, int64 [b]: of equal ones without values the first."""
+        owners, first = np.unique(self._owner[batch.row.cpu().numpy()], return_index=True)
+        unknown = np.isnan(self._values[self._offsets[owners]])
+        return torch.from_numpy(np.sort(first[unknown])).to(batch.row.device)
+
+    def take(self, batch: TokenBatch) -> Tensor:
+        """What was put, float32 [B,T], 0 at padding."""
+        values = torch.from_numpy(self._values[self._places(batch)])
+        return padded(values.to(batch.target.device), batch.target_mask)
 
     def put(self, batch: TokenBatch, values: Tensor) -> None:
         """Keep float32 [B,T]."""
@@ -168,5 +178,6 @@ class _TokenValues:
     def _places(self, batch: TokenBatch) -> NDArray[np.int64]:
         """Of the batch's target tokens, row after row; int64 [L]."""
         mask = batch.target_mask.cpu().numpy()
-        places: NDArray[np.int64] = (self._offsets[batch.row.cpu().numpy()][:, None] + np.arange(mask.shape[1]))[mask]
+        starts = self._offsets[self._owner[batch.row.cpu().numpy()]]
+        places: NDArray[np.int64] = (starts[:, None] + np.arange(mask.shape[1]))[mask]
         return places

@@ -31,6 +31,9 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 
+Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.scores`); damaged files that were set aside in
+``damaged/``.
+
 **Kills.** A file is there whole or not at all. Whoever is killed while writing leaves a hidden ``.{file}.….partial``;
 it goes when the same file is made again, or by ``python -m buffers repair``, never while its writer lives.
 
@@ -53,7 +56,19 @@ from buffers.coverage import Coverage, coverage
 from buffers.filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
 from buffers.grow import GrowPlan, GrowReport, Sampler, grow
 from buffers.growing_batch import GrowingBatchBuffer
-from buffers.interop import d3rlpy_module, to_d3rlpy
+from buffers.interop import (
+    d3rlpy_module,
+    from_d3rlpy,
+    from_datasets,
+    from_jsonl,
+    from_minari,
+    from_parquet,
+    to_d3rlpy,
+    to_datasets,
+    to_jsonl,
+    to_minari,
+    to_parquet,
+)
 from buffers.provenance import Provenance
 from buffers.scores import RescoredShard
 from buffers.scoring import rescore
@@ -90,10 +105,19 @@ __all__ = [
     "compact",
     "coverage",
     "d3rlpy_module",
+    "from_d3rlpy",
+    "from_datasets",
+    "from_jsonl",
+    "from_minari",
+    "from_parquet",
     "grow",
     "make_filter",
     "make_schedule",
     "rescore",
     "to_d3rlpy",
+    "to_datasets",
+    "to_jsonl",
+    "to_minari",
+    "to_parquet",
     "write_shard",
 ]

@@ -1,4 +1,4 @@
-"""Look after a growing-batch buffer: what is in it, whether it is whole, and what to grow again."""
+"""Look after a growing-batch buffer: what is in it, whether it is whole, what to grow again, and export of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from buffers.compaction import compact
+from buffers.export import Format, export
+from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
 from buffers.scoring import rescore
@@ -157,12 +159,61 @@ class Rescore:
         return 0
 
 
+@dataclass(frozen=True)
+class Export:
+    """Write trajectories for another library; the target must not exist, and is there whole or not at all."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder of the buffer."""
+    to: Format
+    """Format of the target."""
+    out: str
+    """File (parquet, jsonl; gzip where jsonl ends in .gz) or folder (datasets) to make, or id (minari: name-v0)."""
+    grow_step: int | None = None
+    """Only this Grow step; all without it."""
+    filter: Literal["threshold", "percentile", "interpolation"] | None = None
+    """Only what this filter keeps, with --value."""
+    value: float | None = None
+    """Of the filter."""
+    scorer: str | None = None
+    """Rewards of the column of this name, which rescore made; the Grow step's own without it."""
+    texts: bool = False
+    """Add the decoded source and target."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+    def run(self) -> int:
+        """Write it; 0."""
+        if (self.filter is None) != (self.value is None):
+            raise ValueError("--filter and --value go together; give both or neither")
+        chosen = None if self.filter is None or self.value is None else make_filter(self.filter, self.value)
+        done = export(
+            self.path,
+            self.to,
+            self.out,
+            grow_step=self.grow_step,
+            filter=chosen,
+            scorer=self.scorer,
+            texts=self.texts,
+            progress=not self.json,
+        )
+        if self.json:
+            print(json.dumps(asdict(done), indent=2))
+            return 0
+        print(f"{done.path}: {done.trajectories:,} trajectories, {done.tokens:,} tokens, {done.bytes / 2**20:.1f} MiB")
+        for missing in done.not_held:
+            print(f"not held by {done.format}: {missing}")
+        print(f"next: {done.next}")
+        return 0
+
+
 Command = (
     Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Repair, tyro.conf.subcommand("repair")]
     | Annotated[Compact, tyro.conf.subcommand("compact")]
     | Annotated[Rescore, tyro.conf.subcommand("rescore")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
 )
 
 
@@ -191,12 +242,12 @@ def _text(step: GrowStepInfo) -> str:
 
 def main() -> None:
     """Run the command; exit with 1 and one sentence where something is wrong."""
-    command: Info | Verify | Repair | Compact | Rescore = tyro.cli(
+    command: Info | Verify | Repair | Compact | Rescore | Export = tyro.cli(
         Command, prog="python -m buffers", description=__doc__
     )
     try:
         sys.exit(command.run())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -78,6 +78,10 @@ class TokenBatch:
         """Every so manieth row of the batch, as wide as the whole: what one of several processes trains on."""
         return TokenBatch(**{name: tensor[rank::ranks] for name, tensor in vars(self).items()})
 
+    def rows(self, index: Tensor) -> TokenBatch:
+        """Some rows of the batch, int64 [b], as wide as the whole."""
+        return TokenBatch(**{name: tensor[index] for name, tensor in vars(self).items()})
+
     def to(self, device: str | torch.device) -> TokenBatch:
         """The same batch on a device."""
         return TokenBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})

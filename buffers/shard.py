@@ -125,16 +125,19 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
 
     Args:
         path: The file to make; its folder is made where missing.
-        trajectories: At least one, scored.
+        trajectories: At least one, scored, with log-probabilities.
         provenance: What made them.
 
     Raises:
-        ValueError: If there is nothing to write, or it was never scored.
+        ValueError: If there is nothing to write, or it was never scored, or nobody knows its log-probabilities.
         OSError: If the file cannot be written; nothing is left behind.
     """
     path = Path(path)
-    if len(trajectories) == 0 or not trajectories.is_scored:
-        raise ValueError(f"cannot write {str(path)!r} from {trajectories!r}; give at least one trajectory, scored")
+    if len(trajectories) == 0 or not trajectories.has_log_prob:
+        raise ValueError(
+            f"cannot write {str(path)!r} from {trajectories!r}; give at least one trajectory, scored and with the "
+            "behaviour policy's log-probabilities"
+        )
     attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
     contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
     container.publish(path, arrays.encode(contents, attributes))

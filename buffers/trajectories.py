@@ -101,7 +101,8 @@ class Trajectories:
         source_offsets: int64 [U+1].
         source_tokens: int32 [K], end-of-sequence included.
 
-    Pairs that nobody has scored (the supervised data) hold NaN in *all* of ``reward`` and ``log_prob``.
+    Pairs that nobody has scored (the supervised data) hold NaN in *all* of ``reward`` and ``log_prob``. What other
+    libraries hand over without saying which policy wrote it holds NaN in *all* of ``log_prob``.
 
     Raises:
         TypeError: If a field has another dtype.
@@ -121,13 +122,18 @@ class Trajectories:
 
     def __post_init__(self) -> None:
         sizes = check_layout("Trajectories", vars(self), TRAJECTORIES_LAYOUT)
-        unscored = () if self.is_scored else ("log_prob", "reward")
-        check_values("Trajectories", {k: v for k, v in vars(self).items() if k not in unscored}, sizes)
+        known = {"reward": self.is_scored, "log_prob": self.is_scored and self.has_log_prob}
+        check_values("Trajectories", {k: v for k, v in vars(self).items() if known.get(k, True)}, sizes)
 
     @property
     def is_scored(self) -> bool:
         """False for pairs without any reward and log-probability (NaN throughout)."""
-        return len(self) == 0 or not (np.isnan(self.reward).all() and np.isnan(self.log_prob).all())
+        return self.has_log_prob or not bool(np.isnan(self.reward).all())
+
+    @property
+    def has_log_prob(self) -> bool:
+        """False where the behaviour policy is unknown (NaN throughout)."""
+        return len(self) == 0 or not bool(np.isnan(self.log_prob).all())
 
     @property
     def source_positions(self) -> NDArray[np.int64]:
@@ -197,14 +203,11 @@ class Trajectories:
             raise ValueError("nothing to concatenate; give at least one Trajectories")
         if len(parts) == 1:
             return parts[0]
-        rows = np.concatenate([part.source_rows for part in parts])
-        offsets = _join_offsets([part.source_offsets for part in parts])
-        tokens = np.concatenate([part.source_tokens for part in parts])
-        source_rows, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-        used, source_offsets = gather(offsets, first)
-        again, again_offsets = gather(offsets, first[inverse])
-        if not (np.array_equal(again_offsets, offsets) and np.array_equal(tokens[again], tokens)):
-            raise ValueError("two parts hold different tokens for one source row; they come from different tasks")
+        source_rows, source_offsets, source_tokens = merge_sources(
+            np.concatenate([part.source_rows for part in parts]),
+            _join_offsets([part.source_offsets for part in parts]),
+            np.concatenate([part.source_tokens for part in parts]),
+        )
         return cls(
             source_index=np.concatenate([part.source_index for part in parts]),
             offsets=_join_offsets([part.offsets for part in parts]),
@@ -215,7 +218,7 @@ class Trajectories:
             is_reference=np.concatenate([part.is_reference for part in parts]),
             source_rows=source_rows,
             source_offsets=source_offsets,
-            source_tokens=tokens[used],
+            source_tokens=source_tokens,
         )
 
     def __len__(self) -> int:
@@ -223,6 +226,27 @@ class Trajectories:
 
     def __repr__(self) -> str:
         return show(self)
+
+
+def merge_sources(
+    rows: NDArray[np.int64], offsets: NDArray[np.int64], tokens: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """``source_rows``, ``source_offsets`` and ``source_tokens`` of sources that may repeat.
+
+    Args:
+        rows: [n] rows of the train split, in any order.
+        offsets: [n+1] of their tokens.
+        tokens: Their tokens, end to end.
+
+    Raises:
+        ValueError: If a row has other tokens where it repeats.
+    """
+    source_rows, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    used, source_offsets = gather(offsets, first)
+    again, again_offsets = gather(offsets, first[inverse])
+    if not (np.array_equal(again_offsets, offsets) and np.array_equal(tokens[again], tokens)):
+        raise ValueError("different tokens for one source row; they come from different tasks")
+    return source_rows, source_offsets, tokens[used]
 
 
 def check_values(owner: str, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int]) -> None:

@@ -67,16 +67,21 @@ def original_data(task: Task) -> Slice:
 
 
 def finish(evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts) -> None:
-    """Save the policy, measure it on validation and test, and record the stage."""
+    """Save the policy, measure it on validation and test, and record the stage; of several processes the first does."""
+    rows: list[dict[str, object]] = []
     if run.is_writer:
         agent.save(run.checkpoint(stage))
-    unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
-    rows = []
-    for split, decode in MEASURED:
-        measures = evaluator.measures(evaluator.translations(agent.policy, split, decode), split)
-        rows.append({"split": split, "decode": decode, **measures, **unknown, **facts})
-        for name, value in measures.items():
-            if value is not None:
-                run.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
-        print(f"  {split} {decode}: " + ", ".join(f"{k} {v:.3f}" for k, v in measures.items() if v is not None))
+        rows = [_measured(evaluator, run, stage, agent, facts, split, decode) for split, decode in MEASURED]
     run.finish(stage, rows)
+
+
+def _measured(
+    evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts, split: str, decode: Decode
+) -> dict[str, object]:
+    measures = evaluator.measures(evaluator.translations(agent.policy, split, decode), split)
+    for name, value in measures.items():
+        if value is not None:
+            run.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
+    print(f"  {split} {decode}: " + ", ".join(f"{k} {v:.3f}" for k, v in measures.items() if v is not None))
+    unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
+    return {"split": split, "decode": decode, **measures, **unknown, **facts}

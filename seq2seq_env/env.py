@@ -136,7 +136,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self._allowed = allowed_tokens(self.tokenizer)
         self._action_mask = self._allowed.astype(np.int8)
         self.action_space = TokenSpace(self._allowed)
-        self.observation_space = _observation_space(
+        self.observation_space = observation_space(
             self.tokenizer.vocab_size, self.task.max_source_length, self.max_target_length
         )  # type: ignore[assignment]  # Gymnasium types a Dict space as a space of spaces
         self._in_episode = False
@@ -295,7 +295,8 @@ def _scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:
     return load_scorer(scorer) if isinstance(scorer, (str, Path)) else scorer
 
 
-def _observation_space(vocab_size: int, max_source: int, max_target: int) -> spaces.Dict:
+def observation_space(vocab_size: int, max_source: int, max_target: int) -> spaces.Dict:
+    """What the environment shows of a vocabulary, a longest source and a length limit."""
     return spaces.Dict(
         {
             "source": spaces.Box(0, vocab_size - 1, shape=(max_source,), dtype=np.int64),

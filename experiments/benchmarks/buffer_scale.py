@@ -69,10 +69,9 @@ def synthetic(rng: np.random.Generator, rows: NDArray[np.int64]) -> Trajectories
     )
 
 
-def fill(config: Config, folder: Path) -> float:
-    """Append all shards that are missing; seconds."""
-    sources = config.trajectories // CANDIDATES
-    first = Provenance(
+def provenance(sources: int, sources_per_shard: int, unit: int) -> Provenance:
+    """Of synthetic shards."""
+    return Provenance(
         task="synthetic",
         task_fingerprint="synthetic",
         tokenizer_fingerprint="synthetic",
@@ -83,23 +82,25 @@ def fill(config: Config, folder: Path) -> float:
         temperature=1.0,
         candidates=CANDIDATES,
         num_sources=sources,
-        sources_per_shard=config.sources_per_shard,
+        sources_per_shard=sources_per_shard,
         seed=0,
         grow_step=1,
-        shard_index=0,
+        shard_index=unit,
     )
+
+
+def fill(config: Config, folder: Path) -> float:
+    """Append all shards that are missing; seconds."""
+    sources, size = config.trajectories // CANDIDATES, config.sources_per_shard
     buffer = GrowingBatchBuffer(folder)
     spent = 0.0
-    for unit in tqdm(range(first.planned_shards), unit="shard", desc="append"):
-        if buffer.has(1, unit):
-            continue
-        start = unit * config.sources_per_shard
-        rows = np.arange(start, min(sources, start + config.sources_per_shard), dtype=np.int64)
-        made = synthetic(np.random.default_rng(unit), rows)
-        provenance = Provenance(**vars(first) | {"shard_index": unit})
-        before = time.perf_counter()
-        buffer.append(made, provenance)
-        spent += time.perf_counter() - before
+    for unit in tqdm(range(-(-sources // size)), unit="shard", desc="append"):
+        if not buffer.has(1, unit):
+            rows = np.arange(unit * size, min(sources, (unit + 1) * size), dtype=np.int64)
+            made = synthetic(np.random.default_rng(unit), rows)
+            before = time.perf_counter()
+            buffer.append(made, provenance(sources, size, unit))
+            spent += time.perf_counter() - before
     return spent
 
 

@@ -312,12 +312,9 @@ def test_a_folder_that_cannot_be_made_is_named(
 def test_nothing_and_unscored_pairs_are_not_written(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:
-    unscored = replace(
-        trajectories,
-        reward=np.full(3, np.nan, dtype=np.float32),
-        log_prob=np.full(6, np.nan, dtype=np.float32),
-    )
-    for unfit in (trajectories.take(np.array([], dtype=np.int64)), unscored):
+    of_unknown_policy = replace(trajectories, log_prob=np.full(6, np.nan, dtype=np.float32))
+    unscored = replace(of_unknown_policy, reward=np.full(3, np.nan, dtype=np.float32))
+    for unfit in (trajectories.take(np.array([], dtype=np.int64)), of_unknown_policy, unscored):
         with pytest.raises(ValueError, match="give at least one trajectory, scored"):
             write_shard(tmp_path / "shard.h5", unfit, provenance)
     assert list(tmp_path.iterdir()) == []

@@ -73,6 +73,13 @@ def test_more_than_fits_in_memory_is_read_in_turns(grown: Slice, monkeypatch: py
     assert grown.distinct_samples() == 2
 
 
+def test_equal_trajectories_have_one_first(grown: Slice) -> None:
+    # Each shard holds the same three pairs: the sample of row 4, its reference, and the sample of row 7.
+    assert grown.firsts().tolist() == [0, 1, 2] * 3
+    upper = grown.where(np.arange(9) > 3)
+    assert upper.firsts().tolist() == [4, 5, 6, 4, 5]
+
+
 def test_a_filter_that_keeps_nothing_says_so(grown: Slice) -> None:
     none = grown.select(Percentile(99)).select(Threshold(0.5)).select(Percentile(99))
     assert len(none) == 0

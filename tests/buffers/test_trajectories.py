@@ -32,7 +32,7 @@ Compare = Callable[[Trajectories, Trajectories], None]
         ("reward", np.array([-0.1, 0.2, 1.0], dtype=np.float32), ValueError, r"reward is -0.1\S* at row 0"),
         ("log_prob", np.full(6, np.inf, dtype=np.float32), ValueError, "log_prob is inf at token 0"),
         ("log_prob", np.array([-1, -1, 2, 0, 0, 0], dtype=np.float32), ValueError, "log_prob is 2.0 at token 2"),
-        ("log_prob", np.full(6, np.nan, dtype=np.float32), ValueError, "log_prob is nan at token 0"),
+        ("log_prob", np.array([-1, np.nan, 0, 0, 0, 0], dtype=np.float32), ValueError, "log_prob is nan at token 1"),
         ("source_rows", np.array([7, 4]), ValueError, "must rise"),
         ("source_rows", np.array([4, 8]), ValueError, "lacks row 7"),
         ("source_offsets", np.array([0, 5, 5]), ValueError, "goes from 5 to 5 at row 1"),
@@ -65,6 +65,10 @@ def test_unscored_means_nan_throughout(trajectories: Trajectories) -> None:
     }
     assert trajectories.is_scored
     assert not replace(trajectories, **nothing).is_scored
+    of_unknown_policy = replace(trajectories, log_prob=nothing["log_prob"])
+    assert (of_unknown_policy.is_scored, of_unknown_policy.has_log_prob) == (True, False)
+    with pytest.raises(ValueError, match="reward is nan at row 0"):
+        replace(trajectories, reward=nothing["reward"])
 
 
 def test_take_keeps_order_and_only_the_sources_needed(trajectories: Trajectories) -> None:

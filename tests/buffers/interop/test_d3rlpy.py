@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from buffers import Slice, Trajectories, d3rlpy_module, to_d3rlpy
+from buffers import Slice, Trajectories, d3rlpy_module, from_d3rlpy, to_d3rlpy
 from seq2seq_env.tasks.task import Task
 
 PAD = 18
@@ -64,3 +64,56 @@ def test_what_does_not_fit_is_refused(data: Slice, tiny_task: Task) -> None:
     pairs = Slice.from_pairs(train.sources, train.references, tiny_task.tokenizer, 12, 12)
     with pytest.raises(ValueError, match="d3rlpy needs rewards, 24 of 24 trajectories have none"):
         to_d3rlpy(pairs, max_source_length=12, max_target_length=12, vocab_size=19)
+
+
+def test_what_d3rlpy_holds_comes_back(data: Slice) -> None:
+    made = to_d3rlpy(data, max_source_length=4, max_target_length=5, vocab_size=19)
+    found, wanted = from_d3rlpy(made, max_source_length=4, pad_id=PAD), data.read()
+    for name in ("offsets", "tokens", "terminated", "reward", "source_offsets", "source_tokens"):
+        assert getattr(found, name).tobytes() == getattr(wanted, name).tobytes(), name
+    assert found.source_index.tolist() == [0, 0, 1]
+    assert np.isnan(found.log_prob).all()
+    assert not found.is_reference.any()
+
+
+def test_a_data_set_of_arrays_becomes_trajectories() -> None:
+    """Observations of a source of two tokens and a prefix of one; the second episode times out."""
+    library = d3rlpy_module()
+    made = library.dataset.MDPDataset(
+        observations=np.array([[5, 0, PAD], [5, 0, 7], [0, PAD, PAD], [0, PAD, 8]], dtype=np.int32),
+        actions=np.array([[7], [0], [8], [9]]),
+        rewards=np.array([0, 0.5, 0, 0.25], dtype=np.float32),
+        terminals=np.array([0, 1, 0, 0]),
+        timeouts=np.array([0, 0, 0, 1]),
+        action_space=library.ActionSpace.DISCRETE,
+        action_size=19,
+    )
+    found = from_d3rlpy(made, max_source_length=2, pad_id=PAD)
+    assert found.tokens.tolist() == [7, 0, 8, 9]
+    assert found.source_tokens.tolist() == [5, 0, 0]
+    assert found.terminated.tolist() == [True, False]
+    assert found.reward.tolist() == [0.5, 0.25]
+
+
+def test_no_episode_gives_no_trajectory() -> None:
+    library = d3rlpy_module()
+    nothing = library.dataset.ReplayBuffer(
+        library.dataset.InfiniteBuffer(),
+        observation_signature=library.dataset.Signature([np.dtype(np.int32)], [(8,)]),
+        action_signature=library.dataset.Signature([np.dtype(np.int32)], [(1,)]),
+        reward_signature=library.dataset.Signature([np.dtype(np.float32)], [(1,)]),
+        action_space=library.ActionSpace.DISCRETE,
+        action_size=19,
+    )
+    assert len(from_d3rlpy(nothing, max_source_length=4, pad_id=PAD)) == 0
+
+
+def test_an_episode_that_is_no_translation_is_named(data: Slice) -> None:
+    made = to_d3rlpy(data, max_source_length=4, max_target_length=5, vocab_size=19)
+    with pytest.raises(
+        ValueError, match=r"episode 0 is no translation .*: its last prefix is not what its actions wrote"
+    ):
+        from_d3rlpy(made, max_source_length=3, pad_id=PAD)
+    made.episodes[2].rewards[1] = 1.0
+    with pytest.raises(ValueError, match=r"episode 2 is no translation .*: it has a reward before its last step"):
+        from_d3rlpy(made, max_source_length=4, pad_id=PAD)

@@ -1,0 +1,195 @@
+"""A slice of the buffer as a data set of Minari, and back.
+
+Shape letters: S longest source, T target length, P length limit of a target.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from buffers.interop.libraries import library
+from buffers.interop.rows import Row, check_lengths, chunks, in_chunks, join, join_all, rows, stepwise_reward
+from buffers.interop.whole import whole
+from buffers.slices import Slice
+from buffers.trajectories import Trajectories
+from seq2seq_env.env import FREE_TEXT, observation_space
+from seq2seq_env.tasks import TASKS, load_task
+from seq2seq_env.tasks.task import Task
+
+ENVIRONMENT = "Seq2SeqTranslate-v0"
+
+
+def to_minari(
+    data: Slice, dataset_id: str, *, task: Task | None = None, description: str = "", progress: bool = False
+) -> Any:
+    """Write a slice as a data set of Minari, among those of ``MINARI_DATASETS_PATH``: an episode a trajectory.
+
+    An episode is what ``Seq2SeqTranslate-v0`` would have shown and been told, T + 1 observations of ``source``,
+    ``source_length``, ``prefix`` and ``prefix_length`` (int64) and T actions (int64), so that whatever learns from it
+    acts in the environment as it is. Rewards (float32) are 0 but for the last. The infos, one an observation, hold
+    ``log_prob`` (float32) of the token that led there, NaN at the start, and ``source_index`` (int64) and
+    ``is_reference`` (bool), which do not change. What Minari cannot hold: which Grow step and shard a trajectory is of,
+    and that padding is never written, its action space being a plain ``Discrete``. It makes eleven HDF5 data sets an
+    episode, of uncompressed observations: some 30 KiB where a shard takes 100 bytes, at some hundred episodes a second.
+
+    Args:
+        data: Read in pieces.
+        dataset_id: ``name-v0`` or ``namespace/name-v0``.
+        task: What was translated; spaces are its environment's, which ``recover_environment`` makes where
+            ``load_task(task.name)`` gives this task. None: spaces as large as the slice needs, and no environment.
+        description: Kept in the metadata.
+        progress: Show trajectories done, rate and time left.
+
+    Returns:
+        The ``minari.MinariDataset``, loaded from there.
+
+    Raises:
+        FileExistsError: If there is a data set of that id.
+        ImportError: If minari is not installed.
+        OSError: If it cannot be written; nothing is left behind.
+        ValueError: If the id is malformed, or the task's spaces are too small.
+    """
+    minari, namespaces = library("minari"), library("minari.namespace")
+    namespace, folder = _place(dataset_id)
+    if task is None:
+        longest = int(data.source_lengths.max(initial=1)), int(data.target_lengths.max(initial=1))
+        vocab_size = data.pad_id + 1  # padding is the last id, see Tokenizer
+    else:
+        longest, vocab_size = (task.max_source_length, task.max_target_length), task.tokenizer.vocab_size
+    with whole(folder) as partial:
+        partial.mkdir()
+        storage = library("minari.dataset.minari_storage").MinariStorage.new(
+            partial / "data",
+            observation_space=observation_space(vocab_size, *longest),
+            action_space=gym.spaces.Discrete(vocab_size),
+            env_spec=None if task is None else _environment(task),
+        )
+        storage.update_metadata(
+            {"dataset_id": dataset_id, "minari_version": minari.__version__, "description": description}
+        )
+        storage.update_episodes(_buffers(data, longest, vocab_size, progress=progress))
+    if namespace is not None and namespace not in namespaces.list_local_namespaces():
+        namespaces.create_namespace(namespace)
+    return minari.load_dataset(dataset_id)
+
+
+def from_minari(dataset: Any) -> Trajectories:
+    """The trajectories of a ``minari.MinariDataset`` of ``Seq2SeqTranslate-v0``, filtered or not.
+
+    What :func:`to_minari` wrote comes back exactly. ``minari.DataCollector`` records less: without the info
+    ``log_prob`` it is NaN, without ``is_reference`` no target is one, and without ``source_index`` that numbers the
+    distinct sources in the order of their appearance, and is no row of a split. An episode that was given up looks as
+    one cut by the length limit, with reward 0. (To record infos, the collector needs a ``StepDataCallback`` that keeps
+    the same keys at every step; it fails on ``score``, which only the last has.)
+
+    Args:
+        dataset: As ``minari.load_dataset`` gives it.
+
+    Raises:
+        ValueError: If an episode is not one of translation, naming it, or only some episodes have ``source_index`` or
+            ``log_prob``.
+    """
+    return join_all(join(chunk) for chunk in in_chunks(_rows(dataset)))
+
+
+def _place(dataset_id: str) -> tuple[str | None, Path]:
+    try:
+        namespace, _, _ = library("minari.dataset.minari_dataset").parse_dataset_id(dataset_id)
+    except (ValueError, TypeError) as error:  # TypeError where the version is missing
+        raise ValueError(f"{dataset_id!r} is no id of Minari; give one like 'name-v0' or 'space/name-v0'") from error
+    return namespace, library("minari.storage").get_dataset_path(dataset_id)
+
+
+def _environment(task: Task) -> Any:
+    """The specification from which Gymnasium makes the task's environment, where its name says enough."""
+    if task.name not in TASKS or load_task(task.name).fingerprint != task.fingerprint:
+        return None
+    return dataclasses.replace(gym.spec(ENVIRONMENT), kwargs={"task": task.name})
+
+
+def _buffers(data: Slice, longest: tuple[int, int], vocab_size: int, *, progress: bool) -> Iterator[Any]:
+    """An ``EpisodeBuffer`` a trajectory, made when the storage asks for it."""
+    episode_buffer = library("minari.data_collector.episode_buffer").EpisodeBuffer
+    for part in chunks(data, progress=progress):
+        part.check_tokens(vocab_size)
+        check_lengths(part, *longest)
+        for row in rows(part):
+            steps = len(row.target_tokens)
+            rewards = np.zeros(steps, dtype=np.float32)
+            rewards[-1] = row.reward
+            ends = np.arange(1, steps + 1) == steps
+            yield episode_buffer(
+                observations=_observations(row, longest, data.pad_id),
+                actions=row.target_tokens.astype(np.int64),
+                rewards=rewards,
+                terminations=ends & row.terminated,
+                truncations=ends & (not row.terminated),
+                infos={
+                    "log_prob": np.concatenate([np.full(1, np.nan, dtype=np.float32), row.log_prob]),
+                    "source_index": np.full(steps + 1, row.source_index),
+                    "is_reference": np.full(steps + 1, row.is_reference),
+                },
+            )
+
+
+def _observations(row: Row, longest: tuple[int, int], pad_id: int) -> dict[str, NDArray[np.int64]]:
+    """What is seen before each step, and after the last: source [T+1,S], prefix [T+1,P], lengths [T+1,1]."""
+    source, target = (np.full(length, pad_id, dtype=np.int64) for length in longest)
+    source[: len(row.source_tokens)] = row.source_tokens
+    target[: len(row.target_tokens)] = row.target_tokens
+    written = np.arange(len(row.target_tokens) + 1)[:, None]
+    return {
+        "source": np.tile(source, (len(written), 1)),
+        "source_length": np.full_like(written, len(row.source_tokens)),
+        "prefix": np.where(np.arange(len(target)) < written, target, pad_id),
+        "prefix_length": written,
+    }
+
+
+def _rows(dataset: Any) -> Iterator[Row]:
+    wanted = {"source", "source_length", "prefix", "prefix_length"}
+    if not (isinstance(dataset.observation_space, gym.spaces.Dict) and wanted <= set(dataset.observation_space)):
+        raise ValueError(f"{dataset.id!r} observes {dataset.observation_space}; give a data set of {ENVIRONMENT}")
+    seen: dict[bytes, int] = {}
+    known: set[bool] = set()
+    for episode in dataset.iterate_episodes():
+        try:
+            row = _row(episode)
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            raise ValueError(f"episode {episode.id} of {dataset.id!r} is no translation: {error}") from error
+        known.add(row.source_index != FREE_TEXT)
+        if len(known) > 1:
+            raise ValueError(f"{dataset.id!r} has a source_index in some episodes only; choose with filter_episodes")
+        if row.source_index == FREE_TEXT:
+            row = row._replace(source_index=seen.setdefault(row.source_tokens.tobytes(), len(seen)))
+        yield row
+
+
+def _row(episode: Any) -> Row:
+    observed, infos = episode.observations, episode.infos or {}
+    target, steps = np.asarray(episode.actions), len(episode.actions)
+    source_length = int(observed["source_length"][0, 0])
+    source = observed["source"][0, :source_length]
+    if len(source) != source_length or not np.array_equal(observed["prefix"][steps, :steps], target):
+        raise ValueError("its last prefix is not what its actions wrote, or its source is shorter than its length")
+    if not (episode.terminations[-1] or episode.truncations[-1]):
+        raise ValueError("it does not end")
+    log_prob = np.asarray(infos.get("log_prob", np.full(steps + 1, np.nan)), dtype=np.float32)
+    if log_prob.shape != (steps + 1,):
+        raise ValueError(f"it has log_prob of shape {log_prob.shape} for {steps} steps")
+    return Row(
+        source_index=int(infos["source_index"][0]) if "source_index" in infos else FREE_TEXT,
+        source_tokens=source.astype(np.int32),
+        target_tokens=target.astype(np.int32),
+        log_prob=log_prob[1:],
+        reward=stepwise_reward(np.asarray(episode.rewards)),
+        terminated=bool(episode.terminations[-1]),
+        is_reference=bool(infos["is_reference"][0]) if "is_reference" in infos else False,
+    )

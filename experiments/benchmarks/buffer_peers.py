@@ -1,0 +1,207 @@
+"""Our shards beside Minari's and d3rlpy's files: size, time, memory, for the same synthetic trajectories.
+
+Each reading is a process of its own, whose peak memory is its own. Minari (HDF5 storage) and ours write, open, filter
+by reward and give the first batch, and read all episodes one by one; d3rlpy dumps and loads its replay buffer, and ours
+writes and reads everything. Minari needs the extra ``interop``, some gigabytes of disk and, at 100,000 episodes, about
+half an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from buffers import GrowingBatchBuffer, Slice, Threshold, d3rlpy_module, to_d3rlpy, to_minari
+from experiments.benchmarks.buffer_scale import CANDIDATES, SOURCE_TOKENS, VOCABULARY, peak_gib, provenance, synthetic
+
+TAU = 0.9
+BATCH = 64
+LONGEST = 64
+MINARI_ID = "bench-v0"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the benchmark."""
+
+    episodes: int = 100_000
+    """Trajectories of 25 tokens on the mean."""
+    folder: Path | None = None
+    """Where the files are kept; None takes a new folder and deletes it."""
+    peers: tuple[str, ...] = ("minari", "d3rlpy")
+    """What to stand beside."""
+    reading: str | None = None
+    """Used by the script to call itself."""
+
+
+def data(config: Config) -> Slice:
+    """The trajectories."""
+    rows = np.arange(config.episodes // CANDIDATES, dtype=np.int64)
+    return Slice.from_trajectories(synthetic(np.random.default_rng(0), rows), pad_id=VOCABULARY - 1)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    return path.stat().st_size if path.is_file() else sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+
+
+def write_ours(config: Config, folder: Path) -> dict[str, float]:
+    """In shards of 512 sources, as Grow writes them."""
+    everything, size = data(config).read(), 512
+    buffer = GrowingBatchBuffer(folder / "ours")
+    sources = config.episodes // CANDIDATES
+    spent = 0.0
+    for unit, start in enumerate(range(0, sources, size)):
+        low, high = start * CANDIDATES, min(sources, start + size) * CANDIDATES
+        part = everything.take(np.arange(low, high))
+        before = time.perf_counter()
+        buffer.append(part, provenance(sources, size, unit))
+        spent += time.perf_counter() - before
+    return {"write s": spent, "bytes an episode": size_of(folder / "ours") / config.episodes}
+
+
+def first_ours(config: Config, folder: Path) -> dict[str, float]:
+    """Open, select by threshold, first batch."""
+    start = time.perf_counter()
+    kept = GrowingBatchBuffer(folder / "ours").select(Threshold(TAU))
+    batch = next(iter(kept.batches(BATCH * LONGEST, seed=0)))
+    spent = time.perf_counter() - start
+    assert bool((batch.reward > TAU).all())
+    return {"first filtered batch s": spent}
+
+
+def read_ours(config: Config, folder: Path) -> dict[str, float]:
+    """Everything, one episode after the other."""
+    imported = peak_gib()
+    start = time.perf_counter()
+    tokens = 0
+    everything = GrowingBatchBuffer(folder / "ours").select().read()
+    for (low, high), reward in zip(pairwise(everything.offsets), everything.reward, strict=True):
+        episode = everything.tokens[low:high], everything.log_prob[low:high], reward
+        tokens += len(episode[0])
+    spent = time.perf_counter() - start
+    return {"read s": spent, "episodes read a second": config.episodes / spent} | memory(imported)
+
+
+def write_minari(config: Config, folder: Path) -> dict[str, float]:
+    """By our export, which writes with Minari's own storage."""
+    grown = data(config)
+    start = time.perf_counter()
+    to_minari(grown, MINARI_ID, progress=True)
+    spent = time.perf_counter() - start
+    return {"write s": spent, "bytes an episode": size_of(folder / MINARI_ID) / config.episodes}
+
+
+def first_minari(config: Config, folder: Path) -> dict[str, float]:
+    """Load, filter by the last reward, first batch of episodes."""
+    import minari
+
+    start = time.perf_counter()
+    kept = minari.load_dataset(MINARI_ID).filter_episodes(lambda episode: episode.rewards[-1] > TAU)
+    batch = kept.sample_episodes(BATCH)
+    spent = time.perf_counter() - start
+    assert len(list(batch)) == BATCH
+    return {"first filtered batch s": spent}
+
+
+def read_minari(config: Config, folder: Path) -> dict[str, float]:
+    """One episode after the other; a tenth of them, for time."""
+    import minari
+
+    imported, count = peak_gib(), max(1, config.episodes // 10)
+    start = time.perf_counter()
+    tokens = sum(len(episode.actions) for episode in minari.load_dataset(MINARI_ID).iterate_episodes(range(count)))
+    spent = time.perf_counter() - start
+    assert tokens > count
+    return {"episodes read a second": count / spent} | memory(imported)
+
+
+def write_d3rlpy(config: Config, folder: Path) -> dict[str, float]:
+    """``ReplayBuffer.dump``."""
+    buffer = to_d3rlpy(data(config), max_source_length=SOURCE_TOKENS, max_target_length=LONGEST, vocab_size=VOCABULARY)
+    start = time.perf_counter()
+    with (folder / "d3rlpy.h5").open("w+b") as file:
+        buffer.dump(file)
+    return {"write s": time.perf_counter() - start, "bytes an episode": size_of(folder / "d3rlpy.h5") / config.episodes}
+
+
+def read_d3rlpy(config: Config, folder: Path) -> dict[str, float]:
+    """``ReplayBuffer.load``."""
+    library = d3rlpy_module()
+    imported = peak_gib()
+    start = time.perf_counter()
+    with (folder / "d3rlpy.h5").open("rb") as file:
+        buffer = library.dataset.ReplayBuffer.load(file, library.dataset.InfiniteBuffer())
+    spent = time.perf_counter() - start
+    assert len(buffer.episodes) == config.episodes
+    return {"read s": spent} | memory(imported)
+
+
+def memory(imported: float) -> dict[str, float]:
+    """Peak of this process, and what its imports did not take of it."""
+    return {"peak memory GiB": peak_gib(), "beyond imports GiB": peak_gib() - imported}
+
+
+READINGS: dict[str, Callable[[Config, Path], dict[str, float]]] = {
+    f"{stage} {who}": function
+    for who, stages in {
+        "ours": {"write": write_ours, "first": first_ours, "read": read_ours},
+        "minari": {"write": write_minari, "first": first_minari, "read": read_minari},
+        "d3rlpy": {"write": write_d3rlpy, "read": read_d3rlpy},
+    }.items()
+    for stage, function in stages.items()
+}
+
+
+def measured(config: Config, folder: Path, reading: str) -> dict[str, float]:
+    """In a process of its own."""
+    command = [sys.executable, "-m", "experiments.benchmarks.buffer_peers", "--folder", str(folder)]
+    command += ["--reading", reading, "--episodes", str(config.episodes)]
+    environment = os.environ | {"MINARI_DATASETS_PATH": str(folder)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # d3rlpy logs there too
+    return found
+
+
+def main(config: Config) -> None:
+    """Print the tables."""
+    folder = config.folder or Path(mkdtemp())
+    if config.reading is not None:
+        print(json.dumps(READINGS[config.reading](config, folder)))
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, dict[str, float]] = {}
+    try:
+        wanted = [name for name in READINGS if name.split()[1] in ("ours", *config.peers)]
+        for name in tqdm(wanted, unit="reading"):
+            stage, who = name.split()
+            values = measured(config, folder, name)
+            found.setdefault(who, {}).update(values)
+            tqdm.write(f"{stage} {who}: {values}")
+    finally:
+        if config.folder is None:
+            shutil.rmtree(folder)
+    print(f"{config.episodes:,} episodes; " + ", ".join(f"{peer} {version(peer)}" for peer in (*config.peers, "h5py")))
+    for peer in config.peers:
+        print(f"\n| what | {peer} | ours | ratio |\n|---|---|---|---|")
+        for name in found[peer]:
+            theirs, ours = found[peer][name], found["ours"][name]
+            print(f"| {name} | {theirs:,.3f} | {ours:,.3f} | {theirs / ours:,.1f} |")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
