@@ -59,7 +59,8 @@ def publish(path: Path, body: memoryview) -> None:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(partial, path)  # noqa: PTH105  # the rename beside its fsync, both from os
+                # Within the block: closing the file would end the lock that keeps others from sweeping it up.
+                os.replace(partial, path)  # noqa: PTH105  # the rename beside its fsync, both from os
         finally:
             partial.unlink(missing_ok=True)
         sweep(path.parent.glob(f".{path.name}.*{PARTIAL}"))

@@ -67,18 +67,18 @@ def test_what_a_living_writer_is_at_stays(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second writer of the same shard, and a repair, come by while the first one is at its last step."""
-    original, path = os.fsync, tmp_path / NAME
+    original, path = os.replace, tmp_path / NAME
     seen: list[list[str]] = []
 
-    def meanwhile(descriptor: int) -> None:
-        original(descriptor)
+    def meanwhile(source: Path, target: Path) -> None:
         if not seen:
             seen.append([])
             write_shard(path, trajectories, provenance)
             assert sweep(tmp_path) == []
             seen[0] = [file.suffix for file in sorted(tmp_path.iterdir())]
+        original(source, target)
 
-    monkeypatch.setattr(os, "fsync", meanwhile)
+    monkeypatch.setattr(os, "replace", meanwhile)
     write_shard(path, trajectories, provenance)
     assert seen == [[".partial", ".h5"]]
     assert list(tmp_path.iterdir()) == [path]
