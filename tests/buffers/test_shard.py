@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,22 @@ def test_the_first_schema_version_is_read(
     shard = Shard.open(path)
     assert shard.provenance == provenance
     assert_equal(shard.read(), trajectories)
+
+
+def test_a_file_that_tells_when_it_was_made_is_read(
+    tmp_path: Path,
+    trajectories: Trajectories,
+    provenance: Provenance,
+    assert_equal: Compare,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As files of h5py below 3.15 do."""
+    with monkeypatch.context() as before:
+        before.setattr(h5py, "File", partial(h5py.File, track_times=True))
+        write_shard(tmp_path / "old.h5", trajectories, provenance)
+    write_shard(tmp_path / "new.h5", trajectories, provenance)
+    assert (tmp_path / "old.h5").read_bytes() != (tmp_path / "new.h5").read_bytes()
+    assert_equal(Shard.open(tmp_path / "old.h5").read(), trajectories)
 
 
 def test_large_token_ids_come_back(
