@@ -105,6 +105,21 @@ def test_repair_sets_aside_what_is_damaged_and_says_what_to_grow(folder: Path, r
     assert run("info", folder) == (0, f"{folder}: no shard yet; buffers.grow makes them\n")
 
 
+def test_repair_deletes_what_killed_writers_left(folder: Path, run: Run) -> None:
+    column = folder / "scores" / "other"
+    column.mkdir(parents=True)
+    left = [folder / ".g001-s00001.h5.1234.partial", column / ".g001-s00002.h5.1234.partial"]
+    for file in left:
+        file.write_text("half of a sh")
+    code, shown = run("repair", folder)
+    assert code == 0
+    assert "deleted .g001-s00001.h5.1234.partial: its writer was killed" in shown
+    assert "deleted scores/other/.g001-s00002.h5.1234.partial" in shown
+    assert not any(file.exists() for file in left)
+    left[1].write_text("half of a sh")
+    assert json.loads(run("repair", folder, "--json")[1])["deleted"] == ["scores/other/.g001-s00002.h5.1234.partial"]
+
+
 def test_repair_does_not_overwrite_what_was_set_aside(folder: Path, run: Run) -> None:
     broken = sorted(folder.iterdir())[0]
     (folder / "damaged").mkdir()
