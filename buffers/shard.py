@@ -90,8 +90,8 @@ class Shard:
             stored = arrays.read(file, TRAJECTORIES_LAYOUT)
             wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
             trajectories = Trajectories(**wide)
-            if not trajectories.is_scored:
-                raise ValueError("nobody scored its trajectories")
+            if not trajectories.has_log_prob:
+                raise ValueError("it has no log-probabilities")
         return trajectories
 
     def verify(self) -> None:

@@ -161,6 +161,7 @@ def test_a_file_that_changes_after_it_was_opened_is_refused(
         ("tokens", [5, 0, 0, 70_000, -7, 8], "tokens has token -7; a token id is at least 0"),
         ("source_tokens", [-1, 3, 0, 4, 0], "source_tokens has token -1"),
         ("log_prob", [np.nan, 0, 0, 0, 0, 0], "log_prob is nan at token 0"),
+        ("log_prob", [np.nan] * 6, "it has no log-probabilities"),
         ("reward", [0.25, np.inf, 1], "reward is inf at row 1"),
     ],
 )
