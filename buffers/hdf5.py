@@ -103,7 +103,6 @@ class File:
         size: Its bytes.
 
     Attributes:
-        attrs: By name; None where a value is neither one text of fixed length nor one number.
         size: Bytes of the file.
 
     Raises:
@@ -119,7 +118,11 @@ class File:
         if block[:36] != expected:
             raise ValueError("it does not begin as HDF5 begins it")
         self._root = list(self._messages(int.from_bytes(block[36:], "little"), OF_GROUP))
-        self.attrs = self._attributes(self._root)
+
+    @cached_property
+    def attrs(self) -> dict[str, Attribute | None]:
+        """Attributes of the root by name; None where a value is neither one text of fixed length nor one number."""
+        return self._attributes(self._root)
 
     @cached_property
     def _links(self) -> dict[str, int]:

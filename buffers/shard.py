@@ -51,7 +51,9 @@ class Shard:
             OSError: If the file cannot be read.
         """
         path = Path(path)
-        with _opened(path, TRAJECTORIES_LAYOUT) as (file, sizes):
+        with container.opened(path) as file:
+            _check_schema(path, file)
+            sizes = arrays.check(path.name, file, TRAJECTORIES_LAYOUT)
             provenance = _read_provenance(file)
         return cls(path, provenance, sizes["N"], sizes["L"], sizes["U"])
 
@@ -102,7 +104,8 @@ class Shard:
 
     @contextmanager
     def _again(self, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
-        with _opened(self.path, layout) as (file, sizes):
+        with container.opened(self.path) as file:
+            sizes = arrays.check(self.path.name, file, layout)
             known = {"N": self.num_trajectories, "L": self.num_tokens, "U": self.num_sources}
             if any(sizes.get(axis, size) != size for axis, size in known.items()):
                 raise ShardError(f"shard {str(self.path)!r} has changed since it was opened; open the buffer again")
@@ -141,14 +144,6 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
     attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
     contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
     container.publish(path, arrays.encode(contents, attributes))
-
-
-@contextmanager
-def _opened(path: Path, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
-    """A file that has a shard's header, size, schema and these plain datasets, and the sizes of their axes."""
-    with container.opened(path) as file:
-        _check_schema(path, file)
-        yield file, arrays.check(path.name, file, layout)
 
 
 def _check_schema(path: Path, file: File) -> None:
