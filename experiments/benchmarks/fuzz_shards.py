@@ -25,7 +25,8 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-from experiments.benchmarks.hostile_shards import Original, exercise, make_case, originals
+from experiments.benchmarks.hostile_shards import exercise, make_case
+from experiments.benchmarks.shard_originals import Original, originals
 
 CASES_PER_PROCESS = 500
 FORK = multiprocessing.get_context("fork")

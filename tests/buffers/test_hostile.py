@@ -23,14 +23,12 @@ from buffers.columns import NEEDED
 from buffers.pieces import lookup3
 from buffers.shard import verify_file
 from experiments.benchmarks.fuzz_shards import FINE
-from experiments.benchmarks.hostile_shards import (
+from experiments.benchmarks.hostile_shards import MUTATIONS, exercise, make_case
+from experiments.benchmarks.shard_originals import (
     HEADER,
-    MUTATIONS,
     NAME,
     REWARDS,
     Original,
-    exercise,
-    make_case,
     mend_checksums,
     originals,
     with_header,
