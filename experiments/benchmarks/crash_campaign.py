@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from threading import RLock
 
 import numpy as np
 import tyro
@@ -278,6 +279,7 @@ def _units(folder: Path) -> set[tuple[int, int]]:
 
 def main() -> None:
     """Run a campaign of each kind, print what they saw; exit with 1 if anything was lost."""
+    tqdm.set_lock(RLock())  # tqdm's own is shared with forked children, and one that is killed would keep it
     config = tyro.cli(Config, description=__doc__)
     task = PhrasebookTask(0, train_size=SOURCES, noise=0.0)
     tallies = {name: campaign(work, config, name) for name, work in works(task).items()}
