@@ -12,17 +12,31 @@ from typing import TYPE_CHECKING
 from gymnasium.envs.registration import register
 
 if TYPE_CHECKING:
+    from seq2seq_env.constraint import Constraint
     from seq2seq_env.env import Seq2SeqTranslateEnv
     from seq2seq_env.scorers import Scorer, load_scorer
     from seq2seq_env.tasks import load_task
     from seq2seq_env.tasks.task import Split, Task
     from seq2seq_env.tasks.tokenizer import Tokenizer
+    from seq2seq_env.vector_env import Seq2SeqTranslateVectorEnv
 
-__all__ = ["Scorer", "Seq2SeqTranslateEnv", "Split", "Task", "Tokenizer", "load_scorer", "load_task"]
+__all__ = [
+    "Constraint",
+    "Scorer",
+    "Seq2SeqTranslateEnv",
+    "Seq2SeqTranslateVectorEnv",
+    "Split",
+    "Task",
+    "Tokenizer",
+    "load_scorer",
+    "load_task",
+]
 
 _MODULES = {
+    "Constraint": "seq2seq_env.constraint",
     "Scorer": "seq2seq_env.scorers",
     "Seq2SeqTranslateEnv": "seq2seq_env.env",
+    "Seq2SeqTranslateVectorEnv": "seq2seq_env.vector_env",
     "Split": "seq2seq_env.tasks.task",
     "Task": "seq2seq_env.tasks.task",
     "Tokenizer": "seq2seq_env.tasks.tokenizer",
@@ -30,7 +44,11 @@ _MODULES = {
     "load_task": "seq2seq_env.tasks",
 }
 
-register(id="Seq2SeqTranslate-v0", entry_point="seq2seq_env.env:Seq2SeqTranslateEnv")
+register(
+    id="Seq2SeqTranslate-v0",
+    entry_point="seq2seq_env.env:Seq2SeqTranslateEnv",
+    vector_entry_point="seq2seq_env.vector_env:Seq2SeqTranslateVectorEnv",
+)
 
 
 def __getattr__(name: str) -> object:

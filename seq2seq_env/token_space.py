@@ -1,23 +1,15 @@
-"""The actions of writing: which tokens there are, and which of them can be right."""
+"""The actions of writing, one token or one for each of many episodes."""
 
 from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces.space import MaskNDArray
+from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
-
-from seq2seq_env.tasks.tokenizer import Tokenizer
-
-
-def allowed_tokens(tokenizer: Tokenizer) -> NDArray[np.bool_]:
-    """``[V]`` bool, false where a token can never be right: padding and the start of the decoder.
-
-    The unknown token is allowed, because a reference with an unknown character holds it and must be replayable.
-    """
-    allowed = np.ones(tokenizer.vocab_size, dtype=np.bool_)
-    allowed[[tokenizer.pad_id, tokenizer.start_id]] = False
-    return allowed
 
 
 class TokenSpace(spaces.Discrete[np.int64]):
@@ -30,10 +22,35 @@ class TokenSpace(spaces.Discrete[np.int64]):
 
     def __init__(self, allowed: NDArray[np.bool_], seed: int | None = None) -> None:
         super().__init__(len(allowed), seed=seed)
-        self._allowed = np.flatnonzero(allowed)
+        self.allowed: NDArray[np.int64] = np.flatnonzero(allowed)
 
     def sample(self, mask: MaskNDArray | None = None, probability: MaskNDArray | None = None) -> np.int64:
         """A random token: an allowed one, or as ``mask`` or ``probability`` say (see ``Discrete.sample``)."""
         if mask is None and probability is None:
-            return np.int64(self._allowed[self.np_random.integers(len(self._allowed))])
+            return np.int64(self.allowed[self.np_random.integers(len(self.allowed))])
         return super().sample(mask, probability)
+
+
+class TokensSpace(spaces.MultiDiscrete):
+    """A token for each of N episodes; sampling without a mask draws allowed ones.
+
+    Args:
+        single: The space of one token.
+        n: Number of episodes.
+        seed: Of the space's own random generator.
+    """
+
+    def __init__(self, single: TokenSpace, n: int, seed: int | np.random.Generator | None = None) -> None:
+        super().__init__(np.full(n, single.n), seed=seed)
+        self.allowed = single.allowed
+
+    def sample(self, mask: Any = None, probability: Any = None) -> NDArray[np.int64]:
+        """Random tokens int64 [N]: allowed ones, or as ``mask`` or ``probability`` say (``MultiDiscrete.sample``)."""
+        if mask is None and probability is None:
+            return self.allowed[self.np_random.integers(len(self.allowed), size=len(self.nvec))]
+        return np.asarray(super().sample(mask, probability), dtype=np.int64)
+
+
+@batch_space.register(TokenSpace)
+def _batched(space: TokenSpace, n: int = 1) -> TokensSpace:
+    return TokensSpace(space, n, seed=deepcopy(space.np_random))

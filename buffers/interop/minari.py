@@ -19,7 +19,8 @@ from buffers.interop.rows import Row, check_lengths, chunks, in_chunks, join, jo
 from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
-from seq2seq_env.env import FREE_TEXT, observation_space
+from seq2seq_env.rules import observation_space
+from seq2seq_env.sources import FREE_TEXT
 from seq2seq_env.tasks import TASKS, load_task
 from seq2seq_env.tasks.task import Task
 

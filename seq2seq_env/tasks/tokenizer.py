@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import tokenizers
-from tokenizers import models, pre_tokenizers
+from tokenizers import decoders, models, pre_tokenizers
 
 END, UNKNOWN, PADDING = "</s>", "<unk>", "<pad>"
 FILE_NAME = "tokenizer.json"
+
+
+class Pieces(NamedTuple):
+    """What each token of a vocabulary adds to a text."""
+
+    first: tuple[str, ...]
+    """Where nothing that is not silent stands before it."""
+    later: tuple[str, ...]
+    """Elsewhere."""
+    silent: tuple[bool, ...]
+    """Whether it is a special token, which adds nothing and after which the first token is still to come."""
 
 
 class Tokenizer:
@@ -51,6 +64,22 @@ class Tokenizer:
             rows.append(ids[: ids.index(self.eos_id)] if self.eos_id in ids else ids)
         texts: list[str] = self._backend.decode_batch(rows, skip_special_tokens=True)
         return texts
+
+    @cached_property
+    def pieces(self) -> Pieces | None:
+        """Texts whose concatenation :meth:`decode` gives; None where a token's text depends on its neighbours."""
+        special = {token for token, added in self._backend.get_added_tokens_decoder().items() if added.special}
+        silent = tuple(token in special for token in range(self.vocab_size))
+        tokens = ["" if silent[i] else self._backend.id_to_token(i) or "" for i in range(self.vocab_size)]
+        decoder = self._backend.decoder
+        if decoder is None:
+            spaced = tuple("" if quiet else f" {token}" for token, quiet in zip(tokens, silent, strict=True))
+            return Pieces(tuple(tokens), spaced, silent)
+        if isinstance(decoder, decoders.Metaspace):
+            mark, start = decoder.replacement, "" if decoder.prepend_scheme != "never" else " "
+            first, later = (tuple(token.replace(mark, by) for token in tokens) for by in (start, " "))
+            return Pieces(first, later, silent)
+        return None
 
     def save(self, folder: Path) -> None:
         """Write ``tokenizer.json`` into ``folder``."""

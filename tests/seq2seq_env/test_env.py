@@ -18,7 +18,8 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from numpy.typing import NDArray
 
 import seq2seq_env.env
-from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Task
+from seq2seq_env import Constraint, Scorer, Seq2SeqTranslateEnv, Task
+from seq2seq_env.rules import Observation
 
 EOS, UNK, PAD = 0, 1, 18  # of the tiny task, whose 16 words lie between
 
@@ -168,6 +169,8 @@ def test_reset_draws_from_the_split_and_by_index(tiny_task: Task, fake_scorer: S
         ({"source_index": "3"}, TypeError, "'source_index' is '3'; give an int"),
         ({"source": " "}, ValueError, "option 'source' is ' '; give a sentence"),
         ({"source": 3}, TypeError, "option 'source' is 3; give the sentence as a str"),
+        ({"target_prefix": 3}, TypeError, "option 'target_prefix' is 3"),
+        ({"target_prefix": "red " * 12}, ValueError, "prefix has 12 tokens and the length limit is 12"),
         ({"source": "rot " * 12}, ValueError, "the source has 13 tokens but task 'tiny' takes at most 12"),
     ],
 )
@@ -187,6 +190,8 @@ def test_bad_options_are_refused_and_the_episode_goes_on(
         ({"scorer": "bleurt"}, "no scorer 'bleurt'; choose one of phrasebook-qe"),
         ({"scorer": None}, "task 'tiny' has no default scorer"),
         ({"max_target_length": 0}, "max_target_length is 0"),
+        ({"long_source": "cut"}, "no long_source 'cut'; choose 'refuse' or 'truncate'"),
+        ({"masked_action_penalty": -1.0}, "masked_action_penalty is -1.0"),
         ({"render_mode": "rgb_array"}, "no render_mode 'rgb_array'"),
         ({"task_seed": 1}, "task_seed 1 has no effect on a Task already made"),
     ],
@@ -221,6 +226,126 @@ def test_a_score_out_of_range_is_refused(tiny_task: Task) -> None:
     env.reset(options={"source": "rot"})
     with pytest.raises(ValueError, match="Wild gave pair 0 the score nan"):
         env.step(EOS)
+
+
+def test_a_constraint_masks_its_vocabulary_and_its_beginning(tiny_task: Task, fake_scorer: Scorer) -> None:
+    constraint = Constraint.from_text(tiny_task.tokenizer, ["red blue house"], prefix="two red")
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, constraint=constraint)
+    two, red, blue, house = (word(env, text) for text in ("two", "red", "blue", "house"))
+    _, info = env.reset(options={"source": "zwei rot haus"})
+    assert np.flatnonzero(info["action_mask"]).tolist() == [two]
+    with pytest.raises(InvalidAction, match=f"token {red} is masked"):
+        env.step(red)
+    info = env.step(two)[4]
+    assert np.flatnonzero(env.action_masks()).tolist() == [red]
+    info = env.step(red)[4]
+    assert set(np.flatnonzero(info["action_mask"])) == {EOS, red, blue, house}
+    with pytest.raises(InvalidAction, match="is masked"):
+        env.step(two)
+    env.action_space.seed(0)
+    assert {int(env.action_space.sample()) for _ in range(100)} == {EOS, red, blue, house}
+    env.step(house)
+    assert env.step(EOS)[1] == 1.0
+
+
+def test_an_episode_may_have_a_beginning_of_its_own(env: Seq2SeqTranslateEnv) -> None:
+    red = word(env, "red")
+    _, info = env.reset(options={"source": "rot", "target_prefix": "red"})
+    assert np.flatnonzero(info["action_mask"]).tolist() == [red]
+    env.step(red)
+    assert env.action_masks().sum() == PAD
+    assert env.reset(options={"source": "rot"})[1]["action_mask"].sum() == PAD
+
+
+@pytest.mark.parametrize(
+    ("constraint", "message"),
+    [
+        (
+            Constraint(frozenset({19})),
+            "vocabulary holds token 19, which cannot be written there; give ids from 1 to 18",
+        ),
+        (Constraint(prefix=(PAD,)), "prefix holds token 18"),
+        (Constraint(prefix=(2, EOS)), "prefix holds token 0"),
+        (Constraint(prefix=(2,) * 12), "prefix has 12 tokens and the length limit is 12"),
+    ],
+)
+def test_an_impossible_constraint_is_refused(
+    tiny_task: Task, fake_scorer: Scorer, constraint: Constraint, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Seq2SeqTranslateEnv(tiny_task, fake_scorer, constraint=constraint)
+
+
+def test_a_masked_token_may_cost_instead_of_raise(tiny_task: Task) -> None:
+    scorer = CountingScorer()
+    env = Seq2SeqTranslateEnv(tiny_task, scorer, masked_action_penalty=0.5)
+    env.reset(options={"source": "rot"})
+    env.step(word(env, "red"))
+    observation, reward, terminated, truncated, info = env.step(PAD)
+    assert (reward, terminated, truncated, info["masked_action"]) == (-0.5, True, False, PAD)
+    assert observation["prefix_length"] == [1]
+    assert "score" not in info
+    assert scorer.calls == []
+    with pytest.raises(ResetNeeded):
+        env.step(2)
+    assert "masked_action" not in env.reset()[1]
+    with pytest.raises(InvalidAction, match="not in the vocabulary"):
+        env.step(19)
+
+
+def test_a_long_source_is_truncated_on_request(tiny_task: Task, fake_scorer: Scorer) -> None:
+    env = Seq2SeqTranslateEnv(tiny_task, CountingScorer(), long_source="truncate")
+    observation, info = env.reset(options={"source": "rot " * 12})
+    assert (info["source"], info["source_truncated"]) == ("rot " * 12, True)
+    rot = word(env, "rot")
+    assert observation["source"].tolist() == [rot] * 11 + [EOS]
+    assert observation["source_length"] == [12]
+    assert env.reset(seed=0)[1]["source_truncated"] is False
+
+
+def test_other_scorers_stand_in_info(tiny_task: Task, fake_scorer: Scorer) -> None:
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, info_scorers={"quarter": CountingScorer()})
+    env.reset(options={"source": "rot"})
+    assert "scores" not in env.step(word(env, "red"))[4]
+    _, reward, _, _, info = env.step(EOS)
+    assert (reward, info["score"], info["scores"]) == (1.0, 1.0, {"quarter": 0.25})
+
+
+def test_shaping_changes_every_return_of_a_source_alike(tiny_task: Task, fake_scorer: Scorer) -> None:
+    asked = []
+
+    def potential(observation: Observation) -> NDArray[np.float32]:
+        asked.append(observation["prefix"].shape)
+        sums = observation["source"].sum(1) + 7 * observation["prefix"].sum(1)
+        return np.asarray(sums % 11 / 10 + 0.3, dtype=np.float32)
+
+    plain = Seq2SeqTranslateEnv(tiny_task, fake_scorer, max_target_length=4)
+    shaped = Seq2SeqTranslateEnv(tiny_task, fake_scorer, max_target_length=4, potential=potential)
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        first = shaped.reset(options={"source_index": index})[0]
+        plain.reset(options={"source_index": index})
+        start = float(potential({key: value[None] for key, value in first.items()})[0])
+        for _ in range(20):
+            shaped.reset(options={"source_index": index})
+            plain.reset(options={"source_index": index})
+            rewards, over = [], False
+            while not over:
+                action = int(rng.choice([EOS, 3, 5, 12]))
+                _, reward, terminated, truncated, info = shaped.step(action)
+                plain_step = plain.step(action)
+                rewards.append(reward)
+                over = terminated or truncated
+            assert sum(rewards) == pytest.approx(plain_step[1] - start, abs=1e-6)
+            assert info["score"] == plain_step[1]
+    assert set(asked) == {(1, 4)}
+
+
+@pytest.mark.parametrize("value", [np.array([np.nan]), np.zeros(2), np.zeros((1, 1))])
+def test_an_impossible_potential_is_refused(tiny_task: Task, fake_scorer: Scorer, value: NDArray[np.float64]) -> None:
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, potential=lambda observation: value)  # type: ignore[return-value, arg-type]
+    with pytest.raises(ValueError, match=r"return \[n\] finite numbers"):
+        env.reset(seed=0)
 
 
 @pytest.mark.parametrize("render_mode", [None, "ansi"])
@@ -325,6 +450,7 @@ def test_the_docstring_has_gymnasiums_headings() -> None:
         "Episode End",
         "Information",
         "Arguments",
+        "Vectorized environment",
         "Version History",
     ]
 
