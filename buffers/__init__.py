@@ -6,7 +6,7 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 1. A header of 512 bytes (HDF5's user block), text: ``seq2seq-env shard``, ``bytes`` (size of the file), ``sha256`` (of
    all bytes after the header).
-2. Attributes of the root: ``schema_version`` (int64, 2) and the fields of :class:`Provenance` (UTF-8 text of fixed
+2. Attributes of the root: ``schema_version`` (int64, 3) and the fields of :class:`Provenance` (UTF-8 text of fixed
    length, int64, float64).
 3. Datasets at the root, one-dimensional:
 
@@ -45,7 +45,8 @@ cannot know who made a file.
 
 **Versions.** A later schema version may add attributes and datasets, which older releases refuse by their version, and
 may store a dataset in another way; it gives no name another meaning. A release reads all versions before its own:
-version 1 lacks ``shard_count``, which is then 1, and its token ids are int32 and compressed.
+versions 1 and 2 lack ``references``, which is then 1; version 1 also lacks ``shard_count``, which is then 1, and its
+token ids are int32 and compressed.
 """
 
 from buffers.batches import Batches, TokenBatch

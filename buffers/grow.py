@@ -1,7 +1,8 @@
-"""The Grow step of Algorithm 1: sample the policy, join the references, score once, store shard by shard."""
+"""The Grow step of Algorithm 1: sample the policy, join the original pairs, score once, store shard by shard."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -87,9 +88,9 @@ class GrowReport:
         trajectories: Samples and references.
         distinct_samples: Distinct pairs of source and sample.
         tokens: Target tokens of all trajectories.
-        mean_reward_samples: In [0, 1].
-        mean_reward_references: In [0, 1].
-        truncated_fraction: Share of the samples that the length limit cut.
+        mean_reward_samples: In [0, 1]; NaN where there is none.
+        mean_reward_references: In [0, 1]; NaN where there is none.
+        truncated_fraction: Share of the samples that the length limit cut; NaN where there is none.
         seconds: Wall clock of this call.
         shards_written: Missing when this call began.
         shards_skipped: Found finished.
@@ -115,13 +116,17 @@ def grow(
     grow_step: int,
     num_sources: int | None = None,
     candidates: int,
+    references: bool = True,
     temperature: float,
     seed: int,
     sources_per_shard: int = 512,
     workers: Workers | None = None,
     progress: bool = True,
 ) -> GrowReport:
-    """Fill one Grow step of the buffer: D_g, samples of the policy joined with the references (section 3).
+    """Fill one Grow step of the buffer: samples of the policy, the original pairs of their sources, or both.
+
+    D_g of section 3 is the samples joined with all of D. D's pairs and scores are the same in every step, so a run may
+    grow them once (``candidates=0``), and then samples alone (``references=False``).
 
     A shard is a pure function of these arguments and its index: killed and called again, the step resumes after its
     finished shards and gives the same bytes, and so do any number of threads, processes or machines of one kind.
@@ -135,7 +140,8 @@ def grow(
         buffer: Where the shards go.
         grow_step: At least 0.
         num_sources: Drawn without replacement, by seed and Grow step; None takes the whole train split.
-        candidates: Samples a source, at least 1.
+        candidates: Samples a source; 0 stores the original pairs alone.
+        references: Whether to store the original pairs of the sources.
         temperature: Sampling temperature, above 0; the paper uses 0.8.
         seed: At least 0; the run's.
         sources_per_shard: The unit of work that a kill can lose.
@@ -161,6 +167,7 @@ def grow(
         scorer_fingerprint=scorer.fingerprint,
         temperature=float(temperature),
         candidates=candidates,
+        references=int(references),
         num_sources=wanted,
         sources_per_shard=sources_per_shard,
         seed=seed,
@@ -198,33 +205,50 @@ def shard_seed(seed: int, grow_step: int, shard_index: int) -> int:
 def _make_shard(
     policy: Sampler, scorer: Scorer, task: Task, split: Split, rows: NDArray[np.int64], provenance: Provenance
 ) -> Trajectories:
-    """Sample, join references, score and order by source one shard's trajectories."""
+    """Sample, join the original pairs, score and order by source one shard's trajectories."""
     sources = [split.sources[row] for row in rows]
     source = flatten(encode_sources(sources, rows.tolist(), task.tokenizer, task.max_source_length))
-    targets, terminated = encode_references(
-        [split.references[row] for row in rows], task.tokenizer, task.max_target_length
-    )
-    seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
-    samples = policy.sample(sources, provenance.candidates, provenance.temperature, seed)
-    _check_samples(samples, len(rows), provenance.candidates, task)
-    log_probs = policy.log_probs(sources, targets, provenance.temperature)
-    _check_log_probs(log_probs, targets)
-
-    reference = flatten(targets)
-    places = np.concatenate([samples.source_index, np.arange(len(rows), dtype=np.int64)])
-    texts = [*samples.texts, *task.tokenizer.decode(targets)]
+    parts = []
+    if provenance.candidates:
+        seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
+        samples = policy.sample(sources, provenance.candidates, provenance.temperature, seed)
+        _check_samples(samples, len(rows), provenance.candidates, task)
+        parts.append(samples)
+    if provenance.references:
+        parts.append(
+            _references(policy, task, sources, [split.references[row] for row in rows], provenance.temperature)
+        )
+    places = np.concatenate([part.source_index for part in parts])
+    texts = [text for part in parts for text in part.texts]
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
     return Trajectories(
         source_index=rows[places],
-        offsets=np.concatenate([samples.offsets, samples.offsets[-1] + reference.offsets[1:]]),
-        tokens=np.concatenate([samples.tokens, reference.tokens]),
-        log_prob=np.concatenate([samples.log_prob, *log_probs]),
-        terminated=np.concatenate([samples.terminated, np.array(terminated)]),
+        offsets=np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()]),
+        tokens=np.concatenate([part.tokens for part in parts]),
+        log_prob=np.concatenate([part.log_prob for part in parts]),
+        terminated=np.concatenate([part.terminated for part in parts]),
         reward=score_once(scorer, [sources[place] for place in places], texts),
-        is_reference=np.arange(len(places)) >= len(samples),
+        is_reference=np.arange(len(places)) >= len(rows) * provenance.candidates,
         source_rows=rows,
         source_offsets=source.offsets,
         source_tokens=source.tokens,
     ).take(np.argsort(places, kind="stable").astype(np.int64))
+
+
+def _references(policy: Sampler, task: Task, sources: list[str], references: list[str], temperature: float) -> Samples:
+    """The original pairs as if the policy had written them."""
+    targets, terminated = encode_references(references, task.tokenizer, task.max_target_length)
+    log_probs = policy.log_probs(sources, targets, temperature)
+    _check_log_probs(log_probs, targets)
+    flat = flatten(targets)
+    return Samples(
+        source_index=np.arange(len(sources), dtype=np.int64),
+        offsets=flat.offsets,
+        tokens=flat.tokens,
+        log_prob=np.concatenate(log_probs),
+        terminated=np.array(terminated),
+        texts=task.tokenizer.decode(targets),
+    )
 
 
 def _check_samples(samples: Samples, num_sources: int, candidates: int, task: Task) -> None:
@@ -267,7 +291,7 @@ def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowRepo
         tokens=grown.num_tokens,
         mean_reward_samples=samples.mean_reward(),
         mean_reward_references=references.mean_reward(),
-        truncated_fraction=float(1 - samples.terminated.mean()),
+        truncated_fraction=float(1 - samples.terminated.mean()) if len(samples) else math.nan,
         seconds=seconds,
         shards_written=written,
         shards_skipped=shards - written,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,31 +129,36 @@ class GrowingBatchBuffer:
         self._register(file)
         return file
 
-    def shards_of(self, grow_step: int | None) -> list[Shard]:
-        """The shards of one Grow step, by index, or of all.
+    def shards_of(self, grow_step: int | Sequence[int] | None) -> list[Shard]:
+        """The shards of one Grow step, by index, of some, or of all.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If there is none (of one of them).
         """
-        shards = self.shards if grow_step is None else self._steps.get(grow_step, [])
-        if not shards:
-            wanted = "any shard" if grow_step is None else f"Grow step {grow_step}"
-            raise ValueError(f"{self!r} does not have {wanted}; call buffers.grow first")
-        return list(shards)
+        if grow_step is None:
+            if not self.shards:
+                raise ValueError(f"{self!r} does not have any shard; call buffers.grow first")
+            return list(self.shards)
+        shards = []
+        for step in (grow_step,) if isinstance(grow_step, int) else grow_step:
+            if not self._steps.get(step):
+                raise ValueError(f"{self!r} does not have Grow step {step}; call buffers.grow first")
+            shards += self._steps[step]
+        return shards
 
     def select(
         self,
         filter: Filter | None = None,  # noqa: A002  # the word users know
         *,
-        grow_step: int | None = None,
+        grow_step: int | Sequence[int] | None = None,
         scorer: str | None = None,
     ) -> Slice:
         """A view of what a filter keeps; what the filter looks at is read, no tokens.
 
         Args:
             filter: None keeps everything.
-            grow_step: Only this one, as Algorithm 1 trains on the latest D_g; None takes all. A per-source filter
-                then ranks a source's trajectories of all Grow steps together.
+            grow_step: Only this one, as Algorithm 1 trains on the latest D_g, or these; None takes all. A per-source
+                filter then ranks a source's trajectories of all those Grow steps together.
             scorer: Name of the column of rewards that :func:`buffers.rescore` made; None takes those of the Grow step.
 
         Raises:

@@ -14,6 +14,7 @@ GROW_FIELDS = (
     "scorer_fingerprint",
     "temperature",
     "candidates",
+    "references",
     "num_sources",
     "sources_per_shard",
     "seed",
@@ -37,7 +38,8 @@ class Provenance:
         sampler: Class that drew from the policy.
         scorer_fingerprint: Digest of the scorer.
         temperature: Sampling temperature, above 0.
-        candidates: Samples a source, at least 1.
+        candidates: Samples a source, at least 0.
+        references: 1 where the sources' original pairs are there too, 0 where not; without candidates 1.
         num_sources: Sources of the whole Grow step, at least 1, and at most ``MOST_SHARDS`` shards of them.
         sources_per_shard: Sources of a full shard, at least 1.
         seed: The run's seed; the shard's own is derived from it, the Grow step and the shard index.
@@ -58,6 +60,7 @@ class Provenance:
     scorer_fingerprint: str
     temperature: float
     candidates: int
+    references: int
     num_sources: int
     sources_per_shard: int
     seed: int
@@ -68,12 +71,17 @@ class Provenance:
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
             raise ValueError(f"temperature is {self.temperature}; sample at a finite temperature above 0")
-        for name in ("candidates", "num_sources", "sources_per_shard", "shard_count"):
+        for name in ("num_sources", "sources_per_shard", "shard_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 1")
-        for name in ("seed", "grow_step", "shard_index", "pad_id"):
+        for name in ("candidates", "seed", "grow_step", "shard_index", "pad_id"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; give at least 0")
+        if self.references not in (0, 1) or self.candidates + self.references < 1:
+            raise ValueError(
+                f"candidates is {self.candidates} and references {self.references}; give candidates, references (1), "
+                "or both"
+            )
         shards = max(self.planned_shards, self.units.stop)
         if shards > MOST_SHARDS:
             raise ValueError(

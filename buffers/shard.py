@@ -19,8 +19,8 @@ from buffers.provenance import Provenance
 from buffers.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
-SCHEMA_VERSION = 2
-ADDED_SINCE: dict[Attribute | None, dict[str, Any]] = {1: {"shard_count": 1}}
+SCHEMA_VERSION = 3
+ADDED_SINCE: dict[Attribute | None, dict[str, Any]] = {1: {"shard_count": 1, "references": 1}, 2: {"references": 1}}
 """What older schema versions do not say, and what holds for them."""
 
 

@@ -1,8 +1,9 @@
 """ReST, Algorithm 1 of Gulcehre et al. 2023 (arXiv 2308.08998): Grow a batch with the policy, Improve it offline.
 
 A supervised policy is trained until its validation reward stops rising. Each Grow step samples translations of the
-training sources and scores them once; each Improve step trains on an ever better slice of them. A control spends the
-same number of gradient tokens on the original data alone. Run again with the same --out to go on where it stopped.
+training sources and scores them once; each Improve step trains on an ever better slice of them and of the original
+data. A control spends the same number of gradient tokens on the original data alone. Run again with the same --out to
+go on where it stopped.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from experiments.run_folder import RunFolder
 from experiments.script import main
 from experiments.settings import Settings
 from experiments.stages import finish, original_data, supervised, train, workers
+from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks import Task
 
 
@@ -55,19 +57,29 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
     agent = make_agent(config.agent, supervised(config, task, evaluator, run), **config.agent_options)
     for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
-        grow_report = grow(
-            agent.policy, evaluator.scorer, task, buffer, grow_step=g, num_sources=config.sources,
-            candidates=config.candidates, temperature=config.temperature, seed=config.seed,
-            workers=workers(config.device),
-        )  # fmt: skip
-        print(f"Grow {g}: {grow_report}")
-        grown = buffer.select(grow_step=g)
+        if g == 1:  # D itself, which every D_g holds: its scores stay the same
+            grow_into(buffer, config, agent.policy, evaluator.scorer, task, grow_step=0)
+        grow_into(buffer, config, agent.policy, evaluator.scorer, task, grow_step=g)
+        grown = buffer.select(grow_step=(0, g))
         if not run.has(f"g{g}i1"):
             agent.prepare(grown, config.improve_at(1))
         for i, chosen in enumerate(schedule, start=1):
             improve(config, agent, grown, chosen, evaluator, run, g, i)
     if config.control:
         control(config, task, evaluator, run)
+
+
+def grow_into(
+    buffer: GrowingBatchBuffer, config: Config, policy: Seq2SeqPolicy, scorer: Scorer, task: Task, grow_step: int
+) -> None:
+    """Score the original data (Grow step 0), or samples of the policy."""
+    of_policy = grow_step > 0
+    report = grow(
+        policy, scorer, task, buffer, grow_step=grow_step, num_sources=config.sources if of_policy else None,
+        candidates=config.candidates if of_policy else 0, references=not of_policy, temperature=config.temperature,
+        seed=config.seed, workers=workers(config.device),
+    )  # fmt: skip
+    print(f"Grow {grow_step}: {report}")
 
 
 def improve(

@@ -81,6 +81,7 @@ def provenance(sources: int, sources_per_shard: int, unit: int) -> Provenance:
         scorer_fingerprint="synthetic",
         temperature=1.0,
         candidates=CANDIDATES,
+        references=1,
         num_sources=sources,
         sources_per_shard=sources_per_shard,
         seed=0,

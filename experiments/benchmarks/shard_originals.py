@@ -114,6 +114,7 @@ def _written(trajectories: Trajectories, task: str = "phrasebook-de-en") -> byte
         scorer_fingerprint="76543210fedcba98" * 4,
         temperature=0.8,
         candidates=2,
+        references=1,
         num_sources=64,
         sources_per_shard=32,
         seed=3,

@@ -82,6 +82,7 @@ def provenance() -> Provenance:
         scorer_fingerprint="scorer-1",
         temperature=0.8,
         candidates=2,
+        references=1,
         num_sources=4,
         sources_per_shard=2,
         seed=3,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from buffers import GrowingBatchBuffer, InThreads, Samples, ShardError, grow
+from buffers import GrowingBatchBuffer, InThreads, Percentile, Samples, ShardError, Slice, grow
 from buffers.grow import Sampler, shard_seed
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Split, Task
@@ -172,7 +172,8 @@ def test_some_sources_are_drawn_without_replacement(
     [
         ({"temperature": 0.0}, "temperature is 0.0; sample at a finite temperature above 0"),
         ({"temperature": -0.8}, "temperature is -0.8"),
-        ({"candidates": 0}, "candidates is 0; give at least 1"),
+        ({"candidates": -1}, "candidates is -1; give at least 0"),
+        ({"candidates": 0, "references": False}, "candidates is 0 and references 0; give candidates, references"),
         ({"num_sources": 0}, "num_sources is 0; give at least 1"),
         ({"num_sources": 25}, "num_sources is 25, the train split has 24"),
         ({"sources_per_shard": 0}, "sources_per_shard is 0"),
@@ -193,6 +194,7 @@ def test_settings_out_of_range_are_refused_before_any_work(
     [
         ({"temperature": 1.0}, "temperature 0.8 does not go with 1.0"),
         ({"candidates": 6}, "candidates 5 does not go with 6"),
+        ({"references": False}, "references 1 does not go with 0"),
         ({"seed": 1}, "seed 0 does not go with 1"),
         ({"num_sources": 8}, "num_sources 24 does not go with 8"),
         ({"sources_per_shard": 12}, "sources_per_shard 10 does not go with 12"),
@@ -208,6 +210,37 @@ def test_a_changed_setting_does_not_resume(
         grow(sampler, fake_scorer, tiny_task, GrowingBatchBuffer(tmp_path), **{**SETTINGS, **changes})
     assert sampler.sampled == []
     assert contents(tmp_path) == before
+
+
+def test_original_pairs_and_samples_may_be_grown_apart(
+    sampler: Any, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path
+) -> None:
+    together, apart = (GrowingBatchBuffer(tmp_path / name, task=tiny_task) for name in ("together", "apart"))
+    grow(sampler, fake_scorer, tiny_task, together, **SETTINGS)
+    report = grow(sampler, fake_scorer, tiny_task, apart, **SETTINGS | {"grow_step": 0, "candidates": 0})
+    assert (report.trajectories, report.distinct_samples) == (24, 0)
+    assert np.isnan([report.mean_reward_samples, report.truncated_fraction]).all()
+    report = grow(sampler, fake_scorer, tiny_task, apart, **SETTINGS, references=False)
+    assert report.trajectories == 24 * 5
+    assert np.isnan(report.mean_reward_references)
+    whole = together.select(grow_step=1)
+    for step, references in ((0, True), (1, False)):
+        assert_same(apart.select(grow_step=step), whole.where(whole.is_reference == references))
+    both = apart.select(grow_step=(0, 1))
+    assert len(both) == len(whole)
+    best = {}
+    for index, reward in zip(whole.source_index, whole.rewards, strict=True):
+        best[index] = max(reward, best.get(index, 0.0))
+    kept = both.select(Percentile(90))
+    assert all(reward == best[index] for index, reward in zip(kept.source_index, kept.rewards, strict=True))
+    with pytest.raises(ValueError, match="does not have Grow step 2; call"):
+        apart.select(grow_step=(0, 2))
+
+
+def assert_same(first: Slice, second: Slice) -> None:
+    ours, theirs = first.read(), second.read()
+    for name, values in vars(ours).items():
+        np.testing.assert_array_equal(values, getattr(theirs, name), err_msg=name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1.5])

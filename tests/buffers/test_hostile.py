@@ -167,7 +167,7 @@ def test_impossible_values_are_refused_by_every_use(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, field: str, value: list[Any], message: str
 ) -> None:
     fields = vars(trajectories) | {field: np.array(value, dtype=getattr(trajectories, field).dtype)}
-    content = buffers.arrays.encode(fields, {"schema_version": 2, **asdict(provenance)})
+    content = buffers.arrays.encode(fields, {"schema_version": 3, **asdict(provenance)})
     (tmp_path / NAME).write_bytes(with_header(bytes(content)))
     shard = Shard.open(tmp_path / NAME)
     needing = [name for name, needed in NEEDED.items() if field in needed and (field, name) != BY_ITSELF]
@@ -182,7 +182,7 @@ def test_truth_values_beyond_one_are_refused(
 ) -> None:
     spoilt = np.array([1, 2, 0], dtype=np.uint8).view(np.bool_)
     content = buffers.arrays.encode(
-        vars(trajectories) | {"terminated": spoilt}, {"schema_version": 2, **asdict(provenance)}
+        vars(trajectories) | {"terminated": spoilt}, {"schema_version": 3, **asdict(provenance)}
     )
     (tmp_path / NAME).write_bytes(with_header(bytes(content)))
     with pytest.raises(ShardError, match="'terminated' has truth values that are neither 0 nor 1"):
@@ -204,7 +204,7 @@ def test_truth_values_beyond_one_are_refused(
 def test_attributes_that_mislead_are_refused(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, changes: dict[str, Any], message: str
 ) -> None:
-    content = buffers.arrays.encode(vars(trajectories), {"schema_version": 2, **asdict(provenance)} | changes)
+    content = buffers.arrays.encode(vars(trajectories), {"schema_version": 3, **asdict(provenance)} | changes)
     (tmp_path / NAME).write_bytes(with_header(bytes(content)))
     with pytest.raises(ShardError, match=message):
         Shard.open(tmp_path / NAME)
