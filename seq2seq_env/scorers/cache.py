@@ -44,7 +44,7 @@ class CachedScorer:
         scorer: What is wrapped.
         path: Of the file, made at the first score in a folder that is there; it grows without bound. None keeps scores
             in memory only.
-        max_entries: Scores kept in memory, about 250 bytes each.
+        max_entries: Scores kept in memory, about 150 bytes each.
 
     Attributes:
         hits: Pairs answered so far without the scorer, equal pairs of one call included.
