@@ -278,6 +278,14 @@ def test_pieces_of_a_character_are_shown() -> None:
     assert hypothesis_of(game.enter("a é")) == "é a é"
 
 
+def test_tokens_that_no_text_has_are_no_obstacle() -> None:
+    game = game_of(Characters(), Half())
+    game.start(options={"source_index": 0})
+    for line in ("a", ":1", "b"):  # 1 is the unknown token, which reads as nothing
+        shown = game.enter(line)
+    assert hypothesis_of(shown) == "a b"
+
+
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(line=st.text(max_size=12) | st.text(max_size=8).map(":".__add__))
 def test_any_line_is_taken_or_refused(phrases: Game, line: str) -> None:
