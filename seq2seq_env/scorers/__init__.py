@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from seq2seq_env.scorers.cache import CachedScorer
 from seq2seq_env.scorers.learned import LearnedScorer
 from seq2seq_env.scorers.pairs import EncodedPair, PairEncoder
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
 
-__all__ = ["SCORERS", "EncodedPair", "LearnedScorer", "PairEncoder", "Scorer", "checked_scores", "load_scorer"]
+__all__ = [
+    "SCORERS",
+    "CachedScorer",
+    "EncodedPair",
+    "LearnedScorer",
+    "PairEncoder",
+    "Scorer",
+    "checked_scores",
+    "load_scorer",
+]
 
 SCORERS: dict[str, Callable[[str], Scorer]] = {
     "phrasebook-qe": lambda device: LearnedScorer(Path(__file__).parent / "phrasebook_qe", device=device),

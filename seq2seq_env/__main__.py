@@ -1,0 +1,106 @@
+"""Play the environment in the terminal: write a translation line by line and see what it is worth."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import tyro
+
+from seq2seq_env.play import HELP, BadLineError, Game
+from seq2seq_env.tasks import load_task
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is played, and where it starts; after an episode's end the next source is a random one of the split."""
+
+    task: str = "phrasebook-de-en"
+    """Name of the task."""
+    split: str = "validation"
+    """Where sources are drawn: "train", "validation" or "test"."""
+    scorer: str | None = None
+    """Name of the scorer, or the folder of its checkpoint; None takes the task's own."""
+    max_target_length: int | None = None
+    """Tokens after which an episode is truncated, at least 1; None takes the task's."""
+    seed: int | None = None
+    """Of the random sources, at least 0; None draws others each time."""
+    index: int | None = None
+    """Row of the split, from 0, that is the first source; None draws one."""
+    source: str | None = None
+    """Any sentence as the first source; it has no reference."""
+
+    def run(self) -> None:
+        """Play until ``:quit`` or the end of input."""
+        if self.index is not None and self.source is not None:
+            raise ValueError("--index and --source both name a source; give one of them")
+        if self.seed is not None and self.seed < 0:
+            raise ValueError(f"--seed is {self.seed}; give 0 or more")
+        options: dict[str, Any] = {}
+        if self.index is not None:
+            options["source_index"] = self.index
+        if self.source is not None:
+            options["source"] = self.source
+        task = load_task(self.task)
+        env = gym.make(
+            "Seq2SeqTranslate-v0",
+            task=task,
+            scorer=self.scorer,
+            split=self.split,
+            max_target_length=self.max_target_length,
+            render_mode="ansi",
+        )
+        game = Game(env, task, self.split)
+        state = game.start(seed=self.seed, options=options)
+        print(f"{HELP}\n{state}")
+        for line in _lines():
+            try:
+                print(game.enter(line))
+            except BadLineError as error:
+                print(f"{error}\n")
+            if game.stopped:
+                break
+            if not game.playing:
+                print(game.start())
+        env.close()
+
+
+def _lines() -> Iterator[str]:
+    """Lines typed or piped, each shown after a prompt, up to the end of input."""
+    if sys.stdin.isatty():
+        # Gives the prompt editing and a history; not every Python has it.
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401
+    # A line in another encoding is the game's to refuse, and no reason to stop.
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            print()
+            return
+        if not sys.stdin.isatty():
+            print(line)
+        yield line
+
+
+def main() -> None:
+    """Play as the command line says; exit with 1 and one sentence where something is wrong."""
+    play = tyro.cli(Play, prog="python -m seq2seq_env", description=__doc__)
+    try:
+        play.run()
+    except (ValueError, IndexError, OSError, ImportError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == "__main__":
+    main()

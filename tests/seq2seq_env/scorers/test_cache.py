@@ -1,0 +1,494 @@
+from __future__ import annotations
+
+import copy
+import doctest
+import os
+import pickle
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import seq2seq_env.scorers.cache
+import seq2seq_env.scorers.score_file
+from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
+
+ROOT = Path(__file__).parents[3]
+
+
+class Digest:
+    """Any float32 in [0, 1] for a pair, from the pair's digest; keeps what it was asked."""
+
+    def __init__(self, fingerprint: str = "digest-1") -> None:
+        self.fingerprint = fingerprint
+        self.calls: list[list[tuple[str, str]]] = []
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        pairs = list(zip(sources, hypotheses, strict=True))
+        self.calls.append(pairs)
+        digests = [sha256(repr((self.fingerprint, pair)).encode()).digest() for pair in pairs]
+        return np.asarray([int.from_bytes(digest[:4], "big") / 2**32 for digest in digests], dtype=np.float32)
+
+
+class Constant:
+    fingerprint = "constant"
+
+    def __init__(self, score: float) -> None:
+        self.value = score
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        return np.full(len(sources), self.value, dtype=np.float32)
+
+
+def bits(scores: NDArray[np.float32]) -> list[int]:
+    assert scores.dtype == np.float32
+    return scores.view(np.uint32).tolist()  # type: ignore[no-any-return]
+
+
+TEXT = st.text(alphabet="ab\0\x01 ä", max_size=3)
+PAIRS = st.lists(st.tuples(TEXT, TEXT), max_size=8)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(calls=st.lists(PAIRS, max_size=6), max_entries=st.integers(1, 5))
+def test_any_calls_give_what_the_scorer_gives(calls: list[list[tuple[str, str]]], max_entries: int) -> None:
+    scorer = Digest()
+    cached = CachedScorer(scorer, max_entries=max_entries)
+    for pairs in calls:
+        sources, hypotheses = [s for s, _ in pairs], [h for _, h in pairs]
+        assert bits(cached.score(sources, hypotheses)) == bits(Digest().score(sources, hypotheses))
+    assert cached.hits + cached.misses == sum(map(len, calls))
+    assert cached.misses == sum(map(len, scorer.calls))
+
+
+@settings(derandomize=True, deadline=None, max_examples=25)
+@given(calls=st.lists(st.tuples(PAIRS, st.booleans(), st.booleans()), max_size=6), max_entries=st.integers(1, 5))
+def test_any_calls_on_a_file_ask_once_for_a_pair(
+    tmp_path_factory: pytest.TempPathFactory,
+    calls: list[tuple[list[tuple[str, str]], bool, bool]],
+    max_entries: int,
+) -> None:
+    """Two scorers share the file, and each cache is sometimes left and made anew."""
+    path = tmp_path_factory.mktemp("cache") / "scores.sqlite"
+    scorers = [Digest("one"), Digest("two")]
+    caches = [CachedScorer(scorer, path, max_entries) for scorer in scorers]
+    for pairs, which, anew in calls:
+        if anew:
+            caches[which] = CachedScorer(scorers[which], path, max_entries)
+        sources, hypotheses = [s for s, _ in pairs], [h for _, h in pairs]
+        wanted = Digest(scorers[which].fingerprint).score(sources, hypotheses)
+        assert bits(caches[which].score(sources, hypotheses)) == bits(wanted)
+    for scorer in scorers:
+        asked = [pair for call in scorer.calls for pair in call]
+        assert len(asked) == len(set(asked))
+
+
+def test_it_is_a_scorer_with_the_fingerprint_of_the_wrapped() -> None:
+    cached = CachedScorer(Digest())
+    assert isinstance(cached, Scorer)
+    assert cached.fingerprint == "digest-1"
+    assert checked_scores(cached, [], []).shape == (0,)
+    with pytest.raises(ValueError, match="shorter"):
+        cached.score(["a", "b"], ["x"])
+    with pytest.raises(ValueError, match="max_entries is 0; a cache keeps at least 1 score"):
+        CachedScorer(Digest(), max_entries=0)
+
+
+def test_new_pairs_are_asked_for_in_one_call_and_once_each() -> None:
+    scorer = Digest()
+    cached = CachedScorer(scorer)
+    cached.score(["a"], ["x"])
+    scores = cached.score(["b", "a", "b", "c", "b"], ["y", "x", "y", "x", "z"])
+    assert scorer.calls == [[("a", "x")], [("b", "y"), ("c", "x"), ("b", "z")]]
+    assert scores[0] == scores[2] != scores[4]
+    assert (cached.hits, cached.misses) == (2, 4)
+    assert repr(cached) == "CachedScorer(Digest, path=None, max_entries=100000, hits=2, misses=4)"
+
+
+def test_pairs_that_join_to_the_same_text_differ() -> None:
+    scorer = Digest()
+    pairs = [("a", "bc"), ("ab", "c"), ("", "abc"), ("abc", ""), ("a\0b", "c"), ("a", "\0bc")]
+    CachedScorer(scorer).score([s for s, _ in pairs], [h for _, h in pairs])
+    assert scorer.calls == [pairs]
+
+
+def test_the_least_recently_used_score_leaves_first() -> None:
+    scorer = Digest()
+    cached = CachedScorer(scorer, max_entries=2)
+    for text in ("a", "b", "a", "c", "a", "b", "c"):
+        cached.score([text], [text])
+    # c drove out b, which was used before a; then b drove out c, and c drove out a.
+    assert [pair[0] for (pair,) in scorer.calls] == ["a", "b", "c", "b", "c"]
+
+
+def test_a_call_of_more_pairs_than_fit_keeps_the_last() -> None:
+    scorer = Digest()
+    cached = CachedScorer(scorer, max_entries=2)
+    texts = ["a", "b", "c", "d"]
+    assert bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
+    cached.score(["c", "d"], ["c", "d"])
+    assert len(scorer.calls) == 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -0.5, 1.5, float("inf")])
+def test_a_bad_score_is_an_error_and_not_kept(tmp_path: Path, bad: float) -> None:
+    scorer = Constant(bad)
+    cached = CachedScorer(scorer, tmp_path / "scores.sqlite")
+    with pytest.raises(ValueError, match=r"Constant gave pair 0 the score .*, not a number in \[0, 1\]"):
+        cached.score(["a"], ["x"])
+    assert (cached.hits, cached.misses) == (0, 0)
+    scorer.value = 0.5
+    assert cached.score(["a"], ["x"]).tolist() == [0.5]
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, 1e-45, 0.1])
+def test_a_file_keeps_every_bit(tmp_path: Path, value: float) -> None:
+    first = CachedScorer(Constant(value), tmp_path / "scores.sqlite").score(["a"], ["x"])
+    cached = CachedScorer(Constant(0.75), tmp_path / "scores.sqlite")
+    assert bits(cached.score(["a"], ["x"])) == bits(first) == bits(np.asarray([value], dtype=np.float32))
+    assert (cached.hits, cached.misses) == (1, 0)
+
+
+def test_a_file_is_asked_for_many_pairs_at_once(tmp_path: Path) -> None:
+    texts = [str(i) for i in range(2500)]
+    first = CachedScorer(Digest(), tmp_path / "scores.sqlite").score(texts, texts)
+    cached = CachedScorer(Constant(0.0), tmp_path / "scores.sqlite")
+    cached.scorer.fingerprint = "digest-1"  # type: ignore[misc]
+    assert bits(cached.score(texts[::-1], texts[::-1])) == bits(first[::-1])
+
+
+def test_copies_and_pickles_share_the_file_but_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cached = CachedScorer(Digest(), "scores.sqlite", max_entries=7)
+    scores = cached.score(["a"], ["x"])
+    monkeypatch.chdir("/")
+    for other in (pickle.loads(pickle.dumps(cached)), copy.deepcopy(cached), copy.copy(cached)):
+        assert (other.path, other.max_entries) == (tmp_path / "scores.sqlite", 7)
+        assert (other.hits, other.misses) == (0, 0)
+        assert bits(other.score(["a"], ["x"])) == bits(scores)
+        assert (other.hits, other.misses) == (1, 0)
+
+
+def test_a_closed_cache_opens_again(tmp_path: Path) -> None:
+    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
+    cached.score(["a"], ["x"])
+    cached.close()
+    # Without a connection SQLite keeps one file.
+    assert [file.name for file in tmp_path.iterdir()] == ["scores.sqlite"]
+    cached.score(["b"], ["x"])
+    CachedScorer(Digest()).close()
+    assert CachedScorer(Constant(0.0), cached.path).path == cached.path
+
+
+def test_threads_share_a_cache(tmp_path: Path) -> None:
+    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite", max_entries=5)
+    failed: list[object] = []
+
+    def work(offset: int) -> None:
+        try:
+            for i in range(40):
+                texts = [str((offset * 3 + i + j) % 20) for j in range(3)]
+                assert bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert cached.hits + cached.misses == 6 * 40 * 3
+
+
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tests.seq2seq_env.scorers.test_cache import CachedScorer, Digest, bits
+cached = CachedScorer(Digest(), sys.argv[2], max_entries=3)
+print("ready", flush=True)
+sys.stdin.readline()
+for i in range(int(sys.argv[3]), int(sys.argv[4])):
+    texts = [str(i), str(i + 1)]
+    assert bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
+    print(i, flush=True)
+"""
+
+
+def started(path: Path, first: int, last: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, str(ROOT), str(path), str(first), str(last)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_processes_share_a_file_from_its_making_on(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    processes = [started(path, first, first + 60) for first in (0, 30, 60)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:  # all make the file at once
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert (process.returncode, errors) == (0, "")
+    texts = [str(i) for i in range(121)]
+    cached = CachedScorer(Digest(), path)
+    assert bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
+    assert (cached.hits, cached.misses) == (121, 0)
+
+
+def test_a_killed_process_leaves_a_whole_file(tmp_path: Path) -> None:
+    process = started(tmp_path / "scores.sqlite", 0, 100_000)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    while process.stdout.readline() != "50\n":
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    texts = [str(i) for i in range(52)]
+    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
+    assert bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
+    assert (cached.hits, cached.misses) == (52, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # pytest's own process may have threads
+def test_a_fork_opens_the_file_anew_even_while_threads_score(tmp_path: Path) -> None:
+    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite", max_entries=1)
+    ended = threading.Event()
+
+    def work() -> None:
+        i = 0
+        while not ended.is_set():
+            cached.score([str(i % 50)], ["parent"])
+            i += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for child in range(5):
+            process = os.fork()
+            if process == 0:
+                # The lock is free and the file the child's own, or this would hang or fail.
+                texts = [f"{child}-{i}" for i in range(20)]
+                right = bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
+                os._exit(0 if right else 1)
+            assert os.waitpid(process, 0)[1] == 0
+    finally:
+        ended.set()
+        thread.join()
+    texts = [f"{child}-{i}" for child in range(5) for i in range(20)]
+    other = CachedScorer(Digest(), tmp_path / "scores.sqlite")
+    other.score(texts, texts)
+    assert (other.hits, other.misses) == (100, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_keeps_its_hold_on_the_file_when_the_parent_lets_go(tmp_path: Path) -> None:
+    """The last to close takes the write-ahead file away, which an inherited lock would not prevent."""
+    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite", max_entries=1)
+    cached.score(["0"], ["parent"])
+    (to_child, tell_child), (to_parent, tell_parent) = os.pipe(), os.pipe()
+    process = os.fork()
+    if process == 0:
+        cached.score(["1"], ["child"])
+        os.write(tell_parent, b"1")
+        os.read(to_child, 1)
+        cached.score(["2"], ["child"])
+        os._exit(0)
+    os.read(to_parent, 1)
+    cached.score(["1"], ["parent"])
+    cached.close()
+    names = {file.name for file in tmp_path.iterdir()}
+    os.write(tell_child, b"2")
+    assert os.waitpid(process, 0)[1] == 0
+    for end in (to_child, tell_child, to_parent, tell_parent):
+        os.close(end)
+    assert "scores.sqlite-wal" in names
+    other = CachedScorer(Digest(), tmp_path / "scores.sqlite")
+    other.score(["0", "1", "1", "2"], ["parent", "child", "parent", "child"])
+    assert (other.hits, other.misses) == (4, 0)
+
+
+def filled(path: Path) -> tuple[list[str], list[int]]:
+    texts = [str(i) for i in range(40)]
+    cached = CachedScorer(Digest(), path)
+    scores = bits(cached.score(texts, texts))
+    cached.close()
+    return texts, scores
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(place=st.integers(0, 2**13 - 1), flip=st.integers(1, 255), cut=st.booleans())
+def test_damage_is_an_error_or_does_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, place: int, flip: int, cut: bool
+) -> None:
+    path = tmp_path_factory.mktemp("cache") / "scores.sqlite"
+    texts, scores = filled(path)
+    content = bytearray(path.read_bytes())
+    assert len(content) == 2**13
+    content[place] ^= flip
+    path.write_bytes(content[:place] if cut else content)
+    cached = CachedScorer(Digest(), path)
+    try:
+        found = bits(cached.score(texts, texts))
+    except (ValueError, OSError) as error:
+        assert re.search(rf"{re.escape(repr(str(path)))}.*; .*name another path", str(error))  # noqa: PT017
+    else:
+        assert found == scores
+    finally:
+        cached.close()
+
+
+def test_damage_to_the_names_in_it_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    texts, _ = filled(path)
+    content = path.read_bytes()
+    assert b"tablescores" in content
+    path.write_bytes(content.replace(b"tablescores", b"tablesc\xefres"))
+    with pytest.raises(ValueError, match=f"'{path}' is no score cache, or a damaged one .*; delete it or name another"):
+        CachedScorer(Digest(), path).score(texts, texts)
+
+
+def test_a_changed_score_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    texts, _ = filled(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE scores SET value = (SELECT value FROM scores ORDER BY key LIMIT 1)")
+    connection.close()
+    with pytest.raises(ValueError, match=f"score cache '{path}' is damaged .*; delete it or name another path"):
+        CachedScorer(Digest(), path).score(texts, texts)
+
+
+def test_foreign_files_are_refused_and_left_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    path.write_text("source\thypothesis\tscore\n" * 50)
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match=rf"'{path}' is no score cache.*; delete it or name another path"):
+        CachedScorer(Digest(), path).score(["a"], ["x"])
+    assert path.read_bytes() == content
+
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE scores (key BLOB PRIMARY KEY, value BLOB)")
+    connection.close()
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match=f"'{path}' is a database but no score cache; name another path"):
+        CachedScorer(Digest(), path).score(["a"], ["x"])
+    assert path.read_bytes() == content
+
+    path.unlink()
+    filled(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(ValueError, match=f"'{path}' has version 2, not 1; delete it or name another path"):
+        CachedScorer(Digest(), path).score(["a"], ["x"])
+
+
+def test_an_empty_file_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "scores.sqlite"
+    path.touch()
+    CachedScorer(Digest(), path).score(["a"], ["x"])
+    cached = CachedScorer(Digest(), path)
+    cached.score(["a"], ["x"])
+    assert cached.hits == 1
+
+
+@pytest.mark.parametrize("path", ["no/such/folder/scores.sqlite", "file/scores.sqlite", "folder", "/proc/s.sqlite"])
+def test_a_path_that_cannot_be_a_file_is_an_error(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    cached = CachedScorer(Digest(), tmp_path / path)
+    sentence = "see that its folder is there, writable and not full, or name another path"
+    with pytest.raises(OSError, match=f"score cache '{re.escape(str(tmp_path / path))}' cannot be used .*; {sentence}"):
+        cached.score(["a"], ["x"])
+
+
+def test_a_deleted_file_is_made_again_and_a_deleted_folder_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    cached = CachedScorer(Digest(), folder / "scores.sqlite", max_entries=1)
+    cached.score(["a"], ["x"])
+    (folder / "scores.sqlite").unlink()
+    cached.score(["b"], ["x"])
+    other = CachedScorer(Digest(), folder / "scores.sqlite")
+    other.score(["a", "b"], ["x", "x"])
+    assert (other.hits, other.misses) == (1, 1)
+    other.close()
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    with pytest.raises(OSError, match="see that its folder is there"):
+        cached.score(["c"], ["x"])
+    folder.mkdir()
+    cached.score(["c"], ["x"])
+
+
+def test_a_file_locked_for_long_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seq2seq_env.scorers.score_file, "_PATIENCE_S", 0.05)
+    path = tmp_path / "scores.sqlite"
+    filled(path)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    cached = CachedScorer(Digest(), path)
+    assert cached.score(["1"], ["1"]).shape == (1,)  # reading waits for no writer
+    with pytest.raises(TimeoutError, match=f"kept score cache '{path}' locked .*; end it or name another path"):
+        cached.score(["new"], ["x"])
+    holder.close()
+    cached.score(["new"], ["x"])
+
+
+def test_a_lock_that_two_makers_give_each_other_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare = seq2seq_env.scorers.score_file.ScoreFile._prepare
+    blocked: Any = sqlite3.OperationalError("database is locked")
+    blocked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    errors = [blocked, blocked]
+
+    def prepare_after_errors(file: Any, connection: sqlite3.Connection) -> None:
+        if errors:
+            raise errors.pop()
+        prepare(file, connection)
+
+    monkeypatch.setattr(seq2seq_env.scorers.score_file.ScoreFile, "_prepare", prepare_after_errors)
+    assert CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"]).shape == (1,)
+    assert errors == []
+
+
+def test_an_interrupt_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> bytes:
+        raise KeyboardInterrupt
+
+    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
+    with monkeypatch.context() as patched:
+        patched.setattr(seq2seq_env.scorers.score_file, "_packed", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cached.score(["a"], ["x"])
+    CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"])
+    cached.score(["b"], ["x"])
+
+
+def test_the_example_in_the_documentation() -> None:
+    [example] = [
+        test for test in doctest.DocTestFinder().find(seq2seq_env.scorers.cache) if test.name.endswith("CachedScorer")
+    ]
+    result = doctest.DocTestRunner().run(example)
+    assert result.attempted == 3
+    assert result.failed == 0
