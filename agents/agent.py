@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
@@ -147,29 +148,50 @@ class Agent(ABC):
         self,
         observation: Mapping[str, NDArray[np.int64]],
         *,
+        action_mask: NDArray[np.integer[Any] | np.bool_] | None = None,
         temperature: float | None = None,
         rng: np.random.Generator | None = None,
-    ) -> int:
-        """The next token for an observation of ``Seq2SeqTranslate-v0``.
+    ) -> Any:
+        """The next token for an observation of ``Seq2SeqTranslate-v0``, or for each of a vector environment's.
 
         Args:
-            observation: With ``source`` [S], ``source_length``, ``prefix`` [T] and ``prefix_length``.
+            observation: With ``source`` [S], ``source_length`` [1], ``prefix`` [T] and ``prefix_length`` [1]; all with
+                an axis [N] before these of N episodes.
+            action_mask: Of the environment's info, [V] or [N,V]: what may be written here, where that is less than
+                what the policy writes anyway.
             temperature: None takes the likeliest token; above 0 draws one.
             rng: What it is drawn with, one number a token; needed with a temperature, useless without.
 
+        Returns:
+            An int, or int64 [N].
+
         Raises:
-            ValueError: If only one of ``temperature`` and ``rng`` is given.
+            ValueError: If only one of ``temperature`` and ``rng`` is given, or the mask leaves no token.
         """
         if (temperature is None) != (rng is None):
             raise ValueError("temperature and rng belong together; give both to sample, neither to be greedy")
-        source, prefix = (
-            observation[key][: np.asarray(observation[f"{key}_length"]).item()].tolist() for key in ("source", "prefix")
+        single = np.ndim(observation["source"]) == 1
+        sources, prefixes = (
+            [
+                row[:length].tolist()
+                for row, length in zip(
+                    np.atleast_2d(observation[key]), np.ravel(observation[f"{key}_length"]), strict=True
+                )
+            ]
+            for key in ("source", "prefix")
         )
-        scores = self.policy.next_token_scores(source, prefix, 1.0 if temperature is None else temperature)
+        scores = self.policy.next_token_scores(sources, prefixes, 1.0 if temperature is None else temperature)
+        if action_mask is not None:
+            allowed = torch.from_numpy(np.array(np.atleast_2d(action_mask), dtype=np.bool_)).to(scores.device)
+            scores = scores.masked_fill(~F.pad(allowed, (0, scores.shape[1] - allowed.shape[1])), -torch.inf)
+            if bool(torch.isinf(scores).all(1).any()):
+                raise ValueError("action_mask allows no token that the policy writes; give the environment's mask")
         if rng is None:
-            return int(scores.argmax())
-        uniform = torch.tensor([rng.random()], dtype=torch.float32, device=scores.device)
-        return int(draw(scores[None], uniform)[0])
+            tokens = scores.argmax(-1)
+        else:
+            uniform = torch.from_numpy(rng.random(len(scores), dtype=np.float64)).float().to(scores.device)
+            tokens, _ = draw(scores, uniform)
+        return int(tokens[0]) if single else tokens.cpu().numpy()
 
     def save(self, folder: str | Path) -> None:
         """Write the policy's folder, which :meth:`Seq2SeqPolicy.load` reads too, with ``agent.json`` and the parts."""

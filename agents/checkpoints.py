@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from seq2seq_env.constraint import Constraint
 from seq2seq_env.tasks.tokenizer import END, PADDING, UNKNOWN, Tokenizer
 
 if TYPE_CHECKING:
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 PROVENANCE = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 
-def save(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int) -> None:
-    """Write ``config.json``, ``generation_config.json``, ``model.safetensors`` and the tokenizer's two files."""
+# A policy's own file, beside those of the Hugging Face folder; there only where something is constrained.
+CONSTRAINT = "constraint.json"
+
+
+def save(
+    folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int, constraint: Constraint
+) -> None:
+    """Write ``config.json``, ``generation_config.json``, ``model.safetensors``, the tokenizer and the constraint."""
     folder.mkdir(parents=True, exist_ok=True)
     with _quiet():
         model.save_pretrained(folder)
@@ -44,10 +51,14 @@ def save(folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, max_target_
         "model_max_length": getattr(model.config, "max_position_embeddings", None),
     }
     _write(folder / "tokenizer_config.json", description)
+    if constraint == Constraint():
+        (folder / CONSTRAINT).unlink(missing_ok=True)
+    else:
+        _write(folder / CONSTRAINT, _described(constraint))
 
 
-def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int]:
-    """Read what :func:`save` wrote: the model, its tokenizer and its ``max_target_length``.
+def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
+    """Read what :func:`save` wrote: the model, its tokenizer, its ``max_target_length`` and its constraint.
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
@@ -64,18 +75,31 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int]:
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(
             folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-    return model, Tokenizer.load(folder), int(generation["max_new_tokens"])
+    constraint = Constraint()
+    if (folder / CONSTRAINT).is_file():
+        described = json.loads((folder / CONSTRAINT).read_text())
+        vocabulary = described["vocabulary"]
+        constraint = Constraint(None if vocabulary is None else frozenset(vocabulary), tuple(described["prefix"]))
+    return model, Tokenizer.load(folder), int(generation["max_new_tokens"]), constraint
 
 
-def fingerprint(model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int) -> str:
+def fingerprint(model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int, constraint: Constraint) -> str:
     """Hexadecimal sha256 of everything that a policy's output depends on."""
     config = {key: value for key, value in model.config.to_dict().items() if key not in PROVENANCE}
-    header = json.dumps([config, tokenizer.fingerprint, max_target_length], sort_keys=True, default=str)
+    described = [config, tokenizer.fingerprint, max_target_length]
+    if constraint != Constraint():
+        described.append(_described(constraint))
+    header = json.dumps(described, sort_keys=True, default=str)
     digest = hashlib.sha256(header.encode())
     for name, tensor in sorted(chain(model.named_parameters(), model.named_buffers()), key=lambda pair: pair[0]):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _described(constraint: Constraint) -> dict[str, list[int] | None]:
+    vocabulary = None if constraint.vocabulary is None else sorted(constraint.vocabulary)
+    return {"vocabulary": vocabulary, "prefix": [*constraint.prefix]}
 
 
 @contextmanager

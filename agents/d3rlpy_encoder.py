@@ -76,7 +76,7 @@ class TranslationEncoderFactory(EncoderFactory):  # type: ignore[misc]
 
     def create(self, observation_shape: Any) -> PrefixEncoder:
         """An encoder with weights of its own."""
-        model, _, _ = checkpoints.load(Path(self.folder))
+        model, *_ = checkpoints.load(Path(self.folder))
         return PrefixEncoder(model.base_model, self.source_length)
 
     @staticmethod

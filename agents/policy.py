@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from agents.marian import PolicyConfig, build_marian
 from agents.sampling import Decoded, beam_search, decode, uniforms
 from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
+from seq2seq_env.constraint import Constraint
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -45,6 +47,10 @@ class Seq2SeqPolicy:
     reference may still hold an unknown token, so :meth:`log_probs` gives it the probability it has with only padding
     left out; every number stays finite. Evaluation, sampling and training share this one definition.
 
+    *Constraint.* What may be written can be narrowed to a vocabulary and a beginning, with the same ``Constraint`` that
+    the environment takes: sampling, evaluation and training then know no other targets. A forced token has probability
+    1, so it adds nothing to a loss.
+
     *Chance.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the candidate),
     not on the batch they were written in (up to float rounding at the edge between two tokens).
 
@@ -52,12 +58,20 @@ class Seq2SeqPolicy:
         model: Any Hugging Face encoder-decoder, in float32.
         tokenizer: Of both source and target.
         max_target_length: Tokens after which writing stops, end-of-sequence included.
+        constraint: What may be written; None: anything.
 
     Raises:
-        ValueError: If model and tokenizer do not belong together, or the length does not fit the model.
+        ValueError: If model and tokenizer do not belong together, the length does not fit the model, or the constraint
+            not the tokenizer.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Tokenizer,
+        max_target_length: int,
+        constraint: Constraint | None = None,
+    ) -> None:
         if not 0 < tokenizer.vocab_size <= model.config.vocab_size or model.config.pad_token_id != tokenizer.pad_id:
             raise ValueError(
                 f"the model knows {model.config.vocab_size} tokens and pads with {model.config.pad_token_id}, the "
@@ -74,9 +88,10 @@ class Seq2SeqPolicy:
         self.tokenizer = tokenizer
         self.max_target_length = max_target_length
         self.max_source_length = limit
-        self._blocked = sorted(
-            {tokenizer.pad_id, tokenizer.unk_id, *range(tokenizer.vocab_size, model.config.vocab_size)}
-        )
+        self.constraint = constraint or Constraint()
+        self.constraint.check(tokenizer, max_target_length)
+        blocked = np.flatnonzero(~self.constraint.allowed(tokenizer)).tolist()
+        self._blocked = sorted({*blocked, tokenizer.unk_id, *range(tokenizer.vocab_size, model.config.vocab_size)})
 
     @classmethod
     def from_config(cls, tokenizer: Tokenizer, config: PolicyConfig, seed: int = 0) -> Self:
@@ -101,12 +116,12 @@ class Seq2SeqPolicy:
 
     def save(self, folder: str | Path) -> None:
         """Write an ordinary Hugging Face folder: JSON, safetensors, ``tokenizer.json``; never a pickle."""
-        checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length)
+        checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint)
 
     @property
     def fingerprint(self) -> str:
         """Hexadecimal sha256 of configuration, weights and tokenizer as they are now; one pass over the weights."""
-        return checkpoints.fingerprint(self.model, self.tokenizer, self.max_target_length)
+        return checkpoints.fingerprint(self.model, self.tokenizer, self.max_target_length, self.constraint)
 
     @property
     def device(self) -> torch.device:
@@ -121,7 +136,15 @@ class Seq2SeqPolicy:
 
     def clone(self) -> Self:
         """A policy with weights of its own, equal now: for keeping the supervised one."""
-        return type(self)(copy.deepcopy(self.model), self.tokenizer, self.max_target_length)
+        return type(self)(copy.deepcopy(self.model), self.tokenizer, self.max_target_length, self.constraint)
+
+    def constrained(self, constraint: Constraint | None) -> Self:
+        """The same weights, not a copy, with another constraint.
+
+        Raises:
+            ValueError: If the constraint does not fit the tokenizer or the length limit.
+        """
+        return type(self)(self.model, self.tokenizer, self.max_target_length, constraint)
 
     def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source.
@@ -182,8 +205,9 @@ class Seq2SeqPolicy:
             else:
                 with self._evaluating():
                     written = beam_search(
-                        self.model, *self._pad(rows), num_beams, self.max_target_length, self._blocked
-                    )
+                        self.model, *self._pad(rows), num_beams, self.max_target_length, self._blocked,
+                        [self._start_id, *self.constraint.prefix],
+                    )  # fmt: skip
             for i, text in zip(index, self.tokenizer.decode(written.tolist()), strict=True):
                 texts[i] = text
         return texts
@@ -202,7 +226,8 @@ class Seq2SeqPolicy:
             B arrays, float32, as long as the targets.
 
         Raises:
-            ValueError: If a source is empty or too long, or a target is empty, too long or holds another token.
+            ValueError: If a source is empty or too long, or a target is empty, too long, holds another token or one
+                that the constraint forbids.
         """
         check_temperature(temperature)
         encoded = self._encode(sources)
@@ -246,23 +271,32 @@ class Seq2SeqPolicy:
         """
         return self._distributions(batch.source, batch.source_mask, batch.target, batch.target_mask, temperature)
 
-    def next_token_scores(self, source: Sequence[int], prefix: Sequence[int], temperature: float = 1.0) -> Tensor:
-        """Logits of the token after ``prefix``, divided by the temperature.
+    def next_token_scores(
+        self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> Tensor:
+        """Logits of the token after each prefix, divided by the temperature.
 
         Args:
-            source: Token ids, end-of-sequence included.
-            prefix: Token ids written so far, without start token.
+            sources: Token ids of B sources, end-of-sequence included.
+            prefixes: Token ids written so far in each, without start token.
             temperature: Divides the logits; above 0.
 
         Returns:
-            float32 [V], ``-inf`` at tokens that are never written.
+            float32 [B,V], ``-inf`` at tokens that are never written.
         """
         check_temperature(temperature)
-        rows, mask = self._pad([source])
-        inputs, _ = self._pad([[self._start_id, *prefix]])
+        rows, mask = self._pad(sources)
+        inputs, written = self._pad([[self._start_id, *prefix] for prefix in prefixes])
+        forced = self.constraint.prefix
         with self._evaluating():
             output = self.model(input_ids=rows, attention_mask=mask.long(), decoder_input_ids=inputs, use_cache=False)
-            return torch.add(self._support(), output.logits[0, -1].float(), alpha=1 / temperature)
+            last = output.logits[torch.arange(len(rows), device=self.device), written.sum(1) - 1]
+            scores = torch.add(self._support(), last.float(), alpha=1 / temperature)
+            for row, prefix in enumerate(prefixes):
+                if len(prefix) < len(forced):
+                    scores[row] = -torch.inf
+                    scores[row, forced[len(prefix)]] = 0.0
+        return scores
 
     @property
     def _start_id(self) -> int:
@@ -297,8 +331,11 @@ class Seq2SeqPolicy:
         self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
     ) -> Tensor:
         logits = target_logits(self.model, source, source_mask, target, target_mask)
-        chosen = target[target_mask]
-        return log_distributions(logits, chosen, self._support(), self.tokenizer.unk_id, temperature)
+        chosen, forced = target[target_mask], None
+        if self.constraint.prefix:
+            prefix = torch.tensor(self.constraint.prefix, device=target.device)
+            forced = F.pad(prefix, (0, target.shape[1]), value=-1)[: target.shape[1]].expand_as(target)[target_mask]
+        return log_distributions(logits, chosen, self._support(), self.tokenizer.unk_id, temperature, forced)
 
     def _decode(
         self, rows: list[list[int]], copies: int, temperature: float, uniform: NDArray[np.float64] | None
@@ -316,6 +353,7 @@ class Seq2SeqPolicy:
                 max_length=self.max_target_length,
                 temperature=temperature,
                 uniform=None if numbers is None else numbers.to(self.device),
+                prefix=self.constraint.prefix,
             )
 
     @contextmanager

@@ -5,6 +5,7 @@ Shape letters: R rows, T target length, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,7 @@ def decode(
     max_length: int,
     temperature: float = 1.0,
     uniform: Tensor | None = None,
+    prefix: Sequence[int] = (),
 ) -> Decoded:
     """Write every row to its end-of-sequence or to ``max_length`` tokens.
 
@@ -109,6 +111,7 @@ def decode(
         max_length: T.
         temperature: Divides the logits.
         uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time.
+        prefix: Tokens that every row begins with, without end-of-sequence; their log-probability is 0.
     """
     device = support.device
     tokens = torch.full((num_rows, max_length), eos_id, device=device)
@@ -120,7 +123,9 @@ def decode(
     for position in range(max_length):
         scores = torch.add(support, decoder.step(current), alpha=1 / temperature)
         running = ~terminated[rows]
-        if uniform is None or log_prob is None:
+        if position < len(prefix):
+            current = torch.full_like(current, prefix[position])
+        elif uniform is None or log_prob is None:
             current = scores.argmax(-1)
         else:
             current, chosen = draw(scores, uniform[rows, position])
@@ -139,7 +144,13 @@ def decode(
 
 
 def beam_search(
-    model: PreTrainedModel, source: Tensor, source_mask: Tensor, num_beams: int, max_length: int, blocked: list[int]
+    model: PreTrainedModel,
+    source: Tensor,
+    source_mask: Tensor,
+    num_beams: int,
+    max_length: int,
+    blocked: list[int],
+    first: Sequence[int],
 ) -> Tensor:
     """The hypothesis of the highest length-normalised probability that beam search finds for each source.
 
@@ -149,7 +160,8 @@ def beam_search(
         source_mask: bool [R,S].
         num_beams: Hypotheses held at once for each source.
         max_length: T.
-        blocked: Tokens never to write.
+        blocked: Tokens never to write after the first ones.
+        first: Start token, and the tokens that every hypothesis begins with.
 
     Returns:
         int64 [R,T] without start token, end-of-sequence and padding after the end.
@@ -160,7 +172,8 @@ def beam_search(
         attention_mask=source_mask.long(),
         num_beams=num_beams,
         do_sample=False,
-        max_new_tokens=max_length,
+        decoder_input_ids=torch.tensor([first], device=source.device).expand(len(source), -1),
+        max_new_tokens=max_length + 1 - len(first),
         suppress_tokens=blocked,
     )
     return found[:, 1:]

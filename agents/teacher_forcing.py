@@ -48,7 +48,9 @@ def target_logits(
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
 
 
-def log_distributions(logits: Tensor, chosen: Tensor, support: Tensor, unk_id: int, temperature: float) -> Tensor:
+def log_distributions(
+    logits: Tensor, chosen: Tensor, support: Tensor, unk_id: int, temperature: float, forced: Tensor | None = None
+) -> Tensor:
     """``log softmax(logits / temperature)`` over the support.
 
     Args:
@@ -57,16 +59,36 @@ def log_distributions(logits: Tensor, chosen: Tensor, support: Tensor, unk_id: i
         support: float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere.
         unk_id: The unknown token; no policy writes it, but where it was chosen it belongs to the support.
         temperature: Above 0.
+        forced: int64 [L], the only token that a policy writes at this place, or -1; None is -1 everywhere.
 
     Returns:
         float32 [L,V].
+
+    Raises:
+        ValueError: If a token was chosen that is not in the support.
     """
-    unknown = chosen == unk_id
-    if bool(unknown.any()):
+    free = torch.ones_like(chosen, dtype=torch.bool) if forced is None else forced < 0
+    outside = free & torch.isinf(support[chosen])
+    if bool(outside.any()):
+        unknown = outside & (chosen == unk_id)
+        _check_all(outside == unknown, chosen)
         support = support.repeat(len(chosen), 1)
         support[unknown, unk_id] = 0.0
     scores = torch.add(support, logits, alpha=1 / temperature)
+    if forced is not None:
+        _check_all(free | (chosen == forced), chosen)
+        only = F.one_hot(forced.clamp(min=0), scores.shape[1]).bool()
+        scores = torch.where(free[:, None], scores, torch.where(only, 0.0, -torch.inf))
     return torch.log_softmax(scores, dim=-1)
+
+
+def _check_all(writable: Tensor, chosen: Tensor) -> None:
+    if not bool(writable.all()):
+        token = int(chosen[~writable][0])
+        raise ValueError(
+            f"a target holds token {token} where the policy's constraint forbids it; train on targets that keep to "
+            "the constraint, or use policy.constrained(None)"
+        )
 
 
 def chosen_log_probs(log_distribution: Tensor, chosen: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from seq2seq_env.env import FREE_TEXT
+from seq2seq_env.sources import FREE_TEXT
 from seq2seq_env.tasks.task import Task
 
 HELP = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from agents import (
 )
 from agents.sampling import random_stream
 from buffers import Slice, TokenBatch
+from seq2seq_env import Seq2SeqTranslateVectorEnv
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -166,6 +168,73 @@ def test_sampled_actions_are_those_of_the_sampler(tiny_task: Task, fake_scorer: 
         observation, _, terminated, truncated, _ = env.step(np.int64(actions[-1]))
         done = terminated or truncated
     assert actions == samples.tokens.tolist()
+
+
+def test_one_call_acts_in_many_episodes(tiny_task: Task, fake_scorer: Scorer, trained: Seq2SeqPolicy) -> None:
+    agent = BC(trained)
+    envs = Seq2SeqTranslateVectorEnv(5, "SameStep", task=tiny_task, scorer=fake_scorer)
+    observations, infos = envs.reset(options={"source_index": range(5)})
+    written = [""] * 5
+    while not all(written):
+        actions = agent.act(observations, action_mask=infos["action_mask"])
+        assert actions.shape == (5,)
+        observations, _, terminations, truncations, infos = envs.step(actions)
+        for i in np.flatnonzero(terminations | truncations):
+            written[i] = written[i] or infos["final_info"]["hypothesis"][i]
+    assert written == agent.translate(tiny_task.split("train").sources[:5])
+
+
+def test_an_action_mask_narrows_what_is_chosen(tiny_task: Task, fake_scorer: Scorer, trained: Seq2SeqPolicy) -> None:
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer)
+    observation, info = env.reset(options={"source_index": 4, "target_prefix": "dog"})
+    [dog] = tiny_task.tokenizer.encode(["dog"])[0][:-1]
+    assert BC(trained).act(observation) != dog
+    assert BC(trained).act(observation, action_mask=info["action_mask"]) == dog
+    rng = np.random.default_rng(0)
+    assert BC(trained).act(observation, action_mask=info["action_mask"], temperature=1.0, rng=rng) == dog
+    with pytest.raises(ValueError, match="action_mask allows no token"):
+        BC(trained).act(observation, action_mask=np.zeros(19, dtype=np.int8))
+
+
+def test_a_rollout_is_what_the_sampler_writes(tiny_task: Task, fake_scorer: Scorer, policy: Seq2SeqPolicy) -> None:
+    """The same tokens have the same log-probabilities, ends and rewards in the environment."""
+    sources = tiny_task.split("train").sources
+    samples = policy.sample(sources, 1, 0.9, seed=2)
+    targets = [samples.tokens[low:high] for low, high in pairwise(samples.offsets)]
+    size = len(sources)
+    envs = Seq2SeqTranslateVectorEnv(size, "NextStep", task=tiny_task, scorer=fake_scorer)
+    observations, _ = envs.reset(options={"source_index": range(size)})
+    ended = np.zeros(size, dtype=np.bool_)
+    for step in range(12):
+        distributions = torch.log_softmax(_scores(policy, observations, 0.9), -1)
+        actions = np.array([target[min(step, len(target) - 1)] for target in targets])
+        live = np.flatnonzero(~ended)
+        chosen = distributions[live, actions[live]].numpy()
+        expected = samples.log_prob[samples.offsets[live] + step]
+        np.testing.assert_allclose(chosen, expected, atol=2e-5)
+        observations, rewards, terminations, truncations, infos = envs.step(np.where(ended, 2, actions))
+        over = (terminations | truncations) & ~ended
+        np.testing.assert_array_equal(np.flatnonzero(over), [i for i in live if len(targets[i]) == step + 1])
+        np.testing.assert_array_equal(terminations[over], samples.terminated[over])
+        texts = [samples.texts[i] for i in np.flatnonzero(over)]
+        assert infos["hypothesis"][over].tolist() == texts
+        if texts:
+            wanted = fake_scorer.score([sources[i] for i in np.flatnonzero(over)], texts)
+            np.testing.assert_array_equal(rewards[over], wanted)
+        ended |= over
+    assert ended.all()
+    assert {True, False} == set(samples.terminated.tolist())
+
+
+def _scores(policy: Seq2SeqPolicy, observations: dict[str, Any], temperature: float) -> torch.Tensor:
+    rows = {
+        key: [
+            row[:length].tolist()
+            for row, [length] in zip(observations[key], observations[f"{key}_length"], strict=True)
+        ]
+        for key in ("source", "prefix")
+    }
+    return policy.next_token_scores(rows["source"], rows["prefix"], temperature)
 
 
 def test_a_temperature_without_a_generator_is_refused(policy: Seq2SeqPolicy) -> None:

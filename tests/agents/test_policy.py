@@ -13,7 +13,8 @@ from transformers import AutoTokenizer
 
 from agents import PolicyConfig, Seq2SeqPolicy
 from agents import policy as policy_module
-from buffers import Samples
+from buffers import Samples, Slice
+from seq2seq_env import Constraint
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -82,7 +83,7 @@ def test_frequencies_are_the_softmax_at_the_temperature(policy: Seq2SeqPolicy) -
     temperature, count = 0.7, 4_000
     samples = policy.sample(["eins rot haus"], count, temperature, seed=2)
     first = Counter(samples.tokens[samples.offsets[:-1]].tolist())
-    scores = policy.next_token_scores(policy.tokenizer.encode(["eins rot haus"])[0], [], temperature)
+    scores = policy.next_token_scores(policy.tokenizer.encode(["eins rot haus"]), [[]], temperature)[0]
     expected = count * torch.softmax(scores, -1).numpy().astype(np.float64)
     likely = np.flatnonzero(expected >= 5)
     observed = np.array([first[int(token)] for token in likely], dtype=np.float64)
@@ -197,6 +198,71 @@ def test_the_fingerprint_follows_the_weights(policy: Seq2SeqPolicy, small: Polic
     assert kept.fingerprint == before
 
 
+def test_a_constraint_holds_for_sampling_translation_and_evaluation(policy: Seq2SeqPolicy) -> None:
+    tokenizer = policy.tokenizer
+    constraint = Constraint.from_text(tokenizer, ["red house car"], prefix="two dog")
+    narrow = policy.constrained(constraint)
+    assert narrow.model is policy.model
+    prefix, allowed = list(constraint.prefix), constraint.vocabulary or frozenset()
+    samples = narrow.sample(SOURCES, 20, 1.0, seed=1)
+    targets = targets_of(samples)
+    for target in targets:
+        assert target[:2] == prefix
+        assert set(target[2:]) <= {0, *allowed}
+    for beams in (1, 3):
+        assert all(text.startswith("two dog") for text in narrow.translate(SOURCES, num_beams=beams))
+    sources = [SOURCES[i] for i in samples.source_index]
+    for temperature, equal in ((1.0, True), (0.7, False)):
+        scored = np.concatenate(narrow.log_probs(sources, targets, temperature))
+        assert np.allclose(scored, samples.log_prob, atol=1e-5) == equal
+    starts = samples.offsets[:-1]
+    np.testing.assert_array_equal(samples.log_prob[[*starts, *(starts + 1)]], 0.0)
+    scores = narrow.next_token_scores(tokenizer.encode(SOURCES[:3]), [[], prefix[:1], prefix])
+    assert [torch.isfinite(row).nonzero()[:, 0].tolist() for row in scores] == [
+        prefix[:1], prefix[1:], sorted({0, *allowed})
+    ]  # fmt: skip
+    # Renormalised: the policy's own distribution over what is allowed.
+    wide = policy.next_token_scores(tokenizer.encode(SOURCES[:1]), [prefix])[0, sorted({0, *allowed})]
+    torch.testing.assert_close(torch.softmax(scores[2], -1)[sorted({0, *allowed})].sum(), torch.tensor(1.0))
+    narrow_row = narrow.next_token_scores(tokenizer.encode(SOURCES[:1]), [prefix])[0, sorted({0, *allowed})]
+    torch.testing.assert_close(torch.log_softmax(narrow_row, -1), torch.log_softmax(wide, -1))
+
+
+def test_a_constraint_holds_in_the_losses(policy: Seq2SeqPolicy, pairs: Slice) -> None:
+    samples = policy.constrained(Constraint(frozenset({3, 12}), (2,))).sample(SOURCES, 5, 1.0, seed=1)
+    narrow = policy.constrained(Constraint(frozenset({3, 12}), (2,)))
+    texts = [narrow.tokenizer.decode([target])[0] for target in targets_of(samples)]
+    sources = [SOURCES[i] for i in samples.source_index]
+    data = Slice.from_pairs(sources, texts, narrow.tokenizer, 12, 12)
+    [batch] = data.batches(10_000, seed=0)
+    log_prob = narrow.token_log_probs(batch)
+    assert bool((log_prob[:, 0] == 0).all())
+    assert bool(torch.isfinite(log_prob).all())
+    log_prob.sum().backward()  # type: ignore[no-untyped-call]
+    gradients = [p.grad for p in policy.model.parameters() if p.grad is not None]
+    assert gradients
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+    [other] = pairs.batches(10_000, seed=0)
+    with pytest.raises(ValueError, match="where the policy's constraint forbids it"):
+        narrow.token_log_probs(other)
+    with pytest.raises(ValueError, match="where the policy's constraint forbids it"):
+        policy.constrained(Constraint(prefix=(2, 2, 2))).token_log_probs(other)
+
+
+def test_a_constraint_is_saved_and_told_by_the_fingerprint(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+    constraint = Constraint(frozenset({3, 4}), (5,))
+    narrow = policy.constrained(constraint)
+    assert len({policy.fingerprint, narrow.fingerprint, policy.constrained(Constraint(prefix=(5,))).fingerprint}) == 3
+    narrow.save(tmp_path)
+    loaded = Seq2SeqPolicy.load(tmp_path)
+    assert (loaded.constraint, loaded.fingerprint) == (constraint, narrow.fingerprint)
+    assert loaded.clone().constraint == constraint
+    policy.save(tmp_path)
+    assert Seq2SeqPolicy.load(tmp_path).fingerprint == policy.fingerprint
+    with pytest.raises(ValueError, match="prefix holds token 18"):
+        policy.constrained(Constraint(prefix=(18,)))
+
+
 def test_building_a_policy_leaves_the_global_generator(tiny_task: Task, small: PolicyConfig) -> None:
     torch.manual_seed(0)
     expected = torch.rand(1)
@@ -225,7 +291,7 @@ def test_a_temperature_without_distribution_is_refused(policy: Seq2SeqPolicy, te
     for call in (
         lambda: policy.sample(["zwei"], 1, temperature, 0),
         lambda: policy.log_probs(["zwei"], [[0]], temperature),
-        lambda: policy.next_token_scores([2, 0], [], temperature),
+        lambda: policy.next_token_scores([[2, 0]], [[]], temperature),
     ):
         with pytest.raises(ValueError, match=f"temperature is {temperature}; give a number above 0"):
             call()

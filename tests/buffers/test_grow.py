@@ -228,7 +228,7 @@ def test_original_pairs_and_samples_may_be_grown_apart(
         assert_same(apart.select(grow_step=step), whole.where(whole.is_reference == references))
     both = apart.select(grow_step=(0, 1))
     assert len(both) == len(whole)
-    best = {}
+    best: dict[int, float] = {}
     for index, reward in zip(whole.source_index, whole.rewards, strict=True):
         best[index] = max(reward, best.get(index, 0.0))
     kept = both.select(Percentile(90))

@@ -25,7 +25,7 @@ from seq2seq_env.scorers import SCORERS
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Oracle
 from tests.conftest import TinyTask
-from tests.seq2seq_env.test_rendering import byte_level
+from tests.seq2seq_env.test_hypothesis_text import byte_level
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int | str, str]]
