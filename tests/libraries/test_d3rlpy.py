@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -47,12 +48,13 @@ def data(words: WordTask) -> Slice:
 
 
 @pytest.fixture
-def dataset(data: Slice, words: WordTask) -> Any:
+def dataset(data: Slice, words: WordTask, env: gym.Env[Any, Any]) -> Any:
+    actions: Any = env.action_space
     return to_d3rlpy(
         data,
         max_source_length=words.max_source_length,
         max_target_length=words.max_target_length,
-        vocab_size=words.tokenizer.vocab_size,
+        vocab_size=actions.n,
     )
 
 
@@ -77,7 +79,7 @@ def test_the_environment_shows_what_the_data_set_holds(
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float32"])
-def test_the_evaluator_finds_the_mean_score(dtype: str, env: gym.Env[Any, Any], dataset: Any) -> None:
+def test_the_evaluator_finds_the_mean_score(dtype: str, env: gym.Env[Any, Any], dataset: Any, tmp_path: Path) -> None:
     """Behaviour cloning writes what the data set holds, so that each source's score is known."""
     d3rlpy = d3rlpy_module()
     flat = FlatObservation(env, dtype)
@@ -94,5 +96,9 @@ def test_the_evaluator_finds_the_mean_score(dtype: str, env: gym.Env[Any, Any], 
             logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
             show_progress=False,
         )
+        algorithm.save(str(tmp_path / "cloned.d3"))
+        again = d3rlpy.load_learnable(str(tmp_path / "cloned.d3"))
     assert set(drawn) == {0, 1, 2, 3}
     assert history[-1][1]["score"] == pytest.approx(SCORES[drawn].mean())
+    seen = dataset.episodes[0].observations
+    np.testing.assert_array_equal(again.predict(seen), dataset.episodes[0].actions[:, 0])
