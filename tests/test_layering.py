@@ -62,7 +62,7 @@ def test_an_import_the_other_way_is_found(tmp_path: Path, path: str, line: str, 
 
 def test_the_environment_imports_no_deep_learning_library() -> None:
     program = (
-        "import sys, seq2seq_env, seq2seq_env.env, seq2seq_env.scorers, seq2seq_env.tasks\n"
+        "import sys, seq2seq_env, seq2seq_env.env, seq2seq_env.scorers, seq2seq_env.tasks, seq2seq_env.wrappers\n"
         "print(*sorted({'torch', 'transformers', 'accelerate', 'tensorflow'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -62,7 +62,7 @@ def to_d3rlpy(data: Slice, *, max_source_length: int, max_target_length: int, vo
         library.dataset.InfiniteBuffer(),
         episodes=episodes,
         action_space=library.ActionSpace.DISCRETE,
-        action_size=vocab_size,
+        action_size=int(vocab_size),  # Discrete.n is a number of NumPy, which d3rlpy could not save
     )
 
 
