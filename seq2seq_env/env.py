@@ -83,7 +83,9 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
     ## Episode End
 
     - Termination: the end-of-sequence token is written.
-    - Truncation: `max_target_length` tokens are written and the last is not end-of-sequence.
+    - Truncation: `max_target_length` tokens are written and the last is not end-of-sequence. Learners that add the
+      value of the next state where an episode is truncated (PPO of Stable-Baselines3, say) would add it to a reward
+      that is already all there is, and learn to run to the limit: with `limit_terminates=True` the limit terminates.
 
     A further `step` raises `ResetNeeded`.
 
@@ -107,6 +109,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
     | `render_mode`           | None               | "ansi": `render` returns text; "human": each step prints it  |
     | `constraint`            | None               | a `Constraint`: tokens to choose from, and a beginning       |
     | `long_source`           | "refuse"           | a source beyond the task's limit: "refuse" or "truncate" it  |
+    | `limit_terminates`      | False              | whether the length limit terminates instead of truncating    |
     | `masked_action_penalty` | None               | what a masked token costs, in reward; None raises instead    |
     | `info_scorers`          | None               | name to scorer, rated at the end for `info["scores"]`        |
     | `potential`             | None               | `Phi` of stacked observations, float32 [n], to shape rewards |
@@ -134,14 +137,15 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         render_mode: str | None = None,
         constraint: Constraint | None = None,
         long_source: LongSource = "refuse",
+        limit_terminates: bool = False,
         masked_action_penalty: float | None = None,
         info_scorers: Mapping[str, str | Path | Scorer] | None = None,
         potential: Potential | None = None,
     ) -> None:
         self.render_mode = checked_render_mode(render_mode)
         self.rules = rules = Rules(
-            task, scorer, split, task_seed, max_target_length, constraint, long_source, masked_action_penalty,
-            info_scorers, potential,
+            task, scorer, split, task_seed, max_target_length, constraint, long_source, limit_terminates,
+            masked_action_penalty, info_scorers, potential,
         )  # fmt: skip
         self.task, self.tokenizer, self.scorer = rules.task, rules.tokenizer, rules.scorer
         self.max_target_length = rules.max_target_length
@@ -200,6 +204,8 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self._hypothesis = self._writing.append(token)
         terminated = token == self.tokenizer.eos_id
         truncated = not terminated and length == self.max_target_length
+        if truncated and self.rules.limit_terminates:
+            terminated, truncated = True, False
         reward = self._scored() if terminated or truncated else 0.0
         if self.render_mode == "human":
             self.render()

@@ -47,6 +47,7 @@ class Rules:
         max_target_length: int | None = None,
         constraint: Constraint | None = None,
         long_source: LongSource = "refuse",
+        limit_terminates: bool = False,
         masked_action_penalty: float | None = None,
         info_scorers: Mapping[str, str | Path | Scorer] | None = None,
         potential: Potential | None = None,
@@ -67,6 +68,7 @@ class Rules:
         self.info_scorers = {name: _loaded(given) for name, given in (info_scorers or {}).items()}
         self.potential = potential
         self.max_target_length = max_target_length or self.task.max_target_length
+        self.limit_terminates = limit_terminates
         self.masked_action_penalty = masked_action_penalty
         self.constraint = constraint or Constraint()
         self.constraint.check(self.tokenizer, self.max_target_length)

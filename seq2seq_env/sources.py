@@ -110,6 +110,11 @@ class Sources:
         """
         tokenizer, limit = self.task.tokenizer, self.task.max_source_length
         ids = tokenizer.encode([text])[0]
+        special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[:-1])
+        if special:
+            raise ValueError(
+                f"the source {text!r} holds special token {special.pop()} in its middle; take out what spells it"
+            )
         truncated = len(ids) > limit
         if truncated and self.long_source == "refuse":
             raise ValueError(

@@ -175,6 +175,8 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         if refused is not None:
             terminated[rows] |= refused
         truncated[writing] = (self._written[writing] == self.max_target_length) & ~terminated[writing]
+        if self.rules.limit_terminates:
+            terminated, truncated = terminated | truncated, np.zeros_like(truncated)
         ended = terminated | truncated
         ending = self._end(np.flatnonzero(ended), rows, tokens, refused, rewards)
         final = self._final(ended, ending) if self.autoreset_mode is AutoresetMode.SAME_STEP and ending else {}

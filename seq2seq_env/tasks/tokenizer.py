@@ -49,6 +49,8 @@ class Tokenizer:
                 raise ValueError(
                     f"token {token!r} has id {found}, not {wanted}; train the tokenizer with Marian's order"
                 )
+        # A text that spells a special token is text.
+        backend.encode_special_tokens = True
         self._backend = backend
         self.fingerprint: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
 

@@ -227,14 +227,11 @@ def test_a_rollout_is_what_the_sampler_writes(tiny_task: Task, fake_scorer: Scor
 
 
 def _scores(policy: Seq2SeqPolicy, observations: dict[str, Any], temperature: float) -> torch.Tensor:
-    rows = {
-        key: [
-            row[:length].tolist()
-            for row, [length] in zip(observations[key], observations[f"{key}_length"], strict=True)
-        ]
-        for key in ("source", "prefix")
-    }
-    return policy.next_token_scores(rows["source"], rows["prefix"], temperature)
+    source, prefix = (
+        [row[:length].tolist() for row, length in zip(observations[key], np.ravel(lengths), strict=True)]
+        for key, lengths in ((key, observations[f"{key}_length"]) for key in ("source", "prefix"))
+    )
+    return policy.next_token_scores(source, prefix, temperature)
 
 
 def test_a_temperature_without_a_generator_is_refused(policy: Seq2SeqPolicy) -> None:

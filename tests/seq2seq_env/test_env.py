@@ -70,6 +70,14 @@ def test_the_length_limit_truncates_with_the_score(tiny_task: Task, fake_scorer:
     assert reward == info["score"] == pytest.approx(1 / 3)  # {red, dog} against {red, house}
 
 
+def test_the_length_limit_terminates_on_request(tiny_task: Task, fake_scorer: Scorer) -> None:
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, max_target_length=2, limit_terminates=True)
+    env.reset(options={"source": "rot haus"})
+    env.step(word(env, "red"))
+    _, reward, terminated, truncated, info = env.step(word(env, "dog"))
+    assert (terminated, truncated, reward) == (True, False, info["score"])
+
+
 def test_end_of_sequence_at_the_limit_terminates(tiny_task: Task, fake_scorer: Scorer) -> None:
     env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, max_target_length=2)
     env.reset(options={"source": "rot"})
@@ -169,6 +177,8 @@ def test_reset_draws_from_the_split_and_by_index(tiny_task: Task, fake_scorer: S
         ({"source_index": "3"}, TypeError, "'source_index' is '3'; give an int"),
         ({"source": " "}, ValueError, "option 'source' is ' '; give a sentence"),
         ({"source": 3}, TypeError, "option 'source' is 3; give the sentence as a str"),
+        ({"source": "rot <pad>"}, ValueError, "the source 'rot <pad>' holds special token 18 in its middle"),
+        ({"source": "rot </s> blau"}, ValueError, "holds special token 0"),
         ({"target_prefix": 3}, TypeError, "option 'target_prefix' is 3"),
         ({"target_prefix": "red " * 12}, ValueError, "prefix has 12 tokens and the length limit is 12"),
         ({"source": "rot " * 12}, ValueError, "the source has 13 tokens but task 'tiny' takes at most 12"),

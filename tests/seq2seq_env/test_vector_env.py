@@ -50,6 +50,7 @@ class CountingScorer(LengthScorer):
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "short": {"max_target_length": 3},
+    "terminating": {"max_target_length": 3, "limit_terminates": True},
     "shaped": {"potential": written_words},
     "penalty": {"masked_action_penalty": 0.5, "info_scorers": {"length": LengthScorer()}},
     "constrained": {
