@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
@@ -21,6 +23,7 @@ from agents.policy import Seq2SeqPolicy
 from agents.returns import lambda_returns
 from agents.teacher_forcing import padded
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.rules import Observation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -77,6 +80,23 @@ class ValueNetwork(nn.Module):
             use_cache=False,
         ).last_hidden_state[batch.target_mask]  # [L,D]
         return padded(self.head(hidden).float().squeeze(-1), batch.target_mask)
+
+    def potential(self, observation: Observation) -> NDArray[np.float32]:
+        """``V(s)`` of n observations of the environment, stacked, float32 [n]: its argument ``potential``."""
+        device, pad_id = self.head.weight.device, int(self.body.config.pad_token_id)
+        source = torch.from_numpy(observation["source"]).to(device)
+        prefix = torch.from_numpy(observation["prefix"]).to(device)
+        written = torch.from_numpy(observation["prefix_length"][:, 0]).to(device)
+        longest, width = int(observation["source_length"].max()), int(written.max())
+        with torch.inference_mode():
+            hidden = self.body(
+                input_ids=source[:, :longest],
+                attention_mask=(source[:, :longest] != pad_id).long(),
+                decoder_input_ids=F.pad(prefix[:, :width], (1, 0), value=self.start_id),
+                use_cache=False,
+            ).last_hidden_state[torch.arange(len(source), device=device), written]
+            value: Tensor = self.head(hidden).float().squeeze(-1)
+        return value.cpu().numpy()
 
     def start_at(self, value: float) -> None:
         """Say ``value`` everywhere, so that training begins with what tells sequences apart."""

@@ -1,0 +1,257 @@
+"""Steps a second of the environment, scalar and vectorised, beside a text environment that decodes at each token.
+
+The peer is ``TextGenEnv`` of RL4LMs (github.com/allenai/RL4LMs), from a checkout of the user's: ``git clone`` it and
+give the folder as ``--peer``. All environments get the same sources, tokenizer, random tokens and episode lengths, and
+a reward that costs nothing. Readings are interleaved; the table shows medians and the smallest and largest reading.
+Then: one call of the real scorer for many episodes against a call for each, and the share of the environment in a
+policy's rollout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from types import ModuleType
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+import seq2seq_env  # noqa: F401  # registers the environment
+from agents import PolicyConfig, Seq2SeqPolicy
+from agents.decoders import open_decoder
+from agents.inputs import pad
+from agents.sampling import draw
+from seq2seq_env.scorers import load_scorer
+from seq2seq_env.tasks import Task, load_task
+
+FIRST_WORD = 2  # below are end-of-sequence and the unknown token
+SIX_MILLION = PolicyConfig(d_model=256, num_heads=4, encoder_layers=3, decoder_layers=3, ffn_dim=1024)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the benchmark."""
+
+    peer: Path | None = None
+    """Folder of an RL4LMs checkout; None measures without it."""
+    lengths: tuple[int, ...] = (16, 64, 128)
+    """Tokens of every episode."""
+    num_envs: int = 1024
+    """Episodes side by side in the vectorised environments."""
+    sources: int = 1000
+    """Of the split; each has been seen once before the clock starts."""
+    repeats: int = 5
+    """Readings of each."""
+    ended: int = 256
+    """Episodes to score, in one call and in as many."""
+    batch: int = 64
+    """Episodes of the rollout, by a policy of 6 million parameters."""
+    seed: int = 0
+    """Of tokens and sources."""
+
+
+class FreeScorer:
+    """A reward that costs nothing."""
+
+    fingerprint = "free"
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        """Half a point for each."""
+        return np.full(len(sources), 0.5, dtype=np.float32)
+
+
+def peer_environment(folder: Path, task: Task, length: int) -> Any:
+    """``TextGenEnv`` with the task's sources and tokenizer and no reward.
+
+    Raises:
+        FileNotFoundError: If the folder holds no RL4LMs.
+    """
+    if not (folder / "rl4lms" / "envs" / "text_generation" / "env.py").is_file():
+        raise FileNotFoundError(f"no rl4lms/envs/text_generation/env.py in {str(folder)!r}; clone RL4LMs there")
+    sys.path.insert(0, str(folder))
+    name = "rl4lms.envs.text_generation.reward"
+    if name not in sys.modules:
+        # Its rewards import what `datasets` no longer has; the environment needs two names of that module only.
+        stand_in: Any = ModuleType(name)
+        stand_in.RewardFunction = stand_in.BatchedRewardFunction = type("RewardFunction", (), {})
+        sys.modules[name] = stand_in
+    with contextlib.redirect_stderr(io.StringIO()):  # the notice of the old `gym`
+        environment = import_module("rl4lms.envs.text_generation.env").TextGenEnv
+    sample = import_module("rl4lms.data_pools.text_generation_pool").Sample
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=task.tokenizer._backend, eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
+    )
+    pairs = task.split("train")
+    samples = [(sample(str(i), pairs.sources[i], [pairs.references[i]]), 1.0) for i in range(len(pairs))]
+    return environment(
+        tokenizer, None, samples, max_episode_length=length, max_prompt_length=task.max_source_length,
+        terminate_on_eos=True,
+    )  # fmt: skip
+
+
+def scalar_rate(env: gym.Env[Any, Any], tokens: NDArray[np.int64]) -> float:
+    """Steps a second of one environment, resets included."""
+    env.reset()
+    started = time.perf_counter()
+    for token in tokens:
+        _, _, terminated, truncated, _ = env.step(token)
+        if terminated or truncated:
+            env.reset()
+    return len(tokens) / (time.perf_counter() - started)
+
+
+def peer_rate(env: Any, tokens: list[int]) -> float:
+    """Steps a second of the peer, resets included."""
+    env.reset()
+    started = time.perf_counter()
+    for token in tokens:
+        if env.step(token)[2]:
+            env.reset()
+    return len(tokens) / (time.perf_counter() - started)
+
+
+def vector_rate(envs: gym.vector.VectorEnv[Any, Any, Any], tokens: NDArray[np.int64]) -> float:
+    """Steps a second of all environments together, resets included; ``tokens`` are int64 [steps,N]."""
+    envs.reset()
+    started = time.perf_counter()
+    for actions in tokens:
+        envs.step(actions)
+    return tokens.size / (time.perf_counter() - started)
+
+
+def readings(config: Config, task: Task, length: int) -> dict[str, Callable[[], float]]:
+    """What is measured at one length, by name."""
+    rng = np.random.default_rng(config.seed)
+
+    def tokens(*shape: int) -> NDArray[np.int64]:
+        return rng.integers(FIRST_WORD, task.tokenizer.pad_id, size=shape)
+
+    arguments: dict[str, Any] = {"task": task, "scorer": FreeScorer(), "max_target_length": length}
+    scalar = gym.make("Seq2SeqTranslate-v0", **arguments)
+    native, synchronous = (
+        gym.make_vec("Seq2SeqTranslate-v0", config.num_envs, vectorization_mode=mode, **arguments)
+        for mode in ("vector_entry_point", "sync")
+    )
+    for row in range(config.sources):
+        scalar.reset(options={"source_index": row})
+    native.reset(options={"source_index": np.arange(config.num_envs) % config.sources})
+    for envs in (native, synchronous):
+        envs.reset(seed=config.seed)
+    found: dict[str, Callable[[], float]] = {
+        "scalar": lambda: scalar_rate(scalar, tokens(4096)),
+        "native vector": lambda: vector_rate(native, tokens(2 * length + 1, config.num_envs)),
+        "SyncVectorEnv": lambda: vector_rate(synchronous, tokens(length + 1, config.num_envs)),
+    }
+    if config.peer is not None:
+        peer = peer_environment(config.peer, task, length)
+        found["TextGenEnv"] = lambda: peer_rate(peer, tokens(1024).tolist())
+    return found
+
+
+def measured(config: Config, task: Task) -> None:
+    """Print the table of steps a second."""
+    print(f"| steps a second, {config.num_envs:,} in a vector, medians of {config.repeats} | " + " | ".join(
+        f"length {length}" for length in config.lengths
+    ) + " |")  # fmt: skip
+    print("| --- |" + " --- |" * len(config.lengths))
+    rates: dict[str, list[list[float]]] = {}
+    for length in config.lengths:
+        work = readings(config, task, length)
+        found: dict[str, list[float]] = {name: [] for name in work}
+        for _ in tqdm(range(config.repeats), desc=f"length {length}", unit="reading", leave=False):
+            for name, read in work.items():
+                found[name].append(read())
+        for name, values in found.items():
+            rates.setdefault(name, []).append(values)
+    for name, columns in rates.items():
+        cells = (f"{median(v):,.0f} ({min(v):,.0f} to {max(v):,.0f})" for v in columns)
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    for name, other, target in (
+        ("scalar", "TextGenEnv", 10), ("native vector", "TextGenEnv", 200), ("native vector", "SyncVectorEnv", 50),
+    ):  # fmt: skip
+        if other in rates:
+            ratios = (median(a) / median(b) for a, b in zip(rates[name], rates[other], strict=True))
+            print(f"| {name} / {other} (target {target}x) | " + " | ".join(f"{r:.0f}x" for r in ratios) + " |")
+
+
+def scoring(config: Config, task: Task) -> None:
+    """Print what one scorer call for all ended episodes saves."""
+    scorer = load_scorer(task.default_scorer or "")
+    pairs = task.split("train")
+    sources, texts = pairs.sources[: config.ended], pairs.references[: config.ended]
+    scorer.score(sources[:2], texts[:2])
+    ratios = []
+    for _ in tqdm(range(3), desc="scorer", unit="reading", leave=False):
+        started = time.perf_counter()
+        scorer.score(sources, texts)
+        together = time.perf_counter() - started
+        started = time.perf_counter()
+        for source, text in zip(sources, texts, strict=True):
+            scorer.score([source], [text])
+        ratios.append((time.perf_counter() - started) / together)
+    shown = ", ".join(f"{ratio:.1f}x" for ratio in sorted(ratios))
+    print(f"\n{len(sources)} scorer calls for one episode each, over one call for all (target 10x): {shown}")
+
+
+def rollout_share(config: Config, task: Task) -> None:
+    """Print the environment's share of a rollout by a policy that keeps its keys and values."""
+    sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(SIX_MILLION), **sizes}), seed=config.seed)
+    envs = gym.make_vec("Seq2SeqTranslate-v0", config.batch, task=task, scorer=FreeScorer())
+    never_ends = torch.zeros(task.tokenizer.vocab_size)
+    never_ends[[task.tokenizer.eos_id, task.tokenizer.unk_id, task.tokenizer.pad_id]] = -torch.inf
+    generator = torch.Generator().manual_seed(config.seed)
+    shares = []
+    for _ in tqdm(range(config.repeats), desc="rollout", unit="reading", leave=False):
+        started, inside = time.perf_counter(), 0.0
+        observations, _ = envs.reset(seed=config.seed)
+        inside += time.perf_counter() - started
+        with torch.inference_mode():
+            lengths = observations["source_length"][:, 0]
+            rows = [row[:length].tolist() for row, length in zip(observations["source"], lengths, strict=True)]
+            source, mask = pad(rows, task.tokenizer.pad_id, torch.device("cpu"))
+            decoder = open_decoder(policy.model, source, mask, torch.arange(config.batch))
+            current = torch.full((config.batch,), task.tokenizer.start_id)
+            for _ in range(task.max_target_length):
+                current, _ = draw(decoder.step(current) + never_ends, torch.rand(config.batch, generator=generator))
+                actions, entered = current.numpy(), time.perf_counter()
+                envs.step(actions)
+                inside += time.perf_counter() - entered
+        shares.append(inside / (time.perf_counter() - started))
+    millions = sum(parameter.numel() for parameter in policy.model.parameters()) / 1e6
+    print(
+        f"environment's share of a rollout, {config.batch} episodes of {task.max_target_length} tokens by a policy of "
+        f"{millions:.1f} million parameters (target at most 3 %): {median(shares):.1%} "
+        f"({min(shares):.1%} to {max(shares):.1%})"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    config = tyro.cli(Config, description=__doc__)
+    task = load_task("phrasebook-de-en", train_size=config.sources)
+    task.split("train")
+    try:
+        measured(config, task)
+    except (ImportError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+    scoring(config, task)
+    rollout_share(config, task)
+
+
+if __name__ == "__main__":
+    main()
