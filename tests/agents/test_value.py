@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from agents import BVE, BVMPO, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit,
 from agents.behaviour import check_log_probs
 from agents.value_report import ValueReport
 from buffers import Slice
+from seq2seq_env import Scorer, Seq2SeqTranslateVectorEnv, Task
 
 
 def test_a_fresh_network_says_nothing_and_then_what_it_is_told(policy: Seq2SeqPolicy, grown: Slice) -> None:
@@ -31,6 +33,32 @@ def test_it_reads_only_what_was_written_before(policy: Seq2SeqPolicy, grown: Sli
     changed = (value(batch) - value(other)).abs() > 1e-6
     assert not changed[:, :2].any()  # V(s_1), V(s_2) have seen the first token at most
     assert changed[:, 2:].any()
+
+
+def test_its_potential_is_its_value_of_the_state(
+    policy: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, grown: Slice
+) -> None:
+    value = ValueNetwork.from_policy(policy)
+    torch.nn.init.normal_(value.head.weight, generator=torch.Generator().manual_seed(0))
+    envs = Seq2SeqTranslateVectorEnv(
+        4, "Disabled", task=tiny_task, scorer=fake_scorer, potential=value.potential, max_target_length=5
+    )
+    observations, _ = envs.reset(options={"source_index": range(4)})
+    tokens, total = [], np.zeros(4)
+    start = value.potential(observations)
+    for step in range(4):
+        single = [value.potential({key: rows[i : i + 1] for key, rows in observations.items()}) for i in range(4)]
+        np.testing.assert_allclose(value.potential(observations), np.concatenate(single), atol=1e-5)
+        tokens.append(np.arange(4) + 2 + step if step < 3 else np.zeros(4, dtype=np.int64))
+        observations, rewards, *_, infos = envs.step(tokens[-1])
+        total += rewards
+        if step < 3:
+            np.testing.assert_allclose(start + total, value.potential(observations), atol=1e-5)
+    np.testing.assert_allclose(start + total, infos["score"], atol=1e-5)
+    sources = tiny_task.split("train").sources[:4]
+    texts = infos["hypothesis"].tolist()
+    [batch] = Slice.from_pairs(sources, texts, tiny_task.tokenizer, 12, 12).batches(1000, seed=0, shuffle=False)
+    np.testing.assert_allclose(start, value(batch)[:, 0].detach().numpy(), atol=1e-5)
 
 
 def test_it_shares_no_weight_with_the_policy(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
