@@ -46,8 +46,16 @@ class Config(Settings):
     """Trainings of each, 1 to 1000, which differ in the order of batches and the dropout."""
     improve_steps: int = 1
     """Improve steps, at least 1."""
+    sources: int | None = 8_000
+    """Training sources of the batch, with their references; None takes all."""
+    filter: str = "interpolation"
+    """As in growing_batch.py; the batch holds as much of each source, so that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
+    improve: TrainingConfig = field(
+        default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
+    )
+    """Training of the first Improve step."""
     options: dict[str, int | float | str] = field(default_factory=dict)
     """Agents' options, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
     runs: tuple[Path, ...] = ()

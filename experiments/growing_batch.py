@@ -91,6 +91,7 @@ def improve(
         agent.restore(run.checkpoint(stage))
         return
     data = grown.select(chosen) if agent.filters else grown
+    training = config.improve_at((g - 1) * config.improve_steps + i)
     kept = coverage(grown, data)
     print(f"Improve {i} of Grow {g}, {chosen if agent.filters else 'all data'}: {kept}")
     facts = {
@@ -99,7 +100,7 @@ def improve(
         "sources_without_data": kept.sources_without_data_fraction,
         "distinct_samples": kept.distinct_samples,
     }
-    finish(evaluator, run, stage, agent, facts | train(agent, data, config.improve_at(i), evaluator, run, stage))
+    finish(evaluator, run, stage, agent, facts | train(agent, data, training, evaluator, run, stage))
 
 
 def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:

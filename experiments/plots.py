@@ -58,24 +58,15 @@ def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
 
 
 def _reward_distribution(grown: Mapping[int, Slice]) -> Figure:
-    """Rewards of each Grow step's samples and references."""
+    """Rewards of the original data, and of each Grow step's samples."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axis = figure.subplots()
     bins = np.linspace(0, 1, 41).tolist()
     for step, data in grown.items():
-        samples = data.rewards[~data.is_reference]
-        axis.hist(samples, bins=bins, density=True, histtype="step", linewidth=1.8, label=f"samples of Grow {step}")
-    for step, data in list(grown.items())[:1]:
-        references = data.rewards[data.is_reference]
-        axis.hist(
-            references,
-            bins=bins,
-            density=True,
-            histtype="step",
-            linestyle=":",
-            color="gray",
-            label=f"references, Grow {step}",
-        )
+        rewards = data.rewards[data.is_reference == (step == 0)]
+        original = {"label": "original data", "linestyle": ":", "color": "gray"}
+        style = {"label": f"samples of Grow {step}"} if step else original
+        axis.hist(rewards, bins=bins, density=True, histtype="step", linewidth=1.8, **style)
     axis.set(xlabel="learned reward", ylabel="density", title="Rewards of what was grown", yscale="log")
     if grown:
         axis.legend(fontsize=8)

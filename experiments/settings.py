@@ -13,7 +13,7 @@ from agents import PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
-    "threshold": (0.8, 0.9, 0.95, 0.98, 0.99),
+    "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
     "percentile": (50, 70, 80, 90, 95),
     "interpolation": (0.5, 0.7, 0.9, 0.95, 0.98),
 }
@@ -33,18 +33,18 @@ class Settings:
     """Name or folder of the learned scorer; the task's own by default."""
     improve_steps: int = 3
     """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
-    sources: int | None = 8_000
+    sources: int | None = 4_000
     """Training sources drawn for each Grow step; None takes all."""
     candidates: int = 4
     """Samples of each source."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
-    filter: str = "interpolation"
+    filter: str = "threshold"
     """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source, which
-    leave hard sources some data."""
+    leave hard sources some data, and nothing of a source with one candidate."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
-    [0, 100). By default the first I of 0.8 0.9 0.95 0.98 0.99, 50 70 80 90 95, or 0.5 0.7 0.9 0.95 0.98."""
+    [0, 100). By default the first I of 0.7 0.8 0.9 0.95 0.99, 50 70 80 90 95, or 0.5 0.7 0.9 0.95 0.98."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
@@ -63,14 +63,14 @@ class Settings:
             learning_rate=4.5e-4,
             schedule="linear",
             tokens_per_batch=512,
-            max_tokens=90_000,
+            max_tokens=100_000,
             warmup_tokens=5_000,
-            evaluate_every=45_000,
+            evaluate_every=50_000,
         )
     )
-    """Training of the first Improve step of each Grow step."""
-    learning_rate_decay: float = 0.9
-    """Factor on the learning rate from one Improve step to the next, above 0 and at most 1."""
+    """Training of the first Improve step."""
+    learning_rate_decay: float = 0.8
+    """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
     """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
     device: str = "auto"
@@ -118,7 +118,7 @@ class Settings:
         return [make_schedule(self.filter, values[start : start + steps]) for start in range(0, len(values), steps)]
 
     def improve_at(self, step: int, seed: int | None = None) -> TrainingConfig:
-        """Training of Improve step ``step``, counted from 1, with its smaller learning rate."""
+        """Training of Improve step ``step``, counted from 1 over all Grow steps, with its smaller learning rate."""
         rate = self.improve.learning_rate * self.learning_rate_decay ** (step - 1)
         seed = self.seed if seed is None else seed
         return replace(self.improve, learning_rate=rate, seed=seed * 1000 + step)

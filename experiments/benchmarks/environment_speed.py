@@ -92,7 +92,7 @@ def peer_environment(folder: Path, task: Task, length: int) -> Any:
     sample = import_module("rl4lms.data_pools.text_generation_pool").Sample
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=task.tokenizer._backend, eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
     )
     pairs = task.split("train")

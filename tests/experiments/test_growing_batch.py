@@ -70,7 +70,9 @@ def test_run_leaves_everything_and_resumes_to_the_same(tiny_task: Task, evaluato
     assert {"steps.png", "rewards.png", "data.png", "reward_oracle.png", "results.md"} <= {
         p.name for p in run.path.iterdir()
     }
-    assert len(GrowingBatchBuffer(run.path / "buffer").select(grow_step=1)) == 12 * 5
+    buffer = GrowingBatchBuffer(run.path / "buffer")
+    assert len(buffer.select(grow_step=1)) == 12 * 4
+    assert buffer.select(grow_step=0).is_reference.tolist() == [True] * 24
 
     last = Seq2SeqPolicy.load(run.checkpoint("g1i2")).fingerprint
     (run.path / "stages" / "g1i2.json").unlink()
@@ -108,7 +110,7 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
             return evaluator.scorer.score(sources, hypotheses) * np.float32(0.5)
 
     growing_batch(config, tiny_task, Evaluator(tiny_task, Strict(), temperature=0.8, seed=0), run)
-    assert capsys.readouterr().out.count("the filter keeps nothing of 4 trajectories") == 2
+    assert capsys.readouterr().out.count("the filter keeps nothing of 26 trajectories") == 2
     assert run.result("g1i2")[0]["train_tokens"] == 0
     before, after = (Seq2SeqPolicy.load(run.checkpoint(stage)) for stage in ("g0i0", "g1i2"))
     assert before.fingerprint == after.fingerprint
