@@ -64,7 +64,7 @@ def _reward_distribution(grown: Mapping[int, Slice]) -> Figure:
     bins = np.linspace(0, 1, 41).tolist()
     for step, data in grown.items():
         rewards = data.rewards[data.is_reference == (step == 0)]
-        original = {"label": "original data", "linestyle": ":", "color": "gray"}
+        original: dict[str, Any] = {"label": "original data", "linestyle": ":", "color": "gray"}
         style = {"label": f"samples of Grow {step}"} if step else original
         axis.hist(rewards, bins=bins, density=True, histtype="step", linewidth=1.8, **style)
     axis.set(xlabel="learned reward", ylabel="density", title="Rewards of what was grown", yscale="log")
