@@ -171,15 +171,10 @@ class Agent(ABC):
         if (temperature is None) != (rng is None):
             raise ValueError("temperature and rng belong together; give both to sample, neither to be greedy")
         single = np.ndim(observation["source"]) == 1
-        sources, prefixes = (
-            [
-                row[:length].tolist()
-                for row, length in zip(
-                    np.atleast_2d(observation[key]), np.ravel(observation[f"{key}_length"]), strict=True
-                )
-            ]
-            for key in ("source", "prefix")
-        )
+        sources = _rows(observation["source"], observation["source_length"])
+        # An ended episode may have filled its row; what is written after it, the environment ignores.
+        last = np.shape(observation["prefix"])[-1] - 1
+        prefixes = _rows(observation["prefix"], np.minimum(observation["prefix_length"], last))
         scores = self.policy.next_token_scores(sources, prefixes, 1.0 if temperature is None else temperature)
         if action_mask is not None:
             allowed = torch.from_numpy(np.array(np.atleast_2d(action_mask), dtype=np.bool_)).to(scores.device)
@@ -229,6 +224,11 @@ class Agent(ABC):
             raise ValueError(f"{str(folder)!r} holds agent {agent.name!r}, not a {cls.__name__}; use Agent.load")
         agent.restore(folder)
         return agent
+
+
+def _rows(tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[list[int]]:
+    """Rows of one observation or of many, without their padding."""
+    return [row[:length].tolist() for row, length in zip(np.atleast_2d(tokens), np.ravel(lengths), strict=True)]
 
 
 def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:

@@ -28,6 +28,7 @@ from agents.history import Evaluate, History, ImproveReport, Log
 from agents.ranges import above_zero, zero_or_more
 from agents.training_config import TrainingConfig
 from buffers import Slice, d3rlpy_module, to_d3rlpy
+from seq2seq_env.constraint import Constraint
 
 START_ON = 256
 """Transitions that the scale of Q is found on."""
@@ -132,6 +133,11 @@ class D3rlpyAgent(Agent):
         rows = max(1, round(config.max_tokens / config.evaluate_every))
         steps = max(1, round(config.max_tokens / batch / rows))  # of a row
         began_with = self.policy.model
+        if self.policy.constraint != Constraint():
+            raise ValueError(
+                f"agent {self.name!r} trains d3rlpy's networks on all tokens and cannot keep to a constraint; give it "
+                "policy.constrained(None)"
+            )
         history = History(self.networks, evaluate, log)
         history.record(0, None, {}, 0.0)
 

@@ -49,7 +49,7 @@ class Seq2SeqPolicy:
 
     *Constraint.* What may be written can be narrowed to a vocabulary and a beginning, with the same ``Constraint`` that
     the environment takes: sampling, evaluation and training then know no other targets. A forced token has probability
-    1, so it adds nothing to a loss.
+    1, so it adds nothing to the policy's gradient.
 
     *Chance.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the candidate),
     not on the batch they were written in (up to float rounding at the edge between two tokens).
@@ -144,7 +144,10 @@ class Seq2SeqPolicy:
         Raises:
             ValueError: If the constraint does not fit the tokenizer or the length limit.
         """
-        return type(self)(self.model, self.tokenizer, self.max_target_length, constraint)
+        training = self.model.training
+        other = type(self)(self.model, self.tokenizer, self.max_target_length, constraint)
+        self.model.train(training)
+        return other
 
     def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source.
@@ -283,8 +286,17 @@ class Seq2SeqPolicy:
 
         Returns:
             float32 [B,V], ``-inf`` at tokens that are never written.
+
+        Raises:
+            ValueError: If the temperature has no distribution, or a prefix is too long for the model.
         """
         check_temperature(temperature)
+        longest = max(map(len, prefixes), default=0)
+        if longest >= self.max_source_length:
+            raise ValueError(
+                f"a prefix has {longest} tokens; the model has positions for {self.max_source_length}, the start "
+                "token's included"
+            )
         rows, mask = self._pad(sources)
         inputs, written = self._pad([[self._start_id, *prefix] for prefix in prefixes])
         forced = self.constraint.prefix

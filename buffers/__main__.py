@@ -221,6 +221,8 @@ def _text(step: GrowStepInfo) -> str:
     made = step.provenance
     highest = max(step.reward_histogram)
     bars = "".join(BLOCKS[-(-count * (len(BLOCKS) - 1) // highest)] for count in step.reward_histogram)
+    grown = [f"{made['candidates']} candidates"] * bool(made["candidates"])
+    grown += ["the original pair"] * made["references"]
     lines = [
         f"Grow step {step.grow_step}: {step.shards} shards, {step.trajectories:,} trajectories "
         f"({step.references:,} references), {step.tokens:,} tokens, {step.bytes / 2**20:.1f} MiB, "
@@ -229,8 +231,8 @@ def _text(step: GrowStepInfo) -> str:
         f"  ended by themselves: {step.terminated_fraction:.1%}",
         f"  task {made['task']} {made['task_fingerprint'][:12]}, tokenizer {made['tokenizer_fingerprint'][:12]}",
         f"  policy {made['policy_fingerprint'][:12]} ({made['sampler']}), scorer {made['scorer_fingerprint'][:12]}",
-        f"  {made['candidates']} candidates for each of {made['num_sources']:,} sources at temperature "
-        f"{made['temperature']}, seed {made['seed']}",
+        f"  {' and '.join(grown)} for each of {made['num_sources']:,} sources at temperature {made['temperature']}, "
+        f"seed {made['seed']}",
     ]
     lines += [
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()

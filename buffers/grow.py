@@ -126,7 +126,8 @@ def grow(
     """Fill one Grow step of the buffer: samples of the policy, the original pairs of their sources, or both.
 
     D_g of section 3 is the samples joined with all of D. D's pairs and scores are the same in every step, so a run may
-    grow them once (``candidates=0``), and then samples alone (``references=False``).
+    grow them once (``candidates=0``), and then samples alone (``references=False``); their log-probabilities are then
+    those of the policy of that one step.
 
     A shard is a pure function of these arguments and its index: killed and called again, the step resumes after its
     finished shards and gives the same bytes, and so do any number of threads, processes or machines of one kind.
@@ -141,7 +142,8 @@ def grow(
         grow_step: At least 0.
         num_sources: Drawn without replacement, by seed and Grow step; None takes the whole train split.
         candidates: Samples a source; 0 stores the original pairs alone.
-        references: Whether to store the original pairs of the sources.
+        references: Whether to store the original pairs of the sources; a policy with a constraint needs False, as
+            they do not keep to it.
         temperature: Sampling temperature, above 0; the paper uses 0.8.
         seed: At least 0; the run's.
         sources_per_shard: The unit of work that a kill can lose.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,8 +88,8 @@ class GrowingBatchBuffer:
     def check_fits(self, provenance: Provenance) -> None:
         """Refuse a shard made from something else than those present.
 
-        All shards share task and tokenizer; those of one Grow step also policy, sampler, scorer, temperature, seed
-        and numbers of sources and candidates.
+        All shards share task and tokenizer; those of one Grow step also policy, sampler, scorer, temperature, seed,
+        numbers of sources and candidates, and whether the original pairs are there.
 
         Raises:
             ShardError: Naming the first attribute that differs and both its values.
@@ -139,11 +140,13 @@ class GrowingBatchBuffer:
             if not self.shards:
                 raise ValueError(f"{self!r} does not have any shard; call buffers.grow first")
             return list(self.shards)
-        shards = []
-        for step in (grow_step,) if isinstance(grow_step, int) else grow_step:
+        shards: list[Shard] = []
+        for step in dict.fromkeys(grow_step if isinstance(grow_step, Sequence) else (operator.index(grow_step),)):
             if not self._steps.get(step):
                 raise ValueError(f"{self!r} does not have Grow step {step}; call buffers.grow first")
             shards += self._steps[step]
+        if not shards:
+            raise ValueError("grow_step names no Grow step; give at least one, or None for all")
         return shards
 
     def select(

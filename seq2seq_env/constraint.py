@@ -36,11 +36,14 @@ class Constraint:
             tokenizer: Splits them.
             words: Texts whose tokens may be written; None: all tokens.
             prefix: What every target begins with.
+
+        Raises:
+            ValueError: If the tokenizer does not know all of a text.
         """
         vocabulary = None
         if words is not None:
-            vocabulary = frozenset(token for row in tokenizer.encode(list(words)) for token in row)
-        return cls(vocabulary, text_prefix(tokenizer, prefix))
+            vocabulary = frozenset(token for word in words for token in known_tokens(tokenizer, word))
+        return cls(vocabulary, known_tokens(tokenizer, prefix))
 
     def starting(self, prefix: Sequence[int]) -> Self:
         """The same vocabulary with another beginning."""
@@ -78,6 +81,13 @@ class Constraint:
             )
 
 
-def text_prefix(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """The tokens of a beginning, without end-of-sequence."""
-    return tuple(tokenizer.encode([text])[0][:-1]) if text else ()
+def known_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """The tokens of a text, without end-of-sequence.
+
+    Raises:
+        ValueError: If one of them is the unknown token, which says nothing of the text.
+    """
+    tokens = tuple(tokenizer.encode([text])[0][:-1]) if text else ()
+    if tokenizer.unk_id in tokens:
+        raise ValueError(f"the tokenizer does not know all of {text!r}; give a text in its words and characters")
+    return tokens

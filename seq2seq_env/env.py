@@ -178,9 +178,10 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self._writing = hypothesis_text(self.tokenizer)
         self._hypothesis = ""
         self._ending: dict[str, Any] = {}
-        self._in_episode = True
         observation = self._observation()
+        self._in_episode = False
         self._potential = self._potential_of(observation)
+        self._in_episode = True
         if self.render_mode == "human":
             self.render()
         return observation, self._info()
@@ -191,7 +192,8 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         Raises:
             ResetNeeded: Before the first ``reset`` and after the end of an episode.
             InvalidAction: If the token is not in the vocabulary, or is masked and ``masked_action_penalty`` is None.
-            ValueError: If a scorer gives a score outside [0, 1].
+            ValueError: If a scorer gives a score outside [0, 1]. After this and any other failure of scorer or
+                potential, call ``reset``.
         """
         if not self._in_episode:
             raise ResetNeeded("there is no episode to step in; call reset() first")
@@ -199,6 +201,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         length = self._length
         if token != self._forced[length] if length < len(self._forced) else not self._allowed[token]:
             return self._refused(token)
+        self._in_episode = False  # until all has gone well: what fails in between leaves no episode to go on with
         self._prefix[length] = token
         self._length = length = length + 1
         self._hypothesis = self._writing.append(token)
@@ -206,13 +209,15 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         truncated = not terminated and length == self.max_target_length
         if truncated and self.rules.limit_terminates:
             terminated, truncated = True, False
-        reward = self._scored() if terminated or truncated else 0.0
-        if self.render_mode == "human":
-            self.render()
+        ended = terminated or truncated
+        reward = self._scored() if ended else 0.0
         observation = self._observation()
         if self.rules.potential is not None:
-            before, self._potential = self._potential, self._potential_of(observation)
+            before, self._potential = self._potential, 0.0 if ended else self._potential_of(observation)
             reward += self._potential - before
+        self._in_episode = not ended
+        if self.render_mode == "human":
+            self.render()
         return observation, reward, terminated, truncated, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -252,11 +257,13 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
             raise InvalidAction(f"token {token} is masked; choose by info['action_mask']")
         self._in_episode = False
         self._ending = {"masked_action": token}
+        if self.render_mode == "human":
+            self.render()
         return self._observation(), -penalty - self._potential, True, False, self._info()
 
     def _scored(self) -> float:
         assert self._source is not None
-        self._in_episode = False
+        self._hypothesis = self._writing.whole()
         scores, others = self.rules.ratings([self._source.text], [self._hypothesis])
         self._ending = {"score": float(scores[0])}
         if others:
@@ -264,8 +271,8 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return float(scores[0])
 
     def _potential_of(self, observation: Observation) -> float:
-        """``Phi`` of the state, 0 at the end and where there is none."""
-        if self.rules.potential is None or not self._in_episode:
+        """``Phi`` of a state that is no end; 0 where there is none."""
+        if self.rules.potential is None:
             return 0.0
         return float(self.rules.potentials({key: value[None] for key, value in observation.items()})[0])
 

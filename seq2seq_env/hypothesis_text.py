@@ -23,6 +23,9 @@ class HypothesisText(Protocol):
     def append(self, token: int) -> str:
         """Add one token and return the text so far."""
 
+    def whole(self) -> str:
+        """The text of all tokens, decoded together: the last word where a decoder looks far back."""
+
 
 def hypothesis_text(tokenizer: Tokenizer) -> HypothesisText:
     """The text of a hypothesis that is empty now."""
@@ -49,6 +52,10 @@ class JoinedText:
         elif not self._pieces.silent[token]:
             self._begun = True
             self._text = self._pieces.first[token]
+        return self._text
+
+    def whole(self) -> str:
+        """The text so far."""
         return self._text
 
 
@@ -86,6 +93,11 @@ class DecodedText:
             self._context = self._decode(self._start)
         return self._text
 
+    def whole(self) -> str:
+        """The text of all tokens, decoded together."""
+        self._text = self._decode(0)
+        return self._text
+
     def _decode(self, start: int) -> str:
         return self._tokenizer.decode([self._tokens[start:]])[0]
 
@@ -115,6 +127,13 @@ class HypothesisTexts:
         self._begun[rows] = False
         for row in rows.tolist() if self._decoded else ():
             self._decoded[row] = DecodedText(self._tokenizer)
+
+    def settle(self, rows: NDArray[np.int64]) -> None:
+        """Give hypotheses ``rows`` (int64 [n]) the text of all their tokens, decoded together."""
+        if self._decoded:
+            self.texts = self.texts.copy()
+            for row in rows.tolist():
+                self.texts[row] = self._decoded[row].whole()
 
     def append(self, rows: NDArray[np.int64], tokens: NDArray[np.int64]) -> None:
         """Add ``tokens`` (int64 [n]) to hypotheses ``rows`` (int64 [n], each once)."""

@@ -14,7 +14,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from seq2seq_env import tasks
-from seq2seq_env.constraint import Constraint, text_prefix
+from seq2seq_env.constraint import Constraint, known_tokens
 from seq2seq_env.scorers import Scorer, checked_scores, load_scorer
 from seq2seq_env.sources import LongSource, Sources
 from seq2seq_env.tasks.task import Task
@@ -97,14 +97,14 @@ class Rules:
 
         Raises:
             TypeError: If option "target_prefix" is no str.
-            ValueError: If it is too long.
+            ValueError: If it is too long, or the tokenizer does not know all of it.
         """
         if "target_prefix" not in options:
             return self.constraint.prefix
         text = options["target_prefix"]
         if not isinstance(text, str):
             raise TypeError(f"option 'target_prefix' is {text!r}; give the beginning of the translation as a str")
-        prefix = text_prefix(self.tokenizer, text)
+        prefix = known_tokens(self.tokenizer, text)
         self.constraint.starting(prefix).check(self.tokenizer, self.max_target_length)
         return prefix
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -135,13 +135,21 @@ class Sources:
             TypeError: If an option has the wrong type.
             IndexError: If ``source_index`` is not a row of the split.
         """
-        if "source" in options and "source_index" in options:
-            raise ValueError("options 'source_index' and 'source' both name a source; give one of them")
+        self.check_one(options)
         if "source" in options:
             return self.free_text(checked_text(options["source"]))
         if "source_index" in options:
             return self.row(self.checked_index(options["source_index"]))
         return None
+
+    def check_one(self, options: Mapping[str, Any]) -> None:
+        """Refuse two names of one source.
+
+        Raises:
+            ValueError: If both options are given.
+        """
+        if "source" in options and "source_index" in options:
+            raise ValueError("options 'source_index' and 'source' both name a source; give one of them")
 
     def checked_index(self, given: Any) -> int:
         """A row's number.
@@ -181,35 +189,3 @@ def checked_text(given: Any) -> str:
     if not given.strip():
         raise ValueError(f"option 'source' is {given!r}; give a sentence to translate")
     return given
-
-
-def per_episode(name: str, value: Any, size: int) -> Sequence[Any] | NDArray[Any]:
-    """What is given for each of ``size`` episodes: one value for all, or one for each.
-
-    Raises:
-        ValueError: If there is one for each of another number.
-    """
-    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
-        return [value] * size
-    if len(value) != size:
-        raise ValueError(f"{name} has {len(value)} values for {size} environments; give one, or one for each")
-    return value
-
-
-def checked_mask(mask: Any, size: int) -> NDArray[np.bool_]:
-    """``options["reset_mask"]``, bool [size]; None is all.
-
-    Raises:
-        TypeError: If it is no array of bool.
-        ValueError: If it has another shape, or no True.
-    """
-    if mask is None:
-        return np.ones(size, dtype=np.bool_)
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        raise TypeError(f"option 'reset_mask' is {mask!r}; give a NumPy array of bool, one an environment")
-    if mask.shape != (size,) or not mask.any():
-        raise ValueError(
-            f"option 'reset_mask' has shape {mask.shape} and {int(mask.sum())} True; give shape ({size},) with at "
-            "least one"
-        )
-    return mask

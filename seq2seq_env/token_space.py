@@ -45,7 +45,14 @@ class TokensSpace(spaces.MultiDiscrete):
         self.allowed = single.allowed
 
     def sample(self, mask: Any = None, probability: Any = None) -> NDArray[np.int64]:
-        """Random tokens int64 [N]: allowed ones, or as ``mask`` or ``probability`` say (``MultiDiscrete.sample``)."""
+        """Random tokens int64 [N]: allowed ones, or as ``mask`` says.
+
+        Args:
+            mask: [N,V], 1 where a token is allowed, such as ``infos["action_mask"]``; or a tuple of N rows.
+            probability: As ``MultiDiscrete.sample`` takes it.
+        """
+        if isinstance(mask, np.ndarray):
+            mask = tuple(mask.astype(np.int8, copy=False))
         if mask is None and probability is None:
             return self.allowed[self.np_random.integers(len(self.allowed), size=len(self.nvec))]
         return np.asarray(super().sample(mask, probability), dtype=np.int64)

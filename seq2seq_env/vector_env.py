@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seq2seq_env.hypothesis_text import HypothesisTexts
 from seq2seq_env.rendering import render_text
 from seq2seq_env.rules import RENDER_MODES, Observation, Rules, checked_render_mode
-from seq2seq_env.sources import checked_mask, per_episode
+from seq2seq_env.sources import checked_text
 
 Infos = dict[str, Any]
 Rows = NDArray[np.int64]
@@ -43,8 +43,10 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     ```
 
     Observations, rewards, ends and infos are those of N scalar environments in Gymnasium's ``SyncVectorEnv``, to the
-    last bit, and episode i is that of a scalar environment reset with ``seed + i``. Each scorer is asked once a step,
-    for all episodes that end in it. What an info lacks for some episodes is masked by ``infos["_" + key]``.
+    last bit where scorer and potential give a pair the same number in any company (the learned scorer does to 1e-6),
+    and episode i is that of a scalar environment reset with ``seed + i``. Each scorer is asked once a step, for all
+    episodes that end in it. What an info lacks for some episodes is masked by ``infos["_" + key]``;
+    ``infos["action_mask"]`` is read-only, as its rows may be one in memory.
 
     What happens to an ended episode (``metadata["autoreset_mode"]``):
 
@@ -137,15 +139,17 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             ResetNeeded: If a mask leaves out an episode that never began.
         """
         options = dict(self.rules.checked_options(options, "reset_mask"))
-        mask = checked_mask(options.pop("reset_mask", None), self.num_envs)
+        mask = _checked_mask(options.pop("reset_mask", None), self.num_envs)
         if not self._begun and not mask.all():
             raise ResetNeeded("no episode has begun; call reset() without reset_mask first")
         rows = np.flatnonzero(mask)
         self._seed(seed, rows)
+        begun = self._begun
         self._begin(rows, options)
-        self._begun = True
         if self.rules.potential is not None:
+            self._begun = False
             self._potential[rows] = self.rules.potentials(self._observation(rows))
+        self._begun = begun or bool(mask.all())
         if self.render_mode == "human":
             self.render()
         return self._observations(), self._infos(rows)
@@ -162,11 +166,13 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             ResetNeeded: Before the first ``reset``, and under ``DISABLED`` if an episode has ended.
             InvalidAction: If there are not N integers, one is not in the vocabulary, or one is masked and
                 ``masked_action_penalty`` is None. Nothing has changed then.
-            ValueError: If a scorer gives a score outside [0, 1].
+            ValueError: If a scorer gives a score outside [0, 1]. After this and any other failure of scorer, potential
+                or task, call ``reset``.
         """
         resetting = self._to_reset()
         rows = np.flatnonzero(~self._ended) if len(resetting) else self._all
         tokens, refused = self._checked_tokens(actions, rows)
+        self._begun = False  # until all has gone well: what fails in between leaves no episode to go on with
         writing = rows if refused is None else rows[~refused]
         self._write(writing, tokens if refused is None else tokens[~refused])
         terminated = np.zeros(self.num_envs, dtype=np.bool_)
@@ -178,7 +184,14 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         if self.rules.limit_terminates:
             terminated, truncated = terminated | truncated, np.zeros_like(truncated)
         ended = terminated | truncated
-        ending = self._end(np.flatnonzero(ended), rows, tokens, refused, rewards)
+        ending: Infos = {}
+        if refused is not None:
+            rewards[rows[refused]] = -float(self.rules.masked_action_penalty or 0.0)
+            ending = self._info("masked_action", tokens[refused].astype(np.int64), rows[refused])
+        over = writing[ended[writing]]
+        if len(over):
+            ending |= self._rated(over)
+            rewards[over] = self._score[over].astype(np.float64)
         final = self._final(ended, ending) if self.autoreset_mode is AutoresetMode.SAME_STEP and ending else {}
         if len(resetting):
             self._begin(resetting, {})
@@ -187,6 +200,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._ended = np.zeros_like(ended) if final else ended.copy()
         if self.rules.potential is not None:
             self._shape(rewards, rows, ended)
+        self._begun = True
         if self.render_mode == "human":
             self.render()
         infos = final | self._infos(self._all) | ({} if final else ending)
@@ -223,7 +237,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         if seed is None:
             return
         if isinstance(seed, (Sequence, np.ndarray)):
-            seeds = per_episode("seed", seed, self.num_envs)
+            seeds = _per_episode("seed", seed, self.num_envs)
         else:
             first = operator.index(seed)
             seeds = range(first, first + self.num_envs)
@@ -234,15 +248,17 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     def _begin(self, rows: Rows, options: dict[str, Any]) -> None:
         """Start the episodes ``rows``; where an option is wrong, before anything has changed."""
         rules = self.rules
-        every = {name: per_episode(name, value, self.num_envs) for name, value in options.items()}
+        rules.sources.check_one(options)
+        every = {name: _per_episode(name, value, self.num_envs) for name, value in options.items()}
         chosen = [{name: values[row] for name, values in every.items()} for row in rows.tolist()] if every else []
         forced = [rules.forced_prefix(single) for single in chosen]
         if "source" in every:
-            named = [rules.sources.chosen(single) for single in chosen]
-            texts, tokens, lengths, truncated, index = (
+            named = [rules.sources.free_text(checked_text(single["source"])) for single in chosen]
+            tokens, lengths, truncated, index = (
                 np.array([getattr(source, name) for source in named])
-                for name in ("text", "tokens", "length", "truncated", "row")
+                for name in ("tokens", "length", "truncated", "row")
             )
+            texts = np.array([source.text for source in named], dtype=object)
         else:
             if "source_index" in every:
                 index = np.array([rules.sources.checked_index(single["source_index"]) for single in chosen])
@@ -306,32 +322,17 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._written[rows] += 1
         self._hypotheses.append(rows, tokens)
 
-    def _end(
-        self,
-        ended: Rows,
-        rows: Rows,
-        tokens: NDArray[np.int64],
-        refused: NDArray[np.bool_] | None,
-        rewards: NDArray[np.float64],
-    ) -> Infos:
-        """Reward the episodes that end in this step, and say of them what the scalar environment says."""
-        ending: Infos = {}
-        if refused is not None:
-            refusing = rows[refused]
-            rewards[refusing] = -float(self.rules.masked_action_penalty or 0.0)
-            ending |= _info("masked_action", tokens[refused], refusing, self.num_envs)
-            ended = np.setdiff1d(ended, refusing, assume_unique=True)
-        if not len(ended):
-            return ending
-        scores, others = self.rules.ratings(self._source_text[ended].tolist(), self._hypotheses.texts[ended].tolist())
-        rewards[ended] = scores
-        self._score[ended] = scores
-        ending |= _info("score", scores.astype(np.float64), ended, self.num_envs)
+    def _rated(self, rows: Rows) -> Infos:
+        """Score the episodes that have been written to their end, and say of them what the scalar environment says."""
+        self._hypotheses.settle(rows)
+        scores, others = self.rules.ratings(self._source_text[rows].tolist(), self._hypotheses.texts[rows].tolist())
+        self._score[rows] = scores.astype(np.float64)
+        infos = self._info("score", scores.astype(np.float64), rows)
         if others:
-            ending["scores"], ending["_scores"] = {}, ending["_score"].copy()
+            infos["scores"], infos["_scores"] = {}, infos["_score"].copy()
             for name, values in others.items():
-                ending["scores"] |= _info(name, values.astype(np.float64), ended, self.num_envs)
-        return ending
+                infos["scores"] |= self._info(name, values.astype(np.float64), rows)
+        return infos
 
     def _final(self, ended: NDArray[np.bool_], ending: Infos) -> Infos:
         """What ``SAME_STEP`` says of the episodes that have just ended."""
@@ -397,7 +398,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         """What the scalar environment says of each of the episodes ``rows``."""
         values = {
             "source": self._source_text[rows],
-            "hypothesis": self._hypotheses.texts if rows is self._all else self._hypotheses.texts[rows],
+            "hypothesis": self._hypotheses.texts[rows],
             "source_index": self._source_index[rows],
             "action_mask": self._action_mask(rows),
         }
@@ -405,17 +406,48 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             values["source_truncated"] = self._source_truncated[rows]
         infos: Infos = {}
         for name, found in values.items():
-            infos |= _info(name, found, rows, self.num_envs)
+            infos |= self._info(name, found, rows)
         return infos
 
+    def _info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
+        """``values`` [n] of the episodes ``rows``, under Gymnasium's names for what only some have."""
+        there = np.zeros(self.num_envs, dtype=np.bool_)
+        there[rows] = True
+        if len(rows) == self.num_envs:
+            return {name: values, f"_{name}": there}
+        missing = None if values.dtype == object else 0
+        array = np.full((self.num_envs, *values.shape[1:]), missing, dtype=values.dtype)
+        array[rows] = values
+        return {name: array, f"_{name}": there}
 
-def _info(name: str, values: NDArray[Any], rows: Rows, size: int) -> Infos:
-    """``values`` [n] of the episodes ``rows`` among ``size``, under Gymnasium's names for what only some have."""
-    there = np.zeros(size, dtype=np.bool_)
-    there[rows] = True
-    if len(rows) == size:
-        return {name: values, f"_{name}": there}
-    missing = None if values.dtype == object else 0
-    array = np.full((size, *values.shape[1:]), missing, dtype=values.dtype)
-    array[rows] = values
-    return {name: array, f"_{name}": there}
+
+def _per_episode(name: str, value: Any, size: int) -> Sequence[Any] | NDArray[Any]:
+    """What is given for each of ``size`` episodes: one value for all, or one for each.
+
+    Raises:
+        ValueError: If there is one for each of another number.
+    """
+    if isinstance(value, str) or not isinstance(value, (Sequence, np.ndarray)):
+        return [value] * size
+    if len(value) != size:
+        raise ValueError(f"{name} has {len(value)} values for {size} environments; give one, or one for each")
+    return value
+
+
+def _checked_mask(mask: Any, size: int) -> NDArray[np.bool_]:
+    """``options["reset_mask"]``, bool [size]; None is all.
+
+    Raises:
+        TypeError: If it is no array of bool.
+        ValueError: If it has another shape, or no True.
+    """
+    if mask is None:
+        return np.ones(size, dtype=np.bool_)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        raise TypeError(f"option 'reset_mask' is {mask!r}; give a NumPy array of bool, one an environment")
+    if mask.shape != (size,) or not mask.any():
+        raise ValueError(
+            f"option 'reset_mask' has shape {mask.shape} and {int(mask.sum())} True; give shape ({size},) with at "
+            "least one"
+        )
+    return mask

@@ -191,6 +191,6 @@ def _row(episode: Any) -> Row:
         target_tokens=target.astype(np.int32),
         log_prob=log_prob[1:],
         reward=stepwise_reward(np.asarray(episode.rewards)),
-        terminated=bool(episode.terminations[-1]),
+        terminated=bool(target[-1] == source[-1]),  # not what the environment calls its limit
         is_reference=bool(infos["is_reference"][0]) if "is_reference" in infos else False,
     )

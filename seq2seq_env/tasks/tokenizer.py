@@ -71,7 +71,7 @@ class Tokenizer:
     def pieces(self) -> Pieces | None:
         """Texts whose concatenation :meth:`decode` gives; None where a token's text depends on its neighbours."""
         special = {token for token, added in self._backend.get_added_tokens_decoder().items() if added.special}
-        silent = tuple(token in special for token in range(self.vocab_size))
+        silent = tuple(token in special or token == self.eos_id for token in range(self.vocab_size))
         tokens = ["" if silent[i] else self._backend.id_to_token(i) or "" for i in range(self.vocab_size)]
         decoder = self._backend.decoder
         if decoder is None:

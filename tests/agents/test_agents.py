@@ -25,8 +25,8 @@ from agents import (
     make_agent,
 )
 from agents.sampling import random_stream
-from buffers import Slice, TokenBatch
-from seq2seq_env import Seq2SeqTranslateVectorEnv
+from buffers import GrowingBatchBuffer, Slice, TokenBatch, grow
+from seq2seq_env import Constraint, Seq2SeqTranslateVectorEnv
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -174,14 +174,46 @@ def test_one_call_acts_in_many_episodes(tiny_task: Task, fake_scorer: Scorer, tr
     agent = BC(trained)
     envs = Seq2SeqTranslateVectorEnv(5, "SameStep", task=tiny_task, scorer=fake_scorer)
     observations, infos = envs.reset(options={"source_index": range(5)})
-    written = [""] * 5
-    while not all(written):
+    written: list[str | None] = [None] * 5
+    while None in written:
         actions = agent.act(observations, action_mask=infos["action_mask"])
         assert actions.shape == (5,)
         observations, _, terminations, truncations, infos = envs.step(actions)
         for i in np.flatnonzero(terminations | truncations):
-            written[i] = written[i] or infos["final_info"]["hypothesis"][i]
+            if written[i] is None:
+                written[i] = infos["final_info"]["hypothesis"][i]
     assert written == agent.translate(tiny_task.split("train").sources[:5])
+
+
+def test_an_episode_at_its_limit_can_be_acted_on(tiny_task: Task, fake_scorer: Scorer, policy: Seq2SeqPolicy) -> None:
+    envs = Seq2SeqTranslateVectorEnv(8, task=tiny_task, scorer=fake_scorer)
+    observations, _ = envs.reset(seed=0)
+    agent, truncated = BC(policy), 0
+    for _ in range(30):
+        observations, _, _, truncations, _ = envs.step(agent.act(observations))
+        truncated += int(truncations.sum())
+    assert truncated > 0
+    with pytest.raises(ValueError, match="a prefix has 12 tokens; the model has positions for 12"):
+        policy.next_token_scores([[2, 0]], [[2] * 12])
+
+
+@pytest.mark.parametrize("name", WITH_A_LOSS)
+def test_every_agent_trains_a_policy_with_a_constraint(
+    name: str, tiny_task: Task, fake_scorer: Scorer, policy: Seq2SeqPolicy, quick: TrainingConfig, tmp_path: Path
+) -> None:
+    constraint = Constraint.from_text(tiny_task.tokenizer, ["red blue house car dog"], prefix="two")
+    agent = make_agent(name, policy.constrained(constraint))
+    buffer = GrowingBatchBuffer(tmp_path, task=tiny_task)
+    grow(
+        agent.policy, fake_scorer, tiny_task, buffer, grow_step=1, candidates=4, references=False, temperature=1.0,
+        seed=0, progress=False,
+    )  # fmt: skip
+    grown = buffer.select()
+    before = agent.policy.fingerprint
+    agent.prepare(grown, quick)
+    agent.improve(grown, quick)
+    assert agent.policy.fingerprint != before
+    assert all(text.startswith("two") for text in agent.translate(["rot haus", "blau auto"]))
 
 
 def test_an_action_mask_narrows_what_is_chosen(tiny_task: Task, fake_scorer: Scorer, trained: Seq2SeqPolicy) -> None:

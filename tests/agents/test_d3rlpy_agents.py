@@ -15,6 +15,7 @@ from agents import Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.action_values import ActionHead, with_action_head
 from agents.d3rlpy_encoder import PrefixEncoder, TokenScheduleFactory
 from buffers import Slice, to_d3rlpy
+from seq2seq_env.constraint import Constraint
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -81,6 +82,14 @@ def test_the_learning_rate_is_that_of_our_schedule() -> None:
         assert optimizer.param_groups[0]["lr"] == pytest.approx(config.learning_rate_at(10 * (step + 1)))
         optimizer.step()
         schedule.step()
+
+
+def test_a_constraint_that_d3rlpy_cannot_keep_is_refused(
+    trained: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig
+) -> None:
+    agent = make_agent("d3rlpy-bc", trained.constrained(Constraint(prefix=(2,))))
+    with pytest.raises(ValueError, match="cannot keep to a constraint"):
+        agent.improve(grown, quick)
 
 
 @pytest.mark.parametrize("name", ["d3rlpy-bc", "d3rlpy-cql", "d3rlpy-bcq"])

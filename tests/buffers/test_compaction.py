@@ -36,6 +36,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.h5"))}
 
 
+@pytest.mark.parametrize("changes", [{"candidates": 0}, {"references": 0}])
+def test_what_was_grown_is_known_after_compaction(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, changes: dict[str, int]
+) -> None:
+    before = fill(tmp_path, trajectories, replace(provenance, **changes)).shards[0].provenance
+    compact(tmp_path, progress=False)
+    [after, *_] = GrowingBatchBuffer(tmp_path).shards
+    assert after.provenance == replace(before, shard_count=4)
+
+
 def test_neighbours_become_one_file_and_nothing_else_changes(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, assert_equal: Compare
 ) -> None:

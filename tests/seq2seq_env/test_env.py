@@ -267,6 +267,16 @@ def test_an_episode_may_have_a_beginning_of_its_own(env: Seq2SeqTranslateEnv) ->
     assert env.reset(options={"source": "rot"})[1]["action_mask"].sum() == PAD
 
 
+def test_a_text_that_nobody_can_write_is_no_constraint(env: Seq2SeqTranslateEnv) -> None:
+    for call in (
+        lambda: env.reset(options={"target_prefix": "red xyzzy"}),
+        lambda: Constraint.from_text(env.tokenizer, prefix="xyzzy"),
+        lambda: Constraint.from_text(env.tokenizer, ["red", "xyzzy"]),
+    ):
+        with pytest.raises(ValueError, match="the tokenizer does not know all of"):
+            call()
+
+
 @pytest.mark.parametrize(
     ("constraint", "message"),
     [

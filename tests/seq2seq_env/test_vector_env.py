@@ -102,10 +102,11 @@ def test_it_equals_scalar_environments_step_for_step(
     )
     assert same(ours.reset(seed=seed, options=dict(options)), theirs.reset(seed=seed, options=dict(options)))
     masked = "masked_action_penalty" in arguments
+    dtype = data.draw(st.sampled_from([np.int64, np.int32]))
     tokens = st.sampled_from([EOS, EOS, 3, 12, *range(2, PAD + masked)])
     forced = bool(options.get("target_prefix"))
     for _ in range(data.draw(st.integers(1, 30))):
-        actions = np.array(data.draw(st.lists(tokens, min_size=size, max_size=size)))
+        actions = np.array(data.draw(st.lists(tokens, min_size=size, max_size=size)), dtype=dtype)
         if forced and not masked:
             masks = ours.action_masks()
             actions = np.where(masks[np.arange(size), actions], actions, masks.argmax(1))
@@ -159,6 +160,49 @@ def test_one_scorer_call_for_all_that_end_in_a_step(tiny_task: Task) -> None:
     np.testing.assert_array_equal(infos["_score"], terminations)
 
 
+class FailingScorer(LengthScorer):
+    def __init__(self) -> None:
+        self.fails = True
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        if self.fails:
+            raise TimeoutError("busy")
+        return super().score(sources, hypotheses)
+
+
+def test_a_failure_in_a_step_leaves_nothing_to_go_on_with(tiny_task: Task) -> None:
+    scorer = FailingScorer()
+    arguments: dict[str, Any] = {"task": tiny_task, "scorer": scorer}
+    scalar, envs = Seq2SeqTranslateEnv(**arguments), Seq2SeqTranslateVectorEnv(2, **arguments)
+    scalar.reset(seed=0)
+    envs.reset(seed=0)
+    for env, actions in ((scalar, EOS), (envs, np.array([EOS, 2]))):
+        with pytest.raises(TimeoutError):
+            env.step(actions)  # type: ignore[attr-defined]
+        with pytest.raises(ResetNeeded):
+            env.step(actions)  # type: ignore[attr-defined]
+    with pytest.raises(ResetNeeded):
+        envs.reset(options={"reset_mask": np.array([True, False])})
+    scorer.fails = False
+    envs.reset(seed=0)
+    assert envs.step(np.array([EOS, 2]))[2].tolist() == [True, False]
+
+
+def test_what_is_returned_may_be_changed(tiny_task: Task, fake_scorer: Scorer) -> None:
+    envs = native(tiny_task, fake_scorer, 2)
+    observations, infos = envs.reset(options={"source_index": 3})
+    infos["hypothesis"][:] = infos["source"][:] = "spoilt"
+    observations["prefix"][:] = observations["source"][:] = 5
+    infos["source_index"][:] = 9
+    red = 2 + 8 + 3
+    observations, _, _, _, infos = envs.step(np.array([red, red]))
+    assert infos["hypothesis"].tolist() == ["red", "red"]
+    assert infos["source_index"].tolist() == [3, 3]
+    assert observations["prefix"][0].tolist() == [red] + [PAD] * 11
+    with pytest.raises(ValueError, match="read-only"):
+        infos["action_mask"][:] = 0
+
+
 def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> None:
     envs = native(tiny_task, fake_scorer, 3)
     _, infos = envs.reset(options={"source_index": [2, 0, 1]})
@@ -168,6 +212,8 @@ def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> 
     assert infos["source_index"].tolist() == [-1, -1, -1]
     assert infos["action_mask"].sum(1).tolist() == [1, PAD, 1]
     assert envs.action_masks().sum(1).tolist() == [1, PAD, 1]
+    drawn = envs.action_space.sample(infos["action_mask"])
+    assert infos["action_mask"][np.arange(3), drawn].all()
 
 
 def test_sampled_actions_are_legal(tiny_task: Task, fake_scorer: Scorer) -> None:
