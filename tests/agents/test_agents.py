@@ -202,7 +202,7 @@ def test_every_agent_trains_a_policy_with_a_constraint(
     name: str, tiny_task: Task, fake_scorer: Scorer, policy: Seq2SeqPolicy, quick: TrainingConfig, tmp_path: Path
 ) -> None:
     constraint = Constraint.from_text(tiny_task.tokenizer, ["red blue house car dog"], prefix="two")
-    agent = make_agent(name, policy.constrained(constraint))
+    agent = make(name, policy.constrained(constraint))
     buffer = GrowingBatchBuffer(tmp_path, task=tiny_task)
     grow(
         agent.policy, fake_scorer, tiny_task, buffer, grow_step=1, candidates=4, references=False, temperature=1.0,

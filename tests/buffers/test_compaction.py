@@ -38,7 +38,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("changes", [{"candidates": 0}, {"references": 0}])
 def test_what_was_grown_is_known_after_compaction(
-    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, changes: dict[str, int]
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, changes: dict[str, Any]
 ) -> None:
     before = fill(tmp_path, trajectories, replace(provenance, **changes)).shards[0].provenance
     compact(tmp_path, progress=False)
