@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 from seq2seq_env.tasks.task import Oracle, Split, Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
+
+# Networks of 16 features gain nothing from a second thread, and lose much where other programs want the cores. Set
+# before PyTorch is imported, for the processes that tests start, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 GERMAN = ["eins", "zwei", "drei", "rot", "blau", "haus", "auto", "hund"]
 ENGLISH = ["one", "two", "three", "red", "blue", "house", "car", "dog"]
