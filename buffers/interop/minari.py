@@ -185,12 +185,14 @@ def _row(episode: Any) -> Row:
     log_prob = np.asarray(infos.get("log_prob", np.full(steps + 1, np.nan)), dtype=np.float32)
     if log_prob.shape != (steps + 1,):
         raise ValueError(f"it has log_prob of shape {log_prob.shape} for {steps} steps")
+    # What was played may say that its length limit terminates; only end-of-sequence does here.
+    exported = "is_reference" in infos
     return Row(
         source_index=int(infos["source_index"][0]) if "source_index" in infos else FREE_TEXT,
         source_tokens=source.astype(np.int32),
         target_tokens=target.astype(np.int32),
         log_prob=log_prob[1:],
         reward=stepwise_reward(np.asarray(episode.rewards)),
-        terminated=bool(target[-1] == source[-1]),  # not what the environment calls its limit
-        is_reference=bool(infos["is_reference"][0]) if "is_reference" in infos else False,
+        terminated=bool(episode.terminations[-1]) if exported else bool(target[-1] == source[-1]),
+        is_reference=exported and bool(infos["is_reference"][0]),
     )

@@ -51,9 +51,11 @@ def recorded(env: gym.Env[Any, Any], episodes: int) -> tuple[Any, list[tuple[lis
     return minari.load_dataset("words/random-v0"), seen
 
 
-def words_env(max_target_length: int) -> Seq2SeqTranslateEnv:
+def words_env(max_target_length: int, limit_terminates: bool = False) -> Seq2SeqTranslateEnv:
     words = WordTask()
-    return Seq2SeqTranslateEnv(words, OverlapScorer(words), max_target_length=max_target_length)
+    return Seq2SeqTranslateEnv(
+        words, OverlapScorer(words), max_target_length=max_target_length, limit_terminates=limit_terminates
+    )
 
 
 @pytest.fixture
@@ -101,3 +103,12 @@ def test_a_task_without_a_name_is_collected_with_a_warning(env: gym.Env[Any, Any
         collector = minari.DataCollector(env)
     collector.close()
     collector._tmp_dir.cleanup()
+
+
+def test_a_limit_that_terminates_is_no_end_of_sequence(named: gym.Env[Any, Any]) -> None:
+    terminating = gym.make("Words-v0", max_target_length=2, limit_terminates=True)
+    terminating.action_space.seed(1)
+    dataset, seen = recorded(terminating, 12)
+    found = from_minari(dataset)
+    assert found.terminated.tolist() == [actions[-1] == 0 for _, actions, _ in seen]
+    assert set(found.terminated) == {True, False}
