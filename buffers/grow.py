@@ -71,7 +71,7 @@ class GrowPlan:
         return self.rows[unit * size : (unit + 1) * size]
 
     def make(self, unit: int) -> Trajectories:
-        """A unit's trajectories: samples joined with references, scored, ordered by source.
+        """A unit's trajectories: samples, original pairs or both, scored, ordered by source.
 
         Raises:
             ValueError: If a source is empty or too long, or the scorer or the policy gives something impossible.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from seq2seq_env.constraint import Constraint
 from seq2seq_env.hypothesis_text import hypothesis_text
 from seq2seq_env.rendering import render_text
-from seq2seq_env.rules import RENDER_MODES, Observation, Potential, Rules, checked_render_mode
+from seq2seq_env.rules import RENDER_MODES, Observation, Rules, checked_render_mode
 from seq2seq_env.scorers import Scorer
-from seq2seq_env.sources import LongSource, Source
+from seq2seq_env.sources import Source
 from seq2seq_env.tasks.task import Task
 
 
@@ -131,22 +129,12 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self,
         task: str | Task = "phrasebook-de-en",
         scorer: str | Path | Scorer | None = None,
-        split: str = "train",
-        task_seed: int = 0,
-        max_target_length: int | None = None,
+        *,
         render_mode: str | None = None,
-        constraint: Constraint | None = None,
-        long_source: LongSource = "refuse",
-        limit_terminates: bool = False,
-        masked_action_penalty: float | None = None,
-        info_scorers: Mapping[str, str | Path | Scorer] | None = None,
-        potential: Potential | None = None,
+        **arguments: Any,
     ) -> None:
         self.render_mode = checked_render_mode(render_mode)
-        self.rules = rules = Rules(
-            task, scorer, split, task_seed, max_target_length, constraint, long_source, limit_terminates,
-            masked_action_penalty, info_scorers, potential,
-        )  # fmt: skip
+        self.rules = rules = Rules(task, scorer, **arguments)
         self.task, self.tokenizer, self.scorer = rules.task, rules.tokenizer, rules.scorer
         self.max_target_length = rules.max_target_length
         self.action_space = rules.action_space

@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from seq2seq_env.forced_prefixes import ForcedPrefixes
 from seq2seq_env.hypothesis_text import HypothesisTexts
 from seq2seq_env.rendering import render_text
 from seq2seq_env.rules import RENDER_MODES, Observation, Rules, checked_render_mode
@@ -106,9 +107,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._prefix = np.full((num_envs, self.max_target_length), self.tokenizer.pad_id, dtype=np.int64)
         self._written = np.zeros(num_envs, dtype=np.int64)
         self._hypotheses = HypothesisTexts(self.tokenizer, num_envs)
-        self._forced: list[tuple[int, ...]] = [()] * num_envs
-        self._forced_length = np.zeros(num_envs, dtype=np.int64)
-        self._any_forced = False
+        self._forced = ForcedPrefixes(num_envs)
         self._potential = np.zeros(num_envs)
         self._score = np.full(num_envs, None, dtype=object)
 
@@ -274,11 +273,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._hypotheses.clear(rows)
         self._score[rows] = None
         self._ended[rows] = False
-        if forced or self._any_forced or rules.constraint.prefix:
-            for place, row in enumerate(rows.tolist()):
-                self._forced[row] = forced[place] if forced else rules.constraint.prefix
-                self._forced_length[row] = len(self._forced[row])
-            self._any_forced = bool(self._forced_length.any())
+        self._forced.set(rows, forced or [rules.constraint.prefix] * len(rows))
 
     def _to_reset(self) -> Rows:
         """Episodes that this step only starts anew."""
@@ -306,7 +301,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
                 f"token {tokens[place]} of episode {rows[place]} is not in the vocabulary; give 0..{len(allowed) - 1}"
             )
         refused = self._forbidden[tokens]
-        for place, token in self._forced_tokens(rows):
+        for place, token in self._forced.next_tokens(rows, self._written[rows]):
             refused[place] = tokens[place] != token
         if not refused.any():
             return tokens, None
@@ -377,7 +372,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     def _action_mask(self, rows: Rows) -> NDArray[np.int8]:
         """int8 [n,V], read-only: without a forced token all rows are one in memory."""
         shared = np.broadcast_to(self.rules.action_mask, (len(rows), len(self.rules.action_mask)))
-        forced = self._forced_tokens(rows)
+        forced = self._forced.next_tokens(rows, self._written[rows])
         if not forced:
             return shared
         mask = shared.copy()
@@ -386,13 +381,6 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         mask[[*places], [*tokens]] = 1
         mask.flags.writeable = False
         return mask
-
-    def _forced_tokens(self, rows: Rows) -> list[tuple[int, int]]:
-        """Places in ``rows`` whose next token is forced, and that token."""
-        if not self._any_forced:
-            return []
-        places = np.flatnonzero(self._written[rows] < self._forced_length[rows]).tolist()
-        return [(place, self._forced[rows[place]][self._written[rows[place]]]) for place in places]
 
     def _infos(self, rows: Rows) -> Infos:
         """What the scalar environment says of each of the episodes ``rows``."""
