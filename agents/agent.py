@@ -185,7 +185,7 @@ class Agent(ABC):
             tokens = scores.argmax(-1)
         else:
             uniform = torch.from_numpy(rng.random(len(scores), dtype=np.float64)).float().to(scores.device)
-            tokens, _ = draw(scores, uniform)
+            tokens = draw(scores, uniform[:, None])[0][:, 0]
         return int(tokens[0]) if single else tokens.cpu().numpy()
 
     def save(self, folder: str | Path) -> None:

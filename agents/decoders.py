@@ -1,7 +1,7 @@
 """Writing one token for many rows at a time, with the keys and values of earlier tokens kept.
 
-Shape letters: B sources, R rows being written, S source length, t tokens written so far, V vocabulary, D width,
-H heads, C = D / H.
+Shape letters: B sources, R rows being written (B at first), S source length, t tokens written so far, V vocabulary,
+D width, H heads, C = D / H.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ class Decoder(Protocol):
         """Append ``tokens`` (int64 [R]) and give the next token's logits, float [R,V]."""
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with ``rows`` (int64 [r], positions among the current rows) only."""
+        """Go on with ``rows`` only (int64 [r], positions among the current rows); one that comes twice is copied."""
 
 
-def open_decoder(model: PreTrainedModel, source: Tensor, source_mask: Tensor, source_row: Tensor) -> Decoder:
-    """A decoder for rows that share encoded sources; each source is encoded once.
+def open_decoder(model: PreTrainedModel, source: Tensor, source_mask: Tensor) -> Decoder:
+    """A decoder with a row for each source and nothing written.
 
     Args:
         model: Any Hugging Face encoder-decoder. Marian models get a decoder 2 to 3 times as fast on a CPU.
         source: int64 [B,S].
         source_mask: bool [B,S].
-        source_row: int64 [R], the source of each row.
     """
     encoded = model.get_encoder()(input_ids=source, attention_mask=source_mask.long()).last_hidden_state
     kind = MarianDecoder if model.config.model_type == "marian" else CachedDecoder
-    return kind(model, encoded, source_mask, source_row)
+    return kind(model, encoded, source_mask)
 
 
 class CachedDecoder:
@@ -47,13 +46,12 @@ class CachedDecoder:
         model: The whole encoder-decoder.
         encoded: float [B,S,D].
         source_mask: bool [B,S].
-        source_row: int64 [R].
     """
 
-    def __init__(self, model: PreTrainedModel, encoded: Tensor, source_mask: Tensor, source_row: Tensor) -> None:
+    def __init__(self, model: PreTrainedModel, encoded: Tensor, source_mask: Tensor) -> None:
         self._model = model
-        self._encoded = encoded[source_row]
-        self._mask = source_mask[source_row].long()
+        self._encoded = encoded
+        self._mask = source_mask.long()
         self._cache: Any = None
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -85,10 +83,9 @@ class MarianDecoder:
         model: A ``MarianMTModel``.
         encoded: float [B,S,D].
         source_mask: bool [B,S].
-        source_row: int64 [R].
     """
 
-    def __init__(self, model: PreTrainedModel, encoded: Tensor, source_mask: Tensor, source_row: Tensor) -> None:
+    def __init__(self, model: PreTrainedModel, encoded: Tensor, source_mask: Tensor) -> None:
         marian: Any = model
         decoder = marian.model.decoder
         self._embedding: nn.Embedding = decoder.embed_tokens
@@ -97,8 +94,8 @@ class MarianDecoder:
         self._head: Tensor = marian.lm_head.weight
         self._head_bias: Tensor = marian.final_logits_bias[0]
         bias = torch.zeros_like(source_mask, dtype=encoded.dtype).masked_fill_(~source_mask, -torch.inf)
-        self._source_bias = bias[source_row][:, None, None]
-        self._layers = [_MarianLayer(layer, encoded, source_row) for layer in decoder.layers]
+        self._source_bias = bias[:, None, None]
+        self._layers = [_MarianLayer(layer, encoded) for layer in decoder.layers]
         self._length = 0
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -119,7 +116,7 @@ class MarianDecoder:
 class _MarianLayer:
     """One layer, with its rows' keys and values."""
 
-    def __init__(self, layer: Any, encoded: Tensor, source_row: Tensor) -> None:
+    def __init__(self, layer: Any, encoded: Tensor) -> None:
         own, cross = layer.self_attn, layer.encoder_attn
         self._layer = layer
         self._heads: int = own.num_heads
@@ -128,8 +125,8 @@ class _MarianLayer:
         self._bias = torch.cat([own.q_proj.bias, own.k_proj.bias, own.v_proj.bias])
         heads = (*encoded.shape[:2], self._heads, -1)
         # Contiguous, because a batched product would otherwise copy them at every step. Both are [R,H,S,C].
-        self._cross_key: Tensor = cross.k_proj(encoded).view(heads).transpose(1, 2).contiguous()[source_row]
-        self._cross_value: Tensor = cross.v_proj(encoded).view(heads).transpose(1, 2).contiguous()[source_row]
+        self._cross_key: Tensor = cross.k_proj(encoded).view(heads).transpose(1, 2).contiguous()
+        self._cross_value: Tensor = cross.v_proj(encoded).view(heads).transpose(1, 2).contiguous()
         self._cache = encoded.new_empty(0)  # [2,capacity,R,H,C] from the first step on
 
     def step(self, hidden: Tensor, length: int, source_bias: Tensor) -> Tensor:
@@ -144,14 +141,17 @@ class _MarianLayer:
         return output
 
     def keep(self, rows: Tensor, length: int) -> None:
-        self._cross_key, self._cross_value = self._cross_key[rows], self._cross_value[rows]
-        self._cache = self._cache[:, :length].index_select(2, rows)
+        self._cross_key = self._cross_key.index_select(0, rows)
+        self._cross_value = self._cross_value.index_select(0, rows)
+        cache = self._cache
+        self._cache = cache.new_empty(2, _capacity(length + 1), len(rows), *cache.shape[3:])
+        torch.index_select(cache[:, :length], 2, rows, out=self._cache[:, :length])
 
     def _attend_to_prefix(self, hidden: Tensor, length: int) -> Tensor:
         projected = F.linear(hidden, self._weight, self._bias).view(len(hidden), 3, self._heads, -1)
         query, key, value = projected[:, 0], projected[:, 1], projected[:, 2]
         if not self._cache.numel():
-            self._cache = query.new_empty(2, 16, *query.shape)
+            self._cache = query.new_empty(2, _capacity(length), *query.shape)
         elif length > self._cache.shape[1]:
             self._cache = torch.cat([self._cache, torch.empty_like(self._cache)], dim=1)
         self._cache[0, length - 1], self._cache[1, length - 1] = key, value
@@ -164,3 +164,8 @@ class _MarianLayer:
         query: Tensor = self._layer.encoder_attn.q_proj(hidden).view(len(hidden), self._heads, 1, -1)
         weights = torch.softmax((query * self._scaling) @ self._cross_key.transpose(2, 3) + source_bias, dim=-1)
         return (weights @ self._cross_value).flatten(1)
+
+
+def _capacity(length: int) -> int:
+    """Tokens to make room for, of which ``length`` are known to come."""
+    return -(-length // 16) * 16

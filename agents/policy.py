@@ -173,7 +173,7 @@ class Seq2SeqPolicy:
         lengths, terminated = np.zeros(shape[:2], dtype=np.int64), np.zeros(shape[:2], dtype=np.bool_)
         for index in self._groups(encoded, num_candidates):
             uniform = np.stack([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
-            written = self._decode([encoded[i] for i in index], num_candidates, temperature, uniform)
+            written = self._decode([encoded[i] for i in index], temperature, uniform)
             assert written.log_prob is not None
             tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
             log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
@@ -204,7 +204,7 @@ class Seq2SeqPolicy:
         for index in self._groups(encoded, num_beams):
             rows = [encoded[i] for i in index]
             if num_beams == 1:
-                written = self._decode(rows, 1, 1.0, None).tokens
+                written = self._decode(rows, 1.0, None).tokens
             else:
                 with self._evaluating():
                     written = beam_search(
@@ -303,7 +303,7 @@ class Seq2SeqPolicy:
         with self._evaluating():
             output = self.model(input_ids=rows, attention_mask=mask.long(), decoder_input_ids=inputs, use_cache=False)
             last = output.logits[torch.arange(len(rows), device=self.device), written.sum(1) - 1]
-            scores = torch.add(self._support(), last.float(), alpha=1 / temperature)
+            scores = torch.add(self.support(), last.float(), alpha=1 / temperature)
             for row, prefix in enumerate(prefixes):
                 if len(prefix) < len(forced):
                     scores[row] = -torch.inf
@@ -327,7 +327,7 @@ class Seq2SeqPolicy:
     def _pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         return pad(rows, self.tokenizer.pad_id, self.device)
 
-    def _support(self) -> Tensor:
+    def support(self) -> Tensor:
         """[V], 0 at tokens that may be written and -inf elsewhere."""
         support = torch.zeros(self.model.config.vocab_size, device=self.device)
         support[self._blocked] = -torch.inf
@@ -347,19 +347,16 @@ class Seq2SeqPolicy:
         if self.constraint.prefix:
             prefix = torch.tensor(self.constraint.prefix, device=target.device)
             forced = F.pad(prefix, (0, target.shape[1]), value=-1)[: target.shape[1]].expand_as(target)[target_mask]
-        return log_distributions(logits, chosen, self._support(), self.tokenizer.unk_id, temperature, forced)
+        return log_distributions(logits, chosen, self.support(), self.tokenizer.unk_id, temperature, forced)
 
-    def _decode(
-        self, rows: list[list[int]], copies: int, temperature: float, uniform: NDArray[np.float64] | None
-    ) -> Decoded:
+    def _decode(self, rows: list[list[int]], temperature: float, uniform: NDArray[np.float64] | None) -> Decoded:
         source, mask = self._pad(rows)
-        source_row = torch.arange(len(rows), device=self.device).repeat_interleave(copies)
-        numbers = None if uniform is None else torch.from_numpy(uniform.reshape(len(source_row), -1)).float()
+        numbers = None if uniform is None else torch.from_numpy(uniform.reshape(-1, uniform.shape[-1])).float()
         with self._evaluating():
             return decode(
-                open_decoder(self.model, source, mask, source_row),
-                self._support(),
-                num_rows=len(source_row),
+                open_decoder(self.model, source, mask),
+                self.support(),
+                num_sources=len(rows),
                 start_id=self._start_id,
                 eos_id=self.tokenizer.eos_id,
                 max_length=self.max_target_length,

@@ -1,6 +1,7 @@
 """Writing whole hypotheses: greedy, or drawn with a random stream of each trajectory's own.
 
-Shape letters: R rows, T target length, V vocabulary.
+Shape letters: B sources, C candidates of each, R rows being written, K states of the decoder, T target length,
+V vocabulary.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from agents.decoders import Decoder
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Rows that have ended are dropped once this share of the batch has: dropping copies the others' keys and values.
+# States whose rows have ended are dropped once this share has: dropping copies the others' keys and values.
 DROP_SHARE = 0.25
 
 # The largest float32 below 1 whose product with a sum in float32 stays below that sum.
@@ -65,14 +66,14 @@ def uniforms(seed: int, source_index: int, num_candidates: int, max_length: int)
 
 
 def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw one token a row from ``softmax(scores)`` by inverting the cumulative distribution.
+    """Draw C tokens from each row's ``softmax(scores)`` by inverting the cumulative distribution.
 
     Args:
-        scores: float32 [R,V], ``-inf`` at tokens that must not be drawn.
-        uniform: float32 [R] in [0, 1); one number a token, so that nothing else has to be random.
+        scores: float32 [K,V], ``-inf`` at tokens that must not be drawn.
+        uniform: float32 [K,C] in [0, 1); one number a token, so that nothing else has to be random.
 
     Returns:
-        int64 [R] tokens, and float32 [R] their log-probabilities.
+        int64 [K,C] tokens, and float32 [K,C] their log-probabilities.
 
     Raises:
         FloatingPointError: If a row has no distribution, because the scores hold NaN or nothing finite.
@@ -82,17 +83,16 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
     total = cumulative[:, -1:]
     if not bool(torch.isfinite(total).all()):
         raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
-    threshold = uniform[:, None].clamp(max=BELOW_ONE) * total
     # right=True: the first token whose cumulative probability lies above, which therefore has a probability above 0.
-    tokens = torch.searchsorted(cumulative, threshold, right=True)
-    return tokens[:, 0], probabilities.gather(1, tokens)[:, 0].log()
+    tokens = torch.searchsorted(cumulative, uniform.clamp(max=BELOW_ONE) * total, right=True)
+    return tokens, probabilities.gather(1, tokens).log()
 
 
 def decode(
     decoder: Decoder,
     support: Tensor,
     *,
-    num_rows: int,
+    num_sources: int,
     start_id: int,
     eos_id: int,
     max_length: int,
@@ -102,44 +102,57 @@ def decode(
 ) -> Decoded:
     """Write every row to its end-of-sequence or to ``max_length`` tokens.
 
+    Rows of one source that have written the same so far are one state of the decoder: a state is computed once however
+    many rows are in it, and splits where they draw different tokens.
+
     Args:
-        decoder: Open on ``num_rows`` rows with nothing written.
+        decoder: Open on ``num_sources`` rows, one a source, with nothing written.
         support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
-        num_rows: R.
+        num_sources: B; R is a multiple of it, and a source's rows stand together.
         start_id: Token that the decoder is given first.
         eos_id: Token that ends a row.
         max_length: T.
         temperature: Divides the logits.
-        uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time.
+        uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time, R being B.
         prefix: Tokens that every row begins with, without end-of-sequence; their log-probability is 0.
     """
     device = support.device
+    copies = 1 if uniform is None else len(uniform) // num_sources
+    num_rows = num_sources * copies
     tokens = torch.full((num_rows, max_length), eos_id, device=device)
     log_prob = None if uniform is None else torch.zeros(num_rows, max_length, device=device)
     lengths = torch.full((num_rows,), max_length, device=device)
     terminated = torch.zeros(num_rows, dtype=torch.bool, device=device)
-    rows = torch.arange(num_rows, device=device)  # those still in the decoder
-    current = torch.full((num_rows,), start_id, device=device)
+    rows = torch.arange(num_rows, device=device)  # those that go on
+    state = rows // copies  # the decoder's, of each of them
+    current = torch.full((num_sources,), start_id, device=device)
     for position in range(max_length):
         scores = torch.add(support, decoder.step(current), alpha=1 / temperature)
-        running = ~terminated[rows]
         if position < len(prefix):
-            current = torch.full_like(current, prefix[position])
+            chosen = torch.full_like(rows, prefix[position])
         elif uniform is None or log_prob is None:
-            current = scores.argmax(-1)
+            chosen = scores.argmax(-1)[state]
         else:
-            current, chosen = draw(scores, uniform[rows, position])
-            log_prob[rows, position] = chosen * running
-        tokens[rows, position] = torch.where(running, current, eos_id)
-        ended = rows[running & (current == eos_id)]
-        lengths[ended] = position + 1
-        terminated[ended] = True
-        going = (~terminated[rows]).nonzero()[:, 0]
-        if not len(going):
+            numbers = uniform.new_zeros(len(scores), copies)
+            numbers[state, rows % copies] = uniform[rows, position]
+            drawn, log_probs = draw(scores, numbers)
+            chosen = drawn[state, rows % copies]
+            log_prob[rows, position] = log_probs[state, rows % copies]
+        tokens[rows, position] = chosen
+        ends = chosen == eos_id
+        lengths[rows[ends]] = position + 1
+        terminated[rows[ends]] = True
+        rows, state, chosen = rows[~ends], state[~ends], chosen[~ends]
+        if not len(rows):
             break
-        if len(going) <= (1 - DROP_SHARE) * len(rows):
-            decoder.keep(going)
-            rows, current = rows[going], current[going]
+        written, row_state = torch.unique(state * len(support) + chosen, return_inverse=True)
+        before, last = written // len(support), written % len(support)
+        splits = bool((before[1:] == before[:-1]).any())
+        if splits or len(written) <= (1 - DROP_SHARE) * len(current):
+            decoder.keep(before)
+            state, current = row_state, last
+        else:
+            current = current.index_copy(0, before, last)
     return Decoded(tokens, log_prob, lengths, terminated)
 
 

@@ -224,10 +224,11 @@ def rollout_share(config: Config, task: Task) -> None:
             lengths = observations["source_length"][:, 0]
             rows = [row[:length].tolist() for row, length in zip(observations["source"], lengths, strict=True)]
             source, mask = pad(rows, task.tokenizer.pad_id, torch.device("cpu"))
-            decoder = open_decoder(policy.model, source, mask, torch.arange(config.batch))
+            decoder = open_decoder(policy.model, source, mask)
             current = torch.full((config.batch,), task.tokenizer.start_id)
             for _ in range(task.max_target_length):
-                current, _ = draw(decoder.step(current) + never_ends, torch.rand(config.batch, generator=generator))
+                numbers = torch.rand(config.batch, 1, generator=generator)
+                current = draw(decoder.step(current) + never_ends, numbers)[0][:, 0]
                 actions, entered = current.numpy(), time.perf_counter()
                 envs.step(actions)
                 inside += time.perf_counter() - entered

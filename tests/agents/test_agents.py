@@ -228,6 +228,23 @@ def test_an_action_mask_narrows_what_is_chosen(tiny_task: Task, fake_scorer: Sco
         BC(trained).act(observation, action_mask=np.zeros(19, dtype=np.int8))
 
 
+def test_many_episodes_are_acted_in_at_once_each_by_its_own_number(policy: Seq2SeqPolicy) -> None:
+    observation = {
+        "source": np.array([[5, 6, 0], [7, 0, 0], [5, 6, 0]]),
+        "source_length": np.array([3, 2, 3]),
+        "prefix": np.zeros((3, 12), dtype=np.int64),
+        "prefix_length": np.array([0, 0, 0]),
+    }
+    agent, rng = BC(policy), random_stream(3, 0)
+    actions = agent.act(observation, temperature=2.0, rng=rng)
+    assert isinstance(actions, np.ndarray)
+    assert actions.shape == (3,)
+    again = random_stream(3, 0)
+    for row in range(3):
+        one = {name: values[row] for name, values in observation.items()}
+        assert agent.act(one, temperature=2.0, rng=again) == actions[row]
+
+
 def test_a_rollout_is_what_the_sampler_writes(tiny_task: Task, fake_scorer: Scorer, policy: Seq2SeqPolicy) -> None:
     """The same tokens have the same log-probabilities, ends and rewards in the environment."""
     sources = tiny_task.split("train").sources

@@ -58,15 +58,18 @@ def encode(tokenizer: Tokenizer, sources: list[str]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def check_against_forward(kind: type, policy: Seq2SeqPolicy) -> None:
-    """Every step's logits are those of one forward pass over the whole prefix, also after rows were dropped."""
+    """Every step's logits are those of one forward pass over the whole prefix, also of rows copied and dropped."""
     source, mask = encode(policy.tokenizer, ["eins rot haus", "zwei", "drei blau"])
     source_row = torch.tensor([0, 0, 1, 2, 2])
-    decoder: Decoder = open_decoder(policy.model, source, mask, source_row)
+    decoder: Decoder = open_decoder(policy.model, source, mask)
+    decoder.step(torch.full((3,), policy.tokenizer.start_id))
+    decoder.keep(source_row)
     assert isinstance(decoder, kind)
     generator = torch.Generator().manual_seed(0)
     written = torch.full((5, 1), policy.tokenizer.start_id)
     kept = torch.arange(5)
-    for position in range(18):
+    written = torch.cat([written, torch.tensor([[3], [4], [5], [6], [7]])], dim=1)
+    for position in range(17):
         logits = decoder.step(written[kept, -1])
         expected = policy.model(
             input_ids=source[source_row[kept]],
@@ -76,8 +79,8 @@ def check_against_forward(kind: type, policy: Seq2SeqPolicy) -> None:
         ).logits[:, -1]
         torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
         written = torch.cat([written, torch.randint(1, 18, (5, 1), generator=generator)], dim=1)
-        if position in (3, 16):
-            rows = torch.tensor([0, 2, 3]) if position == 3 else torch.tensor([1])
+        if position in (3, 15):
+            rows = torch.tensor([0, 2, 2, 3]) if position == 3 else torch.tensor([2])
             decoder.keep(rows)
             kept = kept[rows]
 

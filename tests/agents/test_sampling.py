@@ -17,12 +17,14 @@ class ScriptedDecoder:
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
         self.given: list[list[int]] = []
+        self.kept: list[list[int]] = []
 
     def step(self, tokens: Tensor) -> Tensor:
         self.given.append(tokens.tolist())
         return self.logits[len(self.given) - 1].clone()
 
     def keep(self, rows: Tensor) -> None:
+        self.kept.append(rows.tolist())
         self.logits = self.logits[:, rows]
 
 
@@ -31,34 +33,34 @@ def greedy(choices: list[list[int]], max_length: int) -> tuple[Decoded, Scripted
     tokens = torch.tensor(choices).T  # [T,R]
     decoder = ScriptedDecoder(torch.nn.functional.one_hot(tokens, 5).float())
     support = torch.tensor([0.0, 0.0, 0.0, 0.0, NEVER])
-    written = decode(decoder, support, num_rows=len(choices), start_id=4, eos_id=0, max_length=max_length)
+    written = decode(decoder, support, num_sources=len(choices), start_id=4, eos_id=0, max_length=max_length)
     return written, decoder
 
 
 def test_draw_inverts_the_cumulative_distribution() -> None:
-    scores = torch.tensor([0.2, 0.3, 0.5]).log().repeat(6, 1)
-    uniform = torch.tensor([0.0, 0.19, 0.21, 0.49, 0.51, 0.999999])
+    scores = torch.tensor([0.2, 0.3, 0.5]).log().repeat(3, 1)
+    uniform = torch.tensor([[0.0, 0.19], [0.21, 0.49], [0.51, 0.999999]])
     tokens, log_prob = draw(scores, uniform)
-    assert tokens.tolist() == [0, 0, 1, 1, 2, 2]
-    torch.testing.assert_close(log_prob.exp(), torch.tensor([0.2, 0.2, 0.3, 0.3, 0.5, 0.5]))
+    assert tokens.tolist() == [[0, 0], [1, 1], [2, 2]]
+    torch.testing.assert_close(log_prob.exp(), torch.tensor([[0.2, 0.2], [0.3, 0.3], [0.5, 0.5]]))
 
 
 def test_draw_never_takes_a_token_outside_the_support() -> None:
     scores = torch.tensor([[NEVER, 0.0, NEVER, 0.0, NEVER]]).repeat(3, 1)
-    tokens, _ = draw(scores, torch.tensor([0.0, 0.5, 1.0]))
-    assert tokens.tolist() == [1, 3, 3]
+    tokens, _ = draw(scores, torch.tensor([[0.0], [0.5], [1.0]]))
+    assert tokens.tolist() == [[1], [3], [3]]
 
 
 def test_draw_names_logits_that_are_no_distribution() -> None:
     with pytest.raises(FloatingPointError, match="not finite; load an earlier checkpoint"):
-        draw(torch.tensor([[0.0, torch.nan]]), torch.tensor([0.5]))
+        draw(torch.tensor([[0.0, torch.nan]]), torch.tensor([[0.5]]))
 
 
 def test_draw_follows_the_distribution() -> None:
     probabilities = np.array([0.05, 0.0, 0.6, 0.25, 0.1])
-    scores = torch.from_numpy(probabilities).float().log().repeat(20_000, 1)
-    uniform = torch.from_numpy(np.random.default_rng(7).random(20_000)).float()
-    counts = np.bincount(draw(scores, uniform)[0].numpy(), minlength=5)
+    scores = torch.from_numpy(probabilities).float().log().repeat(4, 1)
+    uniform = torch.from_numpy(np.random.default_rng(7).random((4, 5_000))).float()
+    counts = np.bincount(draw(scores, uniform)[0].flatten().numpy(), minlength=5)
     assert counts[1] == 0
     assert stats.chisquare(counts[probabilities > 0], 20_000 * probabilities[probabilities > 0]).pvalue > 0.01
 
@@ -80,6 +82,38 @@ def test_rows_that_have_ended_stay_ended_until_they_are_dropped() -> None:
     assert written.lengths[0] == 1
 
 
+def test_candidates_that_agree_are_one_state_until_they_draw_apart() -> None:
+    scripted = torch.tensor([0.2, 0.3, 0.5, 0.0, 0.0]).log().repeat(3, 2, 1)  # two sources
+    decoder = ScriptedDecoder(scripted)
+    uniform = torch.tensor(
+        [
+            [0.3, 0.9, 0.1],  # 1 2 0
+            [0.4, 0.3, 0.9],  # 1 1 2: one state with the first until the second token
+            [0.4, 0.9, 0.3],  # 1 2 1: one state with the first until the third
+            [0.9, 0.3, 0.3],  # 2 1 1
+            [0.1, 0.9, 0.9],  # 0: ends at once
+            [0.9, 0.3, 0.3],  # 2 1 1: as the candidate before the last
+        ]
+    )
+    written = decode(
+        decoder,
+        torch.tensor([0.0, 0.0, 0.0, NEVER, NEVER]),
+        num_sources=2,
+        start_id=4,
+        eos_id=0,
+        max_length=3,
+        uniform=uniform,
+    )
+    assert written.tokens.tolist() == [[1, 2, 0], [1, 1, 2], [1, 2, 1], [2, 1, 1], [0, 0, 0], [2, 1, 1]]
+    assert written.lengths.tolist() == [3, 3, 3, 3, 1, 3]
+    assert written.terminated.tolist() == [True, False, False, False, True, False]
+    assert decoder.given == [[4, 4], [1, 2], [1, 2, 1]]
+    assert decoder.kept[0] == [0, 0, 1]
+    assert written.log_prob is not None
+    chances = [[0.3, 0.5, 0.2], [0.3, 0.3, 0.5], [0.3, 0.5, 0.3], [0.5, 0.3, 0.3], [0.2, 1, 1], [0.5, 0.3, 0.3]]
+    torch.testing.assert_close(written.log_prob.exp(), torch.tensor(chances))
+
+
 def test_decoding_stops_when_every_row_has_ended() -> None:
     written, decoder = greedy([[1, 0, 3], [2, 0, 3]], max_length=3)
     assert len(decoder.given) == 2
@@ -93,7 +127,7 @@ def test_log_probabilities_are_those_of_the_sampling_temperature() -> None:
     written = decode(
         decoder,
         support,
-        num_rows=1,
+        num_sources=1,
         start_id=4,
         eos_id=0,
         max_length=2,
