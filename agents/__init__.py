@@ -4,7 +4,9 @@ from agents.agent import AGENTS, Agent, AgentConfig, agent_class, check_options,
 from agents.awr import AWR, AWRConfig, AWRLoss
 from agents.bc import BC, BCLoss
 from agents.bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
+from agents.ctranslate2_sampler import ComputeType, CTranslate2Sampler
 from agents.dpo import DPO, DPOConfig, DPOLoss
+from agents.engines import Engine, Shift, make_sampler, shift
 from agents.filtered_bc import FilteredBC
 from agents.gold import GOLD, GOLDConfig, GOLDLoss
 from agents.history import HistoryRow, ImproveReport
@@ -37,8 +39,11 @@ __all__ = [
     "BVELoss",
     "BVMPOConfig",
     "BVMPOLoss",
+    "CTranslate2Sampler",
+    "ComputeType",
     "DPOConfig",
     "DPOLoss",
+    "Engine",
     "FilteredBC",
     "GOLDConfig",
     "GOLDLoss",
@@ -53,6 +58,7 @@ __all__ = [
     "PolicyConfig",
     "RankCorrelation",
     "Seq2SeqPolicy",
+    "Shift",
     "TrainingConfig",
     "ValueAgent",
     "ValueConfig",
@@ -62,5 +68,7 @@ __all__ = [
     "check_options",
     "fit",
     "make_agent",
+    "make_sampler",
     "rank_correlations",
+    "shift",
 ]

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from agents.hidden_states import is_plain_marian
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -35,7 +37,7 @@ def open_decoder(model: PreTrainedModel, source: Tensor, source_mask: Tensor) ->
         source_mask: bool [B,S].
     """
     encoded = model.get_encoder()(input_ids=source, attention_mask=source_mask.long()).last_hidden_state
-    kind = MarianDecoder if model.config.model_type == "marian" else CachedDecoder
+    kind = MarianDecoder if is_plain_marian(model.base_model) else CachedDecoder
     return kind(model, encoded, source_mask)
 
 

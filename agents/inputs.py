@@ -60,6 +60,16 @@ def check_temperature(temperature: float) -> None:
         raise ValueError(f"temperature is {temperature}; give a number above 0, or call translate for greedy output")
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that does not fit 64 bits.
+
+    Raises:
+        ValueError: If it is below 0 or too large.
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; give an integer from 0 to 2**64 - 1")
+
+
 def pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Rows of token ids as int64 [B,T], and bool [B,T], true at their tokens."""
     lengths = torch.tensor([len(row) for row in rows])

@@ -124,6 +124,11 @@ class Seq2SeqPolicy:
         return checkpoints.fingerprint(self.model, self.tokenizer, self.max_target_length, self.constraint)
 
     @property
+    def engine(self) -> str:
+        """What samples: this class, with the library's models."""
+        return "transformers"
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return torch.device(self.model.device)

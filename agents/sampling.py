@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.decoders import Decoder
+from agents.inputs import check_seed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -52,8 +53,7 @@ def random_stream(seed: int, source_index: int) -> np.random.Generator:
     Raises:
         ValueError: If the seed does not fit 64 bits.
     """
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed is {seed}; give an integer from 0 to 2**64 - 1")
+    check_seed(seed)
     return np.random.Generator(np.random.Philox(key=np.array([seed, source_index], dtype=np.uint64)))
 
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from agents.hidden_states import hidden_states
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -30,21 +32,16 @@ def target_logits(
     Returns:
         float [L,V], row after row of the batch, padding left out.
     """
-    start = model.config.decoder_start_token_id
-    inputs = F.pad(target[:, :-1], (1, 0), value=start)
-    arguments = {
-        "input_ids": source,
-        "attention_mask": source_mask.long(),
-        "decoder_input_ids": inputs,
-        "use_cache": False,
-    }
+    inputs = F.pad(target[:, :-1], (1, 0), value=model.config.decoder_start_token_id)
     if model.config.model_type != "marian":
-        everywhere: Tensor = model(**arguments).logits
+        everywhere: Tensor = model(
+            input_ids=source, attention_mask=source_mask.long(), decoder_input_ids=inputs, use_cache=False
+        ).logits
         return everywhere[target_mask]
     # The vocabulary is by far the widest layer, so padding is left out before it. Other architectures scale the
     # hidden state in ways of their own, so they go through their own forward.
     marian: Any = model
-    hidden = marian.model(**arguments).last_hidden_state[target_mask]
+    hidden = hidden_states(marian.model, source, source_mask, inputs)[target_mask]
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
 
 

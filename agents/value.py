@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
+from agents.hidden_states import hidden_states
 from agents.losses import value_loss
 from agents.policy import Seq2SeqPolicy
 from agents.returns import lambda_returns
@@ -73,12 +74,8 @@ class ValueNetwork(nn.Module):
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """``V(s_t)`` of the state before each target token, float32 [B,T], 0 at padding."""
-        hidden = self.body(
-            input_ids=batch.source,
-            attention_mask=batch.source_mask.long(),
-            decoder_input_ids=F.pad(batch.target[:, :-1], (1, 0), value=self.start_id),
-            use_cache=False,
-        ).last_hidden_state[batch.target_mask]  # [L,D]
+        inputs = F.pad(batch.target[:, :-1], (1, 0), value=self.start_id)
+        hidden = hidden_states(self.body, batch.source, batch.source_mask, inputs)[batch.target_mask]  # [L,D]
         return padded(self.head(hidden).float().squeeze(-1), batch.target_mask)
 
     def potential(self, observation: Observation) -> NDArray[np.float32]:

@@ -27,12 +27,17 @@ class Sampler(Protocol):
     """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one. Several threads may call it at once.
 
     Attributes:
-        fingerprint: Digest of everything that determines what is sampled.
+        fingerprint: Digest of the policy.
+        engine: What samples it, with all that changes the bytes; a shard's ``sampler``.
     """
 
     @property
     def fingerprint(self) -> str:
         """Hexadecimal digest."""
+
+    @property
+    def engine(self) -> str:
+        """A name, and a version where that matters."""
 
     def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
         """``num_candidates`` independent samples of every source, a pure function of the arguments."""
@@ -165,7 +170,7 @@ def grow(
         tokenizer_fingerprint=task.tokenizer.fingerprint,
         pad_id=task.tokenizer.pad_id,
         policy_fingerprint=policy.fingerprint,
-        sampler=type(policy).__qualname__,
+        sampler=policy.engine,
         scorer_fingerprint=scorer.fingerprint,
         temperature=float(temperature),
         candidates=candidates,

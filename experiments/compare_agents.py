@@ -24,7 +24,7 @@ from experiments.evaluation import Evaluator
 from experiments.run_folder import RunFolder
 from experiments.script import main
 from experiments.settings import Settings
-from experiments.stages import supervised, workers
+from experiments.stages import sampler, supervised, workers
 from seq2seq_env.tasks import Task
 
 BASELINE = "supervised"
@@ -125,7 +125,7 @@ def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     policy = start(config, task, evaluator, run)
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
     grow_report = grow(
-        policy, evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
+        sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
         candidates=config.candidates, temperature=config.temperature, seed=config.seed,
         workers=workers(config.device),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from experiments.report import write_report
 from experiments.run_folder import RunFolder
 from experiments.script import main
 from experiments.settings import Settings
-from experiments.stages import finish, original_data, supervised, train, workers
+from experiments.stages import finish, original_data, sampler, supervised, train, workers
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks import Task
 
@@ -75,7 +75,8 @@ def grow_into(
     """Score the original data (Grow step 0), or samples of the policy."""
     of_policy = grow_step > 0
     report = grow(
-        policy, scorer, task, buffer, grow_step=grow_step, num_sources=config.sources if of_policy else None,
+        sampler(config, policy, task), scorer, task, buffer, grow_step=grow_step,
+        num_sources=config.sources if of_policy else None,
         candidates=config.candidates if of_policy else 0, references=not of_policy, temperature=config.temperature,
         seed=config.seed, workers=workers(config.device),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 
-from agents import PolicyConfig, TrainingConfig
+from agents import ComputeType, Engine, PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
@@ -39,6 +39,11 @@ class Settings:
     """Samples of each source."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
+    engine: Engine = "auto"
+    """What samples in a Grow step: "transformers", "ctranslate2", or "auto" for the faster one, which is CTranslate2
+    where it converts the model, but for Marian models."""
+    compute_type: ComputeType = "float32"
+    """CTranslate2's arithmetic; "int8" is faster, and its distance from the policy is measured and printed."""
     filter: str = "threshold"
     """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source, which
     leave hard sources some data, and nothing of a source with one candidate."""

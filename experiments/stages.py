@@ -7,9 +7,9 @@ from functools import partial
 
 from accelerate import PartialState  # type: ignore[import-untyped]
 
-from agents import Agent, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents import Agent, Seq2SeqPolicy, TrainingConfig, make_agent, make_sampler, shift
 from agents.embeddings import align_embeddings
-from buffers import ByRank, Slice, Workers
+from buffers import ByRank, Sampler, Slice, Workers
 from experiments.evaluation import Decode, Evaluator
 from experiments.run_folder import RunFolder
 from experiments.settings import Settings
@@ -51,6 +51,16 @@ def train(
         "stopped_early": report.stopped_early,
         "seconds": report.seconds,
     }
+
+
+def sampler(settings: Settings, policy: Seq2SeqPolicy, task: Task) -> Sampler:
+    """What Grow samples the policy by; says how far off it an engine of less than float32 is."""
+    chosen = make_sampler(policy, settings.engine, settings.compute_type)
+    if settings.compute_type != "float32":
+        sources = task.split("validation").sources
+        moved = shift(chosen, policy, sources, settings.temperature, settings.seed)
+        print(f"{chosen.engine}: {moved}")
+    return chosen
 
 
 def workers(device: str) -> Workers:

@@ -104,7 +104,7 @@ class DrawnWords:
         task: Gives the vocabulary and the longest target.
     """
 
-    fingerprint = "drawn-words-1"
+    fingerprint, engine = "drawn-words-1", "drawn words"
 
     def __init__(self, task: Task) -> None:
         self._tokenizer, self._longest = task.tokenizer, task.max_target_length

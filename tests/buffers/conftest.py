@@ -15,7 +15,7 @@ from seq2seq_env.tasks.task import Task
 class FakeSampler:
     """Draws words of the target language; a pure function of its arguments, as a policy must be."""
 
-    fingerprint = "policy-1"
+    fingerprint, engine = "policy-1", "fake"
 
     def __init__(self, task: Task) -> None:
         self.tokenizer = task.tokenizer
@@ -78,7 +78,7 @@ def provenance() -> Provenance:
         tokenizer_fingerprint="words-1",
         pad_id=18,
         policy_fingerprint="policy-1",
-        sampler="FakeSampler",
+        sampler="fake",
         scorer_fingerprint="scorer-1",
         temperature=0.8,
         candidates=2,

@@ -299,7 +299,7 @@ def test_a_long_reference_is_stored_and_scored_as_truncated(
 class BrokenSampler:
     """A policy that breaks its promise in one way."""
 
-    fingerprint = "broken"
+    fingerprint, engine = "broken", "broken"
 
     def __init__(self, policy: Any, spoil: Callable[[Samples], Samples], extra: int = 0) -> None:
         self.policy, self.spoil, self.extra = policy, spoil, extra

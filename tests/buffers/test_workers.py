@@ -97,7 +97,7 @@ def test_a_failing_shard_does_not_lose_the_others(
     sources = tiny_task.split("train").sources
 
     class Broken:
-        fingerprint = sampler.fingerprint
+        fingerprint, engine = sampler.fingerprint, sampler.engine
         log_probs = sampler.log_probs
 
         def sample(self, given: Sequence[str], *args: Any) -> Any:
@@ -105,7 +105,6 @@ def test_a_failing_shard_does_not_lose_the_others(
                 raise FloatingPointError("the policy's logits are not finite")
             return sampler.sample(given, *args)
 
-    Broken.__qualname__ = type(sampler).__qualname__  # which is part of a shard's provenance
     buffer = GrowingBatchBuffer(tmp_path / "broken")
     with pytest.raises(FloatingPointError, match="logits are not finite"):
         grow(Broken(), fake_scorer, tiny_task, buffer, workers=InThreads(2), **SETTINGS)
@@ -125,7 +124,8 @@ class Deadly:
     """A sampler that kills its own process, once, in the middle of a shard."""
 
     def __init__(self, sampler: Any, marker: Path) -> None:
-        self.sampler, self.marker, self.fingerprint = sampler, marker, sampler.fingerprint
+        self.sampler, self.marker = sampler, marker
+        self.fingerprint, self.engine = sampler.fingerprint, sampler.engine
 
     def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Any:
         if not self.marker.exists():
@@ -146,7 +146,6 @@ def test_ray_makes_the_same_bytes_though_a_worker_is_killed(
     for instance in (sampler, fake_scorer, tiny_task, self_module := sys.modules[__name__]):
         module = instance if instance is self_module else sys.modules[type(instance).__module__]
         ray.cloudpickle.register_pickle_by_value(module)
-    Deadly.__qualname__ = type(sampler).__qualname__
     workers: Workers = OnRay()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:

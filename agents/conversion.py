@@ -1,0 +1,116 @@
+"""A policy as a CTranslate2 model in memory, its temperature and support built into the last layer.
+
+With ``logits / T`` and the support's bias inside the network, CTranslate2's own softmax is the policy's distribution,
+and the log-probability that it gives of a drawn token is the behaviour policy's.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import torch
+from ctranslate2.converters import Converter
+from ctranslate2.converters.transformers import _MODEL_LOADERS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+ARCHITECTURES = ("bart", "m2m_100", "marian", "mbart", "mt5", "t5")
+"""``model_type`` of the encoder-decoders that convert."""
+
+# What transformers 5 no longer stores of an architecture, and CTranslate2's loaders ask for.
+LAYOUTS = {
+    "bart": {"normalize_before": False, "normalize_embedding": True},
+    "mbart": {"normalize_before": True, "normalize_embedding": True},
+}
+
+# Added to logits of tokens outside the support; its exponential is 0 in every arithmetic, and it is finite in float32.
+_NEVER = -1e9
+
+# By this name CTranslate2's loader of Marian models knows the padding that it leaves out of the vocabulary.
+_PADDING = "<pad>"
+
+
+def obstacle(model: PreTrainedModel) -> str | None:
+    """Why a model does not convert, as the end of a sentence; None if it does."""
+    config = model.config
+    if config.model_type not in ARCHITECTURES:
+        return f"it has no conversion of {config.model_type!r} models, only of {', '.join(ARCHITECTURES)}"
+    if config.model_type == "marian" and config.pad_token_id != config.vocab_size - 1:
+        return f"Marian's padding must be the last of {config.vocab_size} tokens, and it is {config.pad_token_id}"
+    if config.model_type == "m2m_100" and config.pad_token_id != 1:
+        return f"it counts positions as with padding 1, and this M2M100 model's is {config.pad_token_id}"
+    return None
+
+
+def token_names(model: PreTrainedModel) -> list[str]:
+    """What each token is called in the converted model: its id, whatever text it stands for."""
+    names = [str(token) for token in range(model.config.vocab_size)]
+    names[model.config.pad_token_id] = _PADDING
+    return names
+
+
+def convert(
+    model: PreTrainedModel, support: Tensor, temperature: float, unk_id: int, compute_type: str
+) -> dict[str, bytes]:
+    """The files of a CTranslate2 model, by name, for ``ctranslate2.Translator(..., files=...)``.
+
+    Args:
+        model: An encoder-decoder without :func:`obstacle`.
+        support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        temperature: Divides the logits.
+        unk_id: The unknown token.
+        compute_type: Type of the stored weights, "float32" or "int8" and the like.
+    """
+    with TemporaryDirectory() as folder:
+        converted = Path(folder) / "model"
+        _Converter(model, support, temperature, unk_id).convert(str(converted), quantization=compute_type)
+        return {path.name: path.read_bytes() for path in converted.iterdir()}
+
+
+class _Converter(Converter):  # type: ignore[misc]
+    """CTranslate2's conversion of a model that is in memory already."""
+
+    def __init__(self, model: PreTrainedModel, support: Tensor, temperature: float, unk_id: int) -> None:
+        # The library writes into the configuration and, where it makes integers of them, into the weights.
+        self._model = copy.deepcopy(model)
+        for name, value in LAYOUTS.get(model.config.model_type, {}).items():
+            setattr(self._model.config, name, value)
+        self._support, self._temperature, self._unk_id = support.cpu(), temperature, unk_id
+
+    def _load(self) -> Any:
+        config = self._model.config
+        names = _Names(self._model, self._unk_id)
+        with torch.no_grad():
+            spec = _MODEL_LOADERS[type(config).__name__](self._model, names)
+            last = spec.decoder.projection
+            weight = torch.as_tensor(last.weight).float().cpu()
+            bias = self._support.clamp(min=_NEVER)[: len(weight)].clone()
+            if last.has_bias():
+                bias += torch.as_tensor(last.bias).float().cpu() / self._temperature
+            last.weight, last.bias = weight / self._temperature, bias
+        if config.model_type != "marian":  # which starts from a zero embedding
+            spec.config.decoder_start_token = names.convert_ids_to_tokens(config.decoder_start_token_id)
+        return spec
+
+
+class _Names:
+    """What CTranslate2's loaders ask of a tokenizer."""
+
+    def __init__(self, model: PreTrainedModel, unk_id: int) -> None:
+        config = model.config
+        self._names = token_names(model)
+        self.eos_token, self.pad_token = self._names[config.eos_token_id], self._names[config.pad_token_id]
+        self.bos_token, self.unk_token = self.eos_token, self._names[unk_id]
+        self.unk_token_id, self.num_madeup_words = unk_id, 0
+        self.special_tokens_map: dict[str, list[str]] = {}
+
+    def get_vocab(self) -> dict[str, int]:
+        return {name: token for token, name in enumerate(self._names)}
+
+    def convert_ids_to_tokens(self, token: int) -> str:
+        return self._names[token]

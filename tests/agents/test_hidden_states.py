@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from agents import PolicyConfig, Seq2SeqPolicy, ValueNetwork
+from agents.hidden_states import dropout, hidden_states, is_plain_marian
+from seq2seq_env.tasks.task import Task
+
+
+@pytest.fixture
+def body(policy: Seq2SeqPolicy) -> Any:
+    return policy.model.base_model
+
+
+def inputs() -> tuple[Tensor, Tensor, Tensor]:
+    """Three sources of 4, 2 and 3 tokens, and what the decoder is given for targets of 5, 1 and 4 tokens."""
+    source = torch.tensor([[4, 5, 6, 0], [7, 0, 18, 18], [8, 9, 0, 18]])
+    given = torch.tensor([[18, 3, 4, 5, 6], [18, 18, 18, 18, 18], [18, 7, 8, 9, 18]])
+    return source, source != 18, given
+
+
+def by_the_library(body: Any, source: Tensor, mask: Tensor, given: Tensor) -> Tensor:
+    output: Tensor = body(
+        input_ids=source, attention_mask=mask.long(), decoder_input_ids=given, use_cache=False
+    ).last_hidden_state
+    return output
+
+
+def test_values_and_gradients_are_those_of_transformers(body: Any) -> None:
+    weights = torch.randn(3, 5, 16, generator=torch.Generator().manual_seed(0))
+    found = []
+    for forward in (hidden_states, by_the_library):
+        body.zero_grad()
+        hidden = forward(body, *inputs())
+        torch.autograd.backward((hidden * weights).sum())
+        found.append([hidden, *[parameter.grad for parameter in body.parameters() if parameter.grad is not None]])
+    assert len(found[0]) == len(found[1]) > 20
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_is_where_transformers_has_it(tiny_task: Task) -> None:
+    """Over many draws the mean and the spread of the hidden states agree."""
+    config = PolicyConfig(
+        d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, dropout=0.3, max_source_length=8,
+        max_target_length=8,
+    )  # fmt: skip
+    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=1)
+    body: Any = policy.model.base_model
+    body.train()
+    torch.manual_seed(0)
+    source, mask, given = (row[:1].repeat(4000, 1) for row in inputs())
+    with torch.no_grad():
+        ours, theirs = hidden_states(body, source, mask, given), by_the_library(body, source, mask, given)
+    torch.testing.assert_close(ours.mean(0), theirs.mean(0), rtol=0, atol=0.08)
+    torch.testing.assert_close(ours.std(0), theirs.std(0), rtol=0, atol=0.06)
+    assert ours.std(0).mean() > 0.3
+
+
+def test_dropout_keeps_the_share_and_the_mean_and_follows_the_seed() -> None:
+    values = torch.ones(300, 401, requires_grad=True)
+    torch.manual_seed(4)
+    once = dropout(values, 0.1, training=True)
+    torch.manual_seed(4)
+    assert torch.equal(once, dropout(values, 0.1, training=True))
+    assert not torch.equal(once, dropout(values, 0.1, training=True))
+    assert (once == 0).float().mean().item() == pytest.approx(0.1, abs=0.004)
+    assert once.max().item() == pytest.approx(1 / 0.9, rel=1e-4)
+    torch.autograd.backward(once.sum())
+    assert values.grad is not None
+    torch.testing.assert_close(values.grad, once.detach())
+    assert torch.equal(dropout(values, 0.1, training=False), values)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_dropout_of_nothing_and_of_all(share: float) -> None:
+    values = torch.ones(5, 3)
+    expected = F.dropout(values, share, training=True)
+    torch.testing.assert_close(dropout(values, share, training=True), expected)
+
+
+def test_what_is_more_than_its_projections_goes_through_the_library(body: Any) -> None:
+    class Adapted(nn.Linear):
+        def forward(self, values: Tensor) -> Tensor:
+            return super().forward(values) + 1
+
+    assert is_plain_marian(body)
+    body.decoder.layers[1].encoder_attn.q_proj = Adapted(16, 16)
+    assert not is_plain_marian(body)
+    torch.testing.assert_close(hidden_states(body, *inputs()), by_the_library(body, *inputs()))
+
+
+def test_dropped_layers_go_through_the_library(body: Any) -> None:
+    body.config.decoder_layerdrop = 0.1
+    assert not is_plain_marian(body)
+
+
+def test_a_value_network_reads_through_it_too(policy: Seq2SeqPolicy) -> None:
+    body = ValueNetwork.from_policy(policy).body
+    assert is_plain_marian(body)
+    torch.testing.assert_close(hidden_states(body, *inputs()), by_the_library(body, *inputs()), rtol=1e-4, atol=1e-5)
