@@ -55,6 +55,7 @@ from buffers.compaction import compact
 from buffers.container import ShardError
 from buffers.coverage import Coverage, coverage
 from buffers.filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
+from buffers.forecast import Forecast
 from buffers.grow import GrowPlan, GrowReport, Sampler, grow
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import (
@@ -84,6 +85,7 @@ __all__ = [
     "Columns",
     "Coverage",
     "Filter",
+    "Forecast",
     "GrowPlan",
     "GrowReport",
     "GrowingBatchBuffer",

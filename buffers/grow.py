@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers.encoding import encode_references, encode_sources, flatten
+from buffers.forecast import WORTH_IT, forecast
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.provenance import Provenance
 from buffers.scoring import score_once
@@ -81,8 +82,11 @@ class GrowPlan:
         Raises:
             ValueError: If a source is empty or too long, or the scorer or the policy gives something impossible.
         """
-        split = self.task.split("train")
-        return _make_shard(self.policy, self.scorer, self.task, split, self.rows_of(unit), self.provenance(unit))
+        return self.make_rows(self.rows_of(unit), self.provenance(unit))
+
+    def make_rows(self, rows: NDArray[np.int64], provenance: Provenance) -> Trajectories:
+        """The trajectories of some rows of the train split, as a unit of that provenance."""
+        return _make_shard(self.policy, self.scorer, self.task, self.task.split("train"), rows, provenance)
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,8 @@ def grow(
         sources_per_shard: The unit of work that a kill can lose.
         workers: Who makes the missing shards: :class:`buffers.InThreads` (the default), :class:`buffers.ByRank` under
             ``accelerate launch``, :class:`buffers.OnRay`.
-        progress: Show sources done, rate and time left.
+        progress: Show sources done, rate and time left; and before, where it is worth a short probe, a forecast of
+            time, bytes and scorer calls (:class:`buffers.Forecast`).
 
     Raises:
         ValueError: If a number is out of range, a source is empty or too long, the scorer or the policy gives
@@ -186,8 +191,12 @@ def grow(
     missing = [unit for unit in units if not buffer.has(grow_step, unit)]
     buffer.check_fits(first)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
+    workers = workers or InThreads()
+    if progress and wanted - there >= WORTH_IT:
+        rows = np.concatenate([plan.rows_of(unit) for unit in missing])
+        tqdm.write(f"Grow {grow_step}: {forecast(plan.make_rows, rows, first, workers.lanes())}")
     with tqdm(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
-        (workers or InThreads())(plan, buffer, missing, bar.update)
+        workers(plan, buffer, missing, bar.update)
     return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))
 
 

@@ -27,6 +27,9 @@ Done = Callable[[int], object]
 class Workers(Protocol):
     """Makes shards."""
 
+    def lanes(self) -> int:
+        """Shards that are made at once."""
+
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """Publish the units of a plan, and return when all of them are there.
 
@@ -55,6 +58,10 @@ class InThreads:
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}; give at least 1")
         self.threads = threads
+
+    def lanes(self) -> int:
+        """See :class:`Workers`."""
+        return self.threads or torch.get_num_threads()
 
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`."""
@@ -111,6 +118,10 @@ class ByRank:
     def __init__(self, processes: Processes, threads: int | None = None) -> None:
         self.processes, self._in_threads = processes, InThreads(threads)
 
+    def lanes(self) -> int:
+        """See :class:`Workers`."""
+        return self._in_threads.lanes() * self.processes.num_processes
+
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`."""
         rank, ranks = self.processes.process_index, self.processes.num_processes
@@ -137,15 +148,19 @@ class OnRay:
     def __init__(self, cpus: float = 1, gpus: float = 0, retries: int = 3) -> None:
         self.options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
 
+    def lanes(self) -> int:
+        """See :class:`Workers`."""
+        resources = self._started().cluster_resources()
+        wanted = (("CPU", "num_cpus"), ("GPU", "num_gpus"))
+        return max(1, min(int(resources.get(kind, 0) / self.options[n]) for kind, n in wanted if self.options[n]))
+
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`.
 
         Raises:
             ImportError: If Ray is not installed.
         """
-        ray = _ray()
-        if not ray.is_initialized():
-            ray.init(include_dashboard=False, log_to_driver=False)
+        ray = self._started()
         publish, shared = ray.remote(**self.options)(_publish), ray.put(plan)
         step = plan.first.grow_step
         making = {publish.remote(shared, unit, os.fspath(buffer.file(step, unit).absolute())): unit for unit in units}
@@ -156,6 +171,12 @@ class OnRay:
                 unit = making.pop(task)
                 if buffer.has(step, unit):
                     done(len(plan.rows_of(unit)))
+
+    def _started(self) -> Any:
+        ray = _ray()
+        if not ray.is_initialized():
+            ray.init(include_dashboard=False, log_to_driver=False)
+        return ray
 
 
 def _publish(plan: GrowPlan, unit: int, file: str) -> None:

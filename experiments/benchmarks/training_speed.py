@@ -1,0 +1,131 @@
+"""Target tokens a second in training: our loop beside ``Seq2SeqTrainer``.
+
+Both train the same Marian policy from the same weights on the same pairs of the phrasebook by cross-entropy, with
+AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. ``Seq2SeqTrainer``
+runs with its defaults, and with what it offers for speed (grouping by length, fused AdamW, bf16 where the machine has
+it). Readings are interleaved; the table shows medians, the smallest and the largest reading.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+import transformers
+import tyro
+from tqdm import tqdm
+
+from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from agents.precision import has_bf16
+from buffers import Slice
+from seq2seq_env.tasks import load_task
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the benchmark."""
+
+    task: str = "phrasebook-de-en"
+    """Task whose train split is trained on."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """Size of the policy network; its lengths are the task's."""
+    pairs: int = 2000
+    """Pairs of a reading, seen once."""
+    tokens_per_batch: int = 512
+    """Tokens of a batch, padding counted; ``Seq2SeqTrainer`` gets as many pairs as have these on the mean."""
+    repeats: int = 5
+    """Readings of each."""
+    seed: int = 0
+    """Of the weights."""
+
+
+def ours(policy: Seq2SeqPolicy, data: Slice, config: Config) -> None:
+    """One epoch by our loop."""
+    training = TrainingConfig(
+        learning_rate=1e-4,
+        tokens_per_batch=config.tokens_per_batch,
+        max_tokens=data.num_tokens,
+        evaluate_every=data.num_tokens,
+        progress=False,
+    )
+    BC(policy).improve(data, training)
+
+
+def by_trainer(policy: Seq2SeqPolicy, rows: list[dict[str, list[int]]], batch: int, fast: bool) -> None:
+    """One epoch by ``Seq2SeqTrainer``, data prepared beforehand."""
+    pad_id = policy.tokenizer.pad_id
+
+    def collate(chosen: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        source, target = (
+            torch.nn.utils.rnn.pad_sequence(
+                [torch.tensor(row[name]) for row in chosen], batch_first=True, padding_value=filler
+            )
+            for name, filler in (("input_ids", pad_id), ("labels", -100))
+        )
+        return {"input_ids": source, "attention_mask": (source != pad_id).long(), "labels": target}
+
+    options: dict[str, Any] = {}
+    if fast:
+        bf16 = has_bf16(policy.device)
+        options = {"train_sampling_strategy": "group_by_length", "optim": "adamw_torch_fused", "bf16": bf16}
+    with TemporaryDirectory() as folder:
+        arguments = transformers.Seq2SeqTrainingArguments(
+            output_dir=folder, num_train_epochs=1, per_device_train_batch_size=batch, learning_rate=1e-4,
+            report_to="none", save_strategy="no", disable_tqdm=True, use_cpu=policy.device.type == "cpu",
+            logging_strategy="no", dataloader_pin_memory=policy.device.type == "cuda", **options,
+        )  # fmt: skip
+        dataset: Any = rows
+        transformers.Seq2SeqTrainer(
+            model=policy.model, args=arguments, train_dataset=dataset, data_collator=collate
+        ).train()
+
+
+def main() -> None:
+    """Measure and print."""
+    config = tyro.cli(Config, description=__doc__)
+    logging: Any = transformers.logging
+    logging.set_verbosity_error()
+    task = load_task(config.task)
+    split = task.split("train")
+    sources, references = split.sources[: config.pairs], split.references[: config.pairs]
+    sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(config.policy), **sizes}), config.seed)
+    data = Slice.from_pairs(sources, references, task.tokenizer, *sizes.values())
+    encoded = zip(task.tokenizer.encode(sources), task.tokenizer.encode(references), strict=True)
+    rows = [{"input_ids": source, "labels": target} for source, target in encoded]
+    batch = max(1, round(config.tokens_per_batch * len(rows) / data.num_tokens))
+    # Its own default attention; ours loads policies with "eager", which is faster for short sequences on a CPU.
+    default = copy.deepcopy(policy)
+    default.model.set_attn_implementation("sdpa")
+    readings: dict[str, Callable[[], None]] = {
+        "ours": lambda: ours(policy.clone(), data, config),
+        "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
+        "Seq2SeqTrainer, fused, grouped, bf16 where there": lambda: by_trainer(policy.clone(), rows, batch, fast=True),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in readings}
+    with tqdm(total=config.repeats * len(readings), unit="reading", leave=False) as bar:
+        for _ in range(config.repeats):
+            for name, read in readings.items():
+                bar.set_description(name)
+                started = time.perf_counter()
+                read()
+                rates[name].append(data.num_tokens / (time.perf_counter() - started))
+                bar.update()
+    print(
+        f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a reading, {torch.get_num_threads()} threads; "
+        f"torch {torch.__version__}, transformers {transformers.__version__}"
+    )
+    print("\n| | target tokens a second | ours is |\n| --- | --- | --- |")
+    for name, found in rates.items():
+        ratio = median(rates["ours"]) / median(found)
+        print(f"| {name} | {median(found):.0f} ({min(found):.0f} to {max(found):.0f}) | {ratio:.2f}x |")
+
+
+if __name__ == "__main__":
+    main()
