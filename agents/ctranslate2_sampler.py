@@ -26,7 +26,7 @@ ComputeType = Literal["float32", "int8", "float16", "bfloat16"]
 """Arithmetic of the engine."""
 
 # What is drawn from one random stream; a thread's work.
-SOURCES_A_STREAM = 512
+SOURCES_A_STREAM = 128
 
 # Rows decoded together.
 ROWS = {"cpu": 256, "cuda": 4096}

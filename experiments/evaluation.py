@@ -13,7 +13,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from agents import Seq2SeqPolicy
-from seq2seq_env.scorers import Scorer, checked_scores
+from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
 
 Decode = Literal["sample", "greedy"]
@@ -46,6 +46,8 @@ class Evaluator:
 
     def __init__(self, task: Task, scorer: Scorer, *, temperature: float, seed: int) -> None:
         self.task, self.scorer = task, scorer
+        # The same random numbers give policies that differ little many equal translations.
+        self._scores = CachedScorer(scorer)
         self.temperature, self.seed = temperature, seed
         self._bleu, self._chrf = BLEU(), CHRF()
 
@@ -53,7 +55,7 @@ class Evaluator:
         """Mean reward of one sample for each validation source: what an Improve step watches."""
         sources = self.task.split("validation").sources
         samples = policy.sample(sources, 1, self.temperature, self.seed)
-        return float(checked_scores(self.scorer, sources, samples.texts).mean())
+        return float(checked_scores(self._scores, sources, samples.texts).mean())
 
     def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
         """Translate a split, by one sample a source or greedily."""
@@ -64,7 +66,7 @@ class Evaluator:
             texts = policy.sample(sources, 1, self.temperature, self.seed).texts
         oracle = self.task.oracle
         return Translations(
-            texts, checked_scores(self.scorer, sources, texts), oracle(sources, texts) if oracle else None
+            texts, checked_scores(self._scores, sources, texts), oracle(sources, texts) if oracle else None
         )
 
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
