@@ -9,11 +9,9 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from ctranslate2.converters import Converter
-from ctranslate2.converters.transformers import _MODEL_LOADERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,36 +64,29 @@ def convert(
         unk_id: The unknown token.
         compute_type: Type of the stored weights, "float32" or "int8" and the like.
     """
+    # Takes seconds to import. The registry has no public name; its public door takes a folder and no model.
+    from ctranslate2.converters.transformers import _MODEL_LOADERS
+
+    # The library writes into the configuration and, where it makes integers of them, into the weights.
+    model = copy.deepcopy(model)
+    for name, value in LAYOUTS.get(model.config.model_type, {}).items():
+        setattr(model.config, name, value)
+    names = _Names(model, unk_id)
+    with torch.no_grad():
+        spec = _MODEL_LOADERS[type(model.config).__name__](model, names)
+        last = spec.decoder.projection
+        weight = torch.as_tensor(last.weight).float().cpu()
+        bias = support.cpu().clamp(min=_NEVER)[: len(weight)].clone()
+        if last.has_bias():
+            bias += torch.as_tensor(last.bias).float().cpu() / temperature
+        last.weight, last.bias = weight / temperature, bias
+    if model.config.model_type != "marian":  # which starts from a zero embedding
+        spec.config.decoder_start_token = names.convert_ids_to_tokens(model.config.decoder_start_token_id)
+    spec.validate()
+    spec.optimize(quantization=compute_type)
     with TemporaryDirectory() as folder:
-        converted = Path(folder) / "model"
-        _Converter(model, support, temperature, unk_id).convert(str(converted), quantization=compute_type)
-        return {path.name: path.read_bytes() for path in converted.iterdir()}
-
-
-class _Converter(Converter):  # type: ignore[misc]
-    """CTranslate2's conversion of a model that is in memory already."""
-
-    def __init__(self, model: PreTrainedModel, support: Tensor, temperature: float, unk_id: int) -> None:
-        # The library writes into the configuration and, where it makes integers of them, into the weights.
-        self._model = copy.deepcopy(model)
-        for name, value in LAYOUTS.get(model.config.model_type, {}).items():
-            setattr(self._model.config, name, value)
-        self._support, self._temperature, self._unk_id = support.cpu(), temperature, unk_id
-
-    def _load(self) -> Any:
-        config = self._model.config
-        names = _Names(self._model, self._unk_id)
-        with torch.no_grad():
-            spec = _MODEL_LOADERS[type(config).__name__](self._model, names)
-            last = spec.decoder.projection
-            weight = torch.as_tensor(last.weight).float().cpu()
-            bias = self._support.clamp(min=_NEVER)[: len(weight)].clone()
-            if last.has_bias():
-                bias += torch.as_tensor(last.bias).float().cpu() / self._temperature
-            last.weight, last.bias = weight / self._temperature, bias
-        if config.model_type != "marian":  # which starts from a zero embedding
-            spec.config.decoder_start_token = names.convert_ids_to_tokens(config.decoder_start_token_id)
-        return spec
+        spec.save(folder)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 class _Names:
