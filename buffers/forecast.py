@@ -20,8 +20,8 @@ from buffers.provenance import Provenance
 from buffers.shard import write_shard
 from buffers.trajectories import Trajectories
 
-PROBED = 96
-"""Sources that each thread makes to see how long it takes."""
+PROBED = (48, 144)
+"""Sources that each thread makes, few and many, to see what a shard costs and what each source."""
 
 WORTH_IT = 2_000
 """Sources below which a Grow step is over before a probe tells much."""
@@ -69,32 +69,51 @@ def forecast(
         rows: int64 [sources], all that are still to be made.
         first: Provenance of the step's first shard.
         lanes: Shards that are made at once, of all processes together.
+
+    Raises:
+        ValueError: If there are fewer rows than a probe takes.
     """
-    here = min(lanes, torch.get_num_threads())
-    # Evenly spread, so that a split sorted by length or domain is seen as a whole; each thread has rows of its own.
-    spread = rows[np.linspace(0, len(rows) - 1, min(len(rows), here * PROBED)).astype(np.int64)]
+    if len(rows) < sum(PROBED):
+        raise ValueError(f"there are {len(rows)} sources to go, fewer than a probe takes, {sum(PROBED)}")
     threads = torch.get_num_threads()
+    here = min(lanes, threads)
+    # Evenly spread, so that a split sorted by length or domain is seen as a whole.
+    spread = rows[np.linspace(0, len(rows) - 1, min(len(rows), here * sum(PROBED))).astype(np.int64)]
     torch.set_num_threads(1)
     try:
         make(spread[:_WARM_UP], _for(first, _WARM_UP))
         with ThreadPoolExecutor(here, initializer=partial(torch.set_num_threads, 1)) as pool:
-            started = time.perf_counter()
-            parts = [spread[i::here] for i in range(here)]
-            made = list(pool.map(lambda part: make(part, _for(first, len(part))), parts))
-            seconds_a_source = (time.perf_counter() - started) * here / len(spread)
+            probes = list(pool.map(lambda lane: _probe(make, spread[lane::here], first), range(here)))
     finally:
         torch.set_num_threads(threads)
-    share = len(spread) / len(rows)
+    made = [part for parts, _ in probes for part in parts]
+    few, many = (float(np.mean([seconds[n] for _, seconds in probes])) for n in (0, 1))
+    a_source = max(0.0, many - few) / (PROBED[1] - PROBED[0])
+    a_shard = max(0.0, few - a_source * PROBED[0])
     shards = math.ceil(len(rows) / first.sources_per_shard)
     rounds = math.ceil(shards / lanes)
-    longest = min(rounds * first.sources_per_shard, len(rows))
+    share = len(spread) / len(rows)
     return Forecast(
         sources=len(rows),
         trajectories=round(sum(len(part) for part in made) / share),
-        seconds=seconds_a_source * longest,
-        num_bytes=_bytes(made[0], first, len(rows), shards),
+        seconds=rounds * a_shard + min(rounds * first.sources_per_shard, len(rows)) * a_source,
+        num_bytes=_bytes(made[1], first, len(rows), shards),
         scorer_calls=round(sum(_distinct(part) for part in made) / share),
     )
+
+
+def _probe(
+    make: Callable[[NDArray[np.int64], Provenance], Trajectories], rows: NDArray[np.int64], first: Provenance
+) -> tuple[list[Trajectories], list[float]]:
+    """Few and many of the rows, and the seconds that each took."""
+    every = sum(PROBED) // PROBED[0]
+    of_few = np.arange(len(rows)) % every == 0
+    made, seconds = [], []
+    for part in (rows[of_few], rows[~of_few]):
+        started = time.perf_counter()
+        made.append(make(part, _for(first, len(part))))
+        seconds.append(time.perf_counter() - started)
+    return made, seconds
 
 
 def _for(first: Provenance, sources: int) -> Provenance:

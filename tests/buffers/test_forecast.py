@@ -16,7 +16,7 @@ from seq2seq_env.tasks.task import Task
 
 
 class Clock:
-    """Time that passes only while trajectories are made, a tenth of a second a source."""
+    """Time that passes only while trajectories are made."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -53,10 +53,10 @@ def made(rows: Any, distinct: bool = True) -> Trajectories:
 @pytest.mark.parametrize(
     ("lanes", "seconds"),
     [
-        (1, 100.0),  # 1,000 sources, one after another
-        (2, 50.0),  # ten shards of 100 in five rounds
-        (4, 30.0),  # three rounds, the last of two shards
-        (100, 10.0),  # no faster than one shard
+        (1, 110.0),  # ten shards of 100, one after another
+        (2, 55.0),  # in five rounds
+        (4, 33.0),  # three rounds, the last of two shards
+        (100, 11.0),  # no faster than one shard
     ],
 )
 def test_time_is_that_of_the_longest_lane(
@@ -68,7 +68,7 @@ def test_time_is_that_of_the_longest_lane(
 
     def make(rows: Any, of: Provenance) -> Trajectories:
         assert of.num_sources == len(rows)
-        clock.now += 0.1 * len(rows)
+        clock.now += 1 + 0.1 * len(rows)
         return made(rows)
 
     found = module.forecast(make, np.arange(1000), first, lanes)
@@ -95,6 +95,7 @@ def test_bytes_are_near_what_is_written(
         seen.append(module.forecast(*given))
         return seen[-1]
 
+    monkeypatch.setattr(module, "PROBED", (4, 12))
     monkeypatch.setattr(growing, "WORTH_IT", 20)
     monkeypatch.setattr(growing, "forecast", noted)
     buffer = GrowingBatchBuffer(tmp_path)
@@ -126,6 +127,11 @@ def test_bytes_are_near_what_is_written(
         sources_per_shard=10,
     )
     assert len(seen) == 1  # nothing is left to do
+
+
+def test_a_step_that_is_over_before_a_probe_is_refused(provenance: Provenance) -> None:
+    with pytest.raises(ValueError, match="there are 100 sources to go, fewer than a probe takes, 192"):
+        module.forecast(lambda rows, of: made(rows), np.arange(100), provenance, 1)
 
 
 def test_it_reads_as_a_plan() -> None:
