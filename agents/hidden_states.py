@@ -20,7 +20,7 @@ def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor
 
     Args:
         body: The base model of any Hugging Face encoder-decoder. Marian's go through a forward of ours, which takes a
-            tenth to a quarter of a training step's time less on a CPU.
+            tenth to a fifth of a training step's time less on a CPU.
         source: int64 [B,S].
         source_mask: bool [B,S].
         inputs: int64 [B,T], start token first.
