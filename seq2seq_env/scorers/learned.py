@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -19,6 +18,7 @@ from seq2seq_env.scorers.pairs import CONFIG_NAME, EncodedPair, PairEncoder
 from seq2seq_env.tasks.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 Activation = Literal["sigmoid", "identity"]
@@ -35,6 +35,7 @@ class _Network(NamedTuple):
     model: PreTrainedModel
     pairs: PairEncoder
     reads_segments: bool
+    packs: bool
 
 
 class LearnedScorer:
@@ -45,9 +46,10 @@ class LearnedScorer:
     for networks trained to put out [0, 1]. Weights are read from safetensors only, code from the checkpoint is never
     run, and weights stored in half precision compute in float32.
 
-    Scores do not depend on the batch: only pairs of equal length share a forward pass, so there is no padding that
-    could matter, and each score is the same to 1e-6 in any order, any company and any ``tokens_per_batch`` (on a CPU in
-    float32; the last bits may differ because matrix products of other shapes add in another order). Equal pairs are
+    Scores do not depend on the batch: pairs are never padded, so there is no padding that could matter, and each score
+    is the same to 1e-6 in any order, any company and any ``tokens_per_batch`` (on a CPU in float32; the last bits may
+    differ because matrix products of other shapes add in another order). A BERT reads pairs of all lengths laid end to
+    end (:mod:`seq2seq_env.scorers.packed_bert`), other networks pairs of equal length at a time. Equal pairs are
     computed once. A pair longer than the network reads loses the end of its hypothesis.
 
     Nothing is loaded before the first score, and a pickle leaves the network out: it is read again from the folder.
@@ -55,16 +57,19 @@ class LearnedScorer:
     Args:
         folder: The checkpoint.
         device: Where the network computes, "cpu" or "cuda:0" and the like.
-        tokens_per_batch: Tokens of one forward pass at most, unless a single pair is longer.
+        tokens_per_batch: Tokens of one forward pass at most, unless a single pair is longer. None is 2,048 on a CPU,
+            whose caches hold them, and 16,384 on a GPU.
 
     Raises:
         FileNotFoundError: If the folder lacks a file.
         ValueError: If the checkpoint has not exactly one output, or an unknown activation.
     """
 
-    def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int = 8192) -> None:
+    def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         self.folder = Path(folder)
         self.device = device
+        if tokens_per_batch is None:
+            tokens_per_batch = 2_048 if device == "cpu" else 16_384
         self.tokens_per_batch = tokens_per_batch
         if tokens_per_batch < 1:
             raise ValueError(f"tokens_per_batch is {tokens_per_batch}; a forward pass needs at least 1")
@@ -101,15 +106,9 @@ class LearnedScorer:
         given = list(zip(sources, hypotheses, strict=True))
         distinct = list(dict.fromkeys(given))
         encoded = self._network.pairs.encode([s for s, _ in distinct], [h for _, h in distinct])
-        rows_of_length: dict[int, list[int]] = defaultdict(list)
-        for row, pair in enumerate(encoded):
-            rows_of_length[len(pair.tokens)].append(row)
         scores = np.empty(len(distinct), dtype=np.float32)
-        for length, rows in rows_of_length.items():
-            step = max(1, self.tokens_per_batch // length)
-            for start in range(0, len(rows), step):
-                chunk = rows[start : start + step]
-                scores[chunk] = self._forward([encoded[row] for row in chunk])
+        for rows in self._batches([len(pair.tokens) for pair in encoded]):
+            scores[rows] = self._forward([encoded[row] for row in rows])
         row_of = {pair: row for row, pair in enumerate(distinct)}
         return scores[[row_of[pair] for pair in given]]
 
@@ -161,6 +160,8 @@ class LearnedScorer:
     def _load(self) -> _Network:
         from transformers import AutoModelForSequenceClassification
 
+        from seq2seq_env.scorers.packed_bert import is_plain_bert
+
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             self.folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
         )
@@ -171,20 +172,41 @@ class LearnedScorer:
         pairs = PairEncoder.load(self.folder, getattr(model.config, "max_position_embeddings", None))
         # RoBERTa's forward takes segments too, but its table has one row.
         reads_segments = "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 0) > 1
-        return _Network(model.float().eval().to(self.device), pairs, reads_segments)
+        return _Network(model.float().eval().to(self.device), pairs, reads_segments, is_plain_bert(model))
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Rows that share a forward pass, by rising length."""
+        batch: list[int] = []
+        for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+            full = (len(batch) + 1) * lengths[row] > self.tokens_per_batch
+            other = not self._network.packs and batch and lengths[batch[-1]] != lengths[row]
+            if batch and (full or other):
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
 
     def _forward(self, pairs: Sequence[EncodedPair]) -> NDArray[np.float32]:
         import torch
 
-        model, _, reads_segments = self._network
+        from seq2seq_env.scorers.packed_bert import bert_logits
+
+        with torch.inference_mode():
+            logits = bert_logits(self._network.model, pairs) if self._network.packs else self._equal_lengths(pairs)
+            scores = logits.sigmoid() if self.activation == "sigmoid" else logits  # [B]
+        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+
+    def _equal_lengths(self, pairs: Sequence[EncodedPair]) -> Tensor:
+        import torch
+
+        model, _, reads_segments, _ = self._network
         tokens = torch.tensor([pair.tokens for pair in pairs], device=self.device)  # [B, L], without padding
         inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
         if reads_segments:
             inputs["token_type_ids"] = torch.tensor([pair.segments for pair in pairs], device=self.device)
-        with torch.inference_mode():
-            logits = model(**inputs).logits.squeeze(-1)  # [B]
-            scores = logits.sigmoid() if self.activation == "sigmoid" else logits
-        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+        logits: Tensor = model(**inputs).logits.squeeze(-1)
+        return logits
 
 
 def _known_activation(name: str) -> Activation:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import random
@@ -17,6 +18,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from seq2seq_env.scorers import LearnedScorer, PairEncoder, checked_scores, load_scorer
+from seq2seq_env.scorers.packed_bert import is_plain_bert
 from seq2seq_env.tasks.task import Task
 
 SIZES: dict[str, Any] = {
@@ -79,6 +81,26 @@ def test_the_score_is_the_sigmoid_of_the_output(
     assert scores.std() > 0.01
 
 
+def test_pairs_laid_end_to_end_score_as_by_the_networks_own_forward(
+    folder: Path, pairs: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed, own = LearnedScorer(folder), LearnedScorer(folder)
+    monkeypatch.setattr(own, "_network", own._network._replace(packs=False))
+    assert packed._network.packs
+    np.testing.assert_allclose(packed.score(*pairs), own.score(*pairs), rtol=0, atol=1e-6)
+
+
+def test_a_bert_with_adapters_or_a_decoders_mask_keeps_its_own_forward(bert: PreTrainedModel) -> None:
+    assert is_plain_bert(bert)
+    adapted = copy.deepcopy(bert)
+    attention = cast(Any, adapted).bert.encoder.layer[0].attention.self
+    attention.query = torch.nn.Sequential(attention.query)
+    assert not is_plain_bert(adapted)
+    decoder = copy.deepcopy(bert)
+    decoder.config.is_decoder = True
+    assert not is_plain_bert(decoder)
+
+
 @pytest.mark.parametrize("tokens_per_batch", [1, 17, 100, 8192])
 def test_a_score_does_not_depend_on_its_company(
     folder: Path, pairs: tuple[list[str], list[str]], tokens_per_batch: int
@@ -93,10 +115,12 @@ def test_a_score_does_not_depend_on_its_company(
     np.testing.assert_allclose(mixed, together[order], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("packs", [True, False])
 def test_a_forward_pass_keeps_to_the_budget_and_never_pads(
-    folder: Path, pairs: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch
+    folder: Path, pairs: tuple[list[str], list[str]], packs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = LearnedScorer(folder, tokens_per_batch=30)
+    monkeypatch.setattr(scorer, "_network", scorer._network._replace(packs=packs))
     shapes = []
     forward = scorer._forward
 
@@ -106,7 +130,8 @@ def test_a_forward_pass_keeps_to_the_budget_and_never_pads(
 
     monkeypatch.setattr(scorer, "_forward", spy)
     scorer.score(*pairs)
-    assert all(len(lengths) == 1 and rows * max(lengths) <= 30 for rows, lengths in shapes)
+    assert all(rows * max(lengths) <= 30 for rows, lengths in shapes)
+    assert packs == any(len(lengths) > 1 for _, lengths in shapes)
     distinct = len(set(zip(*pairs, strict=True)))
     assert sum(rows for rows, _ in shapes) == distinct < len(pairs[0])
 
@@ -188,10 +213,11 @@ def hub_tokenizer(words: list[str], path: Path) -> None:
     "config",
     [
         transformers.BertConfig(vocab_size=30, **SIZES),
+        transformers.BertConfig(vocab_size=30, type_vocab_size=1, hidden_act="relu", **SIZES),
         transformers.DistilBertConfig(vocab_size=30, dim=16, n_layers=1, n_heads=2, hidden_dim=32, **ONE_OUTPUT),
         transformers.RobertaConfig(vocab_size=30, pad_token_id=0, type_vocab_size=1, **SIZES),
     ],
-    ids=["bert", "distilbert", "roberta"],
+    ids=["bert", "bert of one segment", "distilbert", "roberta"],
 )
 def test_a_checkpoint_in_the_hubs_format_is_read_as_transformers_reads_it(
     config: PreTrainedConfig, tiny_task: Task, tmp_path: Path
