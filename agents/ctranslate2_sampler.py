@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import pairwise
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
@@ -18,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from agents.conversion import convert, obstacle, token_names
-from agents.inputs import check_seed, check_temperature, encode_sources
+from agents.inputs import check_sampling, encode_sources
 from agents.policy import Seq2SeqPolicy
+from agents.sampling import as_samples
 from buffers import Samples
 
 ComputeType = Literal["float32", "int8", "float16", "bfloat16"]
@@ -94,10 +94,7 @@ class CTranslate2Sampler:
             RuntimeError: If the policy has been trained since the sampler was made.
             FloatingPointError: If the policy's logits are not finite.
         """
-        if num_candidates < 1:
-            raise ValueError(f"num_candidates is {num_candidates}; give at least 1")
-        check_temperature(temperature)
-        check_seed(seed)
+        check_sampling(num_candidates, temperature, seed)
         policy = self.policy
         encoded = encode_sources(sources, policy.tokenizer, policy.max_source_length)
         model = self._model(temperature)
@@ -110,15 +107,7 @@ class CTranslate2Sampler:
         log_prob = np.concatenate([part.log_prob for part in drawn] or [np.empty(0, dtype=np.float32)])
         if not np.isfinite(log_prob).all():
             raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
-        return Samples(
-            source_index=np.repeat(np.arange(len(sources), dtype=np.int64), num_candidates),
-            offsets=offsets,
-            tokens=tokens,
-            log_prob=log_prob,
-            terminated=tokens[offsets[1:] - 1] == policy.tokenizer.eos_id,
-            texts=policy.tokenizer.decode(tokens[low:high].tolist() for low, high in pairwise(offsets)),
-        )
+        return as_samples(policy.tokenizer, tokens, log_prob, lengths.reshape(-1, num_candidates))
 
     def log_probs(
         self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0

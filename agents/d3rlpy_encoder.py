@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from agents import checkpoints
+from agents.hidden_states import hidden_states
 from agents.training_config import TrainingConfig
 
 
@@ -50,12 +51,8 @@ class PrefixEncoder(nn.Module):
         read, written = source != config.pad_token_id, (prefix != config.pad_token_id).sum(1)  # [B,S], [B]
         start = torch.full_like(prefix[:, :1], config.decoder_start_token_id)
         longest, width = int(read.sum(1).max()), int(written.max())
-        hidden = self.body(
-            input_ids=source[:, :longest],
-            attention_mask=read[:, :longest].long(),
-            decoder_input_ids=torch.cat([start, prefix[:, :width]], dim=1),
-            use_cache=False,
-        ).last_hidden_state  # [B,1+width,D]
+        inputs = torch.cat([start, prefix[:, :width]], dim=1)
+        hidden = hidden_states(self.body, source[:, :longest], read[:, :longest], inputs)  # [B,1+width,D]
         found: Tensor = hidden[torch.arange(len(x), device=x.device), written]
         if not bool(torch.isfinite(found).all()):
             raise FloatingPointError("a hidden state of d3rlpy's network is not finite")

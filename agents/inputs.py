@@ -50,6 +50,18 @@ def check_targets(targets: Sequence[Sequence[int]], tokenizer: Tokenizer, max_le
                 raise ValueError(f"target {row} holds token {token}, which is padding or no token; leave it out")
 
 
+def check_sampling(num_candidates: int, temperature: float, seed: int) -> None:
+    """Refuse what no sampler can draw by.
+
+    Raises:
+        ValueError: If there is no candidate, the temperature gives no distribution, or the seed does not fit 64 bits.
+    """
+    if num_candidates < 1:
+        raise ValueError(f"num_candidates is {num_candidates}; give at least 1")
+    check_temperature(temperature)
+    check_seed(seed)
+
+
 def check_temperature(temperature: float) -> None:
     """Refuse a temperature that gives no distribution.
 

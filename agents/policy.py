@@ -9,7 +9,6 @@ import copy
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,9 +20,9 @@ from torch import Tensor
 
 from agents import checkpoints
 from agents.decoders import open_decoder
-from agents.inputs import check_targets, check_temperature, encode_sources, pad
+from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources, pad
 from agents.marian import PolicyConfig, build_marian
-from agents.sampling import Decoded, beam_search, decode, uniforms
+from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
 from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
@@ -169,13 +168,11 @@ class Seq2SeqPolicy:
         Raises:
             ValueError: If a number is out of range, or a source is empty or too long.
         """
-        if num_candidates < 1:
-            raise ValueError(f"num_candidates is {num_candidates}; give at least 1")
-        check_temperature(temperature)
+        check_sampling(num_candidates, temperature, seed)
         encoded = self._encode(sources)
         shape = (len(sources), num_candidates, self.max_target_length)
         tokens, log_prob = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
-        lengths, terminated = np.zeros(shape[:2], dtype=np.int64), np.zeros(shape[:2], dtype=np.bool_)
+        lengths = np.zeros(shape[:2], dtype=np.int64)
         for index in self._groups(encoded, num_candidates):
             uniform = np.stack([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
             written = self._decode([encoded[i] for i in index], temperature, uniform)
@@ -183,18 +180,8 @@ class Seq2SeqPolicy:
             tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
             log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
             lengths[index] = written.lengths.cpu().numpy().reshape(-1, num_candidates)
-            terminated[index] = written.terminated.cpu().numpy().reshape(-1, num_candidates)
         valid = np.arange(self.max_target_length) < lengths[..., None]
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
-        flat = tokens[valid]
-        return Samples(
-            source_index=np.repeat(np.arange(len(sources), dtype=np.int64), num_candidates),
-            offsets=offsets,
-            tokens=flat,
-            log_prob=log_prob[valid],
-            terminated=terminated.reshape(-1),
-            texts=self.tokenizer.decode(flat[low:high].tolist() for low, high in pairwise(offsets)),
-        )
+        return as_samples(self.tokenizer, tokens[valid], log_prob[valid], lengths)
 
     def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
         """The likeliest translation of every source: greedy, or by beam search.

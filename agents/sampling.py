@@ -1,13 +1,14 @@
 """Writing whole hypotheses: greedy, or drawn with a random stream of each trajectory's own.
 
 Shape letters: B sources, C candidates of each, R rows being written, K states of the decoder, T target length,
-V vocabulary.
+L tokens in all, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from agents.decoders import Decoder
 from agents.inputs import check_seed
+from buffers import Samples
+from seq2seq_env.tasks.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,13 +39,11 @@ class Decoded:
         tokens: int64 [R,T], end-of-sequence after the end.
         log_prob: float32 [R,T] of each token under the distribution it was drawn from, 0 after the end; None if greedy.
         lengths: int64 [R], end-of-sequence included.
-        terminated: bool [R], False where the length limit cut the row.
     """
 
     tokens: Tensor
     log_prob: Tensor | None
     lengths: Tensor
-    terminated: Tensor
 
 
 def random_stream(seed: int, source_index: int) -> np.random.Generator:
@@ -122,7 +123,6 @@ def decode(
     tokens = torch.full((num_rows, max_length), eos_id, device=device)
     log_prob = None if uniform is None else torch.zeros(num_rows, max_length, device=device)
     lengths = torch.full((num_rows,), max_length, device=device)
-    terminated = torch.zeros(num_rows, dtype=torch.bool, device=device)
     rows = torch.arange(num_rows, device=device)  # those that go on
     state = rows // copies  # the decoder's, of each of them
     current = torch.full((num_sources,), start_id, device=device)
@@ -141,7 +141,6 @@ def decode(
         tokens[rows, position] = chosen
         ends = chosen == eos_id
         lengths[rows[ends]] = position + 1
-        terminated[rows[ends]] = True
         rows, state, chosen = rows[~ends], state[~ends], chosen[~ends]
         if not len(rows):
             break
@@ -153,7 +152,29 @@ def decode(
             state, current = row_state, last
         else:
             current = current.index_copy(0, before, last)
-    return Decoded(tokens, log_prob, lengths, terminated)
+    return Decoded(tokens, log_prob, lengths)
+
+
+def as_samples(
+    tokenizer: Tokenizer, tokens: NDArray[np.int32], log_prob: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> Samples:
+    """What a sampler gives back, from what it drew.
+
+    Args:
+        tokenizer: Decodes the tokens.
+        tokens: int32 [L], a source's candidates together, in the order of the sources.
+        log_prob: float32 [L].
+        lengths: int64 [B,C], of each trajectory, end-of-sequence included.
+    """
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
+    return Samples(
+        source_index=np.repeat(np.arange(lengths.shape[0], dtype=np.int64), lengths.shape[1]),
+        offsets=offsets,
+        tokens=tokens,
+        log_prob=log_prob,
+        terminated=tokens[offsets[1:] - 1] == tokenizer.eos_id,  # else the length limit cut it
+        texts=tokenizer.decode(tokens[low:high].tolist() for low, high in pairwise(offsets)),
+    )
 
 
 def beam_search(

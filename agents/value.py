@@ -86,13 +86,9 @@ class ValueNetwork(nn.Module):
         written = torch.from_numpy(observation["prefix_length"][:, 0]).to(device)
         longest, width = int(observation["source_length"].max()), int(written.max())
         with torch.inference_mode():
-            hidden = self.body(
-                input_ids=source[:, :longest],
-                attention_mask=(source[:, :longest] != pad_id).long(),
-                decoder_input_ids=F.pad(prefix[:, :width], (1, 0), value=self.start_id),
-                use_cache=False,
-            ).last_hidden_state[torch.arange(len(source), device=device), written]
-            value: Tensor = self.head(hidden).float().squeeze(-1)
+            read, inputs = source[:, :longest], F.pad(prefix[:, :width], (1, 0), value=self.start_id)
+            hidden = hidden_states(self.body, read, read != pad_id, inputs)
+            value: Tensor = self.head(hidden[torch.arange(len(source), device=device), written]).float().squeeze(-1)
         return value.cpu().numpy()
 
     def start_at(self, value: float) -> None:

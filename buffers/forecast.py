@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from buffers.provenance import Provenance
 from buffers.shard import write_shard
 from buffers.trajectories import Trajectories
+from buffers.workers import single_threaded_torch
 
 PROBED = (48, 144)
 """Sources that each thread makes, few and many, to see what a shard costs and what each source."""
@@ -75,17 +76,13 @@ def forecast(
     """
     if len(rows) < sum(PROBED):
         raise ValueError(f"there are {len(rows)} sources to go, fewer than a probe takes, {sum(PROBED)}")
-    threads = torch.get_num_threads()
-    here = min(lanes, threads)
-    # Evenly spread, so that a split sorted by length or domain is seen as a whole.
-    spread = rows[np.linspace(0, len(rows) - 1, min(len(rows), here * sum(PROBED))).astype(np.int64)]
-    torch.set_num_threads(1)
-    try:
+    with single_threaded_torch() as threads:
+        here = min(lanes, threads)
+        # Evenly spread, so that a split sorted by length or domain is seen as a whole.
+        spread = rows[np.linspace(0, len(rows) - 1, min(len(rows), here * sum(PROBED))).astype(np.int64)]
         make(spread[:_WARM_UP], _for(first, _WARM_UP))
         with ThreadPoolExecutor(here, initializer=partial(torch.set_num_threads, 1)) as pool:
             probes = list(pool.map(lambda lane: _probe(make, spread[lane::here], first), range(here)))
-    finally:
-        torch.set_num_threads(threads)
     made = [part for parts, _ in probes for part in parts]
     few, many = (float(np.mean([seconds[n] for _, seconds in probes])) for n in (0, 1))
     a_source = max(0.0, many - few) / (PROBED[1] - PROBED[0])

@@ -100,7 +100,7 @@ class GrowReport:
         mean_reward_samples: In [0, 1]; NaN where there is none.
         mean_reward_references: In [0, 1]; NaN where there is none.
         truncated_fraction: Share of the samples that the length limit cut; NaN where there is none.
-        seconds: Wall clock of this call.
+        seconds: Wall clock of making this call's shards.
         shards_written: Missing when this call began.
         shards_skipped: Found finished.
     """
@@ -166,7 +166,6 @@ def grow(
             something impossible, or the buffer holds shards made otherwise (:class:`ShardError`).
         OSError: If a shard cannot be written.
     """
-    started = time.perf_counter()
     split = task.split("train")
     wanted = len(split) if num_sources is None else num_sources
     first = Provenance(
@@ -195,6 +194,7 @@ def grow(
     if progress and wanted - there >= WORTH_IT:
         rows = np.concatenate([plan.rows_of(unit) for unit in missing])
         tqdm.write(f"Grow {grow_step}: {forecast(plan.make_rows, rows, first, workers.lanes())}")
+    started = time.perf_counter()
     with tqdm(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
         workers(plan, buffer, missing, bar.update)
     return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))

@@ -66,7 +66,7 @@ class InThreads:
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`."""
         failure: BaseException | None = None
-        with _single_threaded_torch() as available:
+        with single_threaded_torch() as available:
             pool = ThreadPoolExecutor(self.threads or available, initializer=partial(torch.set_num_threads, 1))
             making = {pool.submit(plan.make, unit): unit for unit in units}
             try:
@@ -193,7 +193,7 @@ def _ray() -> Any:
 
 
 @contextmanager
-def _single_threaded_torch() -> Iterator[int]:
+def single_threaded_torch() -> Iterator[int]:
     """PyTorch on one thread; gives the number of threads that it had, and has again afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

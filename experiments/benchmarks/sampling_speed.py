@@ -1,15 +1,15 @@
 """Translations a second: our engines and whole Grow steps beside ``generate`` and CTranslate2 by itself.
 
 All sample the same sources from one saved policy, with the same candidates of each, temperature and length limit, in
-float32; ``generate`` in batches by length of the size that is fastest for it, CTranslate2 likewise. Ours give the
-log-probability of every token too, the peers do not. A Grow step samples, scores by the task's scorer and writes its
-shards; its policy and its sources are the task's, so it is left out where other text is sampled. Readings are
+float32 but for the row that says otherwise. ``generate`` and CTranslate2 run in batches by length, of the size that a
+trial of each finds fastest; CTranslate2 takes its libraries from the environment (``CT2_USE_MKL=1``, say). Ours give
+the log-probability of every token too, the peers do not. A Grow step samples, scores by the task's scorer and writes
+its shards; its policy and its sources are the task's, so it is left out where other text is sampled. Readings are
 interleaved; the table shows medians, the smallest and the largest reading.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,11 @@ import ctranslate2
 import torch
 import transformers
 import tyro
-from tqdm import tqdm
 
-from agents import CTranslate2Sampler, Seq2SeqPolicy
+from agents import CTranslate2Sampler, Seq2SeqPolicy, shift
 from agents.conversion import convert, obstacle, token_names
 from buffers import GrowingBatchBuffer, grow
+from experiments.benchmarks.readings import Reading, rates, spread
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
 
@@ -46,28 +46,29 @@ class Config:
     """Samples of each source."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
-    generate_batch: int = 32
-    """Sources that ``generate`` gets at once."""
-    ctranslate2_batch: int = 32
-    """Sources that CTranslate2 gets at once."""
+    generate_batches: tuple[int, ...] = (16, 32, 64, 128)
+    """Sources that ``generate`` gets at once; all are tried, the fastest is measured."""
+    ctranslate2_batches: tuple[int, ...] = (16, 32, 64, 128)
+    """Sources that CTranslate2 gets at once; likewise."""
     repeats: int = 5
     """Readings of each."""
     seed: int = 0
     """Of the samples."""
 
 
-Reading = Callable[[], object]
+Peer = Callable[[Seq2SeqPolicy, list[str], Config, int], Reading]
+"""Makes a reading in batches of a size."""
 
 
-def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config) -> Reading:
+def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Reading:
     """Hugging Face ``generate`` with ``num_return_sequences``."""
     encoded = sorted(policy.tokenizer.encode(sources), key=len)
     model: Any = policy.model
 
     def read() -> None:
         torch.manual_seed(config.seed)
-        for start in range(0, len(encoded), config.generate_batch):
-            rows = encoded[start : start + config.generate_batch]
+        for start in range(0, len(encoded), batch):
+            rows = encoded[start : start + batch]
             width = len(rows[-1])
             source = torch.tensor([row + [policy.tokenizer.pad_id] * (width - len(row)) for row in rows])
             with torch.inference_mode():
@@ -84,7 +85,7 @@ def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config) -> Re
     return read
 
 
-def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config) -> Reading:
+def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Reading:
     """CTranslate2 as its documentation has it: a translator with a worker for each core."""
     files = convert(policy.model, policy.support(), config.temperature, policy.tokenizer.unk_id, "float32")
     translator = ctranslate2.Translator(
@@ -94,7 +95,7 @@ def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config) ->
     names = token_names(policy.model)
     rows = [[names[token] for token in row] for row in policy.tokenizer.encode(sources)]
     return lambda: translator.translate_batch(
-        rows, max_batch_size=config.ctranslate2_batch, beam_size=1, sampling_topk=0, num_hypotheses=config.candidates,
+        rows, max_batch_size=batch, beam_size=1, sampling_topk=0, num_hypotheses=config.candidates,
         max_decoding_length=policy.max_target_length, min_decoding_length=0,
     )  # fmt: skip
 
@@ -127,37 +128,38 @@ def main() -> None:
     def ours(sampler: Any) -> Reading:
         return lambda: sampler.sample(sources, config.candidates, config.temperature, config.seed)
 
-    readings: dict[str, Reading] = {
-        "generate": by_generate(policy, sources, config),
+    def fastest(peer: Peer, batches: tuple[int, ...]) -> Reading:
+        trials = {str(batch): peer(policy, sources, config, batch) for batch in batches}
+        found = rates(trials, len(sources) * config.candidates, repeats=1)
+        best = max(found, key=lambda batch: found[batch][0])
+        print(f"{peer.__name__} in batches of {best} sources, of {', '.join(trials)}")
+        return trials[best]
+
+    readings = {
+        "generate": fastest(by_generate, config.generate_batches),
         "ours, engine transformers": ours(policy),
     }
     if obstacle(policy.model) is None:
+        eighth = CTranslate2Sampler(policy, "int8")
+        print(f"int8: {shift(eighth, policy, sources, config.temperature, config.seed)}")
         readings["ours, engine ctranslate2"] = ours(CTranslate2Sampler(policy))
-        readings["CTranslate2 by itself"] = by_ctranslate2(policy, sources, config)
+        readings["ours, engine ctranslate2, int8"] = ours(eighth)
+        readings["CTranslate2 by itself"] = fastest(by_ctranslate2, config.ctranslate2_batches)
     if config.text is None:
         readings["a Grow step of ours"] = whole_grow(policy, config)
-    rates: dict[str, list[float]] = {name: [] for name in readings}
-    with tqdm(total=(1 + config.repeats) * len(readings), unit="reading", leave=False) as bar:
-        for repeat in range(1 + config.repeats):
-            for name, read in readings.items():
-                bar.set_description(name)
-                started = time.perf_counter()
-                read()
-                if repeat:  # what is loaded at a first call is not counted
-                    rates[name].append(len(sources) * config.candidates / (time.perf_counter() - started))
-                bar.update()
+    measured = rates(readings, len(sources) * config.candidates, config.repeats)
     print(
         f"{policy}, {policy.model.config.vocab_size} tokens; {len(sources)} sources, {config.candidates} samples of "
         f"each, {torch.get_num_threads()} threads; torch {torch.__version__}, transformers {transformers.__version__}, "
         f"ctranslate2 {ctranslate2.__version__}"
     )
     print("\n| | translations a second | / generate | / CTranslate2 |\n| --- | --- | --- | --- |")
-    for name, found in rates.items():
+    for name, found in measured.items():
         ratios = [
-            f"{median(found) / median(rates[peer]):.2f}x" if peer in rates else ""
+            f"{median(found) / median(measured[peer]):.2f}x" if peer in measured else ""
             for peer in ("generate", "CTranslate2 by itself")
         ]
-        print(f"| {name} | {median(found):.0f} ({min(found):.0f} to {max(found):.0f}) | {' | '.join(ratios)} |")
+        print(f"| {name} | {spread(found)} | {' | '.join(ratios)} |")
 
 
 def _lines(file: Path) -> list[str]:

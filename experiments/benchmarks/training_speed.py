@@ -9,8 +9,6 @@ it). Readings are interleaved; the table shows medians, the smallest and the lar
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,11 +17,11 @@ from typing import Any
 import torch
 import transformers
 import tyro
-from tqdm import tqdm
 
 from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig
 from agents.precision import has_bf16
 from buffers import Slice
+from experiments.benchmarks.readings import Reading, rates, spread
 from seq2seq_env.tasks import load_task
 
 
@@ -103,29 +101,19 @@ def main() -> None:
     # Its own default attention; ours loads policies with "eager", which is faster for short sequences on a CPU.
     default = copy.deepcopy(policy)
     default.model.set_attn_implementation("sdpa")
-    readings: dict[str, Callable[[], None]] = {
+    readings: dict[str, Reading] = {
         "ours": lambda: ours(policy.clone(), data, config),
         "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
         "Seq2SeqTrainer, fused, grouped, bf16 where there": lambda: by_trainer(policy.clone(), rows, batch, fast=True),
     }
-    rates: dict[str, list[float]] = {name: [] for name in readings}
-    with tqdm(total=(1 + config.repeats) * len(readings), unit="reading", leave=False) as bar:
-        for repeat in range(1 + config.repeats):
-            for name, read in readings.items():
-                bar.set_description(name)
-                started = time.perf_counter()
-                read()
-                if repeat:  # what is loaded at a first call is not counted
-                    rates[name].append(data.num_tokens / (time.perf_counter() - started))
-                bar.update()
+    measured = rates(readings, data.num_tokens, config.repeats)
     print(
         f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a reading, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
     print("\n| | target tokens a second | ours is |\n| --- | --- | --- |")
-    for name, found in rates.items():
-        ratio = median(rates["ours"]) / median(found)
-        print(f"| {name} | {median(found):.0f} ({min(found):.0f} to {max(found):.0f}) | {ratio:.2f}x |")
+    for name, found in measured.items():
+        print(f"| {name} | {spread(found)} | {median(measured['ours']) / median(found):.2f}x |")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from agents.sampling import Decoded, decode, draw, random_stream, uniforms
+from agents.sampling import Decoded, as_samples, decode, draw, random_stream, uniforms
+from seq2seq_env.tasks.task import Task
 
 NEVER = -torch.inf
 
@@ -69,7 +70,6 @@ def test_rows_end_at_their_end_of_sequence_or_at_the_limit() -> None:
     written, decoder = greedy([[1, 0, 3, 3], [1, 2, 3, 2], [2, 2, 0, 3]], max_length=4)
     assert written.tokens.tolist() == [[1, 0, 0, 0], [1, 2, 3, 2], [2, 2, 0, 0]]
     assert written.lengths.tolist() == [2, 4, 3]
-    assert written.terminated.tolist() == [True, False, True]
     assert written.log_prob is None
     assert decoder.given == [[4, 4, 4], [1, 1, 2], [2, 2], [3]]  # a row that has ended is not decoded
 
@@ -80,6 +80,21 @@ def test_rows_that_have_ended_stay_ended_until_they_are_dropped() -> None:
     assert [len(rows) for rows in decoder.given] == [10, 10, 10]
     assert written.tokens[0].tolist() == [0, 0, 0]
     assert written.lengths[0] == 1
+
+
+def test_a_sample_that_the_limit_cut_is_not_terminated(tiny_task: Task) -> None:
+    tokenizer = tiny_task.tokenizer
+    house, dog, end = tokenizer.encode(["house dog"])[0]
+    samples = as_samples(
+        tokenizer,
+        np.array([house, end, house, dog, dog, end], dtype=np.int32),
+        np.zeros(6, dtype=np.float32),
+        np.array([[2, 2], [1, 1]]),
+    )
+    assert samples.source_index.tolist() == [0, 0, 1, 1]
+    assert samples.offsets.tolist() == [0, 2, 4, 5, 6]
+    assert samples.terminated.tolist() == [True, False, False, True]
+    assert samples.texts == ["house", "house dog", "dog", ""]
 
 
 def test_candidates_that_agree_are_one_state_until_they_draw_apart() -> None:
@@ -106,7 +121,6 @@ def test_candidates_that_agree_are_one_state_until_they_draw_apart() -> None:
     )
     assert written.tokens.tolist() == [[1, 2, 0], [1, 1, 2], [1, 2, 1], [2, 1, 1], [0, 0, 0], [2, 1, 1]]
     assert written.lengths.tolist() == [3, 3, 3, 3, 1, 3]
-    assert written.terminated.tolist() == [True, False, False, False, True, False]
     assert decoder.given == [[4, 4], [1, 2], [1, 2, 1]]
     assert decoder.kept[0] == [0, 0, 1]
     assert written.log_prob is not None

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import buffers.forecast as module
-from buffers import ByRank, Forecast, GrowingBatchBuffer, InThreads, OnRay, Provenance, Trajectories, grow
+from buffers import ByRank, Forecast, GrowingBatchBuffer, GrowReport, InThreads, OnRay, Provenance, Trajectories, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -99,33 +99,20 @@ def test_bytes_are_near_what_is_written(
     monkeypatch.setattr(growing, "WORTH_IT", 20)
     monkeypatch.setattr(growing, "forecast", noted)
     buffer = GrowingBatchBuffer(tmp_path)
-    report = grow(
-        sampler,
-        fake_scorer,
-        tiny_task,
-        buffer,
-        grow_step=1,
-        candidates=4,
-        temperature=1.0,
-        seed=0,
-        sources_per_shard=10,
-    )
+
+    def growing_once() -> GrowReport:
+        return grow(
+            sampler, fake_scorer, tiny_task, buffer, grow_step=1, candidates=4, temperature=1.0, seed=0,
+            sources_per_shard=10,
+        )  # fmt: skip
+
+    report = growing_once()
     [found] = seen
     size = sum(path.stat().st_size for path in tmp_path.glob("*.h5"))
     assert found.trajectories == report.trajectories
     assert found.num_bytes == pytest.approx(size, rel=0.3)
     assert f"Grow 1: {found}" in capsys.readouterr().out
-    grow(
-        sampler,
-        fake_scorer,
-        tiny_task,
-        buffer,
-        grow_step=1,
-        candidates=4,
-        temperature=1.0,
-        seed=0,
-        sources_per_shard=10,
-    )
+    growing_once()
     assert len(seen) == 1  # nothing is left to do
 
 
