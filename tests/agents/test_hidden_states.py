@@ -7,9 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agents import PolicyConfig, Seq2SeqPolicy, ValueNetwork
+from agents import Seq2SeqPolicy, ValueNetwork
 from agents.hidden_states import dropout, hidden_states, is_plain_marian
-from seq2seq_env.tasks.task import Task
 
 
 @pytest.fixture
@@ -44,22 +43,26 @@ def test_values_and_gradients_are_those_of_transformers(body: Any) -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_dropout_is_where_transformers_has_it(tiny_task: Task) -> None:
-    """Over many draws the mean and the spread of the hidden states agree."""
-    config = PolicyConfig(
-        d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, dropout=0.3, max_source_length=8,
-        max_target_length=8,
-    )  # fmt: skip
-    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=1)
-    body: Any = policy.model.base_model
-    body.train()
-    torch.manual_seed(0)
-    source, mask, given = (row[:1].repeat(4000, 1) for row in inputs())
-    with torch.no_grad():
-        ours, theirs = hidden_states(body, source, mask, given), by_the_library(body, source, mask, given)
-    torch.testing.assert_close(ours.mean(0), theirs.mean(0), rtol=0, atol=0.08)
-    torch.testing.assert_close(ours.std(0), theirs.std(0), rtol=0, atol=0.06)
-    assert ours.std(0).mean() > 0.3
+def test_dropout_is_where_transformers_has_it(body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {"dropout": 0.1, "attention_dropout": 0.2, "activation_dropout": 0.3}
+    other = type(body)(type(body.config).from_dict(body.config.to_dict() | rates))
+    other.set_attn_implementation("eager")  # its fused kernel drops inside
+    other.train()
+    dropped: list[tuple[torch.Size, float]] = []
+
+    def noted(values: Tensor, p: float, training: bool) -> Tensor:
+        assert training
+        dropped.append((values.shape, p))
+        return values
+
+    monkeypatch.setattr("agents.hidden_states.dropout", noted)
+    monkeypatch.setattr(F, "dropout", noted)
+    hidden_states(other, *inputs())
+    ours = dropped.copy()
+    dropped.clear()
+    by_the_library(other, *inputs())
+    assert ours == dropped
+    assert {rate for _, rate in ours} == set(rates.values())
 
 
 def test_dropout_keeps_the_share_and_the_mean_and_follows_the_seed() -> None:
