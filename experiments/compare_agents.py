@@ -124,11 +124,12 @@ def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     """Every agent on the same frozen batch."""
     policy = start(config, task, evaluator, run)
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    grow_report = grow(
-        sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
-        candidates=config.candidates, temperature=config.temperature, seed=config.seed,
-        workers=workers(config.device),
-    )  # fmt: skip
+    with run.watch("growing"):
+        grow_report = grow(
+            sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
+            candidates=config.candidates, temperature=config.temperature, seed=config.seed,
+            workers=workers(config.device),
+        )  # fmt: skip
     print(f"Grow: {grow_report}")
     grown = buffer.select(grow_step=1)
     if not run.has(BASELINE):
@@ -137,7 +138,9 @@ def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     for trial in trials(config):
         if not run.has(trial.stage):
             print(f"{trial.agent}, {trial.data} data, seed {trial.seed}")
-            run.finish(trial.stage, train(config, trial, policy, grown, list(schedule), evaluator))
+            with run.watch("training"):
+                result = train(config, trial, policy, grown, list(schedule), evaluator)
+            run.finish(trial.stage, result)
 
 
 def start(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:

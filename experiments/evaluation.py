@@ -13,6 +13,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from agents import Seq2SeqPolicy
+from experiments.stopwatch import Stopwatch
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
 
@@ -42,10 +43,13 @@ class Evaluator:
         scorer: Gives the rewards.
         temperature: Of the samples; the Grow temperature.
         seed: Of the samples; the same for every policy, so that they differ by the policies alone.
+        watch: Takes the time that evaluations take.
     """
 
-    def __init__(self, task: Task, scorer: Scorer, *, temperature: float, seed: int) -> None:
-        self.task, self.scorer = task, scorer
+    def __init__(
+        self, task: Task, scorer: Scorer, *, temperature: float, seed: int, watch: Stopwatch | None = None
+    ) -> None:
+        self.task, self.scorer, self._watch = task, scorer, watch or Stopwatch()
         # The same random numbers give policies that differ little many equal translations.
         self._scores = CachedScorer(scorer)
         self.temperature, self.seed = temperature, seed
@@ -54,20 +58,21 @@ class Evaluator:
     def validation_reward(self, policy: Seq2SeqPolicy) -> float:
         """Mean reward of one sample for each validation source: what an Improve step watches."""
         sources = self.task.split("validation").sources
-        samples = policy.sample(sources, 1, self.temperature, self.seed)
-        return float(checked_scores(self._scores, sources, samples.texts).mean())
+        with self._watch("evaluating"):
+            samples = policy.sample(sources, 1, self.temperature, self.seed)
+            return float(checked_scores(self._scores, sources, samples.texts).mean())
 
     def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
         """Translate a split, by one sample a source or greedily."""
         sources = self.task.split(split).sources
-        if decode == "greedy":
-            texts = policy.translate(sources)
-        else:
-            texts = policy.sample(sources, 1, self.temperature, self.seed).texts
         oracle = self.task.oracle
-        return Translations(
-            texts, checked_scores(self._scores, sources, texts), oracle(sources, texts) if oracle else None
-        )
+        with self._watch("evaluating"):
+            if decode == "greedy":
+                texts = policy.translate(sources)
+            else:
+                texts = policy.sample(sources, 1, self.temperature, self.seed).texts
+            rewards = checked_scores(self._scores, sources, texts)
+            return Translations(texts, rewards, oracle(sources, texts) if oracle else None)
 
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
         """Means over a split: reward, oracle in [0, 1]; BLEU, chrF in [0, 100]; length ratio to the references."""

@@ -19,7 +19,6 @@ from experiments.run_folder import RunFolder
 from experiments.script import main
 from experiments.settings import Settings
 from experiments.stages import finish, original_data, sampler, supervised, train, workers
-from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks import Task
 
 
@@ -58,8 +57,8 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
     agent = make_agent(config.agent, supervised(config, task, evaluator, run), **config.agent_options)
     for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
         if g == 1:  # D itself, which every D_g holds: its scores stay the same
-            grow_into(buffer, config, agent.policy, evaluator.scorer, task, grow_step=0)
-        grow_into(buffer, config, agent.policy, evaluator.scorer, task, grow_step=g)
+            grow_into(buffer, config, agent.policy, evaluator, run, g=0)
+        grow_into(buffer, config, agent.policy, evaluator, run, g=g)
         grown = buffer.select(grow_step=(0, g))
         if not run.has(f"g{g}i1"):
             agent.prepare(grown, config.improve_at(1))
@@ -70,17 +69,18 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
 
 
 def grow_into(
-    buffer: GrowingBatchBuffer, config: Config, policy: Seq2SeqPolicy, scorer: Scorer, task: Task, grow_step: int
+    buffer: GrowingBatchBuffer, config: Config, policy: Seq2SeqPolicy, evaluator: Evaluator, run: RunFolder, g: int
 ) -> None:
     """Score the original data (Grow step 0), or samples of the policy."""
-    of_policy = grow_step > 0
-    report = grow(
-        sampler(config, policy, task), scorer, task, buffer, grow_step=grow_step,
-        num_sources=config.sources if of_policy else None,
-        candidates=config.candidates if of_policy else 0, references=not of_policy, temperature=config.temperature,
-        seed=config.seed, workers=workers(config.device),
-    )  # fmt: skip
-    print(f"Grow {grow_step}: {report}")
+    task, of_policy = evaluator.task, g > 0
+    with run.watch("growing"):
+        report = grow(
+            sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=g,
+            num_sources=config.sources if of_policy else None,
+            candidates=config.candidates if of_policy else 0, references=not of_policy, temperature=config.temperature,
+            seed=config.seed, workers=workers(config.device),
+        )  # fmt: skip
+    print(f"Grow {g}: {report}")
 
 
 def improve(

@@ -12,6 +12,8 @@ from typing import Any
 from accelerate import PartialState  # type: ignore[import-untyped]
 from torch.utils.tensorboard import SummaryWriter
 
+from experiments.stopwatch import Stopwatch
+
 
 class RunFolder:
     """Where a run keeps what it made; of several processes of one run the first writes, and all of them read.
@@ -19,6 +21,9 @@ class RunFolder:
     Args:
         path: Made if it is not there.
         config: What determines the results, as JSON can hold it.
+
+    Attributes:
+        watch: Times what this call of the command does, by kind.
 
     Raises:
         FileExistsError: If the folder holds a run of another configuration, or something that is no run.
@@ -37,6 +42,7 @@ class RunFolder:
         if self.is_writer:
             path.mkdir(parents=True, exist_ok=True)
             write_json(known, self.config)
+        self.watch = Stopwatch()
         self._events = SummaryWriter(str(path / "tensorboard")) if self.is_writer else None
 
     @property
@@ -74,13 +80,15 @@ class RunFolder:
             self._events.close()
 
     def spend(self, seconds: float) -> None:
-        """Add the time of one call of the command, and remember the largest memory that any of them took."""
+        """Add the time of one call of the command, in all and by kind, and remember the largest memory it took."""
         if not self.is_writer:
             return
-        used = self.result("usage") if self.has("usage") else {"seconds": 0.0, "peak_memory_gib": 0.0}
-        peak = max(used["peak_memory_gib"], _peak_memory_gib())
+        used = self.result("usage") if self.has("usage") else {}
+        spent = {"seconds": seconds} | {f"seconds_{kind}": value for kind, value in self.watch.seconds.items()}
+        used |= {name: used.get(name, 0.0) + value for name, value in spent.items()}
+        used["peak_memory_gib"] = max(used.get("peak_memory_gib", 0.0), _peak_memory_gib())
         self._record("usage").parent.mkdir(exist_ok=True)
-        write_json(self._record("usage"), {"seconds": used["seconds"] + seconds, "peak_memory_gib": peak})
+        write_json(self._record("usage"), used)
 
     def _record(self, stage: str) -> Path:
         return self.path / "stages" / f"{stage}.json"

@@ -44,7 +44,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     scorer = load_scorer(name, device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     run = RunFolder(config.out, config.recorded() | fingerprints)
-    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed)
+    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed, watch=run.watch)
     try:
         work(config, task, evaluator, run)
     finally:

@@ -44,7 +44,8 @@ def train(
     """Train while the validation reward rises; nothing where there is no data."""
     if not len(data):
         return {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
-    report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
+    with run.watch("training"):
+        report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
     return {
         "train_tokens": report.tokens,
         "best_tokens": report.best_tokens,

@@ -32,7 +32,7 @@ def table(results: list[dict[str, Any]]) -> str:
             raise ValueError(f"the runs differ in {', '.join(sorted(different))}; summarise runs of one configuration")
     seeds = [f"seed {result['config']['seed']}" for result in results]
     lines = [f"| measure | mean | s.d. | {' | '.join(seeds)} |", "|---|---|---|" + "---|" * len(results)]
-    measures = {name: [result["summary"][name] for result in results] for name in results[0]["summary"]}
+    measures = {name: [result["summary"].get(name) for result in results] for name in results[0]["summary"]}
     for step in (row for row in results[0]["steps"] if row["split"] == "validation"):
         name = f"validation reward, G={step['grow']} I={step['improve']}"
         key = {k: step[k] for k in ("grow", "improve", "split")}

@@ -30,6 +30,16 @@ def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_time_adds_up_over_the_calls_of_the_command(tmp_path: Path) -> None:
+    for _ in range(2):
+        run = RunFolder(tmp_path / "run", {"seed": 1})
+        run.watch.seconds = {"training": 2.0}
+        run.spend(3.0)
+    usage = run.result("usage")
+    assert (usage["seconds"], usage["seconds_training"]) == (6.0, 4.0)
+    assert usage["peak_memory_gib"] > 0
+
+
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_json(path, {"a": 1})
