@@ -48,12 +48,16 @@ class Config(Settings):
     """Improve steps, at least 1."""
     sources: int | None = 8_000
     """Training sources of the batch, with their references; None takes all."""
+    candidates: int = 4
+    """Samples of each source."""
     filter: str = "interpolation"
     """As in growing_batch.py; the batch holds as much of each source, so that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
     improve: TrainingConfig = field(
-        default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
+        default_factory=lambda: replace(
+            Settings().improve, learning_rate=4.5e-4, max_tokens=90_000, evaluate_every=45_000
+        )
     )
     """Training of the first Improve step."""
     options: dict[str, int | float | str] = field(default_factory=dict)

@@ -35,7 +35,7 @@ class Settings:
     """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | None = 4_000
     """Training sources drawn for each Grow step; None takes all."""
-    candidates: int = 4
+    candidates: int = 2
     """Samples of each source."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
@@ -65,7 +65,7 @@ class Settings:
     """Training of the supervised policy."""
     improve: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=4.5e-4,
+            learning_rate=1.2e-3,
             schedule="linear",
             tokens_per_batch=512,
             max_tokens=100_000,
@@ -74,7 +74,7 @@ class Settings:
         )
     )
     """Training of the first Improve step."""
-    learning_rate_decay: float = 0.8
+    learning_rate_decay: float = 0.85
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
     """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
