@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
 from buffers.scoring import rescore
 from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import TaskOptions, load_task
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -131,6 +131,8 @@ class Rescore:
     """Folder of the buffer."""
     scorer: str
     """Name of the scorer, or the folder of its checkpoint."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Of the task that grew the buffer, names and values in turn: --task-options folder data source de target en."""
     name: str | None = None
     """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's."""
     grow_step: int | None = None
@@ -144,7 +146,7 @@ class Rescore:
         """Print what was scored; 0."""
         name = self.name or Path(self.scorer).name
         shards = GrowingBatchBuffer(existing(self.path)).shards_of(self.grow_step)
-        task = load_task(shards[0].provenance.task)
+        task = load_task(shards[0].provenance.task, **self.task_options)
         buffer, scorer = GrowingBatchBuffer(self.path, task=task), load_scorer(self.scorer, device=self.device)
         written = rescore(buffer, scorer, task, name, grow_step=self.grow_step, progress=not self.json)
         data = buffer.select(grow_step=self.grow_step, scorer=name)
@@ -179,6 +181,8 @@ class Export:
     """Rewards of the column of this name, which rescore made; the Grow step's own without it."""
     texts: bool = False
     """Add the decoded source and target."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Of the task that grew the buffer, whose tokenizer decodes: names and values in turn."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -195,6 +199,7 @@ class Export:
             filter=chosen,
             scorer=self.scorer,
             texts=self.texts,
+            task_options=self.task_options,
             progress=not self.json,
         )
         if self.json:

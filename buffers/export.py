@@ -12,7 +12,7 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import to_datasets, to_jsonl, to_minari, to_parquet
 from buffers.maintenance import describe
 from buffers.slices import Slice
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -71,6 +71,7 @@ def export(
     filter: Filter | None = None,  # noqa: A002  # the word users know
     scorer: str | None = None,
     texts: bool = False,
+    task_options: TaskOptions | None = None,
     progress: bool = True,
 ) -> Exported:
     """Write what a filter keeps of a buffer, whole or not at all, never in place of something.
@@ -85,6 +86,7 @@ def export(
         filter: None keeps everything.
         scorer: Column of rewards to take, as in :meth:`GrowingBatchBuffer.select`.
         texts: Add decoded texts, with the tokenizer of ``load_task``.
+        task_options: What ``load_task`` needs beside the task's name.
         progress: Show trajectories done, rate and time left.
 
     Raises:
@@ -100,14 +102,16 @@ def export(
     if to == "minari":
         if texts:
             raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
-        task = _task_of(made)
+        task = _task_of(made, task_options or {})
         if task is None:
             not_held = [*not_held, f"an environment: load_task({made['task']!r}) does not give the buffer's task"]
         written = to_minari(data, out, task=task, description=description, progress=progress)
         place = Path(written.storage.data_path).parent
     else:
         place = Path(out)
-        _write_table(data, place, to, _tokenizer_of(made) if texts else None, description, progress=progress)
+        _write_table(
+            data, place, to, _tokenizer_of(made, task_options or {}) if texts else None, description, progress=progress
+        )
     return Exported(
         format=to,
         path=str(place),
@@ -130,10 +134,10 @@ def _write_table(
         to_datasets(data, place, tokenizer=tokenizer, description=description, progress=progress)
 
 
-def _tokenizer_of(made: dict[str, Any]) -> Tokenizer:
+def _tokenizer_of(made: dict[str, Any], options: TaskOptions) -> Tokenizer:
     """The tokenizer with which a buffer was made."""
     try:
-        tokenizer = load_task(made["task"]).tokenizer
+        tokenizer = load_task(made["task"], **options).tokenizer
     except ValueError as error:
         raise ValueError(f"texts need the buffer's tokenizer: {error}; leave out texts") from error
     if tokenizer.fingerprint != made["tokenizer_fingerprint"]:
@@ -144,10 +148,10 @@ def _tokenizer_of(made: dict[str, Any]) -> Tokenizer:
     return tokenizer
 
 
-def _task_of(made: dict[str, Any]) -> Task | None:
-    """The task with which a buffer was made, where its name says enough."""
+def _task_of(made: dict[str, Any], options: TaskOptions) -> Task | None:
+    """The task with which a buffer was made, where name and options say enough."""
     try:
-        task = load_task(made["task"])
+        task = load_task(made["task"], **options)
     except ValueError:
         return None
     return task if task.fingerprint == made["task_fingerprint"] else None

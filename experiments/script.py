@@ -37,7 +37,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     started = time.perf_counter()
     config.check()
     config = replace(config, device=known_device(config.device))
-    task = load_task(config.task)
+    task = load_task(config.task, **config.task_options)
     name = config.scorer or task.default_scorer
     if name is None:
         raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")

@@ -11,6 +11,7 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents import ComputeType, Engine, PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
+from seq2seq_env.tasks import TaskOptions
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
@@ -29,6 +30,8 @@ class Settings:
 
     task: str = "phrasebook-de-en"
     """Task to translate."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
     scorer: str | None = None
     """Name or folder of the learned scorer; the task's own by default."""
     improve_steps: int = 3

@@ -7,12 +7,11 @@ from pathlib import Path
 from random import Random
 
 import tyro
-from tokenizers import Tokenizer as Backend
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.phrasebook.task import FOLDER
-from seq2seq_env.tasks.tokenizer import END, PADDING, UNKNOWN, Tokenizer
+from seq2seq_env.tasks.subwords import train_subwords
+from seq2seq_env.tasks.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -30,26 +29,11 @@ class Config:
 
 
 def train(config: Config) -> Tokenizer:
-    """Learn byte-pair merges from both languages; digits are tokens of their own."""
+    """Learn it from both languages."""
     random = Random(config.seed)
     drawn = [draw_sentence(random) for _ in range(config.sentences)]
     texts = [text for sentence in drawn for text in (sentence.german, sentence.reference)]
-    backend = Backend(models.BPE(unk_token=UNKNOWN))
-    backend.normalizer = normalizers.NFC()
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(),
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.Punctuation("isolated"),
-        ]
-    )
-    backend.decoder = decoders.Metaspace()
-    trainer = trainers.BpeTrainer(
-        vocab_size=config.vocab_size - 1, special_tokens=[END, UNKNOWN], show_progress=False, min_frequency=2
-    )
-    backend.train_from_iterator(texts, trainer)
-    backend.add_special_tokens([PADDING])
-    return Tokenizer(backend)
+    return train_subwords(texts, config.vocab_size)
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
 import tyro
 
 from seq2seq_env.play import HELP, BadLineError, Game
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import TaskOptions, load_task
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Play:
 
     task: str = "phrasebook-de-en"
     """Name of the task."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
     split: str = "validation"
     """Where sources are drawn: "train", "validation" or "test"."""
     scorer: str | None = None
@@ -46,7 +48,7 @@ class Play:
             options["source_index"] = self.index
         if self.source is not None:
             options["source"] = self.source
-        task = load_task(self.task)
+        task = load_task(self.task, **self.task_options)
         env = gym.make(
             "Seq2SeqTranslate-v0",
             task=task,

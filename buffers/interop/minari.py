@@ -21,7 +21,7 @@ from buffers.slices import Slice
 from buffers.trajectories import Trajectories
 from seq2seq_env.rules import observation_space
 from seq2seq_env.sources import FREE_TEXT
-from seq2seq_env.tasks import TASKS, load_task
+from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
 
 ENVIRONMENT = "Seq2SeqTranslate-v0"
@@ -110,7 +110,11 @@ def _place(dataset_id: str) -> tuple[str | None, Path]:
 
 def _environment(task: Task) -> Any:
     """The specification from which Gymnasium makes the task's environment, where its name says enough."""
-    if task.name not in TASKS or load_task(task.name).fingerprint != task.fingerprint:
+    try:
+        by_name = load_task(task.name)
+    except ValueError:
+        return None
+    if by_name.fingerprint != task.fingerprint:
         return None
     return dataclasses.replace(gym.spec(ENVIRONMENT), kwargs={"task": task.name})
 

@@ -11,7 +11,7 @@ from seq2seq_env.tasks import TASKS, Split, Task, load_task
 
 
 def test_every_registered_task_loads_under_its_own_name() -> None:
-    for name in TASKS:
+    for name in TASKS.keys() - {"text-files"}:  # which needs files
         task = load_task(name, seed=3)
         assert isinstance(task, Task)
         assert task.name == name
@@ -29,7 +29,7 @@ def test_an_unknown_task_is_refused_with_the_good_names() -> None:
 
 
 def test_an_unknown_option_is_refused_with_the_good_ones() -> None:
-    with pytest.raises(TypeError, match=r"'phrasebook-de-en' has no option 'nois'; it has train_size, .*noise"):
+    with pytest.raises(TypeError, match=r"'phrasebook-de-en' has no option 'nois'; it has seed, train_size, .*noise"):
         load_task("phrasebook-de-en", nois=0.1)
 
 

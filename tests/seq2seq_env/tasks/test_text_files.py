@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks.cleaning import Cleaning
+
+TRAIN = [
+    ("das haus ist rot", "the house is red"),
+    ("der hund ist alt", "the dog is old"),
+    ("das haus ist alt", "the house is old"),
+    ("der hund ist rot", "the dog is red"),
+]
+VALIDATION = [("das auto ist rot", "the car is red")]
+TEST = [("das auto ist alt", "the car is old"), ("der mann ist alt", "the man is old")]
+
+
+def write(folder: Path, stem: str, pairs: list[tuple[str, str]]) -> None:
+    for side, ending in enumerate(("de", "en")):
+        (folder / f"{stem}.{ending}").write_text("".join(f"{pair[side]}\n" for pair in pairs), "utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for stem, pairs in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
+        write(tmp_path, stem, pairs)
+    return tmp_path
+
+
+def text_files(folder: Path, **options: Any) -> Any:
+    return load_task(
+        "text-files", **{"folder": str(folder), "source": "de", "target": "en", "vocab_size": 60} | options
+    )
+
+
+def test_splits_are_the_files(folder: Path) -> None:
+    task = text_files(folder)
+    for name, pairs in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
+        split = task.split(name)
+        assert list(zip(split.sources, split.references, strict=True)) == pairs
+    assert task.pair("test", 1) == TEST[1]
+    assert task.oracle is None
+    assert task.default_scorer is None
+    encoded = task.tokenizer.encode(["der hund ist rot"])
+    assert task.tokenizer.decode(encoded) == ["der hund ist rot"]
+    assert task.tokenizer.vocab_size <= 60
+    with pytest.raises(ValueError, match="no split 'dev'; choose one of train, validation, test"):
+        task.split("dev")
+
+
+def packed(folder: Path) -> None:
+    for path in list(folder.iterdir()):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
+def as_tables(folder: Path, ending: str) -> None:
+    for stem, pairs in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
+        for side in ("de", "en"):
+            (folder / f"{stem}.{side}").unlink()
+        rows = [["id", "en", "de"], *([str(i), reference, source] for i, (source, reference) in enumerate(pairs))]
+        if ending == "tsv":
+            text = "".join("\t".join(row) + "\n" for row in rows)
+        else:
+            text = "".join(json.dumps(dict(zip(rows[0], row, strict=True))) + "\n" for row in rows[1:])
+        (folder / f"{stem}.{ending}").write_text(text, "utf-8")
+
+
+@pytest.mark.parametrize("form", ["gzip", "tsv", "jsonl", "packed tsv", "windows"])
+def test_other_layouts_hold_the_same_task(folder: Path, form: str) -> None:
+    plain = text_files(folder)
+    if "tsv" in form or "jsonl" in form:
+        as_tables(folder, form.split()[-1])
+    if form == "windows":
+        for path in folder.iterdir():
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    if form in ("gzip", "packed tsv"):
+        packed(folder)
+    assert text_files(folder).fingerprint == plain.fingerprint
+
+
+def test_names_of_the_files_may_be_given(folder: Path) -> None:
+    for ending in ("de", "en"):
+        (folder / f"test.{ending}").rename(folder / f"2016.{ending}")
+    assert text_files(folder, test=2016).split("test").sources == [source for source, _ in TEST]
+
+
+def test_what_teaches_nothing_is_left_out_and_counted(folder: Path) -> None:
+    bad = [("", "the"), ("x", " "), TRAIN[0], ("rot", "red " * 9), ("der hund " * 30, "the dog " * 30)]
+    write(folder, "train", TRAIN + bad)
+    task = text_files(folder, max_tokens=40)
+    assert task.split("train").sources == [source for source, _ in TRAIN]
+    assert task.cleaning["train"] == Cleaning(
+        read=9,
+        kept=4,
+        dropped={
+            "with an empty side": 2,
+            "that came before": 1,
+            "with sides of very different length (over 4 to 1)": 1,
+            "of more than 40 tokens": 1,
+        },
+    )
+    assert str(task.cleaning["train"]).startswith(
+        "4 of 9 pairs (left out: 1 of more than 40 tokens, 1 that came before"
+    )
+    assert str(task.cleaning["test"]) == "2 of 2 pairs"
+
+
+def test_of_the_test_split_only_what_cannot_be_translated_is_left_out_and_said(folder: Path) -> None:
+    write(folder, "test", [*TEST, TEST[0], ("rot", "red " * 9), ("der hund " * 30, "the dog " * 30)])
+    with pytest.warns(
+        UserWarning, match=r"test split: 4 of 5 pairs \(left out: 1 of more than 40 tokens\); raise max_tok"
+    ):
+        task = text_files(folder, max_tokens=40)
+    assert len(task.split("test")) == 4
+
+
+def test_sources_of_other_splits_are_refused_or_left_out(folder: Path) -> None:
+    write(folder, "train", [*TRAIN, ("Das  auto ist ROT", "the car is red"), ("der mann ist alt", "an old man")])
+    with pytest.raises(
+        ValueError, match="2 training sources are in the validation or test split too, such as 'Das  auto"
+    ):
+        text_files(folder)
+    task = text_files(folder, leaks="drop")
+    assert task.split("train").sources == [source for source, _ in TRAIN]
+    assert task.cleaning["train"].dropped == {"whose source is in another split": 2}
+
+
+def test_a_tokenizer_may_be_given(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("tokenizer")
+    first = text_files(folder)
+    first.tokenizer.save(place)
+    assert text_files(folder, tokenizer=str(place), vocab_size=10).fingerprint == first.fingerprint
+    assert text_files(folder, vocab_size=40).fingerprint != first.fingerprint
+
+
+def test_a_pickle_reads_the_files_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    task = text_files(Path(folder.name), max_tokens=30)
+    monkeypatch.chdir(folder)
+    again = pickle.loads(pickle.dumps(task))
+    assert (again.fingerprint, again.max_source_length) == (task.fingerprint, 30)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "de"}, "source and target are both 'de'"),
+        ({"max_tokens": 1}, "max_tokens is 1; give 2 or more"),
+        ({"max_ratio": 0.5}, "max_ratio is 0.5; give 1 or more"),
+        ({"leaks": "keep"}, "no leaks 'keep'; choose one of refuse, drop"),
+        ({"vocab_size": 3}, "vocab_size is 3; three tokens are special, give 4 or more"),
+        ({"max_tokens": 2}, r"nothing is left of the train split: 0 of 4 pairs \(left out: 4 of more than 2 tokens\)"),
+    ],
+)
+def test_bad_options_are_refused(folder: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        text_files(folder, **options)
+
+
+def test_files_that_do_not_fit_are_refused_in_a_sentence(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no dev.de and dev.en, .* \(test.de, test.en, train.de"):
+        text_files(folder, validation="dev")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        text_files(folder / "elsewhere")
+    (folder / "test.de").write_text("eins\n", "utf-8")
+    with pytest.raises(ValueError, match=r"test.de has 1 lines but test.en 2; align them line by line"):
+        text_files(folder)
+    (folder / "test.de").write_bytes("das haus\nschöner hund\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"test.de' is not UTF-8 \(line 2: .*iconv"):
+        text_files(folder)
+    (folder / "test.de").unlink()
+    (folder / "test.de.gz").write_bytes(gzip.compress(b"das haus\nder hund\n")[:-9])
+    with pytest.raises(ValueError, match=r"test.de.gz' cannot be unpacked"):
+        text_files(folder)
+
+
+@pytest.mark.parametrize(
+    ("ending", "text", "message"),
+    [
+        ("tsv", "de\tfr\nhaus\tmaison\n", "row 1 of .* has no text in column 'en'; its columns are de, fr"),
+        ("tsv", "de\ten\nhaus\n", "row 1 of .* has no text in column 'en'"),
+        ("jsonl", '{"de": "haus", "en": 3}\n', "row 1 of .* has no text in column 'en'; its columns are de, en"),
+        ("jsonl", "haus\n", "line 1 of .* is not JSON"),
+        ("jsonl", "[1]\n", "line 1 of .* is no JSON object; write one with a key for each column"),
+    ],
+)
+def test_bad_tables_are_refused(folder: Path, ending: str, text: str, message: str) -> None:
+    (folder / "test.de").unlink()
+    (folder / f"test.{ending}").write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=message):
+        text_files(folder)
+
+
+def test_what_the_task_cannot_do_without_is_named() -> None:
+    with pytest.raises(
+        ValueError, match="task 'text-files' cannot do without folder, source, target; give its options"
+    ):
+        load_task("text-files")
+    with pytest.raises(
+        TypeError, match="task 'text-files' has no option 'lang'; it has seed, folder, source, target, train"
+    ):
+        load_task("text-files", lang="de")
