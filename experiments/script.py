@@ -38,6 +38,8 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     config.check()
     config = replace(config, device=known_device(config.device))
     task = load_task(config.task, **config.task_options)
+    for note in task.notes:
+        print(note)
     name = config.scorer or task.default_scorer
     if name is None:
         raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")

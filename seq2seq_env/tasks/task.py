@@ -71,6 +71,11 @@ class Task(ABC):
         """The judge of true quality, or None where nobody knows it."""
         return None
 
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the texts before a run, a line each; nothing by default."""
+        return []
+
     def size(self, split: str) -> int:
         """Number of pairs in a split."""
         return len(self.split(split))

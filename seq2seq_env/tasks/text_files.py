@@ -126,6 +126,11 @@ class TextFilesTask(Task):
             raise unknown_split(name, SPLITS)
         return self._splits[name]
 
+    @property
+    def notes(self) -> list[str]:
+        """What is left of each split."""
+        return [f"{name} split: {found}" for name, found in self.cleaning.items()]
+
     def _too_long(self, pairs: list[Pair]) -> Callable[[Pair], str | None]:
         texts = list(dict.fromkeys(chain.from_iterable(pairs)))
         lengths = dict(zip(texts, map(len, self.tokenizer.encode(texts)), strict=True))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
@@ -21,7 +22,8 @@ from experiments.growing_batch import Config, growing_batch, report
 from experiments.report import summary, write_report
 from experiments.run_folder import RunFolder
 from experiments.script import execute
-from seq2seq_env.tasks import Task
+from seq2seq_env.scorers import LearnedScorer, PairEncoder
+from seq2seq_env.tasks import Task, load_task
 
 TRAINING = TrainingConfig(
     learning_rate=5e-3, max_tokens=1_500, tokens_per_batch=128, warmup_tokens=100, evaluate_every=500, progress=False
@@ -114,6 +116,37 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
     assert run.result("g1i2")[0]["train_tokens"] == 0
     before, after = (Seq2SeqPolicy.load(run.checkpoint(stage)) for stage in ("g0i0", "g1i2"))
     assert before.fingerprint == after.fingerprint
+
+
+def test_two_text_files_and_a_scorer_make_a_report(
+    tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "validation", "test"):
+        split = tiny_task.split(name)
+        for ending, lines in (("de", split.sources), ("en", split.references)):
+            (tmp_path / f"{name}.{ending}").write_text("\n".join(lines) + "\n")
+    options: dict[str, int | float | str] = {"folder": str(tmp_path), "source": "de", "target": "en", "max_tokens": 12}
+    tokenizer = load_task("text-files", **options).tokenizer
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_labels": 1}
+    network = transformers.BertConfig(
+        vocab_size=tokenizer.vocab_size, pad_token_id=tokenizer.pad_id, num_hidden_layers=1, num_attention_heads=2,
+        **sizes,
+    )  # fmt: skip
+    made: Any = transformers.BertForSequenceClassification(network)
+    LearnedScorer.save(tmp_path / "scorer", made, PairEncoder.from_tokenizer(tokenizer, 30))
+    config = replace(
+        CONFIG, task="text-files", task_options=options, scorer=str(tmp_path / "scorer"), out=tmp_path / "run",
+        filter="percentile", filter_values=(20, 60), sources=None,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="task 'text-files' has no scorer of its own; name one with --scorer"):
+        execute(replace(config, scorer=None), growing_batch, report)
+    execute(config, growing_batch, report)
+    assert "train split: 24 of 24 pairs" in capsys.readouterr().out
+    results = json.loads((config.out / "results.json").read_text())
+    assert results["steps"][-1]["oracle"] is None
+    assert results["summary"]["shortfall_closed"] is not None
+    with pytest.raises(FileExistsError, match=r"task_options\.max_tokens was 12 and is now 13"):
+        execute(replace(config, task_options=options | {"max_tokens": 13}), growing_batch, report)
 
 
 def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:

@@ -109,7 +109,7 @@ def test_what_teaches_nothing_is_left_out_and_counted(folder: Path) -> None:
     assert str(task.cleaning["train"]).startswith(
         "4 of 9 pairs (left out: 1 of more than 40 tokens, 1 that came before"
     )
-    assert str(task.cleaning["test"]) == "2 of 2 pairs"
+    assert task.notes[2] == "test split: 2 of 2 pairs"
 
 
 def test_of_the_test_split_only_what_cannot_be_translated_is_left_out_and_said(folder: Path) -> None:
