@@ -70,10 +70,10 @@ class Settings:
         default_factory=lambda: TrainingConfig(
             learning_rate=1.2e-3,
             schedule="linear",
-            tokens_per_batch=512,
-            max_tokens=100_000,
+            tokens_per_batch=320,
+            max_tokens=120_000,
             warmup_tokens=5_000,
-            evaluate_every=50_000,
+            evaluate_every=60_000,
         )
     )
     """Training of the first Improve step."""
