@@ -8,6 +8,7 @@ from pathlib import Path
 from seq2seq_env.scorers.cache import CachedScorer
 from seq2seq_env.scorers.learned import LearnedScorer
 from seq2seq_env.scorers.pairs import EncodedPair, PairEncoder
+from seq2seq_env.scorers.process import PREFIX, ProcessScorer, ScorerProcessError
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "EncodedPair",
     "LearnedScorer",
     "PairEncoder",
+    "ProcessScorer",
     "Scorer",
+    "ScorerProcessError",
     "checked_scores",
     "load_scorer",
 ]
@@ -28,11 +31,14 @@ SCORERS: dict[str, Callable[[str], Scorer]] = {
 
 
 def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
-    """The scorer of that name, or the :class:`LearnedScorer` in that folder; its network is loaded at the first score.
+    """The scorer of that name, the :class:`LearnedScorer` in that folder, or the :class:`ProcessScorer` of a command.
+
+    A network is loaded, and a program started, at the first score.
 
     Args:
-        name_or_path: A key of ``SCORERS``, or a folder with a Hugging Face sequence-regression checkpoint.
-        device: Where it computes.
+        name_or_path: A key of ``SCORERS``, a folder with a Hugging Face sequence-regression checkpoint, or ``process:``
+            and a command.
+        device: Where it computes; a program decides that for itself.
 
     Raises:
         ValueError: If it is neither a known name nor a folder.
@@ -41,6 +47,11 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
     name = str(name_or_path)
     if name in SCORERS:
         return SCORERS[name](device)
+    if name.startswith(PREFIX):
+        return ProcessScorer(name.removeprefix(PREFIX))
     if Path(name).is_dir():
         return LearnedScorer(name, device=device)
-    raise ValueError(f"there is no scorer {name!r}; choose one of {', '.join(SCORERS)}, or name a checkpoint's folder")
+    raise ValueError(
+        f"there is no scorer {name!r}; choose one of {', '.join(SCORERS)}, name a checkpoint's folder, or write "
+        f"{PREFIX} and the command of a program"
+    )

@@ -14,6 +14,7 @@ __all__ = ["TASKS", "Oracle", "Split", "Task", "TaskOptions", "Tokenizer", "load
 TASKS: dict[str, str] = {
     "phrasebook-de-en": "seq2seq_env.tasks.phrasebook:PhrasebookTask",
     "text-files": "seq2seq_env.tasks.text_files:TextFilesTask",
+    "hub": "seq2seq_env.tasks.hub:HubTask",
 }
 """Name of each task and where its class is, imported when asked for."""
 

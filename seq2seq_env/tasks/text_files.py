@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Literal, get_args
 
 from seq2seq_env.tasks.aligned_text import read_pairs
-from seq2seq_env.tasks.cleaning import Cleaning, Pair, clean, empty, first_reason, repeated, shared_sources, uneven
-from seq2seq_env.tasks.subwords import train_subwords
-from seq2seq_env.tasks.task import SPLITS, Split, Task, unknown_split
-from seq2seq_env.tasks.tokenizer import Tokenizer
-
-Leaks = Literal["refuse", "drop"]
-"""What becomes of training pairs whose source is in the validation or test split too."""
+from seq2seq_env.tasks.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.task import SPLITS
 
 
-class TextFilesTask(Task):
-    """Sentences from files that lie in one folder, with a tokenizer trained on them.
+class TextFilesTask(CorpusTask):
+    """Sentences from files that lie in one folder.
 
     Each split is two files of aligned lines (``train.de``, ``train.en``) or one table (``train.tsv`` with a header, or
-    ``train.jsonl``) with a column for each language; all may be packed as ``.gz``. Training pairs are cleaned: empty,
-    very uneven, repeated and over-long ones are left out. Of the other splits only what cannot be translated at all is
-    left out, empty and over-long pairs, with a warning. ``cleaning`` says how many.
+    ``train.jsonl``) with a column for each language; all may be packed as ``.gz``.
 
     Args:
         seed: Unused; the sentences are what they are.
@@ -36,23 +25,18 @@ class TextFilesTask(Task):
         train: Name of the training files before their ending.
         validation: Likewise.
         test: Likewise.
-        tokenizer: Folder of a tokenizer.json to use; by default one is trained on the training split.
-        vocab_size: Tokens of a trained tokenizer at most.
-        max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
-        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
-        leaks: Training pairs whose source is in another split, too, are refused, or left out and counted.
-
-    Attributes:
-        cleaning: Of each split, what was left out.
+        tokenizer: See :class:`CorpusTask`, as for all that follow.
+        vocab_size: Tokens.
+        max_tokens: Of a sentence.
+        max_ratio: Of characters.
+        leaks: "refuse" or "drop".
 
     Raises:
         FileNotFoundError: If files are missing.
-        ValueError: If files do not fit together, nothing is left of a split, training sources are in another split, or
-            an option is out of range.
+        ValueError: If files do not fit together, or for a reason of :class:`CorpusTask`.
     """
 
     name = "text-files"
-    default_scorer = None
 
     def __init__(
         self,
@@ -72,12 +56,6 @@ class TextFilesTask(Task):
     ) -> None:
         if str(source) == str(target):
             raise ValueError(f"source and target are both {source!r}; name two endings or two columns")
-        if max_tokens < 2:
-            raise ValueError(f"max_tokens is {max_tokens}; give 2 or more, end-of-sequence is one of them")
-        if not max_ratio >= 1:
-            raise ValueError(f"max_ratio is {max_ratio}; give 1 or more")
-        if leaks not in get_args(Leaks):
-            raise ValueError(f"there is no leaks {leaks!r}; choose one of {', '.join(get_args(Leaks))}")
         place = Path(str(folder)).absolute()
         self._made_by = partial(
             TextFilesTask, seed, folder=place, source=source, target=target, train=train, validation=validation,
@@ -87,59 +65,9 @@ class TextFilesTask(Task):
         # A command line makes numbers of names such as 2016.
         stems = dict(zip(SPLITS, map(str, (train, validation, test)), strict=True))
         pairs = {name: read_pairs(place, stem, str(source), str(target)) for name, stem in stems.items()}
-        self.max_source_length = self.max_target_length = max_tokens
-        self.cleaning: dict[str, Cleaning] = {}
-        leaked = set(shared_sources(pairs["train"], chain(pairs["validation"], pairs["test"])))
-        if leaked and leaks == "refuse":
-            raise ValueError(
-                f"{len(leaked):,} training sources are in the validation or test split too, such as "
-                f"{min(leaked)[0]!r}; take them out, or leave them out with leaks='drop'"
-            )
-        usable = first_reason(
-            empty, uneven(max_ratio), lambda pair: "whose source is in another split" if pair in leaked else None,
-            repeated(),
-        )  # fmt: skip
-        pairs["train"], found = clean(pairs["train"], usable)
-        self.tokenizer = (
-            train_subwords(chain.from_iterable(pairs["train"]), vocab_size)
-            if tokenizer is None
-            else Tokenizer.load(Path(tokenizer))
+        super().__init__(
+            pairs, tokenizer=tokenizer, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks
         )
-        self._splits: dict[str, Split] = {}
-        for name in SPLITS:
-            kept, fitting = clean(pairs[name], first_reason(empty, self._too_long(pairs[name])))
-            earlier = found if name == "train" else Cleaning(len(pairs[name]), len(pairs[name]), {})
-            self.cleaning[name] = Cleaning(earlier.read, fitting.kept, earlier.dropped | fitting.dropped)
-            if not kept:
-                raise ValueError(f"nothing is left of the {name} split: {self.cleaning[name]}")
-            if name != "train" and fitting.dropped:
-                warnings.warn(f"{name} split: {self.cleaning[name]}; raise max_tokens to keep more", stacklevel=2)
-            self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
-        self.fingerprint = self._digest()
 
     def __reduce__(self) -> tuple[Callable[[], TextFilesTask], tuple[()]]:
         return self._made_by, ()
-
-    def split(self, name: str) -> Split:
-        """See :meth:`Task.split`."""
-        if name not in self._splits:
-            raise unknown_split(name, SPLITS)
-        return self._splits[name]
-
-    @property
-    def notes(self) -> list[str]:
-        """What is left of each split."""
-        return [f"{name} split: {found}" for name, found in self.cleaning.items()]
-
-    def _too_long(self, pairs: list[Pair]) -> Callable[[Pair], str | None]:
-        texts = list(dict.fromkeys(chain.from_iterable(pairs)))
-        lengths = dict(zip(texts, map(len, self.tokenizer.encode(texts)), strict=True))
-        most = self.max_source_length
-        return lambda pair: f"of more than {most} tokens" if max(lengths[text] for text in pair) > most else None
-
-    def _digest(self) -> str:
-        digest = hashlib.sha256(f"{self.name} {self.tokenizer.fingerprint} {self.max_source_length}".encode())
-        for name, split in self._splits.items():
-            for text in chain([name], split.sources, split.references):
-                digest.update(text.encode() + b"\0")
-        return digest.hexdigest()

@@ -11,7 +11,7 @@ from seq2seq_env.tasks import TASKS, Split, Task, load_task
 
 
 def test_every_registered_task_loads_under_its_own_name() -> None:
-    for name in TASKS.keys() - {"text-files"}:  # which needs files
+    for name in TASKS.keys() - {"text-files", "hub"}:  # which need data
         task = load_task(name, seed=3)
         assert isinstance(task, Task)
         assert task.name == name

@@ -1,0 +1,114 @@
+"""What tasks made of somebody's pairs have in common: cleaning, a tokenizer, lengths, a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Literal, get_args
+
+from seq2seq_env.tasks.cleaning import Cleaning, Pair, clean, empty, first_reason, repeated, shared_sources, uneven
+from seq2seq_env.tasks.subwords import train_subwords
+from seq2seq_env.tasks.task import SPLITS, Split, Task, unknown_split
+from seq2seq_env.tasks.tokenizer import Tokenizer
+
+Leaks = Literal["refuse", "drop"]
+"""What becomes of training pairs whose source is in the validation or test split too."""
+
+
+class CorpusTask(Task):
+    """Sentences as they were found, with a tokenizer trained on them.
+
+    Training pairs are cleaned: empty, very uneven, repeated and over-long ones are left out. Of the other splits only
+    what cannot be translated at all is left out, empty and over-long pairs, with a warning. ``cleaning`` says how many.
+
+    Args:
+        pairs: Of each split.
+        tokenizer: Folder of a tokenizer.json to use; None trains one on the training split.
+        vocab_size: Tokens of a trained tokenizer at most.
+        max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
+        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        leaks: Training pairs whose source is in another split, too, are refused, or left out and counted.
+
+    Attributes:
+        cleaning: Of each split, what was left out.
+
+    Raises:
+        FileNotFoundError: If the tokenizer is missing.
+        ValueError: If nothing is left of a split, training sources are in another split, or an option is out of range.
+    """
+
+    default_scorer = None
+
+    def __init__(
+        self,
+        pairs: Mapping[str, list[Pair]],
+        *,
+        tokenizer: str | Path | None,
+        vocab_size: int,
+        max_tokens: int,
+        max_ratio: float,
+        leaks: Leaks,
+    ) -> None:
+        if max_tokens < 2:
+            raise ValueError(f"max_tokens is {max_tokens}; give 2 or more, end-of-sequence is one of them")
+        if not max_ratio >= 1:
+            raise ValueError(f"max_ratio is {max_ratio}; give 1 or more")
+        if leaks not in get_args(Leaks):
+            raise ValueError(f"there is no leaks {leaks!r}; choose one of {', '.join(get_args(Leaks))}")
+        self.max_source_length = self.max_target_length = max_tokens
+        leaked = set(shared_sources(pairs["train"], chain(pairs["validation"], pairs["test"])))
+        if leaked and leaks == "refuse":
+            raise ValueError(
+                f"{len(leaked):,} training sources are in the validation or test split too, such as "
+                f"{min(leaked)[0]!r}; take them out, or leave them out with leaks='drop'"
+            )
+        usable = first_reason(
+            empty, uneven(max_ratio), lambda pair: "whose source is in another split" if pair in leaked else None,
+            repeated(),
+        )  # fmt: skip
+        train, in_train = clean(pairs["train"], usable)
+        self.tokenizer = (
+            train_subwords(chain.from_iterable(train), vocab_size)
+            if tokenizer is None
+            else Tokenizer.load(Path(tokenizer))
+        )
+        self.cleaning: dict[str, Cleaning] = {}
+        self._splits: dict[str, Split] = {}
+        for name in SPLITS:
+            found = train if name == "train" else pairs[name]
+            kept, fitting = clean(found, first_reason(empty, self._too_long(found)))
+            dropped = (in_train.dropped if name == "train" else {}) | fitting.dropped
+            self.cleaning[name] = Cleaning(len(pairs[name]), len(kept), dropped)
+            if not kept:
+                raise ValueError(f"nothing is left of the {name} split: {self.cleaning[name]}")
+            if name != "train" and dropped:
+                warnings.warn(f"{name} split: {self.cleaning[name]}; raise max_tokens to keep more", stacklevel=3)
+            self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
+        self.fingerprint = self._digest()
+
+    def split(self, name: str) -> Split:
+        """See :meth:`Task.split`."""
+        if name not in self._splits:
+            raise unknown_split(name, SPLITS)
+        return self._splits[name]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is left of each split."""
+        return [f"{name} split: {found}" for name, found in self.cleaning.items()]
+
+    def _too_long(self, pairs: list[Pair]) -> Callable[[Pair], str | None]:
+        texts = list(dict.fromkeys(chain.from_iterable(pairs)))
+        lengths = dict(zip(texts, map(len, self.tokenizer.encode(texts)), strict=True))
+        most = self.max_source_length
+        return lambda pair: f"of more than {most} tokens" if max(lengths[text] for text in pair) > most else None
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256(f"{self.name} {self.tokenizer.fingerprint} {self.max_source_length}".encode())
+        for name, split in self._splits.items():
+            for text in chain([name], split.sources, split.references):
+                digest.update(text.encode() + b"\0")
+        return digest.hexdigest()

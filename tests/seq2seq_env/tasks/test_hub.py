@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+
+from seq2seq_env.tasks import load_task
+
+PAIRS = {
+    "train": [("das haus ist rot", "the house is red"), ("der hund ist alt", "the dog is old")],
+    "dev": [("das auto ist rot", "the car is red")],
+    "test": [("der mann ist alt", "the man is old")],
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+def as_translation(folder: Path) -> Path:
+    """As the hub holds it: a card that names the files of each split, and Parquet with the feature "translation"."""
+    features = datasets.Features({"translation": datasets.Translation(languages=("de", "en"))})
+    lines = ["---", "configs:", "- config_name: de-en", "  data_files:"]
+    for name, pairs in PAIRS.items():
+        rows = [{"translation": {"de": source, "en": target}} for source, target in pairs]
+        datasets.Dataset.from_list(rows, features=features).to_parquet(folder / "de-en" / f"{name}.parquet")
+        lines += [f"  - split: {name}", f"    path: de-en/{name}.parquet"]
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]))
+    return folder
+
+
+def as_columns(folder: Path) -> Path:
+    """A folder of JSON lines, which needs no card."""
+    for name, pairs in PAIRS.items():
+        rows = [json.dumps({"de": source, "en": target}) for source, target in pairs]
+        (folder / f"{name}.jsonl").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def on_disk(folder: Path) -> Path:
+    """What ``save_to_disk`` writes."""
+    columns = {name: [{"de": source, "en": target} for source, target in pairs] for name, pairs in PAIRS.items()}
+    splits = {name: datasets.Dataset.from_list(rows) for name, rows in columns.items()}
+    datasets.DatasetDict(splits).save_to_disk(folder / "saved")
+    return folder / "saved"
+
+
+def hub(place: Path, **options: Any) -> Any:
+    # datasets names the split of a file called dev "validation".
+    known = {"dataset": str(place), "source": "de", "target": "en", "vocab_size": 60}
+    return load_task("hub", **known | options)
+
+
+@pytest.mark.parametrize(
+    ("layout", "options"),
+    [(as_translation, {"config": "de-en", "validation": "dev"}), (as_columns, {}), (on_disk, {"validation": "dev"})],
+)
+def test_a_local_copy_is_read(layout: Any, options: dict[str, str], tmp_path: Path) -> None:
+    task = hub(layout(tmp_path), **options)
+    for name, there in (("train", "train"), ("validation", "dev"), ("test", "test")):
+        split = task.split(name)
+        assert list(zip(split.sources, split.references, strict=True)) == PAIRS[there]
+    assert task.notes[0] == "train split: 2 of 2 pairs"
+    assert pickle.loads(pickle.dumps(task)).fingerprint == task.fingerprint
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    saved = on_disk(tmp_path)
+    with pytest.raises(ValueError, match="no split 'validation' for validation; its splits are train, dev, test"):
+        hub(saved)
+    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+        hub(saved, validation="dev", target="fr")
+    translated = as_translation(tmp_path)
+    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+        hub(translated, config="de-en", validation="dev", source="fr")
+
+
+def test_what_cannot_be_reached_says_how_to_pass_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    message = r"'nobody/nothing' cannot be read .*hf download nobody/nothing --repo-type dataset --local-dir FOLDER"
+    with pytest.raises(OSError, match=message):
+        load_task("hub", dataset="nobody/nothing", source="de", target="en")
