@@ -56,7 +56,7 @@ class Config(Settings):
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
     improve: TrainingConfig = field(
         default_factory=lambda: replace(
-            Settings().improve, learning_rate=4.5e-4, tokens_per_batch=512, max_tokens=90_000, evaluate_every=45_000
+            Settings().improve, learning_rate=4.5e-4, max_tokens=90_000, evaluate_every=45_000
         )
     )
     """Training of the first Improve step."""

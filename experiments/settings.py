@@ -53,7 +53,7 @@ class Settings:
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
     [0, 100). By default the first I of 0.7 0.8 0.9 0.95 0.99, 50 70 80 90 95, or 0.5 0.7 0.9 0.95 0.98."""
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
@@ -70,10 +70,10 @@ class Settings:
         default_factory=lambda: TrainingConfig(
             learning_rate=1.2e-3,
             schedule="linear",
-            tokens_per_batch=320,
-            max_tokens=120_000,
+            tokens_per_batch=512,
+            max_tokens=100_000,
             warmup_tokens=5_000,
-            evaluate_every=60_000,
+            evaluate_every=50_000,
         )
     )
     """Training of the first Improve step."""
