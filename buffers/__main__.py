@@ -17,6 +17,7 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
 from buffers.scoring import rescore
 from seq2seq_env.scorers import load_scorer
+from seq2seq_env.scorers.process import PREFIX
 from seq2seq_env.tasks import TaskOptions, load_task
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -130,11 +131,12 @@ class Rescore:
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
     scorer: str
-    """Name of the scorer, or the folder of its checkpoint."""
+    """Name of the scorer, the folder of its checkpoint, or "process:" and the command of a program."""
     task_options: TaskOptions = field(default_factory=dict)
     """Of the task that grew the buffer, names and values in turn: --task-options folder data source de target en."""
     name: str | None = None
-    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's."""
+    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's; a program
+    has none."""
     grow_step: int | None = None
     """Only this Grow step, from 0; None takes all."""
     device: str = "cpu"
@@ -144,6 +146,8 @@ class Rescore:
 
     def run(self) -> int:
         """Print what was scored; 0."""
+        if self.name is None and self.scorer.startswith(PREFIX):
+            raise ValueError(f"the scorer {self.scorer!r} has no name of its own; give the column one with --name")
         name = self.name or Path(self.scorer).name
         shards = GrowingBatchBuffer(existing(self.path)).shards_of(self.grow_step)
         task = load_task(shards[0].provenance.task, **self.task_options)
@@ -254,7 +258,7 @@ def main() -> None:
     )
     try:
         sys.exit(command.run())
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -64,7 +64,7 @@ def main(kind: type[C], description: str | None, work: Work[C], report: Work[C])
         # What several processes of one run do alike, one of them says.
         with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
             execute(config, work, report)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
+    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")

@@ -20,7 +20,12 @@ def rates(readings: Mapping[str, Reading], units: int, repeats: int) -> dict[str
             counted.
         units: That one reading makes.
         repeats: At least 1.
+
+    Raises:
+        ValueError: If ``repeats`` is below 1.
     """
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}; give 1 or more")
     found: dict[str, list[float]] = {name: [] for name in readings}
     with tqdm(total=(1 + repeats) * len(readings), unit="reading", leave=False) as bar:
         for repeat in range(1 + repeats):
@@ -36,4 +41,4 @@ def rates(readings: Mapping[str, Reading], units: int, repeats: int) -> dict[str
 
 def spread(found: list[float]) -> str:
     """Median, least and greatest."""
-    return f"{median(found):.0f} ({min(found):.0f} to {max(found):.0f})"
+    return f"{median(found):,.4g} ({min(found):,.4g} to {max(found):,.4g})"

@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def _lines(file: Path) -> list[str]:
-    return [line for line in file.read_text("utf-8").splitlines() if line.strip()]
+    return [line for line in file.read_text("utf-8").split("\n") if line.strip()]
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class LearnedScorer:
 
     Raises:
         FileNotFoundError: If the folder lacks a file.
-        ValueError: If the checkpoint has not exactly one output, or an unknown activation.
+        ValueError: If its configuration is damaged, it has not exactly one output, or an unknown activation.
     """
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
@@ -78,9 +78,14 @@ class LearnedScorer:
             missing.append("model.safetensors")
         if missing:
             raise FileNotFoundError(f"{str(folder)!r} is not a scorer's checkpoint: it has no {', '.join(missing)}")
-        config = json.loads((self.folder / "config.json").read_text("utf-8"))
+        try:
+            config = dict(json.loads((self.folder / "config.json").read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"config.json in {str(folder)!r} is damaged ({error}); save or download it again"
+            ) from error
         # A config that names no labels has the two of transformers' default.
-        outputs = config.get("num_labels", len(config.get("id2label", ("no", "yes"))))
+        outputs = config.get("num_labels", len(config.get("id2label") or ("no", "yes")))
         if outputs != 1:
             raise ValueError(f"the checkpoint in {str(folder)!r} has {outputs} outputs; a scorer has num_labels=1")
         self.activation: Activation = _known_activation(config.get(_ACTIVATION_KEY, "identity"))
@@ -101,7 +106,7 @@ class LearnedScorer:
         """``[N]`` float32; in [0, 1] if the checkpoint keeps its word (``checked_scores`` sees to it).
 
         Raises:
-            ValueError: If a source leaves no room for a hypothesis, or weights are missing from the checkpoint.
+            ValueError: If a source leaves no room for a hypothesis, or the checkpoint is damaged or lacks weights.
         """
         given = list(zip(sources, hypotheses, strict=True))
         distinct = list(dict.fromkeys(given))
@@ -162,14 +167,21 @@ class LearnedScorer:
 
         from seq2seq_env.scorers.packed_bert import is_plain_bert
 
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
-            self.folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, output_loading_info=True
-        )
+        try:
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
+                self.folder, use_safetensors=True, trust_remote_code=False, local_files_only=True,
+                output_loading_info=True,
+            )  # fmt: skip
+        except Exception as error:  # of safetensors, PyTorch, JSON and the configuration's own checks
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ValueError(
+                f"the checkpoint in {str(self.folder)!r} cannot be loaded ({reason}); save or download it again"
+            ) from error
         if loading["missing_keys"]:
             names = ", ".join(sorted(loading["missing_keys"]))
             raise ValueError(f"the checkpoint in {str(self.folder)!r} lacks weights ({names}); train its head first")
         parameters = inspect.signature(model.forward).parameters
-        pairs = PairEncoder.load(self.folder, getattr(model.config, "max_position_embeddings", None))
+        pairs = PairEncoder.load(self.folder, _positions(model))
         # RoBERTa's forward takes segments too, but its table has one row.
         reads_segments = "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 0) > 1
         return _Network(model.float().eval().to(self.device), pairs, reads_segments, is_plain_bert(model))
@@ -207,6 +219,15 @@ class LearnedScorer:
             inputs["token_type_ids"] = torch.tensor([pair.segments for pair in pairs], device=self.device)
         logits: Tensor = model(**inputs).logits.squeeze(-1)
         return logits
+
+
+def _positions(model: PreTrainedModel) -> int | None:
+    """Tokens that a network has positions for; None where it has no table of them."""
+    size: int | None = getattr(model.config, "max_position_embeddings", None)
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    # RoBERTa's positions begin after its padding's id.
+    before = getattr(table, "padding_idx", None)
+    return size if size is None or before is None else size - before - 1
 
 
 def _known_activation(name: str) -> Activation:

@@ -61,14 +61,24 @@ class PairEncoder:
 
     @classmethod
     def load(cls, folder: Path, max_length: int | None = None) -> PairEncoder:
-        """Read ``tokenizer.json``; ``model_max_length`` in ``tokenizer_config.json`` may lower ``max_length``."""
+        """Read ``tokenizer.json``; ``model_max_length`` in ``tokenizer_config.json`` may lower ``max_length``.
+
+        Raises:
+            ValueError: If the tokenizer is damaged.
+        """
         limits = [max_length]
         config = folder / CONFIG_NAME
         if config.is_file():
             limits.append(json.loads(config.read_text("utf-8")).get("model_max_length"))
         # The hub writes "no limit" as 1e30.
-        known = [int(limit) for limit in limits if limit is not None and limit < 1e9]
-        return cls(tokenizers.Tokenizer.from_file(str(folder / FILE_NAME)), min(known, default=None))
+        known = [int(limit) for limit in limits if limit is not None and float(limit) < 1e9]
+        try:
+            backend = tokenizers.Tokenizer.from_file(str(folder / FILE_NAME))
+        except Exception as error:  # the library raises plain Exceptions
+            raise ValueError(
+                f"{FILE_NAME} in {str(folder)!r} is no tokenizer ({error}); save or download it again"
+            ) from error
+        return cls(backend, min(known, default=None))
 
     def encode(self, sources: Sequence[str], hypotheses: Sequence[str]) -> list[EncodedPair]:
         """``N`` encoded pairs; an empty hypothesis is a pair like any other.

@@ -10,13 +10,14 @@ import shlex
 import signal
 import subprocess
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
-from weakref import finalize
+from weakref import WeakSet, finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,11 @@ from numpy.typing import NDArray
 PREFIX = "process:"
 """What a name for :func:`seq2seq_env.scorers.load_scorer` begins with; the command follows."""
 
-_STDERR_LINES = 20
+# What is kept of a program's standard error, characters of a line and lines; and what is shown of it.
+_LINE, _LINES, _SHOWN = 1_000, 20, 2_000
+
+Batch = Sequence[tuple[str, str]]
+"""Pairs of source and hypothesis."""
 
 
 class ScorerProcessError(ChildProcessError):
@@ -47,44 +52,52 @@ class ProcessScorer:
         print(json.dumps({"scores": scores}), flush=True)
     ```
 
-    The program is started at the first score and ends with this process. Where it dies, is silent for too long or
-    answers something else, it is started again and gets the same batch; after ``retries`` such failures in a row the
-    error shows the end of its standard error. Threads may share a scorer, their batches take turns. A pickle takes the
-    command along and starts a program of its own.
+    The program is started at the first score and ends with this process, and with it all that it has started. Where it
+    dies, is silent for too long or answers something else, it is started again, with a warning, and gets the same
+    batch; after ``retries`` such restarts for one batch the error shows the end of its standard error. Threads may
+    share a scorer, their batches take turns. A pickle, and a forked process, start a program of their own.
 
     Args:
         command: The program and its arguments, as a list or as a shell would split them; no shell is started.
         batch_size: Pairs of a line at most.
         timeout: Seconds that an answer may take.
         start_timeout: Seconds that the first answer of a fresh program may take, which loads its model.
-        retries: Failures in a row after which it is given up.
+        retries: Restarts for one batch.
 
     Raises:
-        ValueError: If the command is empty or a number is out of range.
+        ValueError: If the command cannot be read or is empty, or a number is out of range.
     """
 
     def __init__(
         self,
-        command: str | Sequence[str],
+        command: str | Sequence[str | Path],
         *,
         batch_size: int = 256,
         timeout: float = 300.0,
         start_timeout: float = 900.0,
         retries: int = 2,
     ) -> None:
-        self.command = shlex.split(command) if isinstance(command, str) else list(command)
+        try:
+            words = shlex.split(command) if isinstance(command, str) else command
+        except ValueError as error:
+            raise ValueError(f"the command {command!r} cannot be read ({error}); quote it as for a shell") from error
+        self.command = [os.fspath(word) for word in words]
         if not self.command:
             raise ValueError(f"the command {command!r} names no program; write it after {PREFIX}")
         for name, value, low in (("batch_size", batch_size, 1), ("retries", retries, 0)):
             if value < low:
                 raise ValueError(f"{name} is {value}; give {low} or more")
         for name, seconds in (("timeout", timeout), ("start_timeout", start_timeout)):
-            if not seconds > 0:
-                raise ValueError(f"{name} is {seconds}; give seconds above 0")
+            if not 0 < seconds <= threading.TIMEOUT_MAX:
+                raise ValueError(f"{name} is {seconds}; give seconds above 0, at most {threading.TIMEOUT_MAX:.0f}")
         self.batch_size, self.retries = batch_size, retries
         self.timeout, self.start_timeout = timeout, start_timeout
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._running: _Program | None = None
+        _SCORERS.add(self)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -92,7 +105,7 @@ class ProcessScorer:
         digest = hashlib.sha256()
         for word in self.command:
             digest.update(word.encode() + b"\0")
-            if Path(word).is_file():
+            if os.path.isfile(word):  # noqa: PTH113  # unlike Path.is_file it takes a word too long for a name
                 digest.update(Path(word).read_bytes() + b"\0")
         return digest.hexdigest()
 
@@ -100,14 +113,18 @@ class ProcessScorer:
         """``[N]`` float32, as the program gives them.
 
         Raises:
-            ScorerProcessError: If the program fails more often than ``retries`` allows.
+            ScorerProcessError: If the program cannot be started, or fails more often than ``retries`` allows.
         """
         pairs = list(zip(sources, hypotheses, strict=True))
         scores = np.empty(len(pairs), dtype=np.float32)
         with self._lock:
-            for start in range(0, len(pairs), self.batch_size):
-                batch = pairs[start : start + self.batch_size]
-                scores[start : start + len(batch)] = self._ask(batch)
+            try:
+                for start in range(0, len(pairs), self.batch_size):
+                    batch = pairs[start : start + self.batch_size]
+                    scores[start : start + len(batch)] = self._ask(batch)
+            except BaseException:
+                self._stop()  # an answer that is still to come must not be taken for the next batch's
+                raise
         return scores
 
     def close(self) -> None:
@@ -115,19 +132,23 @@ class ProcessScorer:
         with self._lock:
             self._stop()
 
-    def _ask(self, batch: list[tuple[str, str]]) -> list[float]:
-        for failures in range(1 + self.retries):
-            fresh = self._running is None
+    def _ask(self, batch: Batch) -> list[float]:
+        name = shlex.join(self.command)
+        for restarts in range(1 + self.retries):
+            if self._running is not None and self._running.has_ended:
+                warnings.warn(f"the scorer {name!r} ended between two batches and is started again", stacklevel=4)
+                self._stop()
+            timeout = self.timeout if self._running else self.start_timeout
+            program = self._running = self._running or _Program(self.command)
             try:
-                if self._running is None:
-                    self._running = _Program(self.command)
-                return self._running.ask(batch, self.start_timeout if fresh else self.timeout)
+                return program.ask(batch, timeout)
             except ScorerProcessError as error:
                 self._stop()
-                if failures == self.retries:
+                if restarts == self.retries:
                     raise ScorerProcessError(
-                        f"the scorer {shlex.join(self.command)!r} failed {1 + failures} times in a row; last: {error}"
+                        f"the scorer {name!r} failed {1 + restarts} times in a row; last: {error}"
                     ) from error
+                warnings.warn(f"the scorer {name!r} is started again: {error}", stacklevel=4)
         raise AssertionError("unreachable")
 
     def _stop(self) -> None:
@@ -140,7 +161,7 @@ class ProcessScorer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock, self._running = threading.Lock(), None
+        self._begin()
 
     def __repr__(self) -> str:
         return f"ProcessScorer({shlex.join(self.command)!r})"
@@ -155,70 +176,108 @@ class _Program:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 encoding="utf-8", errors="replace", start_new_session=True,
             )  # fmt: skip
-        except OSError as error:
-            raise ScorerProcessError(f"it cannot be started ({error}); check the command") from error
-        self.stop = finalize(self, _end, self._process)
+        except (OSError, ValueError) as error:
+            raise ScorerProcessError(
+                f"the scorer {shlex.join(command)!r} cannot be started ({error}); check the command"
+            ) from error
+        self.stop = finalize(self, _end, self._process, os.getpid())
         self._answers: queue.Queue[str | None] = queue.Queue()
-        self._complaints: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._complaints: deque[str] = deque(maxlen=_LINES)
         # Threads, because a pipe that nobody reads fills up and stops the program.
         self._readers = [
             threading.Thread(target=_pass_on, args=arguments, daemon=True)
             for arguments in (
-                (self._process.stdout, self._answers.put, partial(self._answers.put, None)),
-                (self._process.stderr, self._complaints.append),
+                (self._process.stdout, -1, self._answers.put, partial(self._answers.put, None)),
+                (self._process.stderr, _LINE, self._complaints.append, _nothing),
             )
         ]
         for reader in self._readers:
             reader.start()
 
-    def ask(self, batch: list[tuple[str, str]], timeout: float) -> list[float]:
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no longer."""
+        return self._process.poll() is not None
+
+    def ask(self, batch: Batch, timeout: float) -> list[float]:
         """The scores of one batch."""
+        if not self._answers.empty():
+            raise self._error("it wrote more than one line for a batch")
         line = json.dumps({"sources": [s for s, _ in batch], "hypotheses": [h for _, h in batch]}) + "\n"
-        writer = threading.Thread(target=self._write, args=(line,), daemon=True)
-        writer.start()  # a program that does not read must not hold us up for ever
+        # A program that does not read must not hold us up for ever.
+        threading.Thread(target=self._write, args=(line,), daemon=True).start()
         try:
             answer = self._answers.get(timeout=timeout)
         except queue.Empty:
-            raise self._error(f"no answer within {timeout:g} seconds; a slow one needs a longer timeout") from None
+            raise self._error(f"no answer within {timeout:g} seconds") from None
         if answer is None:
-            raise self._error(f"it ended with exit code {self._process.wait()}")
+            raise self._error(self._end_of_output())
         try:
             scores = json.loads(answer)["scores"]
-            numbers = [float(score) for score in scores]
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._error(f'it answered {answer[:200].strip()!r}, not {{"scores": [...]}} ({error})') from error
+            numbers = [_number(score) for score in scores] if isinstance(scores, list) else None
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
+            numbers = None
+        if numbers is None:
+            raise self._error(f'it answered {answer[:200].strip()!r}, not {{"scores": [...]}} with numbers in [0, 1]')
         if len(numbers) != len(batch):
             raise self._error(f"it answered {len(numbers)} scores for {len(batch)} pairs")
         return numbers
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
-        try:
+        with suppress(OSError, ValueError):  # it has ended, which the answers tell
             self._process.stdin.write(line)
             self._process.stdin.flush()
-        except (OSError, ValueError):  # it has ended, which the answers tell
-            return
+
+    def _end_of_output(self) -> str:
+        try:
+            return f"it ended with exit code {self._process.wait(timeout=5)}"
+        except subprocess.TimeoutExpired:
+            return "it closed its standard output"
 
     def _error(self, what: str) -> ScorerProcessError:
-        if self._process.poll() is not None:
+        if self.has_ended:
             self._readers[1].join(timeout=5)
-        said = "".join(self._complaints).strip()
+        said = "".join(list(self._complaints)).strip()[-_SHOWN:]
         return ScorerProcessError(what + (f"; it said:\n{said}" if said else "; it said nothing on standard error"))
 
 
-def _pass_on(stream: IO[str], take: Callable[[str], object], at_end: Callable[[], object] = lambda: None) -> None:
+def _number(score: object) -> float:
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise ValueError(f"{score!r} is no score")
+    return float(score)
+
+
+def _pass_on(stream: IO[str], most: int, take: Callable[[str], object], at_end: Callable[[], object]) -> None:
     with stream:
-        for line in stream:
+        for line in iter(partial(stream.readline, most), ""):
             take(line)
     at_end()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _nothing() -> None: ...
+
+
+def _end(process: subprocess.Popen[str], owner: int) -> None:
+    if os.getpid() != owner:  # a fork: the program is its parent's
+        return
     # What runs a program in another environment (conda run, say) is its parent, so all of them are ended.
-    if hasattr(os, "killpg") and process.poll() is None:
+    with suppress(OSError, AttributeError):  # they have ended; Windows has no groups
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
     if process.stdin is not None:
         with suppress(OSError):  # what it did not read
             process.stdin.close()
+
+
+_SCORERS: WeakSet[ProcessScorer] = WeakSet()
+
+
+def _after_fork() -> None:
+    for scorer in list(_SCORERS):
+        scorer._begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

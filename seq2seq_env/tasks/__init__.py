@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from seq2seq_env.tasks.task import Oracle, Split, Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
@@ -18,7 +18,7 @@ TASKS: dict[str, str] = {
 }
 """Name of each task and where its class is, imported when asked for."""
 
-TaskOptions = dict[str, int | float | str]
+TaskOptions = dict[str, str]
 """A task's own options, as a command line gives them."""
 
 
@@ -28,7 +28,7 @@ def load_task(name: str, **options: Any) -> Task:
     Args:
         name: A key of ``TASKS``.
         **options: The task's own, such as ``noise`` and ``train_size`` of the phrasebook; every task has ``seed``, of
-            its own randomness, 0 by default.
+            its own randomness, 0 by default. Numbers may be given as text.
 
     Raises:
         ValueError: If there is no such task, it needs an option that is not given, or it refuses an option's value.
@@ -46,4 +46,17 @@ def load_task(name: str, **options: Any) -> Task:
     missing = [option for option, each in known.items() if each.default is Parameter.empty and option not in options]
     if missing:
         raise ValueError(f"task {name!r} cannot do without {', '.join(missing)}; give its options (--task-options)")
-    return make(**options)
+    kinds = get_type_hints(make.__init__)
+    return make(**{option: _converted(option, value, kinds[option]) for option, value in options.items()})
+
+
+def _converted(option: str, value: Any, kind: Any) -> Any:
+    """A number where text stands for one."""
+    wanted = next((number for number in (int, float) if number in (kind, *get_args(kind))), None)
+    if wanted is None or not isinstance(value, str):
+        return value
+    try:
+        return wanted(value)
+    except ValueError as error:
+        what = "whole number" if wanted is int else "number"
+        raise ValueError(f"{option} is {value!r}; give a {what}") from error

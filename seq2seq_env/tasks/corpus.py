@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from seq2seq_env.tasks.cleaning import Cleaning, Pair, clean, empty, first_reason, repeated, shared_sources, uneven
 from seq2seq_env.tasks.subwords import train_subwords
@@ -25,6 +25,7 @@ class CorpusTask(Task):
     what cannot be translated at all is left out, empty and over-long pairs, with a warning. ``cleaning`` says how many.
 
     Args:
+        made_by: Makes the task again, for a pickle, which takes no sentences along.
         pairs: Of each split.
         tokenizer: Folder of a tokenizer.json to use; None trains one on the training split.
         vocab_size: Tokens of a trained tokenizer at most.
@@ -44,6 +45,7 @@ class CorpusTask(Task):
 
     def __init__(
         self,
+        made_by: Callable[[], CorpusTask],
         pairs: Mapping[str, list[Pair]],
         *,
         tokenizer: str | Path | None,
@@ -58,12 +60,15 @@ class CorpusTask(Task):
             raise ValueError(f"max_ratio is {max_ratio}; give 1 or more")
         if leaks not in get_args(Leaks):
             raise ValueError(f"there is no leaks {leaks!r}; choose one of {', '.join(get_args(Leaks))}")
+        self._made_by = made_by
         self.max_source_length = self.max_target_length = max_tokens
-        leaked = set(shared_sources(pairs["train"], chain(pairs["validation"], pairs["test"])))
+        written, _ = clean(pairs["train"], empty)
+        leaked = set(shared_sources(written, chain(pairs["validation"], pairs["test"])))
         if leaked and leaks == "refuse":
+            sources = sorted({source for source, _ in leaked})
             raise ValueError(
-                f"{len(leaked):,} training sources are in the validation or test split too, such as "
-                f"{min(leaked)[0]!r}; take them out, or leave them out with leaks='drop'"
+                f"{len(sources):,} training sources are in the validation or test split too, such as "
+                f"{sources[0]!r}; take them out, or leave them out with leaks='drop'"
             )
         usable = first_reason(
             empty, uneven(max_ratio), lambda pair: "whose source is in another split" if pair in leaked else None,
@@ -85,9 +90,12 @@ class CorpusTask(Task):
             if not kept:
                 raise ValueError(f"nothing is left of the {name} split: {self.cleaning[name]}")
             if name != "train" and dropped:
-                warnings.warn(f"{name} split: {self.cleaning[name]}; raise max_tokens to keep more", stacklevel=3)
+                warnings.warn(f"{name} split: {self.cleaning[name]}; they are not measured", stacklevel=3)
             self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
         self.fingerprint = self._digest()
+
+    def __reduce__(self) -> tuple[Callable[..., CorpusTask], tuple[Any, ...]]:
+        return _made_again, (self._made_by, self.fingerprint)
 
     def split(self, name: str) -> Split:
         """See :meth:`Task.split`."""
@@ -112,3 +120,18 @@ class CorpusTask(Task):
             for text in chain([name], split.sources, split.references):
                 digest.update(text.encode() + b"\0")
         return digest.hexdigest()
+
+
+def absolute(path: str | Path | None) -> Path | None:
+    """A path that means the same in another process's working folder."""
+    return None if path is None else Path(path).absolute()
+
+
+def _made_again(made_by: Callable[[], CorpusTask], fingerprint: str) -> CorpusTask:
+    task = made_by()
+    if task.fingerprint != fingerprint:
+        raise ValueError(
+            f"the texts of task {task.name!r} have changed since it was pickled ({fingerprint[:12]}, now "
+            f"{task.fingerprint[:12]}); load it again"
+        )
+    return task

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seq2seq_env.tasks.cleaning import Pair
-from seq2seq_env.tasks.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.corpus import CorpusTask, Leaks, absolute
 from seq2seq_env.tasks.task import SPLITS
 
 
@@ -19,7 +19,8 @@ class HubTask(CorpusTask):
 
     Args:
         seed: Unused; the sentences are what they are.
-        dataset: Its name on the hub, or a folder: a copy of the hub's, or what ``save_to_disk`` wrote.
+        dataset: Its name on the hub, or a folder: a copy of the hub's, or what
+            ``DatasetDict.save_to_disk`` wrote.
         source: Column of the sources, or their key in ``translation``.
         target: Column of the targets, or their key in ``translation``.
         config: Its configuration ("de-en", say); None where it has but one.
@@ -59,10 +60,10 @@ class HubTask(CorpusTask):
         max_ratio: float = 4.0,
         leaks: Leaks = "refuse",
     ) -> None:
-        place = str(Path(dataset).absolute()) if Path(dataset).is_dir() else dataset
-        self._made_by = partial(
+        place, own = str(Path(dataset).absolute()) if Path(dataset).is_dir() else dataset, absolute(tokenizer)
+        made_by = partial(
             HubTask, seed, dataset=place, source=source, target=target, config=config, revision=revision, train=train,
-            validation=validation, test=test, tokenizer=tokenizer, vocab_size=vocab_size, max_tokens=max_tokens,
+            validation=validation, test=test, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens,
             max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         there = _read(place, config, revision)
@@ -74,43 +75,47 @@ class HubTask(CorpusTask):
                 )
             pairs[name] = _pairs(there[wanted], source, target, f"split {wanted!r} of {dataset!r}")
         super().__init__(
-            pairs, tokenizer=tokenizer, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks
-        )
-
-    def __reduce__(self) -> tuple[Callable[[], HubTask], tuple[()]]:
-        return self._made_by, ()
+            made_by, pairs, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio,
+            leaks=leaks,
+        )  # fmt: skip
 
 
-def _read(dataset: str, config: str | None, revision: str | None) -> Any:
+def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
     """All splits by name."""
     try:
         import datasets
     except ImportError as error:
         raise ImportError('datasets is not installed; run: pip install "seq2seq-env[interop]"') from error
-    if (Path(dataset) / "dataset_dict.json").is_file():
-        return datasets.load_from_disk(dataset)
+    local = Path(dataset).is_dir()
     try:
-        return datasets.load_dataset(dataset, config, revision=revision)
-    # The hub's client raises OSErrors of many kinds, datasets a ValueError for an unknown configuration and a
-    # RuntimeError for data sets that are programs.
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        raise OSError(
-            f"data set {dataset!r} cannot be read ({reason}); name a folder that holds a copy, made with: "
-            f"hf download {dataset} --repo-type dataset --local-dir FOLDER"
-        ) from error
+        if (Path(dataset) / "dataset_dict.json").is_file():
+            found: Mapping[str, Any] = datasets.load_from_disk(dataset)
+        else:
+            found = datasets.load_dataset(dataset, config, revision=revision)
+    # The libraries raise errors of many kinds, their own and those of what they read with.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        remedy = (
+            "check the folder, config and splits"
+            if local
+            else (
+                "check its name, config and revision, or name a folder that holds a copy, made with: "
+                f"hf download {dataset} --repo-type dataset --local-dir FOLDER"
+            )
+        )
+        raise OSError(f"data set {dataset!r} cannot be read ({reason}); {remedy}") from error
+    return found
 
 
 def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:
-    if "translation" in split.column_names:
-        # A feature of its own kind, or a plain record.
-        rows = split["translation"][:]
-        sides = [[row.get(name) for row in rows] for name in (source, target)]
-        known = sorted(rows[0]) if len(rows) else []
+    rows: list[dict[str, Any]]
+    if "translation" in split.column_names and isinstance(split[0]["translation"], dict):
+        rows = [row or {} for row in split["translation"][:]]
     else:
-        known = split.column_names
-        sides = [split[name][:] if name in known else [None] for name in (source, target)]
+        rows = split.select_columns([name for name in (source, target) if name in split.column_names]).to_list()
+    sides = [[row.get(name) for row in rows] for name in (source, target)]
     for name, texts in zip((source, target), sides, strict=True):
         if not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"{place} has no text in every row under {name!r}; its columns are {', '.join(known)}")
+            known = ", ".join(sorted(rows[0])) if "translation" in split.column_names else ", ".join(split.column_names)
+            raise ValueError(f"{place} has no text in every row under {name!r}; its columns are {known}")
     return list(zip(*sides, strict=True))

@@ -33,7 +33,12 @@ def train_subwords(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     )
     backend.decoder = decoders.Metaspace()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - 1, special_tokens=[END, UNKNOWN], show_progress=False, min_frequency=2
+        vocab_size=vocab_size - 1,
+        special_tokens=[END, UNKNOWN],
+        # Else it keeps every character, whatever the size.
+        limit_alphabet=vocab_size - 3,
+        show_progress=False,
+        min_frequency=2,
     )
     backend.train_from_iterator(texts, trainer)
     backend.add_special_tokens([PADDING])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from seq2seq_env.tasks.aligned_text import read_pairs
-from seq2seq_env.tasks.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.corpus import CorpusTask, Leaks, absolute
 from seq2seq_env.tasks.task import SPLITS
 
 
@@ -54,20 +53,16 @@ class TextFilesTask(CorpusTask):
         max_ratio: float = 4.0,
         leaks: Leaks = "refuse",
     ) -> None:
-        if str(source) == str(target):
+        if source == target:
             raise ValueError(f"source and target are both {source!r}; name two endings or two columns")
-        place = Path(str(folder)).absolute()
-        self._made_by = partial(
+        place, own = Path(folder).absolute(), absolute(tokenizer)
+        made_by = partial(
             TextFilesTask, seed, folder=place, source=source, target=target, train=train, validation=validation,
-            test=test, tokenizer=tokenizer, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio,
-            leaks=leaks,
+            test=test, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
-        # A command line makes numbers of names such as 2016.
-        stems = dict(zip(SPLITS, map(str, (train, validation, test)), strict=True))
-        pairs = {name: read_pairs(place, stem, str(source), str(target)) for name, stem in stems.items()}
+        stems = dict(zip(SPLITS, (train, validation, test), strict=True))
         super().__init__(
-            pairs, tokenizer=tokenizer, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks
-        )
-
-    def __reduce__(self) -> tuple[Callable[[], TextFilesTask], tuple[()]]:
-        return self._made_by, ()
+            made_by,
+            {name: read_pairs(place, stem, source, target) for name, stem in stems.items()},
+            tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
+        )  # fmt: skip

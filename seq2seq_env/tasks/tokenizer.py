@@ -93,11 +93,16 @@ class Tokenizer:
 
         Raises:
             FileNotFoundError: If the folder holds none.
+            ValueError: If it is damaged, or its special tokens lie elsewhere.
         """
         path = Path(folder) / FILE_NAME
         if not path.is_file():
             raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that a policy or task saved")
-        return cls(tokenizers.Tokenizer.from_file(str(path)))
+        try:
+            backend = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exceptions
+            raise ValueError(f"{str(path)!r} is no tokenizer ({error}); save or download it again") from error
+        return cls(backend)
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> Tokenizer:

@@ -125,7 +125,7 @@ def test_two_text_files_and_a_scorer_make_a_report(
         split = tiny_task.split(name)
         for ending, lines in (("de", split.sources), ("en", split.references)):
             (tmp_path / f"{name}.{ending}").write_text("\n".join(lines) + "\n")
-    options: dict[str, int | float | str] = {"folder": str(tmp_path), "source": "de", "target": "en", "max_tokens": 12}
+    options = {"folder": str(tmp_path), "source": "de", "target": "en", "max_tokens": "12"}
     tokenizer = load_task("text-files", **options).tokenizer
     sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_labels": 1}
     network = transformers.BertConfig(
@@ -145,8 +145,8 @@ def test_two_text_files_and_a_scorer_make_a_report(
     results = json.loads((config.out / "results.json").read_text())
     assert results["steps"][-1]["oracle"] is None
     assert results["summary"]["shortfall_closed"] is not None
-    with pytest.raises(FileExistsError, match=r"task_options\.max_tokens was 12 and is now 13"):
-        execute(replace(config, task_options=options | {"max_tokens": 13}), growing_batch, report)
+    with pytest.raises(FileExistsError, match=r"task_options\.max_tokens was '12' and is now '13'"):
+        execute(replace(config, task_options=options | {"max_tokens": "13"}), growing_batch, report)
 
 
 def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:

@@ -250,6 +250,36 @@ def test_bad_checkpoints_are_refused(folder: Path, tmp_path: Path) -> None:
         LearnedScorer(folder, tokens_per_batch=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "damaged", "message"),
+    [
+        ("model.safetensors", b"\x10", "cannot be loaded"),
+        ("tokenizer.json", b"{", "is no tokenizer"),
+        ("config.json", b"[]", "is damaged|is no|lacks|has 2 outputs"),
+        ("config.json", b"{", "is damaged"),
+    ],
+)
+def test_damaged_checkpoints_are_refused_in_a_sentence(
+    folder: Path, tmp_path: Path, name: str, damaged: bytes, message: str
+) -> None:
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / name).write_bytes(damaged)
+    with pytest.raises(ValueError, match=message):
+        load_scorer(broken).score(["haus"], ["house"])
+
+
+def test_positions_that_begin_after_the_padding_are_counted_so(tiny_task: Task, tmp_path: Path) -> None:
+    config = transformers.RobertaConfig(
+        vocab_size=30, pad_token_id=1, max_position_embeddings=12, type_vocab_size=1, **SIZES
+    )
+    model = classifier(config)
+    model.save_pretrained(tmp_path)
+    hub_tokenizer(["house"], tmp_path)
+    edit_config(tmp_path, score_activation="sigmoid")
+    fits, long = (load_scorer(tmp_path).score(["house"], ["house " * n])[0] for n in (6, 40))
+    assert fits == long
+
+
 def test_a_checkpoint_without_a_trained_head_is_refused(tiny_task: Task, bert: PreTrainedModel, tmp_path: Path) -> None:
     LearnedScorer.save(tmp_path, bert, PairEncoder.from_tokenizer(tiny_task.tokenizer, 20))
     assert isinstance(bert.bert, PreTrainedModel)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +66,7 @@ def test_the_fingerprint_follows_the_command_and_the_files_it_names(program: Any
     known = ProcessScorer(command).fingerprint
     assert ProcessScorer(command).fingerprint == known
     assert ProcessScorer([*command, "--fast"]).fingerprint != known
+    assert ProcessScorer(["python", "-c", "x" * 5_000]).fingerprint != known  # no file's name
     program(LENGTHS + "\n")
     assert ProcessScorer(command).fingerprint != known
 
@@ -83,11 +86,58 @@ def test_a_program_that_dies_is_started_again_and_gets_the_batch_again(program: 
         """
     )
     scorer = ProcessScorer(command, batch_size=2, retries=2)
-    assert scorer.score(["a"] * 5, ["b"] * 5).tolist() == [0.25] * 5
+    with pytest.warns(UserWarning, match="is started again: it ended with exit code 7"):
+        assert scorer.score(["a"] * 5, ["b"] * 5).tolist() == [0.25] * 5
     assert count.read_text() == "5"
     scorer.close()
 
 
+def test_a_program_that_ends_after_each_batch_is_started_again(program: Any) -> None:
+    scorer = ProcessScorer(program(LENGTHS.replace("flush=True)", "flush=True); break")), batch_size=1, retries=0)
+    assert scorer.score(["a"], ["b"])[0] == 0.5
+    assert scorer._running is not None
+    scorer._running._process.wait()
+    with pytest.warns(UserWarning, match="ended between two batches and is started again"):
+        assert scorer.score(["a"], ["bbb"])[0] == 0.75
+    scorer.close()
+
+
+def test_an_answer_that_comes_after_an_interrupt_is_not_taken_for_the_next(program: Any) -> None:
+    slow = LENGTHS.replace("print(", "import time; time.sleep(len(batch['hypotheses'][0]) / 4); print(")
+    scorer = ProcessScorer(program(slow))
+    scorer.score([""], ["b"])
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            scorer.score(["a"], ["bbbb"])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert scorer.score(["a"], ["b"])[0] == 0.5
+    scorer.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_starts_a_program_of_its_own(program: Any) -> None:
+    scorer = ProcessScorer(program(LENGTHS))
+    scorer.score(["a"], ["b"])
+    child = os.fork()
+    if child == 0:
+        right = scorer.score(["a"], ["bbb"])[0] == 0.75
+        scorer.close()
+        os._exit(0 if right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert scorer._running is not None
+    assert not scorer._running.has_ended
+    assert scorer.score(["a"], ["b"])[0] == 0.5
+    scorer.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*is started again")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -98,6 +148,10 @@ def test_a_program_that_dies_is_started_again_and_gets_the_batch_again(program: 
         ("print('loading model', flush=True); input()", r"answered 'loading model', not \{\"scores\": \[...\]\}"),
         ("input(); print('{\"scores\": [0.5, 0.5]}', flush=True); input()", "answered 2 scores for 1 pairs"),
         ("input(); print('{\"scores\": 3}', flush=True); input()", "answered '{\"scores\": 3}', not"),
+        ("input(); print('{\"scores\": [NaN]}', flush=True); input()", r"\[NaN\]}', not .* with numbers in \[0, 1\]"),
+        ("input(); print('{\"scores\": [true]}', flush=True); input()", r"\[true\]}', not"),
+        ("import os, time; os.close(1); time.sleep(60)", "it closed its standard output"),
+        ("import sys; sys.stderr.write('x' * 5_000_000); sys.exit(2)", "exit code 2; it said:\\nx{2000}$"),
         ("import time; time.sleep(60)", "no answer within 0.5 seconds; .* nothing on standard error"),
     ],
 )
@@ -126,7 +180,9 @@ def test_a_silent_program_is_ended_whole(program: Any, tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
-    with pytest.raises(ScorerProcessError, match=r"cannot be started .*No such file.*check the command"):
+    with pytest.raises(
+        ScorerProcessError, match=r"no-such-program --x' cannot be started .*No such file.*check the command"
+    ):
         load_scorer("process: no-such-program --x").score(["a"], ["b"])
 
 
@@ -134,6 +190,8 @@ def test_a_program_that_is_not_there_is_named() -> None:
     ("command", "options", "message"),
     [
         ("", {}, "the command '' names no program; write it after process:"),
+        ("score 'it", {}, r"the command \"score 'it\" cannot be read \(No closing quotation\); quote it"),
+        ("score", {"timeout": float("inf")}, "timeout is inf; give seconds above 0, at most"),
         ("score", {"batch_size": 0}, "batch_size is 0; give 1 or more"),
         ("score", {"retries": -1}, "retries is -1; give 0 or more"),
         ("score", {"timeout": 0.0}, "timeout is 0.0; give seconds above 0"),

@@ -80,6 +80,16 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         hub(translated, config="de-en", validation="dev", source="fr")
 
 
+def test_local_copies_that_are_damaged_or_something_else_are_refused(tmp_path: Path) -> None:
+    translated = as_translation(tmp_path)
+    with pytest.raises(OSError, match=r"cannot be read .*de-en.*; check the folder, config and splits"):
+        hub(translated, config="fr-en")
+    saved = on_disk(tmp_path)
+    (saved / "train" / "dataset_info.json").write_text("{")
+    with pytest.raises(OSError, match=r"cannot be read .*; check the folder, config and splits"):
+        hub(saved, validation="dev")
+
+
 def test_what_cannot_be_reached_says_how_to_pass_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     message = r"'nobody/nothing' cannot be read .*hf download nobody/nothing --repo-type dataset --local-dir FOLDER"

@@ -88,7 +88,7 @@ def test_other_layouts_hold_the_same_task(folder: Path, form: str) -> None:
 def test_names_of_the_files_may_be_given(folder: Path) -> None:
     for ending in ("de", "en"):
         (folder / f"test.{ending}").rename(folder / f"2016.{ending}")
-    assert text_files(folder, test=2016).split("test").sources == [source for source, _ in TEST]
+    assert text_files(folder, test="2016").split("test").sources == [source for source, _ in TEST]
 
 
 def test_what_teaches_nothing_is_left_out_and_counted(folder: Path) -> None:
@@ -114,9 +114,7 @@ def test_what_teaches_nothing_is_left_out_and_counted(folder: Path) -> None:
 
 def test_of_the_test_split_only_what_cannot_be_translated_is_left_out_and_said(folder: Path) -> None:
     write(folder, "test", [*TEST, TEST[0], ("rot", "red " * 9), ("der hund " * 30, "the dog " * 30)])
-    with pytest.warns(
-        UserWarning, match=r"test split: 4 of 5 pairs \(left out: 1 of more than 40 tokens\); raise max_tok"
-    ):
+    with pytest.warns(UserWarning, match=r"test split: 4 of 5 pairs \(left out: 1 of more than 40 tokens\); they are"):
         task = text_files(folder, max_tokens=40)
     assert len(task.split("test")) == 4
 
@@ -184,9 +182,13 @@ def test_files_that_do_not_fit_are_refused_in_a_sentence(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("ending", "text", "message"),
     [
-        ("tsv", "de\tfr\nhaus\tmaison\n", "row 1 of .* has no text in column 'en'; its columns are de, fr"),
-        ("tsv", "de\ten\nhaus\n", "row 1 of .* has no text in column 'en'"),
-        ("jsonl", '{"de": "haus", "en": 3}\n', "row 1 of .* has no text in column 'en'; its columns are de, en"),
+        ("tsv", "de\tfr\nhaus\tmaison\n", "line 2 of .* has no text in column 'en'; its columns are de, fr"),
+        ("tsv", "de\ten\nhaus\n", "line 2 of .* has 1 cells, the header 2; take tabs out of the text"),
+        ("tsv", "de\ten\nhaus\thouse\thome\n", "line 2 of .* has 3 cells, the header 2"),
+        ("tsv", "de\ten\ten\nhaus\thouse\thome\n", "names a column twice: de, en, en"),
+        ("jsonl", '{"de": "haus", "en": 3}\n', "line 1 of .* has no text in column 'en'; its columns are de, en"),
+        ("jsonl", '\n{"de": "haus", "en": "\\ud800"}\n', "line 2 of .* holds half a character in column 'en'"),
+        ("jsonl", "[" * 9_000, "line 1 of .* is not JSON"),
         ("jsonl", "haus\n", "line 1 of .* is not JSON"),
         ("jsonl", "[1]\n", "line 1 of .* is no JSON object; write one with a key for each column"),
     ],
@@ -196,6 +198,74 @@ def test_bad_tables_are_refused(folder: Path, ending: str, text: str, message: s
     (folder / f"test.{ending}").write_text(text, "utf-8")
     with pytest.raises(ValueError, match=message):
         text_files(folder)
+
+
+def test_text_that_could_be_meant_twice_is_refused(folder: Path) -> None:
+    (folder / "test.de.gz").write_bytes(gzip.compress(b"eins\n"))
+    with pytest.raises(ValueError, match=r"holds both test\.de and test\.de\.gz; keep one of them"):
+        text_files(folder)
+    (folder / "test.de.gz").unlink()
+    (folder / "test.tsv").write_text("de\ten\n")
+    with pytest.raises(ValueError, match=r"holds 'test' more than once: test\.de, test\.en, test\.tsv; keep one"):
+        text_files(folder)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("eins\nzwei\n".encode("utf-16"), "is not UTF-8 .* iconv -f utf-16 -t utf-8"),
+        (b"eins\rzwei\r", "end in carriage returns; write line feeds"),
+        (b"", r"test\.de has 0 lines but test\.en 2"),
+    ],
+)
+def test_other_line_ends_and_encodings_are_refused(folder: Path, raw: bytes, message: str) -> None:
+    (folder / "test.de").write_bytes(raw)
+    with pytest.raises(ValueError, match=message):
+        text_files(folder)
+
+
+def test_a_packed_file_that_is_damaged_inside_is_refused(folder: Path) -> None:
+    raw = bytearray(gzip.compress(b"das haus ist rot\n" * 9))
+    raw[12] ^= 255
+    (folder / "test.de").unlink()
+    (folder / "test.de.gz").write_bytes(raw)
+    with pytest.raises(ValueError, match=r"test.de.gz' cannot be unpacked"):
+        text_files(folder)
+
+
+def test_a_pickle_of_texts_that_have_changed_is_refused(folder: Path) -> None:
+    data = pickle.dumps(text_files(folder))
+    write(folder, "train", TRAIN[1:])
+    with pytest.raises(ValueError, match="the texts of task 'text-files' have changed since it was pickled"):
+        pickle.loads(data)
+
+
+def test_empty_lines_are_no_leak(folder: Path) -> None:
+    write(folder, "train", [*TRAIN, ("", "the")])
+    write(folder, "validation", [*VALIDATION, ("", "a")])
+    with pytest.warns(UserWarning, match="validation split: 1 of 2 pairs"):
+        assert len(text_files(folder).split("train")) == 4
+
+
+def test_the_vocabulary_is_no_larger_than_asked(folder: Path) -> None:
+    assert [text_files(folder, vocab_size=size).tokenizer.vocab_size for size in (5, 10)] == [5, 10]
+
+
+def test_numbers_may_be_text_as_a_command_line_gives_them(folder: Path) -> None:
+    task = text_files(folder, vocab_size="40", max_tokens="30", max_ratio="3.5", seed="1")
+    assert (task.max_source_length, task.fingerprint) == (
+        30,
+        text_files(folder, vocab_size=40, max_tokens=30).fingerprint,
+    )
+    for option, value, wanted in (("vocab_size", "1e4", "whole number"), ("max_ratio", "much", "number")):
+        with pytest.raises(ValueError, match=f"{option} is '{value}'; give a {wanted}"):
+            text_files(folder, **{option: value})
+
+
+def test_a_damaged_tokenizer_is_refused(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"tokenizer.json' is no tokenizer \(.*save or download it again"):
+        text_files(folder, tokenizer=str(folder))
 
 
 def test_what_the_task_cannot_do_without_is_named() -> None:
