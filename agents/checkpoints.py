@@ -75,6 +75,10 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(
             folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
+    # transformers makes them fixed, and trainable where it loads them.
+    for module in model.modules():
+        if "Sinusoidal" in type(module).__name__:
+            module.requires_grad_(False)
     constraint = Constraint()
     if (folder / CONSTRAINT).is_file():
         described = json.loads((folder / CONSTRAINT).read_text())

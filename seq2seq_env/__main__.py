@@ -13,7 +13,7 @@ import gymnasium as gym
 import tyro
 
 from seq2seq_env.play import HELP, BadLineError, Game
-from seq2seq_env.tasks import TaskOptions, load_task
+from seq2seq_env.tasks import load_task
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Play:
 
     task: str = "phrasebook-de-en"
     """Name of the task."""
-    task_options: TaskOptions = field(default_factory=dict)
+    task_options: dict[str, str] = field(default_factory=dict)
     """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
     split: str = "validation"
     """Where sources are drawn: "train", "validation" or "test"."""

@@ -346,3 +346,13 @@ def test_every_size_reaches_the_model(tiny_task: Task) -> None:
     assert (made.encoder_layers, made.decoder_layers, made.dropout) == (3, 1, 0.2)
     assert (made.encoder_ffn_dim, made.decoder_ffn_dim) == (20, 20)
     assert (policy.max_source_length, policy.max_target_length) == (9, 7)
+
+
+def test_what_is_fixed_stays_fixed_when_loaded(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+    policy.save(tmp_path)
+    trained = [
+        {name for name, parameter in each.model.named_parameters() if parameter.requires_grad}
+        for each in (policy, Seq2SeqPolicy.load(tmp_path))
+    ]
+    assert trained[0] == trained[1]
+    assert not any("embed_positions" in name for name in trained[0])

@@ -185,7 +185,7 @@ def test_summary_by_hand() -> None:
         ({"agent_options": {"eta": 0.1}}, "agent 'filtered-bc' has no option 'eta'; it takes none"),
         ({"agent": "bvmpo", "agent_options": {"eta": 0.0}}, "eta is 0.0; give a number above 0"),
         ({"agent": "magic"}, "no agent 'magic'; choose one of "),
-        ({"task": "klingon"}, "no task 'klingon'; choose one of phrasebook-de-en"),
+        ({"task": "klingon"}, "no task 'klingon'; choose one of hub, phrasebook-de-en, text-files"),
         ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),
         ({"filter": "luck"}, "unknown filter 'luck'; choose from threshold, percentile, interpolation"),
         ({"temperature": 0.0}, "temperature is 0"),
