@@ -26,16 +26,19 @@ class RunFolder:
         watch: Times what this call of the command does, by kind.
 
     Raises:
-        FileExistsError: If the folder holds a run of another configuration, or something that is no run.
+        FileExistsError: If the folder holds a run of another configuration, or something that is no run, or is a file.
+        ValueError: If its config.json is damaged.
     """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
         self._processes = PartialState()
         self.config: dict[str, Any] = json.loads(json.dumps(config))
+        if path.exists() and not path.is_dir():
+            raise FileExistsError(f"{str(path)!r} is a file; choose a folder with --out")
         known = path / "config.json"
         if known.is_file():
-            self._refuse_other(flat(json.loads(known.read_text("utf-8"))))
+            self._refuse_other(flat(_read_config(known)))
         elif path.is_dir() and any(path.iterdir()):
             raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
         self._processes.wait_for_everyone()  # before the first of them fills the folder
@@ -113,6 +116,13 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in config.items():
         settings |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return settings
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged ({error}); choose another --out") from error
 
 
 def _peak_memory_gib() -> float:
