@@ -108,14 +108,15 @@ def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str
 
 
 def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:
-    rows: list[dict[str, Any]]
-    if "translation" in split.column_names and isinstance(split[0]["translation"], dict):
-        rows = [row or {} for row in split["translation"][:]]
+    columns = split.column_names
+    records = split["translation"][:] if "translation" in columns else []
+    if any(isinstance(record, dict) for record in records):
+        known = sorted({name for record in records if record for name in record})
+        sides = [[(record or {}).get(name) for record in records] for name in (source, target)]
     else:
-        rows = split.select_columns([name for name in (source, target) if name in split.column_names]).to_list()
-    sides = [[row.get(name) for row in rows] for name in (source, target)]
+        known = columns
+        sides = [split[name][:] if name in columns else [None] for name in (source, target)]
     for name, texts in zip((source, target), sides, strict=True):
         if not all(isinstance(text, str) for text in texts):
-            known = ", ".join(sorted(rows[0])) if "translation" in split.column_names else ", ".join(split.column_names)
-            raise ValueError(f"{place} has no text in every row under {name!r}; its columns are {known}")
+            raise ValueError(f"{place} has no text in every row under {name!r}; its columns are {', '.join(known)}")
     return list(zip(*sides, strict=True))

@@ -9,6 +9,7 @@ import datasets
 import pytest
 
 from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks.hub import _pairs
 
 PAIRS = {
     "train": [("das haus ist rot", "the house is red"), ("der hund ist alt", "the dog is old")],
@@ -35,7 +36,7 @@ def as_translation(folder: Path) -> Path:
 
 
 def as_columns(folder: Path) -> Path:
-    """A folder of JSON lines, which needs no card."""
+    """A folder of JSON lines, which needs no card; its file called dev becomes the split "validation"."""
     for name, pairs in PAIRS.items():
         rows = [json.dumps({"de": source, "en": target}) for source, target in pairs]
         (folder / f"{name}.jsonl").write_text("\n".join(rows) + "\n")
@@ -51,7 +52,6 @@ def on_disk(folder: Path) -> Path:
 
 
 def hub(place: Path, **options: Any) -> Any:
-    # datasets names the split of a file called dev "validation".
     known = {"dataset": str(place), "source": "de", "target": "en", "vocab_size": 60}
     return load_task("hub", **known | options)
 
@@ -75,9 +75,19 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         hub(saved)
     with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
         hub(saved, validation="dev", target="fr")
+    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+        hub(saved, validation="dev", source="fr", target="it")
     translated = as_translation(tmp_path)
     with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
         hub(translated, config="de-en", validation="dev", source="fr")
+
+
+def test_an_empty_split_has_no_pairs() -> None:
+    features = datasets.Features({"translation": datasets.Translation(languages=("de", "en"))})
+    whole = datasets.Dataset.from_list([{"translation": {"de": "haus", "en": "house"}}], features=features)
+    assert _pairs(whole, "de", "en", "whole") == [("haus", "house")]
+    empty = datasets.Dataset.from_list([{"de": "haus", "en": "house"}]).select([])
+    assert _pairs(empty, "de", "en", "empty") == []
 
 
 def test_local_copies_that_are_damaged_or_something_else_are_refused(tmp_path: Path) -> None:
