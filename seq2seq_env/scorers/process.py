@@ -55,8 +55,8 @@ class ProcessScorer:
     The program is started at the first score and ends with this process, and with it all that it has started. Where it
     dies, is silent for too long or answers something else, it is started again, with a warning, and gets the same
     batch; after ``retries`` such restarts for one batch the error shows the end of its standard error. Threads may
-    share a scorer, their batches take turns; where they do, Ctrl-C waits for the answer under way. A pickle, and a forked
-    process, start a program of their own.
+    share a scorer, their batches take turns; where they do, Ctrl-C waits for the answer under way. A pickle, and a
+    forked process, start a program of their own.
 
     Args:
         command: The program and its arguments, as a list or as a shell would split them; no shell is started.
