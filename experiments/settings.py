@@ -18,7 +18,7 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "percentile": (50, 70, 80, 90, 95),
     "interpolation": (0.5, 0.7, 0.9, 0.95, 0.98),
 }
-"""Of each filter, for as many Improve steps as there are."""
+"""Of each filter, to choose from for I Improve steps. The thresholds are the paper's (section 4)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Settings:
     leave hard sources some data, and nothing of a source with one candidate."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
-    [0, 100). By default the first I of 0.7 0.8 0.9 0.95 0.99, 50 70 80 90 95, or 0.5 0.7 0.9 0.95 0.98."""
+    [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves enough,
+    because a better policy writes better data; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95 0.98."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
@@ -77,7 +78,7 @@ class Settings:
         )
     )
     """Training of the first Improve step."""
-    learning_rate_decay: float = 0.85
+    learning_rate_decay: float = 0.6
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
     """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
@@ -115,7 +116,10 @@ class Settings:
         steps, values = self.improve_steps, self.filter_values
         if values is None:
             make_filter(self.filter, 0.5)
-            values = DEFAULT_VALUES[self.filter][:steps]
+            known = DEFAULT_VALUES[self.filter]
+            spare = max(0, len(known) - steps) if self.filter == "threshold" else 0
+            starts = [min(grow, spare) for grow in range(1, grow_steps + 1)]
+            values = tuple(value for start in starts for value in known[start : start + steps])
         if len(values) == steps:
             values = values * grow_steps
         if len(values) != steps * grow_steps:

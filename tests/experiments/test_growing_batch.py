@@ -157,7 +157,11 @@ def test_learning_rate_falls_and_schedule_is_one_or_many() -> None:
         config.improve.learning_rate, config.improve.learning_rate * 0.5,
     ]  # fmt: skip
     assert [[f.value for f in schedule] for schedule in config.schedules(2)] == [[0.5, 0.6], [0.7, 0.8]]
-    assert [f.value for f in Config(filter="percentile", improve_steps=2).schedules(1)[0]] == [50, 70]
+    percentiles = Config(filter="percentile", improve_steps=2).schedules(2)
+    assert [[f.value for f in schedule] for schedule in percentiles] == [[50, 70], [50, 70]]
+    thresholds = Config(improve_steps=3).schedules(3)
+    assert [[f.value for f in schedule] for schedule in thresholds] == [[0.8, 0.9, 0.95], *[[0.9, 0.95, 0.99]] * 2]
+    assert [len(schedule) for schedule in Config(improve_steps=5).schedules(2)] == [5, 5]
     assert [len(s) for s in replace(config, filter_values=(0.5, 0.6)).schedules(2)] == [2, 2]
     with pytest.raises(ValueError, match="does not rise"):
         replace(config, filter_values=(0.6, 0.5)).schedules(2)
