@@ -1,9 +1,9 @@
-"""How far a scorer can be trusted: agreement with the oracle, and the unit tests of a reward model."""
+"""How far a scorer can be trusted: agreement with true quality, and the unit tests of a reward model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from random import Random
 
 import numpy as np
@@ -103,20 +103,39 @@ def _unit_test(falls: NDArray[np.float32]) -> UnitTest:
     return UnitTest(len(falls), float((falls > 0).mean()), mean, mean / spread if spread else None)
 
 
-def markdown(agreements: dict[str, Agreement], tests: dict[str, UnitTest]) -> str:
-    """Both as tables."""
-    lines = [
-        "| hypotheses | pairs | Pearson | Kendall tau | within-source accuracy | faultless first |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, a in agreements.items():
-        numbers = (a.pearson, a.kendall, a.pairwise, a.exact_auc)
-        lines.append(f"| {name} | {a.pairs} | {' | '.join(map(_number, numbers))} |")
-    lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
-    for name, t in tests.items():
-        share = "-" if t.falls is None else f"{t.falls:.1%}"
-        lines.append(f"| {name} | {t.cases} | {share} | {_number(t.mean_fall)} | {_number(t.effect_size)} |")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class ScorerReport:
+    """What is known of a scorer.
+
+    Attributes:
+        agreements: By the kind of hypotheses.
+        unit_tests: By the kind of damage.
+    """
+
+    agreements: dict[str, Agreement]
+    unit_tests: dict[str, UnitTest]
+
+    def numbers(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """As JSON can hold it."""
+        return {
+            "agreement": {name: asdict(each) for name, each in self.agreements.items()},
+            "unit_tests": {name: asdict(each) for name, each in self.unit_tests.items()},
+        }
+
+    def markdown(self) -> str:
+        """Both as tables."""
+        lines = [
+            "| hypotheses | pairs | Pearson | Kendall tau | within-source accuracy | faultless first |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, a in self.agreements.items():
+            numbers = (a.pearson, a.kendall, a.pairwise, a.exact_auc)
+            lines.append(f"| {name} | {a.pairs} | {' | '.join(map(_number, numbers))} |")
+        lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
+        for name, t in self.unit_tests.items():
+            share = "-" if t.falls is None else f"{t.falls:.1%}"
+            lines.append(f"| {name} | {t.cases} | {share} | {_number(t.mean_fall)} | {_number(t.effect_size)} |")
+        return "\n".join(lines)
 
 
 def _number(value: float | None) -> str:

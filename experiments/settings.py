@@ -52,8 +52,9 @@ class Settings:
     leave hard sources some data, and nothing of a source with one candidate."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
-    [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves enough,
-    because a better policy writes better data; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95 0.98."""
+    [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves
+    enough, because a better policy writes better data; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95
+    0.98."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(

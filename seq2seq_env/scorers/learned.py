@@ -26,7 +26,7 @@ Activation = Literal["sigmoid", "identity"]
 
 _ACTIVATION_KEY = "score_activation"
 _WEIGHTS = "model*.safetensors*"
-_LOADING = Lock()  # transformers changes globals of PyTorch while it loads, which two threads must not do at once
+LOADING = Lock()  # transformers changes globals of PyTorch while it loads, which two threads must not do at once
 
 
 class _Network(NamedTuple):
@@ -159,7 +159,7 @@ class LearnedScorer:
 
     @cached_property
     def _network(self) -> _Network:
-        with _LOADING:
+        with LOADING:
             return self.__dict__.get("_network") or self._load()
 
     def _load(self) -> _Network:

@@ -80,9 +80,10 @@ def repeated() -> Callable[[Pair], Reason | None]:
 
 def shared_sources(pairs: Iterable[Pair], others: Iterable[Pair]) -> Iterator[Pair]:
     """Pairs whose source is one of the others' too, but for case, space and the way that accents are encoded."""
-    known = {_bare(source) for source, _ in others}
-    return (pair for pair in pairs if _bare(pair[0]) in known)
+    known = {bare(source) for source, _ in others}
+    return (pair for pair in pairs if bare(pair[0]) in known)
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """What is left of a text without case, the kind of its spaces and the way that accents are encoded."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -1,0 +1,129 @@
+"""A scorer made of translation models: how each token of source and hypothesis follows from the other text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_env.scorers.learned import LOADING
+
+if TYPE_CHECKING:
+    from seq2seq_env.scorers.estimator_head import EstimatorHead
+    from seq2seq_env.scorers.predictor import Predictor
+
+RECORD, HEAD = "estimator.json", "head.safetensors"
+FORWARD, BACKWARD = "forward", "backward"
+
+
+class _Networks(NamedTuple):
+    forward: Predictor
+    backward: Predictor
+    head: EstimatorHead
+
+
+class EstimatorScorer:
+    """A predictor-estimator (Kim, Lee and Na 2017): two translation models read, a small network judges.
+
+    The predictors translate the source into the hypothesis's language and back; they stay as they are. The estimator is
+    an :class:`EstimatorHead` on what they say of each token, with a sigmoid. ``experiments/train_scorer.py`` makes one.
+
+    A score depends on its pair alone, up to float rounding (1e-5) that changes with the batch. Equal pairs are computed
+    once. Nothing is loaded before the first score, and a pickle leaves the networks out.
+
+    Args:
+        folder: What :meth:`save` wrote.
+        device: Where the networks compute.
+        tokens_per_batch: Tokens of one forward pass at most, padding counted. None is 2,048 on a CPU, 16,384 on a GPU.
+
+    Raises:
+        FileNotFoundError: If the folder lacks a file.
+        ValueError: If a file is damaged, or the batch size is below 1.
+    """
+
+    def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
+        self.folder, self.device = Path(folder), device
+        if tokens_per_batch is None:
+            tokens_per_batch = 2_048 if device == "cpu" else 16_384
+        self.tokens_per_batch = tokens_per_batch
+        if self.tokens_per_batch < 1:
+            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; a forward pass needs at least 1")
+        wanted = [RECORD, HEAD, *(f"{side}/model.safetensors" for side in (FORWARD, BACKWARD))]
+        missing = [name for name in wanted if not (self.folder / name).is_file()]
+        if missing:
+            raise FileNotFoundError(f"{str(folder)!r} is not a predictor-estimator: it has no {', '.join(missing)}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 over the files that determine the scores."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.rglob("*")):
+            if path.name in (RECORD, "config.json", "tokenizer.json") or path.suffix == ".safetensors":
+                content = path.read_bytes()
+                digest.update(f"{path.relative_to(self.folder).as_posix()}\0{len(content)}\0".encode())
+                digest.update(content)
+        return digest.hexdigest()
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        """``[N]`` float32 in (0, 1).
+
+        Raises:
+            ValueError: If the checkpoint is damaged.
+        """
+        given = list(zip(sources, hypotheses, strict=True))
+        distinct = list(dict.fromkeys(given))
+        if not distinct:
+            return np.empty(0, dtype=np.float32)
+        import torch
+
+        from seq2seq_env.scorers.estimator_head import features
+
+        forward, backward, head = self._networks
+        read, judged = [source for source, _ in distinct], [hypothesis for _, hypothesis in distinct]
+        pairs = features(forward, backward, read, judged, self.tokens_per_batch)
+        with torch.inference_mode():
+            scores = torch.cat([head(pairs[at : at + 256]) for at in range(0, len(pairs), 256)]).sigmoid().numpy()
+        row_of = {pair: row for row, pair in enumerate(distinct)}
+        return np.asarray(scores[[row_of[pair] for pair in given]], dtype=np.float32)
+
+    @staticmethod
+    def save(folder: str | Path, head: EstimatorHead) -> None:
+        """Write the head beside the predictors, which lie in ``forward`` and ``backward`` of the folder."""
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
+        record = {"format": 1, **head.sizes}
+        (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_networks"}
+
+    @cached_property
+    def _networks(self) -> _Networks:
+        with LOADING:
+            return self.__dict__.get("_networks") or self._load()
+
+    def _load(self) -> _Networks:
+        from safetensors.torch import load_file
+
+        from seq2seq_env.scorers.estimator_head import EstimatorHead
+        from seq2seq_env.scorers.predictor import Predictor
+
+        forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
+        try:
+            record = dict(json.loads((self.folder / RECORD).read_text("utf-8")))
+            head = EstimatorHead(forward.width, backward.width, int(record["width"]))
+            head.load_state_dict(load_file(self.folder / HEAD))
+        except Exception as error:  # of JSON, safetensors and PyTorch
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ValueError(
+                f"the estimator in {str(self.folder)!r} cannot be loaded ({reason}); train or download it again"
+            ) from error
+        return _Networks(forward, backward, head.eval())

@@ -1,0 +1,117 @@
+"""A translation model as a reader of translations that others wrote.
+
+Shape letters: B pairs, S tokens that are given, T tokens that were written, D width, V vocabulary, F = D + 3 features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seq2seq_env.tasks.tokenizer import Tokenizer
+
+NUMBERS = 3
+"""Features of a token beside the hidden state: see :meth:`Predictor.features`."""
+
+
+class Predictor:
+    """An encoder-decoder that says of each token of a text how it follows from another text.
+
+    Args:
+        folder: An ordinary Hugging Face folder with a ``tokenizer.json`` of ours, as ``Seq2SeqPolicy.save`` writes it.
+        device: Where it computes.
+
+    Raises:
+        FileNotFoundError: If the folder lacks a file.
+        ValueError: If the checkpoint is damaged.
+    """
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        from transformers import AutoModelForSeq2SeqLM
+
+        self.tokenizer = Tokenizer.load(folder)
+        try:
+            model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+                folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32,
+                attn_implementation="eager",
+            )  # fmt: skip
+        except Exception as error:  # of safetensors, PyTorch, JSON and the configuration's own checks
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ValueError(
+                f"the translation model in {str(folder)!r} cannot be loaded ({reason}); save or download it again"
+            ) from error
+        self._model = model.eval().to(device)
+        # T5 has relative positions and no limit.
+        self._longest: int | None = getattr(model.config, "max_position_embeddings", None)
+        self.width = int(model.config.hidden_size) + NUMBERS
+
+    def features(self, given: Sequence[str], written: Sequence[str], tokens_per_batch: int) -> list[Tensor]:
+        """How each token of ``written[i]`` follows from ``given[i]`` and the tokens before it.
+
+        The features are those of Kim et al. 2017 (predictor-estimator, the decoder's state) and of Fomicheva et al.
+        2020 (what the model thinks of the token): the last hidden state, ``log p(y_t)``, by how much the likeliest
+        token is likelier, and the distribution's entropy in nats. Texts longer than the model reads lose their end.
+
+        Args:
+            given: N texts.
+            written: N texts.
+            tokens_per_batch: Of one forward pass at most, padding counted, unless a single pair is longer.
+
+        Returns:
+            N tensors, float32 [T,F] on the CPU, end-of-sequence included.
+        """
+        read, answers = self._encoded(given), self._encoded(written)
+        found: list[Tensor] = [torch.empty(0)] * len(read)
+        for rows in _batches(read, answers, tokens_per_batch):
+            source, source_mask = self._padded([read[row] for row in rows])
+            target, target_mask = self._padded([answers[row] for row in rows])
+            features = self._forward(source, source_mask, target).cpu()  # [B,T,F]
+            for row, each, length in zip(rows, features, target_mask.sum(1).tolist(), strict=True):
+                found[row] = each[:length].clone()
+        return found
+
+    def _forward(self, source: Tensor, source_mask: Tensor, target: Tensor) -> Tensor:
+        start = torch.full_like(target[:, :1], self._model.config.decoder_start_token_id)
+        with torch.inference_mode():
+            output = self._model(
+                input_ids=source, attention_mask=source_mask.long(), use_cache=False, output_hidden_states=True,
+                decoder_input_ids=torch.cat([start, target[:, :-1]], dim=1),
+            )  # fmt: skip
+            log_probs = output.logits.log_softmax(-1)  # [B,T,V]
+            chosen = log_probs.gather(2, target[..., None])[..., 0]
+            entropy = -(log_probs.exp() * log_probs).nan_to_num(0.0).sum(-1)
+            numbers = torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)
+            return torch.cat([output.decoder_hidden_states[-1], numbers], dim=-1)
+
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+        distinct = list(dict.fromkeys(texts))
+        tokens = dict(zip(distinct, self.tokenizer.encode(distinct), strict=True))
+        end = [self.tokenizer.eos_id]
+        if self._longest is not None:
+            cut = self._longest - 1
+            tokens = {text: row if len(row) <= cut + 1 else row[:cut] + end for text, row in tokens.items()}
+        return [tokens[text] for text in texts]
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """int64 and bool [B,S]."""
+        lengths = torch.tensor([len(row) for row in rows])
+        width, pad_id = int(lengths.max()), self.tokenizer.pad_id
+        padded = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in rows])
+        return padded.to(self._model.device), (torch.arange(width) < lengths[:, None]).to(self._model.device)
+
+
+def _batches(read: Sequence[list[int]], answers: Sequence[list[int]], most: int) -> Iterator[list[int]]:
+    """Rows of similar lengths, of ``most`` tokens together on the wider side."""
+    lengths = [max(len(one), len(other)) for one, other in zip(read, answers, strict=True)]
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], len(read[row]))):
+        if batch and (len(batch) + 1) * lengths[row] > most:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

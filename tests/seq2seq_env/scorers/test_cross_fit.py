@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seq2seq_env.scorers import CrossFittedScorer, checked_scores, load_scorer
+from seq2seq_env.scorers.cross_fit import fold_of
+
+SOURCES = [f"satz nummer {number}" for number in range(200)]
+
+
+class Constant:
+    """Says one number of every pair, and remembers the sources."""
+
+    def __init__(self, value: float) -> None:
+        self.value, self.fingerprint, self.seen = value, f"constant {value}", set[str]()
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        self.seen |= set(sources)
+        return np.full(len(sources), self.value, dtype=np.float32)
+
+
+def test_each_source_is_judged_by_the_part_of_its_fold() -> None:
+    parts = [Constant(0.1), Constant(0.5), Constant(0.9)]
+    scores = checked_scores(CrossFittedScorer(parts), SOURCES, ["x"] * len(SOURCES))
+    for fold, part in enumerate(parts):
+        assert part.seen == {source for source in SOURCES if fold_of(source, 3) == fold}
+        assert 40 <= len(part.seen) <= 95  # 67 expected
+    assert [round(float(score), 1) for score in scores] == [(0.1, 0.5, 0.9)[fold_of(s, 3)] for s in SOURCES]
+
+
+def test_fold_depends_on_the_text_alone() -> None:
+    assert [fold_of(source, 4) for source in SOURCES[:8]] == [2, 1, 0, 1, 2, 1, 0, 3]
+    assert {fold_of(text, 7) for text in ("Größe  hier", "größe hier", "gro\u0308ße hier ")} == {
+        fold_of("größe hier", 7)
+    }
+
+
+def test_fingerprint_covers_the_parts_and_their_order() -> None:
+    one, other = Constant(0.1), Constant(0.9)
+    prints = {CrossFittedScorer(parts).fingerprint for parts in ([one, other], [other, one], [one], [one, one])}
+    assert len(prints) == 4
+
+
+def test_bad_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has no parts"):
+        CrossFittedScorer([])
+    CrossFittedScorer.save(tmp_path, 2)
+    (tmp_path / "0").mkdir()
+    with pytest.raises(FileNotFoundError, match="lacks its parts 1"):
+        load_scorer(tmp_path)
+    (tmp_path / "cross_fit.json").write_text("{")
+    with pytest.raises(ValueError, match=r"cross_fit.json in .* is damaged"):
+        load_scorer(tmp_path)
