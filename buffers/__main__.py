@@ -16,8 +16,7 @@ from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
 from buffers.scoring import rescore
-from seq2seq_env.scorers import load_scorer
-from seq2seq_env.scorers.process import PREFIX
+from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -131,12 +130,12 @@ class Rescore:
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
     scorer: str
-    """Name of the scorer, the folder of its checkpoint, or "process:" and the command of a program."""
+    """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of."""
     task_options: TaskOptions = field(default_factory=dict)
     """Of the task that grew the buffer, names and values in turn: --task-options folder data source de target en."""
     name: str | None = None
-    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's; a program
-    has none."""
+    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's; one made
+    on the command line has none."""
     grow_step: int | None = None
     """Only this Grow step, from 0; None takes all."""
     device: str = "cpu"
@@ -146,7 +145,7 @@ class Rescore:
 
     def run(self) -> int:
         """Print what was scored; 0."""
-        if self.name is None and self.scorer.startswith(PREFIX):
+        if self.name is None and has_kind(self.scorer):
             raise ValueError(f"the scorer {self.scorer!r} has no name of its own; give the column one with --name")
         name = self.name or Path(self.scorer).name
         shards = GrowingBatchBuffer(existing(self.path)).shards_of(self.grow_step)

@@ -24,7 +24,8 @@ from experiments.corruptions import CORRUPTIONS
 from experiments.ratings import Rating, read_ratings
 from experiments.scorer_report import ScorerReport, agreement, unit_tests
 from seq2seq_env.scorers import checked_scores, load_scorer
-from seq2seq_env.scorers.cross_fit import CrossFittedScorer, fold_of
+from seq2seq_env.scorers.cross_fit import fold_of
+from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.estimator import BACKWARD, FORWARD, EstimatorScorer
 from seq2seq_env.scorers.estimator_head import EstimatorHead, Features, features
 from seq2seq_env.scorers.predictor import Predictor
@@ -116,8 +117,9 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
 
     Raises:
         ValueError: If there are too few pairs, or the ratings cannot be used.
-        OSError: If the ratings cannot be read.
+        OSError: If the ratings cannot be read, or the folder has a scorer.json already.
     """
+    check_free(folder)
     rated = None if config.ratings is None else read_ratings(config.ratings)
     parts = [folder] if config.folds == 1 else [folder / str(fold) for fold in range(config.folds)]
     for fold, part in enumerate(parts):
@@ -126,7 +128,7 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
     if config.folds == 1:
         print("trained on all training sources: reward a policy on other ones, or with --estimator.folds 2")
     else:
-        CrossFittedScorer.save(folder, config.folds)
+        write_description(folder, {"kind": "cross-fitted", "scorers": [part.name for part in parts]})
     return _report(config, task, folder, parts, seed)
 
 

@@ -33,7 +33,8 @@ class Settings:
     task_options: TaskOptions = field(default_factory=dict)
     """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
     scorer: str | None = None
-    """Name or folder of the scorer, or "process:" and the command of a program; the task's own by default."""
+    """Name or folder of the scorer, or "process:" and a program's command, "metricx:" and a checkpoint, "ensemble:" and
+    several scorers, see the README; the task's own by default."""
     improve_steps: int = 3
     """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | None = 4_000

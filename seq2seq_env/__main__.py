@@ -27,7 +27,8 @@ class Play:
     split: str = "validation"
     """Where sources are drawn: "train", "validation" or "test"."""
     scorer: str | None = None
-    """Name of the scorer, or the folder of its checkpoint; None takes the task's own."""
+    """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of; None takes the
+    task's own."""
     max_target_length: int | None = None
     """Tokens after which an episode is truncated, at least 1; None takes the task's."""
     seed: int | None = None
@@ -98,7 +99,7 @@ def main() -> None:
     play = tyro.cli(Play, prog="python -m seq2seq_env", description=__doc__)
     try:
         play.run()
-    except (ValueError, IndexError, OSError, ImportError) as error:
+    except (ValueError, TypeError, IndexError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print()

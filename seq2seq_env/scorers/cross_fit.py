@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.cleaning import bare
-
-RECORD = "cross_fit.json"
 
 
 def fold_of(source: str, folds: int) -> int:
@@ -57,27 +53,3 @@ class CrossFittedScorer:
             if rows:
                 scores[rows] = part.score([sources[row] for row in rows], [hypotheses[row] for row in rows])
         return scores
-
-    @staticmethod
-    def save(folder: Path, folds: int) -> None:
-        """Say that the scorers in the folders ``0`` to ``folds - 1`` below are the parts of one."""
-        (folder / RECORD).write_text(json.dumps({"folds": folds, "format": 1}, indent=2) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, folder: Path, load_part: Callable[[Path], Scorer]) -> CrossFittedScorer:
-        """Read what :meth:`save` described.
-
-        Raises:
-            ValueError: If the record is damaged.
-            FileNotFoundError: If a part is missing.
-        """
-        try:
-            folds = int(json.loads((folder / RECORD).read_text("utf-8"))["folds"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{RECORD} in {str(folder)!r} is damaged ({error}); train or download the scorer again"
-            ) from error
-        missing = [str(fold) for fold in range(folds) if not (folder / str(fold)).is_dir()]
-        if missing:
-            raise FileNotFoundError(f"the cross-fitted scorer in {str(folder)!r} lacks its parts {', '.join(missing)}")
-        return cls([load_part(folder / str(fold)) for fold in range(folds)])

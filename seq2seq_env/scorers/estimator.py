@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.scorers.learned import LOADING
+from seq2seq_env.scorers.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, tokens_of_a_pass
+from seq2seq_env.tasks.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
     from seq2seq_env.scorers.estimator_head import EstimatorHead
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RECORD, HEAD = "estimator.json", "head.safetensors"
 FORWARD, BACKWARD = "forward", "backward"
+PAIRS = 256
+"""That the head judges at once."""
 
 
 class _Networks(NamedTuple):
@@ -49,11 +51,7 @@ class EstimatorScorer:
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         self.folder, self.device = Path(folder), device
-        if tokens_per_batch is None:
-            tokens_per_batch = 2_048 if device == "cpu" else 16_384
-        self.tokens_per_batch = tokens_per_batch
-        if self.tokens_per_batch < 1:
-            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; a forward pass needs at least 1")
+        self.tokens_per_batch = tokens_of_a_pass(tokens_per_batch, device)
         wanted = [RECORD, HEAD, *(f"{side}/model.safetensors" for side in (FORWARD, BACKWARD))]
         missing = [name for name in wanted if not (self.folder / name).is_file()]
         if missing:
@@ -62,13 +60,9 @@ class EstimatorScorer:
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the files that determine the scores."""
-        digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*")):
-            if path.name in (RECORD, "config.json", "tokenizer.json") or path.suffix == ".safetensors":
-                content = path.read_bytes()
-                digest.update(f"{path.relative_to(self.folder).as_posix()}\0{len(content)}\0".encode())
-                digest.update(content)
-        return digest.hexdigest()
+        names = {RECORD, HEAD, "config.json", FILE_NAME}
+        files = [path for path in self.folder.rglob("*") if path.name in names or path.match(WEIGHTS)]
+        return files_fingerprint(sorted(files))
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         """``[N]`` float32 in (0, 1).
@@ -76,21 +70,7 @@ class EstimatorScorer:
         Raises:
             ValueError: If the checkpoint is damaged.
         """
-        given = list(zip(sources, hypotheses, strict=True))
-        distinct = list(dict.fromkeys(given))
-        if not distinct:
-            return np.empty(0, dtype=np.float32)
-        import torch
-
-        from seq2seq_env.scorers.estimator_head import features
-
-        forward, backward, head = self._networks
-        read, judged = [source for source, _ in distinct], [hypothesis for _, hypothesis in distinct]
-        pairs = features(forward, backward, read, judged, self.tokens_per_batch)
-        with torch.inference_mode():
-            scores = torch.cat([head(pairs[at : at + 256]) for at in range(0, len(pairs), 256)]).sigmoid().numpy()
-        row_of = {pair: row for row, pair in enumerate(distinct)}
-        return np.asarray(scores[[row_of[pair] for pair in given]], dtype=np.float32)
+        return each_once(sources, hypotheses, self._rate)
 
     @staticmethod
     def save(folder: str | Path, head: EstimatorHead) -> None:
@@ -127,3 +107,14 @@ class EstimatorScorer:
                 f"the estimator in {str(self.folder)!r} cannot be loaded ({reason}); train or download it again"
             ) from error
         return _Networks(forward, backward, head.eval())
+
+    def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
+        import torch
+
+        from seq2seq_env.scorers.estimator_head import features
+
+        forward, backward, head = self._networks
+        pairs = features(forward, backward, sources, hypotheses, self.tokens_per_batch)
+        with torch.inference_mode():
+            scores = torch.cat([head(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]).sigmoid()
+        return np.asarray(scores.numpy(), dtype=np.float32)

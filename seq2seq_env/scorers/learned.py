@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.scorers.checkpoints import (
+    LOADING,
+    WEIGHTS,
+    by_length,
+    each_once,
+    files_fingerprint,
+    tokens_of_a_pass,
+)
 from seq2seq_env.scorers.pairs import CONFIG_NAME, EncodedPair, PairEncoder
 from seq2seq_env.tasks.tokenizer import FILE_NAME
 
@@ -25,8 +31,6 @@ Activation = Literal["sigmoid", "identity"]
 """What makes a score of the network's one output."""
 
 _ACTIVATION_KEY = "score_activation"
-_WEIGHTS = "model*.safetensors*"
-LOADING = Lock()  # transformers changes globals of PyTorch while it loads, which two threads must not do at once
 
 
 class _Network(NamedTuple):
@@ -68,13 +72,9 @@ class LearnedScorer:
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         self.folder = Path(folder)
         self.device = device
-        if tokens_per_batch is None:
-            tokens_per_batch = 2_048 if device == "cpu" else 16_384
-        self.tokens_per_batch = tokens_per_batch
-        if tokens_per_batch < 1:
-            raise ValueError(f"tokens_per_batch is {tokens_per_batch}; a forward pass needs at least 1")
+        self.tokens_per_batch = tokens_of_a_pass(tokens_per_batch, device)
         missing = [name for name in ("config.json", FILE_NAME) if not (self.folder / name).is_file()]
-        if not list(self.folder.glob(_WEIGHTS)):
+        if not list(self.folder.glob(WEIGHTS)):
             missing.append("model.safetensors")
         if missing:
             raise FileNotFoundError(f"{str(folder)!r} is not a scorer's checkpoint: it has no {', '.join(missing)}")
@@ -93,14 +93,9 @@ class LearnedScorer:
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the files that determine the scores."""
-        digest = hashlib.sha256()
         names = {"config.json", FILE_NAME, CONFIG_NAME}
-        files = [path for path in self.folder.iterdir() if path.name in names or path.match(_WEIGHTS)]
-        for path in sorted(files):
-            content = path.read_bytes()
-            digest.update(f"{path.name}\0{len(content)}\0".encode())
-            digest.update(content)
-        return digest.hexdigest()
+        files = [path for path in self.folder.iterdir() if path.name in names or path.match(WEIGHTS)]
+        return files_fingerprint(sorted(files))
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         """``[N]`` float32; in [0, 1] if the checkpoint keeps its word (``checked_scores`` sees to it).
@@ -108,14 +103,7 @@ class LearnedScorer:
         Raises:
             ValueError: If a source leaves no room for a hypothesis, or the checkpoint is damaged or lacks weights.
         """
-        given = list(zip(sources, hypotheses, strict=True))
-        distinct = list(dict.fromkeys(given))
-        encoded = self._network.pairs.encode([s for s, _ in distinct], [h for _, h in distinct])
-        scores = np.empty(len(distinct), dtype=np.float32)
-        for rows in self._batches([len(pair.tokens) for pair in encoded]):
-            scores[rows] = self._forward([encoded[row] for row in rows])
-        row_of = {pair: row for row, pair in enumerate(distinct)}
-        return scores[[row_of[pair] for pair in given]]
+        return each_once(sources, hypotheses, self._rate)
 
     @staticmethod
     def save(
@@ -186,18 +174,13 @@ class LearnedScorer:
         reads_segments = "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 0) > 1
         return _Network(model.float().eval().to(self.device), pairs, reads_segments, is_plain_bert(model))
 
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Rows that share a forward pass, by rising length."""
-        batch: list[int] = []
-        for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-            full = (len(batch) + 1) * lengths[row] > self.tokens_per_batch
-            other = not self._network.packs and batch and lengths[batch[-1]] != lengths[row]
-            if batch and (full or other):
-                yield batch
-                batch = []
-            batch.append(row)
-        if batch:
-            yield batch
+    def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
+        encoded = self._network.pairs.encode(sources, hypotheses)
+        scores = np.empty(len(encoded), dtype=np.float32)
+        lengths = [len(pair.tokens) for pair in encoded]
+        for rows in by_length(lengths, self.tokens_per_batch, mixed=self._network.packs):
+            scores[rows] = self._forward([encoded[row] for row in rows])
+        return scores
 
     def _forward(self, pairs: Sequence[EncodedPair]) -> NDArray[np.float32]:
         import torch

@@ -22,11 +22,9 @@ from weakref import WeakSet, finalize
 import numpy as np
 from numpy.typing import NDArray
 
-PREFIX = "process:"
-"""What a name for :func:`seq2seq_env.scorers.load_scorer` begins with; the command follows."""
-
 # What is kept of a program's standard error, characters of a line and lines; and what is shown of it.
 _LINE, _LINES, _SHOWN = 1_000, 20, 2_000
+_LARGEST = float(np.finfo(np.float32).max)
 
 Batch = Sequence[tuple[str, str]]
 """Pairs of source and hypothesis."""
@@ -64,6 +62,8 @@ class ProcessScorer:
         timeout: Seconds that an answer may take.
         start_timeout: Seconds that the first answer of a fresh program may take, which loads its model.
         retries: Restarts for one batch.
+        bounded: Whether a score outside [0, 1] is a failure of the program; else any finite number is taken, for a
+            :class:`seq2seq_env.scorers.NormalisedScorer`.
 
     Raises:
         ValueError: If the command cannot be read or is empty, or a number is out of range.
@@ -77,6 +77,7 @@ class ProcessScorer:
         timeout: float = 300.0,
         start_timeout: float = 900.0,
         retries: int = 2,
+        bounded: bool = True,
     ) -> None:
         try:
             words = shlex.split(command) if isinstance(command, str) else command
@@ -84,7 +85,7 @@ class ProcessScorer:
             raise ValueError(f"the command {command!r} cannot be read ({error}); quote it as for a shell") from error
         self.command = [os.fspath(word) for word in words]
         if not self.command:
-            raise ValueError(f"the command {command!r} names no program; write it after {PREFIX}")
+            raise ValueError(f"the command {command!r} names no program; write it after process:")
         for name, value, low in (("batch_size", batch_size, 1), ("retries", retries, 0)):
             if value < low:
                 raise ValueError(f"{name} is {value}; give {low} or more")
@@ -93,6 +94,7 @@ class ProcessScorer:
                 raise ValueError(f"{name} is {seconds}; give seconds above 0, at most {threading.TIMEOUT_MAX:.0f}")
         self.batch_size, self.retries = batch_size, retries
         self.timeout, self.start_timeout = timeout, start_timeout
+        self.bounded = bounded
         self._begin()
 
     def _begin(self) -> None:
@@ -140,7 +142,7 @@ class ProcessScorer:
                 warnings.warn(f"the scorer {name!r} ended between two batches and is started again", stacklevel=4)
                 self._stop()
             timeout = self.timeout if self._running else self.start_timeout
-            program = self._running = self._running or _Program(self.command)
+            program = self._running = self._running or _Program(self.command, self.bounded)
             try:
                 return program.ask(batch, timeout)
             except ScorerProcessError as error:
@@ -171,7 +173,9 @@ class ProcessScorer:
 class _Program:
     """One run of the program."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], bounded: bool) -> None:
+        self._wanted = "numbers in [0, 1]" if bounded else "finite numbers"
+        self._range = (0.0, 1.0) if bounded else (-_LARGEST, _LARGEST)
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -215,11 +219,11 @@ class _Program:
             raise self._error(self._end_of_output())
         try:
             scores = json.loads(answer)["scores"]
-            numbers = [_number(score) for score in scores] if isinstance(scores, list) else None
+            numbers = [_number(score, *self._range) for score in scores] if isinstance(scores, list) else None
         except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError):
             numbers = None
         if numbers is None:
-            raise self._error(f'it answered {answer[:200].strip()!r}, not {{"scores": [...]}} with numbers in [0, 1]')
+            raise self._error(f'it answered {answer[:200].strip()!r}, not {{"scores": [...]}} with {self._wanted}')
         if len(numbers) != len(batch):
             raise self._error(f"it answered {len(numbers)} scores for {len(batch)} pairs")
         return numbers
@@ -243,8 +247,8 @@ class _Program:
         return ScorerProcessError(what + (f"; it said:\n{said}" if said else "; it said nothing on standard error"))
 
 
-def _number(score: object) -> float:
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+def _number(score: object, low: float, high: float) -> float:
+    if isinstance(score, bool) or not isinstance(score, int | float) or not low <= score <= high:
         raise ValueError(f"{score!r} is no score")
     return float(score)
 

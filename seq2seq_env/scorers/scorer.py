@@ -31,6 +31,23 @@ def checked_scores(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[
         ValueError: If sources and hypotheses differ in number, or the scores are not ``[N]`` numbers in [0, 1].
         TypeError: If a single str is given for sources or hypotheses, or the scores are not numbers.
     """
+    return _checked(scorer, sources, hypotheses, 0.0, 1.0, "a number in [0, 1]")
+
+
+def raw_scores(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+    """The scores, ``[N]`` float32, of a scorer on a scale of its own, which is to be normalised.
+
+    Raises:
+        ValueError: If sources and hypotheses differ in number, or the scores are not ``[N]`` finite numbers.
+        TypeError: If a single str is given for sources or hypotheses, or the scores are not numbers.
+    """
+    most = float(np.finfo(np.float32).max)
+    return _checked(scorer, sources, hypotheses, -most, most, "a finite number")
+
+
+def _checked(
+    scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str], low: float, high: float, wanted: str
+) -> NDArray[np.float32]:
     if isinstance(sources, str) or isinstance(hypotheses, str):
         raise TypeError("sources and hypotheses are sequences of str; wrap a single sentence in a list")
     if len(sources) != len(hypotheses):
@@ -45,11 +62,11 @@ def checked_scores(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[
         raise TypeError(f"{name} returned {type(given).__name__}, not an array of numbers: {error}") from error
     if scores.shape != (len(sources),):
         raise ValueError(f"{name} returned scores of shape {scores.shape} for {len(sources)} pairs; return [N]")
-    bad = np.flatnonzero(~((scores >= 0) & (scores <= 1)))
+    bad = np.flatnonzero(~((scores >= low) & (scores <= high)))
     if len(bad):
         i = int(bad[0])
         raise ValueError(
-            f"{name} gave pair {i} the score {scores[i]}, not a number in [0, 1]; "
+            f"{name} gave pair {i} the score {scores[i]}, not {wanted}; "
             f"source {sources[i]!r}, hypothesis {hypotheses[i]!r}"
         )
     return scores

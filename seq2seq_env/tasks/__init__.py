@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
+from seq2seq_env.options import typed_options
 from seq2seq_env.tasks.task import Oracle, Split, Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -40,23 +41,8 @@ def load_task(name: str, **options: Any) -> Task:
     module, _, attribute = TASKS[name].partition(":")
     make: type[Task] = getattr(import_module(module), attribute)
     known = signature(make).parameters
-    for option in options:
-        if option not in known:
-            raise TypeError(f"task {name!r} has no option {option!r}; it has {', '.join(known)}")
+    given = typed_options(make, options, known, f"task {name!r}")
     missing = [option for option, each in known.items() if each.default is Parameter.empty and option not in options]
     if missing:
         raise ValueError(f"task {name!r} cannot do without {', '.join(missing)}; give its options (--task-options)")
-    kinds = get_type_hints(make.__init__)
-    return make(**{option: _converted(option, value, kinds[option]) for option, value in options.items()})
-
-
-def _converted(option: str, value: Any, kind: Any) -> Any:
-    """A number where text stands for one."""
-    wanted = next((number for number in (int, float) if number in (kind, *get_args(kind))), None)
-    if wanted is None or not isinstance(value, str):
-        return value
-    try:
-        return wanted(value)
-    except ValueError as error:
-        what = "whole number" if wanted is int else "number"
-        raise ValueError(f"{option} is {value!r}; give a {what}") from error
+    return make(**given)

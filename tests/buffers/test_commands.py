@@ -172,6 +172,12 @@ def test_rescore_adds_a_column_that_info_shows_and_repair_heals(
     assert run("verify", buffer.path)[0] == 0
 
 
+def test_a_scorer_made_on_the_command_line_needs_a_columns_name(folder: Path, run: Run) -> None:
+    for scorer in ("process: score it", "ensemble: phrasebook-qe"):
+        code, _ = run("rescore", folder, "--scorer", scorer)
+        assert str(code) == f"error: the scorer {scorer!r} has no name of its own; give the column one with --name"
+
+
 def test_export_takes_another_scorers_rewards(folder: Path, run: Run, tmp_path: Path) -> None:
     for shard in GrowingBatchBuffer(folder).shards:
         RescoredShard(shard, "other").write(1 - shard.column("reward"), "scorer-2")

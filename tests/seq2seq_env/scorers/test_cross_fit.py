@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.scorers import CrossFittedScorer, checked_scores, load_scorer
 from seq2seq_env.scorers.cross_fit import fold_of
+from seq2seq_env.scorers.description import write_description
 
 SOURCES = [f"satz nummer {number}" for number in range(200)]
 
@@ -46,13 +47,17 @@ def test_fingerprint_covers_the_parts_and_their_order() -> None:
     assert len(prints) == 4
 
 
+def test_a_folder_that_names_the_parts(tmp_path: Path) -> None:
+    write_description(tmp_path, {"kind": "cross-fitted", "scorers": ["phrasebook-qe", "phrasebook-qe"]})
+    scorer = load_scorer(tmp_path)
+    assert isinstance(scorer, CrossFittedScorer)
+    assert scorer.fingerprint == CrossFittedScorer([load_scorer("phrasebook-qe")] * 2).fingerprint
+
+
 def test_bad_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="has no parts"):
-        CrossFittedScorer([])
-    CrossFittedScorer.save(tmp_path, 2)
-    (tmp_path / "0").mkdir()
-    with pytest.raises(FileNotFoundError, match="lacks its parts 1"):
+    write_description(tmp_path, {"kind": "cross-fitted", "scorers": []})
+    with pytest.raises(ValueError, match=r"scorer.json in .* has no parts; give at least one"):
         load_scorer(tmp_path)
-    (tmp_path / "cross_fit.json").write_text("{")
-    with pytest.raises(ValueError, match=r"cross_fit.json in .* is damaged"):
+    (tmp_path / "scorer.json").write_text('{"kind": "cross-fitted", "scorers": ["0"], "weights": [1]}')
+    with pytest.raises(ValueError, match="has weights, which no scorer of its kind has"):
         load_scorer(tmp_path)

@@ -18,6 +18,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from seq2seq_env.scorers import LearnedScorer, PairEncoder, checked_scores, load_scorer
+from seq2seq_env.scorers.fitting import fit
 from seq2seq_env.scorers.packed_bert import is_plain_bert
 from seq2seq_env.tasks.task import Task
 
@@ -300,3 +301,19 @@ def test_a_model_that_does_not_fit_is_not_saved(tiny_task: Task, bert: PreTraine
     with pytest.raises(ValueError, match="no score_activation 'tanh'"):
         LearnedScorer.save(tmp_path, bert, encoder, activation=cast(Any, "tanh"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_on_a_scale_of_its_own_is_a_score_once_it_is_normalised(
+    tiny_task: Task, bert: PreTrainedModel, pairs: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "scaled"
+    LearnedScorer.save(raw, bert, PairEncoder.from_tokenizer(tiny_task.tokenizer, 20), activation="identity")
+    fitted = fit(str(raw), *pairs, out, percentiles=(0, 100))
+    logits = load_scorer(raw).score(*pairs)
+    assert (logits < 0).any()
+    wanted = (logits - logits.min()) / (logits.max() - logits.min())
+    np.testing.assert_allclose(checked_scores(load_scorer(out), *pairs), wanted, atol=1e-5)
+    np.testing.assert_allclose(fitted.scores, wanted, atol=1e-5)
+    edit_config(raw, score_activation="sigmoid")
+    with pytest.raises(ValueError, match=r"scorer.json in .*scaled': the scorer .*raw' has changed since .* fit them"):
+        load_scorer(out)

@@ -1,0 +1,81 @@
+"""What scorers that are networks have in common: the files of a checkpoint, and how pairs share forward passes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHTS = "model*.safetensors*"
+"""Pattern of the files that hold a network's weights, and of the index of several."""
+
+LOADING = Lock()
+"""transformers changes globals of PyTorch while it loads, which two threads must not do at once."""
+
+
+def files_fingerprint(paths: Iterable[Path], *settings: str) -> str:
+    """Hexadecimal sha256 over the names and contents of files, in order, and over settings."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):  # of weights that may not fit into memory
+                digest.update(piece)
+    for setting in settings:
+        digest.update(f"{setting}\0".encode())
+    return digest.hexdigest()
+
+
+def tokens_of_a_pass(given: int | None, device: str) -> int:
+    """``tokens_per_batch``; None is 2,048 on a CPU, whose caches hold them, and 16,384 on a GPU.
+
+    Raises:
+        ValueError: If it is below 1.
+    """
+    tokens = (2_048 if device == "cpu" else 16_384) if given is None else given
+    if tokens < 1:
+        raise ValueError(f"tokens_per_batch is {tokens}; a forward pass needs at least 1")
+    return tokens
+
+
+def each_once(
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    rate: Callable[[list[str], list[str]], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    """What ``rate`` gives, ``[N]`` float32, asked for equal pairs once.
+
+    Raises:
+        ValueError: If sources and hypotheses differ in number.
+    """
+    given = list(zip(sources, hypotheses, strict=True))
+    distinct = list(dict.fromkeys(given))
+    if not distinct:
+        return np.zeros(0, dtype=np.float32)
+    scores = rate([source for source, _ in distinct], [hypothesis for _, hypothesis in distinct])
+    row_of = {pair: row for row, pair in enumerate(distinct)}
+    return scores[[row_of[pair] for pair in given]]
+
+
+def by_length(lengths: Sequence[int], tokens_per_batch: int, *, mixed: bool) -> Iterator[list[int]]:
+    """Rows that share a forward pass, by rising length.
+
+    Args:
+        lengths: Tokens of each row.
+        tokens_per_batch: Of a pass at most, unless a single row is longer.
+        mixed: Whether rows of several lengths may share one.
+    """
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        full = (len(batch) + 1) * lengths[row] > tokens_per_batch
+        other = not mixed and batch and lengths[batch[-1]] != lengths[row]
+        if batch and (full or other):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -1,0 +1,44 @@
+"""A checkpoint of the Hugging Face hub, or a local copy of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def local_copy(name: str | Path, patterns: Sequence[str], revision: str | None = None) -> Path:
+    """The folder, or the one that the hub's files of that name are downloaded to, once.
+
+    Args:
+        name: A folder, or a name on the hub; a folder comes first.
+        patterns: Files to download.
+        revision: Commit, tag or branch on the hub; None takes the newest.
+
+    Raises:
+        FileNotFoundError: If it is no folder and cannot be a name on the hub.
+        ConnectionError: If the hub does not give it.
+        ValueError: If a folder is given a revision.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        if revision is not None:
+            raise ValueError(f"{str(name)!r} is a folder, which has no revision {revision!r}; leave it out")
+        return folder.absolute()
+    if not _HUB_NAME.fullmatch(str(name)):
+        raise FileNotFoundError(f"there is no folder {str(name)!r}; name one, or a checkpoint of the hub as owner/name")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(str(name), revision=revision, allow_patterns=list(patterns)))
+    # The library raises errors of many kinds, its own and those of what it connects with.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        chosen = "".join(f" --include '{pattern}'" for pattern in patterns)
+        chosen += "" if revision is None else f" --revision {revision}"
+        raise ConnectionError(
+            f"{str(name)!r} is no folder here and cannot be had from the hub ({reason}); where the hub can be reached, "
+            f"run `hf download {name}{chosen} --local-dir COPY`, and name that folder instead"
+        ) from error
