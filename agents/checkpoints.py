@@ -48,6 +48,8 @@ def save(
         "eos_token": END,
         "unk_token": UNKNOWN,
         "pad_token": PADDING,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,  # a text that spells one is text
         "model_max_length": getattr(model.config, "max_position_embeddings", None),
     }
     _write(folder / "tokenizer_config.json", description)
