@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.publishing import ModelCard, publish
 from seq2seq_env.scorers.pairs import CONFIG_NAME, EncodedPair, PairEncoder
 from seq2seq_env.tasks.tokenizer import FILE_NAME
 
@@ -26,6 +28,15 @@ Activation = Literal["sigmoid", "identity"]
 
 _ACTIVATION_KEY = "score_activation"
 _WEIGHTS = "model*.safetensors*"
+_WHAT = (
+    "A reference-free scorer of seq2seq-env: rates a source and a translation of it; `score_activation` in config.json "
+    "says how the network's one output becomes a score in [0, 1]."
+)
+_USAGE = """from huggingface_hub import snapshot_download
+from seq2seq_env import load_scorer  # pip install seq2seq-env
+
+scorer = load_scorer(snapshot_download("{repo}"))
+print(scorer.score(["a source"], ["its translation"]))"""
 _LOADING = Lock()  # transformers changes globals of PyTorch while it loads, which two threads must not do at once
 
 
@@ -94,9 +105,7 @@ class LearnedScorer:
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the files that determine the scores."""
         digest = hashlib.sha256()
-        names = {"config.json", FILE_NAME, CONFIG_NAME}
-        files = [path for path in self.folder.iterdir() if path.name in names or path.match(_WEIGHTS)]
-        for path in sorted(files):
+        for path in self._files():
             content = path.read_bytes()
             digest.update(f"{path.name}\0{len(content)}\0".encode())
             digest.update(content)
@@ -153,6 +162,37 @@ class LearnedScorer:
         stored[_ACTIVATION_KEY] = activation
         (folder / "config.json").write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n", "utf-8")
         pairs.save(folder)
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
+    ) -> str:
+        """Publish the checkpoint on the Hugging Face hub; see :func:`seq2seq_env.publishing.publish`.
+
+        Args:
+            repo: "user/name" or "name"; made where it is not there.
+            private: Only for its owner.
+            licence: The hub's name of the licence, for the model card; what the scorer was trained on may decide it.
+            token: Of the hub; None takes the one that ``hf auth login`` has stored.
+
+        Returns:
+            Address of the repository.
+
+        Raises:
+            ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
+            ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
+        """
+        tags = ("translation", "quality-estimation", "seq2seq-env")
+        card = ModelCard(_WHAT, _USAGE, "text-classification", tags, licence)
+        return publish(repo, self._copy, card, private=private, token=token, replaces=[_WEIGHTS])
+
+    def _files(self) -> list[Path]:
+        """What determines the scores."""
+        names = {"config.json", FILE_NAME, CONFIG_NAME}
+        return sorted(path for path in self.folder.iterdir() if path.name in names or path.match(_WEIGHTS))
+
+    def _copy(self, folder: Path) -> None:
+        for path in self._files():
+            shutil.copyfile(path, folder / path.name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_network"}
