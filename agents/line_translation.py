@@ -130,7 +130,7 @@ class LineTranslator:
         limit = self._policy.max_source_length
         found = {}
         for row, tokens in enumerate(self._policy.tokenizer.encode(texts)):
-            if len(tokens) > limit:
+            if len(tokens) > limit and texts[row].strip():
                 found[row] = (
                     f"line {before + row + 1} of {name} has {len(tokens)} tokens, the policy reads {limit} at most: "
                     f"{reprlib.repr(texts[row])}"
