@@ -83,7 +83,12 @@ def test_best_of_n_takes_the_best_score_and_asks_once_for_each_pair() -> None:
 
 def test_minimum_bayes_risk_takes_the_most_central_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(module, "pairwise_chrf", lambda texts: asked.append(list(texts)) or pairwise_chrf(texts))
+
+    def watched(texts: list[str]) -> NDArray[np.float64]:
+        asked.append(texts)
+        return pairwise_chrf(texts)
+
+    monkeypatch.setattr(module, "pairwise_chrf", watched)
     drawn = {
         "s": ["a blue car", "the red house", "the red hen", "the red house"],
         "t": ["one", "", "", ""],
@@ -165,7 +170,12 @@ def test_every_option_reaches_the_rule(
     later = [[each.text for each in variant.rule(trained)(sources, 1)] for variant in variants]
     assert [key for key, _ in groupby(a == b for a, b in zip(found, later, strict=True))] == [True, False]
     asked: list[int] = []
-    monkeypatch.setattr(trained, "translate", lambda sources, num_beams: asked.append(num_beams) or ["x"])
+
+    def translate(sources: list[str], num_beams: int) -> list[str]:
+        asked.append(num_beams)
+        return ["x"] * len(sources)
+
+    monkeypatch.setattr(trained, "translate", translate)
     for decoding in (Decoding("beam"), Decoding("beam", beams=2)):
         decoding.rule(trained)(["zwei"], 0)
     assert asked == [5, 2]

@@ -9,7 +9,7 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-import yaml
+import transformers.utils.hub  # noqa: F401  # looks at HfApi when it is imported, so before it is replaced
 from huggingface_hub import RepoUrl
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
@@ -72,15 +72,15 @@ def test_what_is_saved_is_uploaded_with_a_card(hub: Hub) -> None:
         ("upload", {"repo_id": "me/mine", "delete_patterns": ["old*"], "commit_message": "Publish with seq2seq-env"}),
     ]
     assert hub.files.keys() == {"weights", "README.md"}
-    _, metadata, text = hub.files["README.md"].decode().split("---\n")
-    assert yaml.safe_load(metadata) == {
+    card: Any = huggingface_hub.ModelCard(hub.files["README.md"].decode())
+    assert card.data.to_dict() == {
         "license": "mit",
         "library_name": "transformers",
         "pipeline_tag": "translation",
         "tags": ["one", "two"],
     }
-    assert text.startswith('\n# mine\n\nA thing.\n\n## Use\n\n```python\nload("me/mine")\n```\n')
-    assert "`mit`" in text
+    assert card.text.startswith('\n# mine\n\nA thing.\n\n## Use\n\n```python\nload("me/mine")\n```\n')
+    assert "`mit`" in card.text
 
 
 def test_a_card_that_is_there_stays(hub: Hub) -> None:
