@@ -111,7 +111,7 @@ class Seq2SeqPolicy:
 
         Raises:
             FileNotFoundError: If the folder is not a saved policy, naming what it lacks.
-            ValueError: If its model and tokenizer do not belong together.
+            ValueError: If its weights are damaged, or its model and tokenizer do not belong together.
         """
         return cls(*checkpoints.load(Path(folder))).to(device)
 

@@ -291,6 +291,14 @@ def test_a_folder_that_lacks_a_file_is_refused(policy: Seq2SeqPolicy, tmp_path: 
         Seq2SeqPolicy.load(tmp_path)
 
 
+def test_damaged_weights_are_told(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+    policy.save(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"model\.safetensors in .* is damaged \(.*; save or download it again"):
+        Seq2SeqPolicy.load(tmp_path)
+
+
 def test_a_model_and_a_tokenizer_that_do_not_fit_are_refused(policy: Seq2SeqPolicy) -> None:
     with pytest.raises(ValueError, match="the model knows 19 tokens and pads with 18, the tokenizer 5 and 4"):
         Seq2SeqPolicy(policy.model, Tokenizer.from_words(["a", "b"]), 12)
