@@ -5,6 +5,8 @@ from agents.awr import AWR, AWRConfig, AWRLoss
 from agents.bc import BC, BCLoss
 from agents.bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
 from agents.ctranslate2_sampler import ComputeType, CTranslate2Sampler
+from agents.decoding import Decoding, Method
+from agents.device import known_device
 from agents.dpo import DPO, DPOConfig, DPOLoss
 from agents.engines import Engine, Shift, make_sampler, shift
 from agents.filtered_bc import FilteredBC
@@ -15,8 +17,10 @@ from agents.loss_agent import LossAgent
 from agents.marian import PolicyConfig
 from agents.oac import OAC, OACConfig, OACLoss
 from agents.policy import Seq2SeqPolicy
+from agents.policy_folder import policy_folder
 from agents.training import Learner, fit
 from agents.training_config import TrainingConfig
+from agents.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
 from agents.value import BVE, BVELoss, ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
 from agents.value_report import RankCorrelation, ValueReport, rank_correlations
@@ -43,6 +47,7 @@ __all__ = [
     "ComputeType",
     "DPOConfig",
     "DPOLoss",
+    "Decoding",
     "Engine",
     "FilteredBC",
     "GOLDConfig",
@@ -53,6 +58,7 @@ __all__ = [
     "ImproveReport",
     "Learner",
     "LossAgent",
+    "Method",
     "OACConfig",
     "OACLoss",
     "PolicyConfig",
@@ -60,15 +66,22 @@ __all__ = [
     "Seq2SeqPolicy",
     "Shift",
     "TrainingConfig",
+    "Translation",
     "ValueAgent",
     "ValueConfig",
     "ValueNetwork",
     "ValueReport",
     "agent_class",
+    "best_of_n",
     "check_options",
     "fit",
+    "known_device",
+    "likeliest",
     "make_agent",
     "make_sampler",
+    "minimum_bayes_risk",
+    "one_sample",
+    "policy_folder",
     "rank_correlations",
     "shift",
 ]

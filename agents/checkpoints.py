@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.tasks.tokenizer import END, PADDING, UNKNOWN, Tokenizer
@@ -48,6 +49,8 @@ def save(
         "eos_token": END,
         "unk_token": UNKNOWN,
         "pad_token": PADDING,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,  # a text that spells one is text
         "model_max_length": getattr(model.config, "max_position_embeddings", None),
     }
     _write(folder / "tokenizer_config.json", description)
@@ -62,6 +65,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
+        ValueError: If the weights' file is damaged.
     """
     for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -71,10 +75,15 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
     import agents.action_values  # noqa: F401  # makes its architecture known
 
     generation = json.loads((folder / "generation_config.json").read_text())
-    with _quiet():
-        model: Any = AutoModelForSeq2SeqLM.from_pretrained(
-            folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
-        )
+    try:
+        with _quiet():
+            model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+                folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+    except SafetensorError as error:
+        raise ValueError(
+            f"model.safetensors in {str(folder)!r} is damaged ({error}); save or download it again"
+        ) from error
     # transformers makes them fixed, and trainable where it loads them.
     for module in model.modules():
         if "Sinusoidal" in type(module).__name__:

@@ -22,10 +22,12 @@ from agents import checkpoints
 from agents.decoders import open_decoder
 from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources, pad
 from agents.marian import PolicyConfig, build_marian
+from agents.model_card import policy_card
 from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
 from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.publishing import publish
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -109,13 +111,36 @@ class Seq2SeqPolicy:
 
         Raises:
             FileNotFoundError: If the folder is not a saved policy, naming what it lacks.
-            ValueError: If its model and tokenizer do not belong together.
+            ValueError: If its weights are damaged, or its model and tokenizer do not belong together.
         """
         return cls(*checkpoints.load(Path(folder))).to(device)
 
     def save(self, folder: str | Path) -> None:
         """Write an ordinary Hugging Face folder: JSON, safetensors, ``tokenizer.json``; never a pickle."""
         checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint)
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
+    ) -> str:
+        """Publish what :meth:`save` writes on the Hugging Face hub; see :func:`seq2seq_env.publishing.publish`.
+
+        Args:
+            repo: "user/name" or "name"; made where it is not there.
+            private: Only for its owner.
+            licence: The hub's name of the licence, for the model card; what the policy was trained on may decide it.
+            token: Of the hub; None takes the one that ``hf auth login`` has stored.
+
+        Returns:
+            Address of the repository.
+
+        Raises:
+            ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
+            ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
+        """
+        return publish(
+            repo, self.save, policy_card(self, licence), private=private, token=token,
+            replaces=[checkpoints.CONSTRAINT, "*.safetensors"],
+        )  # fmt: skip
 
     @property
     def fingerprint(self) -> str:

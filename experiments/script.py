@@ -13,9 +13,10 @@ from typing import TypeVar
 import tyro
 from accelerate import PartialState  # type: ignore[import-untyped]
 
+from agents import known_device
 from experiments.evaluation import Evaluator
 from experiments.run_folder import RunFolder
-from experiments.settings import Settings, known_device
+from experiments.settings import Settings
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 

@@ -6,9 +6,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-from accelerate import PartialState  # type: ignore[import-untyped]
-
 from agents import ComputeType, Engine, PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
 from seq2seq_env.tasks import TaskOptions
@@ -136,17 +133,3 @@ class Settings:
         rate = self.improve.learning_rate * self.learning_rate_decay ** (step - 1)
         seed = self.seed if seed is None else seed
         return replace(self.improve, learning_rate=rate, seed=seed * 1000 + step)
-
-
-def known_device(name: str) -> str:
-    """The device of a name, "auto" resolved.
-
-    Raises:
-        ValueError: If it is not there.
-    """
-    if name == "auto":
-        # Each process of `accelerate launch` has a GPU of its own.
-        return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
-        raise ValueError(f"device {name!r} is not there; choose cpu or auto")
-    return name

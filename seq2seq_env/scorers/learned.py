@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.publishing import ModelCard, publish
 from seq2seq_env.scorers.checkpoints import (
     LOADING,
     WEIGHTS,
@@ -31,6 +33,15 @@ Activation = Literal["sigmoid", "identity"]
 """What makes a score of the network's one output."""
 
 _ACTIVATION_KEY = "score_activation"
+_WHAT = (
+    "A reference-free scorer of seq2seq-env: rates a source and a translation of it; `score_activation` in config.json "
+    "says how the network's one output becomes a score in [0, 1]."
+)
+_USAGE = """from huggingface_hub import snapshot_download
+from seq2seq_env import load_scorer  # pip install seq2seq-env
+
+scorer = load_scorer(snapshot_download("{repo}"))
+print(scorer.score(["a source"], ["its translation"]))"""
 
 
 class _Network(NamedTuple):
@@ -93,9 +104,7 @@ class LearnedScorer:
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the files that determine the scores."""
-        names = {"config.json", FILE_NAME, CONFIG_NAME}
-        files = [path for path in self.folder.iterdir() if path.name in names or path.match(WEIGHTS)]
-        return files_fingerprint(sorted(files))
+        return files_fingerprint(self._files())
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         """``[N]`` float32; in [0, 1] if the checkpoint keeps its word (``checked_scores`` sees to it).
@@ -141,6 +150,37 @@ class LearnedScorer:
         stored[_ACTIVATION_KEY] = activation
         (folder / "config.json").write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n", "utf-8")
         pairs.save(folder)
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
+    ) -> str:
+        """Publish the checkpoint on the Hugging Face hub; see :func:`seq2seq_env.publishing.publish`.
+
+        Args:
+            repo: "user/name" or "name"; made where it is not there.
+            private: Only for its owner.
+            licence: The hub's name of the licence, for the model card; what the scorer was trained on may decide it.
+            token: Of the hub; None takes the one that ``hf auth login`` has stored.
+
+        Returns:
+            Address of the repository.
+
+        Raises:
+            ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
+            ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
+        """
+        tags = ("translation", "quality-estimation", "seq2seq-env")
+        card = ModelCard(_WHAT, _USAGE, "text-classification", tags, licence)
+        return publish(repo, self._copy, card, private=private, token=token, replaces=[WEIGHTS])
+
+    def _files(self) -> list[Path]:
+        """What determines the scores."""
+        names = {"config.json", FILE_NAME, CONFIG_NAME}
+        return sorted(path for path in self.folder.iterdir() if path.name in names or path.match(WEIGHTS))
+
+    def _copy(self, folder: Path) -> None:
+        for path in self._files():
+            shutil.copyfile(path, folder / path.name)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_network"}

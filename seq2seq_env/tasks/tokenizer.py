@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
 
 END, UNKNOWN, PADDING = "</s>", "<unk>", "<pad>"
 FILE_NAME = "tokenizer.json"
@@ -51,6 +52,8 @@ class Tokenizer:
                 )
         # A text that spells a special token is text.
         backend.encode_special_tokens = True
+        # encode appends the end itself; what a file says of it is for other readers.
+        backend.post_processor = None
         self._backend = backend
         self.fingerprint: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
 
@@ -84,8 +87,12 @@ class Tokenizer:
         return None
 
     def save(self, folder: Path) -> None:
-        """Write ``tokenizer.json`` into ``folder``."""
-        self._backend.save(str(Path(folder) / FILE_NAME))
+        """Write ``tokenizer.json`` into ``folder``, which says that a text ends in end-of-sequence."""
+        written = tokenizers.Tokenizer.from_str(self._backend.to_str())
+        written.post_processor = TemplateProcessing(
+            single=f"$A {END}", pair=f"$A {END} $B:1 {END}:1", special_tokens=[(END, self.eos_id)]
+        )
+        written.save(str(Path(folder) / FILE_NAME))
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:

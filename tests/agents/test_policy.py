@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from transformers import AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from agents import PolicyConfig, Seq2SeqPolicy
 from agents import policy as policy_module
@@ -187,6 +187,18 @@ def test_a_saved_policy_is_a_hugging_face_folder(trained: Seq2SeqPolicy, tmp_pat
     assert json.loads((tmp_path / "generation_config.json").read_text())["max_new_tokens"] == 12
 
 
+def test_the_librarys_own_classes_translate_as_the_policy_does(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+    policy.save(tmp_path)
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
+    model: Any = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
+    sources = [*SOURCES, "eins </s> haus <pad>"]
+    batch = tokenizer(sources, return_tensors="pt", padding=True)
+    rows = [row[: sum(mask)] for row, mask in zip(batch["input_ids"].tolist(), batch["attention_mask"], strict=True)]
+    assert rows == policy.tokenizer.encode(sources)
+    assert tokenizer.batch_decode(model.generate(**batch), skip_special_tokens=True) == policy.translate(sources)
+    assert len(set(policy.translate(sources))) > 1
+
+
 def test_the_fingerprint_follows_the_weights(policy: Seq2SeqPolicy, small: PolicyConfig, tiny_task: Task) -> None:
     before = policy.fingerprint
     assert Seq2SeqPolicy.from_config(tiny_task.tokenizer, small, seed=3).fingerprint == before
@@ -276,6 +288,14 @@ def test_a_folder_that_lacks_a_file_is_refused(policy: Seq2SeqPolicy, tmp_path: 
     policy.save(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"no {name} in"):
+        Seq2SeqPolicy.load(tmp_path)
+
+
+def test_damaged_weights_are_told(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+    policy.save(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"model\.safetensors in .* is damaged \(.*; save or download it again"):
         Seq2SeqPolicy.load(tmp_path)
 
 

@@ -1,0 +1,116 @@
+"""Use a trained policy: translate texts with it, or publish it on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tqdm import tqdm
+
+from agents.decoding import Decoding
+from agents.device import known_device
+from agents.line_files import open_lines, open_output
+from agents.line_translation import LineTranslator, OverLong
+from agents.policy import Seq2SeqPolicy
+from agents.policy_folder import policy_folder
+
+
+@dataclass(frozen=True)
+class Translate:
+    """Translate texts line by line: those of the command line, of --input, or piped in; one line for each."""
+
+    policy: Path
+    """Folder of a saved policy, or of a run, whose last Improve step is taken."""
+    texts: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What to translate; none takes --input or standard input, in UTF-8."""
+    checkpoint: str | None = None
+    """Of a run, another of its stages: g0i0 is the supervised policy, g1i3 Improve step 3 of Grow step 1."""
+    decoding: tyro.conf.OmitArgPrefixes[Decoding] = field(default_factory=Decoding)
+    """How one translation is found among all."""
+    input: Path | None = None
+    """File to translate, a text a line; empty lines stay empty."""
+    output: Path | None = None
+    """File to write, whole or not at all, in place of one of that name; None writes to standard output."""
+    json: bool = False
+    """Write JSON Lines with source, hypothesis, and score (best-of-n) or utility (mbr)."""
+    over_long: OverLong = "refuse"
+    """A line of more tokens than the policy reads: "refuse" it, before any work unless it is piped in, or "pass-over"
+    it with a warning: its line is empty, and null in JSON."""
+    lines_at_once: int = 512
+    """Lines read, translated and written together, at least 1; more take more memory, and samples depend on it."""
+    device: str = "auto"
+    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+    progress: bool = True
+    """Show a progress bar on standard error."""
+
+    def run(self) -> None:
+        """Translate, and say on standard error with what, and how fast it was."""
+        self.decoding.check()
+        if self.input is not None and self.output is not None and self.input.resolve() == self.output.resolve():
+            raise ValueError(f"--input and --output are both {str(self.input)!r}; choose another output")
+        device = known_device(self.device)
+        folder = policy_folder(self.policy, self.checkpoint)
+        with open_lines(self.texts, self.input) as lines, open_output(self.output) as output:
+            policy = Seq2SeqPolicy.load(folder, device)
+            print(f"{folder}: {policy}", file=sys.stderr)
+            translator = LineTranslator(
+                policy,
+                self.decoding.rule(policy, device),
+                lines_at_once=self.lines_at_once,
+                over_long=self.over_long,
+                progress=self.progress,
+            )
+            for translated in translator.translate(lines):
+                shown = [line.as_json() if self.json else line.as_text() for line in translated]
+                with tqdm.external_write_mode():
+                    output.write("".join(f"{line}\n" for line in shown).encode())
+                    output.flush()
+        print(translator, file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class Push:
+    """Publish a policy on the Hugging Face hub, with a model card where there is none yet."""
+
+    policy: Path
+    """Folder of a saved policy, or of a run, whose last Improve step is taken."""
+    repo: str
+    """Name of the repository, "user/name" or "name"; it is made where it is not there."""
+    checkpoint: str | None = None
+    """Of a run, another of its stages, such as g1i3."""
+    private: bool = False
+    """Only for you and your organization; a public repository of that name is refused."""
+    licence: str = "unknown"
+    """Hub's name of the licence in the model card, such as apache-2.0; what it was trained on may decide it."""
+
+    def run(self) -> None:
+        """Upload it and print the address."""
+        policy = Seq2SeqPolicy.load(policy_folder(self.policy, self.checkpoint))
+        print(policy.push_to_hub(self.repo, private=self.private, licence=self.licence))
+
+
+Command = Annotated[Translate, tyro.conf.subcommand("translate")] | Annotated[Push, tyro.conf.subcommand("push")]
+
+
+def main() -> None:
+    """Run the command; exit with 1 and one sentence where something is wrong."""
+    try:
+        command: Translate | Push = tyro.cli(Command, prog="python -m agents", description=__doc__)
+        command.run()
+    except BrokenPipeError:
+        # Whoever read has read enough; else Python complains of its last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)  # as shells tell an interrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Where networks compute."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import PartialState  # type: ignore[import-untyped]
+
+
+def known_device(name: str) -> str:
+    """The device of a name, "auto" resolved.
+
+    Raises:
+        ValueError: If it is not there.
+    """
+    if name == "auto":
+        # Each process of `accelerate launch` has a GPU of its own.
+        return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        raise ValueError(f"device {name!r} is not there; choose cpu or auto")
+    return name

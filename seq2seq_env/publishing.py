@@ -1,0 +1,100 @@
+"""Publishing what has been trained on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a repository says of itself; a person completes it there.
+
+    Attributes:
+        what: A sentence.
+        usage: Python that loads and uses it; ``{repo}`` stands for the repository.
+        pipeline_tag: The hub's name of what it does.
+        tags: The hub's.
+        licence: The hub's name of the licence, such as "apache-2.0".
+    """
+
+    what: str
+    usage: str
+    pipeline_tag: str
+    tags: tuple[str, ...]
+    licence: str
+
+    def text(self, repo: str) -> str:
+        """Markdown with the hub's metadata before it."""
+        from huggingface_hub import ModelCardData
+
+        data = ModelCardData(
+            license=self.licence, library_name="transformers", pipeline_tag=self.pipeline_tag, tags=list(self.tags)
+        )
+        return (
+            f"---\n{data.to_yaml()}\n---\n\n# {repo.rpartition('/')[2]}\n\n{self.what}\n\n"
+            f"## Use\n\n```python\n{self.usage.format(repo=repo)}\n```\n\n"
+            f"## Licence\n\n`{self.licence}`. To be completed: under which terms it may be used. The licences of the "
+            "texts that it was trained on, and of the model that it began with, may decide that.\n\n"
+            "## Training and evaluation\n\nTo be completed: data, scorer, measures, known faults.\n"
+        )
+
+
+def publish(
+    repo: str,
+    save: Callable[[Path], None],
+    card: ModelCard,
+    *,
+    replaces: Sequence[str],
+    private: bool = False,
+    token: str | None = None,
+) -> str:
+    """Upload what ``save`` writes as a model repository, in one commit where the hub can.
+
+    Args:
+        repo: "user/name" or "name"; made where it is not there.
+        save: Writes all files into a folder.
+        card: Added where the repository has none; one that is there stays as it is.
+        replaces: Patterns of files that are deleted there unless they are written anew.
+        private: Only for its owner.
+        token: Of the hub; None takes the one that ``hf auth login`` has stored.
+
+    Returns:
+        Address of the repository.
+
+    Raises:
+        ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
+        ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    api = HfApi(token=token)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save(folder)
+        try:
+            # An organization's own default stands where nothing is asked for.
+            made = api.create_repo(repo, private=private or None, exist_ok=True)
+            exposed = private and not api.repo_info(made.repo_id).private
+            if not exposed:
+                if not api.file_exists(made.repo_id, CARD):
+                    (folder / CARD).write_text(card.text(made.repo_id), "utf-8")
+                api.upload_folder(
+                    repo_id=made.repo_id, folder_path=folder, delete_patterns=list(replaces),
+                    commit_message="Publish with seq2seq-env",
+                )  # fmt: skip
+        except HFValidationError as error:
+            raise ValueError(f"{repo!r} is no name for a repository ({error})") from error
+        except Exception as error:  # of the hub's client, its HTTP library and the system
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ConnectionError(
+                f"{repo!r} was not published ({reason}); log in with hf auth login, check the connection, and run again"
+            ) from error
+    if exposed:
+        raise ValueError(f"{made.repo_id!r} is there already and public; make it private, or choose another name")
+    return str(made)

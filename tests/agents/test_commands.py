@@ -1,0 +1,277 @@
+"""``python -m agents``."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from agents import Seq2SeqPolicy, Translation, policy_folder
+from agents.__main__ import main
+from agents.line_files import Lines
+from agents.line_translation import LineTranslator, TranslatedLine
+from seq2seq_env.scorers import SCORERS, Scorer
+
+SOURCES = ["zwei rot haus", "drei blau hund", "eins auto", "rot", "blau hund"]
+TOO_LONG = "eins " * 12
+
+
+class Done(NamedTuple):
+    code: int | str
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.split("\n")[:-1]
+
+
+Run = Callable[..., Done]
+
+
+class Pipe(io.BytesIO):
+    """Bytes that come once."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+@pytest.fixture(scope="session")
+def saved(trained_once: Seq2SeqPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "policy"
+    trained_once.save(folder)
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], saved: Path) -> Run:
+    def call(*arguments: object, piped: bytes = b"", policy: Path = saved, command: str = "translate") -> Done:
+        named = [command, "--policy", policy, *arguments]
+        monkeypatch.setattr("sys.argv", ["python -m agents", *map(str, named)])
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Pipe(piped), encoding="latin1"))
+        capsys.readouterr()
+        code: int | str | None = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        return Done(0 if code is None else code, *capsys.readouterr())
+
+    return call
+
+
+def test_texts_files_and_pipes_are_translated_line_by_line(trained: Seq2SeqPolicy, run: Run, tmp_path: Path) -> None:
+    a, b, c, d, e = trained.translate(SOURCES)
+    expected = [a, "", b, c, "", "", d, e, ""]
+    texts = [SOURCES[0], "", *SOURCES[1:3], " \t", "", *SOURCES[3:], ""]
+    content = "".join(f"{text}\n" for text in texts).encode()
+    assert run(*texts).lines == expected
+    assert run(*texts[:3], "\n".join(texts[3:])).lines == expected
+    assert run(piped=content).lines == expected
+    file, written = tmp_path / "source", tmp_path / "target"
+    # A mark at the beginning, ends of another system, none after the last line: nothing moves.
+    file.write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n")[:-2] + b"\n")
+    written.write_text("older")
+    done = run("--input", file, "--output", written, "--lines-at-once", 2)
+    assert (done.code, done.out, written.read_text("utf-8").split("\n")) == (0, "", [*expected, ""])
+    assert "5 sentences in" in done.err
+    assert "sentences/s" in done.err
+    assert "tokens/s" in done.err
+    assert "translate:" in done.err
+    assert "translate:" not in run("zwei", "--no-progress").err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
+
+
+def test_separators_within_a_line_end_none(run: Run) -> None:
+    done = run(piped="zwei\u2028rot\x0b\x0c\x85haus\r rot\nrot".encode())
+    assert len(done.lines) == 2
+
+
+def test_a_line_break_in_a_translation_moves_nothing() -> None:
+    line = TranslatedLine("a", Translation("one\r\ntwo\n", 3))
+    assert line.as_text() == "one two "
+    assert json.loads(line.as_json()) == {"source": "a", "hypothesis": "one\r\ntwo\n"}
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        (["beam", "--beams", 3], None),
+        (["sample", "--temperature", 3], None),
+        (["best-of-n", "--scorer", "overlap", "--candidates", 3, "--temperature", 3], "score"),
+        (["mbr", "--candidates", 3, "--temperature", 3], "utility"),
+    ],
+)
+def test_every_method_gives_json(
+    options: list[object], key: str | None, run: Run, fake_scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SCORERS, "overlap", lambda device: fake_scorer)
+    sources = SOURCES[:3] * 4
+    texts = ["", *sources]
+    done = run("--method", *options, "--json", "--lines-at-once", 7, *texts)
+    rows = [json.loads(line) for line in done.lines]
+    assert rows.pop(0) == {"source": "", "hypothesis": ""}
+    assert [row["source"] for row in rows] == sources
+    assert all(row.keys() == {"source", "hypothesis", *([key] if key else [])} for row in rows)
+    assert run("--method", *options, "--lines-at-once", 7, *texts).lines == ["", *(row["hypothesis"] for row in rows)]
+    if key == "score":
+        hypotheses = [row["hypothesis"] for row in rows]
+        assert [row["score"] for row in rows] == pytest.approx(fake_scorer.score(sources, hypotheses).tolist())
+    if options[0] != "beam":
+        # Lines read together draw numbers of their own.
+        assert [row["hypothesis"] for row in rows[:6]] != [row["hypothesis"] for row in rows[6:]]
+        assert run("--method", *options, "--json", "--lines-at-once", 7, "--seed", 1, *texts).out != done.out
+
+
+def test_a_line_too_long_is_refused_before_any_work(trained: Seq2SeqPolicy, run: Run, tmp_path: Path) -> None:
+    written = tmp_path / "target"
+    message = "error: line 3 of the command line has 13 tokens, the policy reads 12 at most: 'eins eins"
+    for output in ([], ["--output", written]):
+        done = run("--lines-at-once", 1, *output, "zwei", "rot", TOO_LONG)
+        assert (str(done.code)[: len(message)], done.out) == (message, "")
+    piped = run("--lines-at-once", 1, piped=f"zwei\n{TOO_LONG}\n".encode())
+    assert str(piped.code).startswith("error: line 2 of standard input has 13 tokens")
+    assert piped.lines == trained.translate(["zwei"])
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_line_too_long_is_passed_over_with_a_warning(trained: Seq2SeqPolicy, run: Run) -> None:
+    one, two = trained.translate(["zwei", "rot"])
+    done = run("--over-long", "pass-over", "--lines-at-once", 1, "zwei", TOO_LONG, "rot")
+    assert (done.code, done.lines) == (0, [one, "", two])
+    assert "warning: line 2 of the command line has 13 tokens" in done.err
+    assert done.err.count("warning") == 1
+    done = run("--over-long", "pass-over", "--json", "zwei", TOO_LONG)
+    assert json.loads(done.lines[1]) == {"source": TOO_LONG, "hypothesis": None}
+
+
+def test_a_pipe_is_read_as_it_is_translated(trained: Seq2SeqPolicy) -> None:
+    class Watched(Pipe):
+        taken = 0
+
+        def __next__(self) -> bytes:
+            self.taken += 1
+            return super().__next__()
+
+    stream = Watched(b"zwei\n" * 100)
+    translator = LineTranslator(trained, lambda sources, _: [Translation("x", 2)] * len(sources), lines_at_once=5)
+    parts = translator.translate(Lines(stream, "a pipe"))
+    assert [line.as_text() for line in next(parts)] == ["x"] * 5
+    assert stream.taken == 5
+    assert sum(len(part) for part in parts) == 95
+    assert (translator.sentences, translator.tokens) == (100, 200)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is no line in standard input"),
+        (["--input", "empty"], "there is no line in 'empty'"),
+        (["--input", "none"], "No such file or directory: 'none'"),
+        (["--input", "latin1"], "line 2 of 'latin1' is not UTF-8 (invalid start byte); convert it"),
+        (["zwei", "--input", "empty"], "there are texts and the file 'empty'; give either"),
+        (["--input", "empty", "--output", "./empty"], "--input and --output are both 'empty'"),
+        (["zwei", "--output", "none/target"], "there is no folder"),
+        (["zwei", "--output", "."], "is no ordinary file"),
+        (["zwei", "--lines-at-once", 0], "lines_at_once is 0; give at least 1"),
+        (["zwei", "--device", "abacus"], "device 'abacus' is not there"),
+        (["zwei", "--checkpoint", "g1i1"], "is a policy and no run; leave the checkpoint 'g1i1' out"),
+        (["zwei", "--method", "best-of-n"], "best-of-n needs a scorer"),
+        (["zwei", "--method", "best-of-n", "--scorer", "none"], "there is no scorer 'none'"),
+        (["zwei", "--method", "mbr", "--candidates", 0], "candidates is 0; give at least 1"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence(
+    arguments: list[object], message: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").write_bytes(b"")
+    Path("latin1").write_bytes("zwei\nzwei grün\n".encode("latin1"))
+    done = run(*arguments)
+    assert str(done.code).startswith("error: ")
+    assert message in str(done.code)
+    assert "\n" not in str(done.code)
+    assert done.out == ""
+
+
+def test_a_terminal_is_not_waited_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pipe, "isatty", lambda self: True)
+    assert "there is no text" in str(run().code)
+
+
+def test_an_unknown_method_is_refused_with_the_good_ones(run: Run) -> None:
+    done = run("zwei", "--method", "worst")
+    assert done.code == 2
+    assert "mbr" in done.err
+
+
+@pytest.mark.parametrize("failing", [KeyboardInterrupt, OSError])
+def test_what_is_stopped_leaves_no_file(
+    failing: type[BaseException], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+
+    def fails(self: Seq2SeqPolicy, sources: list[str], num_beams: int) -> list[str]:
+        calls.append(sources)
+        if len(calls) == 2:
+            raise failing
+        return ["x"] * len(sources)
+
+    monkeypatch.setattr(Seq2SeqPolicy, "translate", fails)
+    written = tmp_path / "target"
+    written.write_text("older")
+    done = run("--output", written, "--lines-at-once", 1, *SOURCES)
+    assert done.code == (130 if failing is KeyboardInterrupt else "error: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert written.read_text() == "older"
+    assert "Traceback" not in done.err
+
+
+def test_a_run_gives_its_last_improve_step(
+    trained: Seq2SeqPolicy, policy: Seq2SeqPolicy, run: Run, tmp_path: Path
+) -> None:
+    finished = ["control", "g0i0", "g2i2", "g2i10", "g10i1"]
+    (tmp_path / "stages").mkdir()
+    for stage in [*finished, "g10i2"]:
+        (tmp_path / "checkpoints" / stage).mkdir(parents=True)
+    for stage in finished:
+        (tmp_path / "stages" / f"{stage}.json").write_text("[]")
+    assert policy_folder(tmp_path).name == "g10i1"
+    assert policy_folder(tmp_path, "control").name == "control"
+    # One that was being written when the run stopped is none.
+    for name in ("g10i2", "g3i1", "../checkpoints/g0i0"):
+        with pytest.raises(FileNotFoundError, match=f"has no checkpoint {name}; it has control, g0i0, g10i1, g2i10"):
+            policy_folder(tmp_path, name)
+    policy.save(tmp_path / "checkpoints" / "g2i10")
+    policy.save(tmp_path / "checkpoints" / "g10i1")
+    trained.save(tmp_path / "checkpoints" / "g2i2")
+    expected = trained.translate(["zwei"])
+    done = run("zwei", policy=tmp_path)
+    assert done.lines == policy.translate(["zwei"]) != expected
+    assert "g10i1: Seq2SeqPolicy(MarianMTModel" in done.err
+    assert run("zwei", "--checkpoint", "g2i2", policy=tmp_path).lines == expected
+
+
+def test_a_folder_without_policy_is_refused(run: Run, tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        assert "is neither a saved policy nor a run with checkpoints" in str(run("zwei", policy=folder).code)
+    (tmp_path / "checkpoints").mkdir()
+    assert "has no checkpoint to take; it has no finished one yet" in str(run("zwei", policy=tmp_path).code)
+
+
+def test_push_publishes_the_policy(run: Run, monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def push(self: Seq2SeqPolicy, repo: str, *, private: bool, licence: str) -> str:
+        asked.append((self.fingerprint, repo, private, licence))
+        return "https://there"
+
+    monkeypatch.setattr(Seq2SeqPolicy, "push_to_hub", push)
+    assert run("--repo", "me/mine", command="push").lines == ["https://there"]
+    assert run("--repo", "me/mine", "--private", "--licence", "mit", command="push").code == 0
+    fingerprint = Seq2SeqPolicy.load(saved).fingerprint
+    assert asked == [(fingerprint, "me/mine", False, "unknown"), (fingerprint, "me/mine", True, "mit")]
