@@ -1,0 +1,87 @@
+"""How a Grow step's time and memory grow with the number of samples: the first should be linear, the second flat.
+
+A saved policy of the embedded task samples more and more of its sources, and the shipped scorer rates them. Each
+reading is a process of its own, whose peak memory is its own; the task's sentences are made before, and counted apart.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+import tyro
+from tqdm import tqdm
+
+from agents import Seq2SeqPolicy
+from buffers import GrowingBatchBuffer, grow
+from experiments.benchmarks.buffer_scale import peak_gib
+from seq2seq_env.scorers import load_scorer
+from seq2seq_env.tasks import load_task
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the benchmark."""
+
+    policy: Path
+    """Folder of a saved policy of the embedded task."""
+    samples: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    """To grow; the last takes about ten minutes on 2 cores."""
+    candidates: int = 8
+    """Samples of each source."""
+    reading: int | None = None
+    """Used by the script to call itself."""
+
+
+def read(config: Config, samples: int) -> dict[str, float]:
+    """One Grow step of so many samples in a new folder."""
+    sources = samples // config.candidates
+    task = load_task("phrasebook-de-en", train_size=sources)
+    task.split("train")
+    policy, scorer = Seq2SeqPolicy.load(config.policy), load_scorer("phrasebook-qe")
+    folder = Path(mkdtemp())
+    try:
+        buffer = GrowingBatchBuffer(folder / "buffer", task=task)
+        before, started = peak_gib(), time.perf_counter()
+        report = grow(
+            policy, scorer, task, buffer, grow_step=1, candidates=config.candidates, references=False, temperature=0.8,
+            seed=0, progress=False,
+        )  # fmt: skip
+        spent = time.perf_counter() - started
+        size = sum(path.stat().st_size for path in (folder / "buffer").rglob("*") if path.is_file())
+    finally:
+        shutil.rmtree(folder)
+    return {
+        "samples": report.trajectories,
+        "seconds": spent,
+        "samples a second": report.trajectories / spent,
+        "memory before GiB": before,
+        "peak memory GiB": peak_gib(),
+        "bytes a token": size / report.tokens,
+    }
+
+
+def main(config: Config) -> None:
+    """Print a row for each number of samples."""
+    if config.reading is not None:
+        print(json.dumps(read(config, config.reading)))
+        return
+    command = [sys.executable, "-m", "experiments.benchmarks.grow_growth", "--policy", str(config.policy)]
+    rows: list[dict[str, float]] = []
+    for samples in tqdm(config.samples, unit="reading"):
+        reading = [*command, "--candidates", str(config.candidates), "--reading", str(samples)]
+        done = subprocess.run(reading, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+    print(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
+    for row in rows:
+        print(f"| {' | '.join(f'{value:,.4g}' for value in row.values())} |")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
