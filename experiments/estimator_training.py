@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -33,6 +34,9 @@ from seq2seq_env.tasks import Split, Task
 
 READ_AT_ONCE = 2_048
 """Tokens of one forward pass of a predictor."""
+
+SOURCES_AT_ONCE = 64
+"""Whose hypotheses are sorted by length for it."""
 
 TEMPERATURES = (0.8, 1.0)
 """Of the samples that are labelled, half of them each; of those that the report judges, the first."""
@@ -156,10 +160,7 @@ def _make_part(
     else:
         labelled = _grouped([(each.source, each.hypothesis) for each in rated], [each.score for each in rated])
     models = Predictor(folder / FORWARD), Predictor(folder / BACKWARD)
-    read = [
-        features(*models, [each.source] * len(each.hypotheses), each.hypotheses, READ_AT_ONCE)
-        for each in tqdm(labelled, desc="reading hypotheses", unit="source")
-    ]
+    read = _read(models, labelled)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = EstimatorHead(models[0].width, models[1].width, config.width, config.dropout)
@@ -228,6 +229,19 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
     distinct = list(dict.fromkeys(texts))
     quality = ChrfQuality(pairs.sources, pairs.references)
     return _grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())
+
+
+def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
+    """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
+    found: list[list[Features]] = []
+    with tqdm(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
+        for start in range(0, len(labelled), SOURCES_AT_ONCE):
+            part = labelled[start : start + SOURCES_AT_ONCE]
+            sources = [each.source for each in part for _ in each.hypotheses]
+            pairs = iter(features(*models, sources, [text for each in part for text in each.hypotheses], READ_AT_ONCE))
+            found += [list(islice(pairs, len(each.hypotheses))) for each in part]
+            bar.update(len(part))
+    return found
 
 
 def _grouped(pairs: Sequence[tuple[str, str]], labels: Sequence[float]) -> list[Labelled]:
