@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_env.tasks.cleaning import Pair
-from seq2seq_env.tasks.corpus import CorpusTask, Leaks, absolute
+from seq2seq_env.tasks.corpus import CorpusTask, Leaks
 from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
 
 
 class HubTask(CorpusTask):
@@ -28,8 +29,11 @@ class HubTask(CorpusTask):
         train: Name of the training split there.
         validation: Likewise.
         test: Likewise.
-        tokenizer: See :class:`CorpusTask`, as for all that follow.
-        vocab_size: Tokens.
+        tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
+        source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
+        target_language: Likewise, of the target's.
+        source_prefix: Text before every source, where the pretrained model wants one.
+        vocab_size: See :class:`CorpusTask`, as for all that follow.
         max_tokens: Of a sentence.
         max_ratio: Of characters.
         leaks: "refuse" or "drop".
@@ -55,15 +59,20 @@ class HubTask(CorpusTask):
         validation: str = "validation",
         test: str = "test",
         tokenizer: str | Path | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        source_prefix: str = "",
         vocab_size: int = 8_000,
         max_tokens: int = 64,
         max_ratio: float = 4.0,
         leaks: Leaks = "refuse",
     ) -> None:
-        place, own = str(Path(dataset).absolute()) if Path(dataset).is_dir() else dataset, absolute(tokenizer)
+        place = str(Path(dataset).absolute()) if Path(dataset).is_dir() else dataset
+        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
             HubTask, seed, dataset=place, source=source, target=target, config=config, revision=revision, train=train,
-            validation=validation, test=test, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens,
+            validation=validation, test=test, tokenizer=own.name, source_language=source_language,
+            target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens,
             max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         there = _read(place, config, revision)
