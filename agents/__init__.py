@@ -11,6 +11,7 @@ from agents.filtered_bc import FilteredBC
 from agents.gold import GOLD, GOLDConfig, GOLDLoss
 from agents.history import HistoryRow, ImproveReport
 from agents.iql import IQL, IQLConfig, IQLLoss
+from agents.lora import LoRA, adapted
 from agents.loss_agent import LossAgent
 from agents.marian import PolicyConfig
 from agents.oac import OAC, OACConfig, OACLoss
@@ -52,6 +53,7 @@ __all__ = [
     "IQLLoss",
     "ImproveReport",
     "Learner",
+    "LoRA",
     "LossAgent",
     "OACConfig",
     "OACLoss",
@@ -64,6 +66,7 @@ __all__ = [
     "ValueConfig",
     "ValueNetwork",
     "ValueReport",
+    "adapted",
     "agent_class",
     "check_options",
     "fit",

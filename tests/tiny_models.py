@@ -162,7 +162,7 @@ def _t5(folder: Path, pieces: list[str]) -> None:
     tokenizer: Any = T5Tokenizer(vocab=scored, extra_ids=3)
     tokenizer.save_pretrained(folder)
     config = T5Config(
-        vocab_size=len(tokenizer) + 5, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_decoder_layers=2, num_heads=2,
+        vocab_size=len(tokenizer) + 5, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
         pad_token_id=0, eos_token_id=1, decoder_start_token_id=0, initializer_factor=1.0,
     )  # fmt: skip
     T5ForConditionalGeneration(config).save_pretrained(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any, get_args, get_type_hints
@@ -9,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 from seq2seq_env.tasks.task import Oracle, Split, Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
-__all__ = ["TASKS", "Oracle", "Split", "Task", "TaskOptions", "Tokenizer", "load_task"]
+__all__ = ["TASKS", "Oracle", "Split", "Task", "TaskOptions", "Tokenizer", "load_task", "task_parameters"]
 
 TASKS: dict[str, str] = {
     "phrasebook-de-en": "seq2seq_env.tasks.phrasebook:PhrasebookTask",
@@ -35,11 +36,7 @@ def load_task(name: str, **options: Any) -> Task:
         TypeError: If the task has no such option.
         OSError: If the task cannot read its files.
     """
-    if name not in TASKS:
-        raise ValueError(f"there is no task {name!r}; choose one of {', '.join(sorted(TASKS))}")
-    module, _, attribute = TASKS[name].partition(":")
-    make: type[Task] = getattr(import_module(module), attribute)
-    known = signature(make).parameters
+    make, known = _task_class(name), task_parameters(name)
     for option in options:
         if option not in known:
             raise TypeError(f"task {name!r} has no option {option!r}; it has {', '.join(known)}")
@@ -48,6 +45,23 @@ def load_task(name: str, **options: Any) -> Task:
         raise ValueError(f"task {name!r} cannot do without {', '.join(missing)}; give its options (--task-options)")
     kinds = get_type_hints(make.__init__)
     return make(**{option: _converted(option, value, kinds[option]) for option, value in options.items()})
+
+
+def task_parameters(name: str) -> Mapping[str, Parameter]:
+    """The options that :func:`load_task` takes for a task.
+
+    Raises:
+        ValueError: If there is no such task.
+    """
+    return signature(_task_class(name)).parameters
+
+
+def _task_class(name: str) -> type[Task]:
+    if name not in TASKS:
+        raise ValueError(f"there is no task {name!r}; choose one of {', '.join(sorted(TASKS))}")
+    module, _, attribute = TASKS[name].partition(":")
+    found: type[Task] = getattr(import_module(module), attribute)
+    return found
 
 
 def _converted(option: str, value: Any, kind: Any) -> Any:

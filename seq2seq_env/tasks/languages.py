@@ -101,8 +101,10 @@ def surroundings(
     """
     name = kind(settings)
     if name in CODES_FIRST + CODES_LAST:
-        source = _code(codes, "source_language", source_language or settings.get("src_lang"))
-        target = _code(codes, "target_language", target_language or settings.get("tgt_lang"))
+        if source_language is target_language is None and settings.get("tgt_lang"):  # of one pair, and saved so
+            source_language, target_language = settings.get("src_lang"), settings["tgt_lang"]
+        source = _code(codes, "source_language", source_language)
+        target = _code(codes, "target_language", target_language)
         if name in CODES_LAST:
             return Surroundings((), (eos_id, source), (target,), replaces_start=True)
         if settings.get("legacy_behaviour"):

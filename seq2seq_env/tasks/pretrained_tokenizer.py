@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ class PretrainedTokenizer(Tokenizer):
 
     ``tokenizer.json`` is read as it is (T5, BART, mBART, NLLB); Marian's ``source.spm`` and ``target.spm`` and M2M100's
     ``sentencepiece.bpe.model`` with their ``vocab.json`` are read without SentencePiece, and other SentencePiece files
-    (mT5, mBART-50) through it. A text that spells a special token is text. Decoded texts are the library's own, special
+    (mT5, mBART-50) through it. A special token that a text spells is text, or unknown. Decoded texts are the library's own, special
     tokens skipped, but for the library's clean-up of spaces, which the tokenizers of translation models leave off.
 
     *Languages.* A language's code, or what else a model wants before a target (BART's ``<s>``), is given to the decoder
@@ -62,6 +63,7 @@ class PretrainedTokenizer(Tokenizer):
     Raises:
         FileNotFoundError: If files are missing.
         OSError: If the hub does not have the model or cannot be reached.
+        ImportError: If they can only be read through SentencePiece, which is not installed.
         ValueError: If the files are damaged or of an unknown kind, or a language's code is missing or unknown.
     """
 
@@ -192,7 +194,13 @@ class PretrainedTokenizer(Tokenizer):
 
     def _split(self, side: _Side, texts: Sequence[str]) -> list[list[int]]:
         encodings = side.backend.encode_batch(list(texts), add_special_tokens=False)
-        return [side.number(encoding) for encoding in encodings]
+        rows = [side.number(encoding) for encoding in encodings]
+        # Unigram models hold special tokens among their pieces, and find them where a text spells one.
+        special = self.never_written | {self.eos_id}
+        for place, row in enumerate(rows):
+            if not special.isdisjoint(row):
+                rows[place] = [self.unk_id if token in special else token for token in row]
+        return rows
 
     def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Ids that the backend itself puts before and after a text."""
@@ -244,6 +252,11 @@ def _made_again(files: dict[str, bytes], name: str, languages: dict[str, Any]) -
 
 def _converted(folder: Path) -> str:
     """What the library makes of files without ``tokenizer.json``, as the content of one."""
+    pieces = [name for name in ("spiece.model", "sentencepiece.bpe.model") if (folder / name).is_file()]
+    if not pieces and not (folder / "vocab.json").is_file():
+        raise FileNotFoundError(f"no {FILE_NAME} and no vocabulary in {str(folder)!r}; download the tokenizer whole")
+    if pieces and find_spec("sentencepiece") is None:
+        raise ImportError(f"{pieces[0]} needs SentencePiece; run: pip install sentencepiece")
     from transformers import AutoTokenizer
 
     try:
@@ -252,8 +265,7 @@ def _converted(folder: Path) -> str:
     except Exception as error:  # of many kinds, by what is missing or wrong
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ValueError(
-            f"no tokenizer can be read from {str(folder)!r} ({reason}); name a folder with tokenizer.json, or for a "
-            "SentencePiece file run: pip install sentencepiece"
+            f"no tokenizer can be read from {str(folder)!r} ({reason}); name a folder with {FILE_NAME}"
         ) from error
     return content
 

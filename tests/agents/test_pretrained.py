@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,18 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from agents import CTranslate2Sampler, Seq2SeqPolicy, ValueNetwork, make_sampler
+from agents import (
+    AGENTS,
+    Agent,
+    CTranslate2Sampler,
+    LossAgent,
+    Seq2SeqPolicy,
+    TrainingConfig,
+    ValueNetwork,
+    agent_class,
+    make_agent,
+    make_sampler,
+)
 from agents.conversion import obstacle
 from buffers import GrowingBatchBuffer, Samples, Slice, grow
 from seq2seq_env.env import Seq2SeqTranslateEnv
@@ -215,3 +228,52 @@ def test_what_is_no_model_is_refused(
 
 def _unreachable(*_: Any, **__: Any) -> str:
     raise ConnectionError("no network")
+
+
+CONTRACT = [("bart", name) for name in sorted(AGENTS)]
+CONTRACT += [("t5", name) for name in sorted(AGENTS) if issubclass(agent_class(name), LossAgent)]
+
+
+@pytest.fixture(scope="module")
+def grown_by(
+    pretrained_folder: MakeFolder,
+    pretrained_task: MakeTask,
+    fake_scorer: Scorer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], Slice]:
+    """Samples of a pretrained policy and references, scored."""
+
+    @cache
+    def make(kind: str) -> Slice:
+        task = pretrained_task(kind)
+        policy = Seq2SeqPolicy.from_pretrained(pretrained_folder(kind), task.tokenizer, 12)
+        buffer = GrowingBatchBuffer(tmp_path_factory.mktemp(kind), task=task)
+        grow(policy, fake_scorer, task, buffer, grow_step=1, num_sources=8, candidates=3, temperature=1.0, seed=0,
+             progress=False)  # fmt: skip
+        return buffer.select()
+
+    return make
+
+
+@pytest.mark.parametrize(("kind", "name"), CONTRACT)
+def test_every_agent_trains_it_and_saves_it(
+    kind: str,
+    name: str,
+    pretrained_folder: MakeFolder,
+    pretrained_task: MakeTask,
+    grown_by: Callable[[str], Slice],
+    quick: TrainingConfig,
+    tmp_path: Path,
+) -> None:
+    policy = Seq2SeqPolicy.from_pretrained(pretrained_folder(kind), pretrained_task(kind).tokenizer, 12)
+    known = {field.name for field in fields(agent_class(name).Config)}
+    agent = make_agent(name, policy, **({"value_tokens": 60} if "value_tokens" in known else {}))
+    before = policy.fingerprint
+    agent.improve(grown_by(kind), replace(quick, max_tokens=96, evaluate_every=96, warmup_tokens=0))
+    assert agent.policy.fingerprint != before
+    agent.save(tmp_path)
+    loaded = Agent.load(tmp_path)
+    assert loaded.policy.fingerprint == agent.policy.fingerprint
+    assert loaded.translate(SOURCES) == agent.translate(SOURCES)
+    written = agent.policy.sample(SOURCES, 2, 1.0, seed=3).tokens.tolist()
+    assert not agent.policy.tokenizer.never_written & set(written)
