@@ -30,7 +30,9 @@ def decoder_start(config: PreTrainedConfig, tokenizer: Tokenizer) -> tuple[int, 
         return tokenizer.decoder_prefix
     start = getattr(config, "decoder_start_token_id", None)
     if start is None:
-        raise ValueError("the model's config.json names no decoder_start_token_id; take an encoder-decoder that has one")
+        raise ValueError(
+            "the model's config.json names no decoder_start_token_id; take an encoder-decoder that has one"
+        )
     return (int(start), *tokenizer.decoder_prefix)
 
 

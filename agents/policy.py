@@ -136,9 +136,7 @@ class Seq2SeqPolicy:
 
     def save(self, folder: str | Path) -> None:
         """Write an ordinary Hugging Face folder: JSON, safetensors, ``tokenizer.json``; never a pickle."""
-        checkpoints.save(
-            Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint, self.start
-        )
+        checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint, self.start)
 
     @property
     def fingerprint(self) -> str:

@@ -48,7 +48,9 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
         raise _explained(name, folder, error) from error
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])
-        raise ValueError(f"the weights of {str(name)!r} lack {missing[0]} and {len(missing) - 1} more; download it whole")
+        raise ValueError(
+            f"the weights of {str(name)!r} lack {missing[0]} and {len(missing) - 1} more; download it whole"
+        )
     fix_positions(model)
     ids = {key: getattr(model.config, key, None) for key in ("eos_token_id", "pad_token_id", "decoder_start_token_id")}
     # Summarisers bring a least length, translators a number of beams: a policy has its own.
@@ -84,10 +86,16 @@ def _explained(name: str | Path, folder: Path, error: Exception) -> Exception:
 
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     try:
-        known = type(AutoConfig.from_pretrained(folder, local_files_only=True)) in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+        known = (
+            type(AutoConfig.from_pretrained(folder, local_files_only=True)) in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+        )
     except Exception:
         known = False
     if not known:
-        return ValueError(f"{str(name)!r} is no encoder-decoder ({reason}); name a Marian, M2M100, mBART, BART or T5 model")
+        return ValueError(
+            f"{str(name)!r} is no encoder-decoder ({reason}); name a Marian, M2M100, mBART, BART or T5 model"
+        )
     kind = OSError if isinstance(error, OSError) else ValueError
-    return kind(f"the model {str(name)!r} cannot be loaded ({reason}); download it again, or name a folder that holds it")
+    return kind(
+        f"the model {str(name)!r} cannot be loaded ({reason}); download it again, or name a folder that holds it"
+    )

@@ -208,6 +208,7 @@ def beam_search(
         attention_mask=source_mask.long(),
         num_beams=num_beams,
         do_sample=False,
+        decoder_start_token_id=start[0],  # else the library would put the configuration's before
         decoder_input_ids=torch.tensor([[*start, *prefix]], device=source.device).expand(len(source), -1),
         max_new_tokens=max_length - len(prefix),
         suppress_tokens=blocked,

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 # What the libraries' configurations call their dropout rates.
-DROPOUTS = ("dropout", "attention_dropout", "activation_dropout", "dropout_rate")
+DROPOUTS = (
+    "dropout", "attention_dropout", "activation_dropout", "dropout_rate", "encoder_layerdrop", "decoder_layerdrop",
+)  # fmt: skip
 
 
 class ValueNetwork(nn.Module):
@@ -73,9 +75,7 @@ class ValueNetwork(nn.Module):
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """``V(s_t)`` of the state before each target token, float32 [B,T], 0 at padding."""
-        everywhere = hidden_states(
-            self.body, batch.source, batch.source_mask, decoder_inputs(batch.target, self.start)
-        )
+        everywhere = hidden_states(self.body, batch.source, batch.source_mask, decoder_inputs(batch.target, self.start))
         hidden = everywhere[:, len(self.start) - 1 :][batch.target_mask]  # [L,D]
         return padded(self.head(hidden).float().squeeze(-1), batch.target_mask)
 

@@ -75,9 +75,7 @@ class CorpusTask(Task):
         )  # fmt: skip
         train, in_train = clean(pairs["train"], usable)
         self.tokenizer = (
-            train_subwords(chain.from_iterable(train), vocab_size)
-            if tokenizer.name is None
-            else tokenizer.load()
+            train_subwords(chain.from_iterable(train), vocab_size) if tokenizer.name is None else tokenizer.load()
         )
         self.cleaning: dict[str, Cleaning] = {}
         self._splits: dict[str, Split] = {}

@@ -110,9 +110,10 @@ def _published(test_set: str, source: str, target: str) -> list[Pair]:
     import sacrebleu
 
     try:
-        files = sacrebleu.get_source_file(test_set, f"{source}-{target}"), sacrebleu.get_reference_files(
-            test_set, f"{source}-{target}"
-        )[0]
+        files = (
+            sacrebleu.get_source_file(test_set, f"{source}-{target}"),
+            sacrebleu.get_reference_files(test_set, f"{source}-{target}")[0],
+        )
         sides = [Path(file).read_text("utf-8").splitlines() for file in files]
     except Exception as error:  # plain ones, and those of the network
         reason = " ".join(f"{type(error).__name__}: {error}".split())

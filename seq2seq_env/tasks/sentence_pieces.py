@@ -70,9 +70,7 @@ def _model(proto: Any, path: Path) -> Any:
         return models.Unigram(scored, unk_id=unknown, byte_fallback=fallback)
     if kind == _BPE:
         ids = {text: token for token, text in enumerate(spelled)}
-        return models.BPE(
-            ids, _merges(scored, ids), unk_token=spelled[unknown], fuse_unk=True, byte_fallback=fallback
-        )
+        return models.BPE(ids, _merges(scored, ids), unk_token=spelled[unknown], fuse_unk=True, byte_fallback=fallback)
     raise ValueError(f"{str(path)!r} is a SentencePiece model of words or characters; only unigram and BPE are known")
 
 

@@ -19,7 +19,6 @@ from agents import (
     AGENTS,
     Agent,
     CTranslate2Sampler,
-    LossAgent,
     Seq2SeqPolicy,
     TrainingConfig,
     ValueNetwork,
@@ -102,9 +101,7 @@ def test_greedy_and_beam_translations_are_those_of_generate(policy: Seq2SeqPolic
         assert policy.translate(SOURCES, num_beams=beams) == expected
 
 
-def test_a_saved_policy_is_the_same_and_loads_in_the_library(
-    name: str, policy: Seq2SeqPolicy, tmp_path: Path
-) -> None:
+def test_a_saved_policy_is_the_same_and_loads_in_the_library(name: str, policy: Seq2SeqPolicy, tmp_path: Path) -> None:
     policy.save(tmp_path / "one")
     loaded = Seq2SeqPolicy.load(tmp_path / "one")
     assert (loaded.fingerprint, loaded.start) == (policy.fingerprint, policy.start)
@@ -231,7 +228,7 @@ def _unreachable(*_: Any, **__: Any) -> str:
 
 
 CONTRACT = [("bart", name) for name in sorted(AGENTS)]
-CONTRACT += [("t5", name) for name in sorted(AGENTS) if issubclass(agent_class(name), LossAgent)]
+CONTRACT += [("t5", "bvmpo"), ("t5", "iql")]  # of the others adapters are trained, see test_lora.py
 
 
 @pytest.fixture(scope="module")

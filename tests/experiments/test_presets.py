@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import fields, replace
-from pathlib import Path
 
 import pytest
 
 from agents import LoRA, PolicyConfig
 from experiments import compare_agents, growing_batch
 from experiments.presets import PRESETS, check_sizes, preset_settings, with_task_options
-from experiments.script import _defaults
+from experiments.script import _defaults, main
 from seq2seq_env.tasks.ready import READY, resolved
 
 
@@ -76,9 +74,16 @@ def test_a_pretrained_policy_has_budgets_and_sizes_of_its_own() -> None:
     assert {field.name for field in fields(pretrained)} >= {"fine_tune", "lora", "pretrained"}
 
 
-def test_help_shows_presets_and_their_values() -> None:
-    root = Path(__file__).parent.parent.parent
-    command = [sys.executable, "-m", "experiments.growing_batch", "--preset", "multi30k-de-en", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root).stdout
+def test_help_shows_presets_and_their_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["growing_batch.py", "--preset", "multi30k-de-en", "--help"])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(growing_batch.Config, "", growing_batch.growing_batch, growing_batch.report)
+    shown = capsys.readouterr().out
     for text in ("iwslt2014-de-en", "wmt2020-zh-en", "--lora.rank", "--pretrained", "(default: 256)", "fine-tune"):
-        assert text in shown
+        assert text in shown, text
+    monkeypatch.setattr(sys, "argv", ["growing_batch.py", "--preset", "wmt13"])
+    with pytest.raises(SystemExit, match="error: there is no preset 'wmt13'"):
+        main(growing_batch.Config, "", growing_batch.growing_batch, growing_batch.report)

@@ -19,7 +19,7 @@ from experiments.script import execute
 from seq2seq_env.tasks import Task, load_task
 
 TRAINING = TrainingConfig(
-    learning_rate=1e-3, max_tokens=150, tokens_per_batch=64, warmup_tokens=10, evaluate_every=150, progress=False
+    learning_rate=1e-2, max_tokens=400, tokens_per_batch=64, warmup_tokens=10, evaluate_every=400, progress=False
 )
 CONFIG = Config(
     task="text-files", grow_steps=1, improve_steps=1, sources=6, candidates=3, filter_values=(0.05,),
@@ -57,7 +57,7 @@ def test_growing_batch_starts_from_nllb_and_its_buffer_exports_texts(
     data: dict[str, str], pretrained_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     model, options = str(pretrained_folder("nllb")), data | LANGUAGES
-    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run", lora=LoRA(rank=2))
+    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run")
     execute(config, growing_batch, report)
     policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")
     assert policy.start == (2, 78)
@@ -84,11 +84,13 @@ def test_a_pretrained_policy_may_be_taken_as_it_is(
     config = compare_agents.Config(
         task="text-files", task_options=data | {"source_prefix": "eins zu one: "}, scorer="fake",
         pretrained=str(pretrained_folder("t5")), fine_tune=False, agents=("bc", "oac"), options={"oac.value_tokens": 50},
-        seeds=1, sources=6, candidates=3, improve=TRAINING, device="cpu", out=tmp_path / "run",
+        seeds=1, sources=6, candidates=3, improve=TRAINING, device="cpu", out=tmp_path / "run", lora=LoRA(rank=2),
     )  # fmt: skip
     execute(config, compare_agents.compare, compare_agents.report)
     policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")
-    assert policy.fingerprint == Seq2SeqPolicy.from_pretrained(pretrained_folder("t5"), policy.tokenizer, 20).fingerprint
+    assert (
+        policy.fingerprint == Seq2SeqPolicy.from_pretrained(pretrained_folder("t5"), policy.tokenizer, 20).fingerprint
+    )
     assert json.loads((tmp_path / "run" / "stages" / "g0i0.json").read_text())[0]["train_tokens"] == 0
 
 
@@ -111,7 +113,10 @@ def test_what_does_not_fit_is_refused(
     for changes, message in (
         ({"pretrained": nllb, "task_options": data}, "must be told its languages; give source_language"),
         ({"pretrained": nllb, "task_options": data | LANGUAGES | {"max_tokens": "30"}}, "positions for 1 to 23 tokens"),
-        ({"pretrained": nllb, "task_options": data | {"tokenizer": str(pretrained_folder("t5"))}}, "load both from one"),
+        (
+            {"pretrained": nllb, "task_options": data | {"tokenizer": str(pretrained_folder("t5"))}},
+            "load both from one",
+        ),
         ({"task_options": data | LANGUAGES}, "is for a pretrained model's tokenizer; name one with tokenizer or"),
     ):
         with pytest.raises(ValueError, match=message):

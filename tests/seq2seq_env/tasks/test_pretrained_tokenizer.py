@@ -151,7 +151,11 @@ def test_bpe_pieces_merge_by_their_scores(tmp_path: Path) -> None:
     [
         ("nllb", {}, "must be told its languages; give source_language, one of deu_Latn, eng_Latn, fra_Latn"),
         ("nllb", {"source_language": "deu_Latn"}, "give target_language"),
-        ("nllb", {"source_language": "de", "target_language": "eng_Latn"}, "no source_language 'de'; it knows deu_Latn"),
+        (
+            "nllb",
+            {"source_language": "de", "target_language": "eng_Latn"},
+            "no source_language 'de'; it knows deu_Latn",
+        ),
         ("m2m100", {"source_language": "de", "target_language": "klingon"}, "knows no target_language 'klingon'"),
         ("bart", {"source_language": "de_DE"}, "knows no language codes; leave source_language 'de_DE' out"),
         ("marian", {"target_language": "eng"}, "knows no language codes; leave target_language 'eng' out"),
