@@ -37,6 +37,6 @@ def decoder_start(config: PreTrainedConfig, tokenizer: Tokenizer) -> tuple[int, 
 
 
 def decoder_inputs(target: Tensor, start: Sequence[int]) -> Tensor:
-    """What the decoder reads to predict ``target`` (int64 [B,T]): int64 [B,K-1+T], K - 1 before the first prediction."""
+    """What the decoder reads to predict ``target`` (int64 [B,T]): int64 [B,K-1+T], whose last T outputs predict it."""
     before = torch.tensor(list(start), device=target.device).expand(len(target), -1)
     return torch.cat([before, target[:, :-1]], dim=1)

@@ -307,7 +307,8 @@ class Seq2SeqPolicy:
         longest = max(map(len, prefixes), default=0)
         if longest >= self._longest:
             raise ValueError(
-                f"a prefix has {longest} tokens; the model has positions for {self._longest}, the start token's included"
+                f"a prefix has {longest} tokens; the model has positions for {self._longest}, the start token's "
+                "included"
             )
         rows, mask = self._pad(sources)
         inputs, written = self._pad([[*self.start, *prefix] for prefix in prefixes])

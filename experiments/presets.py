@@ -140,6 +140,6 @@ def check_sizes(settings: Settings) -> None:
     expected = preset_settings(type(settings)(), settings.preset, None).policy
     if settings.pretrained is not None and settings.policy != expected:
         raise ValueError(
-            "--policy options are sizes of a new network, and --pretrained names one that has its own; leave out one of "
-            "the two"
+            "--policy options are sizes of a new network, and --pretrained names one that has its own; leave out "
+            "one of the two"
         )

@@ -34,23 +34,23 @@ class Settings:
     """Options that may change when a run goes on."""
 
     preset: PresetName | None = None
-    """Settings of a known data set, which other options override: the paper's sizes for IWSLT 2014 and WMT 2020, a laptop's
-    for Multi30k. With it, --help shows its values."""
+    """Settings of a known data set, which other options override: the paper's sizes for IWSLT 2014 and WMT 2020, a
+    laptop's for Multi30k. With it, --help shows its values."""
 
     task: str = "phrasebook-de-en"
     """Task to translate."""
     task_options: TaskOptions = field(default_factory=dict)
     """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
     pretrained: str | None = None
-    """Folder or name on the Hugging Face hub of an encoder-decoder to start from (Marian, M2M100, NLLB, mBART, BART, T5):
-    --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its tokenizer; what else it must be told are task options:
-    source_language deu_Latn target_language eng_Latn, or source_prefix "translate German to English: ". The trainings
-    have other defaults then, which --help shows."""
+    """Folder or name on the Hugging Face hub of an encoder-decoder to start from (Marian, M2M100, NLLB, mBART, BART,
+    T5): --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its tokenizer; what else it must be told are task
+    options: source_language deu_Latn target_language eng_Latn, or source_prefix "translate German to English: ". The
+    trainings have other defaults then, which --help shows."""
     fine_tune: bool = True
     """Whether the pretrained policy is trained on the original data first; --no-fine-tune takes it as it is."""
     lora: LoRA = field(default_factory=LoRA)
-    """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they are
-    merged after each. They want a higher learning rate, 1e-4 and more."""
+    """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
+    are merged after each. They want a higher learning rate, 1e-4 and more."""
     scorer: str | None = None
     """Name or folder of the scorer, or "process:" and the command of a program; the task's own by default."""
     improve_steps: int = 3

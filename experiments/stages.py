@@ -63,8 +63,8 @@ def first_policy(settings: Settings, task: Task) -> Seq2SeqPolicy:
     policy = Seq2SeqPolicy.from_pretrained(settings.pretrained, task.tokenizer, task.max_target_length)
     if task.max_source_length > policy.max_source_length:
         raise ValueError(
-            f"sources of task {task.name!r} have up to {task.max_source_length} tokens, and {settings.pretrained!r} reads "
-            f"{policy.max_source_length}; give the task option max_tokens"
+            f"sources of task {task.name!r} have up to {task.max_source_length} tokens, and {settings.pretrained!r} "
+            f"reads {policy.max_source_length}; give the task option max_tokens"
         )
     return policy
 

@@ -13,7 +13,6 @@ from seq2seq_env.tasks.ready import resolved
 from seq2seq_env.tasks.task import SPLITS
 from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
 
-
 PUBLISHED = "sacrebleu:"
 """Before the name of a published test set."""
 

@@ -13,11 +13,12 @@ CODES_FIRST = ("NllbTokenizer", "MBart50Tokenizer", "M2M100Tokenizer")
 CODES_LAST = ("MBartTokenizer",)
 """Those that write ``text </s> code``, whose models take the target's code for a start token."""
 
-M2M100_CODES = (
+_M2M100 = (
     "af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he hi hr ht hu hy "
     "id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no ns oc or pa pl ps pt ro ru "
     "sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo zh zu"
-).split()
+)
+M2M100_CODES = _M2M100.split()
 """In the order of their tokens, which follow the vocabulary."""
 
 WMT21_CODES = ["en", "ha", "is", "ja", "cs", "ru", "zh", "de"]

@@ -47,8 +47,8 @@ class PretrainedTokenizer(Tokenizer):
 
     ``tokenizer.json`` is read as it is (T5, BART, mBART, NLLB); Marian's ``source.spm`` and ``target.spm`` and M2M100's
     ``sentencepiece.bpe.model`` with their ``vocab.json`` are read without SentencePiece, and other SentencePiece files
-    (mT5, mBART-50) through it. A special token that a text spells is text, or unknown. Decoded texts are the library's own, special
-    tokens skipped, but for the library's clean-up of spaces, which the tokenizers of translation models leave off.
+    (mT5, mBART-50) through it. A special token that a text spells is text, or unknown. Decoded texts are the library's
+    own, special tokens skipped, but for its clean-up of spaces, which the tokenizers of translation models leave off.
 
     *Languages.* A language's code, or what else a model wants before a target (BART's ``<s>``), is given to the decoder
     with its start token (``decoder_prefix``). It is no part of a target: there is nothing to choose, so it has
@@ -122,7 +122,7 @@ class PretrainedTokenizer(Tokenizer):
         return super().pieces if FILE_NAME in self._files else None
 
     def save(self, folder: Path) -> None:
-        """Write the files that were read, with the languages, so that ``transformers.AutoTokenizer`` reads them, too."""
+        """Write the files that were read and the languages, for ``transformers.AutoTokenizer``, too."""
         folder = Path(folder)
         for file, content in self._files.items():
             (folder / file).write_bytes(content)
@@ -170,7 +170,7 @@ class PretrainedTokenizer(Tokenizer):
         added = {code: len(known) + place for place, code in enumerate(codes)}
         self._vocabulary: dict[str, int] = known | added
         self._spelled = {token: text for text, token in self._vocabulary.items()}
-        unknown = known["<unk>"] if "<unk>" in known else 1
+        unknown = known.get("<unk>", 1)
 
         def number(encoding: Any) -> list[int]:
             return [known.get(piece, unknown) for piece in encoding.tokens]

@@ -48,7 +48,7 @@ def resolved(dataset: str, **given: str | None) -> dict[str, Any]:
     missing = [name for name in ("source", "target") if name not in found]
     if missing:
         raise ValueError(
-            f"task 'hub' cannot do without {', '.join(missing)}; give its options (--task-options), or a ready data set: "
-            f"{', '.join(READY)}"
+            f"task 'hub' cannot do without {', '.join(missing)}; give its options (--task-options), or a ready data "
+            f"set: {', '.join(READY)}"
         )
     return {"config": None, "revision": None, **found}

@@ -201,16 +201,16 @@ def test_what_is_no_model_is_refused(
     tokenizer = pretrained_task("bart").tokenizer
     with pytest.raises(ValueError, match="the model knows 46 tokens and pads with 0, the tokenizer 314 and 1"):
         Seq2SeqPolicy.from_pretrained(pretrained_folder("t5"), tokenizer, 12)
-    with pytest.raises(FileNotFoundError, match="there is no folder './nowhere'"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder './nowhere'"):
         Seq2SeqPolicy.from_pretrained("./nowhere", tokenizer, 12)
-    with pytest.raises(FileNotFoundError, match="no config.json in"):
+    with pytest.raises(FileNotFoundError, match=r"no config\.json in"):
         Seq2SeqPolicy.from_pretrained(tmp_path, tokenizer, 12)
     copy = shutil.copytree(pretrained_folder("bart"), tmp_path / "copy")
+    (copy / "translation.json").write_text("{}")
     with pytest.raises(ValueError, match=r"not a saved policy; load it with\s+Seq2SeqPolicy.from_pretrained"):
-        (copy / "translation.json").write_text("{}")
         Seq2SeqPolicy.load(copy)
     (copy / "model.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match="no safetensors in .* write them once"):
+    with pytest.raises(FileNotFoundError, match=r"no safetensors in .* write them once"):
         Seq2SeqPolicy.from_pretrained(copy, tokenizer, 12)
     (copy / "model.safetensors").write_bytes(b"no tensors")
     with pytest.raises((ValueError, OSError), match="cannot be loaded"):

@@ -83,8 +83,9 @@ def test_a_pretrained_policy_may_be_taken_as_it_is(
 ) -> None:
     config = compare_agents.Config(
         task="text-files", task_options=data | {"source_prefix": "eins zu one: "}, scorer="fake",
-        pretrained=str(pretrained_folder("t5")), fine_tune=False, agents=("bc", "oac"), options={"oac.value_tokens": 50},
-        seeds=1, sources=6, candidates=3, improve=TRAINING, device="cpu", out=tmp_path / "run", lora=LoRA(rank=2),
+        pretrained=str(pretrained_folder("t5")), fine_tune=False, agents=("bc", "oac"),
+        options={"oac.value_tokens": 50}, seeds=1, sources=6, candidates=3, improve=TRAINING, device="cpu",
+        out=tmp_path / "run", lora=LoRA(rank=2),
     )  # fmt: skip
     execute(config, compare_agents.compare, compare_agents.report)
     policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")

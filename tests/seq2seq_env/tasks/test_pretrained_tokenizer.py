@@ -142,7 +142,7 @@ def test_bpe_pieces_merge_by_their_scores(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="model of words or characters; only unigram and BPE are known"):
         read_pieces(path)
     path.write_bytes(b"\xff\xff\xff")
-    with pytest.raises(ValueError, match="is no SentencePiece model .*; download it again"):
+    with pytest.raises(ValueError, match=r"is no SentencePiece model .*; download it again"):
         read_pieces(path)
 
 
@@ -171,7 +171,7 @@ def test_languages_that_do_not_fit_are_refused(
 def test_missing_and_damaged_files_are_refused(
     pretrained_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(FileNotFoundError, match="no tokenizer in .*; name a model's folder"):
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer in .*; name a model's folder"):
         PretrainedTokenizer(tmp_path)
     marian = shutil.copytree(pretrained_folder("marian"), tmp_path / "marian")
     (marian / "target.spm").unlink()
