@@ -105,25 +105,25 @@ class _EndsInActionHead:
         self.post_init()  # type: ignore[attr-defined]
 
 
-class ActionValueMarian(_EndsInActionHead, MarianMTModel):  # type: ignore[misc, no-untyped-call]
+class ActionValueMarian(_EndsInActionHead, MarianMTModel):  # type: ignore[no-untyped-call]
     """A ``MarianMTModel`` that ends in an :class:`ActionHead`."""
 
     config_class = ActionValueConfig
 
 
-class ActionValueBart(_EndsInActionHead, BartForConditionalGeneration):  # type: ignore[misc, no-untyped-call]
+class ActionValueBart(_EndsInActionHead, BartForConditionalGeneration):  # type: ignore[no-untyped-call]
     """BART, likewise."""
 
     config_class = ActionValueBartConfig
 
 
-class ActionValueMBart(_EndsInActionHead, MBartForConditionalGeneration):  # type: ignore[misc, no-untyped-call]
+class ActionValueMBart(_EndsInActionHead, MBartForConditionalGeneration):  # type: ignore[no-untyped-call]
     """MBART, likewise."""
 
     config_class = ActionValueMBartConfig
 
 
-class ActionValueM2M100(_EndsInActionHead, M2M100ForConditionalGeneration):  # type: ignore[misc, no-untyped-call]
+class ActionValueM2M100(_EndsInActionHead, M2M100ForConditionalGeneration):  # type: ignore[no-untyped-call]
     """M2M100 and NLLB, likewise."""
 
     config_class = ActionValueM2M100Config

@@ -35,7 +35,8 @@ class PrefixEncoder(nn.Module):
         super().__init__()
         self.body: Any = body
         self.source_length = source_length
-        self.start = [self.body.config.decoder_start_token_id] if start is None else list(start)
+        config: Any = body.config
+        self.start = [config.decoder_start_token_id] if start is None else list(start)
 
     def forward(self, x: Tensor) -> Tensor:
         """Hidden states [B,D] of observations, float [B,S+P] of token ids, as :func:`buffers.to_d3rlpy` makes them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -67,9 +67,12 @@ def adapted(policy: Seq2SeqPolicy, lora: LoRA, seed: int) -> Iterator[None]:
     trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     _check_names(model, lora.layers)
     settings = peft.LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, bias="none",
+        r=lora.rank,
+        lora_alpha=cast(int, lora.alpha),  # a factor, which the library calls an int
+        lora_dropout=lora.dropout,
+        bias="none",
         target_modules=list(lora.layers) or "all-linear",
-    )  # fmt: skip
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         adapters = peft.LoraModel(model, settings, "default")

@@ -54,7 +54,7 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     fix_positions(model)
     ids = {key: getattr(model.config, key, None) for key in ("eos_token_id", "pad_token_id", "decoder_start_token_id")}
     # Summarisers bring a least length, translators a number of beams: a policy has its own.
-    model.generation_config = GenerationConfig(**ids)
+    model.generation_config = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
     return model  # type: ignore[no-any-return]
 
 

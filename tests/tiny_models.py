@@ -64,7 +64,7 @@ def save_pretrained(name: str, folder: Path, words: list[str]) -> Path:
 
 def write_pieces(path: Path, pieces: Iterable[str], kind: int = 1) -> None:
     """A SentencePiece model's file: unknown, control pieces, and the given ones, the first the likeliest."""
-    read: Any = import_protobuf()
+    read: Any = import_protobuf()  # type: ignore[no-untyped-call]
     proto = read.ModelProto()
     for text, of_type in (("<unk>", 2), ("<s>", 3), ("</s>", 3)):
         proto.pieces.add(piece=text, score=0.0, type=of_type)
@@ -77,6 +77,11 @@ def write_pieces(path: Path, pieces: Iterable[str], kind: int = 1) -> None:
     path.write_bytes(proto.SerializeToString())
 
 
+def generation(**settings: Any) -> dict[str, Any]:
+    """What configurations on the hub still have beside sizes."""
+    return settings
+
+
 def _marian(folder: Path, pieces: list[str]) -> None:
     source, target = pieces[: len(pieces) // 2 + 4], pieces[8:]
     write_pieces(folder / "source.spm", source)
@@ -87,7 +92,7 @@ def _marian(folder: Path, pieces: list[str]) -> None:
     pad = len(vocabulary) - 1
     config = MarianConfig(
         vocab_size=len(vocabulary), **SIZES, scale_embedding=True, eos_token_id=0, pad_token_id=pad, bos_token_id=0,
-        decoder_start_token_id=pad, forced_eos_token_id=0, num_beams=6, bad_words_ids=[[pad]],
+        decoder_start_token_id=pad, forced_eos_token_id=0, **generation(num_beams=6, bad_words_ids=[[pad]]),
     )  # fmt: skip
     MarianMTModel(config).save_pretrained(folder)
 
@@ -115,9 +120,8 @@ def _nllb(folder: Path, pieces: list[str]) -> None:
     merges = list(dict.fromkeys(merges))
     texts = ["<s>", "<pad>", "</s>", "<unk>", *letters, *dict.fromkeys(left + right for left, right in merges)]
     vocabulary = {text: token for token, text in enumerate(texts)}
-    tokenizer: Any = NllbTokenizer(
-        vocab=vocabulary, merges=merges, additional_special_tokens=["deu_Latn", "eng_Latn", "fra_Latn"]
-    )
+    kind: Any = NllbTokenizer
+    tokenizer = kind(vocab=vocabulary, merges=merges, additional_special_tokens=["deu_Latn", "eng_Latn", "fra_Latn"])
     tokenizer.save_pretrained(folder)
     _save_m2m100(folder, len(tokenizer) + 2)
 
@@ -129,7 +133,8 @@ def _mbart(folder: Path, pieces: list[str]) -> None:
     tokenizer.save_pretrained(folder)
     config = MBartConfig(
         vocab_size=len(tokenizer), **SIZES, pad_token_id=1, eos_token_id=2, bos_token_id=0,
-        decoder_start_token_id=tokenizer.convert_tokens_to_ids("de_DE"), forced_eos_token_id=2, num_beams=5,
+        decoder_start_token_id=tokenizer.convert_tokens_to_ids("de_DE"), forced_eos_token_id=2,
+        **generation(num_beams=5),
     )  # fmt: skip
     MBartForConditionalGeneration(config).save_pretrained(folder)
 
@@ -150,7 +155,8 @@ def _bart(folder: Path, pieces: list[str]) -> None:
     _write(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", **special})
     config = BartConfig(
         vocab_size=len(texts), **SIZES, pad_token_id=1, eos_token_id=2, bos_token_id=0, decoder_start_token_id=2,
-        forced_eos_token_id=2, forced_bos_token_id=0, num_beams=4, no_repeat_ngram_size=3, min_length=5,
+        forced_eos_token_id=2,
+        **generation(forced_bos_token_id=0, num_beams=4, no_repeat_ngram_size=3, min_length=5),
     )  # fmt: skip
     BartForConditionalGeneration(config).save_pretrained(folder)
 
@@ -163,7 +169,7 @@ def _t5(folder: Path, pieces: list[str]) -> None:
     tokenizer.save_pretrained(folder)
     config = T5Config(
         vocab_size=len(tokenizer) + 5, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
-        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0, initializer_factor=1.0,
+        pad_token_id=0, eos_token_id=1, initializer_factor=1.0, **generation(decoder_start_token_id=0),
     )  # fmt: skip
     T5ForConditionalGeneration(config).save_pretrained(folder)
 

@@ -260,7 +260,7 @@ def _converted(folder: Path) -> str:
     from transformers import AutoTokenizer
 
     try:
-        found: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
+        found: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         content: str = found.backend_tokenizer.to_str()
     except Exception as error:  # of many kinds, by what is missing or wrong
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -121,4 +121,4 @@ def test_what_does_not_fit_is_refused(
         ({"task_options": data | LANGUAGES}, "is for a pretrained model's tokenizer; name one with tokenizer or"),
     ):
         with pytest.raises(ValueError, match=message):
-            execute(replace(config, out=tmp_path / message[:8], **changes), growing_batch, report)  # type: ignore[arg-type]
+            execute(replace(config, out=tmp_path / message[:8], **changes), growing_batch, report)
