@@ -23,7 +23,7 @@ from agents.decoder_start import decoder_start
 from agents.decoders import open_decoder
 from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources, pad
 from agents.marian import PolicyConfig, build_marian
-from agents.pretrained import load_pretrained
+from agents.pretrained import check_fit, load_pretrained
 from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
 from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
@@ -79,7 +79,7 @@ class Seq2SeqPolicy:
         max_target_length: int,
         constraint: Constraint | None = None,
     ) -> None:
-        _check_fit(model, tokenizer)
+        check_fit(model, tokenizer)
         # T5 has relative positions and no limit.
         limit = int(getattr(model.config, "max_position_embeddings", sys.maxsize))
         self.start = decoder_start(model.config, tokenizer)
@@ -391,17 +391,3 @@ class Seq2SeqPolicy:
     def __repr__(self) -> str:
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
         return f"Seq2SeqPolicy({type(self.model).__name__}, {millions:.1f}M parameters, {self.device})"
-
-
-def _check_fit(model: PreTrainedModel, tokenizer: Tokenizer) -> None:
-    config = model.config
-    if not 0 < tokenizer.vocab_size <= config.vocab_size or config.pad_token_id != tokenizer.pad_id:
-        raise ValueError(
-            f"the model knows {config.vocab_size} tokens and pads with {config.pad_token_id}, the tokenizer "
-            f"{tokenizer.vocab_size} and {tokenizer.pad_id}; load both from one folder"
-        )
-    if config.eos_token_id not in (None, tokenizer.eos_id):
-        raise ValueError(
-            f"the model ends with token {config.eos_token_id}, the tokenizer with {tokenizer.eos_id}; load both from "
-            "one folder"
-        )

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from seq2seq_env.tasks.hub_folder import model_folder
+from seq2seq_env.tasks.tokenizer import Tokenizer
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -25,7 +28,7 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     """
     from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
-    from seq2seq_env.tasks.hub_folder import model_folder
+    import agents.action_values  # noqa: F401  # makes its architectures known
 
     local = Path(name).is_dir()
     # For a name it is the configuration alone, and says in one sentence what is wrong with it.
@@ -56,6 +59,25 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     # Summarisers bring a least length, translators a number of beams: a policy has its own.
     model.generation_config = GenerationConfig(**ids)  # type: ignore[no-untyped-call]
     return model  # type: ignore[no-any-return]
+
+
+def check_fit(model: PreTrainedModel, tokenizer: Tokenizer) -> None:
+    """Refuse a model and a tokenizer that do not belong together.
+
+    Raises:
+        ValueError: If the tokenizer knows more tokens, or pads or ends with another one.
+    """
+    config = model.config
+    if not 0 < tokenizer.vocab_size <= config.vocab_size or config.pad_token_id != tokenizer.pad_id:
+        raise ValueError(
+            f"the model knows {config.vocab_size} tokens and pads with {config.pad_token_id}, the tokenizer "
+            f"{tokenizer.vocab_size} and {tokenizer.pad_id}; load both from one folder"
+        )
+    if config.eos_token_id not in (None, tokenizer.eos_id):
+        raise ValueError(
+            f"the model ends with token {config.eos_token_id}, the tokenizer with {tokenizer.eos_id}; load both from "
+            "one folder"
+        )
 
 
 @contextmanager

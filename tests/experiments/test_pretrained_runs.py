@@ -14,7 +14,7 @@ import pytest
 from agents import LoRA, Seq2SeqPolicy, TrainingConfig
 from buffers.export import export
 from experiments import compare_agents
-from experiments.growing_batch import Config, growing_batch, report
+from experiments.growing_batch import Config, growing_batch
 from experiments.script import execute
 from seq2seq_env.tasks import Task, load_task
 
@@ -26,6 +26,10 @@ CONFIG = Config(
     supervised=TRAINING, improve=TRAINING, device="cpu", scorer="fake",
 )  # fmt: skip
 LANGUAGES = {"source_language": "deu_Latn", "target_language": "eng_Latn"}
+
+
+def no_report(*_: Any) -> None:
+    """Plots take longer than these runs."""
 
 
 class _Short:
@@ -57,8 +61,8 @@ def test_growing_batch_starts_from_nllb_and_its_buffer_exports_texts(
     data: dict[str, str], pretrained_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     model, options = str(pretrained_folder("nllb")), data | LANGUAGES
-    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run")
-    execute(config, growing_batch, report)
+    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run", control=False)
+    execute(config, growing_batch, no_report)
     policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")
     assert policy.start == (2, 78)
     assert policy.fingerprint != Seq2SeqPolicy.from_pretrained(model, policy.tokenizer, 20).fingerprint
@@ -74,7 +78,7 @@ def test_growing_batch_starts_from_nllb_and_its_buffer_exports_texts(
     last = tmp_path / "run" / "checkpoints" / "g1i1"
     before = Seq2SeqPolicy.load(last).fingerprint
     (tmp_path / "run" / "stages" / "g1i1.json").unlink()
-    execute(config, growing_batch, report)
+    execute(config, growing_batch, no_report)
     assert Seq2SeqPolicy.load(last).fingerprint == before
 
 
@@ -83,8 +87,8 @@ def test_a_pretrained_policy_may_be_taken_as_it_is(
 ) -> None:
     config = compare_agents.Config(
         task="text-files", task_options=data | {"source_prefix": "eins zu one: "}, scorer="fake",
-        pretrained=str(pretrained_folder("t5")), fine_tune=False, agents=("bc", "oac"),
-        options={"oac.value_tokens": 50}, seeds=1, sources=6, candidates=3, improve=TRAINING, device="cpu",
+        pretrained=str(pretrained_folder("t5")), fine_tune=False, agents=("bc",), seeds=1,
+        sources=6, candidates=3, improve=TRAINING, device="cpu",
         out=tmp_path / "run", lora=LoRA(rank=2),
     )  # fmt: skip
     execute(config, compare_agents.compare, compare_agents.report)
@@ -101,8 +105,8 @@ def test_a_policy_of_a_run_starts_another(
     tokenizer = load_task("text-files", tokenizer=str(pretrained_folder("bart")), **data).tokenizer
     policy = Seq2SeqPolicy.from_pretrained(pretrained_folder("bart"), tokenizer, 20)
     policy.save(tmp_path / "policy")
-    config = replace(CONFIG, pretrained=str(tmp_path / "policy"), task_options=data, grow_steps=0, control=False)
-    execute(replace(config, fine_tune=False, out=tmp_path / "run"), growing_batch, report)
+    config = replace(CONFIG, pretrained=str(tmp_path / "policy"), task_options=data, grow_steps=0)
+    execute(replace(config, fine_tune=False, out=tmp_path / "run"), growing_batch, no_report)
     assert Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0").fingerprint == policy.fingerprint
 
 
@@ -121,4 +125,4 @@ def test_what_does_not_fit_is_refused(
         ({"task_options": data | LANGUAGES}, "is for a pretrained model's tokenizer; name one with tokenizer or"),
     ):
         with pytest.raises(ValueError, match=message):
-            execute(replace(config, out=tmp_path / message[:8], **changes), growing_batch, report)
+            execute(replace(config, out=tmp_path / message[:8], **changes), growing_batch, no_report)
