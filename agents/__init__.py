@@ -13,6 +13,7 @@ from agents.filtered_bc import FilteredBC
 from agents.gold import GOLD, GOLDConfig, GOLDLoss
 from agents.history import HistoryRow, ImproveReport
 from agents.iql import IQL, IQLConfig, IQLLoss
+from agents.lora import LoRA, adapted
 from agents.loss_agent import LossAgent
 from agents.marian import PolicyConfig
 from agents.oac import OAC, OACConfig, OACLoss
@@ -57,6 +58,7 @@ __all__ = [
     "IQLLoss",
     "ImproveReport",
     "Learner",
+    "LoRA",
     "LossAgent",
     "Method",
     "OACConfig",
@@ -71,6 +73,7 @@ __all__ = [
     "ValueConfig",
     "ValueNetwork",
     "ValueReport",
+    "adapted",
     "agent_class",
     "best_of_n",
     "check_options",

@@ -1,4 +1,4 @@
-"""A Marian model whose last layer is d3rlpy's: preferences or values of actions instead of tied embeddings.
+"""Encoder-decoders whose last layer is d3rlpy's: preferences or values of actions instead of tied embeddings.
 
 Shape letters: L states, V vocabulary, D width.
 """
@@ -10,7 +10,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM, MarianConfig, MarianModel, MarianMTModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSeq2SeqLM,
+    BartConfig,
+    BartForConditionalGeneration,
+    BartModel,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
+    M2M100Model,
+    MarianConfig,
+    MarianModel,
+    MarianMTModel,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    MBartModel,
+)
 
 NEVER = -1e4
 """Logit of an action that the imitator rules out; finite, so that every log-probability is."""
@@ -30,6 +46,30 @@ class ActionValueConfig(MarianConfig):  # type: ignore[no-untyped-call]
     action_flexibility: float | None = None
 
 
+class ActionValueBartConfig(BartConfig):  # type: ignore[no-untyped-call]
+    """The same of BART."""
+
+    model_type = "bart-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
+class ActionValueMBartConfig(MBartConfig):  # type: ignore[no-untyped-call]
+    """The same of mBART."""
+
+    model_type = "mbart-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
+class ActionValueM2M100Config(M2M100Config):  # type: ignore[no-untyped-call]
+    """The same of M2M100 and NLLB."""
+
+    model_type = "m2m_100-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
 class ActionHead(nn.Module):
     """Scores of states [L,D] as logits [L,V].
 
@@ -37,7 +77,7 @@ class ActionHead(nn.Module):
         config: Sizes and how scores become logits.
     """
 
-    def __init__(self, config: ActionValueConfig) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__()
         self.q_temperature, self.action_flexibility = config.q_temperature, config.action_flexibility
         self.scores = nn.Linear(config.d_model, config.vocab_size)
@@ -53,51 +93,79 @@ class ActionHead(nn.Module):
         return logits.masked_fill(preference - best <= math.log(self.action_flexibility), NEVER)
 
 
-class ActionValueMarian(MarianMTModel):  # type: ignore[no-untyped-call]
-    """A ``MarianMTModel`` that ends in an :class:`ActionHead`.
+class _EndsInActionHead:
+    """Puts an :class:`ActionHead` in place of a model's last layer."""
 
-    Args:
-        config: Its configuration.
-    """
-
-    config_class = ActionValueConfig
-
-    def __init__(self, config: ActionValueConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)  # type: ignore[call-arg]
         self.lm_head = ActionHead(config)
         self._tied_weights_keys = {
             f"model.{side}.embed_tokens.weight": "model.shared.weight" for side in ("encoder", "decoder")
         }
-        self.post_init()  # type: ignore[no-untyped-call]
+        self.post_init()  # type: ignore[attr-defined]
 
 
-def with_action_head(model: Any, q_temperature: float, action_flexibility: float | None) -> ActionValueMarian:
+class ActionValueMarian(_EndsInActionHead, MarianMTModel):  # type: ignore[no-untyped-call]
+    """A ``MarianMTModel`` that ends in an :class:`ActionHead`."""
+
+    config_class = ActionValueConfig
+
+
+class ActionValueBart(_EndsInActionHead, BartForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """BART, likewise."""
+
+    config_class = ActionValueBartConfig
+
+
+class ActionValueMBart(_EndsInActionHead, MBartForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """MBART, likewise."""
+
+    config_class = ActionValueMBartConfig
+
+
+class ActionValueM2M100(_EndsInActionHead, M2M100ForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """M2M100 and NLLB, likewise."""
+
+    config_class = ActionValueM2M100Config
+
+
+KINDS: dict[str, tuple[Any, Any]] = {
+    "marian": (ActionValueConfig, ActionValueMarian),
+    "bart": (ActionValueBartConfig, ActionValueBart),
+    "mbart": (ActionValueMBartConfig, ActionValueMBart),
+    "m2m_100": (ActionValueM2M100Config, ActionValueM2M100),
+}
+"""Configuration and model by the ``model_type`` that they start from."""
+
+
+def with_action_head(model: Any, q_temperature: float, action_flexibility: float | None) -> Any:
     """A model of the same body; its scores, or with two heads its imitator, are the given model's logits.
 
     Where there are two heads, the scores start at 0, or at those of a model that has two heads too.
 
     Args:
-        model: A ``MarianMTModel`` or one of this module's.
+        model: One of the architectures of :data:`KINDS`, or one of this module's.
         q_temperature: See :class:`ActionValueConfig`.
         action_flexibility: See :class:`ActionValueConfig`.
 
     Raises:
         ValueError: If it is another architecture.
     """
-    if model.config.model_type not in ("marian", ActionValueConfig.model_type):
+    kind = model.config.model_type.removesuffix("-action-values")
+    if kind not in KINDS:
         raise ValueError(
-            f"d3rlpy's agents need a Marian model, not {model.config.model_type!r}; make the policy with "
-            "Seq2SeqPolicy.from_config, or choose another agent"
+            f"d3rlpy's agents need a model of {', '.join(KINDS)}, not {kind!r}; choose another policy or another agent"
         )
+    config_class, model_class = KINDS[kind]
     settings = {key: value for key, value in model.config.to_dict().items() if key != "model_type"}
     settings |= {"q_temperature": q_temperature, "action_flexibility": action_flexibility}
-    config = ActionValueConfig(**settings)
+    config = config_class(**settings)
     config._attn_implementation = model.config._attn_implementation
     with torch.random.fork_rng():
-        found = ActionValueMarian(config)
+        found = model_class(config)
     found.model.load_state_dict(model.model.state_dict())
     _start_head(found.lm_head, model)
-    return found.to(model.device)  # type: ignore[no-any-return]
+    return found.to(model.device)
 
 
 @torch.no_grad()
@@ -113,8 +181,10 @@ def _start_head(head: ActionHead, model: Any) -> None:
         head.scores.bias.zero_()
     if isinstance(old, ActionHead):
         preference.load_state_dict((old.scores if old.imitator is None else old.imitator).state_dict())
-    else:
-        preference.weight.copy_(old.weight)
+        return
+    preference.weight.copy_(old.weight)
+    preference.bias.zero_()
+    if hasattr(model, "final_logits_bias"):
         preference.bias.copy_(model.final_logits_bias[0])
 
 
@@ -124,6 +194,27 @@ class ActionValueBody(MarianModel):  # type: ignore[no-untyped-call]
     config_class = ActionValueConfig
 
 
-AutoConfig.register(ActionValueConfig.model_type, ActionValueConfig)
-AutoModel.register(ActionValueConfig, ActionValueBody)
-AutoModelForSeq2SeqLM.register(ActionValueConfig, ActionValueMarian)
+class ActionValueBartBody(BartModel):  # type: ignore[no-untyped-call]
+    """Likewise."""
+
+    config_class = ActionValueBartConfig
+
+
+class ActionValueMBartBody(MBartModel):  # type: ignore[no-untyped-call]
+    """Likewise."""
+
+    config_class = ActionValueMBartConfig
+
+
+class ActionValueM2M100Body(M2M100Model):  # type: ignore[no-untyped-call]
+    """Likewise."""
+
+    config_class = ActionValueM2M100Config
+
+
+_BODIES = (ActionValueBody, ActionValueBartBody, ActionValueMBartBody, ActionValueM2M100Body)
+
+for (_config, _model), _body in zip(KINDS.values(), _BODIES, strict=True):
+    AutoConfig.register(_config.model_type, _config)
+    AutoModel.register(_config, _body)
+    AutoModelForSeq2SeqLM.register(_config, _model)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
+from agents.pretrained import fix_positions, quiet
 from seq2seq_env.constraint import Constraint
-from seq2seq_env.tasks.tokenizer import END, PADDING, UNKNOWN, Tokenizer
+from seq2seq_env.tasks.pretrained_tokenizer import PretrainedTokenizer
+from seq2seq_env.tasks.tokenizer import END, FILE_NAME, LANGUAGES, PADDING, UNKNOWN, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -28,32 +29,40 @@ CONSTRAINT = "constraint.json"
 
 
 def save(
-    folder: Path, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int, constraint: Constraint
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: Tokenizer,
+    max_target_length: int,
+    constraint: Constraint,
+    start: Sequence[int],
 ) -> None:
     """Write ``config.json``, ``generation_config.json``, ``model.safetensors``, the tokenizer and the constraint."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _quiet():
+    with quiet():
         model.save_pretrained(folder)
-    generation = {
+    generation: dict[str, Any] = {
         "bos_token_id": None,
-        "decoder_start_token_id": model.config.decoder_start_token_id,
-        "eos_token_id": model.config.eos_token_id,
+        "decoder_start_token_id": start[0],
+        "eos_token_id": tokenizer.eos_id,
         "max_new_tokens": max_target_length,
         "pad_token_id": model.config.pad_token_id,
-        "suppress_tokens": [tokenizer.unk_id, tokenizer.pad_id],
+        "suppress_tokens": [tokenizer.unk_id, *sorted(tokenizer.never_written.difference(start[1:]))],
     }
+    if len(start) > 1:
+        generation["forced_bos_token_id"] = start[1]
     _write(folder / "generation_config.json", generation)
     tokenizer.save(folder)
-    description = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": END,
-        "unk_token": UNKNOWN,
-        "pad_token": PADDING,
-        "clean_up_tokenization_spaces": False,
-        "split_special_tokens": True,  # a text that spells one is text
-        "model_max_length": getattr(model.config, "max_position_embeddings", None),
-    }
-    _write(folder / "tokenizer_config.json", description)
+    if not isinstance(tokenizer, PretrainedTokenizer):  # which describes itself
+        description = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": END,
+            "unk_token": UNKNOWN,
+            "pad_token": PADDING,
+            "clean_up_tokenization_spaces": False,
+            "split_special_tokens": True,  # a text that spells one is text
+            "model_max_length": getattr(model.config, "max_position_embeddings", None),
+        }
+        _write(folder / "tokenizer_config.json", description)
     if constraint == Constraint():
         (folder / CONSTRAINT).unlink(missing_ok=True)
     else:
@@ -65,9 +74,10 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
-        ValueError: If the weights' file is damaged.
+        ValueError: If the weights' file is damaged, or the model was never saved as a policy.
     """
-    for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"):
+    kept = LANGUAGES if (folder / LANGUAGES).is_file() else FILE_NAME
+    for name in ("config.json", "generation_config.json", "model.safetensors", kept):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {str(folder)!r}; name a folder that a policy was saved to")
     from transformers import AutoModelForSeq2SeqLM
@@ -75,8 +85,13 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
     import agents.action_values  # noqa: F401  # makes its architecture known
 
     generation = json.loads((folder / "generation_config.json").read_text())
+    if "max_new_tokens" not in generation:
+        raise ValueError(
+            f"{str(folder)!r} is a model as it was pretrained, not a saved policy; load it with "
+            "Seq2SeqPolicy.from_pretrained, or start a run with --pretrained"
+        )
     try:
-        with _quiet():
+        with quiet():
             model: Any = AutoModelForSeq2SeqLM.from_pretrained(
                 folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
@@ -84,10 +99,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
         raise ValueError(
             f"model.safetensors in {str(folder)!r} is damaged ({error}); save or download it again"
         ) from error
-    # transformers makes them fixed, and trainable where it loads them.
-    for module in model.modules():
-        if "Sinusoidal" in type(module).__name__:
-            module.requires_grad_(False)
+    fix_positions(model)
     constraint = Constraint()
     if (folder / CONSTRAINT).is_file():
         described = json.loads((folder / CONSTRAINT).read_text())
@@ -113,21 +125,6 @@ def fingerprint(model: PreTrainedModel, tokenizer: Tokenizer, max_target_length:
 def _described(constraint: Constraint) -> dict[str, list[int] | None]:
     vocabulary = None if constraint.vocabulary is None else sorted(constraint.vocabulary)
     return {"vocabulary": vocabulary, "prefix": [*constraint.prefix]}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's progress bars, which would tear the caller's own."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -53,7 +53,12 @@ def token_names(model: PreTrainedModel) -> list[str]:
 
 
 def convert(
-    model: PreTrainedModel, support: Tensor, temperature: float, unk_id: int, compute_type: str
+    model: PreTrainedModel,
+    support: Tensor,
+    temperature: float,
+    unk_id: int,
+    compute_type: str,
+    start_id: int | None = None,
 ) -> dict[str, bytes]:
     """The files of a CTranslate2 model, by name, for ``ctranslate2.Translator(..., files=...)``.
 
@@ -63,6 +68,7 @@ def convert(
         temperature: Divides the logits.
         unk_id: The unknown token.
         compute_type: Type of the stored weights, "float32" or "int8" and the like.
+        start_id: Token that the decoder is given first; None: the one of the model's configuration.
     """
     # Takes seconds to import. The registry has no public name; its public door takes a folder and no model.
     from ctranslate2.converters.transformers import _MODEL_LOADERS
@@ -81,7 +87,9 @@ def convert(
             bias += torch.as_tensor(last.bias).float().cpu() / temperature
         last.weight, last.bias = weight / temperature, bias
     if model.config.model_type != "marian":  # which starts from a zero embedding
-        spec.config.decoder_start_token = names.convert_ids_to_tokens(model.config.decoder_start_token_id)
+        spec.config.decoder_start_token = names.convert_ids_to_tokens(
+            model.config.decoder_start_token_id if start_id is None else start_id
+        )
     spec.validate()
     spec.optimize(quantization=compute_type)
     with TemporaryDirectory() as folder:

@@ -122,8 +122,9 @@ class CTranslate2Sampler:
                 if policy.fingerprint != self.fingerprint:
                     raise RuntimeError("the policy has been trained since this sampler was made; make a new one of it")
                 self._models[temperature] = convert(
-                    policy.model, policy.support(), temperature, policy.tokenizer.unk_id, self.compute_type
-                )
+                    policy.model, policy.support(), temperature, policy.tokenizer.unk_id, self.compute_type,
+                    policy.start[0],
+                )  # fmt: skip
             return self._models[temperature]
 
     @cached_property
@@ -158,17 +159,20 @@ class _Stream:
         translator = self._translator([names[token] for token in encoded[0]])
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         step = max(1, ROWS.get(policy.device.type, ROWS["cpu"]) // candidates)
+        # What else the decoder is given is a prefix to the library, which gives it back with the rest.
+        given = len(policy.start) - 1
+        prefix = [names[token] for token in (*policy.start[1:], *policy.constraint.prefix)]
         drawn: list[tuple[NDArray[np.int64], list[Any]]] = []
         for start in range(0, len(order), step):
             batch = order[start : start + step]
             written: list[Any] = []
             translator.translate_batch(
                 [[names[token] for token in encoded[i]] for i in batch],
-                [[names[token] for token in policy.constraint.prefix]] * len(batch),
+                [prefix] * len(batch),
                 # The method itself, as a function around it would double the time of a token.
                 callback=written.append,
                 num_hypotheses=candidates,
-                max_decoding_length=policy.max_target_length,
+                max_decoding_length=given + policy.max_target_length,
                 **_SAMPLING,
             )
             first_row = np.array(batch) * candidates
@@ -177,10 +181,12 @@ class _Stream:
         rows = np.concatenate([rows for rows, _ in drawn])
         written = [token for _, written in drawn for token in written]
         by_row = np.argsort(rows, kind="stable")  # a row's tokens come in their order
+        lengths = np.bincount(rows, minlength=len(encoded) * candidates)
+        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= given]
         return _Drawn(
             np.array([token.token_id for token in written])[by_row],
             np.array([token.log_prob for token in written], dtype=np.float32)[by_row],
-            np.bincount(rows, minlength=len(encoded) * candidates),
+            lengths - given,
         )
 
     def _translator(self, first: list[str]) -> Any:

@@ -2,7 +2,7 @@
 
 d3rlpy knows transitions, not sequences: each target token is a state of its own, and source and prefix are read anew
 for each, which costs about as many times more as a target has tokens. What is learned becomes an
-:class:`ActionValueMarian`, so that it is sampled, saved and compared like every other policy.
+:mod:`agents.action_values` model, so that it is sampled, saved and compared like every other policy.
 """
 
 from __future__ import annotations
@@ -154,13 +154,14 @@ class D3rlpyAgent(Agent):
         try:
             with seeded(library, config.seed), TemporaryDirectory() as folder:
                 self.policy.save(folder)
+                longest = int(data.source_lengths.max())
                 dataset = to_d3rlpy(
                     data,
-                    max_source_length=self.policy.max_source_length,
+                    max_source_length=longest,
                     max_target_length=self.policy.max_target_length,
                     vocab_size=self.policy.model.config.vocab_size,
                 )
-                algorithm = self._build(library, config, folder, dataset)
+                algorithm = self._build(library, config, folder, dataset, longest)
                 for row, found in algorithm.fitter(
                     dataset,
                     n_steps=rows * steps,
@@ -186,7 +187,7 @@ class D3rlpyAgent(Agent):
         done = len(history.rows) - 1
         return history.report(done * steps * batch, done * steps, stopped_early=done < rows)
 
-    def _build(self, library: Any, config: TrainingConfig, folder: str, dataset: Any) -> Any:
+    def _build(self, library: Any, config: TrainingConfig, folder: str, dataset: Any, longest: int) -> Any:
         from agents.d3rlpy_encoder import TokenScheduleFactory, TranslationEncoderFactory
 
         optimizer = library.optimizers.AdamWFactory(
@@ -199,7 +200,7 @@ class D3rlpyAgent(Agent):
             "batch_size": config.tokens_per_batch,
             "learning_rate": config.learning_rate,
             "optim_factory": optimizer,
-            "encoder_factory": TranslationEncoderFactory(folder, self.policy.max_source_length),
+            "encoder_factory": TranslationEncoderFactory(folder, longest, [*self.policy.start]),
         }
         algorithm = self.algorithm(library, shared).create(device=str(self.policy.device))
         algorithm.build_with_dataset(dataset)

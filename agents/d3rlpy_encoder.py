@@ -1,11 +1,12 @@
 """What d3rlpy builds its networks and optimisers from, so that they read a source and a prefix.
 
-Shape letters: B states, S longest source, P longest prefix, D width.
+Shape letters: B states, S longest source, P longest prefix, D width, K tokens before a target.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ class PrefixEncoder(nn.Module):
     Args:
         body: A Hugging Face encoder-decoder without a last layer.
         source_length: S; an observation's first columns.
+        start: What the decoder is given before a target; None: the model's own start token.
     """
 
-    def __init__(self, body: nn.Module, source_length: int) -> None:
+    def __init__(self, body: nn.Module, source_length: int, start: Sequence[int] | None = None) -> None:
         super().__init__()
         self.body: Any = body
         self.source_length = source_length
+        config: Any = body.config
+        self.start = [config.decoder_start_token_id] if start is None else list(start)
 
     def forward(self, x: Tensor) -> Tensor:
         """Hidden states [B,D] of observations, float [B,S+P] of token ids, as :func:`buffers.to_d3rlpy` makes them.
@@ -49,11 +53,11 @@ class PrefixEncoder(nn.Module):
         observed[:, :1] = observed[:, :1].masked_fill(after_end, config.eos_token_id)
         source, prefix = observed[:, : self.source_length], observed[:, self.source_length :]
         read, written = source != config.pad_token_id, (prefix != config.pad_token_id).sum(1)  # [B,S], [B]
-        start = torch.full_like(prefix[:, :1], config.decoder_start_token_id)
+        start = torch.tensor(self.start, device=x.device).expand(len(x), -1)
         longest, width = int(read.sum(1).max()), int(written.max())
         inputs = torch.cat([start, prefix[:, :width]], dim=1)
-        hidden = hidden_states(self.body, source[:, :longest], read[:, :longest], inputs)  # [B,1+width,D]
-        found: Tensor = hidden[torch.arange(len(x), device=x.device), written]
+        hidden = hidden_states(self.body, source[:, :longest], read[:, :longest], inputs)  # [B,K+width,D]
+        found: Tensor = hidden[torch.arange(len(x), device=x.device), written + len(self.start) - 1]
         if not bool(torch.isfinite(found).all()):
             raise FloatingPointError("a hidden state of d3rlpy's network is not finite")
         return found
@@ -66,15 +70,17 @@ class TranslationEncoderFactory(EncoderFactory):  # type: ignore[misc]
     Args:
         folder: That the policy was saved to.
         source_length: S of the observations.
+        start: What the decoder is given before a target.
     """
 
     folder: str
     source_length: int
+    start: list[int]
 
     def create(self, observation_shape: Any) -> PrefixEncoder:
         """An encoder with weights of its own."""
         model, *_ = checkpoints.load(Path(self.folder))
-        return PrefixEncoder(model.base_model, self.source_length)
+        return PrefixEncoder(model.base_model, self.source_length, self.start)
 
     @staticmethod
     def get_type() -> str:

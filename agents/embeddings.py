@@ -78,7 +78,7 @@ def align_embeddings(policy: Seq2SeqPolicy, sources: Sequence[str], references: 
     assert isinstance(embedding, nn.Embedding)
     tokenizer = policy.tokenizer
     values = cross_lingual_embeddings(
-        *([row[:-1] for row in tokenizer.encode(texts)] for texts in (sources, references)),
+        *([row[:-1] for row in rows] for rows in (tokenizer.encode(sources), tokenizer.encode_targets(references))),
         vocab_size=tokenizer.vocab_size, width=embedding.embedding_dim, seed=seed,
     )  # fmt: skip
     initialise(embedding, values)

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents import checkpoints
+from agents.decoder_start import decoder_start
 from agents.decoders import open_decoder
 from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources, pad
 from agents.marian import PolicyConfig, build_marian
 from agents.model_card import policy_card
+from agents.pretrained import check_fit, load_pretrained
 from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
 from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
@@ -55,6 +57,12 @@ class Seq2SeqPolicy:
     *Chance.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the candidate),
     not on the batch they were written in (up to float rounding at the edge between two tokens).
 
+    *Start.* A model's start token and a language's code are given to the decoder before a target, and are no part of
+    it: trajectories begin with the first token that is chosen.
+
+    Attributes:
+        start: Ids that the decoder is given before a target.
+
     Args:
         model: Any Hugging Face encoder-decoder, in float32.
         tokenizer: Of both source and target.
@@ -73,16 +81,14 @@ class Seq2SeqPolicy:
         max_target_length: int,
         constraint: Constraint | None = None,
     ) -> None:
-        if not 0 < tokenizer.vocab_size <= model.config.vocab_size or model.config.pad_token_id != tokenizer.pad_id:
-            raise ValueError(
-                f"the model knows {model.config.vocab_size} tokens and pads with {model.config.pad_token_id}, the "
-                f"tokenizer {tokenizer.vocab_size} and {tokenizer.pad_id}; load both from one folder"
-            )
+        check_fit(model, tokenizer)
         # T5 has relative positions and no limit.
         limit = int(getattr(model.config, "max_position_embeddings", sys.maxsize))
-        if not 1 <= max_target_length <= limit:
+        self.start = decoder_start(model.config, tokenizer)
+        self._longest = limit - len(self.start) + 1
+        if not 1 <= max_target_length <= self._longest:
             raise ValueError(
-                f"max_target_length is {max_target_length}; the model has positions for 1 to {limit} tokens"
+                f"max_target_length is {max_target_length}; the model has positions for 1 to {self._longest} tokens"
             )
         model.train(False)
         self.model = model
@@ -93,6 +99,21 @@ class Seq2SeqPolicy:
         self.constraint.check(tokenizer, max_target_length)
         blocked = np.flatnonzero(~self.constraint.allowed(tokenizer)).tolist()
         self._blocked = sorted({*blocked, tokenizer.unk_id, *range(tokenizer.vocab_size, model.config.vocab_size)})
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, tokenizer: Tokenizer, max_target_length: int) -> Self:
+        """A model by name on the Hugging Face hub or by folder, as it is: Marian, M2M100, NLLB, mBART, BART, T5, mT5.
+
+        Args:
+            name: "Helsinki-NLP/opus-mt-de-en", say; only safetensors are read, and no code of the model is run.
+            tokenizer: The model's, :class:`seq2seq_env.tasks.pretrained_tokenizer.PretrainedTokenizer`.
+            max_target_length: Tokens after which writing stops.
+
+        Raises:
+            OSError: If the model cannot be had, or has no safetensors.
+            ValueError: If it is no encoder-decoder, or the tokenizer is not its own.
+        """
+        return cls(load_pretrained(name), tokenizer, max_target_length)
 
     @classmethod
     def from_config(cls, tokenizer: Tokenizer, config: PolicyConfig, seed: int = 0) -> Self:
@@ -117,7 +138,7 @@ class Seq2SeqPolicy:
 
     def save(self, folder: str | Path) -> None:
         """Write an ordinary Hugging Face folder: JSON, safetensors, ``tokenizer.json``; never a pickle."""
-        checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint)
+        checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint, self.start)
 
     def push_to_hub(
         self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
@@ -226,7 +247,7 @@ class Seq2SeqPolicy:
                 with self._evaluating():
                     written = beam_search(
                         self.model, *self._pad(rows), num_beams, self.max_target_length, self._blocked,
-                        [self._start_id, *self.constraint.prefix],
+                        self.start, self.constraint.prefix,
                     )  # fmt: skip
             for i, text in zip(index, self.tokenizer.decode(written.tolist()), strict=True):
                 texts[i] = text
@@ -253,7 +274,7 @@ class Seq2SeqPolicy:
         encoded = self._encode(sources)
         if len(targets) != len(sources):
             raise ValueError(f"there are {len(sources)} sources but {len(targets)} targets; give one target a source")
-        check_targets(targets, self.tokenizer, self.max_source_length)
+        check_targets(targets, self.tokenizer, self._longest)
         order = sorted(range(len(sources)), key=lambda i: (len(targets[i]), len(encoded[i])))
         result: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(sources)
         longest = max((len(target) for target in targets), default=1)
@@ -309,13 +330,13 @@ class Seq2SeqPolicy:
         """
         check_temperature(temperature)
         longest = max(map(len, prefixes), default=0)
-        if longest >= self.max_source_length:
+        if longest >= self._longest:
             raise ValueError(
-                f"a prefix has {longest} tokens; the model has positions for {self.max_source_length}, the start "
-                "token's included"
+                f"a prefix has {longest} tokens; the model has positions for {self._longest}, the start token's "
+                "included"
             )
         rows, mask = self._pad(sources)
-        inputs, written = self._pad([[self._start_id, *prefix] for prefix in prefixes])
+        inputs, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
         forced = self.constraint.prefix
         with self._evaluating():
             output = self.model(input_ids=rows, attention_mask=mask.long(), decoder_input_ids=inputs, use_cache=False)
@@ -326,10 +347,6 @@ class Seq2SeqPolicy:
                     scores[row] = -torch.inf
                     scores[row, forced[len(prefix)]] = 0.0
         return scores
-
-    @property
-    def _start_id(self) -> int:
-        return int(self.model.config.decoder_start_token_id)
 
     def _encode(self, sources: Sequence[str]) -> list[list[int]]:
         return encode_sources(sources, self.tokenizer, self.max_source_length)
@@ -359,7 +376,7 @@ class Seq2SeqPolicy:
     def _distributions(
         self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
     ) -> Tensor:
-        logits = target_logits(self.model, source, source_mask, target, target_mask)
+        logits = target_logits(self.model, source, source_mask, target, target_mask, self.start)
         chosen, forced = target[target_mask], None
         if self.constraint.prefix:
             prefix = torch.tensor(self.constraint.prefix, device=target.device)
@@ -370,11 +387,14 @@ class Seq2SeqPolicy:
         source, mask = self._pad(rows)
         numbers = None if uniform is None else torch.from_numpy(uniform.reshape(-1, uniform.shape[-1])).float()
         with self._evaluating():
+            decoder = open_decoder(self.model, source, mask)
+            for token in self.start[:-1]:
+                decoder.step(torch.full((len(rows),), token, device=self.device))
             return decode(
-                open_decoder(self.model, source, mask),
+                decoder,
                 self.support(),
                 num_sources=len(rows),
-                start_id=self._start_id,
+                start_id=self.start[-1],
                 eos_id=self.tokenizer.eos_id,
                 max_length=self.max_target_length,
                 temperature=temperature,

@@ -184,7 +184,8 @@ def beam_search(
     num_beams: int,
     max_length: int,
     blocked: list[int],
-    first: Sequence[int],
+    start: Sequence[int],
+    prefix: Sequence[int],
 ) -> Tensor:
     """The hypothesis of the highest length-normalised probability that beam search finds for each source.
 
@@ -195,10 +196,11 @@ def beam_search(
         num_beams: Hypotheses held at once for each source.
         max_length: T.
         blocked: Tokens never to write after the first ones.
-        first: Start token, and the tokens that every hypothesis begins with.
+        start: Tokens that the decoder is given before a hypothesis.
+        prefix: Tokens that every hypothesis begins with.
 
     Returns:
-        int64 [R,T] without start token, end-of-sequence and padding after the end.
+        int64 [R,T] without ``start``, end-of-sequence and padding after the end.
     """
     generator: Any = model
     found: Tensor = generator.generate(
@@ -206,8 +208,9 @@ def beam_search(
         attention_mask=source_mask.long(),
         num_beams=num_beams,
         do_sample=False,
-        decoder_input_ids=torch.tensor([first], device=source.device).expand(len(source), -1),
-        max_new_tokens=max_length + 1 - len(first),
+        decoder_start_token_id=start[0],  # else the library would put the configuration's before
+        decoder_input_ids=torch.tensor([[*start, *prefix]], device=source.device).expand(len(source), -1),
+        max_new_tokens=max_length - len(prefix),
         suppress_tokens=blocked,
     )
-    return found[:, 1:]
+    return found[:, len(start) :]

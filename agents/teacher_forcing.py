@@ -5,12 +5,14 @@ Shape letters: B batch, S source length, T target length, V vocabulary, L target
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from agents.decoder_start import decoder_inputs
 from agents.hidden_states import hidden_states
 
 if TYPE_CHECKING:
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def target_logits(
-    model: PreTrainedModel, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor
+    model: PreTrainedModel,
+    source: Tensor,
+    source_mask: Tensor,
+    target: Tensor,
+    target_mask: Tensor,
+    start: Sequence[int],
 ) -> Tensor:
     """Logits that predict each target token from the ones before it.
 
@@ -28,20 +35,21 @@ def target_logits(
         source_mask: bool [B,S].
         target: int64 [B,T], without start token.
         target_mask: bool [B,T].
+        start: Tokens that the decoder is given before a target; see :func:`agents.decoder_start.decoder_start`.
 
     Returns:
         float [L,V], row after row of the batch, padding left out.
     """
-    inputs = F.pad(target[:, :-1], (1, 0), value=model.config.decoder_start_token_id)
+    inputs, given = decoder_inputs(target, start), len(start) - 1
     if model.config.model_type != "marian":
         everywhere: Tensor = model(
             input_ids=source, attention_mask=source_mask.long(), decoder_input_ids=inputs, use_cache=False
         ).logits
-        return everywhere[target_mask]
+        return everywhere[:, given:][target_mask]
     # The vocabulary is by far the widest layer, so padding is left out before it. Other architectures scale the
     # hidden state in ways of their own, so they go through their own forward.
     marian: Any = model
-    hidden = hidden_states(marian.model, source, source_mask, inputs)[target_mask]
+    hidden = hidden_states(marian.model, source, source_mask, inputs)[:, given:][target_mask]
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
 
 

@@ -40,7 +40,9 @@ def likeliest(policy: Seq2SeqPolicy, sources: Sequence[str], beams: int = 1) -> 
         ValueError: If ``beams`` is below 1, or a source is empty or too long.
     """
     texts = policy.translate(sources, num_beams=beams)
-    return [Translation(text, len(row)) for text, row in zip(texts, policy.tokenizer.encode(texts), strict=True)]
+    return [
+        Translation(text, len(row)) for text, row in zip(texts, policy.tokenizer.encode_targets(texts), strict=True)
+    ]
 
 
 def one_sample(sampler: Sampler, sources: Sequence[str], temperature: float, seed: int) -> list[Translation]:

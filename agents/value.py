@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
+from agents.decoder_start import decoder_inputs
 from agents.hidden_states import hidden_states
 from agents.losses import value_loss
 from agents.policy import Seq2SeqPolicy
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 # What the libraries' configurations call their dropout rates.
-DROPOUTS = ("dropout", "attention_dropout", "activation_dropout", "dropout_rate")
+DROPOUTS = (
+    "dropout", "attention_dropout", "activation_dropout", "dropout_rate", "encoder_layerdrop", "decoder_layerdrop",
+)  # fmt: skip
 
 
 class ValueNetwork(nn.Module):
@@ -41,11 +44,11 @@ class ValueNetwork(nn.Module):
 
     Args:
         config: A Hugging Face encoder-decoder's.
-        start_id: Token that the decoder is given first.
+        start: Tokens that the decoder is given before a target.
         tokenizer_fingerprint: Of the tokens it reads.
     """
 
-    def __init__(self, config: PreTrainedConfig, start_id: int, tokenizer_fingerprint: str) -> None:
+    def __init__(self, config: PreTrainedConfig, start: Sequence[int], tokenizer_fingerprint: str) -> None:
         super().__init__()
         from transformers import AutoModel
 
@@ -59,23 +62,21 @@ class ValueNetwork(nn.Module):
         self.head = nn.Linear(int(config.hidden_size), 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.start_id = start_id
+        self.start = tuple(start)
         self.tokenizer_fingerprint = tokenizer_fingerprint
 
     @classmethod
     def from_policy(cls, policy: Seq2SeqPolicy) -> Self:
         """A network of the policy's architecture that starts from its weights, and says 0 everywhere."""
         with torch.random.fork_rng():
-            network = cls(
-                policy.model.config, int(policy.model.config.decoder_start_token_id), policy.tokenizer.fingerprint
-            )
+            network = cls(policy.model.config, policy.start, policy.tokenizer.fingerprint)
         network.body.load_state_dict(policy.model.base_model.state_dict(), strict=False)
         return network.to(policy.device)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """``V(s_t)`` of the state before each target token, float32 [B,T], 0 at padding."""
-        inputs = F.pad(batch.target[:, :-1], (1, 0), value=self.start_id)
-        hidden = hidden_states(self.body, batch.source, batch.source_mask, inputs)[batch.target_mask]  # [L,D]
+        everywhere = hidden_states(self.body, batch.source, batch.source_mask, decoder_inputs(batch.target, self.start))
+        hidden = everywhere[:, len(self.start) - 1 :][batch.target_mask]  # [L,D]
         return padded(self.head(hidden).float().squeeze(-1), batch.target_mask)
 
     def potential(self, observation: Observation) -> NDArray[np.float32]:
@@ -86,8 +87,8 @@ class ValueNetwork(nn.Module):
         written = torch.from_numpy(observation["prefix_length"][:, 0]).to(device)
         longest, width = int(observation["source_length"].max()), int(written.max())
         with torch.inference_mode():
-            read, inputs = source[:, :longest], F.pad(prefix[:, :width], (1, 0), value=self.start_id)
-            hidden = hidden_states(self.body, read, read != pad_id, inputs)
+            read, inputs = source[:, :longest], decoder_inputs(F.pad(prefix[:, :width], (0, 1)), self.start)
+            hidden = hidden_states(self.body, read, read != pad_id, inputs)[:, len(self.start) - 1 :]
             value: Tensor = self.head(hidden[torch.arange(len(source), device=device), written]).float().squeeze(-1)
         return value.cpu().numpy()
 
@@ -102,7 +103,7 @@ class ValueNetwork(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.body.config.save_pretrained(folder)
-        record = {"start_id": self.start_id, "tokenizer_fingerprint": self.tokenizer_fingerprint}
+        record = {"start": [*self.start], "tokenizer_fingerprint": self.tokenizer_fingerprint}
         (folder / "value.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         save_model(self, str(folder / "model.safetensors"))
 
@@ -123,7 +124,9 @@ class ValueNetwork(nn.Module):
         record = json.loads((folder / "value.json").read_text())
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.random.fork_rng():
-            network = cls(config, record["start_id"], record["tokenizer_fingerprint"])
+            # Networks of pretrained models may have several, older files know of one.
+            start = record["start"] if "start" in record else [record["start_id"]]
+            network = cls(config, start, record["tokenizer_fingerprint"])
         load_model(network, str(folder / "model.safetensors"))
         return network.to(device)
 

@@ -61,5 +61,5 @@ def encode_references(
 
     A reference beyond ``max_length`` is cut there and does not terminate, exactly as an episode would be truncated.
     """
-    encoded = tokenizer.encode(texts)
+    encoded = tokenizer.encode_targets(texts)
     return [tokens[:max_length] for tokens in encoded], [len(tokens) <= max_length for tokens in encoded]

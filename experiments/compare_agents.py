@@ -17,7 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from agents import AGENTS, Agent, Seq2SeqPolicy, TrainingConfig, ValueAgent, agent_class, check_options, make_agent
+from agents import (
+    AGENTS,
+    Agent,
+    LoRA,
+    Seq2SeqPolicy,
+    TrainingConfig,
+    ValueAgent,
+    adapted,
+    agent_class,
+    check_options,
+    make_agent,
+)
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.comparison_report import write_comparison
 from experiments.evaluation import Evaluator
@@ -38,7 +49,7 @@ MOST_SEEDS = 1_000
 class Config(Settings):
     """Options of the comparison."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "agents", "seeds", "runs")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "agents", "seeds", "runs")
 
     agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's."""
@@ -84,6 +95,7 @@ class Config(Settings):
             raise ValueError("agents is empty; name at least one")
         for name in self.agents:
             check_options(name, self.options_of(name))
+        self.check_adapters(self.agents)
         for option in self.options:
             if option.partition(".")[0] not in AGENTS:
                 raise ValueError(f"option {option!r} names no agent; write it as bvmpo.eta")
@@ -170,7 +182,7 @@ def train(
         data = grown.select(chosen) if agent.filters or trial.data == "filtered" else grown
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i, trial.seed), patience=config.improve.max_tokens)
-        steps.append(improve(agent, data, grown, training, policy, evaluator))
+        steps.append(improve(agent, data, grown, training, policy, evaluator, config.lora))
     return {
         "agent": trial.agent,
         "data": trial.data,
@@ -182,11 +194,18 @@ def train(
 
 
 def improve(
-    agent: Agent, data: Slice, grown: Slice, training: TrainingConfig, prior: Seq2SeqPolicy, evaluator: Evaluator
+    agent: Agent,
+    data: Slice,
+    grown: Slice,
+    training: TrainingConfig,
+    prior: Seq2SeqPolicy,
+    evaluator: Evaluator,
+    lora: LoRA,
 ) -> dict[str, object]:
     """One Improve step, as every agent has it."""
     print(f"  {coverage(grown, data)}")
-    trained = agent.improve(data, training, evaluator.validation_reward)
+    with adapted(agent.policy, lora, training.seed):
+        trained = agent.improve(data, training, evaluator.validation_reward)
     found = measured(agent.policy, prior, evaluator)
     shown = {name: found[name] for name in ("reward", "oracle", "bleu", "kl")}
     print("  " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if isinstance(value, float)))

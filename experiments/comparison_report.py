@@ -273,8 +273,8 @@ def _scatter(entries: Sequence[Entry], base: Mapping[str, Any]) -> Figure:
         for number, entry in enumerate(entries):
             points = [(step["oracle"], step["reward"]) for step in entry.steps]
             axis.plot(*zip(*points, strict=True), "o", color=f"C{number % 10}", alpha=0.8, label=entry.name)
+        axis.legend(fontsize=8)
     axis.set(xlabel="true quality (oracle)", ylabel="learned reward", title="Reward against true quality, by agent")
-    axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
     return figure
 

@@ -30,7 +30,7 @@ from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.estimator import BACKWARD, FORWARD, EstimatorScorer
 from seq2seq_env.scorers.estimator_head import EstimatorHead, Features, features
 from seq2seq_env.scorers.predictor import Predictor
-from seq2seq_env.tasks import Split, Task
+from seq2seq_env.tasks import Split, Task, Tokenizer
 
 READ_AT_ONCE = 2_048
 """Tokens of one forward pass of a predictor."""
@@ -124,6 +124,11 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
         OSError: If the ratings cannot be read, or the folder has a scorer.json already.
     """
     check_free(folder)
+    if type(task.tokenizer) is not Tokenizer:
+        raise ValueError(
+            "the task reads with a pretrained model's tokenizer; leave out its option tokenizer here, the scorer's "
+            "translation models have one of their own and its scores go by text"
+        )
     rated = None if config.ratings is None else read_ratings(config.ratings)
     parts = [folder] if config.folds == 1 else [folder / str(fold) for fold in range(config.folds)]
     for fold, part in enumerate(parts):

@@ -48,6 +48,7 @@ class Config(Settings):
         if self.grow_steps < 0:
             raise ValueError(f"grow_steps is {self.grow_steps}; give 0 or more")
         check_options(self.agent, self.agent_options)
+        self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
 
 
@@ -101,7 +102,7 @@ def improve(
         "sources_without_data": kept.sources_without_data_fraction,
         "distinct_samples": kept.distinct_samples,
     }
-    finish(evaluator, run, stage, agent, facts | train(agent, data, training, evaluator, run, stage))
+    finish(evaluator, run, stage, agent, facts | train(agent, data, training, evaluator, run, stage, config.lora))
 
 
 def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
@@ -114,7 +115,8 @@ def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     print(f"Control: {tokens} tokens of the original data")
     agent = make_agent("bc", Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
     training = replace(config.improve_at(1), max_tokens=tokens, evaluate_every=max(1, tokens // 4), patience=tokens)
-    finish(evaluator, run, stage, agent, train(agent, original_data(task), training, evaluator, run, stage))
+    facts = train(agent, original_data(task), training, evaluator, run, stage, config.lora)
+    finish(evaluator, run, stage, agent, facts)
 
 
 def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import TypeVar
@@ -15,6 +16,7 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents import known_device
 from experiments.evaluation import Evaluator
+from experiments.presets import check_sizes, preset_settings, with_task_options
 from experiments.run_folder import RunFolder
 from experiments.settings import Settings
 from seq2seq_env.scorers import load_scorer
@@ -36,9 +38,11 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         FloatingPointError: If a loss stops being finite.
     """
     started = time.perf_counter()
+    config = with_task_options(config)
     config.check()
+    check_sizes(config)
     config = replace(config, device=known_device(config.device))
-    task = load_task(config.task, **config.task_options)
+    task = load_task(config.task, **config.options_of_task())
     for note in task.notes:
         print(note)
     name = config.scorer or task.default_scorer
@@ -60,7 +64,10 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
 
 def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:
     """The run that the command line asks for; exit with 1 and one sentence where something is wrong."""
-    config = tyro.cli(kind, description=description)
+    try:
+        config = tyro.cli(kind, default=_defaults(kind, sys.argv[1:]), description=description)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     try:
         # What several processes of one run do alike, one of them says.
         with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
@@ -69,3 +76,12 @@ def main(kind: type[C], description: str | None, work: Work[C], report: Work[C])
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
+
+
+def _defaults(kind: type[C], arguments: Sequence[str]) -> C:
+    """What the other options stand for where they are not given: a preset and a pretrained policy change that."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("preset", "pretrained"):
+        first.add_argument(f"--{name}", type=lambda text: None if text == "None" else text)
+    known, _ = first.parse_known_args(arguments)
+    return preset_settings(kind(), known.preset, known.pretrained)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from agents import ComputeType, Engine, PolicyConfig, TrainingConfig
+from agents import ComputeType, Engine, LoRA, LossAgent, PolicyConfig, TrainingConfig, agent_class
 from buffers import Schedule, make_filter, make_schedule
-from seq2seq_env.tasks import TaskOptions
+from seq2seq_env.tasks import TaskOptions, task_parameters
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
@@ -18,17 +19,35 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
 """Of each filter, to choose from for I Improve steps. The thresholds are the paper's (section 4)."""
 
 
+PresetName = Literal["iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"]
+"""Keys of ``experiments.presets.PRESETS``."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Options of a run on one task with one scorer."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset")
     """Options that may change when a run goes on."""
+
+    preset: PresetName | None = None
+    """Settings of a known data set, which other options override: the paper's sizes for IWSLT 2014 and WMT 2020, a
+    laptop's for Multi30k. With it, --help shows its values."""
 
     task: str = "phrasebook-de-en"
     """Task to translate."""
     task_options: TaskOptions = field(default_factory=dict)
     """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
+    pretrained: str | None = None
+    """Folder or name on the Hugging Face hub of an encoder-decoder to start from (Marian, M2M100, NLLB, mBART, BART,
+    T5): --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its tokenizer; what else it must be told are task
+    options: source_language deu_Latn target_language eng_Latn, or source_prefix "translate German to English: ". The
+    trainings have other defaults then, which --help shows."""
+    fine_tune: bool = True
+    """Whether the pretrained policy is trained on the original data first; --no-fine-tune takes it as it is."""
+    lora: LoRA = field(default_factory=LoRA)
+    """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
+    are merged after each. They want a higher learning rate, 1e-4 and more."""
     scorer: str | None = None
     """Name or folder of the scorer, or "process:" and a program's command, "metricx:" and a checkpoint, "ensemble:" and
     several scorers, see the README; the task's own by default."""
@@ -89,7 +108,11 @@ class Settings:
 
     def recorded(self) -> dict[str, Any]:
         """What determines the results, as JSON can hold it."""
-        options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}
+        # Runs of older versions, which know of neither, go on.
+        unused = {"fine_tune"} if self.fine_tune else set()
+        unused |= set() if self.lora.rank else {"lora"}
+        left_out = {*self.NOT_RECORDED, *unused}
+        options = {name: value for name, value in asdict(self).items() if name not in left_out}
         return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
 
     def check(self) -> None:
@@ -105,6 +128,24 @@ class Settings:
             raise ValueError(f"temperature is {self.temperature}; give a number above 0")
         if not 0 < self.learning_rate_decay <= 1:
             raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
+        if self.pretrained is None and not self.fine_tune:
+            raise ValueError("--no-fine-tune is for a pretrained policy; name one with --pretrained")
+
+    def check_adapters(self, agents: Iterable[str]) -> None:
+        """Refuse agents that train no adapters.
+
+        Raises:
+            ValueError: If there are to be adapters and an agent trains networks of its own.
+        """
+        whole = [name for name in agents if not issubclass(agent_class(name), LossAgent)]
+        if self.lora.rank and whole:
+            raise ValueError(f"agent {whole[0]!r} trains whole networks of d3rlpy's; leave --lora.rank at 0")
+
+    def options_of_task(self) -> TaskOptions:
+        """The task's options, with the pretrained model's tokenizer where the task takes one."""
+        if self.pretrained is None or "tokenizer" not in task_parameters(self.task):
+            return self.task_options
+        return {"tokenizer": self.pretrained, **self.task_options}
 
     def schedules(self, grow_steps: int) -> list[Schedule]:
         """The filters of each Grow step.

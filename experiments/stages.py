@@ -7,7 +7,7 @@ from functools import partial
 
 from accelerate import PartialState  # type: ignore[import-untyped]
 
-from agents import Agent, Seq2SeqPolicy, TrainingConfig, make_agent, make_sampler, shift
+from agents import Agent, LoRA, Seq2SeqPolicy, TrainingConfig, adapted, make_agent, make_sampler, shift
 from agents.embeddings import align_embeddings
 from buffers import ByRank, Sampler, Slice, Workers
 from experiments.evaluation import Decode, Evaluator
@@ -21,30 +21,61 @@ MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "
 Facts = dict[str, float | int | bool | None]
 """What is recorded of a stage beside its measures."""
 
+UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
+"""Of a stage without training."""
+
 
 def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
-    """The policy that starts it all: BC on the original data until the validation reward stops rising."""
+    """The policy that starts it all: BC on the original data until the validation reward stops rising.
+
+    A pretrained policy may also be taken as it is.
+    """
     stage = "g0i0"
     if run.has(stage):
         return Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
-    print("Supervised policy: BC on the original data")
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
-    pairs = task.split("train")
-    align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
-    agent = make_agent("bc", policy.to(settings.device))
-    facts = train(agent, original_data(task), replace(settings.supervised, seed=settings.seed), evaluator, run, stage)
+    agent = make_agent("bc", first_policy(settings, task).to(settings.device))
+    if settings.fine_tune:
+        print("Supervised policy: BC on the original data")
+        training = replace(settings.supervised, seed=settings.seed)
+        # Adapters change little, and a new policy has everything to learn.
+        lora = LoRA() if settings.pretrained is None else settings.lora
+        facts = train(agent, original_data(task), training, evaluator, run, stage, lora)
+    else:
+        print(f"Supervised policy: {settings.pretrained} as it is")
+        facts = dict(UNTRAINED)
     finish(evaluator, run, stage, agent, facts)
+    return agent.policy
+
+
+def first_policy(settings: Settings, task: Task) -> Seq2SeqPolicy:
+    """A pretrained policy, or a new one with embeddings that know the training pairs.
+
+    Raises:
+        OSError: If the pretrained model cannot be had.
+        ValueError: If it does not fit the task.
+    """
+    if settings.pretrained is None:
+        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+        policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
+        pairs = task.split("train")
+        align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
+        return policy
+    policy = Seq2SeqPolicy.from_pretrained(settings.pretrained, task.tokenizer, task.max_target_length)
+    if task.max_source_length > policy.max_source_length:
+        raise ValueError(
+            f"sources of task {task.name!r} have up to {task.max_source_length} tokens, and {settings.pretrained!r} "
+            f"reads {policy.max_source_length}; give the task option max_tokens"
+        )
     return policy
 
 
 def train(
-    agent: Agent, data: Slice, training: TrainingConfig, evaluator: Evaluator, run: RunFolder, stage: str
+    agent: Agent, data: Slice, training: TrainingConfig, evaluator: Evaluator, run: RunFolder, stage: str, lora: LoRA
 ) -> Facts:
     """Train while the validation reward rises; nothing where there is no data."""
     if not len(data):
-        return {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
-    with run.watch("training"):
+        return dict(UNTRAINED)
+    with run.watch("training"), adapted(agent.policy, lora, training.seed):
         report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
     return {
         "train_tokens": report.tokens,

@@ -16,7 +16,7 @@ from seq2seq_env.tasks.tokenizer import Tokenizer
 class Constraint:
     """A vocabulary to choose from, and a beginning that every target must have.
 
-    End-of-sequence may always be written after the beginning; padding and the decoder's start token never. Without
+    End-of-sequence may always be written after the beginning; padding and other special tokens never. Without
     arguments nothing else is forbidden. The unknown token is allowed then, because a reference with an unknown
     character holds it and must be replayable.
 
@@ -56,7 +56,7 @@ class Constraint:
             allowed[:] = False
             allowed[sorted(self.vocabulary)] = True
             allowed[tokenizer.eos_id] = True
-        allowed[[tokenizer.pad_id, tokenizer.start_id]] = False
+        allowed[sorted(tokenizer.never_written)] = False
         return allowed
 
     def check(self, tokenizer: Tokenizer, max_target_length: int) -> None:
@@ -66,13 +66,14 @@ class Constraint:
             ValueError: If a token is not in the vocabulary or is special, or the prefix leaves no room to end.
         """
         for name, tokens in (("vocabulary", self.vocabulary or ()), ("prefix", self.prefix)):
-            wrong = [token for token in tokens if not 0 <= token < tokenizer.vocab_size or token == tokenizer.pad_id]
+            never = tokenizer.never_written
+            wrong = [token for token in tokens if not 0 <= token < tokenizer.vocab_size or token in never]
             if name == "prefix" and tokenizer.eos_id in tokens:
                 wrong.append(tokenizer.eos_id)
             if wrong:
                 raise ValueError(
-                    f"the constraint's {name} holds token {wrong[0]}, which cannot be written there; give ids from "
-                    f"{tokenizer.eos_id + 1} to {tokenizer.vocab_size - 1} without padding ({tokenizer.pad_id})"
+                    f"the constraint's {name} holds token {wrong[0]}, which cannot be written there; give ids below "
+                    f"{tokenizer.vocab_size} of tokens that are not special"
                 )
         if len(self.prefix) >= max_target_length:
             raise ValueError(
@@ -87,7 +88,7 @@ def known_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     Raises:
         ValueError: If one of them is the unknown token, which says nothing of the text.
     """
-    tokens = tuple(tokenizer.encode([text])[0][:-1]) if text else ()
+    tokens = tuple(tokenizer.encode_targets([text])[0][:-1]) if text else ()
     if tokenizer.unk_id in tokens:
         raise ValueError(f"the tokenizer does not know all of {text!r}; give a text in its words and characters")
     return tokens

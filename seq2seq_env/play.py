@@ -181,7 +181,7 @@ class Game:
         raise BadLineError(f"the tokenizer writes {readings[0]!r} for {wanted!r}; type what it can write")
 
     def _encoded(self, text: str) -> list[int]:
-        return self._tokenizer.encode([text])[0][:-1]
+        return self._tokenizer.encode_targets([text])[0][:-1]
 
     def _ids(self, words: Sequence[str]) -> list[int]:
         if not words or not words[0].lstrip("+-").isdigit():

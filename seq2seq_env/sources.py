@@ -110,7 +110,8 @@ class Sources:
         """
         tokenizer, limit = self.task.tokenizer, self.task.max_source_length
         ids = tokenizer.encode([text])[0]
-        special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[:-1])
+        first, last = len(tokenizer.source_prefix), len(tokenizer.source_suffix)
+        special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[first:-last])
         if special:
             raise ValueError(
                 f"the source {text!r} holds special token {special.pop()} in its middle; take out what spells it"
@@ -122,7 +123,7 @@ class Sources:
                 f"shorten it, or give long_source='truncate': {text!r}"
             )
         if truncated:
-            ids = [*ids[: limit - 1], tokenizer.eos_id]
+            ids = [*ids[: limit - last], *tokenizer.source_suffix]
         tokens = np.full(limit, tokenizer.pad_id, dtype=np.int32)
         tokens[: len(ids)] = ids
         return Source(FREE_TEXT, text, tokens, len(ids), truncated)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from seq2seq_env.tasks.pretrained_tokenizer import PretrainedTokenizer
 from seq2seq_env.tasks.task import Oracle, Split, Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -67,6 +70,43 @@ class OverlapScorer:
             wanted, got = set(self.known[source].split()), set(hypothesis.split())
             scores.append(len(wanted & got) / len(wanted | got))
         return np.asarray(scores, dtype=np.float32)
+
+
+class PretrainedTask(TinyTask):
+    """The tiny task in the tokens of a pretrained model."""
+
+    def __init__(self, folder: Path, **languages: str) -> None:
+        super().__init__()
+        self.tokenizer = PretrainedTokenizer(folder, **languages)
+        self.max_source_length = self.max_target_length = 20
+        self.fingerprint = f"tiny-{folder.name}"
+
+
+@pytest.fixture(scope="session")
+def pretrained_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a tiny pretrained model, by what it is: made once."""
+    root = tmp_path_factory.mktemp("pretrained")
+
+    # Imports PyTorch, which reads the number of threads then.
+    from tests.tiny_models import save_pretrained
+
+    @cache
+    def make(name: str) -> Path:
+        return save_pretrained(name, root / name, GERMAN + ENGLISH)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pretrained_task(pretrained_folder: Callable[[str], Path]) -> Callable[[str], PretrainedTask]:
+    """The tiny task in its tokens."""
+    from tests.tiny_models import OPTIONS
+
+    @cache
+    def make(name: str) -> PretrainedTask:
+        return PretrainedTask(pretrained_folder(name), **OPTIONS[name])
+
+    return make
 
 
 @pytest.fixture(scope="session")

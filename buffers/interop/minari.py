@@ -61,7 +61,8 @@ def to_minari(
     namespace, folder = _place(dataset_id)
     if task is None:
         longest = int(data.source_lengths.max(initial=1)), int(data.target_lengths.max(initial=1))
-        vocab_size = data.pad_id + 1  # padding is the last id, see Tokenizer
+        ids = (max(part.tokens.max(initial=0), part.source_tokens.max(initial=0)) for part in data.pieces())
+        vocab_size = max(int(max(ids, default=0)), data.pad_id) + 1
     else:
         longest, vocab_size = (task.max_source_length, task.max_target_length), task.tokenizer.vocab_size
     with whole(folder) as partial:

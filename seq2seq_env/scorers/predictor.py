@@ -5,7 +5,7 @@ Shape letters: B pairs, S tokens that are given, T tokens that were written, D w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from seq2seq_env.tasks.tokenizer import Tokenizer
+
+Encode = Callable[[Sequence[str]], list[list[int]]]
 
 NUMBERS = 3
 """Features of a token beside the hidden state: see :meth:`Predictor.features`."""
@@ -47,6 +49,9 @@ class Predictor:
         self._model = model.eval().to(device)
         # T5 has relative positions and no limit.
         self._longest: int | None = getattr(model.config, "max_position_embeddings", None)
+        tokenizer = self.tokenizer
+        start = () if tokenizer.replaces_start else (int(model.config.decoder_start_token_id),)
+        self._start = torch.tensor([*start, *tokenizer.decoder_prefix], device=device)
         self.width = int(model.config.hidden_size) + NUMBERS
 
     def features(self, given: Sequence[str], written: Sequence[str], tokens_per_batch: int) -> list[Tensor]:
@@ -64,7 +69,8 @@ class Predictor:
         Returns:
             N tensors, float32 [T,F] on the CPU, end-of-sequence included.
         """
-        read, answers = self._encoded(given), self._encoded(written)
+        read = self._cut(given, self.tokenizer.encode, 0)
+        answers = self._cut(written, self.tokenizer.encode_targets, len(self._start) - 1)
         found: list[Tensor] = [torch.empty(0)] * len(read)
         for rows in _batches(read, answers, tokens_per_batch):
             source, source_mask = self._padded([read[row] for row in rows])
@@ -75,25 +81,25 @@ class Predictor:
         return found
 
     def _forward(self, source: Tensor, source_mask: Tensor, target: Tensor) -> Tensor:
-        start = torch.full_like(target[:, :1], self._model.config.decoder_start_token_id)
+        inputs = torch.cat([self._start.expand(len(target), -1), target[:, :-1]], dim=1)
         with torch.inference_mode():
             output = self._model(
                 input_ids=source, attention_mask=source_mask.long(), use_cache=False, output_hidden_states=True,
-                decoder_input_ids=torch.cat([start, target[:, :-1]], dim=1),
+                decoder_input_ids=inputs,
             )  # fmt: skip
-            log_probs = output.logits.log_softmax(-1)  # [B,T,V]
+            log_probs = output.logits[:, -target.shape[1] :].log_softmax(-1)  # [B,T,V]
             chosen = log_probs.gather(2, target[..., None])[..., 0]
             entropy = -(log_probs.exp() * log_probs).nan_to_num(0.0).sum(-1)
             numbers = torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)
-            return torch.cat([output.decoder_hidden_states[-1], numbers], dim=-1)
+            return torch.cat([output.decoder_hidden_states[-1][:, -target.shape[1] :], numbers], dim=-1)
 
-    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
+    def _cut(self, texts: Sequence[str], encode: Encode, before: int) -> list[list[int]]:
+        """Token ids of each text, the end of long ones left out, with ``before`` places taken by other tokens."""
         distinct = list(dict.fromkeys(texts))
-        tokens = dict(zip(distinct, self.tokenizer.encode(distinct), strict=True))
-        end = [self.tokenizer.eos_id]
+        tokens = dict(zip(distinct, encode(distinct), strict=True))
         if self._longest is not None:
-            cut = self._longest - 1
-            tokens = {text: row if len(row) <= cut + 1 else row[:cut] + end for text, row in tokens.items()}
+            cut = self._longest - before - 1
+            tokens = {text: row if len(row) <= cut + 1 else [*row[:cut], row[-1]] for text, row in tokens.items()}
         return [tokens[text] for text in texts]
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
@@ -10,7 +11,7 @@ from seq2seq_env.options import typed_options
 from seq2seq_env.tasks.task import Oracle, Split, Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
-__all__ = ["TASKS", "Oracle", "Split", "Task", "TaskOptions", "Tokenizer", "load_task"]
+__all__ = ["TASKS", "Oracle", "Split", "Task", "TaskOptions", "Tokenizer", "load_task", "task_parameters"]
 
 TASKS: dict[str, str] = {
     "phrasebook-de-en": "seq2seq_env.tasks.phrasebook:PhrasebookTask",
@@ -36,13 +37,26 @@ def load_task(name: str, **options: Any) -> Task:
         TypeError: If the task has no such option.
         OSError: If the task cannot read its files.
     """
-    if name not in TASKS:
-        raise ValueError(f"there is no task {name!r}; choose one of {', '.join(sorted(TASKS))}")
-    module, _, attribute = TASKS[name].partition(":")
-    make: type[Task] = getattr(import_module(module), attribute)
-    known = signature(make).parameters
+    make, known = _task_class(name), task_parameters(name)
     given = typed_options(make, options, known, f"task {name!r}")
     missing = [option for option, each in known.items() if each.default is Parameter.empty and option not in options]
     if missing:
         raise ValueError(f"task {name!r} cannot do without {', '.join(missing)}; give its options (--task-options)")
     return make(**given)
+
+
+def task_parameters(name: str) -> Mapping[str, Parameter]:
+    """The options that :func:`load_task` takes for a task.
+
+    Raises:
+        ValueError: If there is no such task.
+    """
+    return signature(_task_class(name)).parameters
+
+
+def _task_class(name: str) -> type[Task]:
+    if name not in TASKS:
+        raise ValueError(f"there is no task {name!r}; choose one of {', '.join(sorted(TASKS))}")
+    module, _, attribute = TASKS[name].partition(":")
+    found: type[Task] = getattr(import_module(module), attribute)
+    return found

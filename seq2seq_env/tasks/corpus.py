@@ -6,13 +6,12 @@ import hashlib
 import warnings
 from collections.abc import Callable, Mapping
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from seq2seq_env.tasks.cleaning import Cleaning, Pair, clean, empty, first_reason, repeated, shared_sources, uneven
 from seq2seq_env.tasks.subwords import train_subwords
 from seq2seq_env.tasks.task import SPLITS, Split, Task, unknown_split
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
 
 Leaks = Literal["refuse", "drop"]
 """What becomes of training pairs whose source is in the validation or test split too."""
@@ -27,7 +26,7 @@ class CorpusTask(Task):
     Args:
         made_by: Makes the task again, for a pickle, which takes no sentences along.
         pairs: Of each split.
-        tokenizer: Folder of a tokenizer.json to use; None trains one on the training split.
+        tokenizer: Which tokenizer to use; one that names none has one trained on the training split.
         vocab_size: Tokens of a trained tokenizer at most.
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
         max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
@@ -37,7 +36,7 @@ class CorpusTask(Task):
         cleaning: Of each split, what was left out.
 
     Raises:
-        FileNotFoundError: If the tokenizer is missing.
+        OSError: If the tokenizer is missing or cannot be had.
         ValueError: If nothing is left of a split, training sources are in another split, or an option is out of range.
     """
 
@@ -48,7 +47,7 @@ class CorpusTask(Task):
         made_by: Callable[[], CorpusTask],
         pairs: Mapping[str, list[Pair]],
         *,
-        tokenizer: str | Path | None,
+        tokenizer: TokenizerChoice,
         vocab_size: int,
         max_tokens: int,
         max_ratio: float,
@@ -76,9 +75,7 @@ class CorpusTask(Task):
         )  # fmt: skip
         train, in_train = clean(pairs["train"], usable)
         self.tokenizer = (
-            train_subwords(chain.from_iterable(train), vocab_size)
-            if tokenizer is None
-            else Tokenizer.load(Path(tokenizer))
+            train_subwords(chain.from_iterable(train), vocab_size) if tokenizer.name is None else tokenizer.load()
         )
         self.cleaning: dict[str, Cleaning] = {}
         self._splits: dict[str, Split] = {}
@@ -109,10 +106,11 @@ class CorpusTask(Task):
         return [f"{name} split: {found}" for name, found in self.cleaning.items()]
 
     def _too_long(self, pairs: list[Pair]) -> Callable[[Pair], str | None]:
-        texts = list(dict.fromkeys(chain.from_iterable(pairs)))
-        lengths = dict(zip(texts, map(len, self.tokenizer.encode(texts)), strict=True))
+        sources, targets = (list(dict.fromkeys(texts)) for texts in ([one for one, _ in pairs], [t for _, t in pairs]))
+        read = dict(zip(sources, map(len, self.tokenizer.encode(sources)), strict=True))
+        written = dict(zip(targets, map(len, self.tokenizer.encode_targets(targets)), strict=True))
         most = self.max_source_length
-        return lambda pair: f"of more than {most} tokens" if max(lengths[text] for text in pair) > most else None
+        return lambda pair: f"of more than {most} tokens" if max(read[pair[0]], written[pair[1]]) > most else None
 
     def _digest(self) -> str:
         digest = hashlib.sha256(f"{self.name} {self.tokenizer.fingerprint} {self.max_source_length}".encode())
@@ -120,11 +118,6 @@ class CorpusTask(Task):
             for text in chain([name], split.sources, split.references):
                 digest.update(text.encode() + b"\0")
         return digest.hexdigest()
-
-
-def absolute(path: str | Path | None) -> Path | None:
-    """A path that means the same in another process's working folder."""
-    return None if path is None else Path(path).absolute()
 
 
 def _made_again(made_by: Callable[[], CorpusTask], fingerprint: str) -> CorpusTask:

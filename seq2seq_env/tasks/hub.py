@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_env.tasks.cleaning import Pair
-from seq2seq_env.tasks.corpus import CorpusTask, Leaks, absolute
+from seq2seq_env.tasks.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.ready import resolved
 from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
+
+PUBLISHED = "sacrebleu:"
+"""Before the name of a published test set."""
 
 
 class HubTask(CorpusTask):
@@ -19,17 +24,20 @@ class HubTask(CorpusTask):
 
     Args:
         seed: Unused; the sentences are what they are.
-        dataset: Its name on the hub, or a folder: a copy of the hub's, or what
-            ``DatasetDict.save_to_disk`` wrote.
+        dataset: Its name on the hub, or a folder: a copy of the hub's, or what ``DatasetDict.save_to_disk`` wrote; or
+            one of :data:`seq2seq_env.tasks.ready.READY`, which knows the options up to ``test``.
         source: Column of the sources, or their key in ``translation``.
         target: Column of the targets, or their key in ``translation``.
         config: Its configuration ("de-en", say); None where it has but one.
         revision: Commit, tag or branch on the hub; None takes the newest.
-        train: Name of the training split there.
-        validation: Likewise.
+        train: Name of the training split there, by default "train".
+        validation: Likewise; "sacrebleu:wmt20" is a published test set, which sacrebleu downloads.
         test: Likewise.
-        tokenizer: See :class:`CorpusTask`, as for all that follow.
-        vocab_size: Tokens.
+        tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
+        source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
+        target_language: Likewise, of the target's.
+        source_prefix: Text before every source, where the pretrained model wants one.
+        vocab_size: See :class:`CorpusTask`, as for all that follow.
         max_tokens: Of a sentence.
         max_ratio: Of characters.
         leaks: "refuse" or "drop".
@@ -47,37 +55,72 @@ class HubTask(CorpusTask):
         seed: int = 0,
         *,
         dataset: str,
-        source: str,
-        target: str,
+        source: str | None = None,
+        target: str | None = None,
         config: str | None = None,
         revision: str | None = None,
-        train: str = "train",
-        validation: str = "validation",
-        test: str = "test",
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
         tokenizer: str | Path | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        source_prefix: str = "",
         vocab_size: int = 8_000,
         max_tokens: int = 64,
         max_ratio: float = 4.0,
         leaks: Leaks = "refuse",
     ) -> None:
-        place, own = str(Path(dataset).absolute()) if Path(dataset).is_dir() else dataset, absolute(tokenizer)
+        known = resolved(
+            dataset, source=source, target=target, config=config, revision=revision, train=train, validation=validation,
+            test=test,
+        )  # fmt: skip
+        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
-            HubTask, seed, dataset=place, source=source, target=target, config=config, revision=revision, train=train,
-            validation=validation, test=test, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens,
+            HubTask, seed, **known, tokenizer=own.name, source_language=source_language,
+            target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens,
             max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
-        there = _read(place, config, revision)
-        pairs = {}
-        for name, wanted in zip(SPLITS, (train, validation, test), strict=True):
-            if wanted not in there:
-                raise ValueError(
-                    f"data set {dataset!r} has no split {wanted!r} for {name}; its splits are {', '.join(there)}"
-                )
-            pairs[name] = _pairs(there[wanted], source, target, f"split {wanted!r} of {dataset!r}")
         super().__init__(
-            made_by, pairs, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio,
+            made_by, _splits(known), tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio,
             leaks=leaks,
         )  # fmt: skip
+
+
+def _splits(known: Mapping[str, Any]) -> dict[str, list[Pair]]:
+    dataset, sides = known["dataset"], (known["source"], known["target"])
+    there = _read(dataset, known["config"], known["revision"])
+    pairs = {}
+    for name in SPLITS:
+        wanted = known[name]
+        if wanted.startswith(PUBLISHED):
+            pairs[name] = _published(wanted.removeprefix(PUBLISHED), *sides)
+            continue
+        if wanted not in there:
+            raise ValueError(
+                f"data set {dataset!r} has no split {wanted!r} for {name}; its splits are {', '.join(there)}"
+            )
+        pairs[name] = _pairs(there[wanted], *sides, f"split {wanted!r} of {dataset!r}")
+    return pairs
+
+
+def _published(test_set: str, source: str, target: str) -> list[Pair]:
+    """A test set as sacrebleu has it."""
+    import sacrebleu
+
+    try:
+        files = (
+            sacrebleu.get_source_file(test_set, f"{source}-{target}"),
+            sacrebleu.get_reference_files(test_set, f"{source}-{target}")[0],
+        )
+        sides = [Path(file).read_text("utf-8").splitlines() for file in files]
+    except Exception as error:  # plain ones, and those of the network
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise OSError(
+            f"the test set {test_set!r} for {source}-{target} cannot be had from sacrebleu ({reason}); check its name "
+            "and the network, or name a split of the data set"
+        ) from error
+    return list(zip(*sides, strict=True))
 
 
 def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str, Any]:

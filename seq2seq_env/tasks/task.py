@@ -40,12 +40,12 @@ class Split:
 
 
 class Task(ABC):
-    """Sentences to translate, in three disjoint splits, with the tokenizer that both languages share.
+    """Sentences to translate, in three disjoint splits, with their tokenizer.
 
     Attributes:
         name: The name :func:`seq2seq_env.tasks.load_task` knows it by.
         fingerprint: Hexadecimal digest of everything that determines the texts; stored in every shard.
-        tokenizer: Shared by source and target.
+        tokenizer: Of source and target.
         max_source_length: Tokens of the longest source, end-of-sequence included.
         max_target_length: Tokens after which an episode is truncated, end-of-sequence included.
         default_scorer: A name for :func:`seq2seq_env.scorers.load_scorer`, or None where the task has none.

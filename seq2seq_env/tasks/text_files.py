@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from seq2seq_env.tasks.aligned_text import read_pairs
-from seq2seq_env.tasks.corpus import CorpusTask, Leaks, absolute
+from seq2seq_env.tasks.corpus import CorpusTask, Leaks
 from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
 
 
 class TextFilesTask(CorpusTask):
@@ -24,8 +25,11 @@ class TextFilesTask(CorpusTask):
         train: Name of the training files before their ending.
         validation: Likewise.
         test: Likewise.
-        tokenizer: See :class:`CorpusTask`, as for all that follow.
-        vocab_size: Tokens.
+        tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
+        source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
+        target_language: Likewise, of the target's.
+        source_prefix: Text before every source, where the pretrained model wants one.
+        vocab_size: See :class:`CorpusTask`, as for all that follow.
         max_tokens: Of a sentence.
         max_ratio: Of characters.
         leaks: "refuse" or "drop".
@@ -48,6 +52,9 @@ class TextFilesTask(CorpusTask):
         validation: str = "validation",
         test: str = "test",
         tokenizer: str | Path | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        source_prefix: str = "",
         vocab_size: int = 8_000,
         max_tokens: int = 64,
         max_ratio: float = 4.0,
@@ -55,10 +62,12 @@ class TextFilesTask(CorpusTask):
     ) -> None:
         if source == target:
             raise ValueError(f"source and target are both {source!r}; name two endings or two columns")
-        place, own = Path(folder).absolute(), absolute(tokenizer)
+        place = Path(folder).absolute()
+        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
             TextFilesTask, seed, folder=place, source=source, target=target, train=train, validation=validation,
-            test=test, tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
+            test=test, tokenizer=own.name, source_language=source_language, target_language=target_language,
+            source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         stems = dict(zip(SPLITS, (train, validation, test), strict=True))
         super().__init__(

@@ -1,4 +1,4 @@
-"""Text to token ids and back, shared by source and target."""
+"""Text to token ids and back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tokenizers.processors import TemplateProcessing
 
 END, UNKNOWN, PADDING = "</s>", "<unk>", "<pad>"
 FILE_NAME = "tokenizer.json"
+LANGUAGES = "translation.json"
+"""Beside a pretrained model's tokenizer: between which languages it is to translate."""
 
 
 class Pieces(NamedTuple):
@@ -28,10 +30,24 @@ class Pieces(NamedTuple):
 
 
 class Tokenizer:
-    """A `tokenizers` model whose special tokens lie where Marian puts them.
+    """A `tokenizers` model that source and target share, whose special tokens lie where Marian puts them.
 
     End-of-sequence is 0, unknown is 1, padding is the last id and also starts the decoder. CTranslate2's Marian
-    converter relies on exactly this order.
+    converter relies on exactly this order. :class:`seq2seq_env.tasks.pretrained_tokenizer.PretrainedTokenizer` has
+    other layouts, and sides that differ.
+
+    Attributes:
+        vocab_size: V; every id is below it.
+        eos_id: End-of-sequence, which ends every target.
+        unk_id: Stands for what the tokenizer does not know.
+        pad_id: Padding.
+        never_written: Ids that no target holds: padding, and other special tokens but end-of-sequence and unknown.
+        source_prefix: Ids that every encoded source begins with.
+        source_suffix: Ids that every encoded source ends with.
+        decoder_prefix: Ids that a decoder is given before a target: a language's code, say. They are no part of the
+            target, as there is nothing to choose.
+        replaces_start: Whether ``decoder_prefix`` stands in place of a model's start token, and not after it.
+        fingerprint: Hexadecimal sha256 of all that the ids depend on.
 
     Args:
         backend: A `tokenizers.Tokenizer` that holds the three special tokens at those ids.
@@ -40,10 +56,16 @@ class Tokenizer:
         ValueError: If a special token is missing or elsewhere.
     """
 
+    decoder_prefix: tuple[int, ...] = ()
+    replaces_start: bool = False
+    source_prefix: tuple[int, ...] = ()
+
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         self.vocab_size: int = backend.get_vocab_size()
         self.eos_id, self.unk_id, self.pad_id = 0, 1, self.vocab_size - 1
         self.start_id = self.pad_id
+        self.never_written = frozenset({self.pad_id})
+        self.source_suffix: tuple[int, ...] = (self.eos_id,)
         for token, wanted in ((END, self.eos_id), (UNKNOWN, self.unk_id), (PADDING, self.pad_id)):
             found = backend.token_to_id(token)
             if found != wanted:
@@ -58,17 +80,24 @@ class Tokenizer:
         self.fingerprint: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, end-of-sequence appended."""
+        """Token ids of each text as a source, with all that a model reads around it: end-of-sequence at least."""
         return [[*encoding.ids, self.eos_id] for encoding in self._backend.encode_batch(list(texts))]
 
+    def encode_targets(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text as a target, end-of-sequence last."""
+        return self.encode(texts)
+
     def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
-        """Text of each token sequence up to its first end-of-sequence, special tokens dropped."""
+        """Text of each target up to its first end-of-sequence, special tokens dropped."""
+        texts: list[str] = self._backend.decode_batch(self._until_end(tokens), skip_special_tokens=True)
+        return texts
+
+    def _until_end(self, tokens: Iterable[Sequence[int]]) -> list[list[int]]:
         rows = []
         for row in tokens:
             ids = [int(token) for token in row]
             rows.append(ids[: ids.index(self.eos_id)] if self.eos_id in ids else ids)
-        texts: list[str] = self._backend.decode_batch(rows, skip_special_tokens=True)
-        return texts
+        return rows
 
     @cached_property
     def pieces(self) -> Pieces | None:
@@ -96,12 +125,16 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Read ``tokenizer.json`` from ``folder``.
+        """Read what :meth:`save` wrote; of a pretrained model's tokenizer, too.
 
         Raises:
             FileNotFoundError: If the folder holds none.
             ValueError: If it is damaged, or its special tokens lie elsewhere.
         """
+        if (Path(folder) / LANGUAGES).is_file():
+            from seq2seq_env.tasks.pretrained_tokenizer import PretrainedTokenizer
+
+            return PretrainedTokenizer.load(folder)
         path = Path(folder) / FILE_NAME
         if not path.is_file():
             raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that a policy or task saved")

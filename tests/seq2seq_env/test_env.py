@@ -282,7 +282,7 @@ def test_a_text_that_nobody_can_write_is_no_constraint(env: Seq2SeqTranslateEnv)
     [
         (
             Constraint(frozenset({19})),
-            "vocabulary holds token 19, which cannot be written there; give ids from 1 to 18",
+            "vocabulary holds token 19, which cannot be written there; give ids below 19",
         ),
         (Constraint(prefix=(PAD,)), "prefix holds token 18"),
         (Constraint(prefix=(2, EOS)), "prefix holds token 0"),

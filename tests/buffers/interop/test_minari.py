@@ -17,6 +17,7 @@ from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
+from seq2seq_env.tasks.tokenizer import Tokenizer
 
 PAD = 18
 
@@ -168,12 +169,20 @@ def test_what_does_not_fit_is_refused(home: Path, trajectories: Trajectories, ti
     data = Slice.from_trajectories(trajectories, PAD)
     with pytest.raises(ValueError, match="a target has 3 tokens; give max_target_length 3 or more, not 2"):
         to_minari(data, "small-v0", task=_limited(tiny_task, 2))
+    small = _limited(tiny_task, 12)
+    small.tokenizer = Tokenizer.from_words("abcde")
     with pytest.raises(ValueError, match="has token 8 at place 5, the vocabulary has 8"):
-        to_minari(Slice.from_trajectories(trajectories, 7), "small-v0")
+        to_minari(data, "small-v0", task=small)
     for name in ("no version", "noversion", "../outside-v0", "-v0"):
         with pytest.raises(ValueError, match=f"'{name}' is no id of Minari; give one like"):
             to_minari(data, name)
     assert list(home.iterdir()) == []
+
+
+def test_padding_need_not_be_the_last_token(home: Path, trajectories: Trajectories) -> None:
+    made = to_minari(Slice.from_trajectories(trajectories, 1), "first-v0")
+    largest = max(trajectories.tokens.max(), trajectories.source_tokens.max())
+    assert made.action_space.n == largest + 1
 
 
 @collecting

@@ -10,6 +10,7 @@ import pytest
 
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.hub import _pairs
+from seq2seq_env.tasks.ready import READY, resolved
 
 PAIRS = {
     "train": [("das haus ist rot", "the house is red"), ("der hund ist alt", "the dog is old")],
@@ -105,3 +106,48 @@ def test_what_cannot_be_reached_says_how_to_pass_a_copy(monkeypatch: pytest.Monk
     message = r"'nobody/nothing' cannot be read .*hf download nobody/nothing --repo-type dataset --local-dir FOLDER"
     with pytest.raises(OSError, match=message):
         load_task("hub", dataset="nobody/nothing", source="de", target="en")
+
+
+def test_a_published_test_set_takes_the_place_of_a_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for side, text in (("src", "das haus ist alt"), ("ref", "the house is old")):
+        (tmp_path / side).write_text(text + "\n")
+    asked = []
+
+    def source_file(*wanted: str) -> str:
+        asked.append(wanted)
+        return str(tmp_path / "src")
+
+    monkeypatch.setattr("sacrebleu.get_source_file", source_file)
+    monkeypatch.setattr("sacrebleu.get_reference_files", lambda *wanted: [str(tmp_path / "ref")])
+    folder = tmp_path / "data"
+    folder.mkdir()
+    task = hub(as_columns(folder), test="sacrebleu:wmt20")
+    assert task.split("test").sources == ["das haus ist alt"]
+    assert task.split("test").references == ["the house is old"]
+    assert asked == [("wmt20", "de-en")]
+    monkeypatch.undo()
+    with pytest.raises(OSError, match=r"'wmt99' for de-en cannot be had from sacrebleu \(Exception: No such test set"):
+        hub(folder, test="sacrebleu:wmt99")
+
+
+def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(READY) >= {"iwslt2014-de-en", "iwslt2017-de-en", "wmt2020-zh-en", "multi30k-de-en"}
+    asked: list[Any] = []
+
+    def nothing(*given: Any, **options: Any) -> dict[str, Any]:
+        asked.append((given, options))
+        return {}
+
+    monkeypatch.setattr(datasets, "load_dataset", nothing)
+    with pytest.raises(ValueError, match="data set 'bbaaaa/iwslt14-de-en' has no split 'train' for train"):
+        load_task("hub", dataset="iwslt2014-de-en")
+    assert asked == [(("bbaaaa/iwslt14-de-en", "de-en"), {"revision": "refs/convert/parquet"})]
+    with pytest.raises(ValueError, match="has no split 'dev' for train"):
+        load_task("hub", dataset="multi30k-de-en", train="dev", revision="main")
+    assert asked[1] == (("bentrevett/multi30k", None), {"revision": "main"})
+    with pytest.raises(ValueError, match=r"task 'hub' cannot do without source, target; .* ready data set: iwslt2014"):
+        load_task("hub", dataset="some/pairs")
+    # A folder of that name is meant before the name.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "multi30k-de-en").mkdir()
+    assert resolved("multi30k-de-en", source="de", target="en")["dataset"] == str(tmp_path / "multi30k-de-en")

@@ -1,0 +1,195 @@
+"""Tokenizers in the hub's own formats: what they make of texts is what their library makes of them."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer
+
+from seq2seq_env.constraint import Constraint
+from seq2seq_env.hypothesis_text import hypothesis_text
+from seq2seq_env.sources import Sources
+from seq2seq_env.tasks.pretrained_tokenizer import PretrainedTokenizer
+from seq2seq_env.tasks.sentence_pieces import read_pieces
+from seq2seq_env.tasks.task import Task
+from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
+from tests.tiny_models import MAKERS, OPTIONS, write_pieces
+
+MakeFolder = Callable[[str], Path]
+NAMES = sorted(MAKERS)
+TEXTS = ["one red house", "three dog", "car  zz blue", ""]
+
+
+@pytest.fixture(params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tokenizer(name: str, pretrained_folder: MakeFolder) -> PretrainedTokenizer:
+    return PretrainedTokenizer(pretrained_folder(name), **OPTIONS[name])
+
+
+@pytest.mark.parametrize("kind", ["bart", "mbart", "nllb", "t5"])
+def test_sources_targets_and_texts_are_the_librarys(kind: str, pretrained_folder: MakeFolder) -> None:
+    ours = PretrainedTokenizer(pretrained_folder(kind), **OPTIONS[kind])
+    languages = OPTIONS[kind] if "source_language" in OPTIONS[kind] else {}
+    told = dict(zip(("src_lang", "tgt_lang"), languages.values(), strict=False))
+    theirs: Any = AutoTokenizer.from_pretrained(pretrained_folder(kind), **told)
+    prefix = OPTIONS[kind].get("source_prefix", "")
+    assert ours.encode(TEXTS) == theirs([prefix + text for text in TEXTS])["input_ids"]
+    labels = theirs(text_target=TEXTS)["input_ids"]
+    special = {*theirs.all_special_ids} - {theirs.unk_token_id}
+    assert [row[:-1] for row in ours.encode_targets(TEXTS)] == [[i for i in row if i not in special] for row in labels]
+    assert ours.decode(ours.encode_targets(TEXTS)) == theirs.batch_decode(labels, skip_special_tokens=True)
+    assert (ours.eos_id, ours.pad_id, ours.unk_id) == (theirs.eos_token_id, theirs.pad_token_id, theirs.unk_token_id)
+
+
+def test_marian_splits_each_side_by_its_own_pieces(pretrained_folder: MakeFolder) -> None:
+    tokenizer = PretrainedTokenizer(pretrained_folder("marian"))
+    known = json.loads((pretrained_folder("marian") / "vocab.json").read_text())
+    # "hund" is a piece of the target's model alone, "eins" of the source's alone.
+    assert tokenizer.encode(["eins rot"]) == [[known["▁eins"], known["▁rot"], 0]]
+    assert tokenizer.encode_targets(["one car"]) == [[known["▁one"], known["▁car"], 0]]
+    assert len(tokenizer.encode_targets(["eins"])[0]) > 3
+    assert tokenizer.encode(["</s>"])[0] != [0, 0]
+    assert (tokenizer.decoder_prefix, tokenizer.pad_id, tokenizer.never_written) == ((), 37, frozenset({37}))
+
+
+def test_m2m100_puts_its_codes_first(pretrained_folder: MakeFolder) -> None:
+    tokenizer = PretrainedTokenizer(pretrained_folder("m2m100"), "de", "en")
+    base = len(json.loads((pretrained_folder("m2m100") / "vocab.json").read_text()))
+    assert tokenizer.encode(["eins"])[0][0] == base + 16  # German is the 17th of its languages
+    assert tokenizer.decoder_prefix == (base + 18,)
+    assert tokenizer.vocab_size == base + 100
+
+
+def test_multilingual_marian_is_told_the_target_in_the_source(pretrained_folder: MakeFolder, tmp_path: Path) -> None:
+    folder = shutil.copytree(pretrained_folder("marian"), tmp_path / "marian")
+    vocabulary = json.loads((folder / "vocab.json").read_text())
+    (folder / "vocab.json").write_text(json.dumps(vocabulary | {">>eng<<": 38, ">>fra<<": 39}))
+    assert PretrainedTokenizer(folder, target_language="fra").encode(["eins"]) == [[39, vocabulary["▁eins"], 0]]
+    with pytest.raises(ValueError, match="must be told its languages; give target_language, one of eng, fra"):
+        PretrainedTokenizer(folder)
+
+
+def test_what_is_written_decodes_as_it_grows(tokenizer: PretrainedTokenizer) -> None:
+    for text in ("one red house", "dog car blue two three red one"):
+        row = tokenizer.encode_targets([text])[0]
+        writing = hypothesis_text(tokenizer)
+        for end, token in enumerate(row, start=1):
+            assert writing.append(token) == tokenizer.decode([row[:end]])[0]
+        assert tokenizer.decode([row])[0].strip() == text
+
+
+def test_special_tokens_are_never_written_and_ids_fit(tokenizer: PretrainedTokenizer) -> None:
+    never = tokenizer.never_written
+    assert tokenizer.pad_id in never
+    assert not {tokenizer.eos_id, tokenizer.unk_id} & never
+    assert set(tokenizer.decoder_prefix) <= never
+    allowed = Constraint().allowed(tokenizer)
+    assert len(allowed) == tokenizer.vocab_size
+    assert allowed.sum() == tokenizer.vocab_size - len(never)
+    for row in tokenizer.encode(["eins <s> </s> <pad> rot"]):
+        inner = row[len(tokenizer.source_prefix) : -len(tokenizer.source_suffix)]
+        assert not never & set(inner)
+    with pytest.raises(ValueError, match="which cannot be written there"):
+        Constraint(prefix=(tokenizer.pad_id,)).check(tokenizer, 12)
+
+
+def test_it_is_saved_and_pickled_whole(name: str, tokenizer: PretrainedTokenizer, tmp_path: Path) -> None:
+    tokenizer.save(tmp_path)
+    for again in (Tokenizer.load(tmp_path), pickle.loads(pickle.dumps(tokenizer)), TokenizerChoice(tmp_path).load()):
+        assert isinstance(again, PretrainedTokenizer)
+        assert again.fingerprint == tokenizer.fingerprint
+        assert again.encode(["zwei auto"]) == tokenizer.encode(["zwei auto"])
+        assert again.decoder_prefix == tokenizer.decoder_prefix
+
+
+def test_the_fingerprint_follows_languages_and_prefix(pretrained_folder: MakeFolder) -> None:
+    nllb, t5 = pretrained_folder("nllb"), pretrained_folder("t5")
+    prints = [
+        PretrainedTokenizer(nllb, "deu_Latn", "eng_Latn").fingerprint,
+        PretrainedTokenizer(nllb, "deu_Latn", "fra_Latn").fingerprint,
+        PretrainedTokenizer(t5).fingerprint,
+        PretrainedTokenizer(t5, source_prefix="one ").fingerprint,
+    ]
+    assert len(set(prints)) == 4
+
+
+def test_long_sources_keep_what_ends_them(pretrained_task: Callable[[str], Task]) -> None:
+    task = pretrained_task("mbart")
+    long = Sources(task, "train", "truncate").free_text("eins rot haus " * 12)
+    assert long.truncated
+    assert long.length == task.max_source_length
+    assert tuple(long.tokens[-2:]) == task.tokenizer.source_suffix == (2, 42)
+    assert not Sources(task, "train").free_text("eins rot").truncated
+
+
+def test_bpe_pieces_merge_by_their_scores(tmp_path: Path) -> None:
+    path = tmp_path / "bpe.model"
+    write_pieces(path, ["▁ab", "ab", "▁a", "▁", "a", "b", "c"], kind=2)
+    tokens = read_pieces(path).encode(" ab  cab ").tokens
+    assert tokens == ["▁ab", "▁", "c", "ab"]
+    write_pieces(path, ["a"], kind=3)
+    with pytest.raises(ValueError, match="model of words or characters; only unigram and BPE are known"):
+        read_pieces(path)
+    path.write_bytes(b"\xff\xff\xff")
+    with pytest.raises(ValueError, match=r"is no SentencePiece model .*; download it again"):
+        read_pieces(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("nllb", {}, "must be told its languages; give source_language, one of deu_Latn, eng_Latn, fra_Latn"),
+        ("nllb", {"source_language": "deu_Latn"}, "give target_language"),
+        (
+            "nllb",
+            {"source_language": "de", "target_language": "eng_Latn"},
+            "no source_language 'de'; it knows deu_Latn",
+        ),
+        ("m2m100", {"source_language": "de", "target_language": "klingon"}, "knows no target_language 'klingon'"),
+        ("bart", {"source_language": "de_DE"}, "knows no language codes; leave source_language 'de_DE' out"),
+        ("marian", {"target_language": "eng"}, "knows no language codes; leave target_language 'eng' out"),
+    ],
+)
+def test_languages_that_do_not_fit_are_refused(
+    kind: str, options: dict[str, str], message: str, pretrained_folder: MakeFolder
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        PretrainedTokenizer(pretrained_folder(kind), **options)
+
+
+def test_missing_and_damaged_files_are_refused(
+    pretrained_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer in .*; name a model's folder"):
+        PretrainedTokenizer(tmp_path)
+    marian = shutil.copytree(pretrained_folder("marian"), tmp_path / "marian")
+    (marian / "target.spm").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no target.spm in .*; download the tokenizer whole"):
+        PretrainedTokenizer(marian)
+    (marian / "vocab.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no vocab.json in"):
+        PretrainedTokenizer(marian)
+    (marian / "vocab.json").write_text("{")
+    with pytest.raises(ValueError, match=r"vocab.json of .* is damaged"):
+        PretrainedTokenizer(marian)
+    t5 = shutil.copytree(pretrained_folder("t5"), tmp_path / "t5")
+    (t5 / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer.json and no vocabulary in .*; download the tokenizer"):
+        PretrainedTokenizer(t5)
+    monkeypatch.setattr("seq2seq_env.tasks.pretrained_tokenizer.find_spec", lambda name: None)
+    write_pieces(t5 / "spiece.model", ["a"])
+    with pytest.raises(ImportError, match=r"spiece.model needs SentencePiece; run: pip install sentencepiece"):
+        PretrainedTokenizer(t5)
+    with pytest.raises(ValueError, match="target_language is for a pretrained model's tokenizer; name one"):
+        TokenizerChoice.of(None, None, "eng_Latn", "")
