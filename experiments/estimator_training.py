@@ -77,7 +77,7 @@ class EstimatorConfig:
     """Width of the estimator."""
     dropout: float = 0.2
     """Share of the estimator's inputs dropped in training."""
-    epochs: int = 20
+    epochs: int = 12
     """Passes over the labelled hypotheses at most; the best on a tenth of their sources is kept."""
     sources_per_batch: int = 32
     """Sources of an update, all hypotheses of each."""
