@@ -207,7 +207,10 @@ class _Program:
     def ask(self, batch: Batch, timeout: float) -> list[float]:
         """The scores of one batch."""
         if not self._answers.empty():
-            raise self._error("it wrote more than one line for a batch")
+            unasked = self._answers.get()
+            if unasked is None:
+                raise self._error(self._end_of_output())
+            raise self._error(f"it wrote {unasked[:200].strip()!r} unasked; it may write one line for a batch, no more")
         line = json.dumps({"sources": [s for s, _ in batch], "hypotheses": [h for _, h in batch]}) + "\n"
         # A program that does not read must not hold us up for ever.
         threading.Thread(target=self._write, args=(line,), daemon=True).start()

@@ -145,7 +145,7 @@ def test_a_forked_process_starts_a_program_of_its_own(program: Any) -> None:
             "import sys; print('no GPU here', file=sys.stderr); sys.exit(3)",
             r"ended with exit code 3; it said:\nno GPU here",
         ),
-        ("print('loading model', flush=True); input()", r"answered 'loading model', not \{\"scores\": \[...\]\}"),
+        ("print('loading model', flush=True); input()", r"(answered|wrote) 'loading model'"),
         ("input(); print('{\"scores\": [0.5, 0.5]}', flush=True); input()", "answered 2 scores for 1 pairs"),
         ("input(); print('{\"scores\": 3}', flush=True); input()", "answered '{\"scores\": 3}', not"),
         ("input(); print('{\"scores\": [NaN]}', flush=True); input()", r"\[NaN\]}', not .* with numbers in \[0, 1\]"),
