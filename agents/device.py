@@ -13,7 +13,7 @@ def known_device(name: str) -> str:
         ValueError: If it is not there.
     """
     if name == "auto":
-        # Each process of `accelerate launch` has a GPU of its own.
+        # Each process of a launcher has a GPU of its own.
         return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
     if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
         raise ValueError(f"device {name!r} is not there; choose cpu or auto")

@@ -43,7 +43,7 @@ def fit(
 ) -> ImproveReport:
     """Train a learner's networks in place.
 
-    Under ``accelerate launch`` each process computes the gradient of its share of every batch's rows, and all make the
+    Under ``torchrun`` or ``accelerate launch`` each process computes the gradient of its share of every batch's rows, and all make the
     same step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss
     compares within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process
     evaluates, for all.

@@ -157,7 +157,7 @@ def grow(
         seed: At least 0; the run's.
         sources_per_shard: The unit of work that a kill can lose.
         workers: Who makes the missing shards: :class:`buffers.InThreads` (the default), :class:`buffers.ByRank` under
-            ``accelerate launch``, :class:`buffers.OnRay`.
+            ``torchrun``, :class:`buffers.OnRay`.
         progress: Show sources done, rate and time left; and before, where it is worth a short probe, a forecast of
             time, bytes and scorer calls (:class:`buffers.Forecast`).
 

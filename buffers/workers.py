@@ -108,7 +108,7 @@ class Processes(Protocol):
 
 
 class ByRank:
-    """The processes of ``accelerate launch`` or the like, which see one folder; each takes every so manieth unit.
+    """The processes of ``torchrun`` or the like, which see one folder; each takes every so manieth unit.
 
     Args:
         processes: ``accelerate.PartialState()``, say.

@@ -1,4 +1,4 @@
-"""Grow and Improve on the tiny task; run alone, or by each process of ``accelerate launch``.
+"""Grow and Improve on the tiny task; run alone, or by each process of ``torchrun``.
 
 Usage: ``python one_run.py START OUT``, with a policy's checkpoint in START.
 """
@@ -60,7 +60,8 @@ def main(start: Path, out: Path) -> None:
         if state.is_main_process:
             agent.save(out / name)
             rows = [[row.tokens, row.loss, row.evaluation] for row in report.history]
-            (out / f"{name}.json").write_text(json.dumps({"steps": report.steps, "rows": rows}))
+            found = {"processes": state.num_processes, "steps": report.steps, "rows": rows}
+            (out / f"{name}.json").write_text(json.dumps(found))
     if state.num_processes > 1:
         torch.distributed.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""`accelerate launch` on two processes does what one does."""
+"""`torchrun` with two processes does what one does."""
 
 from __future__ import annotations
 
@@ -31,17 +31,7 @@ def test_two_processes_grow_the_same_bytes_and_learn_the_same_weights(tmp_path: 
     policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=3)  # type: ignore[attr-defined]
     policy.save(tmp_path / "start")
     main(tmp_path / "start", tmp_path / "alone")
-    command = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [str(Path(__file__).with_name("one_run.py")), str(tmp_path / "start"), str(tmp_path / "together")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -53,6 +43,7 @@ def test_two_processes_grow_the_same_bytes_and_learn_the_same_weights(tmp_path: 
         assert (together / "buffer" / name).read_bytes() == (alone / "buffer" / name).read_bytes()
     for name in ("filtered-bc", "awr"):
         found, wanted = (json.loads((path / f"{name}.json").read_text()) for path in (together, alone))
+        assert (found["processes"], wanted["processes"]) == (2, 1)
         assert found["steps"] == wanted["steps"]
         for row, expected in zip(found["rows"], wanted["rows"], strict=True):
             assert row == pytest.approx(expected, abs=1e-4)
