@@ -41,7 +41,7 @@ def fastest(settings: C, task: Task, run: RunFolder) -> C:
     else:
         policy, data = _untrained(settings, task).to(settings.device), original_data(task, PROBED_PAIRS)
         found = probe(policy, data, settings.supervised, cache_folder() / "training.json")
-        origin = "from the cache" if found.cached else "measured now"
+        origin = "from the cache" if found.cached else "found now"
         run.finish(stage, asdict(found))
     print(f"Training: {found}, {origin}; choose otherwise by --supervised.attention and the like, or --no-probe")
     return replace(settings, supervised=found.applied(settings.supervised), improve=found.applied(settings.improve))

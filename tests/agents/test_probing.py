@@ -35,6 +35,18 @@ class Machine:
 
 
 @pytest.fixture
+def all_can_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, but for compilation."""
+    found = probing._alternatives
+
+    def more(policy: Seq2SeqPolicy, config: TrainingConfig, rule: Mapping[str, str]) -> list[tuple[str, str]]:
+        others = [("attention", "sdpa"), ("optimiser", "foreach")]
+        return found(policy, config, rule) + [(field, value) for field, value in others if rule[field] != value]
+
+    monkeypatch.setattr(probing, "_alternatives", more)
+
+
+@pytest.fixture
 def found_on(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Probe]:
@@ -50,6 +62,18 @@ def found_on(
     return find
 
 
+def test_a_cpu_without_bf16_trains_by_the_rule_and_tries_nothing(
+    policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(probing, "fit", None)
+    monkeypatch.setattr(probing, "has_bf16", lambda device: False)
+    found = probe(policy, pairs, quick, tmp_path / "training.json")
+    assert found == Probe(RULE, {})
+    assert str(found).endswith("compile off (speed of others: nothing else to try)")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("all_can_win")
 def test_what_is_faster_by_far_is_chosen(found_on: Callable[..., Probe]) -> None:
     def seconds(config: TrainingConfig) -> float:
         return 0.01 * (0.8 if config.attention == "sdpa" else 1) * (0.95 if config.optimiser == "foreach" else 1)
@@ -67,6 +91,7 @@ def test_fp32_is_tried_where_the_rule_is_bf16(found_on: Callable[..., Probe]) ->
     assert found_on(lambda config: 0.01, bf16=True).choice["precision"] == "bf16"
 
 
+@pytest.mark.usefixtures("all_can_win")
 def test_a_choice_that_loses_once_is_left(found_on: Callable[..., Probe]) -> None:
     noise = iter([1.0] * 60 + [4.0] * 40 + [1.0] * 10_000)
 
@@ -93,13 +118,16 @@ def test_what_compiling_costs_counts(found_on: Callable[..., Probe], monkeypatch
 
 
 def test_fields_that_are_given_stay(found_on: Callable[..., Probe]) -> None:
-    found = found_on(lambda config: 0.01, attention="sdpa", optimiser="foreach", precision="fp32", compile="off")
+    found = found_on(
+        lambda config: 0.01, bf16=True, attention="sdpa", optimiser="foreach", precision="fp32", compile="off"
+    )
     assert found.choice == RULE | {"attention": "sdpa", "optimiser": "foreach"}
     assert found.ratios == {}
     mine = TrainingConfig(attention="eager", learning_rate=0.5)
     assert found.applied(mine) == replace(mine, precision="fp32", optimiser="foreach", compile="off")
 
 
+@pytest.mark.usefixtures("all_can_win")
 def test_a_machine_is_asked_once(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +148,7 @@ def test_a_machine_is_asked_once(
         probe(policy, pairs, replace(quick, attention="sdpa"), cache)
 
 
+@pytest.mark.usefixtures("all_can_win")
 @pytest.mark.parametrize(
     "damage", ["{", "[1]", '{"key": {"choice": {"precision": "fp8"}, "ratios": {}}}', '{"key": 3}']
 )
@@ -137,6 +166,7 @@ def test_a_damaged_cache_is_as_good_as_none(
     assert probe(policy, pairs, quick, cache).cached
 
 
+@pytest.mark.usefixtures("all_can_win")
 def test_a_folder_that_cannot_be_written_is_as_good_as_none(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

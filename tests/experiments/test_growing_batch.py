@@ -103,7 +103,7 @@ def test_a_run_keeps_the_training_that_was_fastest_when_it_began(
 
     monkeypatch.setattr(stages, "probe", once)
     config = replace(CONFIG, probe=True, improve=replace(CONFIG.improve, optimiser="fused"))
-    for origin in ("measured now", "as this run began"):
+    for origin in ("found now", "as this run began"):
         found = fastest(config, tiny_task, run)
         assert found.supervised == replace(CONFIG.supervised, **choice)
         assert found.improve == replace(CONFIG.improve, **(choice | {"optimiser": "fused"}))
