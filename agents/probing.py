@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
@@ -23,6 +23,7 @@ from accelerate.utils import broadcast_object_list  # type: ignore[import-untype
 
 from agents.bc import BC
 from agents.hidden_states import is_plain_marian
+from agents.kernels import Attention
 from agents.machine import device_name
 from agents.policy import Seq2SeqPolicy
 from agents.precision import has_bf16, has_fused
@@ -54,7 +55,8 @@ class Probe:
     """What a probe found.
 
     Attributes:
-        choice: Values of ``precision``, ``attention``, ``optimiser`` and ``compile``, none of them "auto".
+        choice: Values of ``precision``, ``attention``, ``optimiser`` and ``compile``; "auto" only for an attention of
+            the network's own that has no name in a configuration.
         ratios: How many times as fast each other value was that was tried, by "field value"; of one that lost a pair
             of readings, in that pair.
         cached: Whether an earlier probe of this machine found it.
@@ -119,9 +121,10 @@ def probe(policy: Seq2SeqPolicy, data: Slice, config: TrainingConfig, cache: Pat
 
 def _rule(policy: Seq2SeqPolicy, config: TrainingConfig) -> dict[str, str]:
     """What "auto" means without a probe."""
+    own = str(policy.model.config._attn_implementation)
     fixed = {
         "precision": "bf16" if has_bf16(policy.device) else "fp32",
-        "attention": str(policy.model.config._attn_implementation),
+        "attention": own if own in get_args(Attention) else "auto",
         "optimiser": "fused" if has_fused(policy.device) else "foreach",
         "compile": "off",
     }

@@ -73,6 +73,23 @@ def test_a_cpu_without_bf16_trains_by_the_rule_and_tries_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_other_architectures_try_both_attentions_on_a_cpu(
+    found_on: Callable[..., Probe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "is_plain_marian", lambda body: False)
+    assert found_on(lambda config: 0.01).ratios == {"attention sdpa": 1.0}
+
+
+def test_an_attention_without_a_name_here_is_left(
+    policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy.model.config._attn_implementation = "flex_attention"
+    monkeypatch.setattr(probing, "has_bf16", lambda device: False)
+    found = probe(policy, pairs, quick)
+    assert found.choice == RULE | {"attention": "auto"}
+    assert found.applied(quick).attention == "auto"
+
+
 @pytest.mark.usefixtures("all_can_win")
 def test_what_is_faster_by_far_is_chosen(found_on: Callable[..., Probe]) -> None:
     def seconds(config: TrainingConfig) -> float:
