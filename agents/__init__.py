@@ -19,6 +19,7 @@ from agents.marian import PolicyConfig
 from agents.oac import OAC, OACConfig, OACLoss
 from agents.policy import Seq2SeqPolicy
 from agents.policy_folder import policy_folder
+from agents.probing import Probe, probe
 from agents.training import Learner, fit
 from agents.training_config import TrainingConfig
 from agents.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
@@ -64,6 +65,7 @@ __all__ = [
     "OACConfig",
     "OACLoss",
     "PolicyConfig",
+    "Probe",
     "RankCorrelation",
     "Seq2SeqPolicy",
     "Shift",
@@ -85,6 +87,7 @@ __all__ = [
     "minimum_bayes_risk",
     "one_sample",
     "policy_folder",
+    "probe",
     "rank_correlations",
     "shift",
 ]

@@ -96,9 +96,10 @@ class D3rlpyBCQConfig(AgentConfig):
 class D3rlpyAgent(Agent):
     """An algorithm of d3rlpy that starts from the policy's weights and trains on the slice as a d3rlpy data set.
 
-    A batch has ``tokens_per_batch`` transitions, and a transition counts as a target token of the budget. The precision
-    of the training configuration is not d3rlpy's; it computes in float32. Where no evaluation is better than that of
-    the policy it began with, that policy is back in place, its last layer as it was.
+    A batch has ``tokens_per_batch`` transitions, and a transition counts as a target token of the budget. Precision,
+    attention, optimiser and compilation of the training configuration are not d3rlpy's; it computes in float32. Where
+    no evaluation is better than that of the policy it began with, that policy is back in place, its last layer as it
+    was.
     """
 
     @abstractmethod

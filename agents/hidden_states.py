@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from agents.kernels import is_compiled
+
 # Equally likely numbers that decide whether a value is dropped.
 _NUMBERS = 2**16
 
@@ -28,7 +30,8 @@ def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor
     Returns:
         float [B,T,D].
     """
-    if is_plain_marian(body):
+    # A compiler joins what this forward joins, and the library's layers are what is compiled.
+    if is_plain_marian(body) and not is_compiled(body):
         encoded = _encode(body.encoder, source, source_mask)
         return _decode(body.decoder, inputs, encoded, source_mask)
     output = body(input_ids=source, attention_mask=source_mask.long(), decoder_input_ids=inputs, use_cache=False)
@@ -105,9 +108,14 @@ def _project(attention: Any, projections: tuple[nn.Linear, ...], hidden: Tensor)
 
 def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     """[B,H,Q,C], [B,H,K,C] twice and a bias for [B,H,Q,K], to [B,Q,D]."""
-    weights = torch.softmax((query * attention.scaling) @ key.transpose(2, 3) + bias, dim=-1)
-    weights = dropout(weights, attention.dropout, attention.training)
-    read: Tensor = attention.out_proj((weights @ value).transpose(1, 2).flatten(2))
+    if attention.config._attn_implementation == "sdpa":
+        share = attention.dropout if attention.training else 0.0
+        bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)  # which would be -inf in bfloat16
+        found = F.scaled_dot_product_attention(query, key, value, bias, share, scale=attention.scaling)
+    else:
+        weights = torch.softmax((query * attention.scaling) @ key.transpose(2, 3) + bias, dim=-1)
+        found = dropout(weights, attention.dropout, attention.training) @ value
+    read: Tensor = attention.out_proj(found.transpose(1, 2).flatten(2))
     return read
 
 

@@ -1,4 +1,4 @@
-"""Which arithmetic a device can train in."""
+"""What a device can train in and by."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return False
+
+
+def has_fused(device: torch.device) -> bool:
+    """Whether PyTorch's AdamW has one kernel for all of a step on a device."""
+    return device.type in ("cpu", "cuda")
 
 
 def supported_precision(wanted: Precision, device: torch.device) -> Literal["no", "bf16"]:

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from agents.history import Evaluate, History, ImproveReport, Log
-from agents.precision import supported_precision
+from agents.kernels import Kernels
+from agents.precision import has_fused, supported_precision
 from agents.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 
@@ -43,10 +44,10 @@ def fit(
 ) -> ImproveReport:
     """Train a learner's networks in place.
 
-    Under ``torchrun`` or ``accelerate launch`` each process computes the gradient of its share of every batch's rows, and all make the
-    same step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss
-    compares within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process
-    evaluates, for all.
+    Under ``torchrun`` each process computes the gradient of its share of every batch's rows, and all make the same
+    step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss compares
+    within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process evaluates,
+    for all.
 
     With ``evaluate`` the best weights are kept, those before the first step included; of equal ones the earlier.
     Without it the last weights are kept. The global random generators are left as they were.
@@ -59,7 +60,8 @@ def fit(
         log: Called with the numbers of every row of the history.
 
     Raises:
-        ValueError: If the slice is empty, or ``evaluate`` gives NaN.
+        ValueError: If the slice is empty, ``evaluate`` gives NaN, or a network or the machine lacks what the
+            configuration asks for.
         FloatingPointError: If a loss or a gradient is not finite; the best weights so far (without ``evaluate``, those
             before the first step) are back in place.
     """
@@ -134,10 +136,12 @@ class _Run:
             {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=device.type in ("cpu", "cuda"))
+        fused = has_fused(device) if config.optimiser == "auto" else config.optimiser == "fused"
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=fused, foreach=not fused)
         self.learning_rate = 0.0
         self.sums: dict[str, float] = {}
         self.sums_steps = 0
+        self.kernels = Kernels(self.learner.networks, config.attention, config.compile == "on")
         evaluate = None if self.evaluate is None else partial(self._evaluate, self.evaluate)
         self.history = History(self.learner.networks, evaluate, self.log)
         self._train_mode(True)
@@ -228,5 +232,6 @@ class _Run:
         )
 
     def _train_mode(self, training: bool) -> None:
+        self.kernels.switch(training)
         for network in self.learner.networks.values():
             network.train(training)

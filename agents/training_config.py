@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from agents.kernels import Attention, Compile
 from agents.precision import Precision
 from agents.ranges import above_zero, zero_or_more
 
 ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
+Optimiser = Literal["fused", "foreach", "auto"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ class TrainingConfig:
     """Determines the order of batches and the dropout, from 0."""
     precision: Precision = "auto"
     """Arithmetic of the forward pass: fp32, bf16, or auto for bf16 where the device has such instructions."""
+    attention: Attention = "auto"
+    """Attention's kernel: eager, sdpa (PyTorch's scaled-dot-product attention), or auto for the network's own, which is
+    eager for policies: where sentences are short, no slower on a CPU."""
+    optimiser: Optimiser = "auto"
+    """How AdamW steps: fused, foreach, or auto for fused where PyTorch has it for the device."""
+    compile: Compile = "auto"
+    """Whether torch.compile makes kernels of the layers at the first steps, which takes a minute or more and a
+    compiler: on, off, or auto for off."""
     workers: int = 0
     """Processes that read shards and pad batches ahead of the training; 0 does it in between."""
     progress: bool = True
@@ -52,7 +62,14 @@ class TrainingConfig:
             self, "learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"
         )
         zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers")
-        for name, choices in (("schedule", ScheduleName), ("precision", Precision)):
+        named = {
+            "schedule": ScheduleName,
+            "precision": Precision,
+            "attention": Attention,
+            "optimiser": Optimiser,
+            "compile": Compile,
+        }
+        for name, choices in named.items():
             good = get_args(choices)
             if getattr(self, name) not in good:
                 raise ValueError(f"there is no {name} {getattr(self, name)!r}; choose one of {', '.join(good)}")

@@ -19,6 +19,7 @@ from experiments.evaluation import Evaluator
 from experiments.presets import check_sizes, preset_settings, with_task_options
 from experiments.run_folder import RunFolder
 from experiments.settings import Settings
+from experiments.stages import fastest
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -51,6 +52,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     scorer = load_scorer(name, device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     run = RunFolder(config.out, config.recorded() | fingerprints)
+    config = fastest(config, task, run)
     evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed, watch=run.watch)
     try:
         work(config, task, evaluator, run)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
+from typing import TypeVar
 
 from accelerate import PartialState  # type: ignore[import-untyped]
 
-from agents import Agent, LoRA, Seq2SeqPolicy, TrainingConfig, adapted, make_agent, make_sampler, shift
+from agents import Agent, LoRA, Probe, Seq2SeqPolicy, TrainingConfig, adapted, make_agent, make_sampler, probe, shift
 from agents.embeddings import align_embeddings
+from agents.machine import cache_folder
 from buffers import ByRank, Sampler, Slice, Workers
 from experiments.evaluation import Decode, Evaluator
 from experiments.run_folder import RunFolder
 from experiments.settings import Settings
 from seq2seq_env.tasks import Task
+
+C = TypeVar("C", bound=Settings)
+
+PROBED_PAIRS = 2_000
+"""Of the training split, that a probe trains on."""
 
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """What every stage is measured on."""
@@ -25,6 +32,24 @@ UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False,
 """Of a stage without training."""
 
 
+def fastest(settings: C, task: Task, run: RunFolder) -> C:
+    """Settings whose trainings leave nothing "auto": what a probe of the machine chose when the run began on it."""
+    if not settings.probe:
+        return settings
+    stage = f"machine.{settings.device.partition(':')[0]}"  # a run may go on elsewhere
+    known = run.has(stage)
+    PartialState().wait_for_everyone()  # before the first writes it
+    if known:
+        found, origin = Probe(**run.result(stage)), "as this run began"
+    else:
+        policy, data = first_policy(settings, task).to(settings.device), original_data(task, PROBED_PAIRS)
+        found = probe(policy, data, settings.supervised, cache_folder() / "training.json")
+        origin = "from the cache" if found.cached else "found now"
+        run.finish(stage, asdict(found))
+    print(f"Training: {found}, {origin}; choose otherwise by --supervised.attention and the like, or --no-probe")
+    return replace(settings, supervised=found.applied(settings.supervised), improve=found.applied(settings.improve))
+
+
 def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
     """The policy that starts it all: BC on the original data until the validation reward stops rising.
 
@@ -33,7 +58,11 @@ def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFol
     stage = "g0i0"
     if run.has(stage):
         return Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
-    agent = make_agent("bc", first_policy(settings, task).to(settings.device))
+    policy = first_policy(settings, task)
+    if settings.pretrained is None:
+        pairs = task.split("train")
+        align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
+    agent = make_agent("bc", policy.to(settings.device))
     if settings.fine_tune:
         print("Supervised policy: BC on the original data")
         training = replace(settings.supervised, seed=settings.seed)
@@ -48,7 +77,7 @@ def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFol
 
 
 def first_policy(settings: Settings, task: Task) -> Seq2SeqPolicy:
-    """A pretrained policy, or a new one with embeddings that know the training pairs.
+    """A pretrained policy, or a new one with random weights.
 
     Raises:
         OSError: If the pretrained model cannot be had.
@@ -56,10 +85,7 @@ def first_policy(settings: Settings, task: Task) -> Seq2SeqPolicy:
     """
     if settings.pretrained is None:
         lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
-        pairs = task.split("train")
-        align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
-        return policy
+        return Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
     policy = Seq2SeqPolicy.from_pretrained(settings.pretrained, task.tokenizer, task.max_target_length)
     if task.max_source_length > policy.max_source_length:
         raise ValueError(
@@ -100,11 +126,11 @@ def workers(device: str) -> Workers:
     return ByRank(PartialState(), threads=None if device == "cpu" else 1)
 
 
-def original_data(task: Task) -> Slice:
-    """The supervised data D."""
+def original_data(task: Task, first: int | None = None) -> Slice:
+    """The supervised data D, or its first pairs."""
     pairs = task.split("train")
     return Slice.from_pairs(
-        pairs.sources, pairs.references, task.tokenizer, task.max_source_length, task.max_target_length
+        pairs.sources[:first], pairs.references[:first], task.tokenizer, task.max_source_length, task.max_target_length
     )
 
 

@@ -241,6 +241,9 @@ def test_learning_rates(schedule: Any, expected: list[float]) -> None:
         ({"max_grad_norm": float("nan")}, "max_grad_norm is nan"),
         ({"schedule": "step"}, "no schedule 'step'; choose one of constant, inverse-sqrt, linear, cosine"),
         ({"precision": "fp16"}, "no precision 'fp16'; choose one of fp32, bf16, auto"),
+        ({"attention": "flash"}, "no attention 'flash'; choose one of eager, sdpa, auto"),
+        ({"optimiser": "adam"}, "no optimiser 'adam'; choose one of fused, foreach, auto"),
+        ({"compile": "yes"}, "no compile 'yes'; choose one of on, off, auto"),
     ],
 )
 def test_budgets_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:
