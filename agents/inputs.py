@@ -1,15 +1,9 @@
-"""What a policy is given, checked and padded.
-
-Shape letters: B batch, S or T the longest row.
-"""
+"""What a policy is given, checked."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
 
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -80,11 +74,3 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}; give an integer from 0 to 2**64 - 1")
-
-
-def pad(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows of token ids as int64 [B,T], and bool [B,T], true at their tokens."""
-    lengths = torch.tensor([len(row) for row in rows])
-    width = int(lengths.max())
-    padded = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in rows])
-    return padded.to(device), (torch.arange(width) < lengths[:, None]).to(device)

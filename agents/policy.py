@@ -21,7 +21,7 @@ from torch import Tensor
 from agents import checkpoints
 from agents.decoder_start import decoder_start
 from agents.decoders import open_decoder
-from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources, pad
+from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources
 from agents.marian import PolicyConfig, build_marian
 from agents.model_card import policy_card
 from agents.pretrained import check_fit, load_pretrained
@@ -29,7 +29,8 @@ from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
 from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
-from seq2seq_env.publishing import publish
+from seq2seq_env.padding import pad
+from seq2seq_env.publishing import Publication, Publishable
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ ROWS = {"cpu": 512, "cuda": 4096}
 LOGITS_AT_ONCE = 2**25
 
 
-class Seq2SeqPolicy:
+class Seq2SeqPolicy(Publishable):
     """``pi(y | x)``: a Hugging Face encoder-decoder and the tokenizer of its texts.
 
     *The distribution.* Sampling at temperature ``T`` draws from ``softmax(logits / T)`` over the vocabulary without
@@ -140,28 +141,9 @@ class Seq2SeqPolicy:
         """Write an ordinary Hugging Face folder: JSON, safetensors, ``tokenizer.json``; never a pickle."""
         checkpoints.save(Path(folder), self.model, self.tokenizer, self.max_target_length, self.constraint, self.start)
 
-    def push_to_hub(
-        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
-    ) -> str:
-        """Publish what :meth:`save` writes on the Hugging Face hub; see :func:`seq2seq_env.publishing.publish`.
-
-        Args:
-            repo: "user/name" or "name"; made where it is not there.
-            private: Only for its owner.
-            licence: The hub's name of the licence, for the model card; what the policy was trained on may decide it.
-            token: Of the hub; None takes the one that ``hf auth login`` has stored.
-
-        Returns:
-            Address of the repository.
-
-        Raises:
-            ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
-            ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
-        """
-        return publish(
-            repo, self.save, policy_card(self, licence), private=private, token=token,
-            replaces=[checkpoints.CONSTRAINT, "*.safetensors"],
-        )  # fmt: skip
+    def publication(self, licence: str) -> Publication:
+        """What :meth:`save` writes, for :meth:`push_to_hub`."""
+        return Publication(self.save, policy_card(self, licence), [checkpoints.CONSTRAINT, "*.safetensors"])
 
     @property
     def fingerprint(self) -> str:

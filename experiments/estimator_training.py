@@ -101,7 +101,7 @@ class Labelled:
 
     Attributes:
         source: The source.
-        hypotheses: M texts, each one once.
+        hypotheses: M texts.
         labels: float32 [M], quality in [0, 1].
     """
 

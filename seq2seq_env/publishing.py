@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 CARD = "README.md"
 
@@ -44,6 +46,43 @@ class ModelCard:
         )
 
 
+class Publication(NamedTuple):
+    """What goes into a repository; see :func:`publish`."""
+
+    save: Callable[[Path], None]
+    card: ModelCard
+    replaces: Sequence[str]
+
+
+class Publishable(ABC):
+    """A policy or scorer that can be published on the Hugging Face hub."""
+
+    @abstractmethod
+    def publication(self, licence: str) -> Publication:
+        """Its files and its model card, with the hub's name of the licence."""
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
+    ) -> str:
+        """Publish it on the Hugging Face hub.
+
+        Args:
+            repo: "user/name" or "name"; made where it is not there.
+            private: Only for its owner.
+            licence: The hub's name of the licence, for the model card; what it was trained on may decide it.
+            token: Of the hub; None takes the one that ``hf auth login`` has stored.
+
+        Returns:
+            Address of the repository.
+
+        Raises:
+            ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
+            ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
+        """
+        save, card, replaces = self.publication(licence)
+        return publish(repo, save, card, replaces=replaces, private=private, token=token)
+
+
 def publish(
     repo: str,
     save: Callable[[Path], None],
@@ -56,19 +95,12 @@ def publish(
     """Upload what ``save`` writes as a model repository, in one commit where the hub can.
 
     Args:
-        repo: "user/name" or "name"; made where it is not there.
+        repo: As of :meth:`Publishable.push_to_hub`, like what is not named here; so are result and errors.
         save: Writes all files into a folder.
         card: Added where the repository has none; one that is there stays as it is.
         replaces: Patterns of files that are deleted there unless they are written anew.
-        private: Only for its owner.
-        token: Of the hub; None takes the one that ``hf auth login`` has stored.
-
-    Returns:
-        Address of the repository.
-
-    Raises:
-        ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
-        ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
+        private: See there.
+        token: See there.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError

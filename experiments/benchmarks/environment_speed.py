@@ -31,8 +31,8 @@ from tqdm import tqdm
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig, Seq2SeqPolicy
 from agents.decoders import open_decoder
-from agents.inputs import pad
 from agents.sampling import draw
+from seq2seq_env.padding import pad
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
@@ -15,6 +16,20 @@ WEIGHTS = "model*.safetensors*"
 
 LOADING = Lock()
 """transformers changes globals of PyTorch while it loads, which two threads must not do at once."""
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is loaded into one sentence.
+
+    Raises:
+        ValueError: If anything is raised: by safetensors, PyTorch, JSON or a configuration's own checks.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"{what} cannot be loaded ({reason}); save or download it again") from error
 
 
 def files_fingerprint(paths: Iterable[Path], *settings: str) -> str:

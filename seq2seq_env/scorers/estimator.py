@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.scorers.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, tokens_of_a_pass
+from seq2seq_env.scorers.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable, tokens_of_a_pass
 from seq2seq_env.tasks.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
@@ -97,15 +97,10 @@ class EstimatorScorer:
         from seq2seq_env.scorers.predictor import Predictor
 
         forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
-        try:
+        with readable(f"the estimator in {str(self.folder)!r}"):
             record = dict(json.loads((self.folder / RECORD).read_text("utf-8")))
             head = EstimatorHead(forward.width, backward.width, int(record["width"]))
             head.load_state_dict(load_file(self.folder / HEAD))
-        except Exception as error:  # of JSON, safetensors and PyTorch
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ValueError(
-                f"the estimator in {str(self.folder)!r} cannot be loaded ({reason}); train or download it again"
-            ) from error
         return _Networks(forward, backward, head.eval())
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.publishing import ModelCard, publish
+from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.checkpoints import (
     LOADING,
     WEIGHTS,
     by_length,
     each_once,
     files_fingerprint,
+    readable,
     tokens_of_a_pass,
 )
 from seq2seq_env.scorers.pairs import CONFIG_NAME, EncodedPair, PairEncoder
@@ -53,7 +54,7 @@ class _Network(NamedTuple):
     packs: bool
 
 
-class LearnedScorer:
+class LearnedScorer(Publishable):
     """Rates (source, hypothesis) with a network of one output, read through ``AutoModelForSequenceClassification``.
 
     The folder holds ``config.json``, ``model.safetensors`` and ``tokenizer.json``, as transformers saves them. The key
@@ -151,27 +152,10 @@ class LearnedScorer:
         (folder / "config.json").write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n", "utf-8")
         pairs.save(folder)
 
-    def push_to_hub(
-        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
-    ) -> str:
-        """Publish the checkpoint on the Hugging Face hub; see :func:`seq2seq_env.publishing.publish`.
-
-        Args:
-            repo: "user/name" or "name"; made where it is not there.
-            private: Only for its owner.
-            licence: The hub's name of the licence, for the model card; what the scorer was trained on may decide it.
-            token: Of the hub; None takes the one that ``hf auth login`` has stored.
-
-        Returns:
-            Address of the repository.
-
-        Raises:
-            ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
-            ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
-        """
+    def publication(self, licence: str) -> Publication:
+        """The checkpoint, for :meth:`push_to_hub`."""
         tags = ("translation", "quality-estimation", "seq2seq-env")
-        card = ModelCard(_WHAT, _USAGE, "text-classification", tags, licence)
-        return publish(repo, self._copy, card, private=private, token=token, replaces=[WEIGHTS])
+        return Publication(self._copy, ModelCard(_WHAT, _USAGE, "text-classification", tags, licence), [WEIGHTS])
 
     def _files(self) -> list[Path]:
         """What determines the scores."""
@@ -195,16 +179,11 @@ class LearnedScorer:
 
         from seq2seq_env.scorers.packed_bert import is_plain_bert
 
-        try:
+        with readable(f"the checkpoint in {str(self.folder)!r}"):
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 self.folder, use_safetensors=True, trust_remote_code=False, local_files_only=True,
                 output_loading_info=True,
             )  # fmt: skip
-        except Exception as error:  # of safetensors, PyTorch, JSON and the configuration's own checks
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ValueError(
-                f"the checkpoint in {str(self.folder)!r} cannot be loaded ({reason}); save or download it again"
-            ) from error
         if loading["missing_keys"]:
             names = ", ".join(sorted(loading["missing_keys"]))
             raise ValueError(f"the checkpoint in {str(self.folder)!r} lacks weights ({names}); train its head first")

@@ -5,13 +5,15 @@ Shape letters: B pairs, S tokens that are given, T tokens that were written, D w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from seq2seq_env.padding import pad
+from seq2seq_env.scorers.checkpoints import by_length, readable
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
@@ -36,16 +38,11 @@ class Predictor:
         from transformers import AutoModelForSeq2SeqLM
 
         self.tokenizer = Tokenizer.load(folder)
-        try:
+        with readable(f"the translation model in {str(folder)!r}"):
             model: Any = AutoModelForSeq2SeqLM.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32,
                 attn_implementation="eager",
             )  # fmt: skip
-        except Exception as error:  # of safetensors, PyTorch, JSON and the configuration's own checks
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ValueError(
-                f"the translation model in {str(folder)!r} cannot be loaded ({reason}); save or download it again"
-            ) from error
         self._model = model.eval().to(device)
         # T5 has relative positions and no limit.
         self._longest: int | None = getattr(model.config, "max_position_embeddings", None)
@@ -72,9 +69,11 @@ class Predictor:
         read = self._cut(given, self.tokenizer.encode, 0)
         answers = self._cut(written, self.tokenizer.encode_targets, len(self._start) - 1)
         found: list[Tensor] = [torch.empty(0)] * len(read)
-        for rows in _batches(read, answers, tokens_per_batch):
-            source, source_mask = self._padded([read[row] for row in rows])
-            target, target_mask = self._padded([answers[row] for row in rows])
+        lengths = [max(len(one), len(other)) for one, other in zip(read, answers, strict=True)]
+        pad_id, device = self.tokenizer.pad_id, self._model.device
+        for rows in by_length(lengths, tokens_per_batch, mixed=True):
+            source, source_mask = pad([read[row] for row in rows], pad_id, device)
+            target, target_mask = pad([answers[row] for row in rows], pad_id, device)
             features = self._forward(source, source_mask, target).cpu()  # [B,T,F]
             for row, each, length in zip(rows, features, target_mask.sum(1).tolist(), strict=True):
                 found[row] = each[:length].clone()
@@ -101,23 +100,3 @@ class Predictor:
             cut = self._longest - before - 1
             tokens = {text: row if len(row) <= cut + 1 else [*row[:cut], row[-1]] for text, row in tokens.items()}
         return [tokens[text] for text in texts]
-
-    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """int64 and bool [B,S]."""
-        lengths = torch.tensor([len(row) for row in rows])
-        width, pad_id = int(lengths.max()), self.tokenizer.pad_id
-        padded = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in rows])
-        return padded.to(self._model.device), (torch.arange(width) < lengths[:, None]).to(self._model.device)
-
-
-def _batches(read: Sequence[list[int]], answers: Sequence[list[int]], most: int) -> Iterator[list[int]]:
-    """Rows of similar lengths, of ``most`` tokens together on the wider side."""
-    lengths = [max(len(one), len(other)) for one, other in zip(read, answers, strict=True)]
-    batch: list[int] = []
-    for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], len(read[row]))):
-        if batch and (len(batch) + 1) * lengths[row] > most:
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch

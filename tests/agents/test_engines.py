@@ -28,6 +28,7 @@ from seq2seq_env.constraint import Constraint
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tasks.tokenizer import Tokenizer
+from tests.tiny_models import SIZES
 
 SOURCES = ["eins rot haus", "zwei", "drei blau", "zwei gruen hund"]
 
@@ -47,18 +48,7 @@ def architecture(name: str, tokenizer: Tokenizer) -> Seq2SeqPolicy:
             **common | {"vocab_size": tokenizer.vocab_size + 5}, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2
         )
         return Seq2SeqPolicy(T5ForConditionalGeneration(config), tokenizer, 12)
-    sizes: dict[str, Any] = {
-        "d_model": 16,
-        "encoder_layers": 1,
-        "decoder_layers": 2,
-        "encoder_attention_heads": 2,
-        "decoder_attention_heads": 2,
-        "encoder_ffn_dim": 32,
-        "decoder_ffn_dim": 32,
-        "max_position_embeddings": 20,
-        "init_std": 0.5,
-        "forced_eos_token_id": None,
-    }
+    sizes = SIZES | {"max_position_embeddings": 20, "init_std": 0.5, "forced_eos_token_id": None}
     configs = {"bart": BartConfig, "mbart": MBartConfig}
     models = {"bart": BartForConditionalGeneration, "mbart": MBartForConditionalGeneration}
     return Seq2SeqPolicy(models[name](configs[name](**common, **sizes)), tokenizer, 12)

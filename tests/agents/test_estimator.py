@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from seq2seq_env.scorers import EstimatorScorer, checked_scores, load_scorer
 from seq2seq_env.scorers.estimator_head import EstimatorHead, features
 from seq2seq_env.scorers.predictor import NUMBERS, Predictor
 from seq2seq_env.tasks import Task
+from tests.pickling import sent
 
 SOURCES = ["zwei rot haus", "eins", "drei blau hund", "zwei rot haus"]
 HYPOTHESES = ["two red house", "three three three", "", "two red house"]
@@ -61,7 +61,7 @@ def test_a_score_depends_on_its_pair_alone(folder: Path) -> None:
     assert len(set(together.tolist())) == 3
     narrow = EstimatorScorer(folder, tokens_per_batch=1)
     assert_allclose(narrow.score(SOURCES, HYPOTHESES), together, atol=1e-5)
-    assert_allclose(pickle.loads(pickle.dumps(scorer)).score(SOURCES, HYPOTHESES), together, atol=1e-6)
+    assert_allclose(sent(scorer).score(SOURCES, HYPOTHESES), together, atol=1e-6)
     assert scorer.score([], []).shape == (0,)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import agents.policy
+import seq2seq_env.publishing
 from agents import Seq2SeqPolicy
 from seq2seq_env import Constraint
 from seq2seq_env.publishing import ModelCard
@@ -23,7 +23,7 @@ def test_a_policy_publishes_its_folder_with_a_card(
         published.append({"repo": repo, "card": card, **options})
         return "https://there"
 
-    monkeypatch.setattr(agents.policy, "publish", publish)
+    monkeypatch.setattr(seq2seq_env.publishing, "publish", publish)
     narrow = policy.constrained(Constraint(prefix=(2,)))
     assert policy.push_to_hub("mine", private=True, licence="mit", token="t") == "https://there"
     narrow.push_to_hub("mine")

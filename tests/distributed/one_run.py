@@ -63,6 +63,8 @@ def main(start: Path, out: Path) -> None:
             found = {"processes": state.num_processes, "steps": report.steps, "rows": rows}
             (out / f"{name}.json").write_text(json.dumps(found))
     if state.num_processes > 1:
+        # Who leaves while the other still talks to it may be aborted by gloo's threads.
+        state.wait_for_everyone()
         torch.distributed.destroy_process_group()
 
 

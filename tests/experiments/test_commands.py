@@ -37,7 +37,7 @@ NUMBERS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "sechs
 NOUNS = {"haus": "house", "hund": "dog", "katze": "cat", "baum": "tree", "tag": "day", "berg": "hill"}
 
 
-def words(scorer: Scorer) -> None:
+def scores_in_range(scorer: Scorer) -> None:
     scores = scorer.score(["Es regnet heute stark."] * 2, ["It rains.", ""])
     assert scores.dtype == np.float32
     assert ((scores >= 0) & (scores <= 1)).all()
@@ -66,7 +66,7 @@ def test_train_scorer_leaves_a_scorer_and_its_report(tmp_path: Path, monkeypatch
     assert [row["pairs"] for row in report["agreement"].values()] == [160, 160]
     assert report["unit_tests"]["copied source"]["cases"] == 60
     assert isinstance(load_scorer(tmp_path), LearnedScorer)
-    words(load_scorer(tmp_path))
+    scores_in_range(load_scorer(tmp_path))
 
 
 def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path) -> Non
     scorer = load_scorer(out)
     assert isinstance(scorer, CrossFittedScorer)
     assert len(scorer.parts) == 2
-    words(scorer)
+    scores_in_range(scorer)
 
 
 def test_a_scorer_from_ratings(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

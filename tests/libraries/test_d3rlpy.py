@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from agents.d3rlpy_agents import seeded
 from buffers import Slice, Trajectories, d3rlpy_module, to_d3rlpy
 from seq2seq_env.wrappers import FlatObservation
 from tests.libraries.conftest import WordTask
+from tests.pickling import sent
 
 pytest.importorskip("d3rlpy")
 
@@ -84,7 +84,7 @@ def test_the_evaluator_finds_the_mean_score(dtype: str, env: gym.Env[Any, Any], 
     d3rlpy = d3rlpy_module()
     flat = FlatObservation(env, dtype)
     flat.reset(seed=5)
-    copy = pickle.loads(pickle.dumps(flat))
+    copy = sent(flat)
     drawn = [copy.reset()[1]["source_index"] for _ in range(10)]
     with seeded(d3rlpy, 0):
         algorithm = d3rlpy.algos.DiscreteBCConfig(batch_size=32, learning_rate=1e-2, beta=0.0).create()

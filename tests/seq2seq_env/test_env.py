@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import doctest
-import pickle
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 import seq2seq_env.env
 from seq2seq_env import Constraint, Scorer, Seq2SeqTranslateEnv, Task
 from seq2seq_env.rules import Observation
+from tests.pickling import sent
 
 EOS, UNK, PAD = 0, 1, 18  # of the tiny task, whose 16 words lie between
 
@@ -391,7 +391,7 @@ def test_a_pickled_episode_goes_on_the_same(tiny_task: Task, fake_scorer: Scorer
     env = made(tiny_task, fake_scorer, render_mode="ansi")
     env.reset(seed=1)
     env.step(3)
-    copy = pickle.loads(pickle.dumps(env))
+    copy = sent(env)
     for action in (4, UNK, 5, EOS):
         assert data_equivalence(env.step(action), copy.step(action), exact=True)
     assert env.render() == copy.render()

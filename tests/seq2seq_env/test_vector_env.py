@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import doctest
-import pickle
 import re
 import warnings
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 import seq2seq_env.vector_env
 from seq2seq_env import Constraint, Scorer, Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv, Task
 from seq2seq_env.rules import Observation
+from tests.pickling import sent
 
 EOS, PAD = 0, 18  # of the tiny task, whose words are 2 to 17
 
@@ -327,7 +327,7 @@ def test_pickled_episodes_go_on_the_same(tiny_task: Task, fake_scorer: Scorer) -
     envs = native(tiny_task, fake_scorer, 4, autoreset_mode=AutoresetMode.SAME_STEP)
     envs.reset(seed=1)
     envs.step(np.array([3, EOS, 5, 6]))
-    copy = pickle.loads(pickle.dumps(envs))
+    copy = sent(envs)
     for actions in ([4, EOS, EOS, 7], [5, 5, 5, EOS], [EOS] * 4):
         assert same(envs.step(np.array(actions)), copy.step(np.array(actions)))
 

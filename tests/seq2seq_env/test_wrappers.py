@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import doctest
-import pickle
 import re
 from typing import Any
 
@@ -13,6 +12,7 @@ from gymnasium.utils.env_checker import data_equivalence
 
 from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Task, wrappers
 from seq2seq_env.wrappers import FlatObservation
+from tests.pickling import sent
 
 PAD = 18  # of the tiny task
 
@@ -102,7 +102,7 @@ def test_a_pickled_episode_goes_on_the_same(env: Seq2SeqTranslateEnv) -> None:
     flat = FlatObservation(env, np.float32)
     flat.reset(seed=1)
     flat.step(np.int64(3))
-    copy = pickle.loads(pickle.dumps(flat))
+    copy = sent(flat)
     assert data_equivalence(flat.step(np.int64(0)), copy.step(np.int64(0)), exact=True)
     assert data_equivalence(flat.reset(), copy.reset(), exact=True)
 

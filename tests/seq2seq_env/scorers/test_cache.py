@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import doctest
 import os
-import pickle
 import re
 import signal
 import sqlite3
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 import seq2seq_env.scorers.cache
 import seq2seq_env.scorers.score_file
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
+from tests.pickling import sent
 
 ROOT = Path(__file__).parents[3]
 
@@ -174,7 +174,7 @@ def test_copies_and_pickles_share_the_file_but_no_memory(tmp_path: Path, monkeyp
     cached = CachedScorer(Digest(), "scores.sqlite", max_entries=7)
     scores = cached.score(["a"], ["x"])
     monkeypatch.chdir("/")
-    for other in (pickle.loads(pickle.dumps(cached)), copy.deepcopy(cached), copy.copy(cached)):
+    for other in (sent(cached), copy.deepcopy(cached), copy.copy(cached)):
         assert (other.path, other.max_entries) == (tmp_path / "scores.sqlite", 7)
         assert (other.hits, other.misses) == (0, 0)
         assert bits(other.score(["a"], ["x"])) == bits(scores)

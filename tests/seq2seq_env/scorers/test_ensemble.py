@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers import CachedScorer, EnsembleScorer, Scorer, checked_scores
+from tests.pickling import sent
 
 
 class Lengths:
@@ -48,7 +48,7 @@ def test_the_fingerprint_follows_members_and_weights() -> None:
     assert EnsembleScorer([one, other], [0.5, 0.5]).fingerprint == known
     others = [EnsembleScorer([one, other], [0.4, 0.6]), EnsembleScorer([other, one]), EnsembleScorer([one])]
     assert len({known, *(ensemble.fingerprint for ensemble in others)}) == 4
-    assert pickle.loads(pickle.dumps(others[0])).fingerprint == others[0].fingerprint
+    assert sent(others[0]).fingerprint == others[0].fingerprint
 
 
 def test_members_behind_a_cache_show_their_own_scores_without_another_call() -> None:

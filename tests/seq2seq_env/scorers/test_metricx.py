@@ -21,6 +21,7 @@ from tokenizers import models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
 from seq2seq_env.scorers import MetricXScorer, checked_scores, load_scorer
+from tests.pickling import received
 
 ERROR = 250_089
 LOGITS = [-8.0, 4.0, 12.5, 24.0, 33.0, 4.0]
@@ -151,7 +152,7 @@ def test_a_pickle_holds_no_network_and_scores_the_same(scorer: MetricXScorer) ->
     before, known = scorer.score(SOURCES, HYPOTHESES), scorer.fingerprint
     data = pickle.dumps(scorer)
     assert len(data) < 2000
-    again = pickle.loads(data)
+    again = received(data)
     assert again.fingerprint == known
     np.testing.assert_array_equal(again.score(SOURCES, HYPOTHESES), before)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers import NormalisedScorer, Scorer, affine_knots, checked_scores, quantile_knots
+from tests.pickling import sent
 
 
 class Given:
@@ -56,7 +56,7 @@ def test_the_fingerprint_follows_the_scorer_and_the_knots() -> None:
     prints = [NormalisedScorer(scorer, knots).fingerprint for knots in ([(0, 0), (1, 1)], [(0, 0), (2, 1)])]
     prints.append(NormalisedScorer(other, [(0, 0), (1, 1)]).fingerprint)
     assert len(set(prints)) == 3
-    assert pickle.loads(pickle.dumps(NormalisedScorer(scorer, [(0, 0), (1, 1)]))).fingerprint == prints[0]
+    assert sent(NormalisedScorer(scorer, [(0, 0), (1, 1)])).fingerprint == prints[0]
 
 
 @pytest.mark.parametrize("score", ["nan", "inf", "-inf"])

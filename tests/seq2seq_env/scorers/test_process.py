@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from seq2seq_env.scorers import ProcessScorer, ScorerProcessError, load_scorer
+from tests.pickling import sent
 
 LENGTHS = """
     import json, sys
@@ -55,7 +55,7 @@ def test_it_is_loaded_by_its_command_and_shared_by_threads_and_pickles(program: 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda n: scorer.score(["ab"] * 300, ["c" * n] * 300)[299], range(1, 9)))
     assert found == pytest.approx([n / (n + 2) for n in range(1, 9)])
-    again = pickle.loads(pickle.dumps(scorer))
+    again = sent(scorer)
     assert again.score(["a"], ["b"])[0] == 0.5
     for each in (scorer, again):
         each.close()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from seq2seq_env import load_scorer
 from seq2seq_env.scorers import SCORERS, Scorer, checked_scores
+from tests.pickling import sent
 
 
 class Returns:
@@ -65,7 +65,7 @@ def test_fake_scorer_fits_the_protocol(fake_scorer: Scorer) -> None:
     assert isinstance(fake_scorer, Scorer)
     # 'two house' and 'two red house' share two of three words.
     np.testing.assert_allclose(checked_scores(fake_scorer, ["zwei rot haus"], ["two house"]), [2 / 3])
-    assert isinstance(pickle.loads(pickle.dumps(fake_scorer)), Scorer)
+    assert isinstance(sent(fake_scorer), Scorer)
 
 
 def test_an_unknown_name_lists_the_good_ones() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.hub import _pairs
 from seq2seq_env.tasks.ready import READY, resolved
+from tests.pickling import sent
 
 PAIRS = {
     "train": [("das haus ist rot", "the house is red"), ("der hund ist alt", "the dog is old")],
@@ -67,7 +67,7 @@ def test_a_local_copy_is_read(layout: Any, options: dict[str, str], tmp_path: Pa
         split = task.split(name)
         assert list(zip(split.sources, split.references, strict=True)) == PAIRS[there]
     assert task.notes[0] == "train split: 2 of 2 pairs"
-    assert pickle.loads(pickle.dumps(task)).fingerprint == task.fingerprint
+    assert sent(task).fingerprint == task.fingerprint
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.cleaning import Cleaning
+from tests.pickling import received, sent
 
 TRAIN = [
     ("das haus ist rot", "the house is red"),
@@ -142,7 +143,7 @@ def test_a_pickle_reads_the_files_again(folder: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(folder.parent)
     task = text_files(Path(folder.name), max_tokens=30)
     monkeypatch.chdir(folder)
-    again = pickle.loads(pickle.dumps(task))
+    again = sent(task)
     assert (again.fingerprint, again.max_source_length) == (task.fingerprint, 30)
 
 
@@ -237,7 +238,7 @@ def test_a_pickle_of_texts_that_have_changed_is_refused(folder: Path) -> None:
     data = pickle.dumps(text_files(folder))
     write(folder, "train", TRAIN[1:])
     with pytest.raises(ValueError, match="the texts of task 'text-files' have changed since it was pickled"):
-        pickle.loads(data)
+        received(data)
 
 
 def test_empty_lines_are_no_leak(folder: Path) -> None:

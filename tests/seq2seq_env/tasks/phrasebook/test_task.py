@@ -11,6 +11,7 @@ import pytest
 
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.phrasebook.task import MAX_WORDS, MIN_WORDS
+from tests.pickling import sent
 
 SPLITS = ("train", "validation", "test")
 
@@ -101,7 +102,7 @@ def test_faults_are_of_every_gravity_and_hardly_ever_harmless() -> None:
 def test_a_copy_by_pickle_is_the_same_task() -> None:
     for task in (small(), PhrasebookTask(3, train_size=20, noise=1)):
         task.split("train")
-        copy = pickle.loads(pickle.dumps(task))
+        copy = sent(task)
         assert copy.fingerprint == task.fingerprint
         assert copy.split("train") == task.split("train")
         assert len(pickle.dumps(task)) < 1_000
