@@ -62,6 +62,10 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     if run.is_writer:
         report(config, task, evaluator, run)
     print(f"took {time.perf_counter() - started:.0f} s")
+    if (processes := PartialState()).num_processes > 1:
+        # Who leaves while the other still talks to it may be aborted by gloo's threads.
+        processes.wait_for_everyone()
+        processes.destroy_process_group()
 
 
 def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:
