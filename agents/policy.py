@@ -30,6 +30,7 @@ from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, 
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.padding import pad
+from seq2seq_env.passes import by_length, tokens_of_a_pass
 from seq2seq_env.publishing import Publication, Publishable
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
@@ -257,12 +258,10 @@ class Seq2SeqPolicy(Publishable):
         if len(targets) != len(sources):
             raise ValueError(f"there are {len(sources)} sources but {len(targets)} targets; give one target a source")
         check_targets(targets, self.tokenizer, self._longest)
-        order = sorted(range(len(sources)), key=lambda i: (len(targets[i]), len(encoded[i])))
         result: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(sources)
-        longest = max((len(target) for target in targets), default=1)
-        step = max(1, LOGITS_AT_ONCE // (longest * self.model.config.vocab_size))
-        for start in range(0, len(order), step):
-            index = order[start : start + step]
+        lengths = [max(len(read), len(written)) for read, written in zip(encoded, targets, strict=True)]
+        most = max(1, min(tokens_of_a_pass(None, self.device.type), LOGITS_AT_ONCE // self.model.config.vocab_size))
+        for index in by_length(lengths, most, mixed=True):
             read, written = self._pad([encoded[i] for i in index]), self._pad([targets[i] for i in index])
             with self._evaluating():
                 log_prob = self._score(*read, *written, temperature).cpu().numpy()

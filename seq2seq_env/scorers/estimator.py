@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.scorers.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable, tokens_of_a_pass
+from seq2seq_env.passes import tokens_of_a_pass
+from seq2seq_env.scorers.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
 from seq2seq_env.tasks.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:

@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.passes import by_length, tokens_of_a_pass
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
-from seq2seq_env.scorers.checkpoints import (
-    LOADING,
-    WEIGHTS,
-    by_length,
-    each_once,
-    files_fingerprint,
-    readable,
-    tokens_of_a_pass,
-)
+from seq2seq_env.scorers.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
 from seq2seq_env.scorers.pairs import CONFIG_NAME, EncodedPair, PairEncoder
 from seq2seq_env.tasks.tokenizer import FILE_NAME
 

@@ -13,7 +13,8 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
-from seq2seq_env.scorers.checkpoints import LOADING, by_length, each_once, files_fingerprint, tokens_of_a_pass
+from seq2seq_env.passes import by_length, tokens_of_a_pass
+from seq2seq_env.scorers.checkpoints import LOADING, each_once, files_fingerprint
 from seq2seq_env.scorers.hub import local_copy
 from seq2seq_env.scorers.pairs import CONFIG_NAME
 from seq2seq_env.tasks.tokenizer import FILE_NAME

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from seq2seq_env.padding import pad
-from seq2seq_env.scorers.checkpoints import by_length, readable
+from seq2seq_env.passes import by_length
+from seq2seq_env.scorers.checkpoints import readable
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
