@@ -26,7 +26,7 @@ from agents.marian import PolicyConfig, build_marian
 from agents.model_card import policy_card
 from agents.pretrained import check_fit, load_pretrained
 from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
-from agents.teacher_forcing import chosen_log_probs, log_distributions, padded, target_logits
+from agents.teacher_forcing import log_distributions, padded, target_log_probs, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.padding import pad
@@ -351,18 +351,28 @@ class Seq2SeqPolicy(Publishable):
     def _score(
         self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
     ) -> Tensor:
-        log_distribution = self._distributions(source, source_mask, target, target_mask, temperature)
-        return padded(chosen_log_probs(log_distribution, target[target_mask]), target_mask)
+        forced = self._forced(target, target_mask)
+        log_prob = target_log_probs(
+            self.model, source, source_mask, target, target_mask, self.start,
+            self.support(), self.tokenizer.unk_id, temperature, forced,
+        )  # fmt: skip
+        return padded(log_prob, target_mask)
 
     def _distributions(
         self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
     ) -> Tensor:
         logits = target_logits(self.model, source, source_mask, target, target_mask, self.start)
-        chosen, forced = target[target_mask], None
-        if self.constraint.prefix:
-            prefix = torch.tensor(self.constraint.prefix, device=target.device)
-            forced = F.pad(prefix, (0, target.shape[1]), value=-1)[: target.shape[1]].expand_as(target)[target_mask]
-        return log_distributions(logits, chosen, self.support(), self.tokenizer.unk_id, temperature, forced)
+        forced = self._forced(target, target_mask)
+        return log_distributions(
+            logits, target[target_mask], self.support(), self.tokenizer.unk_id, temperature, forced
+        )
+
+    def _forced(self, target: Tensor, target_mask: Tensor) -> Tensor | None:
+        """int64 [L]: the constraint's beginning, and -1 after it; None without one."""
+        if not self.constraint.prefix:
+            return None
+        prefix = torch.tensor(self.constraint.prefix, device=target.device)
+        return F.pad(prefix, (0, target.shape[1]), value=-1)[: target.shape[1]].expand_as(target)[target_mask]
 
     def _decode(self, rows: list[list[int]], temperature: float, uniform: NDArray[np.float64] | None) -> Decoded:
         source, mask = self._pad(rows)

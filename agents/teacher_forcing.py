@@ -14,9 +14,53 @@ from torch import Tensor
 
 from agents.decoder_start import decoder_inputs
 from agents.hidden_states import hidden_states
+from agents.vocabulary_layer import hidden_log_probs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+def target_log_probs(
+    model: PreTrainedModel,
+    source: Tensor,
+    source_mask: Tensor,
+    target: Tensor,
+    target_mask: Tensor,
+    start: Sequence[int],
+    support: Tensor,
+    unk_id: int,
+    temperature: float,
+    forced: Tensor | None = None,
+) -> Tensor:
+    """``log softmax(logits / temperature)`` over the support, of each target token.
+
+    Args:
+        model: Any Hugging Face encoder-decoder.
+        source: int64 [B,S].
+        source_mask: bool [B,S].
+        target: int64 [B,T], without start token.
+        target_mask: bool [B,T].
+        start: Tokens that the decoder is given before a target; see :func:`agents.decoder_start.decoder_start`.
+        support: As in :func:`log_distributions`, and so are the other arguments.
+        unk_id: The unknown token.
+        temperature: Above 0.
+        forced: int64 [L], or None.
+
+    Returns:
+        float32 [L], row after row of the batch, padding left out.
+
+    Raises:
+        ValueError: If a token was chosen that is not in the support.
+    """
+    chosen = target[target_mask]
+    if model.config.model_type != "marian" or forced is not None:
+        logits = target_logits(model, source, source_mask, target, target_mask, start)
+        return chosen_log_probs(log_distributions(logits, chosen, support, unk_id, temperature, forced), chosen)
+    unknown = _unknown(chosen, support, unk_id, torch.ones_like(chosen, dtype=torch.bool))
+    hidden = _marian_hidden(model, source, source_mask, target, target_mask, start)
+    marian: Any = model
+    bias = marian.final_logits_bias[0]
+    return hidden_log_probs(hidden, marian.lm_head.weight, bias, chosen, support, unknown, temperature)
 
 
 def target_logits(
@@ -35,22 +79,37 @@ def target_logits(
         source_mask: bool [B,S].
         target: int64 [B,T], without start token.
         target_mask: bool [B,T].
-        start: Tokens that the decoder is given before a target; see :func:`agents.decoder_start.decoder_start`.
+        start: Tokens that the decoder is given before a target.
 
     Returns:
         float [L,V], row after row of the batch, padding left out.
     """
-    inputs, given = decoder_inputs(target, start), len(start) - 1
     if model.config.model_type != "marian":
+        inputs, given = decoder_inputs(target, start), len(start) - 1
         everywhere: Tensor = model(
             input_ids=source, attention_mask=source_mask.long(), decoder_input_ids=inputs, use_cache=False
         ).logits
         return everywhere[:, given:][target_mask]
-    # The vocabulary is by far the widest layer, so padding is left out before it. Other architectures scale the
-    # hidden state in ways of their own, so they go through their own forward.
     marian: Any = model
-    hidden = hidden_states(marian.model, source, source_mask, inputs)[:, given:][target_mask]
+    hidden = _marian_hidden(model, source, source_mask, target, target_mask, start)
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
+
+
+def _marian_hidden(
+    model: PreTrainedModel,
+    source: Tensor,
+    source_mask: Tensor,
+    target: Tensor,
+    target_mask: Tensor,
+    start: Sequence[int],
+) -> Tensor:
+    """[L,D]: what the vocabulary layer reads.
+
+    It is by far the widest layer, so padding is left out before it. Other architectures scale the hidden state in ways
+    of their own, so they go through their own forward.
+    """
+    inputs, given = decoder_inputs(target, start), len(start) - 1
+    return hidden_states(model.base_model, source, source_mask, inputs)[:, given:][target_mask]
 
 
 def log_distributions(
@@ -73,10 +132,8 @@ def log_distributions(
         ValueError: If a token was chosen that is not in the support.
     """
     free = torch.ones_like(chosen, dtype=torch.bool) if forced is None else forced < 0
-    outside = free & torch.isinf(support[chosen])
-    if bool(outside.any()):
-        unknown = outside & (chosen == unk_id)
-        _check_all(outside == unknown, chosen)
+    unknown = _unknown(chosen, support, unk_id, free)
+    if bool(unknown.any()):
         support = support.repeat(len(chosen), 1)
         support[unknown, unk_id] = 0.0
     scores = torch.add(support, logits, alpha=1 / temperature)
@@ -85,6 +142,14 @@ def log_distributions(
         only = F.one_hot(forced.clamp(min=0), scores.shape[1]).bool()
         scores = torch.where(free[:, None], scores, torch.where(only, 0.0, -torch.inf))
     return torch.log_softmax(scores, dim=-1)
+
+
+def _unknown(chosen: Tensor, support: Tensor, unk_id: int, free: Tensor) -> Tensor:
+    """Bool [L]: where the unknown token was chosen though no policy writes it, of those that are free to choose."""
+    outside = free & torch.isinf(support[chosen])
+    unknown = outside & (chosen == unk_id)
+    _check_all(outside == unknown, chosen)
+    return unknown
 
 
 def _check_all(writable: Tensor, chosen: Tensor) -> None:

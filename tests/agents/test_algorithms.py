@@ -38,7 +38,7 @@ def test_gold_asks_the_supervised_model_once_for_each_distinct_pair(
 
 
 def test_what_gold_keeps_is_what_it_would_ask(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
-    agent = GOLD(policy)
+    agent, quick = GOLD(policy), replace(quick, precision="fp32")
     agent.improve(grown, replace(quick, max_tokens=3 * grown.num_tokens, learning_rate=1e-3))
     batch = next(iter(grown.batches(100, seed=5)))
     fresh = agent.q(batch)

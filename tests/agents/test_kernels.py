@@ -95,7 +95,7 @@ def test_the_losses_are_those_of_the_rule(
     not_traced: list[dict[str, Any]],
 ) -> None:
     policy = without_dropout(policy)
-    config = replace(quick, max_tokens=300, evaluate_every=1)
+    config = replace(quick, max_tokens=300, evaluate_every=1, precision="fp32")
     expected = losses(policy.clone(), pairs, config)
     assert losses(policy, pairs, replace(config, **change)) == pytest.approx(expected, rel=1e-3)
 
@@ -103,7 +103,7 @@ def test_the_losses_are_those_of_the_rule(
 def test_an_architecture_of_the_library_trains_by_each(
     t5: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, not_traced: list[dict[str, Any]]
 ) -> None:
-    config = replace(quick, max_tokens=150, evaluate_every=1)
+    config = replace(quick, max_tokens=150, evaluate_every=1, precision="fp32")
     expected = losses(t5.clone(), pairs, config)
     found = losses(t5, pairs, replace(config, attention="sdpa", compile="on", optimiser="foreach"))
     assert found == pytest.approx(expected, rel=1e-3)
