@@ -172,7 +172,7 @@ class Slice:
     def distinct_samples(self) -> int:
         """Distinct pairs of source and sampled target, references left out; see :meth:`firsts`."""
         samples = self.where(~self.is_reference)
-        return len(np.unique(samples.firsts()))
+        return len(np.unique(samples._all_hashes()))
 
     def firsts(self) -> NDArray[np.int64]:
         """For each trajectory, the row of the slice's first with the same source and target, int64 [n].
@@ -181,9 +181,12 @@ class Slice:
         """
         if not len(self):
             return self._index
-        hashes = [_hashes(piece) for piece in self.pieces()]
-        _, first, same = np.unique(np.concatenate(hashes), return_index=True, return_inverse=True)
+        _, first, same = np.unique(self._all_hashes(), return_index=True, return_inverse=True)
         return self._index[first[same]]
+
+    def _all_hashes(self) -> NDArray[np.uint64]:
+        """Of source and target of each trajectory, uint64 [n]."""
+        return np.concatenate([np.empty(0, dtype=np.uint64), *(_hashes(piece) for piece in self.pieces())])
 
     def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Batches:
         """One epoch: every trajectory once, in batches of similar lengths.

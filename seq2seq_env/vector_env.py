@@ -399,10 +399,10 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     def _info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
         """``values`` [n] of the episodes ``rows``, under Gymnasium's names for what only some have."""
+        if len(rows) == self.num_envs:
+            return {name: values, f"_{name}": np.ones(self.num_envs, dtype=np.bool_)}
         there = np.zeros(self.num_envs, dtype=np.bool_)
         there[rows] = True
-        if len(rows) == self.num_envs:
-            return {name: values, f"_{name}": there}
         missing = None if values.dtype == object else 0
         array = np.full((self.num_envs, *values.shape[1:]), missing, dtype=values.dtype)
         array[rows] = values

@@ -1,9 +1,10 @@
-"""Target tokens a second in training: our loop beside ``Seq2SeqTrainer``.
+"""Target tokens a second in training: our loop beside ``Seq2SeqTrainer`` and JoeyNMT.
 
 Both train the same Marian policy from the same weights on the same pairs of the phrasebook by cross-entropy, with
 AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by what
 a probe of the machine chooses, as the scripts do; the probe's time is not counted. ``Seq2SeqTrainer`` runs with its
-defaults, and with what it offers for speed (grouping by length, fused AdamW, bf16 where the machine has it). Readings
+defaults, and with what it offers for speed (grouping by length, fused AdamW, bf16 where the machine has it). JoeyNMT
+trains a network of the same sizes by its own command, in an environment of its own; its log gives the time. Readings
 are interleaved; the table shows medians, the smallest and the largest reading.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +24,7 @@ import tyro
 from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig, probe
 from agents.precision import has_bf16
 from buffers import Slice
+from experiments.benchmarks.joeynmt_peer import joeynmt_epoch
 from experiments.benchmarks.readings import Reading, rates, spread
 from seq2seq_env.tasks import load_task
 
@@ -40,6 +43,9 @@ class Config:
     """Tokens of a batch, padding counted; ``Seq2SeqTrainer`` gets as many pairs as have these on the mean."""
     repeats: int = 5
     """Readings of each."""
+    joeynmt: Path | None = None
+    """Python of an environment with JoeyNMT, such as joey/bin/python after "uv venv joey; uv pip install --python
+    joey/bin/python joeynmt"; None leaves it out."""
     seed: int = 0
     """Of the weights."""
 
@@ -101,6 +107,10 @@ def main() -> None:
         "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
         "Seq2SeqTrainer, fused, grouped, bf16 where there": lambda: by_trainer(policy.clone(), rows, batch, fast=True),
     }
+    if config.joeynmt is not None:
+        readings["JoeyNMT"] = joeynmt_epoch(
+            config.joeynmt, config.policy, task.tokenizer.vocab_size, rows, config.tokens_per_batch
+        )
     measured = rates(readings, data.num_tokens, config.repeats)
     print(
         f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a reading, {torch.get_num_threads()} threads; "
