@@ -37,7 +37,13 @@ def main(start: Path, out: Path) -> None:
         progress=False,
     )
     training = TrainingConfig(
-        learning_rate=3e-3, tokens_per_batch=96, max_tokens=900, warmup_tokens=0, evaluate_every=300, progress=False
+        learning_rate=3e-3,
+        tokens_per_batch=96,
+        max_tokens=900,
+        warmup_tokens=0,
+        evaluate_every=300,
+        precision="fp32",  # bf16 rounds a half batch's sums otherwise than a whole one's
+        progress=False,
     )
     for name in ("filtered-bc", "awr"):
         agent = make_agent(name, policy.clone(), **({} if name == "filtered-bc" else {"value_tokens": 300}))
