@@ -83,8 +83,8 @@ def _prepare(folder: Path, sizes: PolicyConfig, vocab_size: int, rows: Sequence[
         "testing": {"eval_metrics": ["bleu"], "beam_size": 1, "batch_size": 2},
         "training": {
             "optimizer": "adamw", "adam_betas": [0.9, 0.98], "learning_rate": 1e-4, "clip_grad_norm": 1.0,
-            "batch_type": "token", "batch_size": tokens_per_batch, "normalization": "tokens", "epochs": 2, "scheduling": "noam",
-            "validation_freq": 10**9, "logging_freq": 10**9, "print_valid_sents": [],
+            "batch_type": "token", "batch_size": tokens_per_batch, "normalization": "tokens", "epochs": 2,
+            "scheduling": "noam", "validation_freq": 10**9, "logging_freq": 10**9, "print_valid_sents": [],
         },
         "model": {
             "tied_embeddings": True, "tied_softmax": True, "encoder": half(sizes.encoder_layers),
