@@ -5,7 +5,7 @@ Shape letters: L target tokens, D width, V vocabulary, C tokens of a chunk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -59,7 +59,7 @@ class _HiddenLogProbs(torch.autograd.Function):
         log_sum = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         score = torch.empty_like(log_sum)
         for part in _chunks(read, low):
-            scores = _scores(read[part], low, add, chosen[part], support, unknown[part], temperature)
+            scores = _scores((read, low, add, chosen, support, unknown), part, temperature)
             log_sum[part] = scores.logsumexp(-1)
             score[part] = scores.gather(1, chosen[part, None])[:, 0]
         ctx.save_for_backward(read, low, add, chosen, support, unknown, log_sum)
@@ -69,12 +69,13 @@ class _HiddenLogProbs(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """``d log pi(y) / d logits = (onehot(y) - pi) / temperature``."""
-        read, low, add, chosen, support, unknown, log_sum = ctx.saved_tensors
+        *layer, log_sum = ctx.saved_tensors
+        read, low, _, chosen, _, _ = layer
         [upstream] = gradients
         to_hidden = torch.empty_like(read)
         to_weight = torch.zeros(low.shape, dtype=torch.float32, device=low.device)
         for part in _chunks(read, low):
-            scores = _scores(read[part], low, add, chosen[part], support, unknown[part], ctx.temperature)
+            scores = _scores(layer, part, ctx.temperature)
             scaled = upstream[part, None] / ctx.temperature
             to_scores = scores.sub_(log_sum[part, None]).exp_().mul_(-scaled)  # [C,V]
             to_logits = to_scores.scatter_add_(1, chosen[part, None], scaled).to(low.dtype)
@@ -93,19 +94,12 @@ def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[slice]:
         yield slice(start, start + rows)
 
 
-def _scores(
-    hidden: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    chosen: Tensor,
-    support: Tensor,
-    unknown: Tensor,
-    temperature: float,
-) -> Tensor:
-    """float32 [C,V]."""
-    logits = F.linear(hidden, weight, bias)
+def _scores(layer: Sequence[Tensor], part: slice, temperature: float) -> Tensor:
+    """Of a chunk, float32 [C,V]; the layer is hidden, weight, bias, chosen, support and unknown."""
+    hidden, weight, bias, chosen, support, unknown = layer
+    logits, outside = F.linear(hidden[part], weight, bias), unknown[part]
     scores = torch.add(support, logits, alpha=1 / temperature)
-    if bool(unknown.any()):
-        token = chosen[unknown]
-        scores[unknown, token] = logits[unknown, token].to(scores.dtype) / temperature
+    if bool(outside.any()):
+        token = chosen[part][outside]
+        scores[outside, token] = logits[outside, token].to(scores.dtype) / temperature
     return scores
