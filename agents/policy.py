@@ -26,7 +26,7 @@ from agents.marian import PolicyConfig, build_marian
 from agents.model_card import policy_card
 from agents.pretrained import check_fit, load_pretrained
 from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
-from agents.teacher_forcing import log_distributions, padded, target_log_probs, target_logits
+from agents.teacher_forcing import Pairs, log_distributions, padded, target_log_probs, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.padding import pad
@@ -264,7 +264,7 @@ class Seq2SeqPolicy(Publishable):
         for index in by_length(lengths, most, mixed=True):
             read, written = self._pad([encoded[i] for i in index]), self._pad([targets[i] for i in index])
             with self._evaluating():
-                log_prob = self._score(*read, *written, temperature).cpu().numpy()
+                log_prob = self._score(Pairs(*read, *written, self.start), temperature).cpu().numpy()
             for i, row in zip(index, log_prob, strict=True):
                 result[i] = row[: len(targets[i])].copy()
         return result
@@ -279,7 +279,7 @@ class Seq2SeqPolicy(Publishable):
         Returns:
             float32 [B,T], 0 at padding.
         """
-        return self._score(batch.source, batch.source_mask, batch.target, batch.target_mask, temperature)
+        return self._score(self._pairs(batch), temperature)
 
     def token_distributions(self, batch: TokenBatch, temperature: float = 1.0) -> Tensor:
         """``log pi(. | x, y_<t)`` at every target token of a batch, with gradient.
@@ -291,7 +291,9 @@ class Seq2SeqPolicy(Publishable):
         Returns:
             float32 [L,V], row after row of the batch, padding left out; ``-inf`` at tokens that are never written.
         """
-        return self._distributions(batch.source, batch.source_mask, batch.target, batch.target_mask, temperature)
+        pairs = self._pairs(batch)
+        logits, forced = target_logits(self.model, pairs), self._forced(pairs)
+        return log_distributions(logits, pairs.chosen, self.support(), self.tokenizer.unk_id, temperature, forced)
 
     def next_token_scores(
         self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]], temperature: float = 1.0
@@ -348,31 +350,22 @@ class Seq2SeqPolicy(Publishable):
         support[self._blocked] = -torch.inf
         return support
 
-    def _score(
-        self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
-    ) -> Tensor:
-        forced = self._forced(target, target_mask)
-        log_prob = target_log_probs(
-            self.model, source, source_mask, target, target_mask, self.start,
-            self.support(), self.tokenizer.unk_id, temperature, forced,
-        )  # fmt: skip
-        return padded(log_prob, target_mask)
+    def _pairs(self, batch: TokenBatch) -> Pairs:
+        return Pairs(batch.source, batch.source_mask, batch.target, batch.target_mask, self.start)
 
-    def _distributions(
-        self, source: Tensor, source_mask: Tensor, target: Tensor, target_mask: Tensor, temperature: float
-    ) -> Tensor:
-        logits = target_logits(self.model, source, source_mask, target, target_mask, self.start)
-        forced = self._forced(target, target_mask)
-        return log_distributions(
-            logits, target[target_mask], self.support(), self.tokenizer.unk_id, temperature, forced
-        )
+    def _score(self, pairs: Pairs, temperature: float) -> Tensor:
+        """float32 [B,T], 0 at padding."""
+        forced = self._forced(pairs)
+        found = target_log_probs(self.model, pairs, self.support(), self.tokenizer.unk_id, temperature, forced)
+        return padded(found, pairs.target_mask)
 
-    def _forced(self, target: Tensor, target_mask: Tensor) -> Tensor | None:
+    def _forced(self, pairs: Pairs) -> Tensor | None:
         """int64 [L]: the constraint's beginning, and -1 after it; None without one."""
         if not self.constraint.prefix:
             return None
+        target, length = pairs.target, pairs.target.shape[1]
         prefix = torch.tensor(self.constraint.prefix, device=target.device)
-        return F.pad(prefix, (0, target.shape[1]), value=-1)[: target.shape[1]].expand_as(target)[target_mask]
+        return F.pad(prefix, (0, length), value=-1)[:length].expand_as(target)[pairs.target_mask]
 
     def _decode(self, rows: list[list[int]], temperature: float, uniform: NDArray[np.float64] | None) -> Decoded:
         source, mask = self._pad(rows)

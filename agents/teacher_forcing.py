@@ -6,7 +6,7 @@ Shape letters: B batch, S source length, T target length, V vocabulary, L target
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,13 +20,29 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+class Pairs(NamedTuple):
+    """What a forward pass is given."""
+
+    source: Tensor
+    """int64 [B,S]."""
+    source_mask: Tensor
+    """bool [B,S]."""
+    target: Tensor
+    """int64 [B,T], without start token."""
+    target_mask: Tensor
+    """bool [B,T]."""
+    start: Sequence[int]
+    """Tokens that the decoder is given before a target; see :func:`agents.decoder_start.decoder_start`."""
+
+    @property
+    def chosen(self) -> Tensor:
+        """int64 [L], the target tokens, row after row, padding left out."""
+        return self.target[self.target_mask]
+
+
 def target_log_probs(
     model: PreTrainedModel,
-    source: Tensor,
-    source_mask: Tensor,
-    target: Tensor,
-    target_mask: Tensor,
-    start: Sequence[int],
+    pairs: Pairs,
     support: Tensor,
     unk_id: int,
     temperature: float,
@@ -36,11 +52,7 @@ def target_log_probs(
 
     Args:
         model: Any Hugging Face encoder-decoder.
-        source: int64 [B,S].
-        source_mask: bool [B,S].
-        target: int64 [B,T], without start token.
-        target_mask: bool [B,T].
-        start: Tokens that the decoder is given before a target; see :func:`agents.decoder_start.decoder_start`.
+        pairs: Sources and targets.
         support: As in :func:`log_distributions`, and so are the other arguments.
         unk_id: The unknown token.
         temperature: Above 0.
@@ -52,64 +64,46 @@ def target_log_probs(
     Raises:
         ValueError: If a token was chosen that is not in the support.
     """
-    chosen = target[target_mask]
+    chosen = pairs.chosen
     if model.config.model_type != "marian" or forced is not None:
-        logits = target_logits(model, source, source_mask, target, target_mask, start)
+        logits = target_logits(model, pairs)
         return chosen_log_probs(log_distributions(logits, chosen, support, unk_id, temperature, forced), chosen)
     unknown = _unknown(chosen, support, unk_id, torch.ones_like(chosen, dtype=torch.bool))
-    hidden = _marian_hidden(model, source, source_mask, target, target_mask, start)
+    hidden = _marian_hidden(model, pairs)
     marian: Any = model
     bias = marian.final_logits_bias[0]
     return hidden_log_probs(hidden, marian.lm_head.weight, bias, chosen, support, unknown, temperature)
 
 
-def target_logits(
-    model: PreTrainedModel,
-    source: Tensor,
-    source_mask: Tensor,
-    target: Tensor,
-    target_mask: Tensor,
-    start: Sequence[int],
-) -> Tensor:
+def target_logits(model: PreTrainedModel, pairs: Pairs) -> Tensor:
     """Logits that predict each target token from the ones before it.
 
     Args:
         model: Any Hugging Face encoder-decoder.
-        source: int64 [B,S].
-        source_mask: bool [B,S].
-        target: int64 [B,T], without start token.
-        target_mask: bool [B,T].
-        start: Tokens that the decoder is given before a target.
+        pairs: Sources and targets.
 
     Returns:
         float [L,V], row after row of the batch, padding left out.
     """
     if model.config.model_type != "marian":
-        inputs, given = decoder_inputs(target, start), len(start) - 1
+        inputs, given = decoder_inputs(pairs.target, pairs.start), len(pairs.start) - 1
         everywhere: Tensor = model(
-            input_ids=source, attention_mask=source_mask.long(), decoder_input_ids=inputs, use_cache=False
+            input_ids=pairs.source, attention_mask=pairs.source_mask.long(), decoder_input_ids=inputs, use_cache=False
         ).logits
-        return everywhere[:, given:][target_mask]
+        return everywhere[:, given:][pairs.target_mask]
     marian: Any = model
-    hidden = _marian_hidden(model, source, source_mask, target, target_mask, start)
+    hidden = _marian_hidden(model, pairs)
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
 
 
-def _marian_hidden(
-    model: PreTrainedModel,
-    source: Tensor,
-    source_mask: Tensor,
-    target: Tensor,
-    target_mask: Tensor,
-    start: Sequence[int],
-) -> Tensor:
+def _marian_hidden(model: PreTrainedModel, pairs: Pairs) -> Tensor:
     """[L,D]: what the vocabulary layer reads.
 
     It is by far the widest layer, so padding is left out before it. Other architectures scale the hidden state in ways
     of their own, so they go through their own forward.
     """
-    inputs, given = decoder_inputs(target, start), len(start) - 1
-    return hidden_states(model.base_model, source, source_mask, inputs)[:, given:][target_mask]
+    inputs, given = decoder_inputs(pairs.target, pairs.start), len(pairs.start) - 1
+    return hidden_states(model.base_model, pairs.source, pairs.source_mask, inputs)[:, given:][pairs.target_mask]
 
 
 def log_distributions(
