@@ -25,6 +25,8 @@ from seq2seq_env.sources import checked_text
 
 Infos = dict[str, Any]
 Rows = NDArray[np.int64]
+Selection = Rows | slice
+"""Episodes; all of them as a slice, which NumPy indexes with many times as fast."""
 
 
 class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
@@ -99,12 +101,14 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
         self._begun = False
         self._ended = np.zeros(num_envs, dtype=np.bool_)
-        self._source = np.full((num_envs, self.task.max_source_length), self.tokenizer.pad_id, dtype=np.int64)
+        # A large part of a step at many tokens is the copy of them: what is read for it should stay in the caches.
+        tokens = np.min_scalar_type(self.tokenizer.vocab_size) if copy else np.int64
+        self._source = np.full((num_envs, self.task.max_source_length), self.tokenizer.pad_id, dtype=tokens)
         self._source_length = np.zeros((num_envs, 1), dtype=np.int64)
         self._source_text = np.full(num_envs, None, dtype=object)
         self._source_index = np.zeros(num_envs, dtype=np.int64)
         self._source_truncated = np.zeros(num_envs, dtype=np.bool_)
-        self._prefix = np.full((num_envs, self.max_target_length), self.tokenizer.pad_id, dtype=np.int64)
+        self._prefix = np.full((num_envs, self.max_target_length), self.tokenizer.pad_id, dtype=tokens)
         self._written = np.zeros(num_envs, dtype=np.int64)
         self._hypotheses = HypothesisTexts(self.tokenizer, num_envs)
         self._forced = ForcedPrefixes(num_envs)
@@ -176,10 +180,11 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._write(writing, tokens if refused is None else tokens[~refused])
         terminated = np.zeros(self.num_envs, dtype=np.bool_)
         truncated, rewards = terminated.copy(), np.zeros(self.num_envs)
-        terminated[rows] = tokens == self.tokenizer.eos_id
+        stepped, written = self._selection(rows), self._selection(writing)
+        terminated[stepped] = tokens == self.tokenizer.eos_id
         if refused is not None:
-            terminated[rows] |= refused
-        truncated[writing] = (self._written[writing] == self.max_target_length) & ~terminated[writing]
+            terminated[stepped] |= refused
+        truncated[written] = (self._written[written] == self.max_target_length) & ~terminated[written]
         if self.rules.limit_terminates:
             terminated, truncated = terminated | truncated, np.zeros_like(truncated)
         ended = terminated | truncated
@@ -313,8 +318,9 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         return tokens, refused
 
     def _write(self, rows: Rows, tokens: NDArray[np.int64]) -> None:
-        self._prefix[rows, self._written[rows]] = tokens
-        self._written[rows] += 1
+        selected = self._selection(rows)
+        self._prefix[rows, self._written[selected]] = tokens
+        self._written[selected] += 1
         self._hypotheses.append(rows, tokens)
 
     def _rated(self, rows: Rows) -> Infos:
@@ -354,9 +360,9 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     def _observation(self, rows: Rows) -> Observation:
         return {
-            "source": self._source[rows],
+            "source": self._source[rows].astype(np.int64),
             "source_length": self._source_length[rows],
-            "prefix": self._prefix[rows],
+            "prefix": self._prefix[rows].astype(np.int64),
             "prefix_length": self._written[rows, None],
         }
 
@@ -367,7 +373,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             "prefix": self._prefix,
             "prefix_length": self._written[:, None],
         }
-        return {name: values.copy() for name, values in views.items()} if self._copy else views
+        return {name: values.astype(np.int64) for name, values in views.items()} if self._copy else views
 
     def _action_mask(self, rows: Rows) -> NDArray[np.int8]:
         """int8 [n,V], read-only: without a forced token all rows are one in memory."""
@@ -384,18 +390,22 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     def _infos(self, rows: Rows) -> Infos:
         """What the scalar environment says of each of the episodes ``rows``."""
+        selected = self._selection(rows)
         values = {
-            "source": self._source_text[rows],
-            "hypothesis": self._hypotheses.texts[rows],
-            "source_index": self._source_index[rows],
+            "source": self._source_text[selected].copy(),
+            "hypothesis": self._hypotheses.texts[selected].copy(),
+            "source_index": self._source_index[selected].copy(),
             "action_mask": self._action_mask(rows),
         }
         if self.rules.sources.long_source == "truncate":
-            values["source_truncated"] = self._source_truncated[rows]
+            values["source_truncated"] = self._source_truncated[selected].copy()
         infos: Infos = {}
         for name, found in values.items():
             infos |= self._info(name, found, rows)
         return infos
+
+    def _selection(self, rows: Rows) -> Selection:
+        return slice(None) if len(rows) == self.num_envs else rows
 
     def _info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
         """``values`` [n] of the episodes ``rows``, under Gymnasium's names for what only some have."""
