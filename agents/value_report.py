@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import kendalltau, spearmanr
 
 from agents.value import ValueNetwork
 from buffers import Slice
@@ -79,6 +78,8 @@ def rank_correlations(value: ValueNetwork, data: Slice, max_sequences: int = 5_0
 
 
 def _correlation(values: np.ndarray, rewards: np.ndarray) -> RankCorrelation:
+    from scipy.stats import kendalltau, spearmanr
+
     if len(values) < 2 or np.ptp(values) == 0 or np.ptp(rewards) == 0:
         return RankCorrelation(float("nan"), float("nan"))
     return RankCorrelation(float(kendalltau(values, rewards).statistic), float(spearmanr(values, rewards).statistic))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,9 @@ from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
 
 Decode = Literal["sample", "greedy"]
+
+REMEMBERED = 64
+"""Translations of a whole split that are kept: of the best weights of a training, and of what the next starts from."""
 
 
 @dataclass(frozen=True)
@@ -53,36 +57,36 @@ class Evaluator:
         # The same random numbers give policies that differ little many equal translations.
         self._scores = CachedScorer(scorer)
         self.temperature, self.seed = temperature, seed
-        self._bleu, self._chrf = BLEU(), CHRF()
+        self._texts: OrderedDict[tuple[str, str, Decode], list[str]] = OrderedDict()  # least recently used first
+        self._metrics: dict[str, tuple[BLEU, CHRF]] = {}  # by split, of whose references they have counted the n-grams
 
     def validation_reward(self, policy: Seq2SeqPolicy) -> float:
         """Mean reward of one sample for each validation source: what an Improve step watches."""
         sources = self.task.split("validation").sources
         with self._watch("evaluating"):
-            samples = policy.sample(sources, 1, self.temperature, self.seed)
-            return float(checked_scores(self._scores, sources, samples.texts).mean())
+            texts = self._translated(policy, "validation", "sample")
+            return float(checked_scores(self._scores, sources, texts).mean())
 
     def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
         """Translate a split, by one sample a source or greedily."""
         sources = self.task.split(split).sources
         oracle = self.task.oracle
         with self._watch("evaluating"):
-            if decode == "greedy":
-                texts = policy.translate(sources)
-            else:
-                texts = policy.sample(sources, 1, self.temperature, self.seed).texts
+            texts = self._translated(policy, split, decode)
             rewards = checked_scores(self._scores, sources, texts)
             return Translations(texts, rewards, oracle(sources, texts) if oracle else None)
 
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
         """Means over a split: reward, oracle in [0, 1]; BLEU, chrF in [0, 100]; length ratio to the references."""
-        references = self.task.split(split).references
-        qualities = translations.qualities
+        references, qualities = self.task.split(split).references, translations.qualities
+        if split not in self._metrics:
+            self._metrics[split] = BLEU(references=[references]), CHRF(references=[references])
+        bleu, chrf = self._metrics[split]
         return {
             "reward": float(translations.rewards.mean()),
             "oracle": None if qualities is None else float(qualities.mean()),
-            "bleu": self._bleu.corpus_score(translations.texts, [references]).score,
-            "chrf": self._chrf.corpus_score(translations.texts, [references]).score,
+            "bleu": bleu.corpus_score(translations.texts, None).score,
+            "chrf": chrf.corpus_score(translations.texts, None).score,
             "length_ratio": _words(translations.texts) / _words(references),
         }
 
@@ -96,9 +100,23 @@ class Evaluator:
 
     def signatures(self) -> dict[str, str]:
         """How sacrebleu computes its scores; it knows only after a first one."""
-        for metric in (self._bleu, self._chrf):
-            metric.corpus_score(["a"], [["a"]])
-        return {"bleu": str(self._bleu.get_signature()), "chrf": str(self._chrf.get_signature())}
+        bleu, chrf = BLEU(references=[["a"]]), CHRF(references=[["a"]])
+        for metric in (bleu, chrf):
+            metric.corpus_score(["a"], None)
+        return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
+
+    def _translated(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> list[str]:
+        key = (policy.fingerprint, split, decode)
+        if key not in self._texts:
+            sources = self.task.split(split).sources
+            if decode == "greedy":
+                self._texts[key] = policy.translate(sources)
+            else:
+                self._texts[key] = policy.sample(sources, 1, self.temperature, self.seed).texts
+            if len(self._texts) > REMEMBERED:
+                self._texts.popitem(last=False)
+        self._texts.move_to_end(key)
+        return self._texts[key]
 
 
 def _words(texts: Sequence[str]) -> int:

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+import experiments.evaluation as module
+from agents import PolicyConfig, Seq2SeqPolicy
+from experiments.evaluation import Evaluator
+from seq2seq_env.tasks import Task
+
+SIZES = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, max_source_length=12,
+                     max_target_length=12)  # fmt: skip
+
+
+@pytest.fixture
+def policy(tiny_task: Task) -> Seq2SeqPolicy:
+    return Seq2SeqPolicy.from_config(tiny_task.tokenizer, SIZES, seed=0)
+
+
+@pytest.fixture
+def evaluator(tiny_task: Task, fake_scorer: Any) -> Evaluator:
+    return Evaluator(tiny_task, fake_scorer, temperature=0.8, seed=0)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many sources each call of ``sample`` was given."""
+    calls: list[int] = []
+    sample = Seq2SeqPolicy.sample
+
+    def counting(self: Seq2SeqPolicy, sources: list[str], *arguments: Any) -> Any:
+        calls.append(len(sources))
+        return sample(self, sources, *arguments)
+
+    monkeypatch.setattr(Seq2SeqPolicy, "sample", counting)
+    return calls
+
+
+def change(policy: Seq2SeqPolicy) -> None:
+    with torch.no_grad():
+        policy.model.lm_head.weight.mul_(-1)
+
+
+def test_the_same_weights_are_sampled_once(evaluator: Evaluator, policy: Seq2SeqPolicy, drawn: list[int]) -> None:
+    reward = evaluator.validation_reward(policy)
+    assert evaluator.validation_reward(policy.clone()) == reward
+    found = evaluator.translations(policy, "validation", "sample")
+    assert float(found.rewards.mean()) == reward
+    assert len(drawn) == 1
+    change(policy)
+    changed = evaluator.translations(policy, "validation", "sample")
+    assert len(drawn) == 2
+    assert changed.texts != found.texts
+    evaluator.translations(policy, "test", "sample")
+    assert len(drawn) == 3
+
+
+def test_only_so_many_are_remembered(
+    evaluator: Evaluator, policy: Seq2SeqPolicy, drawn: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBERED", 2)
+    kept = policy.clone()
+    evaluator.validation_reward(kept)
+    for _ in range(2):
+        change(policy)
+        policy.model.lm_head.weight.data.mul_(1.5)
+        evaluator.validation_reward(policy)
+    evaluator.validation_reward(kept)
+    assert len(drawn) == 4
+    evaluator.validation_reward(policy)
+    assert len(drawn) == 4
+
+
+def test_measures_are_sacrebleus(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task) -> None:
+    for split in ("validation", "test", "validation"):
+        found = evaluator.translations(policy, split, "greedy")
+        measures, references = evaluator.measures(found, split), tiny_task.split(split).references
+        assert measures["bleu"] == BLEU().corpus_score(found.texts, [references]).score
+        assert measures["chrf"] == CHRF().corpus_score(found.texts, [references]).score
+    assert evaluator.signatures()["bleu"].startswith("nrefs:1|")
