@@ -26,7 +26,7 @@ from agents.hidden_states import is_plain_marian
 from agents.kernels import Attention
 from agents.machine import device_name
 from agents.policy import Seq2SeqPolicy
-from agents.precision import has_bf16, has_fused
+from agents.precision import bf16_pays, has_fused
 from agents.training import fit
 from agents.training_config import TrainingConfig
 from agents.value import DROPOUTS
@@ -123,7 +123,7 @@ def _rule(policy: Seq2SeqPolicy, config: TrainingConfig) -> dict[str, str]:
     """What "auto" means without a probe."""
     own = str(policy.model.config._attn_implementation)
     fixed = {
-        "precision": "bf16" if has_bf16(policy.device) else "fp32",
+        "precision": "bf16" if bf16_pays(policy.model) else "fp32",
         "attention": own if own in get_args(Attention) else "auto",
         "optimiser": "fused" if has_fused(policy.device) else "foreach",
         "compile": "off",
@@ -139,7 +139,7 @@ def _alternatives(policy: Seq2SeqPolicy, config: TrainingConfig, rule: Mapping[s
     """
     on_gpu = policy.device.type == "cuda"
     others = {
-        "precision": ("fp32", "bf16") if has_bf16(policy.device) else (),
+        "precision": ("fp32", "bf16") if bf16_pays(policy.model) else (),
         "attention": ("eager", "sdpa") if on_gpu or not is_plain_marian(policy.model.base_model) else (),
         "optimiser": ("fused", "foreach") if on_gpu else (),
         "compile": ("off", "on") if on_gpu else (),

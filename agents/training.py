@@ -121,9 +121,8 @@ class _Run:
         device = _device(self.learner)
         # The precision is a global of accelerate; each training brings its own.
         AcceleratorState._reset_state(reset_partial_state=True)
-        self.accelerator = Accelerator(
-            cpu=device.type == "cpu", mixed_precision=supported_precision(self.config.precision, device)
-        )
+        precision = supported_precision(self.config.precision, self.learner.networks.values(), device)
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
         config, is_main = self.config, self.accelerator.is_main_process
         self.bar = tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not (config.progress and is_main))
         torch.manual_seed(config.seed + (self.accelerator.process_index << 32))  # dropout of each process's own

@@ -43,7 +43,8 @@ class TrainingConfig:
     seed: int = 0
     """Determines the order of batches and the dropout, from 0."""
     precision: Precision = "auto"
-    """Arithmetic of the forward pass: fp32, bf16, or auto for bf16 where the device has such instructions."""
+    """Arithmetic of the forward pass: fp32, bf16, or auto for bf16 where the device has such instructions and, on a
+    CPU, the network is at least 256 wide."""
     attention: Attention = "auto"
     """Attention's kernel: eager, sdpa (PyTorch's scaled-dot-product attention), or auto for the network's own, which is
     eager for policies: where sentences are short, no slower on a CPU."""

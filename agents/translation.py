@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.chrf import pairwise_chrf
 from agents.policy import Seq2SeqPolicy
 from buffers import Sampler
+from seq2seq_env.chrf import pairwise_chrf
 from seq2seq_env.scorers import Scorer, checked_scores
 
 

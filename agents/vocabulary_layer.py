@@ -21,8 +21,8 @@ def hidden_log_probs(
 ) -> Tensor:
     """What :func:`agents.teacher_forcing.log_distributions` gives the chosen tokens, chunk by chunk of them.
 
-    The backward pass computes the chunks' logits again, which costs less than to write and read them. Under autocast
-    the products are in its precision, and all else is in float32.
+    The backward pass computes the logits of several chunks again, which costs less than to write and read them; those
+    of a single one are kept. Under autocast the products are in its precision, and all else is in float32.
 
     Args:
         hidden: float [L,D].
@@ -57,27 +57,28 @@ class _HiddenLogProbs(torch.autograd.Function):
     ) -> Tensor:
         read, low, add = hidden.to(dtype), weight.to(dtype), bias.to(dtype)
         log_sum = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
-        score = torch.empty_like(log_sum)
-        for part in _chunks(read, low):
+        score, parts = torch.empty_like(log_sum), [*_chunks(read, low)]
+        for part in parts:
             scores = _scores((read, low, add, chosen, support, unknown), part, temperature)
             log_sum[part] = scores.logsumexp(-1)
             score[part] = scores.gather(1, chosen[part, None])[:, 0]
-        ctx.save_for_backward(read, low, add, chosen, support, unknown, log_sum)
+        kept = [scores] if len(parts) == 1 else []
+        ctx.save_for_backward(read, low, add, chosen, support, unknown, log_sum, *kept)
         ctx.temperature, ctx.dtypes = temperature, (hidden.dtype, weight.dtype)
         return score - log_sum
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """``d log pi(y) / d logits = (onehot(y) - pi) / temperature``."""
-        *layer, log_sum = ctx.saved_tensors
+        layer, log_sum, kept = ctx.saved_tensors[:6], ctx.saved_tensors[6], ctx.saved_tensors[7:]
         read, low, _, chosen, _, _ = layer
         [upstream] = gradients
         to_hidden = torch.empty_like(read)
         to_weight = torch.zeros(low.shape, dtype=torch.float32, device=low.device)
         for part in _chunks(read, low):
-            scores = _scores(layer, part, ctx.temperature)
+            scores = kept[0] if kept else _scores(layer, part, ctx.temperature)
             scaled = upstream[part, None] / ctx.temperature
-            to_scores = scores.sub_(log_sum[part, None]).exp_().mul_(-scaled)  # [C,V]
+            to_scores = (scores - log_sum[part, None]).exp_().mul_(-scaled)  # [C,V]
             to_logits = to_scores.scatter_add_(1, chosen[part, None], scaled).to(low.dtype)
             to_hidden[part] = to_logits @ low
             if low.dtype == to_weight.dtype:

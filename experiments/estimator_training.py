@@ -5,8 +5,10 @@ No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -23,6 +25,7 @@ from buffers import Slice
 from experiments.chrf_quality import ChrfQuality
 from experiments.corruptions import CORRUPTIONS
 from experiments.ratings import Rating, read_ratings
+from experiments.run_folder import write_json
 from experiments.scorer_report import ScorerReport, agreement, unit_tests
 from seq2seq_env.scorers import checked_scores, load_scorer
 from seq2seq_env.scorers.cross_fit import fold_of
@@ -30,6 +33,7 @@ from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.estimator import BACKWARD, FORWARD, EstimatorScorer
 from seq2seq_env.scorers.estimator_head import EstimatorHead, Features, features
 from seq2seq_env.scorers.predictor import Predictor
+from seq2seq_env.scorers.pseudo_references import PseudoReferences
 from seq2seq_env.tasks import Split, Task, Tokenizer
 
 READ_AT_ONCE = 2_048
@@ -43,6 +47,12 @@ TEMPERATURES = (0.8, 1.0)
 
 SAMPLES = 8
 """Of each source that the report judges."""
+
+CROSS_ENTROPY = 0.3
+"""Weight of the scores' cross-entropy beside the loss of their order, which is what a filter asks for."""
+
+MADE = "made.json"
+"""Of a translation model's folder: what determines it. It is written last."""
 
 LEAST_SOURCES = 20
 """With labels, of which a tenth says when the estimator is at its best."""
@@ -60,22 +70,22 @@ class EstimatorConfig:
     hypotheses by chrF against the references of held-out sources."""
     labelled_sources: int = 3_000
     """Without ratings, sources of each scorer whose hypotheses are labelled, half of its sources at most; its
-    translation models never see them. What the models say of them takes about 0.2 MB of memory a source."""
-    samples_per_source: int = 6
-    """Samples of a weak translation model for each labelled source."""
+    translation models never see them."""
+    samples_per_source: int = 8
+    """Samples of a translation model for each labelled source."""
     damaged_per_source: int = 2
-    """Damaged references beside them; the reference itself comes in addition."""
+    """Damaged samples beside them."""
     predictor: PolicyConfig = field(default_factory=lambda: PolicyConfig(d_model=256, ffn_dim=1024, dropout=0.2))
     """Size of both translation models, whose lengths are the task's."""
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=1.5e-3, schedule="linear", tokens_per_batch=1_024, max_tokens=1_500_000, warmup_tokens=50_000
+            learning_rate=1.5e-3, schedule="linear", tokens_per_batch=2_048, max_tokens=2_500_000, warmup_tokens=50_000
         )
     )
     """Training of each of them."""
-    width: int = 128
+    width: int = 32
     """Width of the estimator."""
-    dropout: float = 0.2
+    dropout: float = 0.1
     """Share of the estimator's inputs dropped in training."""
     epochs: int = 12
     """Passes over the labelled hypotheses at most; the best on a tenth of their sources is kept."""
@@ -168,7 +178,8 @@ def _make_part(
     read = _read(models, labelled)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        head = EstimatorHead(models[0].width, models[1].width, config.width, config.dropout)
+        head = EstimatorHead(config.width, config.dropout)
+        head.standardise([pair for pairs in read for pair in pairs])
         fit(head, read, [each.labels for each in labelled], config, seed)
     EstimatorScorer.save(folder, head)
 
@@ -202,7 +213,13 @@ def _chosen(pairs: Split, wanted: Callable[[str], bool]) -> Split:
 def _translator(
     config: EstimatorConfig, task: Task, sources: list[str], targets: list[str], folder: Path, seed: int
 ) -> Seq2SeqPolicy:
-    """A translation model of the pairs, saved."""
+    """A translation model of the pairs, saved; one that was made of the same before is read again."""
+    budget = {name: value for name, value in asdict(config.training).items() if name not in ("progress", "workers")}
+    pairs = hashlib.sha256(json.dumps([task.tokenizer.fingerprint, sources, targets]).encode()).hexdigest()
+    made_of = {"pairs": pairs, "network": asdict(config.predictor), "training": budget, "seed": seed}
+    if (folder / MADE).is_file() and json.loads((folder / MADE).read_text("utf-8")) == made_of:
+        print(f"{folder.name} translation model: as made before")
+        return Seq2SeqPolicy.load(folder)
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
     policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(config.predictor, **lengths), seed)
     align_embeddings(policy, sources, targets, seed=seed)
@@ -210,11 +227,15 @@ def _translator(
     data = Slice.from_pairs(sources, targets, task.tokenizer, task.max_source_length, task.max_target_length)
     make_agent("bc", policy).improve(data, replace(config.training, seed=seed))
     policy.save(folder)
+    write_json(folder / MADE, made_of)
     return policy
 
 
 def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, seed: int) -> list[Labelled]:
-    """Samples of the policy, the references and damaged references of each source, labelled by chrF."""
+    """Samples of the policy for each source, and damaged ones, labelled by chrF.
+
+    The references are not among them: their chrF is 1 by definition, which no other right translation gets.
+    """
     random = Random(seed)
     sources = list(dict.fromkeys(pairs.sources))
     texts: list[tuple[str, str]] = []
@@ -224,11 +245,14 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
         if count:
             drawn = policy.sample(sources, count, temperature, seed + number).texts
             texts += zip([source for source in sources for _ in range(count)], drawn, strict=True)
-    for source, reference in zip(pairs.sources, pairs.references, strict=True):
-        texts.append((source, reference))
+    drawn_of: dict[str, list[str]] = {}
+    for source, text in texts:
+        drawn_of.setdefault(source, []).append(text)
+    for source, own in drawn_of.items():
         for _ in range(config.damaged_per_source):
             damage = random.choice(list(CORRUPTIONS.values()))
-            damaged = damage(random, source, reference, random.choice(pairs.references))
+            other = random.choice(pairs.references)
+            damaged = damage(random, source, random.choice(own) or other, other)
             if damaged is not None:
                 texts.append((source, damaged))
     distinct = list(dict.fromkeys(texts))
@@ -239,11 +263,14 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
 def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
     """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
     found: list[list[Features]] = []
+    own = PseudoReferences(models[0])
     with tqdm(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
         for start in range(0, len(labelled), SOURCES_AT_ONCE):
             part = labelled[start : start + SOURCES_AT_ONCE]
             sources = [each.source for each in part for _ in each.hypotheses]
-            pairs = iter(features(*models, sources, [text for each in part for text in each.hypotheses], READ_AT_ONCE))
+            pairs = iter(
+                features(*models, own, sources, [text for each in part for text in each.hypotheses], READ_AT_ONCE)
+            )
             found += [list(islice(pairs, len(each.hypotheses))) for each in part]
             bar.update(len(part))
     return found
@@ -294,22 +321,23 @@ def fit(
 
 
 def estimator_loss(logits: Tensor, labels: Sequence[Tensor]) -> Tensor:
-    """Cross-entropy of the scores, and logistic loss of each two hypotheses of a source, weighted by their distance.
+    """Logistic loss of each two hypotheses of a source, and :data:`CROSS_ENTROPY` of the scores.
 
     Args:
         logits: float32 [N], the hypotheses of one source after the other.
         labels: Of each source, float32 [M].
 
     Returns:
-        float32 [], the sum of both means.
+        float32 [], the weighted sum of both means.
     """
-    loss = binary_cross_entropy_with_logits(logits, torch.cat(list(labels)))
-    weighted, weight = logits.new_zeros(()), logits.new_zeros(())
-    for scores, quality in zip(logits.split_with_sizes([len(each) for each in labels]), labels, strict=True):
-        better = (quality[:, None] - quality[None]).clamp(min=0)
-        weighted = weighted - (better * logsigmoid(scores[:, None] - scores[None])).sum()
-        weight = weight + better.sum()
-    return loss + weighted / weight.clamp(min=1e-6)
+    terms = [
+        -logsigmoid(scores[:, None] - scores[None])[quality[:, None] > quality[None]]
+        for scores, quality in zip(logits.split_with_sizes([len(each) for each in labels]), labels, strict=True)
+    ]
+    order = torch.cat(terms)
+    return order.sum() / max(1, len(order)) + CROSS_ENTROPY * binary_cross_entropy_with_logits(
+        logits, torch.cat(list(labels))
+    )
 
 
 def _ordered(logits: Tensor, labels: Tensor) -> float:

@@ -18,16 +18,20 @@ from seq2seq_env.tasks.tokenizer import FILE_NAME
 if TYPE_CHECKING:
     from seq2seq_env.scorers.estimator_head import EstimatorHead
     from seq2seq_env.scorers.predictor import Predictor
+    from seq2seq_env.scorers.pseudo_references import PseudoReferences
 
 RECORD, HEAD = "estimator.json", "head.safetensors"
 FORWARD, BACKWARD = "forward", "backward"
 PAIRS = 256
 """That the head judges at once."""
+FORMAT = 2
+"""Of the record; 1 had a head that read hidden states."""
 
 
 class _Networks(NamedTuple):
     forward: Predictor
     backward: Predictor
+    own: PseudoReferences
     head: EstimatorHead
 
 
@@ -35,10 +39,13 @@ class EstimatorScorer:
     """A predictor-estimator (Kim, Lee and Na 2017): two translation models read, a small network judges.
 
     The predictors translate the source into the hypothesis's language and back; they stay as they are. The estimator is
-    an :class:`EstimatorHead` on what they say of each token, with a sigmoid. ``experiments/train_scorer.py`` makes one.
+    an :class:`EstimatorHead` on what they say of each token, and on how far the hypothesis agrees with the translations
+    that the forward one writes itself, with a sigmoid. ``experiments/train_scorer.py`` makes one.
 
-    A score depends on its pair alone, up to float rounding (1e-5) that changes with the batch. Equal pairs are computed
-    once. Nothing is loaded before the first score, and a pickle leaves the networks out.
+    A score depends on its pair alone, up to float rounding that changes with the batch: 1e-5, or more where the beam
+    search of a source's own translations meets two that are equally likely to that rounding. Those are written once
+    for each source, which takes most of the time. Equal pairs are computed once. Nothing is loaded before the first
+    score, and a pickle leaves the networks out.
 
     Args:
         folder: What :meth:`save` wrote.
@@ -80,7 +87,7 @@ class EstimatorScorer:
 
         folder = Path(folder)
         save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
-        record = {"format": 1, **head.sizes}
+        record = {"format": FORMAT, "width": head.width}
         (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -96,21 +103,24 @@ class EstimatorScorer:
 
         from seq2seq_env.scorers.estimator_head import EstimatorHead
         from seq2seq_env.scorers.predictor import Predictor
+        from seq2seq_env.scorers.pseudo_references import PseudoReferences
 
         forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
         with readable(f"the estimator in {str(self.folder)!r}"):
             record = dict(json.loads((self.folder / RECORD).read_text("utf-8")))
-            head = EstimatorHead(forward.width, backward.width, int(record["width"]))
+            if record.get("format") != FORMAT:
+                raise ValueError(f"{RECORD} has format {record.get('format')} and not {FORMAT}; train the scorer again")
+            head = EstimatorHead(int(record["width"]))
             head.load_state_dict(load_file(self.folder / HEAD))
-        return _Networks(forward, backward, head.eval())
+        return _Networks(forward, backward, PseudoReferences(forward), head.eval())
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
         import torch
 
         from seq2seq_env.scorers.estimator_head import features
 
-        forward, backward, head = self._networks
-        pairs = features(forward, backward, sources, hypotheses, self.tokens_per_batch)
+        forward, backward, own, head = self._networks
+        pairs = features(forward, backward, own, sources, hypotheses, self.tokens_per_batch)
         with torch.inference_mode():
             scores = torch.cat([head(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]).sigmoid()
         return np.asarray(scores.numpy(), dtype=np.float32)

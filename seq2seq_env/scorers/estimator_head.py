@@ -1,6 +1,6 @@
 """The small network that judges what translation models say of a pair.
 
-Shape letters: N pairs, T tokens of a text, F features of a token, W width.
+Shape letters: N pairs, T tokens of a text, F numbers of a token, A of the agreement, P of a pair, W width.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 from torch.nn.utils.rnn import pad_sequence
 
+from seq2seq_env.scorers import pseudo_references
 from seq2seq_env.scorers.predictor import NUMBERS, Predictor
+from seq2seq_env.scorers.pseudo_references import PseudoReferences
 
 
 class Features(NamedTuple):
@@ -23,60 +25,88 @@ class Features(NamedTuple):
     """Of the hypothesis's tokens given the source, float32 [T,F]."""
     backward: Tensor
     """Of the source's tokens given the hypothesis, float32 [T,F]."""
+    agreement: Tensor
+    """Of the hypothesis with the forward model's own translations, float32 [A]."""
+
+    def numbers(self) -> Tensor:
+        """The agreement, means and sums over the tokens, the least likely token, and lengths: float32 [P]."""
+        sides = self.forward, self.backward
+        lengths = torch.tensor([len(self.forward) / len(self.backward), len(self.forward)])
+        parts = [self.agreement, lengths]
+        for side in sides:
+            parts += [side.mean(0), side.sum(0), side[:, :1].amin(0)]
+        return torch.cat(parts)
+
+
+PAIR_NUMBERS = pseudo_references.NUMBERS + 2 + 2 * (2 * NUMBERS + 1)
+"""P."""
 
 
 class EstimatorHead(nn.Module):
-    """From token features to one number a pair: an MLP on each token, mean and maximum over the tokens, an MLP.
+    """From features to one number a pair: what is linear in the pair's numbers, and what an MLP adds.
+
+    The MLP reads them beside mean and maximum over the tokens of an MLP on each token.
 
     Args:
-        forward_width: F of the forward model.
-        backward_width: F of the backward model.
         width: W.
         dropout: Share of the features dropped in training.
     """
 
-    def __init__(self, forward_width: int, backward_width: int, width: int = 128, dropout: float = 0.2) -> None:
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, width: int = 32, dropout: float = 0.1) -> None:
         super().__init__()
-        self.sizes = {"forward_width": forward_width, "backward_width": backward_width, "width": width}
-        self.token = nn.ModuleList(_TokenNetwork(each, width, dropout) for each in (forward_width, backward_width))
-        # Beside what the tokens say, means and sums of the numbers, and both lengths.
+        self.width = width
+        self.token = nn.ModuleList(_TokenNetwork(width, dropout) for _ in range(2))
+        self.linear = nn.Linear(PAIR_NUMBERS, 1)
         self.pair = nn.Sequential(
-            nn.Linear(4 * width + 2 * (2 * NUMBERS + 1), width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, 1)
+            nn.Linear(4 * width + PAIR_NUMBERS, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, 1)
         )
+        self.register_buffer("mean", torch.zeros(PAIR_NUMBERS))
+        self.register_buffer("spread", torch.ones(PAIR_NUMBERS))
+
+    def standardise(self, pairs: Sequence[Features]) -> None:
+        """Bring the numbers of pairs to mean 0 and standard deviation 1, these ones' and from now on all others' so."""
+        numbers = torch.stack([pair.numbers() for pair in pairs])
+        self.mean.copy_(numbers.mean(0))
+        self.spread.copy_(numbers.std(0).clamp(min=1e-6))
 
     def forward(self, pairs: Sequence[Features]) -> Tensor:
         """Logits, float32 [N]."""
-        sides = [network(list(side)) for network, side in zip(self.token, zip(*pairs, strict=True), strict=True)]
-        logits: Tensor = self.pair(torch.cat(sides, dim=-1)).squeeze(-1)
-        return logits
+        numbers = (torch.stack([pair.numbers() for pair in pairs]) - self.mean) / self.spread
+        texts = [pair.forward for pair in pairs], [pair.backward for pair in pairs]
+        sides = [network(rows) for network, rows in zip(self.token, texts, strict=True)]
+        logits: Tensor = self.linear(numbers) + self.pair(torch.cat([*sides, numbers], dim=-1))
+        return logits.squeeze(-1)
 
 
 class _TokenNetwork(nn.Module):
-    """[T,F] of each pair to one row of 2 W + 2 NUMBERS + 1."""
+    """[T,F] of each pair to one row of 2 W."""
 
-    def __init__(self, features: int, width: int, dropout: float) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(features - NUMBERS)
-        self.first, self.second = nn.Linear(features, width), nn.Linear(width, width)
+        self.first, self.second = nn.Linear(NUMBERS, width), nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, rows: list[Tensor]) -> Tensor:
-        lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
+        lengths = torch.tensor([len(row) for row in rows])
         padded = pad_sequence(rows, batch_first=True)  # [N,T,F]
-        mask = (torch.arange(padded.shape[1], device=padded.device) < lengths[:, None])[..., None]
-        hidden, numbers = padded[..., :-NUMBERS], padded[..., -NUMBERS:]
-        inputs = torch.cat([self.dropout(self.norm(hidden)), numbers], dim=-1)
-        thought = self.second(self.dropout(gelu(self.first(inputs))))  # [N,T,W]
-        count = lengths[:, None].float()
-        mean, most = (thought * mask).sum(1) / count, thought.masked_fill(~mask, -torch.inf).amax(1)
-        total = (numbers * mask).sum(1)
-        return torch.cat([mean, most, total / count, total / 10, count / 10], dim=-1)
+        mask = (torch.arange(padded.shape[1]) < lengths[:, None])[..., None]
+        thought = self.second(self.dropout(gelu(self.first(padded))))  # [N,T,W]
+        mean, most = (thought * mask).sum(1) / lengths[:, None], thought.masked_fill(~mask, -torch.inf).amax(1)
+        return torch.cat([mean, most], dim=-1)
 
 
 def features(
-    forward: Predictor, backward: Predictor, sources: Sequence[str], hypotheses: Sequence[str], tokens_per_batch: int
+    forward: Predictor,
+    backward: Predictor,
+    own: PseudoReferences,
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    tokens_per_batch: int,
 ) -> list[Features]:
-    """What both models say of N pairs."""
+    """What both models say of N pairs; ``own`` holds the forward model's translations."""
     ahead = forward.features(sources, hypotheses, tokens_per_batch)
     back = backward.features(hypotheses, sources, tokens_per_batch)
-    return [Features(one, other) for one, other in zip(ahead, back, strict=True)]
+    return [Features(*each) for each in zip(ahead, back, own.agreement(sources, hypotheses), strict=True)]

@@ -1,6 +1,6 @@
 """A translation model as a reader of translations that others wrote.
 
-Shape letters: B pairs, S tokens that are given, T tokens that were written, D width, V vocabulary, F = D + 3 features.
+Shape letters: B pairs, S tokens that are given, T tokens that were written, V vocabulary, F = 3 features.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from seq2seq_env.tasks.tokenizer import Tokenizer
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
 NUMBERS = 3
-"""Features of a token beside the hidden state: see :meth:`Predictor.features`."""
+"""Features of a token: see :meth:`Predictor.features`."""
+
+BEAM_TOKENS = 2_048
+"""Source tokens of one beam search at most, those of all beams together."""
+
+LONGEST = 256
+"""Tokens that a model without a limit of its own writes at most."""
 
 
 class Predictor:
@@ -50,14 +56,13 @@ class Predictor:
         tokenizer = self.tokenizer
         start = () if tokenizer.replaces_start else (int(model.config.decoder_start_token_id),)
         self._start = torch.tensor([*start, *tokenizer.decoder_prefix], device=device)
-        self.width = int(model.config.hidden_size) + NUMBERS
 
     def features(self, given: Sequence[str], written: Sequence[str], tokens_per_batch: int) -> list[Tensor]:
         """How each token of ``written[i]`` follows from ``given[i]`` and the tokens before it.
 
-        The features are those of Kim et al. 2017 (predictor-estimator, the decoder's state) and of Fomicheva et al.
-        2020 (what the model thinks of the token): the last hidden state, ``log p(y_t)``, by how much the likeliest
-        token is likelier, and the distribution's entropy in nats. Texts longer than the model reads lose their end.
+        The features are what the model thinks of the token (Fomicheva et al. 2020, arXiv 2005.10608): ``log p(y_t)``,
+        by how much the likeliest token is likelier, and the distribution's entropy in nats. Texts longer than the model
+        reads lose their end.
 
         Args:
             given: N texts.
@@ -80,18 +85,38 @@ class Predictor:
                 found[row] = each[:length].clone()
         return found
 
+    def translations(self, given: Sequence[str], count: int) -> list[list[str]]:
+        """The model's own ``count`` likeliest translations of each text by beam search, the likeliest first.
+
+        Args:
+            given: N texts; long ones lose their end.
+            count: Of each, and the width of the beam.
+        """
+        read = self._cut(given, self.tokenizer.encode, 0)
+        found: list[list[str]] = [[]] * len(read)
+        most = LONGEST if self._longest is None else self._longest - len(self._start)
+        for rows in by_length([len(row) for row in read], BEAM_TOKENS // count, mixed=True):
+            source, mask = pad([read[row] for row in rows], self.tokenizer.pad_id, self._model.device)
+            with torch.inference_mode():
+                written = self._model.generate(
+                    input_ids=source, attention_mask=mask.long(), decoder_input_ids=self._start.expand(len(rows), -1),
+                    num_beams=count, num_return_sequences=count, do_sample=False, max_new_tokens=most,
+                )  # fmt: skip
+            texts = self.tokenizer.decode(written[:, len(self._start) :].tolist())
+            for place, row in enumerate(rows):
+                found[row] = texts[place * count : (place + 1) * count]
+        return found
+
     def _forward(self, source: Tensor, source_mask: Tensor, target: Tensor) -> Tensor:
         inputs = torch.cat([self._start.expand(len(target), -1), target[:, :-1]], dim=1)
         with torch.inference_mode():
             output = self._model(
-                input_ids=source, attention_mask=source_mask.long(), use_cache=False, output_hidden_states=True,
-                decoder_input_ids=inputs,
-            )  # fmt: skip
+                input_ids=source, attention_mask=source_mask.long(), use_cache=False, decoder_input_ids=inputs
+            )
             log_probs = output.logits[:, -target.shape[1] :].log_softmax(-1)  # [B,T,V]
             chosen = log_probs.gather(2, target[..., None])[..., 0]
             entropy = -(log_probs.exp() * log_probs).nan_to_num(0.0).sum(-1)
-            numbers = torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)
-            return torch.cat([output.decoder_hidden_states[-1][:, -target.shape[1] :], numbers], dim=-1)
+            return torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)
 
     def _cut(self, texts: Sequence[str], encode: Encode, before: int) -> list[list[int]]:
         """Token ids of each text, the end of long ones left out, with ``before`` places taken by other tokens."""

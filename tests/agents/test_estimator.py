@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from sacrebleu.metrics.chrf import CHRF
 
 from agents import Seq2SeqPolicy
 from seq2seq_env.scorers import EstimatorScorer, checked_scores, load_scorer
-from seq2seq_env.scorers.estimator_head import EstimatorHead, features
+from seq2seq_env.scorers.estimator_head import PAIR_NUMBERS, EstimatorHead, features
 from seq2seq_env.scorers.predictor import NUMBERS, Predictor
+from seq2seq_env.scorers.pseudo_references import COUNT, PseudoReferences
 from seq2seq_env.tasks import Task
 from tests.pickling import sent
 
@@ -23,10 +26,9 @@ HYPOTHESES = ["two red house", "three three three", "", "two red house"]
 def folder(trained_once: Seq2SeqPolicy, policy: Seq2SeqPolicy, tmp_path: Path) -> Path:
     trained_once.save(tmp_path / "forward")
     policy.save(tmp_path / "backward")
-    width = trained_once.model.config.hidden_size + NUMBERS
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        EstimatorScorer.save(tmp_path, EstimatorHead(width, width, width=8))
+        EstimatorScorer.save(tmp_path, EstimatorHead(width=8))
     return tmp_path
 
 
@@ -36,8 +38,8 @@ def test_features_are_what_the_policy_thinks_of_each_token(
     found = Predictor(folder / "forward").features(SOURCES, HYPOTHESES, tokens_per_batch=16)
     targets = tiny_task.tokenizer.encode(HYPOTHESES)
     for row, source in enumerate(SOURCES):
-        assert found[row].shape == (len(targets[row]), 16 + NUMBERS)
-        log_prob, gap, entropy = found[row][:, -NUMBERS:].T
+        assert found[row].shape == (len(targets[row]), NUMBERS)
+        log_prob, gap, entropy = found[row].T
         for place in range(len(targets[row])):
             scores = trained_once.next_token_scores(tiny_task.tokenizer.encode([source]), [targets[row][:place]])
             # A policy writes no padding and no unknown token; a predictor has them among its tokens.
@@ -72,12 +74,61 @@ def test_a_long_text_loses_its_end(folder: Path) -> None:
     assert_allclose(found, wanted, atol=1e-6)
 
 
+def test_a_models_own_translations_are_its_likeliest(trained_once: Seq2SeqPolicy, folder: Path) -> None:
+    predictor = Predictor(folder / "forward")
+    found = predictor.translations(SOURCES, 3)
+    assert [len(set(texts)) for texts in found] == [3] * len(SOURCES)
+    assert found[0] == found[3] == predictor.translations(SOURCES[:1], 3)[0]
+    assert [texts[0] for texts in found] == trained_once.translate(SOURCES, num_beams=3)
+
+
+def test_agreement_is_chrf_with_them(folder: Path) -> None:
+    predictor = Predictor(folder / "forward")
+    own = PseudoReferences(predictor)
+    found = own.agreement(SOURCES, HYPOTHESES).numpy()
+    for row, (source, hypothesis) in enumerate(zip(SOURCES, HYPOTHESES, strict=True)):
+        [texts] = predictor.translations([source], COUNT)
+        chrf = [CHRF().sentence_score(hypothesis, [text]).score / 100 for text in texts]
+        length = len(hypothesis) / max(1.0, float(np.mean([len(text) for text in texts])))
+        wanted = [np.mean(chrf), np.mean(chrf[: COUNT // 2]), chrf[0], max(chrf), min(chrf), np.std(chrf), length]
+        assert_allclose(found[row], wanted, atol=1e-6)
+
+
+def test_each_source_is_translated_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = EstimatorScorer(folder)
+    asked: list[str] = []
+    translations = Predictor.translations
+
+    def counting(self: Predictor, given: list[str], count: int) -> list[list[str]]:
+        asked.extend(given)
+        return translations(self, given, count)
+
+    monkeypatch.setattr(Predictor, "translations", counting)
+    scorer.score(SOURCES, HYPOTHESES)
+    scorer.score(SOURCES, ["another"] * len(SOURCES))
+    assert sorted(asked) == sorted(set(SOURCES))
+
+
 def test_head_sees_no_padding(folder: Path) -> None:
     models = Predictor(folder / "forward"), Predictor(folder / "backward")
-    pairs = features(*models, SOURCES, HYPOTHESES, 512)
-    head = EstimatorHead(models[0].width, models[1].width, width=8).eval()
+    pairs = features(*models, PseudoReferences(models[0]), SOURCES, HYPOTHESES, 512)
+    head = EstimatorHead(width=8).eval()
+    head.standardise(pairs)
     alone = torch.cat([head([pair]) for pair in pairs])
     torch.testing.assert_close(head(pairs), alone)
+
+
+def test_numbers_of_a_pair_are_standardised(folder: Path) -> None:
+    models = Predictor(folder / "forward"), Predictor(folder / "backward")
+    pairs = features(*models, PseudoReferences(models[0]), SOURCES[:3], HYPOTHESES[:3], 512)
+    numbers = torch.stack([pair.numbers() for pair in pairs])
+    assert numbers.shape == (3, PAIR_NUMBERS)
+    head = EstimatorHead(width=8)
+    head.standardise(pairs)
+    scaled = (numbers - head.mean) / head.spread
+    torch.testing.assert_close(scaled.mean(0), torch.zeros(PAIR_NUMBERS), atol=1e-4, rtol=0)
+    varying = numbers.std(0) > 1e-6
+    torch.testing.assert_close(scaled.std(0)[varying], torch.ones(int(varying.sum())), atol=1e-4, rtol=0)
 
 
 def test_fingerprint_covers_every_file_that_counts(folder: Path) -> None:
@@ -94,6 +145,10 @@ def test_fingerprint_covers_every_file_that_counts(folder: Path) -> None:
 def test_bad_folders_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tokens_per_batch is 0"):
         EstimatorScorer(folder, tokens_per_batch=0)
+    record = folder / "estimator.json"
+    record.write_text(record.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(ValueError, match=r"estimator\.json has format 1 and not 2; train the scorer again"):
+        load_scorer(folder).score(SOURCES, HYPOTHESES)
     (folder / "head.safetensors").write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"the estimator in .* cannot be loaded"):
         load_scorer(folder).score(SOURCES, HYPOTHESES)

@@ -56,7 +56,7 @@ def found_on(
         machine = Machine(seconds)
         monkeypatch.setattr(probing, "fit", machine.fit)
         monkeypatch.setattr(probing, "time", machine)
-        monkeypatch.setattr(probing, "has_bf16", lambda device: bf16)
+        monkeypatch.setattr(probing, "bf16_pays", lambda network: bf16)
         return probe(policy, pairs, replace(quick, **changes))
 
     return find
@@ -66,7 +66,7 @@ def test_a_cpu_without_bf16_trains_by_the_rule_and_tries_nothing(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(probing, "fit", None)
-    monkeypatch.setattr(probing, "has_bf16", lambda device: False)
+    monkeypatch.setattr(probing, "bf16_pays", lambda network: False)
     found = probe(policy, pairs, quick, tmp_path / "training.json")
     assert found == Probe(RULE, {})
     assert str(found).endswith("compile off (speed of others: nothing else to try)")
@@ -84,7 +84,7 @@ def test_an_attention_without_a_name_here_is_left(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy.model.config._attn_implementation = "flex_attention"
-    monkeypatch.setattr(probing, "has_bf16", lambda device: False)
+    monkeypatch.setattr(probing, "bf16_pays", lambda network: False)
     found = probe(policy, pairs, quick)
     assert found.choice == RULE | {"attention": "auto"}
     assert found.applied(quick).attention == "auto"
@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_written_is_as_good_as_none(
     machine = Machine(lambda config: 0.01)
     monkeypatch.setattr(probing, "fit", machine.fit)
     monkeypatch.setattr(probing, "time", machine)
-    monkeypatch.setattr(probing, "has_bf16", lambda device: False)
+    monkeypatch.setattr(probing, "bf16_pays", lambda network: False)
     (tmp_path / "file").write_text("")
     assert probe(policy, pairs, quick, tmp_path / "file" / "training.json").choice == RULE
 

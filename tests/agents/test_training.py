@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents import BC, BCLoss, FilteredBC, Seq2SeqPolicy, TrainingConfig, fit, precision
 from agents.precision import supported_precision
@@ -251,17 +251,22 @@ def test_budgets_out_of_range_are_refused(change: dict[str, Any], message: str) 
         TrainingConfig(**change)
 
 
+NARROW, WIDE = [nn.Linear(128, 512)], [nn.Linear(128, 512), nn.Linear(256, 512)]
+
+
 def test_bf16_falls_back_where_there_are_no_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
-    assert supported_precision("auto", CPU) == "no"
+    assert supported_precision("auto", WIDE, CPU) == "no"
     with pytest.warns(RuntimeWarning, match="cpu has no bfloat16 instructions; training in float32"):
-        assert supported_precision("bf16", CPU) == "no"
+        assert supported_precision("bf16", WIDE, CPU) == "no"
 
 
-def test_bf16_is_taken_where_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_is_taken_where_there_are_and_a_network_is_wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bf16", lambda device: True)
-    assert supported_precision("auto", CPU) == supported_precision("bf16", CPU) == "bf16"
-    assert supported_precision("fp32", CPU) == "no"
+    assert supported_precision("auto", WIDE, CPU) == "bf16"
+    assert supported_precision("auto", NARROW, CPU) == "no"
+    assert supported_precision("bf16", NARROW, CPU) == "bf16"
+    assert supported_precision("fp32", WIDE, CPU) == "no"
 
 
 def test_bf16_trains(

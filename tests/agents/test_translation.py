@@ -13,8 +13,8 @@ from sacrebleu.metrics.chrf import CHRF
 
 import agents.translation as module
 from agents import Decoding, Seq2SeqPolicy, best_of_n, likeliest, minimum_bayes_risk, one_sample
-from agents.chrf import pairwise_chrf
 from buffers import Samples
+from seq2seq_env.chrf import pairwise_chrf
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 

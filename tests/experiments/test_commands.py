@@ -69,7 +69,7 @@ def test_train_scorer_leaves_a_scorer_and_its_report(tmp_path: Path, monkeypatch
     scores_in_range(load_scorer(tmp_path))
 
 
-def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path) -> None:
+def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "scorer"
     train_scorer.make_scorer(train_scorer.Config("text-files", files, estimator=QUICK, out=out))
     report = json.loads((out / "report.json").read_text())
@@ -79,6 +79,13 @@ def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path) -> Non
     assert isinstance(scorer, CrossFittedScorer)
     assert len(scorer.parts) == 2
     scores_in_range(scorer)
+    # Translation models that are there already are not trained again; others of the folder's are.
+    (out / "scorer.json").unlink()
+    (out / "1" / "backward" / "made.json").write_text("{}")
+    capsys.readouterr()
+    train_scorer.make_scorer(train_scorer.Config("text-files", files, estimator=QUICK, out=out))
+    assert capsys.readouterr().out.count("as made before") == 3
+    assert json.loads((out / "report.json").read_text()) == report
 
 
 def test_a_scorer_from_ratings(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from random import Random
 
 from seq2seq_env.tasks.phrasebook.lexicon import lexicon
@@ -77,14 +78,20 @@ def _wrong_number(random: Random, sentence: Sentence, other: Sentence) -> str:
     return text[: place.start()] + new + text[place.end() :]
 
 
+@cache
+def _whole(word: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(word)}\b")
+
+
 def _wrong_word(random: Random, sentence: Sentence, other: Sentence) -> str:
     text = sentence.reference
-    found = [noun for noun in lexicon().nouns if re.search(rf"\b{re.escape(noun.english)}\b", text)]
+    # Most are not there at all, which a plain search tells sooner.
+    found = [noun for noun in lexicon().nouns if noun.english in text and _whole(noun.english).search(text)]
     if not found:
         return ""
     noun = random.choice(found)
     instead = lexicon().nouns_of(noun.classes).draw(random)
-    return re.sub(rf"\b{re.escape(noun.english)}\b", instead.english, text, count=1)
+    return _whole(noun.english).sub(instead.english, text, count=1)
 
 
 def _flipped_negation(random: Random, sentence: Sentence, other: Sentence) -> str:
