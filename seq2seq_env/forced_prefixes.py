@@ -30,8 +30,14 @@ class ForcedPrefixes:
         self._any = bool(self._lengths.any())
 
     def next_tokens(self, rows: NDArray[np.int64], written: NDArray[np.int64]) -> list[tuple[int, int]]:
-        """Places among ``rows`` (int64 [n]) whose token after ``written`` (int64 [n]) ones is forced, and the token."""
+        """Places among ``rows`` (int64 [n]) whose next token is forced, and the token.
+
+        Args:
+            rows: Episodes.
+            written: int64 [N], tokens that each of all episodes has.
+        """
         if not self._any:
             return []
-        places = np.flatnonzero(written < self._lengths[rows]).tolist()
-        return [(place, self._tokens[rows[place]][written[place]]) for place in places]
+        done = written[rows]
+        places = np.flatnonzero(done < self._lengths[rows]).tolist()
+        return [(place, self._tokens[rows[place]][done[place]]) for place in places]

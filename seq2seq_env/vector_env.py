@@ -98,6 +98,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._generators: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
         self._all = np.arange(num_envs)
         self._forbidden = ~rules.allowed
+        self._free_mask = np.broadcast_to(rules.action_mask, (num_envs, len(rules.action_mask)))
 
         self._begun = False
         self._ended = np.zeros(num_envs, dtype=np.bool_)
@@ -192,8 +193,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         if refused is not None:
             rewards[rows[refused]] = -float(self.rules.masked_action_penalty or 0.0)
             ending = self._info("masked_action", tokens[refused].astype(np.int64), rows[refused])
-        over = writing[ended[writing]]
-        if len(over):
+        if ended.any() and len(over := writing[ended[writing]]):
             ending |= self._rated(over)
             rewards[over] = self._score[over].astype(np.float64)
         final = self._final(ended, ending) if self.autoreset_mode is AutoresetMode.SAME_STEP and ending else {}
@@ -306,7 +306,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
                 f"token {tokens[place]} of episode {rows[place]} is not in the vocabulary; give 0..{len(allowed) - 1}"
             )
         refused = self._forbidden[tokens]
-        for place, token in self._forced.next_tokens(rows, self._written[rows]):
+        for place, token in self._forced.next_tokens(rows, self._written):
             refused[place] = tokens[place] != token
         if not refused.any():
             return tokens, None
@@ -377,8 +377,8 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     def _action_mask(self, rows: Rows) -> NDArray[np.int8]:
         """int8 [n,V], read-only: without a forced token all rows are one in memory."""
-        shared = np.broadcast_to(self.rules.action_mask, (len(rows), len(self.rules.action_mask)))
-        forced = self._forced.next_tokens(rows, self._written[rows])
+        shared = self._free_mask[: len(rows)]
+        forced = self._forced.next_tokens(rows, self._written)
         if not forced:
             return shared
         mask = shared.copy()
