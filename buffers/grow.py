@@ -300,14 +300,24 @@ def _check_log_probs(log_probs: Sequence[NDArray[np.float32]], targets: Sequence
 
 
 def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowReport:
-    samples, references = grown.where(~grown.is_reference), grown.where(grown.is_reference)
+    tokens = distinct = samples = references = truncated = 0
+    reward_samples = reward_references = 0.0
+    for shard in grown.by_part():  # so that memory does not grow with them; all that a source has is in one
+        rewards, original = shard.rewards, shard.is_reference
+        tokens += shard.num_tokens
+        distinct += shard.distinct_samples()
+        samples += int((~original).sum())
+        references += int(original.sum())
+        truncated += int((~shard.terminated & ~original).sum())
+        reward_samples += float(rewards[~original].sum(dtype=np.float64))
+        reward_references += float(rewards[original].sum(dtype=np.float64))
     return GrowReport(
         trajectories=len(grown),
-        distinct_samples=grown.distinct_samples(),
-        tokens=grown.num_tokens,
-        mean_reward_samples=samples.mean_reward(),
-        mean_reward_references=references.mean_reward(),
-        truncated_fraction=float(1 - samples.terminated.mean()) if len(samples) else math.nan,
+        distinct_samples=distinct,
+        tokens=tokens,
+        mean_reward_samples=reward_samples / samples if samples else math.nan,
+        mean_reward_references=reward_references / references if references else math.nan,
+        truncated_fraction=truncated / samples if samples else math.nan,
         seconds=seconds,
         shards_written=written,
         shards_skipped=shards - written,

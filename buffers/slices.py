@@ -169,6 +169,13 @@ class Slice:
         for rows in self._pools(None):
             yield self._load(rows)
 
+    def by_part(self) -> Iterator[Slice]:
+        """The slice shard by shard: a view of each alone, which reads and holds nothing of the others."""
+        starts = self._columns.starts
+        bounds = np.searchsorted(self._index, starts)
+        for part, start, low, high in zip(self._columns.parts, starts, bounds, bounds[1:], strict=False):
+            yield Slice(Columns([part]), self._index[low:high] - start, self.pad_id, self._vocab_size)
+
     def distinct_samples(self) -> int:
         """Distinct pairs of source and sampled target, references left out; see :meth:`firsts`."""
         samples = self.where(~self.is_reference)

@@ -73,6 +73,15 @@ def test_more_than_fits_in_memory_is_read_in_turns(grown: Slice, monkeypatch: py
     assert grown.distinct_samples() == 2
 
 
+def test_a_slice_shard_by_shard(grown: Slice) -> None:
+    upper = grown.where(np.arange(9) > 3)
+    parts = [*upper.by_part()]
+    assert [len(part) for part in parts] == [0, 2, 3]
+    assert np.concatenate([part.rewards for part in parts]).tolist() == upper.rewards.tolist()
+    assert [part.distinct_samples() for part in parts] == [0, 1, 2]
+    assert parts[1].read().source_index.tolist() == upper.source_index[:2].tolist()
+
+
 def test_equal_trajectories_have_one_first(grown: Slice) -> None:
     # Each shard holds the same three pairs: the sample of row 4, its reference, and the sample of row 7.
     assert grown.firsts().tolist() == [0, 1, 2] * 3
