@@ -27,8 +27,8 @@ PROBED = (48, 144)
 WORTH_IT = 2_000
 """Sources below which a Grow step is over before a probe tells much."""
 
-# Made first and not timed: scorers load at their first score.
-_WARM_UP = 4
+# Made first in each thread and not timed: scorers load at their first score, threads get their memory.
+_WARM_UP = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,6 @@ def forecast(
         here = min(lanes, threads)
         # Evenly spread, so that a split sorted by length or domain is seen as a whole.
         spread = rows[np.linspace(0, len(rows) - 1, min(len(rows), here * sum(PROBED))).astype(np.int64)]
-        make(spread[:_WARM_UP], _for(first, _WARM_UP))
         with ThreadPoolExecutor(here, initializer=partial(torch.set_num_threads, 1)) as pool:
             probes = list(pool.map(lambda lane: _probe(make, spread[lane::here], first), range(here)))
     made = [part for parts, _ in probes for part in parts]
@@ -106,6 +105,7 @@ def _probe(
     every = sum(PROBED) // PROBED[0]
     of_few = np.arange(len(rows)) % every == 0
     made, seconds = [], []
+    make(rows[:_WARM_UP], _for(first, _WARM_UP))
     for part in (rows[of_few], rows[~of_few]):
         started = time.perf_counter()
         made.append(make(part, _for(first, len(part))))
