@@ -116,7 +116,7 @@ class HypothesisTexts:
     def __init__(self, tokenizer: Tokenizer, size: int) -> None:
         self._tokenizer = tokenizer
         self._pieces = None if tokenizer.pieces is None else _arrays(tokenizer.pieces)
-        self._begun = np.zeros(size, dtype=np.bool_)
+        self._begun, self._all_begun = np.zeros(size, dtype=np.bool_), False
         self._decoded = [DecodedText(tokenizer) for _ in range(size if self._pieces is None else 0)]
         self.texts = np.full(size, "", dtype=object)
 
@@ -124,7 +124,7 @@ class HypothesisTexts:
         """Make hypotheses ``rows`` (int64 [n]) empty."""
         self.texts = self.texts.copy()
         self.texts[rows] = ""
-        self._begun[rows] = False
+        self._begun[rows] = self._all_begun = False
         for row in rows.tolist() if self._decoded else ():
             self._decoded[row] = DecodedText(self._tokenizer)
 
@@ -144,10 +144,11 @@ class HypothesisTexts:
             return
         first, later, silent = self._pieces
         added = later[tokens]
-        if not self._begun.all():
+        if not self._all_begun:
             fresh = ~self._begun[rows]
             added[fresh] = first[tokens[fresh]]
             self._begun[rows] |= ~silent[tokens]
+            self._all_begun = bool(self._begun.all())
         if len(rows) == len(self.texts):
             self.texts = self.texts + added
         else:

@@ -96,7 +96,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self.observation_space = batch_space(rules.observation_space, num_envs)
         self._copy = copy
         self._generators: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
-        self._all = np.arange(num_envs)
+        self._all, self._everyone = np.arange(num_envs), np.ones(num_envs, dtype=np.bool_)
         self._forbidden = ~rules.allowed
         self._free_mask = np.broadcast_to(rules.action_mask, (num_envs, len(rules.action_mask)))
 
@@ -294,14 +294,15 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     def _checked_tokens(self, actions: Any, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
         """Tokens [n] of the episodes ``rows``, and which of them are masked; None where none is."""
         given = np.asarray(actions)
-        if given.shape != (self.num_envs,) or not np.issubdtype(given.dtype, np.integer):
+        if given.shape != (self.num_envs,) or given.dtype.kind not in "iu":
             raise InvalidAction(
                 f"actions are {given.dtype} of shape {given.shape}; give {self.num_envs} integers, one an episode"
             )
         tokens = given if rows is self._all else given[rows]
         allowed = self.rules.allowed
-        if len(tokens) and not (tokens.min() >= 0 and tokens.max() < len(allowed)):
-            place = int(np.flatnonzero((tokens < 0) | (tokens >= len(allowed)))[0])
+        outside = (tokens < 0) | (tokens >= len(allowed))
+        if outside.any():
+            place = int(np.flatnonzero(outside)[0])
             raise InvalidAction(
                 f"token {tokens[place]} of episode {rows[place]} is not in the vocabulary; give 0..{len(allowed) - 1}"
             )
@@ -410,7 +411,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     def _info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
         """``values`` [n] of the episodes ``rows``, under Gymnasium's names for what only some have."""
         if len(rows) == self.num_envs:
-            return {name: values, f"_{name}": np.ones(self.num_envs, dtype=np.bool_)}
+            return {name: values, f"_{name}": self._everyone.copy()}
         there = np.zeros(self.num_envs, dtype=np.bool_)
         there[rows] = True
         missing = None if values.dtype == object else 0
