@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.corruptions import CORRUPTIONS, UNIT_TESTS
+from experiments.estimator_training import CROSS_ENTROPY, estimator_loss
 from experiments.scorer_network import (
     Example,
     NetworkConfig,
@@ -150,3 +152,16 @@ def test_unit_tests_count_falls() -> None:
     assert found["truncated"].falls == 1.0
     assert found["repeated phrase"].falls == 0.0
     assert found["changed number"].cases == 0
+
+
+def test_estimators_loss_is_of_the_order_and_of_the_scores() -> None:
+    first, second = torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5])
+    logits = torch.tensor([1.0, 0.0, 0.0, 2.0])
+    # One pair has an order, log(1 + e^-1). Cross-entropies: the same, log 2 twice, (log(1 + e^-2) + log(1 + e^2)) / 2.
+    order = math.log1p(math.exp(-1))
+    entropy = (order + 2 * math.log(2) + (math.log1p(math.exp(-2)) + math.log1p(math.exp(2))) / 2) / 4
+    assert float(estimator_loss(logits, [first, second])) == pytest.approx(order + CROSS_ENTROPY * entropy, abs=1e-6)
+    # Where nothing has an order, the scores alone count.
+    assert float(estimator_loss(logits[2:], [second])) == pytest.approx(
+        CROSS_ENTROPY * (math.log(2) + (math.log1p(math.exp(-2)) + math.log1p(math.exp(2))) / 2) / 2, abs=1e-6
+    )
