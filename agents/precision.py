@@ -52,7 +52,9 @@ def supported_precision(
     """
     if wanted == "auto":
         return "bf16" if any(bf16_pays(network) for network in networks) else "no"
-    if wanted == "bf16" and not has_bf16(device):
+    if wanted == "fp32":
+        return "no"
+    if not has_bf16(device):
         warnings.warn(f"{device} has no bfloat16 instructions; training in float32", RuntimeWarning, stacklevel=2)
         return "no"
-    return "bf16" if wanted == "bf16" else "no"
+    return "bf16"

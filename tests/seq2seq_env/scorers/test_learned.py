@@ -21,7 +21,7 @@ from seq2seq_env.scorers import LearnedScorer, PairEncoder, checked_scores, load
 from seq2seq_env.scorers.fitting import fit
 from seq2seq_env.scorers.packed_bert import is_plain_bert
 from seq2seq_env.tasks.task import Task
-from tests.pickling import received
+from tests.pickling import sent
 
 SIZES: dict[str, Any] = {
     "hidden_size": 16,
@@ -179,9 +179,8 @@ def test_an_identity_output_must_already_be_a_score(
 def test_a_pickle_holds_no_network_and_scores_the_same(folder: Path, pairs: tuple[list[str], list[str]]) -> None:
     scorer = load_scorer(folder)
     before = scorer.score(*pairs)
-    data = pickle.dumps(scorer)
-    assert len(data) < 1000
-    np.testing.assert_array_equal(received(data).score(*pairs), before)
+    assert len(pickle.dumps(scorer)) < 1000
+    np.testing.assert_array_equal(sent(scorer).score(*pairs), before)
 
 
 def test_the_fingerprint_follows_everything_that_determines_scores(folder: Path, tmp_path: Path) -> None:

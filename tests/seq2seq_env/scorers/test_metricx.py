@@ -21,7 +21,7 @@ from tokenizers import models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
 from seq2seq_env.scorers import MetricXScorer, checked_scores, load_scorer
-from tests.pickling import received
+from tests.pickling import sent
 
 ERROR = 250_089
 LOGITS = [-8.0, 4.0, 12.5, 24.0, 33.0, 4.0]
@@ -150,9 +150,8 @@ def test_what_is_longer_loses_its_end_as_long_as_some_of_it_is_read(scorer: Metr
 
 def test_a_pickle_holds_no_network_and_scores_the_same(scorer: MetricXScorer) -> None:
     before, known = scorer.score(SOURCES, HYPOTHESES), scorer.fingerprint
-    data = pickle.dumps(scorer)
-    assert len(data) < 2000
-    again = received(data)
+    assert len(pickle.dumps(scorer)) < 2000
+    again = sent(scorer)
     assert again.fingerprint == known
     np.testing.assert_array_equal(again.score(SOURCES, HYPOTHESES), before)
 

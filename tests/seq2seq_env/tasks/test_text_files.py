@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.cleaning import Cleaning
-from tests.pickling import received, sent
+from tests.pickling import posted, sent
 
 TRAIN = [
     ("das haus ist rot", "the house is red"),
@@ -235,10 +234,10 @@ def test_a_packed_file_that_is_damaged_inside_is_refused(folder: Path) -> None:
 
 
 def test_a_pickle_of_texts_that_have_changed_is_refused(folder: Path) -> None:
-    data = pickle.dumps(text_files(folder))
+    post = posted(text_files(folder))
     write(folder, "train", TRAIN[1:])
     with pytest.raises(ValueError, match="the texts of task 'text-files' have changed since it was pickled"):
-        received(data)
+        post.recv()
 
 
 def test_empty_lines_are_no_leak(folder: Path) -> None:
