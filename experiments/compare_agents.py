@@ -75,8 +75,6 @@ class Config(Settings):
     """Agents' options, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
     runs: tuple[Path, ...] = ()
     """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
-    start: Path | None = None
-    """Folder of a growing_batch.py run whose supervised policy is taken; by default one is trained."""
     out: Path = Path("runs/compare_agents")
     """Folder for all that the comparison leaves."""
 
@@ -138,7 +136,7 @@ def trials(config: Config) -> list[Trial]:
 
 def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     """Every agent on the same frozen batch."""
-    policy = start(config, task, evaluator, run)
+    policy = supervised(config, task, evaluator, run)
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
     with run.watch("growing"):
         grow_report = grow(
@@ -157,16 +155,6 @@ def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
             with run.watch("training"):
                 result = train(config, trial, policy, grown, list(schedule), evaluator)
             run.finish(trial.stage, result)
-
-
-def start(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
-    """The supervised policy, trained here or taken from another run."""
-    if config.start is None:
-        return supervised(config, task, evaluator, run)
-    policy = Seq2SeqPolicy.load(config.start / "checkpoints" / "g0i0", config.device)
-    if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
-        raise ValueError(f"the policy of {str(config.start)!r} has another tokenizer than task {config.task!r}")
-    return policy
 
 
 def train(
@@ -207,7 +195,7 @@ def improve(
     with adapted(agent.policy, lora, training.seed):
         trained = agent.improve(data, training, evaluator.validation_reward)
     found = measured(agent.policy, prior, evaluator)
-    shown = {name: found[name] for name in ("reward", "oracle", "bleu", "kl")}
+    shown = {name: found[name] for name in ("reward", "oracle", "judge", "bleu", "kl")}
     print("  " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if isinstance(value, float)))
     return found | {
         "tokens": trained.tokens,
@@ -227,15 +215,19 @@ def measured(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) 
     return {
         "reward": sampled["reward"],
         "oracle": sampled["oracle"],
+        "judge": sampled["judge"],
         "length_ratio": sampled["length_ratio"],
         "greedy_reward": translated["reward"],
         "greedy_oracle": translated["oracle"],
+        "greedy_judge": translated["judge"],
+        "sample_bleu": sampled["bleu"],
         "bleu": translated["bleu"],
         "chrf": translated["chrf"],
         "kl": evaluator.kl(policy, prior, "test"),
         "rewards": _listed(samples.rewards),
-        "qualities": None if samples.qualities is None else _listed(samples.qualities),
-        "greedy_qualities": None if greedy.qualities is None else _listed(greedy.qualities),
+        "qualities": _listed(samples.qualities),
+        "judgements": _listed(samples.judgements),
+        "greedy_qualities": _listed(greedy.qualities),
         "greedy_texts": greedy.texts,
         "sources": len(sources),
     }
@@ -257,8 +249,8 @@ def _bytes(module: nn.Module) -> int:
     return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
 
 
-def _listed(values: NDArray[np.float32]) -> list[float]:
-    return [round(float(value), 5) for value in values]
+def _listed(values: NDArray[np.float32] | None) -> list[float] | None:
+    return None if values is None else [round(float(value), 5) for value in values]
 
 
 def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:

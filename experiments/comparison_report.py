@@ -18,6 +18,11 @@ from experiments.claims import beats_supervised, best_loss, claims_table, order_
 from experiments.comparison import holm, interval, paired_p, stack
 from experiments.run_folder import RunFolder, write_json
 
+MEASURES = {"reward": "rewards", "oracle": "qualities", "judge": "judgements"}
+"""Means and the values by source that they are of; a run may have neither oracle nor judge."""
+
+TITLES = {"reward": "learned reward", "oracle": "true quality (oracle)", "judge": "second scorer (judge)"}
+
 REFERENCE = "filtered-bc"
 """Against which costs, and what an algorithm adds to the filtered data, are measured."""
 
@@ -72,7 +77,7 @@ def write_comparison(
     results = [run.result(stage) for stage in stages]
     entries = _entries(results)
     rows = {entry.name: _row(entry, base) for entry in entries}
-    for key in ("reward", "oracle"):
+    for key in MEASURES:
         corrected = holm({name: row[f"{key}_p"] for name, row in rows.items() if row.get(f"{key}_p") is not None})
         for name, p in corrected.items():
             rows[name][f"{key}_p"] = p
@@ -94,9 +99,11 @@ def write_comparison(
     write_json(run.path / "comparison.json", summary | run.result("usage"))
     plots = {
         "bars.png": _bars(rows, base),
-        "reward_oracle.png": _scatter(entries, base),
         "curves.png": _curves(entries),
     }
+    for measure in ("oracle", "judge"):
+        if measure in _measured(base):
+            plots[f"reward_{measure}.png"] = _scatter(entries, base, measure)
     for file, figure in plots.items():
         figure.savefig(run.path / file, dpi=110, bbox_inches="tight")
     seeds = [len(entry.steps) for entry in entries]
@@ -108,7 +115,7 @@ def write_comparison(
         _agent_table(rows, base),
         "## What the algorithm adds to the data",
         f"Each agent on exactly the slice that `{REFERENCE}` sees, less `{REFERENCE}`: mean difference over sources.",
-        _same_data_table(same_data),
+        _same_data_table(same_data, _measured(base)),
         "## Claims of the paper",
         'Verdicts on gains and differences by 95 % intervals, "open" where one includes 0; on orders and rank '
         "correlations by their values.",
@@ -134,8 +141,8 @@ def _entries(results: Sequence[Mapping[str, Any]]) -> list[Entry]:
 
 def _row(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"seeds": len(entry.steps)}
-    for key, values in (("reward", "rewards"), ("oracle", "qualities"), ("greedy_oracle", "greedy_qualities")):
-        if base[values] is None:
+    for key, values in (*MEASURES.items(), ("greedy_oracle", "greedy_qualities")):
+        if base.get(values) is None:
             continue
         found, before = entry.by_source(values), np.array(base[values])
         row[key] = interval(found)
@@ -159,13 +166,13 @@ def _same_data(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
         if entry is reference or not (entry.data == "filtered" or agent_class(entry.agent).filters):
             continue
         found[entry.name] = {}
-        for key, values in (("reward", "rewards"), ("oracle", "qualities")):
-            if entry.steps[0][values] is None:
+        for key, values in MEASURES.items():
+            if entry.steps[0].get(values) is None:
                 continue
             count = min(len(entry.steps), len(reference.steps))
             mine, theirs = entry.by_source(values)[:count], reference.by_source(values)[:count]
             found[entry.name] |= {key: interval(mine - theirs), f"{key}_p": paired_p(mine, theirs)}
-    for key in ("reward", "oracle"):
+    for key in MEASURES:
         corrected = holm({name: row[f"{key}_p"] for name, row in found.items() if f"{key}_p" in row})
         for name, p in corrected.items():
             found[name][f"{key}_p"] = p
@@ -201,31 +208,38 @@ def _brief(base: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in base.items() if not isinstance(value, list)}
 
 
+def _measured(base: Mapping[str, Any]) -> list[str]:
+    return [key for key, values in MEASURES.items() if base.get(values) is not None]
+
+
 def _agent_table(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> str:
-    columns = ("agent", "reward", "gain", "p", "oracle", "gain", "p", "greedy BLEU (p)", "greedy chrF (p)",
-               "KL from BC, nats", "length ratio")  # fmt: skip
+    measures = _measured(base)
+    columns = ["agent"]
+    for key in measures:
+        columns += [key, "gain", "p"]
+    columns += ["greedy BLEU (p)", "greedy chrF (p)", "KL from BC, nats", "length ratio"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    oracle = "-" if base["oracle"] is None else f"{base['oracle']:.3f}"
+    before = " ".join(f"| {base[key]:.3f} | |" for key in measures)
     lines.append(
-        f"| supervised BC | {base['reward']:.3f} | | | {oracle} | | | {base['bleu']:.1f} | {base['chrf']:.1f} | 0 "
-        f"| {base['length_ratio']:.3f} |"
+        f"| supervised BC {before} | {base['bleu']:.1f} | {base['chrf']:.1f} | 0 | {base['length_ratio']:.3f} |"
     )
     for name, row in rows.items():
         cells = [name]
-        for key in ("reward", "oracle"):
-            cells += [str(row[key]), f"{row[f'{key}_gain']:+.3f}", _p(row[f"{key}_p"])] if key in row else ["-"] * 3
+        for key in measures:
+            cells += [str(row[key]), f"{row[f'{key}_gain']:+.3f}", _p(row[f"{key}_p"])]
         cells += [f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({_p(row[f'{key}_p'])})" for key in ("bleu", "chrf")]
         cells += [f"{row['kl']:.2f}", f"{row['length_ratio']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _same_data_table(found: Mapping[str, dict[str, Any]]) -> str:
-    lines = ["| agent | reward | p | oracle | p |", "|---|---|---|---|---|"]
+def _same_data_table(found: Mapping[str, dict[str, Any]], measures: Sequence[str]) -> str:
+    heads = " ".join(f"| {key} | p" for key in measures)
+    lines = [f"| agent {heads} |", "|---|" + "---|---|" * len(measures)]
     for name, row in found.items():
         cells = [name]
-        for key in ("reward", "oracle"):
-            cells += [f"{row[key]:+.3f}", _p(row[f"{key}_p"])] if key in row else ["-"] * 2
+        for key in measures:
+            cells += [f"{row[key]:+.3f}", _p(row[f"{key}_p"])]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -247,8 +261,8 @@ def _p(p: float) -> str:
 
 
 def _bars(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> Figure:
-    """Reward and oracle of samples with their intervals; the supervised policy as a line."""
-    measures = [key for key in ("reward", "oracle") if base[key] is not None]
+    """Reward, oracle and judge of samples with their intervals; the supervised policy as a line."""
+    measures = _measured(base)
     figure = Figure(figsize=(5.5 * len(measures), 0.6 + 0.4 * max(4, len(rows))), layout="constrained")
     for axis, key in zip(np.atleast_1d(figure.subplots(1, len(measures), sharey=True)), measures, strict=True):
         names = list(rows)[::-1]
@@ -258,23 +272,22 @@ def _bars(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> Figure
         axis.axvline(base[key], color="gray", linestyle=":", label="supervised BC")
         low = min([base[key], *(f.low for f in found)])
         axis.set_xlim(left=max(0.0, low - 0.05))
-        axis.set_title("learned reward" if key == "reward" else "true quality (oracle)")
+        axis.set_title(TITLES[key])
         axis.grid(axis="x", alpha=0.3)
     axis.legend(fontsize=8)
     return figure
 
 
-def _scatter(entries: Sequence[Entry], base: Mapping[str, Any]) -> Figure:
+def _scatter(entries: Sequence[Entry], base: Mapping[str, Any], measure: str) -> Figure:
     """One point a seed; above the diagonal's direction the scorer is being fooled."""
     figure = Figure(figsize=(6, 5), layout="constrained")
     axis = figure.subplots()
-    if base["oracle"] is not None:
-        axis.plot(base["oracle"], base["reward"], "k*", markersize=12, label="supervised BC")
-        for number, entry in enumerate(entries):
-            points = [(step["oracle"], step["reward"]) for step in entry.steps]
-            axis.plot(*zip(*points, strict=True), "o", color=f"C{number % 10}", alpha=0.8, label=entry.name)
-        axis.legend(fontsize=8)
-    axis.set(xlabel="true quality (oracle)", ylabel="learned reward", title="Reward against true quality, by agent")
+    axis.plot(base[measure], base["reward"], "k*", markersize=12, label="supervised BC")
+    for number, entry in enumerate(entries):
+        points = [(step[measure], step["reward"]) for step in entry.steps]
+        axis.plot(*zip(*points, strict=True), "o", color=f"C{number % 10}", alpha=0.8, label=entry.name)
+    axis.legend(fontsize=8)
+    axis.set(xlabel=TITLES[measure], ylabel="learned reward", title=f"Reward against {measure}, by agent")
     axis.grid(alpha=0.3)
     return figure
 

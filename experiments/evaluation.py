@@ -32,11 +32,13 @@ class Translations:
         texts: N hypotheses.
         rewards: float32 [N], the learned scorer's.
         qualities: float32 [N], the oracle's; None where the task has no oracle.
+        judgements: float32 [N], the judge's; None where there is none.
     """
 
     texts: list[str]
     rewards: NDArray[np.float32]
     qualities: NDArray[np.float32] | None
+    judgements: NDArray[np.float32] | None
 
 
 class Evaluator:
@@ -45,15 +47,23 @@ class Evaluator:
     Args:
         task: Gives the splits and the oracle.
         scorer: Gives the rewards.
+        judge: A second scorer, which measures and decides nothing.
         temperature: Of the samples; the Grow temperature.
         seed: Of the samples; the same for every policy, so that they differ by the policies alone.
         watch: Takes the time that evaluations take.
     """
 
     def __init__(
-        self, task: Task, scorer: Scorer, *, temperature: float, seed: int, watch: Stopwatch | None = None
+        self,
+        task: Task,
+        scorer: Scorer,
+        *,
+        temperature: float,
+        seed: int,
+        judge: Scorer | None = None,
+        watch: Stopwatch | None = None,
     ) -> None:
-        self.task, self.scorer, self._watch = task, scorer, watch or Stopwatch()
+        self.task, self.scorer, self.judge, self._watch = task, scorer, judge, watch or Stopwatch()
         # The same random numbers give policies that differ little many equal translations.
         self._scores = CachedScorer(scorer)
         self.temperature, self.seed = temperature, seed
@@ -70,21 +80,36 @@ class Evaluator:
     def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
         """Translate a split, by one sample a source or greedily."""
         sources = self.task.split(split).sources
-        oracle = self.task.oracle
+        oracle, judge = self.task.oracle, self.judge
         with self._watch("evaluating"):
             texts = self._translated(policy, split, decode)
             rewards = checked_scores(self._scores, sources, texts)
-            return Translations(texts, rewards, oracle(sources, texts) if oracle else None)
+            return Translations(
+                texts,
+                rewards,
+                oracle(sources, texts) if oracle else None,
+                checked_scores(judge, sources, texts) if judge else None,
+            )
+
+    def best_of(self, policy: Seq2SeqPolicy, split: str, count: int) -> dict[str, float]:
+        """Mean reward of samples, and of the best of ``count`` by the reward: what reranking gives without training."""
+        sources = self.task.split(split).sources
+        with self._watch("evaluating"):
+            texts = policy.sample(sources, count, self.temperature, self.seed).texts
+            repeated = [source for source in sources for _ in range(count)]
+            rewards = checked_scores(self._scores, repeated, texts).reshape(len(sources), count)
+        return {"mean": float(rewards.mean(dtype=np.float64)), "best": float(rewards.max(1).mean(dtype=np.float64))}
 
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
-        """Means over a split: reward, oracle in [0, 1]; BLEU, chrF in [0, 100]; length ratio to the references."""
-        references, qualities = self.task.split(split).references, translations.qualities
+        """Means over a split: reward, oracle, judge in [0, 1]; BLEU, chrF in [0, 100]; length over the references'."""
+        references = self.task.split(split).references
         if split not in self._metrics:
             self._metrics[split] = BLEU(references=[references]), CHRF(references=[references])
         bleu, chrf = self._metrics[split]
         return {
             "reward": float(translations.rewards.mean()),
-            "oracle": None if qualities is None else float(qualities.mean()),
+            "oracle": _mean(translations.qualities),
+            "judge": _mean(translations.judgements),
             "bleu": bleu.corpus_score(translations.texts, None).score,
             "chrf": chrf.corpus_score(translations.texts, None).score,
             "length_ratio": _words(translations.texts) / _words(references),
@@ -117,6 +142,10 @@ class Evaluator:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(key)
         return self._texts[key]
+
+
+def _mean(values: NDArray[np.float32] | None) -> float | None:
+    return None if values is None else float(values.mean())
 
 
 def _words(texts: Sequence[str]) -> int:

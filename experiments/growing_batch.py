@@ -14,12 +14,15 @@ from pathlib import Path
 from agents import Agent, Seq2SeqPolicy, check_options, make_agent
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.evaluation import Evaluator
-from experiments.report import write_report
+from experiments.report import RERANKED, write_report
 from experiments.run_folder import RunFolder
 from experiments.script import main
 from experiments.settings import Settings
 from experiments.stages import finish, original_data, sampler, supervised, train, workers
 from seq2seq_env.tasks import Task
+
+BEST_OF = 8
+"""N, samples of the supervised policy that reranking chooses from."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ class Config(Settings):
 def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     """Algorithm 1."""
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    agent = make_agent(config.agent, supervised(config, task, evaluator, run), **config.agent_options)
+    policy = supervised(config, task, evaluator, run)
+    rerank(policy, evaluator, run)
+    agent = make_agent(config.agent, policy, **config.agent_options)
     for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
         if g == 1:  # D itself, which every D_g holds: its scores stay the same
             grow_into(buffer, config, agent.policy, evaluator, run, g=0)
@@ -67,6 +72,12 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
             improve(config, agent, grown, chosen, evaluator, run, g, i)
     if config.control:
         control(config, task, evaluator, run)
+
+
+def rerank(policy: Seq2SeqPolicy, evaluator: Evaluator, run: RunFolder) -> None:
+    """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
+    if not run.has(RERANKED):
+        run.finish(RERANKED, evaluator.best_of(policy, "test", BEST_OF) if run.is_writer else None)
 
 
 def grow_into(

@@ -12,6 +12,12 @@ from matplotlib.figure import Figure
 from buffers import Slice
 
 Row = dict[str, Any]
+TITLES = {
+    "reward": "learned reward",
+    "oracle": "true quality (oracle)",
+    "judge": "second scorer (judge)",
+    "bleu": "BLEU",
+}
 DECODES = (("sample", "o-"), ("greedy", "s--"))
 
 
@@ -21,8 +27,10 @@ def save_plots(folder: Path, steps: Sequence[Row], control: Sequence[Row], grown
         "steps.png": _by_step(steps, control),
         "rewards.png": _reward_distribution(grown),
         "data.png": _kept(steps),
-        "reward_oracle.png": _reward_against_oracle(steps, control),
     }
+    for measure in ("oracle", "judge"):
+        if all(row.get(measure) is not None for row in steps):
+            figures[f"reward_{measure}.png"] = _reward_against(measure, steps, control)
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=110, bbox_inches="tight")
     return list(figures)
@@ -33,23 +41,20 @@ def _label(row: Row) -> str:
 
 
 def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
-    """Reward, oracle and BLEU on the test sources by step; the control as a dotted line."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    axes = figure.subplots(1, 3)
-    for axis, (measure, title) in zip(
-        axes, (("reward", "learned reward"), ("oracle", "true quality (oracle)"), ("bleu", "BLEU")), strict=True
-    ):
+    """Reward, oracle or judge, and BLEU on the test sources by step; the control as a dotted line."""
+    measures = [name for name in TITLES if all(row.get(name) is not None for row in steps)]
+    figure = Figure(figsize=(4 * len(measures), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(measures))
+    for axis, measure in zip(axes, measures, strict=True):
         for number, (decode, style) in enumerate(DECODES):
             rows = [row for row in steps if (row["split"], row["decode"]) == ("test", decode)]
-            if any(row[measure] is None for row in rows):
-                continue
             axis.plot(
                 [_label(row) for row in rows], [row[measure] for row in rows], style, color=f"C{number}", label=decode
             )
             for row in control:
                 if (row["split"], row["decode"]) == ("test", decode):
                     axis.axhline(row[measure], color=f"C{number}", linestyle=":", label=f"control, {decode}")
-        axis.set_title(title)
+        axis.set_title(TITLES[measure])
         axis.tick_params(axis="x", rotation=45)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
@@ -89,21 +94,21 @@ def _kept(steps: Sequence[Row]) -> Figure:
     return figure
 
 
-def _reward_against_oracle(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
+def _reward_against(measure: str, steps: Sequence[Row], control: Sequence[Row]) -> Figure:
     """Where reward rises without quality, the scorer is being fooled: the path leaves the diagonal's direction."""
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axis = figure.subplots()
     for number, (decode, style) in enumerate(DECODES):
-        rows = [r for r in steps if (r["split"], r["decode"]) == ("test", decode) and r["oracle"] is not None]
+        rows = [row for row in steps if (row["split"], row["decode"]) == ("test", decode)]
         axis.plot(
-            [row["oracle"] for row in rows], [row["reward"] for row in rows], style, color=f"C{number}", label=decode
+            [row[measure] for row in rows], [row["reward"] for row in rows], style, color=f"C{number}", label=decode
         )
-        for row in (rows[0], rows[-1]) if rows else ():
-            axis.annotate(_label(row), (row["oracle"], row["reward"]), fontsize=8)
-        spent = [r for r in control if (r["split"], r["decode"]) == ("test", decode) and r["oracle"] is not None]
-        axis.plot([row["oracle"] for row in spent], [row["reward"] for row in spent], "x", color=f"C{number}")
+        for row in (rows[0], rows[-1]):
+            axis.annotate(_label(row), (row[measure], row["reward"]), fontsize=8)
+        spent = [row for row in control if (row["split"], row["decode"]) == ("test", decode)]
+        axis.plot([row[measure] for row in spent], [row["reward"] for row in spent], "x", color=f"C{number}")
     low, high = axis.get_xlim()
-    axis.plot([low, high], [low, high], ":", color="gray", label="reward = oracle")
-    axis.set(xlabel="true quality (oracle)", ylabel="learned reward", title="Reward against true quality (x: control)")
+    axis.plot([low, high], [low, high], ":", color="gray", label=f"reward = {measure}")
+    axis.set(xlabel=TITLES[measure], ylabel="learned reward", title=f"Reward against {measure} (x: control)")
     axis.legend(fontsize=8)
     return figure

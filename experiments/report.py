@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sacrebleu
@@ -15,6 +15,9 @@ from experiments.run_folder import RunFolder, write_json
 
 NUM_EXAMPLES = 20
 
+RERANKED = "best-of-n"
+"""The stage of the supervised policy's samples reranked by reward."""
+
 Row = dict[str, Any]
 
 
@@ -26,7 +29,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         "config": run.config,
         "steps": steps,
         "control": control,
-        "summary": summary(steps, control) | run.result("usage"),
+        "summary": summary(steps, control, run.result(RERANKED)) | run.result("usage"),
         "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
     }
     write_json(run.path / "results.json", results)
@@ -53,11 +56,12 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     print(_summary_table(results["summary"]))
 
 
-def summary(steps: Sequence[Row], control: Sequence[Row]) -> dict[str, float | None]:
+def summary(steps: Sequence[Row], control: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
     """What the run gained on the test sources: last step against the supervised policy, and against the control.
 
     ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain over the
-    control takes off what the same tokens of the original data give.
+    control takes off what the same tokens of the original data give. ``gap_to_best_of_n_closed`` is how far one sample
+    of the last policy comes from the mean to the best of N samples of the supervised one.
     """
     first, last = _find(steps, "sample"), _find(steps[::-1], "sample")
     first_greedy, last_greedy = _find(steps, "greedy"), _find(steps[::-1], "greedy")
@@ -69,6 +73,12 @@ def summary(steps: Sequence[Row], control: Sequence[Row]) -> dict[str, float | N
         "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
         "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
     }
+    gap = reranked["best"] - reranked["mean"]
+    found["best_of_n_before"] = reranked["best"]
+    found["gap_to_best_of_n_closed"] = (last["reward"] - reranked["mean"]) / gap if gap else None
+    found["sample_bleu_change"] = last["bleu"] - first["bleu"]
+    if first["judge"] is not None:
+        found |= {"judge_before": first["judge"], "judge_after": last["judge"]}
     if first["oracle"] is not None:
         found |= {
             "oracle_before": first["oracle"],
@@ -106,7 +116,8 @@ def _name(row: Row) -> str:
 
 
 def _table(rows: Sequence[Row], split: str) -> str:
-    columns = ("reward", "oracle", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
+    every = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
+    columns = [name for name in every if any(row[name] is not None for row in rows)]
     lines = ["| step | decode | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
     for row in rows:
         if row["split"] == split:

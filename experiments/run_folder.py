@@ -14,6 +14,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from experiments.stopwatch import Stopwatch
 
+CHECKPOINTS = "checkpoints"
+"""Folder of a run's policies, one a stage."""
+
 
 class RunFolder:
     """Where a run keeps what it made; of several processes of one run the first writes, and all of them read.
@@ -55,7 +58,7 @@ class RunFolder:
 
     def checkpoint(self, stage: str) -> Path:
         """Folder of a stage's policy."""
-        return self.path / "checkpoints" / stage
+        return self.path / CHECKPOINTS / stage
 
     def has(self, stage: str) -> bool:
         """Whether a stage was finished."""

@@ -51,9 +51,13 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
     scorer = load_scorer(name, device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
+    judge = None
+    if config.judge is not None:
+        judge = load_scorer(config.judge, device=config.device)
+        fingerprints["judge_fingerprint"] = judge.fingerprint
     run = RunFolder(config.out, config.recorded() | fingerprints)
     config = fastest(config, task, run)
-    evaluator = Evaluator(task, scorer, temperature=config.temperature, seed=config.seed, watch=run.watch)
+    evaluator = Evaluator(task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=run.watch)
     try:
         work(config, task, evaluator, run)
     finally:

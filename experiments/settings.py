@@ -45,12 +45,18 @@ class Settings:
     trainings have other defaults then, which --help shows."""
     fine_tune: bool = True
     """Whether the pretrained policy is trained on the original data first; --no-fine-tune takes it as it is."""
+    start: Path | None = None
+    """Folder of a run of growing_batch.py or compare_agents.py whose supervised policy is taken, in place of training
+    one."""
     lora: LoRA = field(default_factory=LoRA)
     """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
     are merged after each. They want a higher learning rate, 1e-4 and more."""
     scorer: str | None = None
     """Name or folder of the scorer, or "process:" and a program's command, "metricx:" and a checkpoint, "ensemble:" and
     several scorers, see the README; the task's own by default."""
+    judge: str | None = None
+    """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no
+    oracle whether a policy got better or only learned what its scorer likes."""
     improve_steps: int = 3
     """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | None = 4_000
@@ -112,8 +118,9 @@ class Settings:
 
     def recorded(self) -> dict[str, Any]:
         """What determines the results, as JSON can hold it."""
-        # Runs of older versions, which know of neither, go on.
+        # Runs of older versions, which know of none of these, go on.
         unused = {"fine_tune"} if self.fine_tune else set()
+        unused |= {name for name in ("start", "judge") if getattr(self, name) is None}
         unused |= set() if self.lora.rank else {"lora"}
         left_out = {*self.NOT_RECORDED, *unused}
         options = {name: value for name, value in asdict(self).items() if name not in left_out}
@@ -134,6 +141,8 @@ class Settings:
             raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
         if self.pretrained is None and not self.fine_tune:
             raise ValueError("--no-fine-tune is for a pretrained policy; name one with --pretrained")
+        if self.start is not None and self.pretrained is not None:
+            raise ValueError("both --start and --pretrained name the policy to start from; give one of them")
 
     def check_adapters(self, agents: Iterable[str]) -> None:
         """Refuse agents that train no adapters.

@@ -13,7 +13,7 @@ from agents.embeddings import align_embeddings
 from agents.machine import cache_folder
 from buffers import ByRank, Sampler, Slice, Workers
 from experiments.evaluation import Decode, Evaluator
-from experiments.run_folder import RunFolder
+from experiments.run_folder import CHECKPOINTS, RunFolder
 from experiments.settings import Settings
 from seq2seq_env.tasks import Task
 
@@ -53,11 +53,24 @@ def fastest(settings: C, task: Task, run: RunFolder) -> C:
 def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
     """The policy that starts it all: BC on the original data until the validation reward stops rising.
 
-    A pretrained policy may also be taken as it is.
+    A pretrained policy may also be taken as it is, and another run's supervised policy.
+
+    Raises:
+        FileNotFoundError: If that run has none.
+        ValueError: If that one has another tokenizer than the task.
     """
     stage = "g0i0"
     if run.has(stage):
         return Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
+    if settings.start is not None:
+        policy = Seq2SeqPolicy.load(settings.start / CHECKPOINTS / stage, settings.device)
+        if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
+            raise ValueError(
+                f"the policy of {str(settings.start)!r} has another tokenizer than task {settings.task!r}; give the "
+                "task options of that run"
+            )
+        finish(evaluator, run, stage, make_agent("bc", policy), dict(UNTRAINED))
+        return policy
     policy = first_policy(settings, task)
     if settings.pretrained is None:
         pairs = task.split("train")

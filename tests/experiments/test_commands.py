@@ -11,6 +11,7 @@ import pytest
 
 from agents import PolicyConfig, TrainingConfig
 from experiments import oracle_training, train_scorer, train_tokenizer
+from experiments.estimator_fitting import HeadConfig
 from experiments.estimator_training import EstimatorConfig
 from experiments.oracle_training import OracleConfig
 from experiments.scorer_network import NetworkConfig
@@ -30,8 +31,9 @@ QUICK = EstimatorConfig(
     predictor=PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32),
     training=TrainingConfig(max_tokens=2_000, progress=False),
     labelled_sources=40,
-    epochs=2,
-    width=8,
+    folds=2,
+    head=HeadConfig(epochs=2, width=8),
+    processes=1,
 )
 NUMBERS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "sechs": "six", "acht": "eight"}
 NOUNS = {"haus": "house", "hund": "dog", "katze": "cat", "baum": "tree", "tag": "day", "berg": "hill"}
@@ -84,7 +86,7 @@ def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path, capsys
     (out / "1" / "backward" / "made.json").write_text("{}")
     capsys.readouterr()
     train_scorer.make_scorer(train_scorer.Config("text-files", files, estimator=QUICK, out=out))
-    assert capsys.readouterr().out.count("as made before") == 3
+    assert "translation models: 3 made before, 1 to train" in capsys.readouterr().out
     assert json.loads((out / "report.json").read_text()) == report
 
 
@@ -98,7 +100,7 @@ def test_a_scorer_from_ratings(files: dict[str, str], tmp_path: Path, capsys: py
     printed = capsys.readouterr().out
     assert "trained on all training sources" in printed
     # Of the 228 training pairs those whose sources are rated are kept from the translation models.
-    assert "forward translation model: 192 pairs" in printed
+    assert f"{out / 'forward'}: 192 pairs" in printed
 
 
 @pytest.mark.parametrize(

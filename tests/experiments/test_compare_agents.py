@@ -47,7 +47,7 @@ def test_trials_are_every_agent_on_its_own_data_and_on_the_filtered_slice() -> N
 
 def test_a_comparison_leaves_tables_and_plots_and_resumes(tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run", {"task": "tiny"})
-    evaluator = Evaluator(tiny_task, fake_scorer, temperature=0.8, seed=0)
+    evaluator = Evaluator(tiny_task, fake_scorer, judge=fake_scorer, temperature=0.8, seed=0)
     compare(CONFIG, tiny_task, evaluator, run)
     run.spend(1.0)
     stages = [trial.stage for trial in trials(CONFIG)]
@@ -60,6 +60,7 @@ def test_a_comparison_leaves_tables_and_plots_and_resumes(tiny_task: Task, fake_
         assert low <= mean <= high
         assert 300 <= row["tokens"] <= 300 + 128
         assert 0 <= row["reward_p"] <= 1
+        assert row["judge"] == row["reward"]
     base = run.result(BASELINE)["greedy_texts"]
     for trial in ("bc", "filtered-bc"):
         texts = [run.result(f"{trial}.own.seed{seed}")["steps"][0]["greedy_texts"] for seed in range(2)]
@@ -67,7 +68,9 @@ def test_a_comparison_leaves_tables_and_plots_and_resumes(tiny_task: Task, fake_
             assert results["agents"][trial]["bleu_p"] == 1.0
     assert list(results["same_data"]) == ["dpo (filtered data)"]
     assert [claim["number"] for claim in results["claims"]] == ["2", "3", "4", "7", "7", "10"]
-    assert {"bars.png", "reward_oracle.png", "curves.png", "comparison.md"} <= {p.name for p in run.path.iterdir()}
+    assert {"bars.png", "reward_oracle.png", "reward_judge.png", "curves.png", "comparison.md"} <= {
+        p.name for p in run.path.iterdir()
+    }
 
     (run.path / "stages" / f"{stages[-1]}.json").unlink()
     compare(CONFIG, tiny_task, evaluator, run)

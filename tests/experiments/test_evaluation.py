@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
@@ -82,3 +85,29 @@ def test_measures_are_sacrebleus(evaluator: Evaluator, policy: Seq2SeqPolicy, ti
         assert measures["bleu"] == BLEU().corpus_score(found.texts, [references]).score
         assert measures["chrf"] == CHRF().corpus_score(found.texts, [references]).score
     assert evaluator.signatures()["bleu"].startswith("nrefs:1|")
+
+
+def test_the_judge_measures_and_decides_nothing(
+    evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Any
+) -> None:
+    class Opposite:
+        fingerprint = "opposite"
+
+        def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+            return 1 - np.asarray(fake_scorer.score(sources, hypotheses))
+
+    judged = Evaluator(tiny_task, fake_scorer, judge=Opposite(), temperature=0.8, seed=0)
+    assert judged.validation_reward(policy) == evaluator.validation_reward(policy)
+    found = judged.measures(judged.translations(policy, "test", "sample"), "test")
+    assert found["reward"] is not None
+    assert found["judge"] == pytest.approx(1 - found["reward"], abs=1e-6)
+    assert evaluator.measures(evaluator.translations(policy, "test", "sample"), "test")["judge"] is None
+
+
+def test_the_best_of_n_by_hand(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task) -> None:
+    sources = tiny_task.split("test").sources
+    texts = policy.sample(sources, 4, 0.8, 0).texts
+    rewards = [evaluator.scorer.score([source] * 4, texts[4 * i : 4 * i + 4]) for i, source in enumerate(sources)]
+    found = evaluator.best_of(policy, "test", 4)
+    assert found["mean"] == pytest.approx(np.mean(rewards), abs=1e-6)
+    assert found["best"] == pytest.approx(np.mean([max(each) for each in rewards]), abs=1e-6)

@@ -198,14 +198,23 @@ def test_summary_by_hand() -> None:
     def rows(reward: float, oracle: float, bleu: float) -> list[dict[str, Any]]:
         kinds = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
         return [
-            {"split": s, "decode": d, "reward": reward, "oracle": oracle, "bleu": bleu, "chrf": 1.0} for s, d in kinds
+            {"split": s, "decode": d, "reward": reward, "oracle": oracle, "judge": judge, "bleu": bleu, "chrf": 1.0}
+            for s, d in kinds
         ]
 
-    found = summary(rows(0.6, 0.5, 40.0) + rows(0.8, 0.6, 41.0), rows(0.65, 0.5, 40.0))
+    judge: float | None = None
+    reranked = {"mean": 0.55, "best": 0.95}
+    found = summary(rows(0.6, 0.5, 40.0) + rows(0.8, 0.6, 41.0), rows(0.65, 0.5, 40.0), reranked)
     assert found["shortfall_closed"] == pytest.approx(0.5)
     assert found["shortfall_closed_above_control"] == pytest.approx(0.375)
     assert found["oracle_gain_to_reward_gain"] == pytest.approx(0.5)
     assert found["greedy_bleu_change"] == pytest.approx(1.0)
+    assert found["gap_to_best_of_n_closed"] == pytest.approx(0.25 / 0.4)
+    assert "judge_after" not in found
+    judge = 0.3
+    found = summary(rows(0.6, 0.5, 40.0), [], {"mean": 0.5, "best": 0.5})
+    assert (found["judge_before"], found["judge_after"]) == (0.3, 0.3)
+    assert found["gap_to_best_of_n_closed"] is None
 
 
 @pytest.mark.parametrize(
@@ -218,6 +227,7 @@ def test_summary_by_hand() -> None:
         ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),
         ({"filter": "luck"}, "unknown filter 'luck'; choose from threshold, percentile, interpolation"),
         ({"temperature": 0.0}, "temperature is 0"),
+        ({"start": Path("run"), "pretrained": "model"}, "both --start and --pretrained name the policy"),
         ({"candidates": 0}, "candidates is 0; give 1 or more"),
         ({"filter_values": (0.9, 0.8, 0.7)}, "does not rise"),
         ({"filter_values": (0.9,)}, "filter_values has 1 values; give 3"),

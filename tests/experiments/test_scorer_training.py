@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.corruptions import CORRUPTIONS, UNIT_TESTS
-from experiments.estimator_training import CROSS_ENTROPY, estimator_loss
+from experiments.estimator_fitting import CROSS_ENTROPY, estimator_loss
 from experiments.scorer_network import (
     Example,
     NetworkConfig,

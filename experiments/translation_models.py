@@ -1,0 +1,151 @@
+"""Training of several translation models, side by side where there are cores for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from tqdm import tqdm
+
+from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents.embeddings import align_embeddings
+from agents.history import Log
+from buffers import Slice
+from experiments.run_folder import write_json
+from seq2seq_env.tasks import Tokenizer
+
+MADE = "made.json"
+"""Of a translation model's folder: what determines it. It is written last."""
+
+SHOWN_TOKENS = 20_000
+"""Target tokens between two moves of the progress bar of models that train side by side."""
+
+
+@dataclass(frozen=True)
+class TranslationModel:
+    """A translation model to be trained.
+
+    Attributes:
+        sources: N texts.
+        targets: Their translations.
+        folder: Where it is saved.
+    """
+
+    sources: list[str]
+    targets: list[str]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What several translation models have in common.
+
+    Attributes:
+        tokenizer: Of source and target.
+        network: Its size, lengths included.
+        training: How each is trained.
+        seed: Of weights and batches.
+    """
+
+    tokenizer: Tokenizer
+    network: PolicyConfig
+    training: TrainingConfig
+    seed: int
+
+    UNRECORDED: ClassVar[tuple[str, ...]] = ("progress", "workers", "evaluate_every")
+
+    def made_of(self, model: TranslationModel) -> dict[str, object]:
+        """What determines a model, as JSON can hold it."""
+        pairs = json.dumps([self.tokenizer.fingerprint, model.sources, model.targets])
+        budget = {name: value for name, value in asdict(self.training).items() if name not in self.UNRECORDED}
+        network = asdict(self.network)
+        pairs = hashlib.sha256(pairs.encode()).hexdigest()
+        return {"pairs": pairs, "network": network, "training": budget, "seed": self.seed}
+
+
+def train_models(recipe: Recipe, models: Sequence[TranslationModel], processes: int | None = None) -> None:
+    """Train and save those models that were not made of the same before.
+
+    Args:
+        recipe: How.
+        models: Which.
+        processes: How many train at a time, each on its share of PyTorch's threads; None for as many as there are
+            threads. A small network gets more from a thread of its own than from a second thread.
+
+    Raises:
+        ValueError: If a model cannot be trained.
+        OSError: If a folder cannot be written. Models that were finished stay.
+    """
+    missing = [model for model in models if not _is_made(recipe, model)]
+    at_once = min(processes or torch.get_num_threads(), len(missing))
+    print(f"translation models: {len(models) - len(missing)} made before, {len(missing)} to train, {at_once} at a time")
+    if at_once <= 1:
+        for model in missing:
+            print(f"{model.folder}: {len(model.sources):,} pairs")
+            _train(recipe, model)
+    else:
+        _train_side_by_side(recipe, missing, at_once)
+
+
+def _is_made(recipe: Recipe, model: TranslationModel) -> bool:
+    record = model.folder / MADE
+    return record.is_file() and json.loads(record.read_text("utf-8")) == recipe.made_of(model)
+
+
+def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], processes: int) -> None:
+    context = get_context("spawn")  # a forked PyTorch hangs in its first parallel loop
+    tokens: Queue[int] = context.Queue()
+    quiet = replace(recipe, training=replace(recipe.training, progress=False, evaluate_every=SHOWN_TOKENS))
+    begin = torch.get_num_threads() // processes, tokens
+    with (
+        ProcessPoolExecutor(processes, context, initializer=_begin, initargs=begin) as pool,
+        tqdm(total=len(models) * recipe.training.max_tokens, unit="tok", unit_scale=True, desc="training") as bar,
+    ):
+        pending = {pool.submit(_train_in_worker, quiet, model) for model in models}
+        while pending:
+            finished, pending = wait(pending, timeout=1, return_when=FIRST_EXCEPTION)
+            while not tokens.empty():
+                bar.update(tokens.get())
+            for each in finished:
+                if each.exception():
+                    pool.shutdown(wait=False, cancel_futures=True)
+                each.result()
+
+
+_tokens: Queue[int]
+"""Of a worker: takes what was trained since it was last told."""
+
+
+def _begin(threads: int, tokens: Queue[int]) -> None:
+    global _tokens
+    torch.set_num_threads(threads)
+    _tokens = tokens
+
+
+def _train_in_worker(recipe: Recipe, model: TranslationModel) -> None:
+    told = 0
+
+    def tell(metric: str, value: float, tokens: int) -> None:
+        nonlocal told
+        _tokens.put(tokens - told)
+        told = tokens
+
+    _train(recipe, model, tell)
+
+
+def _train(recipe: Recipe, model: TranslationModel, log: Log | None = None) -> None:
+    policy = Seq2SeqPolicy.from_config(recipe.tokenizer, recipe.network, recipe.seed)
+    align_embeddings(policy, model.sources, model.targets, seed=recipe.seed)
+    longest = recipe.network.max_source_length, recipe.network.max_target_length
+    data = Slice.from_pairs(model.sources, model.targets, recipe.tokenizer, *longest)
+    make_agent("bc", policy).improve(data, replace(recipe.training, seed=recipe.seed), log=log)
+    policy.save(model.folder)
+    write_json(model.folder / MADE, recipe.made_of(model))

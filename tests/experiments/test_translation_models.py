@@ -1,0 +1,53 @@
+"""Translation models of a predictor-estimator, trained one after the other or side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from experiments.translation_models import Recipe, TranslationModel, train_models
+from seq2seq_env.tasks import Task
+
+
+@pytest.fixture
+def recipe(tiny_task: Task) -> Recipe:
+    network = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32,
+                           max_source_length=12, max_target_length=12)  # fmt: skip
+    return Recipe(tiny_task.tokenizer, network, TrainingConfig(max_tokens=500, progress=False), seed=3)
+
+
+def models(task: Task, folder: Path) -> list[TranslationModel]:
+    pairs = task.split("train")
+    return [
+        TranslationModel(pairs.sources, pairs.references, folder / "forward"),
+        TranslationModel(pairs.references, pairs.sources, folder / "backward"),
+    ]
+
+
+def test_side_by_side_gives_what_one_after_the_other_gives(recipe: Recipe, tiny_task: Task, tmp_path: Path) -> None:
+    for processes in (1, 2):
+        train_models(recipe, models(tiny_task, tmp_path / str(processes)), processes)
+    for side in ("forward", "backward"):
+        one, two = (Seq2SeqPolicy.load(tmp_path / str(processes) / side) for processes in (1, 2))
+        assert one.fingerprint == two.fingerprint
+
+
+def test_what_was_made_of_the_same_is_kept(
+    recipe: Recipe, tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = models(tiny_task, tmp_path)
+    train_models(recipe, wanted[:1], 1)
+    train_models(recipe, wanted, 1)
+    assert "translation models: 1 made before, 1 to train" in capsys.readouterr().out
+    (tmp_path / "forward" / "made.json").write_text("{}")
+    train_models(recipe, wanted, 1)
+    assert "translation models: 1 made before, 1 to train" in capsys.readouterr().out
+
+
+def test_an_error_of_a_worker_is_raised(recipe: Recipe, tiny_task: Task, tmp_path: Path) -> None:
+    (tmp_path / "backward").write_text("a file in the way")
+    with pytest.raises(OSError, match="backward"):
+        train_models(recipe, models(tiny_task, tmp_path), 2)
+    assert (tmp_path / "forward" / "made.json").is_file()
