@@ -104,7 +104,7 @@ def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], proc
     context = get_context("spawn")  # a forked PyTorch hangs in its first parallel loop
     tokens: Queue[int] = context.Queue()
     quiet = replace(recipe, training=replace(recipe.training, progress=False, evaluate_every=SHOWN_TOKENS))
-    begin = torch.get_num_threads() // processes, tokens
+    begin = max(1, torch.get_num_threads() // processes), tokens
     with (
         ProcessPoolExecutor(processes, context, initializer=_begin, initargs=begin) as pool,
         tqdm(total=len(models) * recipe.training.max_tokens, unit="tok", unit_scale=True, desc="training") as bar,
