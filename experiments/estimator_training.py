@@ -244,7 +244,7 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
 def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
     """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
     found: list[list[Features]] = []
-    own = PseudoReferences(models[0])
+    own = PseudoReferences(*models)
     with tqdm(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
         for start in range(0, len(labelled), SOURCES_AT_ONCE):
             part = labelled[start : start + SOURCES_AT_ONCE]

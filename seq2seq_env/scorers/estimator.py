@@ -24,8 +24,8 @@ RECORD, HEAD = "estimator.json", "head.safetensors"
 FORWARD, BACKWARD = "forward", "backward"
 PAIRS = 256
 """That the head judges at once."""
-FORMAT = 2
-"""Of the record; 1 had a head that read hidden states."""
+FORMAT = 3
+"""Of the record; 1 had a head that read hidden states, 2 fewer numbers of the pseudo-references."""
 
 
 class _Networks(NamedTuple):
@@ -112,7 +112,7 @@ class EstimatorScorer:
                 raise ValueError(f"{RECORD} has format {record.get('format')} and not {FORMAT}; train the scorer again")
             head = EstimatorHead(int(record["width"]))
             head.load_state_dict(load_file(self.folder / HEAD))
-        return _Networks(forward, backward, PseudoReferences(forward), head.eval())
+        return _Networks(forward, backward, PseudoReferences(forward, backward), head.eval())
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
         import torch

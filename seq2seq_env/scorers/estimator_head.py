@@ -109,4 +109,6 @@ def features(
     """What both models say of N pairs; ``own`` holds the forward model's translations."""
     ahead = forward.features(sources, hypotheses, tokens_per_batch)
     back = backward.features(hypotheses, sources, tokens_per_batch)
-    return [Features(*each) for each in zip(ahead, back, own.agreement(sources, hypotheses), strict=True)]
+    return [
+        Features(*each) for each in zip(ahead, back, own.agreement(sources, hypotheses, tokens_per_batch), strict=True)
+    ]

@@ -14,7 +14,7 @@ from agents import Seq2SeqPolicy
 from seq2seq_env.scorers import EstimatorScorer, checked_scores, load_scorer
 from seq2seq_env.scorers.estimator_head import PAIR_NUMBERS, EstimatorHead, features
 from seq2seq_env.scorers.predictor import NUMBERS, Predictor
-from seq2seq_env.scorers.pseudo_references import COUNT, PseudoReferences
+from seq2seq_env.scorers.pseudo_references import COUNT, NATS, PseudoReferences
 from seq2seq_env.tasks import Task
 from tests.pickling import sent
 
@@ -83,15 +83,17 @@ def test_a_models_own_translations_are_its_likeliest(trained_once: Seq2SeqPolicy
 
 
 def test_agreement_is_chrf_with_them(folder: Path) -> None:
-    predictor = Predictor(folder / "forward")
-    own = PseudoReferences(predictor)
-    found = own.agreement(SOURCES, HYPOTHESES).numpy()
+    forward, backward = Predictor(folder / "forward"), Predictor(folder / "backward")
+    own = PseudoReferences(forward, backward)
+    found = own.agreement(SOURCES, HYPOTHESES, 512).numpy()
     for row, (source, hypothesis) in enumerate(zip(SOURCES, HYPOTHESES, strict=True)):
-        [texts] = predictor.translations([source], COUNT)
+        [texts] = forward.translations([source], COUNT)
+        log_probs = [float(backward.features([text], [source], 512)[0][:, 0].sum()) for text in texts]
+        weights = np.exp(np.array(log_probs) / NATS)
         chrf = [CHRF().sentence_score(hypothesis, [text]).score / 100 for text in texts]
         length = len(hypothesis) / max(1.0, float(np.mean([len(text) for text in texts])))
-        wanted = [np.mean(chrf), np.mean(chrf[: COUNT // 2]), chrf[0], max(chrf), min(chrf), np.std(chrf), length]
-        assert_allclose(found[row], wanted, atol=1e-6)
+        means = [np.mean(chrf), np.average(chrf, weights=weights), np.mean(chrf[: COUNT // 2])]
+        assert_allclose(found[row], [*means, chrf[0], max(chrf), min(chrf), np.std(chrf), length], atol=1e-6)
 
 
 def test_each_source_is_translated_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +113,7 @@ def test_each_source_is_translated_once(folder: Path, monkeypatch: pytest.Monkey
 
 def test_head_sees_no_padding(folder: Path) -> None:
     models = Predictor(folder / "forward"), Predictor(folder / "backward")
-    pairs = features(*models, PseudoReferences(models[0]), SOURCES, HYPOTHESES, 512)
+    pairs = features(*models, PseudoReferences(*models), SOURCES, HYPOTHESES, 512)
     head = EstimatorHead(width=8).eval()
     head.standardise(pairs)
     alone = torch.cat([head([pair]) for pair in pairs])
@@ -120,7 +122,7 @@ def test_head_sees_no_padding(folder: Path) -> None:
 
 def test_numbers_of_a_pair_are_standardised(folder: Path) -> None:
     models = Predictor(folder / "forward"), Predictor(folder / "backward")
-    pairs = features(*models, PseudoReferences(models[0]), SOURCES[:3], HYPOTHESES[:3], 512)
+    pairs = features(*models, PseudoReferences(*models), SOURCES[:3], HYPOTHESES[:3], 512)
     numbers = torch.stack([pair.numbers() for pair in pairs])
     assert numbers.shape == (3, PAIR_NUMBERS)
     head = EstimatorHead(width=8)
@@ -146,8 +148,8 @@ def test_bad_folders_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tokens_per_batch is 0"):
         EstimatorScorer(folder, tokens_per_batch=0)
     record = folder / "estimator.json"
-    record.write_text(record.read_text().replace('"format": 2', '"format": 1'))
-    with pytest.raises(ValueError, match=r"estimator\.json has format 1 and not 2; train the scorer again"):
+    record.write_text(record.read_text().replace('"format": 3', '"format": 1'))
+    with pytest.raises(ValueError, match=r"estimator\.json has format 1 and not 3; train the scorer again"):
         load_scorer(folder).score(SOURCES, HYPOTHESES)
     (folder / "head.safetensors").write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"the estimator in .* cannot be loaded"):
