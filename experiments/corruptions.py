@@ -21,13 +21,15 @@ _NUMBER = re.compile(r"\d+|\b(?:" + "|".join(_NUMERALS) + r")\b")
 
 
 def _split_mark(text: str) -> tuple[list[str], str]:
-    mark = text[-1] if text[-1:] in ".?!" else ""
+    mark = text[-1] if text.endswith((".", "?", "!")) else ""
     return text.removesuffix(mark).split(), mark
 
 
 def repeated(random: Random, source: str, right: str, other: str) -> str | None:
     """A phrase of one to five words stands twice."""
     words, mark = _split_mark(right)
+    if not words:
+        return None
     length = random.randint(1, min(5, len(words)))
     start = random.randrange(len(words) - length + 1)
     return " ".join(words[: start + length] + words[start:]) + mark
@@ -88,6 +90,8 @@ def flipped_negation(random: Random, source: str, right: str, other: str) -> str
 def dropped_words(random: Random, source: str, right: str, other: str) -> str | None:
     """Up to three words in a row are missing."""
     words, mark = _split_mark(right)
+    if len(words) < 2:
+        return None
     length = random.randint(1, min(3, len(words) - 1))
     start = random.randrange(len(words) - length + 1)
     return " ".join(words[:start] + words[start + length :]) + mark
@@ -97,6 +101,8 @@ def foreign_words(random: Random, source: str, right: str, other: str) -> str | 
     """Words of another sentence stand in place of some."""
     words, mark = _split_mark(right)
     others, _ = _split_mark(other)
+    if not words or not others:
+        return None
     place, length = random.randrange(len(words)), random.randint(1, min(2, len(others)))
     start = random.randrange(len(others) - length + 1)
     return " ".join(words[:place] + others[start : start + length] + words[place + 1 :]) + mark
@@ -111,6 +117,8 @@ def appended_words(random: Random, source: str, right: str, other: str) -> str |
     """Part of another sentence follows."""
     words, mark = _split_mark(right)
     others, _ = _split_mark(other)
+    if not others:
+        return None
     return " ".join(words + others[random.randrange(len(others)) :]) + mark
 
 

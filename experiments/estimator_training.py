@@ -23,7 +23,7 @@ from experiments.estimator_fitting import HeadConfig, fitted
 from experiments.ratings import Rating, read_ratings
 from experiments.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.translation_models import Recipe, TranslationModel, train_models
-from seq2seq_env.scorers import checked_scores, load_scorer
+from seq2seq_env.scorers import CrossFittedScorer, checked_scores
 from seq2seq_env.scorers.cross_fit import fold_of
 from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.estimator import BACKWARD, FORWARD, EstimatorScorer
@@ -145,11 +145,13 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
     for part, own in zip(parts, folders, strict=True):
         print(f"estimator in {own}")
         _make_estimator(config, part, own, seed)
+    judges = [EstimatorScorer(own) for own in folders]
+    report = _report(task, judges, seed)
     if config.folds == 1:
         print("trained on all training sources: reward a policy on other ones, or with --estimator.folds 2")
     else:
         write_description(folder, {"kind": "cross-fitted", "scorers": [own.name for own in folders]})
-    return _report(task, folder, folders, seed)
+    return report
 
 
 def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, fold: int | None, seed: int) -> _Part:
@@ -186,18 +188,18 @@ def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: in
     EstimatorScorer.save(folder, fitted(config.head, read, [each.labels for each in labelled], seed))
 
 
-def _report(task: Task, folder: Path, parts: Sequence[Path], seed: int) -> ScorerReport:
+def _report(task: Task, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
     """Agreement with chrF on the validation split, and unit tests there.
 
     A source's samples are those of a translation model that the scorer judging it does not hold, where there is one.
     """
-    scorer, split = load_scorer(folder), task.split("validation")
+    scorer, split = CrossFittedScorer(parts), task.split("validation")
     quality = ChrfQuality(split.sources, split.references)
     samples: list[tuple[str, str]] = []
     for fold, part in enumerate([*parts[1:], parts[0]]):
         sources = [source for source in split.sources if fold_of(source, len(parts)) == fold]
         if sources:
-            texts = Seq2SeqPolicy.load(part / FORWARD).sample(sources, SAMPLES, TEMPERATURES[0], seed + 7).texts
+            texts = Seq2SeqPolicy.load(part.folder / FORWARD).sample(sources, SAMPLES, TEMPERATURES[0], seed + 7).texts
             samples += zip([source for source in sources for _ in range(SAMPLES)], texts, strict=True)
     sources, texts = (list(side) for side in zip(*samples, strict=True))
     scores = checked_scores(scorer, sources, texts)

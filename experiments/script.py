@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import tyro
 from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents import known_device
+from experiments import train_scorer
 from experiments.evaluation import Evaluator
 from experiments.presets import check_sizes, preset_settings, with_task_options
 from experiments.run_folder import RunFolder
@@ -46,10 +48,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     task = load_task(config.task, **config.options_of_task())
     for note in task.notes:
         print(note)
-    name = config.scorer or task.default_scorer
-    if name is None:
-        raise ValueError(f"task {config.task!r} has no scorer of its own; name one with --scorer")
-    scorer = load_scorer(name, device=config.device)
+    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config), device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     judge = None
     if config.judge is not None:
@@ -70,6 +69,31 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         # Who leaves while the other still talks to it may be aborted by gloo's threads.
         processes.wait_for_everyone()
         processes.destroy_process_group()
+
+
+def own_scorer(config: Settings) -> str:
+    """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default; made where it is not there.
+
+    Raises:
+        ValueError: If another task's scorer is there, or several processes would make it.
+    """
+    folder = config.out.with_name(config.out.name + "-scorer")
+    wanted = train_scorer.Config(config.task, config.task_options, seed=config.seed, out=folder)
+    report = folder / "report.json"
+    if report.is_file():
+        if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():
+            raise ValueError(
+                f"the scorer in {str(folder)!r} was made otherwise; name it with --scorer, or another --out"
+            )
+    elif PartialState().num_processes > 1:
+        raise ValueError(
+            f"task {config.task!r} has no scorer of its own; make one with train_scorer.py first, in one process, and "
+            "name it with --scorer"
+        )
+    else:
+        print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
+        train_scorer.make_scorer(wanted)
+    return str(folder)
 
 
 def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seq2seq_env.tasks.aligned_text import read_pairs
 from seq2seq_env.tasks.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.holding_out import hold_out
 from seq2seq_env.tasks.task import SPLITS
 from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
 
@@ -25,6 +26,8 @@ class TextFilesTask(CorpusTask):
         train: Name of the training files before their ending.
         validation: Likewise.
         test: Likewise.
+        held_out: Sources of the training files that become the validation split, and as many the test split, which
+            then have no files; 0 where they have.
         tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
         source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
         target_language: Likewise, of the target's.
@@ -51,6 +54,7 @@ class TextFilesTask(CorpusTask):
         train: str = "train",
         validation: str = "validation",
         test: str = "test",
+        held_out: int = 0,
         tokenizer: str | Path | None = None,
         source_language: str | None = None,
         target_language: str | None = None,
@@ -66,12 +70,17 @@ class TextFilesTask(CorpusTask):
         own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
             TextFilesTask, seed, folder=place, source=source, target=target, train=train, validation=validation,
-            test=test, tokenizer=own.name, source_language=source_language, target_language=target_language,
-            source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
+            test=test, held_out=held_out, tokenizer=own.name, source_language=source_language,
+            target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size,
+            max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
-        stems = dict(zip(SPLITS, (train, validation, test), strict=True))
+        if held_out:
+            pairs = hold_out(read_pairs(place, train, source, target), held_out)
+        else:
+            stems = dict(zip(SPLITS, (train, validation, test), strict=True))
+            pairs = {name: read_pairs(place, stem, source, target) for name, stem in stems.items()}
         super().__init__(
             made_by,
-            {name: read_pairs(place, stem, source, target) for name, stem in stems.items()},
+            pairs,
             tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip

@@ -36,6 +36,13 @@ def test_every_corruption_changes_the_text(name: str) -> None:
         assert text != RIGHT
 
 
+@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("text", ["", ".", "?!", "ja", "7"])
+def test_corruptions_take_what_a_weak_policy_writes(name: str, text: str) -> None:
+    damaged_text = CORRUPTIONS[name](Random(0), "Er lacht.", text, "She is asleep.")
+    assert damaged_text is None or isinstance(damaged_text, str)
+
+
 def test_corruptions_say_where_they_do_not_fit() -> None:
     random = Random(0)
     assert UNIT_TESTS["changed number"](random, "Er lacht.", "He laughs.", "x") is None

@@ -39,6 +39,27 @@ def text_files(folder: Path, **options: Any) -> Any:
     )
 
 
+def test_splits_out_of_one_file(tmp_path: Path) -> None:
+    numbers = ["eins", "zwei", "drei", "vier", "sechs", "acht", "zehn", "elf"]
+    pairs = [(f"{number} haus", f"{place} house") for place, number in enumerate(numbers)]
+    write(tmp_path, "train", [*pairs, ("ACHT  haus", "again a house")])
+    task = text_files(tmp_path, held_out=2)
+    splits = {name: task.split(name).sources for name in ("train", "validation", "test")}
+    # A source's other spellings are where it is.
+    homes = {source.lower().split()[0]: name for name, sources in splits.items() for source in sources}
+    assert sorted(homes) == sorted(numbers)
+    assert [sum(home == name for home in homes.values()) for name in splits] == [4, 2, 2]
+    assert sum(map(len, splits.values())) == len(pairs) + 1
+    # More pairs elsewhere in the file move none from one split to another.
+    write(tmp_path, "train", [("neun hunde", "nine dogs"), *reversed(pairs)])
+    more = text_files(tmp_path, held_out=2)
+    moved = {source.split()[0]: name for name in splits for source in more.split(name).sources}
+    assert sum(moved[number] != homes[number] for number in numbers) <= 2
+    assert sent(more).fingerprint == more.fingerprint
+    with pytest.raises(ValueError, match="held_out is 3, for each of two splits; give 0 to 2, a quarter"):
+        text_files(tmp_path, held_out=3)
+
+
 def test_splits_are_the_files(folder: Path) -> None:
     task = text_files(folder)
     for name, pairs in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
