@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, known_device
 from experiments.chrf_quality import ChrfQuality
 from experiments.corruptions import CORRUPTIONS
 from experiments.estimator_fitting import HeadConfig, fitted
@@ -77,7 +77,9 @@ class EstimatorConfig:
     """The network that judges what they say."""
     processes: int | None = None
     """Translation models that train at a time, each on its share of the cores; None for one on each core. A network of
-    this size gets more from a core of its own than from a second one."""
+    this size gets more from a core of its own than from a second one. On a GPU they train one after the other."""
+    device: str = "auto"
+    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
     def __post_init__(self) -> None:
         for name in ("folds", "labelled_sources", "samples_per_source", "processes"):
@@ -131,6 +133,7 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
             "the task reads with a pretrained model's tokenizer; leave out its option tokenizer here, the scorer's "
             "translation models have one of their own and its scores go by text"
         )
+    config = replace(config, device=known_device(config.device))
     rated = None if config.ratings is None else read_ratings(config.ratings)
     folds = [None] if config.folds == 1 else list(range(config.folds))
     folders = [folder if fold is None else folder / str(fold) for fold in folds]
@@ -140,13 +143,12 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
         models.append(TranslationModel(part.pairs.sources, part.pairs.references, own / FORWARD))
         models.append(TranslationModel(part.pairs.references, part.pairs.sources, own / BACKWARD))
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    recipe = Recipe(task.tokenizer, replace(config.predictor, **lengths), config.training, seed)
+    recipe = Recipe(task.tokenizer, replace(config.predictor, **lengths), config.training, seed, config.device)
     train_models(recipe, models, config.processes)
     for part, own in zip(parts, folders, strict=True):
         print(f"estimator in {own}")
         _make_estimator(config, part, own, seed)
-    judges = [EstimatorScorer(own) for own in folders]
-    report = _report(task, judges, seed)
+    report = _report(task, [EstimatorScorer(own, device=config.device) for own in folders], seed)
     if config.folds == 1:
         print("trained on all training sources: reward a policy on other ones, or with --estimator.folds 2")
     else:
@@ -179,12 +181,13 @@ def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, fold:
 def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: int) -> None:
     """What judges the features of the folder's translation models, saved beside them."""
     if part.rated is None:
-        labelled = _self_made(config, part.labelled, Seq2SeqPolicy.load(folder / FORWARD), seed)
+        labelled = _self_made(config, part.labelled, Seq2SeqPolicy.load(folder / FORWARD, config.device), seed)
     else:
         labelled = _grouped(
             [(each.source, each.hypothesis) for each in part.rated], [each.score for each in part.rated]
         )
-    read = _read((Predictor(folder / FORWARD), Predictor(folder / BACKWARD)), labelled)
+    models = Predictor(folder / FORWARD, config.device), Predictor(folder / BACKWARD, config.device)
+    read = _read(models, labelled)
     EstimatorScorer.save(folder, fitted(config.head, read, [each.labels for each in labelled], seed))
 
 
@@ -199,7 +202,8 @@ def _report(task: Task, parts: Sequence[EstimatorScorer], seed: int) -> ScorerRe
     for fold, part in enumerate([*parts[1:], parts[0]]):
         sources = [source for source in split.sources if fold_of(source, len(parts)) == fold]
         if sources:
-            texts = Seq2SeqPolicy.load(part.folder / FORWARD).sample(sources, SAMPLES, TEMPERATURES[0], seed + 7).texts
+            policy = Seq2SeqPolicy.load(part.folder / FORWARD, part.device)
+            texts = policy.sample(sources, SAMPLES, TEMPERATURES[0], seed + 7).texts
             samples += zip([source for source in sources for _ in range(SAMPLES)], texts, strict=True)
     sources, texts = (list(side) for side in zip(*samples, strict=True))
     scores = checked_scores(scorer, sources, texts)

@@ -17,6 +17,7 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents import known_device
 from experiments import train_scorer
+from experiments.estimator_training import EstimatorConfig
 from experiments.evaluation import Evaluator
 from experiments.presets import check_sizes, preset_settings, with_task_options
 from experiments.run_folder import RunFolder
@@ -78,7 +79,9 @@ def own_scorer(config: Settings) -> str:
         ValueError: If another task's scorer is there, or several processes would make it.
     """
     folder = config.out.with_name(config.out.name + "-scorer")
-    wanted = train_scorer.Config(config.task, config.task_options, seed=config.seed, out=folder)
+    wanted = train_scorer.Config(
+        config.task, config.task_options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
+    )
     report = folder / "report.json"
     if report.is_file():
         if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():

@@ -44,7 +44,9 @@ class Config:
 
     def recorded(self) -> dict[str, Any]:
         """What determines the scorer, as JSON can hold it."""
-        return json.loads(json.dumps({k: v for k, v in asdict(self).items() if k != "out"}, default=str))  # type: ignore[no-any-return]
+        config = {name: value for name, value in asdict(self).items() if name != "out"}
+        config["estimator"] = {k: v for k, v in config["estimator"].items() if k not in ("device", "processes")}
+        return json.loads(json.dumps(config, default=str))  # type: ignore[no-any-return]
 
 
 def make_scorer(config: Config) -> None:

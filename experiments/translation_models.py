@@ -53,12 +53,14 @@ class Recipe:
         network: Its size, lengths included.
         training: How each is trained.
         seed: Of weights and batches.
+        device: Where they train.
     """
 
     tokenizer: Tokenizer
     network: PolicyConfig
     training: TrainingConfig
     seed: int
+    device: str = "cpu"
 
     UNRECORDED: ClassVar[tuple[str, ...]] = ("progress", "workers", "evaluate_every")
 
@@ -77,15 +79,15 @@ def train_models(recipe: Recipe, models: Sequence[TranslationModel], processes: 
     Args:
         recipe: How.
         models: Which.
-        processes: How many train at a time, each on its share of PyTorch's threads; None for as many as there are
-            threads. A small network gets more from a thread of its own than from a second thread.
+        processes: How many train at a time on a CPU, each on its share of PyTorch's threads; None for as many as there
+            are threads. A small network gets more from a thread of its own than from a second thread.
 
     Raises:
         ValueError: If a model cannot be trained.
         OSError: If a folder cannot be written. Models that were finished stay.
     """
     missing = [model for model in models if not _is_made(recipe, model)]
-    at_once = min(processes or torch.get_num_threads(), len(missing))
+    at_once = min(processes or torch.get_num_threads(), len(missing)) if recipe.device == "cpu" else 1
     print(f"translation models: {len(models) - len(missing)} made before, {len(missing)} to train, {at_once} at a time")
     if at_once <= 1:
         for model in missing:
@@ -146,6 +148,6 @@ def _train(recipe: Recipe, model: TranslationModel, log: Log | None = None) -> N
     align_embeddings(policy, model.sources, model.targets, seed=recipe.seed)
     longest = recipe.network.max_source_length, recipe.network.max_target_length
     data = Slice.from_pairs(model.sources, model.targets, recipe.tokenizer, *longest)
-    make_agent("bc", policy).improve(data, replace(recipe.training, seed=recipe.seed), log=log)
+    make_agent("bc", policy.to(recipe.device)).improve(data, replace(recipe.training, seed=recipe.seed), log=log)
     policy.save(model.folder)
     write_json(model.folder / MADE, recipe.made_of(model))

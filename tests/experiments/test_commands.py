@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agents import PolicyConfig, TrainingConfig
-from experiments import growing_batch, oracle_training, train_scorer, train_tokenizer
+from experiments import growing_batch, oracle_training, script, train_scorer, train_tokenizer
 from experiments.estimator_fitting import HeadConfig
 from experiments.estimator_training import EstimatorConfig
 from experiments.oracle_training import OracleConfig
 from experiments.scorer_network import NetworkConfig
-from experiments.script import execute
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
 
 SMALL = OracleConfig(
@@ -98,21 +96,21 @@ def test_two_text_files_to_a_finished_report(
     for name in ("validation", "test"):
         for ending in ("de", "en"):
             (tmp_path / f"{name}.{ending}").unlink()
-    monkeypatch.setattr(train_scorer, "Config", partial(train_scorer.Config, estimator=QUICK))
+    monkeypatch.setattr(script, "EstimatorConfig", lambda device: replace(QUICK, device=device))
     config = growing_batch.Config(
         task="text-files", task_options=files | {"held_out": "12"}, policy=QUICK.predictor, supervised=QUICK.training,
         improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, probe=False, device="cpu",
         out=tmp_path / "runs" / "mine",
     )  # fmt: skip
-    execute(config, growing_batch.growing_batch, growing_batch.report)
+    script.execute(config, growing_batch.growing_batch, growing_batch.report)
     assert (config.out / "results.md").is_file()
     assert "one is made of its pairs first" in capsys.readouterr().out
     assert isinstance(load_scorer(tmp_path / "runs" / "mine-scorer"), CrossFittedScorer)
     # The same command again takes the scorer that is there; one of other options is not taken.
-    execute(config, growing_batch.growing_batch, growing_batch.report)
+    script.execute(config, growing_batch.growing_batch, growing_batch.report)
     assert "one is made of its pairs first" not in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"mine-scorer' was made otherwise; name it with --scorer"):
-        execute(replace(config, seed=1), growing_batch.growing_batch, growing_batch.report)
+        script.execute(replace(config, seed=1), growing_batch.growing_batch, growing_batch.report)
 
 
 def test_a_scorer_from_ratings(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
