@@ -73,10 +73,11 @@ PRESETS: dict[PresetName, Preset] = {
                 "learning_rate": 1e-3, "tokens_per_batch": 2_048, "max_tokens": 5_000_000, "warmup_tokens": 100_000,
                 "evaluate_every": 1_000_000,
             },
-            "improve": {"learning_rate": 3e-4, "tokens_per_batch": 2_048, "max_tokens": 400_000,
-                        "warmup_tokens": 20_000, "evaluate_every": 100_000},
+            "improve": {"learning_rate": 3e-4, "tokens_per_batch": 2_048, "max_tokens": 500_000,
+                        "warmup_tokens": 20_000, "evaluate_every": 250_000},
         },
-        growing={"candidates": 8},
+        growing={"sources": 6_000, "candidates": 8, "filter": "percentile", "filter_values": (50, 75, 90),
+                 "learning_rate_decay": 0.75},
     ),
 }  # fmt: skip
 

@@ -14,6 +14,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from experiments.stopwatch import Stopwatch
 
+CONFIG = "config.json"
+
 CHECKPOINTS = "checkpoints"
 """Folder of a run's policies, one a stage."""
 
@@ -37,13 +39,10 @@ class RunFolder:
         self.path = path
         self._processes = PartialState()
         self.config: dict[str, Any] = json.loads(json.dumps(config))
-        if path.exists() and not path.is_dir():
-            raise FileExistsError(f"{str(path)!r} is a file; choose a folder with --out")
-        known = path / "config.json"
+        check_place(path)
+        known = path / CONFIG
         if known.is_file():
             self._refuse_other(flat(_read_config(known)))
-        elif path.is_dir() and any(path.iterdir()):
-            raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
         self._processes.wait_for_everyone()  # before the first of them fills the folder
         if self.is_writer:
             path.mkdir(parents=True, exist_ok=True)
@@ -111,6 +110,18 @@ class RunFolder:
                 f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
                 "choose another --out or give the options of that run"
             )
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place that no run can have, before there is work for one.
+
+    Raises:
+        FileExistsError: If it is a file, or a folder that holds something that is no run.
+    """
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{str(path)!r} is a file; choose a folder with --out")
+    if path.is_dir() and any(path.iterdir()) and not (path / CONFIG).is_file():
+        raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

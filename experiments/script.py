@@ -20,7 +20,7 @@ from experiments import train_scorer
 from experiments.estimator_training import EstimatorConfig
 from experiments.evaluation import Evaluator
 from experiments.presets import check_sizes, preset_settings, with_task_options
-from experiments.run_folder import RunFolder
+from experiments.run_folder import RunFolder, check_place
 from experiments.settings import Settings
 from experiments.stages import fastest
 from seq2seq_env.scorers import load_scorer
@@ -94,6 +94,7 @@ def own_scorer(config: Settings) -> str:
             "name it with --scorer"
         )
     else:
+        check_place(config.out)
         print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
         train_scorer.make_scorer(wanted)
     return str(folder)
