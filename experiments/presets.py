@@ -70,7 +70,7 @@ PRESETS: dict[PresetName, Preset] = {
         nested={
             "policy": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1024, "dropout": 0.1},
             "supervised": {
-                "learning_rate": 1e-3, "tokens_per_batch": 2_048, "max_tokens": 5_000_000, "warmup_tokens": 100_000,
+                "learning_rate": 1e-3, "tokens_per_batch": 2_048, "max_tokens": 4_000_000, "warmup_tokens": 100_000,
                 "evaluate_every": 1_000_000,
             },
             "improve": {"learning_rate": 3e-4, "tokens_per_batch": 2_048, "max_tokens": 500_000,
