@@ -108,9 +108,10 @@ def write_comparison(
         figure.savefig(run.path / file, dpi=110, bbox_inches="tight")
     seeds = [len(entry.steps) for entry in entries]
     counts = str(seeds[0]) if len(set(seeds)) == 1 else f"{min(seeds)} to {max(seeds)}"
+    trainings = f"{counts} {'seed' if max(seeds) == 1 else 'seeds'}"
     parts = [
         f"# Offline-RL agents on {run.config['task']}",
-        f"{counts} seeds, {base['sources']} test sources. Means with 95 % bootstrap intervals over seeds and sources; "
+        f"{trainings}, {base['sources']} test sources. Means with 95 % bootstrap intervals over seeds and sources; "
         "p against the supervised policy: Wilcoxon signed-rank over sources, corrected by Holm.",
         _agent_table(rows, base),
         "## What the algorithm adds to the data",

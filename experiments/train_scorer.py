@@ -89,6 +89,8 @@ def main() -> None:
         make_scorer(config)
     except (ValueError, TypeError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on after the last finished translation model")
     options = " ".join(f"{name} {value}" for name, value in config.task_options.items())
     task = f" --task {config.task} --task-options {options}" if options else ""
     scorer = f" --scorer {config.out}" if config.out else ""

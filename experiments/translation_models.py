@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
@@ -66,11 +67,13 @@ class Recipe:
 
     def made_of(self, model: TranslationModel) -> dict[str, object]:
         """What determines a model, as JSON can hold it."""
-        pairs = json.dumps([self.tokenizer.fingerprint, model.sources, model.targets])
-        budget = {name: value for name, value in asdict(self.training).items() if name not in self.UNRECORDED}
-        network = asdict(self.network)
-        pairs = hashlib.sha256(pairs.encode()).hexdigest()
-        return {"pairs": pairs, "network": network, "training": budget, "seed": self.seed}
+        data = json.dumps([self.tokenizer.fingerprint, model.sources, model.targets])
+        return {
+            "pairs": hashlib.sha256(data.encode()).hexdigest(),
+            "network": asdict(self.network),
+            "training": {k: v for k, v in asdict(self.training).items() if k not in self.UNRECORDED},
+            "seed": self.seed,
+        }
 
 
 def train_models(recipe: Recipe, models: Sequence[TranslationModel], processes: int | None = None) -> None:
@@ -84,7 +87,7 @@ def train_models(recipe: Recipe, models: Sequence[TranslationModel], processes: 
 
     Raises:
         ValueError: If a model cannot be trained.
-        OSError: If a folder cannot be written. Models that were finished stay.
+        OSError: If a folder cannot be written, or a process dies. Models that were finished stay.
     """
     missing = [model for model in models if not _is_made(recipe, model)]
     at_once = min(processes or torch.get_num_threads(), len(missing)) if recipe.device == "cpu" else 1
@@ -98,8 +101,10 @@ def train_models(recipe: Recipe, models: Sequence[TranslationModel], processes: 
 
 
 def _is_made(recipe: Recipe, model: TranslationModel) -> bool:
-    record = model.folder / MADE
-    return record.is_file() and json.loads(record.read_text("utf-8")) == recipe.made_of(model)
+    try:
+        return bool(json.loads((model.folder / MADE).read_text("utf-8")) == recipe.made_of(model))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
 
 
 def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], processes: int) -> None:
@@ -117,9 +122,21 @@ def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], proc
             while not tokens.empty():
                 bar.update(tokens.get())
             for each in finished:
-                if each.exception():
-                    pool.shutdown(wait=False, cancel_futures=True)
-                each.result()
+                _raise_of(each, pool)
+
+
+def _raise_of(finished: Future[None], pool: ProcessPoolExecutor) -> None:
+    """Raise what went wrong in a worker, after those that run are done; the others do not begin."""
+    error = finished.exception()
+    if error is not None:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if isinstance(error, BrokenProcessPool):
+        raise ChildProcessError(
+            "a process that trained a translation model was killed, for want of memory as a rule; train fewer at a "
+            "time (--estimator.processes 1), finished ones are kept"
+        ) from error
+    if error is not None:
+        raise error
 
 
 _tokens: Queue[int]

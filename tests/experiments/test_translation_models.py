@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from experiments import translation_models
 from experiments.translation_models import Recipe, TranslationModel, train_models
 from seq2seq_env.tasks import Task
 
@@ -41,9 +43,21 @@ def test_what_was_made_of_the_same_is_kept(
     train_models(recipe, wanted[:1], 1)
     train_models(recipe, wanted, 1)
     assert "translation models: 1 made before, 1 to train" in capsys.readouterr().out
-    (tmp_path / "forward" / "made.json").write_text("{}")
+    (tmp_path / "forward" / "made.json").write_text("{")
     train_models(recipe, wanted, 1)
     assert "translation models: 1 made before, 1 to train" in capsys.readouterr().out
+
+
+def die(recipe: Recipe, model: TranslationModel) -> None:
+    os._exit(9)
+
+
+def test_a_worker_that_dies_is_named(
+    recipe: Recipe, tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation_models, "_train_in_worker", die)
+    with pytest.raises(ChildProcessError, match=r"train fewer at a time \(--estimator.processes 1\)"):
+        train_models(recipe, models(tiny_task, tmp_path), 2)
 
 
 def test_an_error_of_a_worker_is_raised(recipe: Recipe, tiny_task: Task, tmp_path: Path) -> None:
