@@ -16,12 +16,11 @@ from sacrebleu.significance import PairedTest
 
 from experiments.claims import beats_supervised, best_loss, claims_table, order_by_quality, second_grow, value_rank
 from experiments.comparison import holm, interval, paired_p, stack
+from experiments.plots import TITLES
 from experiments.run_folder import RunFolder, write_json
 
 MEASURES = {"reward": "rewards", "oracle": "qualities", "judge": "judgements"}
 """Means and the values by source that they are of; a run may have neither oracle nor judge."""
-
-TITLES = {"reward": "learned reward", "oracle": "true quality (oracle)", "judge": "second scorer (judge)"}
 
 REFERENCE = "filtered-bc"
 """Against which costs, and what an algorithm adds to the filtered data, are measured."""

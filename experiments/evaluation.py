@@ -63,9 +63,9 @@ class Evaluator:
         judge: Scorer | None = None,
         watch: Stopwatch | None = None,
     ) -> None:
-        self.task, self.scorer, self.judge, self._watch = task, scorer, judge, watch or Stopwatch()
+        self.task, self.scorer, self._watch = task, scorer, watch or Stopwatch()
         # The same random numbers give policies that differ little many equal translations.
-        self._scores = CachedScorer(scorer)
+        self._scores, self._judge = CachedScorer(scorer), CachedScorer(judge) if judge else None
         self.temperature, self.seed = temperature, seed
         self._texts: OrderedDict[tuple[str, str, Decode], list[str]] = OrderedDict()  # least recently used first
         self._metrics: dict[str, tuple[BLEU, CHRF]] = {}  # by split, of whose references they have counted the n-grams
@@ -80,7 +80,7 @@ class Evaluator:
     def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
         """Translate a split, by one sample a source or greedily."""
         sources = self.task.split(split).sources
-        oracle, judge = self.task.oracle, self.judge
+        oracle, judge = self.task.oracle, self._judge
         with self._watch("evaluating"):
             texts = self._translated(policy, split, decode)
             rewards = checked_scores(self._scores, sources, texts)

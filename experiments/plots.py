@@ -18,6 +18,8 @@ TITLES = {
     "judge": "second scorer (judge)",
     "bleu": "BLEU",
 }
+"""Of what is measured, as plots show it."""
+
 DECODES = (("sample", "o-"), ("greedy", "s--"))
 
 
