@@ -75,6 +75,11 @@ class TextFilesTask(CorpusTask):
             max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         if held_out:
+            if (validation, test) != ("validation", "test"):
+                raise ValueError(
+                    f"held_out {held_out} takes both splits out of the training files; leave out validation "
+                    f"{validation!r} and test {test!r}, or held_out"
+                )
             pairs = hold_out(read_pairs(place, train, source, target), held_out)
         else:
             stems = dict(zip(SPLITS, (train, validation, test), strict=True))

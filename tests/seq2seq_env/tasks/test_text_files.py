@@ -58,6 +58,10 @@ def test_splits_out_of_one_file(tmp_path: Path) -> None:
     assert sent(more).fingerprint == more.fingerprint
     with pytest.raises(ValueError, match="held_out is 3, for each of two splits; give 0 to 2, a quarter"):
         text_files(tmp_path, held_out=3)
+    with pytest.raises(
+        ValueError, match="held_out 2 takes both splits out of the training files; leave out validation"
+    ):
+        text_files(tmp_path, held_out=2, validation="dev")
 
 
 def test_splits_are_the_files(folder: Path) -> None:
