@@ -23,7 +23,7 @@ from experiments.estimator_fitting import HeadConfig, fitted
 from experiments.ratings import Rating, read_ratings
 from experiments.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.translation_models import Recipe, TranslationModel, train_models
-from seq2seq_env.scorers import CrossFittedScorer, checked_scores
+from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores
 from seq2seq_env.scorers.cross_fit import fold_of
 from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.estimator import BACKWARD, FORWARD, EstimatorScorer
@@ -52,9 +52,12 @@ LEAST_SOURCES = 20
 class EstimatorConfig:
     """How the scorer of a task without an oracle is made."""
 
-    folds: int = 3
+    folds: int = 2
     """Scorers, each trained without the sources that it will judge; 1 trains one on all pairs of the training split,
     whose sources no policy should then be rewarded on."""
+    repeats: int = 2
+    """How often, with other folds each time; a score is the mean over them. 1 fold is the same each time, so that there
+    is one scorer then."""
     ratings: Path | None = None
     """Table of rated hypotheses to learn from: source, hypothesis and score, or one of WMT's layouts. None labels
     hypotheses by chrF against the references of held-out sources."""
@@ -82,7 +85,7 @@ class EstimatorConfig:
     """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
     def __post_init__(self) -> None:
-        for name in ("folds", "labelled_sources", "samples_per_source", "processes"):
+        for name in ("folds", "repeats", "labelled_sources", "samples_per_source", "processes"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} is {value}; give 1 or more")
         if self.damaged_per_source < 0:
@@ -135,9 +138,9 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
         )
     config = replace(config, device=known_device(config.device))
     rated = None if config.ratings is None else read_ratings(config.ratings)
-    folds = [None] if config.folds == 1 else list(range(config.folds))
-    folders = [folder if fold is None else folder / str(fold) for fold in folds]
-    parts = [_part(config, task, rated, fold, seed) for fold in folds]
+    numbers = [None] if config.folds == 1 else list(range(config.folds * config.repeats))
+    folders = [folder if number is None else folder / str(number) for number in numbers]
+    parts = [_part(config, task, rated, number, seed) for number in numbers]
     models = []
     for part, own in zip(parts, folders, strict=True):
         models.append(TranslationModel(part.pairs.sources, part.pairs.references, own / FORWARD))
@@ -148,26 +151,40 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
     for part, own in zip(parts, folders, strict=True):
         print(f"estimator in {own}")
         _make_estimator(config, part, own, seed)
-    report = _report(task, [EstimatorScorer(own, device=config.device) for own in folders], seed)
+    scorers = [EstimatorScorer(own, device=config.device) for own in folders]
+    report = _report(task, CrossFittedScorer(scorers, config.folds), scorers[: config.folds], seed)
     if config.folds == 1:
         print("trained on all training sources: reward a policy on other ones, or with --estimator.folds 2")
     else:
-        write_description(folder, {"kind": "cross-fitted", "scorers": [own.name for own in folders]})
+        names = [own.name for own in folders]
+        write_description(folder, {"kind": "cross-fitted", "scorers": names, "folds": config.folds})
     return report
 
 
-def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, fold: int | None, seed: int) -> _Part:
-    """The data of the scorer that judges the sources of ``fold`` and learns from the others; from all where it is None.
+def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, number: int | None, seed: int) -> _Part:
+    """The data of a scorer that judges the sources of one fold and learns from the others.
+
+    Args:
+        config: Budgets.
+        task: Its training split is learned from.
+        rated: Ratings, if there are any.
+        number: Of the scorer, repeat after repeat; None for one that learns from all.
+        seed: Says whose hypotheses are labelled.
 
     Raises:
         ValueError: If there is too little.
     """
-    pairs = _chosen(task.split("train"), lambda source: fold is None or fold_of(source, config.folds) != fold)
+    repeat, fold = divmod(number or 0, config.folds)
+
+    def learned_from(source: str) -> bool:
+        return number is None or fold_of(source, config.folds, repeat) != fold
+
+    pairs = _chosen(task.split("train"), learned_from)
     if rated is None:
         sources = sorted(set(pairs.sources))
         reserved = set(Random(seed).sample(sources, min(config.labelled_sources, len(sources) // 2)))
     else:
-        rated = [rating for rating in rated if fold is None or fold_of(rating.source, config.folds) != fold]
+        rated = [rating for rating in rated if learned_from(rating.source)]
         reserved = {rating.source for rating in rated}
     rest = _chosen(pairs, lambda source: source not in reserved)
     if len(rest) <= config.predictor.d_model or len(reserved) < LEAST_SOURCES:
@@ -191,12 +208,13 @@ def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: in
     EstimatorScorer.save(folder, fitted(config.head, read, [each.labels for each in labelled], seed))
 
 
-def _report(task: Task, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
+def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
     """Agreement with chrF on the validation split, and unit tests there.
 
-    A source's samples are those of a translation model that the scorer judging it does not hold, where there is one.
+    A source's samples are those of a translation model that none of the scorers judging it holds, where there is one:
+    of the next one of ``parts``, which are those of the first repeat.
     """
-    scorer, split = CrossFittedScorer(parts), task.split("validation")
+    split = task.split("validation")
     quality = ChrfQuality(split.sources, split.references)
     samples: list[tuple[str, str]] = []
     for fold, part in enumerate([*parts[1:], parts[0]]):

@@ -2,12 +2,12 @@
 
 A normalisation names the ``scorer`` it wraps and its ``knots``, pairs of score and value; ``scorer_fingerprint`` is
 what the wrapped scorer must have, ``fitted_on`` says what the knots come from, and both may be left out. An ensemble
-names ``scorers`` and, where they do not weigh alike, ``weights``; so does a cross-fitted scorer, in the order of their
-folds. Folders may be named relative to the file.
+names ``scorers`` and, where they do not weigh alike, ``weights``; a cross-fitted scorer names ``scorers`` in the order
+of their folds and, where there are repeats with others, how many ``folds``. Folders may be named relative to the file.
 
     {"kind": "normalised", "scorer": "checkpoint", "knots": [[-2.5, 0], [1.5, 1]]}
     {"kind": "ensemble", "scorers": ["phrasebook-qe", "metricx: ../mx"], "weights": [0.5, 0.5]}
-    {"kind": "cross-fitted", "scorers": ["0", "1"]}
+    {"kind": "cross-fitted", "scorers": ["0", "1", "2", "3"], "folds": 2}
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "scorer.json"
 _KEYS = {
     "normalised": ({"scorer", "knots"}, {"scorer_fingerprint", "fitted_on"}),
     "ensemble": ({"scorers"}, {"weights"}),
-    "cross-fitted": ({"scorers"}, set()),
+    "cross-fitted": ({"scorers"}, {"folds"}),
 }
 
 
@@ -50,6 +50,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     weights = record.get("weights")
     if weights is not None and not (isinstance(weights, list) and all(map(_is_number, weights))):
         raise ValueError(f"{place} has weights {weights!r}; write a list of numbers")
+    if type(record.get("folds", 1)) is not int:
+        raise ValueError(f"{place} has folds {record['folds']!r}; write a whole number")
     return record
 
 

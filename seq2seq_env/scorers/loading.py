@@ -184,7 +184,7 @@ def _described(folder: Path, device: str, inside: tuple[Path, ...]) -> Scorer:
         if record["kind"] == "ensemble":
             return EnsembleScorer(scorers, record.get("weights"))
         if record["kind"] == "cross-fitted":
-            return CrossFittedScorer(scorers)
+            return CrossFittedScorer(scorers, record.get("folds"))
         wanted = record.get("scorer_fingerprint")
         if wanted is not None and scorers[0].fingerprint != wanted:
             raise ValueError(f"the scorer {names[0]!r} has changed since the knots were fitted to it; fit them again")

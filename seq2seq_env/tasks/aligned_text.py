@@ -14,8 +14,16 @@ from seq2seq_env.tasks.cleaning import Pair
 
 PACKED = ".gz"
 
+TABLES = ("tsv", "jsonl")
+
 Row = tuple[int, dict[str, Any]]
 """A line's number and its cells by column."""
+
+
+def files_of(folder: Path, stem: str, source: str, target: str) -> list[str]:
+    """Names of the files that :func:`read_pairs` would look at, of those that are there."""
+    endings = (source, target, *TABLES)
+    return [path.name for ending in endings if (path := _found(folder, f"{stem}.{ending}"))]
 
 
 def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
@@ -29,7 +37,7 @@ def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
         ValueError: If several could be meant, or they do not fit together, are damaged, lack a column or are not UTF-8.
     """
     one, other = _found(folder, f"{stem}.{source}"), _found(folder, f"{stem}.{target}")
-    tables = [path for kind in ("tsv", "jsonl") if (path := _found(folder, f"{stem}.{kind}"))]
+    tables = [path for kind in TABLES if (path := _found(folder, f"{stem}.{kind}"))]
     if len(tables) + bool(one and other) > 1:
         names = ", ".join(path.name for path in (one, other, *tables) if path)
         raise ValueError(f"{str(folder)!r} holds {stem!r} more than once: {names}; keep one of them")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from seq2seq_env.tasks.aligned_text import read_pairs
+from seq2seq_env.tasks.aligned_text import files_of, read_pairs
 from seq2seq_env.tasks.corpus import CorpusTask, Leaks
 from seq2seq_env.tasks.holding_out import hold_out
 from seq2seq_env.tasks.task import SPLITS
@@ -79,6 +79,11 @@ class TextFilesTask(CorpusTask):
                 raise ValueError(
                     f"held_out {held_out} takes both splits out of the training files; leave out validation "
                     f"{validation!r} and test {test!r}, or held_out"
+                )
+            if there := [name for split in SPLITS[1:] for name in files_of(place, split, source, target)]:
+                raise ValueError(
+                    f"held_out {held_out} takes both splits out of the training files, yet {', '.join(there)} would be "
+                    f"left unread in {str(folder)!r}; leave out held_out, or move them elsewhere"
                 )
             pairs = hold_out(read_pairs(place, train, source, target), held_out)
         else:

@@ -79,14 +79,16 @@ def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path, capsys
     assert report["unit_tests"]["truncated"]["cases"] > 0
     scorer = load_scorer(out)
     assert isinstance(scorer, CrossFittedScorer)
-    assert len(scorer.parts) == 2
+    assert (scorer.folds, len(scorer.parts)) == (2, 4)
+    seen = [json.loads((out / str(part) / "forward" / "made.json").read_text())["pairs"] for part in range(4)]
+    assert len(set(seen)) == 4
     scores_in_range(scorer)
     # Translation models that are there already are not trained again; others of the folder's are.
     (out / "scorer.json").unlink()
     (out / "1" / "backward" / "made.json").write_text("{}")
     capsys.readouterr()
     train_scorer.make_scorer(train_scorer.Config("text-files", files, estimator=QUICK, out=out))
-    assert "translation models: 3 made before, 1 to train" in capsys.readouterr().out
+    assert "translation models: 7 made before, 1 to train" in capsys.readouterr().out
     assert json.loads((out / "report.json").read_text()) == report
 
 

@@ -34,6 +34,16 @@ def test_each_source_is_judged_by_the_part_of_its_fold() -> None:
     assert [round(float(score), 1) for score in scores] == [(0.1, 0.5, 0.9)[fold_of(s, 3)] for s in SOURCES]
 
 
+def test_repeats_are_averaged_and_parted_differently() -> None:
+    parts = [Constant(0.1), Constant(0.5), Constant(0.2), Constant(0.8)]
+    scores = checked_scores(CrossFittedScorer(parts, 2), SOURCES, ["x"] * len(SOURCES))
+    for number, part in enumerate(parts):
+        assert part.seen == {source for source in SOURCES if fold_of(source, 2, number // 2) == number % 2}
+    wanted = [((0.1, 0.5)[fold_of(s, 2)] + (0.2, 0.8)[fold_of(s, 2, 1)]) / 2 for s in SOURCES]
+    np.testing.assert_allclose(scores, wanted, atol=1e-6)
+    assert min(len(one.seen & other.seen) for one in parts[:2] for other in parts[2:]) >= 30  # 50 expected
+
+
 def test_fold_depends_on_the_text_alone() -> None:
     assert [fold_of(source, 4) for source in SOURCES[:8]] == [2, 1, 0, 1, 2, 1, 0, 3]
     assert {fold_of(text, 7) for text in ("Größe  hier", "größe hier", "gro\u0308ße hier ")} == {
@@ -45,6 +55,8 @@ def test_fingerprint_covers_the_parts_and_their_order() -> None:
     one, other = Constant(0.1), Constant(0.9)
     prints = {CrossFittedScorer(parts).fingerprint for parts in ([one, other], [other, one], [one], [one, one])}
     assert len(prints) == 4
+    four = [one, other, one, other]
+    assert CrossFittedScorer(four).fingerprint != CrossFittedScorer(four, 2).fingerprint
 
 
 def test_a_folder_that_names_the_parts(tmp_path: Path) -> None:
@@ -52,12 +64,24 @@ def test_a_folder_that_names_the_parts(tmp_path: Path) -> None:
     scorer = load_scorer(tmp_path)
     assert isinstance(scorer, CrossFittedScorer)
     assert scorer.fingerprint == CrossFittedScorer([load_scorer("phrasebook-qe")] * 2).fingerprint
+    record = {"kind": "cross-fitted", "scorers": ["phrasebook-qe"] * 4, "folds": 2}
+    write_description(tmp_path / "repeated", record)
+    repeated = load_scorer(tmp_path / "repeated")
+    assert isinstance(repeated, CrossFittedScorer)
+    assert (repeated.folds, len(repeated.parts)) == (2, 4)
 
 
-def test_bad_folders_are_refused(tmp_path: Path) -> None:
-    write_description(tmp_path, {"kind": "cross-fitted", "scorers": []})
-    with pytest.raises(ValueError, match=r"scorer.json in .* has no parts; give at least one"):
-        load_scorer(tmp_path)
-    (tmp_path / "scorer.json").write_text('{"kind": "cross-fitted", "scorers": ["0"], "weights": [1]}')
-    with pytest.raises(ValueError, match="has weights, which no scorer of its kind has"):
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ('"scorers": []', r"scorer.json in .* has no parts; give at least one"),
+        ('"scorers": ["phrasebook-qe"], "weights": [1]', "has weights, which no scorer of its kind has"),
+        ('"scorers": ["phrasebook-qe"], "folds": 2', "1 scorers cannot be cross-fitted with 2 folds; give as many"),
+        ('"scorers": ["phrasebook-qe"], "folds": 0', "cross-fitted with 0 folds"),
+        ('"scorers": ["phrasebook-qe"], "folds": "2"', "has folds '2'; write a whole number"),
+    ],
+)
+def test_bad_folders_are_refused(record: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "scorer.json").write_text(f'{{"kind": "cross-fitted", {record}}}')
+    with pytest.raises(ValueError, match=message):
         load_scorer(tmp_path)

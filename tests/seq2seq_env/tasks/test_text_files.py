@@ -62,6 +62,9 @@ def test_splits_out_of_one_file(tmp_path: Path) -> None:
         ValueError, match="held_out 2 takes both splits out of the training files; leave out validation"
     ):
         text_files(tmp_path, held_out=2, validation="dev")
+    write(tmp_path, "test", pairs)
+    with pytest.raises(ValueError, match=r"held_out 2 .* yet test.de, test.en would be left unread"):
+        text_files(tmp_path, held_out=2)
 
 
 def test_splits_are_the_files(folder: Path) -> None:
