@@ -25,6 +25,7 @@ class Agreement:
         kendall: Kendall's tau-b over all of them.
         pairwise: Share of pairs of hypotheses of one source with different quality that the score puts in the right
             order; a tie counts half.
+        pairwise_error: Its standard error over sources.
         exact_auc: Probability that a faultless hypothesis of a source scores above a faulty one of the same source.
     """
 
@@ -32,6 +33,7 @@ class Agreement:
     pearson: float | None
     kendall: float | None
     pairwise: float | None
+    pairwise_error: float | None
     exact_auc: float | None
 
 
@@ -57,20 +59,27 @@ def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: ND
     rows: dict[str, list[int]] = {}
     for row, source in enumerate(sources):
         rows.setdefault(source, []).append(row)
-    right = exact_right = total = exact_total = 0.0
+    exact_right = exact_total = 0.0
+    counts: list[tuple[float, float]] = []
     for group in rows.values():
         quality, score = qualities[group], scores[group]
         better = quality[:, None] > quality[None, :]
         order = (score[:, None] > score[None, :]) + 0.5 * (score[:, None] == score[None, :])
-        right, total = right + order[better].sum(), total + better.sum()
+        counts.append((order[better].sum(), better.sum()))
         faultless = better & (quality[:, None] == 1)
         exact_right, exact_total = exact_right + order[faultless].sum(), exact_total + faultless.sum()
+    right, compared = np.array(counts, dtype=np.float64).reshape(-1, 2).T
+    total = compared.sum()
+    share = float(right.sum() / total) if total else None
+    # Of a ratio of sums over sources, as survey statistics linearise it.
+    error = None if share is None else float(np.sqrt(((right - share * compared) ** 2).sum()) / total)
     varied = np.ptp(qualities) > 0 and np.ptp(scores) > 0
     return Agreement(
         len(sources),
         float(pearsonr(qualities, scores).statistic) if varied else None,
         float(kendalltau(qualities, scores).statistic) if varied else None,
-        float(right / total) if total else None,
+        share,
+        error,
         float(exact_right / exact_total) if exact_total else None,
     )
 
@@ -123,14 +132,15 @@ class ScorerReport:
         }
 
     def markdown(self) -> str:
-        """Both as tables."""
+        """Both as tables; of the accuracy also its standard error."""
         lines = [
             "| hypotheses | pairs | Pearson | Kendall tau | within-source accuracy | faultless first |",
             "|---|---|---|---|---|---|",
         ]
         for name, a in self.agreements.items():
-            numbers = (a.pearson, a.kendall, a.pairwise, a.exact_auc)
-            lines.append(f"| {name} | {a.pairs} | {' | '.join(map(_number, numbers))} |")
+            accuracy = f"{_number(a.pairwise)} ± {_number(a.pairwise_error)}"
+            numbers = " | ".join([_number(a.pearson), _number(a.kendall), accuracy, _number(a.exact_auc)])
+            lines.append(f"| {name} | {a.pairs} | {numbers} |")
         lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
         for name, t in self.unit_tests.items():
             share = "-" if t.falls is None else f"{t.falls:.1%}"

@@ -135,12 +135,15 @@ def test_agreement_by_hand() -> None:
     found = agreement(sources, qualities, np.array([0.9, 0.2, 0.3, 0.4, 0.4], dtype=np.float32))
     assert found.pairs == 5
     assert found.pairwise == pytest.approx((2 + 0.5) / 4)
+    # Of 0.625: source a has 2 right where 1.875 were expected of 3, source b 0.5 where 0.625 were.
+    assert found.pairwise_error == pytest.approx((0.125**2 + 0.125**2) ** 0.5 / 4)
     assert found.exact_auc == pytest.approx((2 + 0.5) / 3)
 
 
 def test_agreement_where_nothing_can_be_compared() -> None:
     found = agreement(["a", "a"], np.zeros(2, dtype=np.float32), np.array([0.1, 0.2], dtype=np.float32))
     assert (found.pearson, found.kendall, found.pairwise, found.exact_auc) == (None, None, None, None)
+    assert found.pairwise_error is None
 
 
 def test_unit_tests_count_falls() -> None:
