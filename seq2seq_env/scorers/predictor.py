@@ -25,6 +25,12 @@ NUMBERS = 3
 BEAM_TOKENS = 2_048
 """Source tokens of one beam search at most, those of all beams together."""
 
+LOGITS = 2**20
+"""Of one forward pass on a CPU at most, 4 MiB: larger blocks come from the system anew each time, which took a third of
+the time of reading. Passes of :data:`FEWEST_TOKENS` or fewer have no such limit."""
+
+FEWEST_TOKENS = 256
+
 LONGEST = 256
 """Tokens that a model without a limit of its own writes at most."""
 
@@ -67,7 +73,8 @@ class Predictor:
         Args:
             given: N texts.
             written: N texts.
-            tokens_per_batch: Of one forward pass at most, padding counted, unless a single pair is longer.
+            tokens_per_batch: Of one forward pass at most, padding counted, unless a single pair is longer; see also
+                :data:`LOGITS`.
 
         Returns:
             N tensors, float32 [T,F] on the CPU, end-of-sequence included.
@@ -77,6 +84,9 @@ class Predictor:
         found: list[Tensor] = [torch.empty(0)] * len(read)
         lengths = [max(len(one), len(other)) for one, other in zip(read, answers, strict=True)]
         pad_id, device = self.tokenizer.pad_id, self._model.device
+        if device.type == "cpu":
+            limit = max(FEWEST_TOKENS, LOGITS // self._model.config.vocab_size)
+            tokens_per_batch = min(tokens_per_batch, limit)
         for rows in by_length(lengths, tokens_per_batch, mixed=True):
             source, source_mask = pad([read[row] for row in rows], pad_id, device)
             target, target_mask = pad([answers[row] for row in rows], pad_id, device)
@@ -115,7 +125,7 @@ class Predictor:
             )
             log_probs = output.logits[:, -target.shape[1] :].log_softmax(-1)  # [B,T,V]
             chosen = log_probs.gather(2, target[..., None])[..., 0]
-            entropy = -(log_probs.exp() * log_probs).nan_to_num(0.0).sum(-1)
+            entropy = -log_probs.exp().mul_(log_probs).nan_to_num_(0.0).sum(-1)
             return torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)
 
     def _cut(self, texts: Sequence[str], encode: Encode, before: int) -> list[list[int]]:
