@@ -50,7 +50,8 @@ class EstimatorScorer:
     Args:
         folder: What :meth:`save` wrote.
         device: Where the networks compute.
-        tokens_per_batch: Tokens of one forward pass at most, padding counted. None is 2,048 on a CPU, 16,384 on a GPU.
+        tokens_per_batch: Tokens of one forward pass at most, padding counted; on a CPU fewer, for the blocks of logits
+            (:data:`seq2seq_env.scorers.predictor.LOGITS`). None is 2,048 on a CPU, 16,384 on a GPU.
 
     Raises:
         FileNotFoundError: If the folder lacks a file.

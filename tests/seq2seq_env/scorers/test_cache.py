@@ -3,16 +3,12 @@ from __future__ import annotations
 import copy
 import doctest
 import os
-import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,23 +19,10 @@ from numpy.typing import NDArray
 import seq2seq_env.scorers.cache
 import seq2seq_env.scorers.score_file
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
+from tests.digest_scorer import Digest, bits
 from tests.pickling import sent
 
 ROOT = Path(__file__).parents[3]
-
-
-class Digest:
-    """Any float32 in [0, 1] for a pair, from the pair's digest; keeps what it was asked."""
-
-    def __init__(self, fingerprint: str = "digest-1") -> None:
-        self.fingerprint = fingerprint
-        self.calls: list[list[tuple[str, str]]] = []
-
-    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-        pairs = list(zip(sources, hypotheses, strict=True))
-        self.calls.append(pairs)
-        digests = [sha256(repr((self.fingerprint, pair)).encode()).digest() for pair in pairs]
-        return np.asarray([int.from_bytes(digest[:4], "big") / 2**32 for digest in digests], dtype=np.float32)
 
 
 class Constant:
@@ -50,11 +33,6 @@ class Constant:
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         return np.full(len(sources), self.value, dtype=np.float32)
-
-
-def bits(scores: NDArray[np.float32]) -> list[int]:
-    assert scores.dtype == np.float32
-    return scores.view(np.uint32).tolist()  # type: ignore[no-any-return]
 
 
 TEXT = st.text(alphabet="ab\0\x01 ä", max_size=3)
@@ -216,7 +194,8 @@ def test_threads_share_a_cache(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from tests.seq2seq_env.scorers.test_cache import CachedScorer, Digest, bits
+from seq2seq_env.scorers import CachedScorer
+from tests.digest_scorer import Digest, bits
 cached = CachedScorer(Digest(), sys.argv[2], max_entries=3)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -325,164 +304,6 @@ def test_a_forked_child_keeps_its_hold_on_the_file_when_the_parent_lets_go(tmp_p
     other = CachedScorer(Digest(), tmp_path / "scores.sqlite")
     other.score(["0", "1", "1", "2"], ["parent", "child", "parent", "child"])
     assert (other.hits, other.misses) == (4, 0)
-
-
-def filled(path: Path) -> tuple[list[str], list[int]]:
-    texts = [str(i) for i in range(40)]
-    cached = CachedScorer(Digest(), path)
-    scores = bits(cached.score(texts, texts))
-    cached.close()
-    return texts, scores
-
-
-@settings(derandomize=True, deadline=None, max_examples=150)
-@given(place=st.integers(0, 2**13 - 1), flip=st.integers(1, 255), cut=st.booleans())
-def test_damage_is_an_error_or_does_not_matter(
-    tmp_path_factory: pytest.TempPathFactory, place: int, flip: int, cut: bool
-) -> None:
-    path = tmp_path_factory.mktemp("cache") / "scores.sqlite"
-    texts, scores = filled(path)
-    content = bytearray(path.read_bytes())
-    assert len(content) == 2**13
-    content[place] ^= flip
-    path.write_bytes(content[:place] if cut else content)
-    cached = CachedScorer(Digest(), path)
-    try:
-        found = bits(cached.score(texts, texts))
-    except (ValueError, OSError) as error:
-        assert re.search(rf"{re.escape(repr(str(path)))}.*; .*name another path", str(error))  # noqa: PT017
-    else:
-        assert found == scores
-    finally:
-        cached.close()
-
-
-def test_damage_to_the_names_in_it_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "scores.sqlite"
-    texts, _ = filled(path)
-    content = path.read_bytes()
-    assert b"tablescores" in content
-    path.write_bytes(content.replace(b"tablescores", b"tablesc\xefres"))
-    with pytest.raises(ValueError, match=f"'{path}' is no score cache, or a damaged one .*; delete it or name another"):
-        CachedScorer(Digest(), path).score(texts, texts)
-
-
-def test_a_changed_score_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "scores.sqlite"
-    texts, _ = filled(path)
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE scores SET value = (SELECT value FROM scores ORDER BY key LIMIT 1)")
-    connection.close()
-    with pytest.raises(ValueError, match=f"score cache '{path}' is damaged .*; delete it or name another path"):
-        CachedScorer(Digest(), path).score(texts, texts)
-
-
-def test_foreign_files_are_refused_and_left_as_they_are(tmp_path: Path) -> None:
-    path = tmp_path / "scores.sqlite"
-    path.write_text("source\thypothesis\tscore\n" * 50)
-    content = path.read_bytes()
-    with pytest.raises(ValueError, match=rf"'{path}' is no score cache.*; delete it or name another path"):
-        CachedScorer(Digest(), path).score(["a"], ["x"])
-    assert path.read_bytes() == content
-
-    path.unlink()
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE scores (key BLOB PRIMARY KEY, value BLOB)")
-    connection.close()
-    content = path.read_bytes()
-    with pytest.raises(ValueError, match=f"'{path}' is a database but no score cache; name another path"):
-        CachedScorer(Digest(), path).score(["a"], ["x"])
-    assert path.read_bytes() == content
-
-    path.unlink()
-    filled(path)
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 2")
-    connection.close()
-    with pytest.raises(ValueError, match=f"'{path}' has version 2, not 1; delete it or name another path"):
-        CachedScorer(Digest(), path).score(["a"], ["x"])
-
-
-def test_an_empty_file_is_taken(tmp_path: Path) -> None:
-    path = tmp_path / "scores.sqlite"
-    path.touch()
-    CachedScorer(Digest(), path).score(["a"], ["x"])
-    cached = CachedScorer(Digest(), path)
-    cached.score(["a"], ["x"])
-    assert cached.hits == 1
-
-
-@pytest.mark.parametrize("path", ["no/such/folder/scores.sqlite", "file/scores.sqlite", "folder", "/proc/s.sqlite"])
-def test_a_path_that_cannot_be_a_file_is_an_error(tmp_path: Path, path: str) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "folder").mkdir()
-    cached = CachedScorer(Digest(), tmp_path / path)
-    sentence = "see that its folder is there, writable and not full, or name another path"
-    with pytest.raises(OSError, match=f"score cache '{re.escape(str(tmp_path / path))}' cannot be used .*; {sentence}"):
-        cached.score(["a"], ["x"])
-
-
-def test_a_deleted_file_is_made_again_and_a_deleted_folder_is_an_error(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    cached = CachedScorer(Digest(), folder / "scores.sqlite", max_entries=1)
-    cached.score(["a"], ["x"])
-    (folder / "scores.sqlite").unlink()
-    cached.score(["b"], ["x"])
-    other = CachedScorer(Digest(), folder / "scores.sqlite")
-    other.score(["a", "b"], ["x", "x"])
-    assert (other.hits, other.misses) == (1, 1)
-    other.close()
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
-    with pytest.raises(OSError, match="see that its folder is there"):
-        cached.score(["c"], ["x"])
-    folder.mkdir()
-    cached.score(["c"], ["x"])
-
-
-def test_a_file_locked_for_long_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seq2seq_env.scorers.score_file, "_PATIENCE_S", 0.05)
-    path = tmp_path / "scores.sqlite"
-    filled(path)
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    cached = CachedScorer(Digest(), path)
-    assert cached.score(["1"], ["1"]).shape == (1,)  # reading waits for no writer
-    with pytest.raises(TimeoutError, match=f"kept score cache '{path}' locked .*; end it or name another path"):
-        cached.score(["new"], ["x"])
-    holder.close()
-    cached.score(["new"], ["x"])
-
-
-def test_a_lock_that_two_makers_give_each_other_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare = seq2seq_env.scorers.score_file.ScoreFile._prepare
-    blocked: Any = sqlite3.OperationalError("database is locked")
-    blocked.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    errors = [blocked, blocked]
-
-    def prepare_after_errors(file: Any, connection: sqlite3.Connection) -> None:
-        if errors:
-            raise errors.pop()
-        prepare(file, connection)
-
-    monkeypatch.setattr(seq2seq_env.scorers.score_file.ScoreFile, "_prepare", prepare_after_errors)
-    assert CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"]).shape == (1,)
-    assert errors == []
-
-
-def test_an_interrupt_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> bytes:
-        raise KeyboardInterrupt
-
-    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
-    with monkeypatch.context() as patched:
-        patched.setattr(seq2seq_env.scorers.score_file, "_packed", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            cached.score(["a"], ["x"])
-    CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"])
-    cached.score(["b"], ["x"])
 
 
 def test_the_example_in_the_documentation() -> None:
