@@ -1,4 +1,7 @@
-"""Offline RL for sequence generation: policies, and the algorithms that improve them from stored trajectories."""
+"""Offline RL for sequence generation: policies, and the algorithms that improve them from stored trajectories.
+
+A package of seq2seq-env.
+"""
 
 from agents.agent import AGENTS, Agent, AgentConfig, agent_class, check_options, make_agent
 from agents.awr import AWR, AWRConfig, AWRLoss

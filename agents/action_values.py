@@ -28,6 +28,8 @@ from transformers import (
     MBartModel,
 )
 
+from agents.kernels import attention_of
+
 NEVER = -1e4
 """Logit of an action that the imitator rules out; finite, so that every log-probability is."""
 
@@ -159,8 +161,7 @@ def with_action_head(model: Any, q_temperature: float, action_flexibility: float
     config_class, model_class = KINDS[kind]
     settings = {key: value for key, value in model.config.to_dict().items() if key != "model_type"}
     settings |= {"q_temperature": q_temperature, "action_flexibility": action_flexibility}
-    config = config_class(**settings)
-    config._attn_implementation = model.config._attn_implementation
+    config = config_class(**settings, attn_implementation=attention_of(model))
     with torch.random.fork_rng():
         found = model_class(config)
     found.model.load_state_dict(model.model.state_dict())

@@ -26,6 +26,7 @@ from agents.policy import Seq2SeqPolicy
 from agents.sampling import draw
 from agents.training_config import TrainingConfig
 from buffers import Slice
+from seq2seq_env.extras import check_extra
 
 AGENTS = {
     "bc": "agents.bc:BC",
@@ -61,6 +62,7 @@ class Agent(ABC):
             ``D_g.select(filter) if agent.filters else D_g``.
         parts: Attributes that are saved beside the policy, each with ``save(folder)`` and ``load(folder, device)``;
             ``"prior"`` is the policy as it was when the agent was made, for agents whose loss refers to it.
+        extra: What must be installed beside the core, a key of :data:`seq2seq_env.extras.EXTRAS`; None: nothing.
         Config: The agent's options.
 
     Args:
@@ -74,6 +76,7 @@ class Agent(ABC):
     name: ClassVar[str]
     filters: ClassVar[bool]
     parts: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str | None] = None
     Config: ClassVar[type[AgentConfig]] = AgentConfig
 
     def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
@@ -241,6 +244,7 @@ def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:
 
     Raises:
         ValueError: If there is no such agent or no such option, listing the good ones.
+        ImportError: If the agent's extra is not installed.
     """
     return agent_class(name)(policy, check_options(name, options))
 
@@ -251,8 +255,11 @@ def check_options(name: str, options: Mapping[str, Any]) -> AgentConfig:
     Raises:
         ValueError: If there is no such agent or no such option, listing the good ones, or a value is out of range.
         TypeError: If a value is no number where one is wanted.
+        ImportError: If the agent's extra is not installed.
     """
     kind = agent_class(name)
+    if kind.extra is not None:
+        check_extra(kind.extra, f"agent {name!r}")
     known = [field.name for field in fields(kind.Config)]
     for option in options:
         if option not in known:

@@ -11,7 +11,6 @@ from functools import cached_property
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 
-import ctranslate2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from agents.inputs import check_sampling, encode_sources
 from agents.policy import Seq2SeqPolicy
 from agents.sampling import as_samples
 from buffers import Samples
+from seq2seq_env.extras import require
 
 ComputeType = Literal["float32", "int8", "float16", "bfloat16"]
 """Arithmetic of the engine."""
@@ -65,13 +65,15 @@ class CTranslate2Sampler:
             log-probabilities they give.
 
     Raises:
+        ImportError: If the extra ``ct2`` is not installed.
         ValueError: If CTranslate2 has no conversion of the model, or does not compute so on this device.
     """
 
     def __init__(self, policy: Seq2SeqPolicy, compute_type: ComputeType = "float32") -> None:
         if reason := obstacle(policy.model):
             raise ValueError(f"CTranslate2 cannot sample this policy: {reason}; use the engine transformers")
-        known = ctranslate2.get_supported_compute_types(policy.device.type)
+        library = _library()
+        known = library.get_supported_compute_types(policy.device.type)
         if compute_type not in known:
             raise ValueError(
                 f"CTranslate2 computes no {compute_type!r} on {policy.device}; choose one of {', '.join(sorted(known))}"
@@ -84,7 +86,7 @@ class CTranslate2Sampler:
     @property
     def engine(self) -> str:
         """What the bytes depend on beside the policy."""
-        return f"ctranslate2 {ctranslate2.__version__} {self.compute_type}"
+        return f"ctranslate2 {_library().__version__} {self.compute_type}"
 
     def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source; see :meth:`Seq2SeqPolicy.sample`.
@@ -190,16 +192,20 @@ class _Stream:
         )
 
     def _translator(self, first: list[str]) -> Any:
-        device = self._sampler.policy.device
+        device, library = self._sampler.policy.device, _library()
         with _SEEDING:
-            ctranslate2.set_random_seed(self._seed)
-            translator = ctranslate2.Translator(
+            library.set_random_seed(self._seed)
+            translator = library.Translator(
                 "model", device=device.type, device_index=device.index or 0, compute_type=self._sampler.compute_type,
                 inter_threads=1, intra_threads=1, files=dict(self._model),
             )  # fmt: skip
             # The thread reads the seed when it first draws.
             translator.translate_batch([first], max_decoding_length=1, **_SAMPLING)
         return translator
+
+
+def _library() -> Any:
+    return require("ctranslate2", "the engine ctranslate2")
 
 
 _SAMPLING: dict[str, Any] = {

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import numpy as np
-import structlog
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 
@@ -101,6 +100,8 @@ class D3rlpyAgent(Agent):
     no evaluation is better than that of the policy it began with, that policy is back in place, its last layer as it
     was.
     """
+
+    extra: ClassVar[str | None] = "d3rlpy"
 
     @abstractmethod
     def algorithm(self, library: Any, shared: dict[str, Any]) -> Any:
@@ -310,6 +311,7 @@ class D3rlpyBCQ(D3rlpyAgent):
 def seeded(library: Any, seed: int) -> Iterator[None]:
     """d3rlpy's global random generators seeded and its log quiet, and all as it was afterwards."""
     python, legacy, exact = random.getstate(), np.random.get_state(), torch.backends.cudnn.deterministic  # noqa: NPY002
+    structlog = library.logging.logger.structlog  # what it logs by
     logs = structlog.get_config()
     structlog.configure(**logs | {"wrapper_class": structlog.make_filtering_bound_logger(logging.ERROR)})
     with torch.random.fork_rng():

@@ -54,7 +54,7 @@ class CachedDecoder:
         self._model = model
         self._encoded = encoded
         self._mask = source_mask.long()
-        self._cache: Any = None
+        self._cache: dict[str, Any] = {}
 
     def step(self, tokens: Tensor) -> Tensor:
         """See :class:`Decoder`."""
@@ -62,17 +62,20 @@ class CachedDecoder:
             encoder_outputs=(self._encoded,),
             attention_mask=self._mask,
             decoder_input_ids=tokens[:, None],
-            past_key_values=self._cache,
             use_cache=True,
+            **self._cache,
         )
-        self._cache = output.past_key_values
+        # transformers 5.24 renamed it, and warns of the name that earlier ones know.
+        name = "cache" if "cache" in output else "past_key_values"
+        self._cache = {name: output[name]}
         logits: Tensor = output.logits[:, -1]
         return logits
 
     def keep(self, rows: Tensor) -> None:
         """See :class:`Decoder`."""
         self._encoded, self._mask = self._encoded[rows], self._mask[rows]
-        self._cache.reorder_cache(rows)
+        for cache in self._cache.values():
+            cache.reorder_cache(rows)
 
 
 class MarianDecoder:

@@ -13,6 +13,7 @@ from agents.conversion import obstacle
 from agents.ctranslate2_sampler import ComputeType, CTranslate2Sampler
 from agents.policy import Seq2SeqPolicy
 from buffers import Sampler
+from seq2seq_env.extras import is_installed
 
 Engine = Literal["auto", "transformers", "ctranslate2"]
 
@@ -23,11 +24,12 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
     Args:
         policy: As it is now; one that is trained afterwards needs a new sampler.
         engine: "transformers" is the policy itself, on PyTorch; "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is
-            CTranslate2 where it converts the model, but PyTorch for Marian models, whose decoder here computes
-            candidates that agree so far once and is the faster.
+            CTranslate2 where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models,
+            whose decoder here computes candidates that agree so far once and is the faster.
         compute_type: CTranslate2's arithmetic; other than "float32" it moves the distribution, see :func:`shift`.
 
     Raises:
+        ImportError: If the engine is not installed.
         ValueError: If a name is unknown, or the engine cannot sample the policy so.
     """
     for name, value, choices in (("engine", engine, Engine), ("compute_type", compute_type, ComputeType)):
@@ -35,7 +37,8 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
             raise ValueError(f"there is no {name} {value!r}; choose one of {', '.join(get_args(choices))}")
     if engine == "auto":
         by_itself = policy.model.config.model_type == "marian" and compute_type == "float32"
-        engine = "transformers" if by_itself or obstacle(policy.model) else "ctranslate2"
+        able = is_installed("ctranslate2") and not obstacle(policy.model)
+        engine = "ctranslate2" if able and not by_itself else "transformers"
     if engine == "ctranslate2":
         return CTranslate2Sampler(policy, compute_type)
     if compute_type != "float32":

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agents.kernels import is_compiled
+from agents.kernels import attention_of, is_compiled
 
 # Equally likely numbers that decide whether a value is dropped.
 _NUMBERS = 2**16
@@ -108,7 +108,7 @@ def _project(attention: Any, projections: tuple[nn.Linear, ...], hidden: Tensor)
 
 def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     """[B,H,Q,C], [B,H,K,C] twice and a bias for [B,H,Q,K], to [B,Q,D]."""
-    if attention.config._attn_implementation == "sdpa":
+    if attention_of(attention) == "sdpa":
         share = attention.dropout if attention.training else 0.0
         bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)  # which would be -inf in bfloat16
         found = F.scaled_dot_product_attention(query, key, value, bias, share, scale=attention.scaling)

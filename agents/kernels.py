@@ -35,13 +35,13 @@ class Kernels:
 
     def __init__(self, networks: Mapping[str, nn.Module], attention: Attention, compiled: bool) -> None:
         models = [model for network in networks.values() for model in _models(network)]
-        self._attention = [] if attention == "auto" else [(model, _attention(model), attention) for model in models]
+        self._attention = [] if attention == "auto" else [(model, attention_of(model), attention) for model in models]
         self._compiled: list[tuple[Any, Callable[..., Any]]] = []
         if compiled:
             for model in models:
                 _try_to_compile(model.device)
                 for layer in layers(model):
-                    self._compiled.append((layer, torch.compile(layer._call_impl, dynamic=True, backend=BACKEND)))
+                    self._compiled.append((layer, torch.compile(layer.forward, dynamic=True, backend=BACKEND)))
 
     def switch(self, training: bool) -> None:
         """To what they train with, or back.
@@ -51,13 +51,17 @@ class Kernels:
         """
         for model, own, wanted in self._attention:
             _set_attention(model, wanted if training else own)
-        for layer, call in self._compiled:
-            layer._compiled_call_impl = call if training else None
+        for layer, compiled in self._compiled:
+            # An attribute of the object hides the method of its class, and of this layer alone.
+            if training:
+                layer.forward = compiled
+            else:
+                vars(layer).pop("forward", None)
 
 
 def is_compiled(body: Any) -> bool:
     """Whether an encoder-decoder's layers are compiled now."""
-    return any(layer._compiled_call_impl is not None for layer in layers(body))
+    return any("forward" in vars(layer) for layer in layers(body))
 
 
 def layers(module: nn.Module) -> Iterator[nn.Module]:
@@ -73,13 +77,14 @@ def _models(network: nn.Module) -> list[PreTrainedModel]:
     return [module for module in network.modules() if isinstance(module, PreTrainedModel)][:1]
 
 
-def _attention(model: PreTrainedModel) -> str:
-    return str(model.config._attn_implementation)
+def attention_of(module: Any) -> str:
+    """What a model, or a layer with its configuration, computes attention with; the library has no public reader."""
+    return str(module.config._attn_implementation)
 
 
 def _set_attention(model: PreTrainedModel, wanted: str) -> None:
     model.set_attn_implementation(wanted)  # it raises ValueError where it knows better
-    if _attention(model) != wanted:
+    if attention_of(model) != wanted:
         raise ValueError(f"{type(model).__name__} has no {wanted!r} attention; choose attention auto")
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from agents.policy import Seq2SeqPolicy
 from agents.ranges import above_zero, zero_or_more
+from seq2seq_env.extras import require
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,7 @@ def adapted(policy: Seq2SeqPolicy, lora: LoRA, seed: int) -> Iterator[None]:
     if not lora.rank:
         yield
         return
-    try:
-        import peft
-    except ImportError as error:
-        raise ImportError('peft is not installed; run: pip install "seq2seq-env[lora]"') from error
+    peft = require("peft", "training low-rank adapters")
     model: Any = policy.model
     trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     _check_names(model, lora.layers)

@@ -82,9 +82,9 @@ def build_marian(tokenizer: Tokenizer, config: PolicyConfig, seed: int) -> PreTr
         decoder_start_token_id=tokenizer.start_id,
         # Marian's default would end every hypothesis at the limit and so hide that it was truncated.
         forced_eos_token_id=None,
+        # With sentences this short it costs no more than "sdpa", and its arithmetic is the same everywhere.
+        attn_implementation="eager",  # type: ignore[call-arg]
     )
-    # With sentences this short it costs no more than "sdpa", and its arithmetic is the same everywhere.
-    layout._attn_implementation = "eager"
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return MarianMTModel(layout)

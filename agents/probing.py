@@ -23,7 +23,7 @@ from accelerate.utils import broadcast_object_list  # type: ignore[import-untype
 
 from agents.bc import BC
 from agents.hidden_states import is_plain_marian
-from agents.kernels import Attention
+from agents.kernels import Attention, attention_of
 from agents.machine import device_name
 from agents.policy import Seq2SeqPolicy
 from agents.precision import bf16_pays, has_fused
@@ -121,7 +121,7 @@ def probe(policy: Seq2SeqPolicy, data: Slice, config: TrainingConfig, cache: Pat
 
 def _rule(policy: Seq2SeqPolicy, config: TrainingConfig) -> dict[str, str]:
     """What "auto" means without a probe."""
-    own = str(policy.model.config._attn_implementation)
+    own = attention_of(policy.model)
     fixed = {
         "precision": "bf16" if bf16_pays(policy.model) else "fp32",
         "attention": own if own in get_args(Attention) else "auto",

@@ -1,5 +1,7 @@
 """The growing batch: what policies sampled, what scorers said of it, and views of it to train on.
 
+A package of seq2seq-env.
+
 A buffer is a folder of immutable HDF5 files, one for each unit of Grow work, named ``g{grow_step}-s{shard_index}.h5``,
 or, after compaction, one for several units, ``g{grow_step}-s{first}-{last}.h5``.
 With N trajectories, L target tokens, U sources and K source tokens a file holds, in order:

@@ -16,6 +16,7 @@ import torch
 
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.shard import write_shard
+from seq2seq_env.extras import require
 
 if TYPE_CHECKING:
     from buffers.grow import GrowPlan
@@ -185,11 +186,7 @@ def _publish(plan: GrowPlan, unit: int, file: str) -> None:
 
 
 def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError('Ray is not installed; run: pip install "seq2seq-env[ray]"') from error
-    return ray
+    return require("ray", "OnRay")
 
 
 @contextmanager

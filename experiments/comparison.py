@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
-from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
 RESAMPLES = 2_000
 
@@ -70,11 +69,16 @@ def paired_p(values: NDArray[np.float64], baseline: NDArray[np.float64]) -> floa
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """p-values corrected for their number by Holm's step-down procedure."""
-    if not p_values:
-        return {}
-    _, corrected, _, _ = multipletests(list(p_values.values()), method="holm")
-    return dict(zip(p_values, map(float, corrected), strict=True))
+    """p-values corrected for their number by Holm's step-down procedure (Holm 1979).
+
+    The i-th smallest of m, counted from 0, is multiplied by m - i; none becomes smaller than one before it, or more
+    than 1.
+    """
+    corrected, least = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[name]))
+        corrected[name] = least
+    return {name: corrected[name] for name in p_values}
 
 
 def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
@@ -16,8 +16,11 @@ from sacrebleu.significance import PairedTest
 
 from experiments.claims import beats_supervised, best_loss, claims_table, order_by_quality, second_grow, value_rank
 from experiments.comparison import holm, interval, paired_p, stack
-from experiments.plots import TITLES
+from experiments.plots import TITLES, new_figure, save_figures
 from experiments.run_folder import RunFolder, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MEASURES = {"reward": "rewards", "oracle": "qualities", "judge": "judgements"}
 """Means and the values by source that they are of; a run may have neither oracle nor judge."""
@@ -96,15 +99,11 @@ def write_comparison(
         "claims": [claim._asdict() for claim in claims],
     }
     write_json(run.path / "comparison.json", summary | run.result("usage"))
-    plots = {
-        "bars.png": _bars(rows, base),
-        "curves.png": _curves(entries),
-    }
+    figures = {"bars.png": partial(_bars, rows, base), "curves.png": partial(_curves, entries)}
     for measure in ("oracle", "judge"):
         if measure in _measured(base):
-            plots[f"reward_{measure}.png"] = _scatter(entries, base, measure)
-    for file, figure in plots.items():
-        figure.savefig(run.path / file, dpi=110, bbox_inches="tight")
+            figures[f"reward_{measure}.png"] = partial(_scatter, entries, base, measure)
+    plots = save_figures(run.path, figures)
     seeds = [len(entry.steps) for entry in entries]
     counts = str(seeds[0]) if len(set(seeds)) == 1 else f"{min(seeds)} to {max(seeds)}"
     trainings = f"{counts} {'seed' if max(seeds) == 1 else 'seeds'}"
@@ -263,7 +262,7 @@ def _p(p: float) -> str:
 def _bars(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> Figure:
     """Reward, oracle and judge of samples with their intervals; the supervised policy as a line."""
     measures = _measured(base)
-    figure = Figure(figsize=(5.5 * len(measures), 0.6 + 0.4 * max(4, len(rows))), layout="constrained")
+    figure = new_figure(5.5 * len(measures), 0.6 + 0.4 * max(4, len(rows)))
     for axis, key in zip(np.atleast_1d(figure.subplots(1, len(measures), sharey=True)), measures, strict=True):
         names = list(rows)[::-1]
         found = [rows[name][key] for name in names]
@@ -280,7 +279,7 @@ def _bars(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> Figure
 
 def _scatter(entries: Sequence[Entry], base: Mapping[str, Any], measure: str) -> Figure:
     """One point a seed; above the diagonal's direction the scorer is being fooled."""
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    figure = new_figure(6, 5)
     axis = figure.subplots()
     axis.plot(base[measure], base["reward"], "k*", markersize=12, label="supervised BC")
     for number, entry in enumerate(entries):
@@ -294,7 +293,7 @@ def _scatter(entries: Sequence[Entry], base: Mapping[str, Any], measure: str) ->
 
 def _curves(entries: Sequence[Entry]) -> Figure:
     """Validation reward over gradient tokens of the last Improve step, one line a seed."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = new_figure(7, 4)
     axis = figure.subplots()
     for number, entry in enumerate(entries):
         for seed, step in enumerate(entry.steps):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from buffers import Slice
+from seq2seq_env.extras import is_installed, require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, Any]
 TITLES = {
@@ -23,19 +27,36 @@ TITLES = {
 DECODES = (("sample", "o-"), ("greedy", "s--"))
 
 
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of that many inches.
+
+    Raises:
+        ImportError: If the extra ``report`` is not installed.
+    """
+    figure: Figure = require("matplotlib.figure", "a plot").Figure(figsize=(width, height), layout="constrained")
+    return figure
+
+
+def save_figures(folder: Path, figures: Mapping[str, Callable[[], Figure]]) -> list[str]:
+    """Draw figures into ``folder`` under their file names, which are returned; none where matplotlib is not there."""
+    if not is_installed("matplotlib"):
+        return []
+    for name, draw in figures.items():
+        draw().savefig(folder / name, dpi=110, bbox_inches="tight")
+    return list(figures)
+
+
 def save_plots(folder: Path, steps: Sequence[Row], control: Sequence[Row], grown: Mapping[int, Slice]) -> list[str]:
     """Draw all plots into ``folder``; returns their file names."""
-    figures = {
-        "steps.png": _by_step(steps, control),
-        "rewards.png": _reward_distribution(grown),
-        "data.png": _kept(steps),
+    figures: dict[str, Callable[[], Figure]] = {
+        "steps.png": partial(_by_step, steps, control),
+        "rewards.png": partial(_reward_distribution, grown),
+        "data.png": partial(_kept, steps),
     }
     for measure in ("oracle", "judge"):
         if all(row.get(measure) is not None for row in steps):
-            figures[f"reward_{measure}.png"] = _reward_against(measure, steps, control)
-    for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=110, bbox_inches="tight")
-    return list(figures)
+            figures[f"reward_{measure}.png"] = partial(_reward_against, measure, steps, control)
+    return save_figures(folder, figures)
 
 
 def _label(row: Row) -> str:
@@ -45,7 +66,7 @@ def _label(row: Row) -> str:
 def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
     """Reward, oracle or judge, and BLEU on the test sources by step; the control as a dotted line."""
     measures = [name for name in TITLES if all(row.get(name) is not None for row in steps)]
-    figure = Figure(figsize=(4 * len(measures), 3.6), layout="constrained")
+    figure = new_figure(4 * len(measures), 3.6)
     axes = figure.subplots(1, len(measures))
     for axis, measure in zip(axes, measures, strict=True):
         for number, (decode, style) in enumerate(DECODES):
@@ -66,7 +87,7 @@ def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
 
 def _reward_distribution(grown: Mapping[int, Slice]) -> Figure:
     """Rewards of the original data, and of each Grow step's samples."""
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = new_figure(6, 3.6)
     axis = figure.subplots()
     bins = np.linspace(0, 1, 41).tolist()
     for step, data in grown.items():
@@ -82,7 +103,7 @@ def _reward_distribution(grown: Mapping[int, Slice]) -> Figure:
 
 def _kept(steps: Sequence[Row]) -> Figure:
     """Filter value and the share of trajectories and sources that it leaves."""
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = new_figure(6, 3.6)
     axis = figure.subplots()
     rows = [row for row in steps if row["split"] == "validation" and row["improve"]]
     labels = [_label(row) for row in rows]
@@ -98,7 +119,7 @@ def _kept(steps: Sequence[Row]) -> Figure:
 
 def _reward_against(measure: str, steps: Sequence[Row], control: Sequence[Row]) -> Figure:
     """Where reward rises without quality, the scorer is being fooled: the path leaves the diagonal's direction."""
-    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    figure = new_figure(4.6, 4.4)
     axis = figure.subplots()
     for number, (decode, style) in enumerate(DECODES):
         rows = [row for row in steps if (row["split"], row["decode"]) == ("test", decode)]

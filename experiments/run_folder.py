@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelerate import PartialState  # type: ignore[import-untyped]
-from torch.utils.tensorboard import SummaryWriter
 
 from experiments.stopwatch import Stopwatch
+from seq2seq_env.extras import is_installed
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 CONFIG = "config.json"
 
@@ -48,7 +51,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             write_json(known, self.config)
         self.watch = Stopwatch()
-        self._events = SummaryWriter(str(path / "tensorboard")) if self.is_writer else None
+        self._events = _events(path / "tensorboard") if self.is_writer else None
 
     @property
     def is_writer(self) -> bool:
@@ -110,6 +113,15 @@ class RunFolder:
                 f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
                 "choose another --out or give the options of that run"
             )
+
+
+def _events(folder: Path) -> SummaryWriter | None:
+    """What writes TensorBoard's files; None where it is not installed."""
+    if not is_installed("tensorboard"):
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
 
 
 def check_place(path: Path) -> None:

@@ -23,6 +23,7 @@ from experiments.presets import check_sizes, preset_settings, with_task_options
 from experiments.run_folder import RunFolder, check_place
 from experiments.settings import Settings
 from experiments.stages import fastest
+from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -49,6 +50,8 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     task = load_task(config.task, **config.options_of_task())
     for note in task.notes:
         print(note)
+    if absent := missing("report"):
+        print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
     scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config), device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     judge = None

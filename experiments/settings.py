@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from agents import ComputeType, Engine, LoRA, LossAgent, PolicyConfig, TrainingConfig, agent_class
 from buffers import Schedule, make_filter, make_schedule
+from seq2seq_env.extras import check_extra
 from seq2seq_env.tasks import TaskOptions, task_parameters
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
@@ -132,6 +133,7 @@ class Settings:
 
         Raises:
             ValueError: If a number is out of range.
+            ImportError: If what an option needs is not installed.
         """
         for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
             if getattr(self, name) < low:
@@ -144,6 +146,10 @@ class Settings:
             raise ValueError("--no-fine-tune is for a pretrained policy; name one with --pretrained")
         if self.start is not None and self.pretrained is not None:
             raise ValueError("both --start and --pretrained name the policy to start from; give one of them")
+        if self.lora.rank:
+            check_extra("lora", "--lora.rank")
+        if self.engine == "ctranslate2":
+            check_extra("ct2", "--engine ctranslate2")
 
     def check_adapters(self, agents: Iterable[str]) -> None:
         """Refuse agents that train no adapters.

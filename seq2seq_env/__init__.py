@@ -1,7 +1,7 @@
 """The Markov decision process of translation: what is translated, and what a translation is worth.
 
-Importing this package registers ``Seq2SeqTranslate-v0`` with Gymnasium. The names below are imported at first use, so
-that neither the import nor ``gymnasium.make`` waits for a deep-learning library.
+A package of seq2seq-env. Importing it registers ``Seq2SeqTranslate-v0`` with Gymnasium. The names below are imported at
+first use, so that neither the import nor ``gymnasium.make`` waits for a deep-learning library.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from gymnasium.envs.registration import register
+
+from seq2seq_env.installation import warn_of_overwritten_packages, warn_of_untested_versions
 
 if TYPE_CHECKING:
     from seq2seq_env.constraint import Constraint
@@ -43,6 +45,9 @@ _MODULES = {
     "load_scorer": "seq2seq_env.scorers",
     "load_task": "seq2seq_env.tasks",
 }
+
+warn_of_overwritten_packages()
+warn_of_untested_versions()
 
 register(
     id="Seq2SeqTranslate-v0",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     BartConfig,
@@ -27,7 +28,6 @@ from transformers import (
     T5ForConditionalGeneration,
     T5Tokenizer,
 )
-from transformers.convert_slow_tokenizer import import_protobuf
 
 SIZES: dict[str, Any] = {
     "d_model": 16,
@@ -64,7 +64,7 @@ def save_pretrained(name: str, folder: Path, words: list[str]) -> Path:
 
 def write_pieces(path: Path, pieces: Iterable[str], kind: int = 1) -> None:
     """A SentencePiece model's file: unknown, control pieces, and the given ones, the first the likeliest."""
-    read: Any = import_protobuf()  # type: ignore[no-untyped-call]
+    read: Any = sentencepiece_model_pb2
     proto = read.ModelProto()
     for text, of_type in (("<unk>", 2), ("<s>", 3), ("</s>", 3)):
         proto.pieces.add(piece=text, score=0.0, type=of_type)

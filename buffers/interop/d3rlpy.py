@@ -15,13 +15,17 @@ import numpy as np
 from buffers.interop.rows import Row, check_lengths, in_chunks, join, join_all, rows, stepwise_reward
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
+from seq2seq_env.extras import require
 
 
 def d3rlpy_module() -> Any:
-    """d3rlpy, imported without the notice that the old ``gym`` beside it prints."""
+    """d3rlpy, imported without the notice that the old ``gym`` beside it prints.
+
+    Raises:
+        ImportError: If the extra ``d3rlpy`` is not installed.
+    """
     with contextlib.redirect_stderr(io.StringIO()):
-        import d3rlpy
-    return d3rlpy
+        return require("d3rlpy", "a data set or an agent of d3rlpy")
 
 
 def to_d3rlpy(data: Slice, *, max_source_length: int, max_target_length: int, vocab_size: int) -> Any:

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from buffers.interop import rows
-from buffers.interop.libraries import library
 from buffers.interop.tables import columns, schema_of, table_of, trajectories_of
 from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
+from seq2seq_env.extras import require
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 
@@ -44,7 +44,7 @@ def to_datasets(
         ImportError: If datasets is not installed.
         OSError: If it cannot be written; nothing is left behind.
     """
-    arrow, datasets = library("pyarrow"), library("datasets")
+    arrow, datasets = require("pyarrow", "the format datasets"), require("datasets", "the format datasets")
     schema = schema_of(arrow, texts=tokenizer is not None)
     folder = Path(folder)
     # The library writes a folder only from a data set, and holds one in memory unless it lies in a file.
@@ -69,7 +69,7 @@ def from_datasets(dataset: Any) -> Trajectories:
         ImportError: If pyarrow is not installed.
         ValueError: If a column is missing, of another type or holds nulls, or a trajectory is impossible.
     """
-    arrow = library("pyarrow")
+    arrow = require("pyarrow", "the format datasets")
     names = columns(arrow, dataset.features.arrow_schema)
     tables = dataset.select_columns(names).with_format("arrow").iter(rows.CHUNK)
     return rows.join_all(trajectories_of(arrow, table) for table in tables)

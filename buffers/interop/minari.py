@@ -14,11 +14,11 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.interop.libraries import library
 from buffers.interop.rows import Row, check_lengths, chunks, in_chunks, join, join_all, rows, stepwise_reward
 from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
+from seq2seq_env.extras import require
 from seq2seq_env.rules import observation_space
 from seq2seq_env.sources import FREE_TEXT
 from seq2seq_env.tasks import load_task
@@ -57,7 +57,7 @@ def to_minari(
         OSError: If it cannot be written; nothing is left behind.
         ValueError: If the id is malformed, or the task's spaces are too small.
     """
-    minari, namespaces = library("minari"), library("minari.namespace")
+    minari, namespaces = require("minari", "the format minari"), require("minari.namespace", "the format minari")
     namespace, folder = _place(dataset_id)
     if task is None:
         longest = int(data.source_lengths.max(initial=1)), int(data.target_lengths.max(initial=1))
@@ -67,7 +67,7 @@ def to_minari(
         longest, vocab_size = (task.max_source_length, task.max_target_length), task.tokenizer.vocab_size
     with whole(folder) as partial:
         partial.mkdir()
-        storage = library("minari.dataset.minari_storage").MinariStorage.new(
+        storage = require("minari.dataset.minari_storage", "the format minari").MinariStorage.new(
             partial / "data",
             observation_space=observation_space(vocab_size, *longest),
             action_space=gym.spaces.Discrete(vocab_size),
@@ -103,10 +103,10 @@ def from_minari(dataset: Any) -> Trajectories:
 
 def _place(dataset_id: str) -> tuple[str | None, Path]:
     try:
-        namespace, _, _ = library("minari.dataset.minari_dataset").parse_dataset_id(dataset_id)
+        namespace, _, _ = require("minari.dataset.minari_dataset", "the format minari").parse_dataset_id(dataset_id)
     except (ValueError, TypeError) as error:  # TypeError where the version is missing
         raise ValueError(f"{dataset_id!r} is no id of Minari; give one like 'name-v0' or 'space/name-v0'") from error
-    return namespace, library("minari.storage").get_dataset_path(dataset_id)
+    return namespace, require("minari.storage", "the format minari").get_dataset_path(dataset_id)
 
 
 def _environment(task: Task) -> Any:
@@ -122,7 +122,7 @@ def _environment(task: Task) -> Any:
 
 def _buffers(data: Slice, longest: tuple[int, int], vocab_size: int, *, progress: bool) -> Iterator[Any]:
     """An ``EpisodeBuffer`` a trajectory, made when the storage asks for it."""
-    episode_buffer = library("minari.data_collector.episode_buffer").EpisodeBuffer
+    episode_buffer = require("minari.data_collector.episode_buffer", "the format minari").EpisodeBuffer
     for part in chunks(data, progress=progress):
         part.check_tokens(vocab_size)
         check_lengths(part, *longest)

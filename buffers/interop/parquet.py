@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from buffers.interop import rows
-from buffers.interop.libraries import library
 from buffers.interop.tables import columns, schema_of, table_of, trajectories_of
 from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.trajectories import Trajectories
+from seq2seq_env.extras import require
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 
@@ -37,7 +37,7 @@ def to_parquet(
         ImportError: If pyarrow is not installed.
         OSError: If it cannot be written; nothing is left behind.
     """
-    arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
+    arrow, parquet = require("pyarrow", "the format parquet"), require("pyarrow.parquet", "the format parquet")
     schema = schema_of(arrow, texts=tokenizer is not None).with_metadata({"description": description})
     with (
         whole(Path(path)) as partial,
@@ -55,7 +55,7 @@ def from_parquet(path: str | Path) -> Trajectories:
         ImportError: If pyarrow is not installed.
         ValueError: If it is damaged, or a column is missing, of another type or holds nulls.
     """
-    arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
+    arrow, parquet = require("pyarrow", "the format parquet"), require("pyarrow.parquet", "the format parquet")
     path = Path(path)
     try:
         with path.open("rb") as raw, parquet.ParquetFile(raw, page_checksum_verification=True) as file:

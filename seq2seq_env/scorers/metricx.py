@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -13,6 +12,7 @@ import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
+from seq2seq_env.extras import EXTRAS, require
 from seq2seq_env.passes import by_length, tokens_of_a_pass
 from seq2seq_env.scorers.checkpoints import LOADING, each_once, files_fingerprint
 from seq2seq_env.scorers.hub import local_copy
@@ -254,13 +254,8 @@ def _read_tokenizer(path: Path) -> tokenizers.Tokenizer:
 
 
 def _from_pieces(path: Path) -> tokenizers.Tokenizer:
-    try:
-        for package in ("sentencepiece", "google.protobuf"):
-            import_module(package)
-    except ImportError as error:
-        raise ImportError(
-            f"{str(path)!r} is read by {error.name}, which is not installed; run: pip install sentencepiece protobuf"
-        ) from error
+    for module in EXTRAS["sentencepiece"]:
+        require(module, repr(str(path)))
     from transformers import T5Tokenizer
 
     # mT5's pieces hold the extra ids already.

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from seq2seq_env.extras import require
 from seq2seq_env.tasks.cleaning import Pair
 from seq2seq_env.tasks.corpus import CorpusTask, Leaks
 from seq2seq_env.tasks.ready import resolved
@@ -125,10 +126,7 @@ def _published(test_set: str, source: str, target: str) -> list[Pair]:
 
 def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
     """All splits by name."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise ImportError('datasets is not installed; run: pip install "seq2seq-env[interop]"') from error
+    datasets = require("datasets", f"data set {dataset!r}")
     local = Path(dataset).is_dir()
     try:
         if (Path(dataset) / "dataset_dict.json").is_file():

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tokenizers
 
+from seq2seq_env.extras import require
 from seq2seq_env.tasks.hub_folder import model_folder
 from seq2seq_env.tasks.languages import (
     M2M100_CODES,
@@ -63,7 +63,7 @@ class PretrainedTokenizer(Tokenizer):
     Raises:
         FileNotFoundError: If files are missing.
         OSError: If the hub does not have the model or cannot be reached.
-        ImportError: If they can only be read through SentencePiece, which is not installed.
+        ImportError: If they are SentencePiece's and the extra ``sentencepiece`` is not installed.
         ValueError: If the files are damaged or of an unknown kind, or a language's code is missing or unknown.
     """
 
@@ -255,8 +255,8 @@ def _converted(folder: Path) -> str:
     pieces = [name for name in ("spiece.model", "sentencepiece.bpe.model") if (folder / name).is_file()]
     if not pieces and not (folder / "vocab.json").is_file():
         raise FileNotFoundError(f"no {FILE_NAME} and no vocabulary in {str(folder)!r}; download the tokenizer whole")
-    if pieces and find_spec("sentencepiece") is None:
-        raise ImportError(f"{pieces[0]} needs SentencePiece; run: pip install sentencepiece")
+    for file in pieces:
+        require("sentencepiece", repr(str(folder / file)))
     from transformers import AutoTokenizer
 
     try:

@@ -1,4 +1,4 @@
-"""A SentencePiece model as a `tokenizers` backend, which needs no SentencePiece installed."""
+"""A SentencePiece model as a `tokenizers` backend."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers
+
+from seq2seq_env.extras import require
 
 MARK = "▁"
 """Stands for a space in a piece."""
@@ -27,19 +29,16 @@ def read_pieces(path: Path) -> tokenizers.Tokenizer:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ImportError: If the extra ``sentencepiece`` is not installed.
         ValueError: If it is no SentencePiece model, or one of another kind than unigram and BPE.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no {path.name} in {str(path.parent)!r}; download the tokenizer whole")
-    # Takes seconds to import, and only these models need it.
-    from google.protobuf.message import DecodeError
-    from transformers.convert_slow_tokenizer import import_protobuf
-
-    read: Any = import_protobuf()  # type: ignore[no-untyped-call]
+    read = require("sentencepiece.sentencepiece_model_pb2", repr(str(path)))
     proto = read.ModelProto()
     try:
         proto.ParseFromString(path.read_bytes())
-    except DecodeError as error:
+    except require("google.protobuf.message", repr(str(path))).DecodeError as error:
         raise ValueError(f"{str(path)!r} is no SentencePiece model ({error}); download it again") from error
     if not len(proto.pieces):
         raise ValueError(f"{str(path)!r} is a SentencePiece model without pieces; download it again")

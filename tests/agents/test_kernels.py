@@ -10,7 +10,7 @@ from transformers import T5Config, T5ForConditionalGeneration
 
 from agents import BC, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit
 from agents.hidden_states import hidden_states
-from agents.kernels import Kernels, is_compiled
+from agents.kernels import Kernels, attention_of, is_compiled
 from buffers import Slice
 from tests.agents.test_hidden_states import inputs
 from tests.conftest import TinyTask
@@ -44,13 +44,13 @@ def not_traced(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def t5(tiny_task: TinyTask) -> Seq2SeqPolicy:
     tokens = tiny_task.tokenizer
     sizes: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "dropout_rate": 0.0}
+    sizes["attn_implementation"] = "eager"
     ids: dict[str, Any] = {
         "pad_token_id": tokens.pad_id,
         "eos_token_id": tokens.eos_id,
         "decoder_start_token_id": tokens.pad_id,
     }
     layout = T5Config(vocab_size=tokens.vocab_size, **ids, **sizes)
-    layout._attn_implementation = "eager"
     torch.manual_seed(0)
     return Seq2SeqPolicy(T5ForConditionalGeneration(layout), tokens, 12)
 
@@ -117,7 +117,7 @@ def test_what_trains_differently_is_used_as_before(
     seen: list[tuple[str, bool]] = []
 
     def state(at: Seq2SeqPolicy) -> tuple[str, bool]:
-        return at.model.config._attn_implementation, is_compiled(at.model.base_model)
+        return attention_of(at.model), is_compiled(at.model.base_model)
 
     class Watched(BC):
         def loss(self, batch: Any, progress: float = 0.0) -> Any:
@@ -137,9 +137,9 @@ def test_networks_around_one_are_switched_and_others_left(policy: Seq2SeqPolicy)
     value, plain = ValueNetwork.from_policy(policy), torch.nn.Linear(2, 2)
     kernels = Kernels({"value": value, "plain": plain}, "sdpa", compiled=False)
     kernels.switch(True)
-    assert value.body.config._attn_implementation == "sdpa"
+    assert attention_of(value.body) == "sdpa"
     kernels.switch(False)
-    assert value.body.config._attn_implementation == "eager"
+    assert attention_of(value.body) == "eager"
 
 
 def test_an_attention_that_is_not_there_is_refused(
