@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -256,12 +257,19 @@ def test_kl_is_the_mean_of_a_token_with_its_error(trained: Seq2SeqPolicy) -> Non
         shift(trained, trained, SOURCES[:1], 1.0, seed=0)
 
 
-def test_auto_takes_the_faster_engine_that_can(policy: Seq2SeqPolicy, tiny_task: Task) -> None:
+def test_auto_takes_the_faster_engine_that_can(
+    policy: Seq2SeqPolicy, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert make_sampler(policy) is policy
     assert policy.engine == "transformers"
     assert isinstance(make_sampler(policy, "ctranslate2"), CTranslate2Sampler)
     other = architecture("bart", tiny_task.tokenizer)
     assert make_sampler(other, "transformers") is other
+    assert isinstance(make_sampler(other), CTranslate2Sampler)
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    assert make_sampler(other) is other
+    with pytest.raises(ImportError, match=r"the engine ctranslate2 needs ctranslate2, .*seq2seq-env\[ct2\]"):
+        make_sampler(other, "ctranslate2")
 
 
 def test_a_model_without_a_conversion_is_sampled_by_itself(

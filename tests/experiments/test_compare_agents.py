@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents import AGENTS, PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from agents import AGENTS, LoRA, PolicyConfig, Seq2SeqPolicy, TrainingConfig
 from experiments.compare_agents import BASELINE, Config, Trial, compare, trials
 from experiments.comparison import holm, interval, paired_p, stack
 from experiments.comparison_report import write_comparison
@@ -136,4 +137,16 @@ def test_bad_options_are_refused() -> None:
         (replace(CONFIG, runs=(Path("nowhere"),)), "no results.json in 'nowhere'"),
     ):
         with pytest.raises((ValueError, OSError), match=message):
+            config.check()
+
+
+def test_what_is_not_installed_is_missed_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("ctranslate2", "d3rlpy", "peft"):
+        monkeypatch.setitem(sys.modules, module, None)
+    for config, message in (
+        (replace(CONFIG, agents=("bc", "d3rlpy-bc")), "agent 'd3rlpy-bc' needs d3rlpy, which is not installed"),
+        (replace(CONFIG, lora=LoRA(rank=2)), "--lora.rank needs peft, which is not installed"),
+        (replace(CONFIG, engine="ctranslate2"), "--engine ctranslate2 needs ctranslate2, which is not installed"),
+    ):
+        with pytest.raises(ImportError, match=message):
             config.check()

@@ -24,6 +24,7 @@ from experiments.report import summary, write_report
 from experiments.run_folder import RunFolder
 from experiments.script import execute
 from experiments.stages import fastest
+from seq2seq_env.extras import EXTRAS
 from seq2seq_env.scorers import LearnedScorer, PairEncoder
 from seq2seq_env.tasks import Task, load_task
 
@@ -88,6 +89,21 @@ def test_run_leaves_everything_and_resumes_to_the_same(tiny_task: Task, evaluato
     run.spend(30.0)
     write_report(run, fresh, "cpu")
     assert json.loads((run.path / "results.json").read_text())["summary"]["seconds"] == 90.0
+
+
+def test_without_the_extra_report_a_run_has_tables_and_neither_plots_nor_logs(
+    tiny_task: Task, evaluator: Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in EXTRAS["report"]:
+        monkeypatch.setitem(sys.modules, module, None)
+    run = RunFolder(tmp_path / "run", {"task": "tiny", "agent": "bc", "grow_steps": 0, "improve_steps": 2, "seed": 0})
+    growing_batch(replace(CONFIG, grow_steps=0), tiny_task, evaluator, run)
+    run.spend(60.0)
+    write_report(run, evaluator, "cpu")
+    assert {path.name for path in run.path.iterdir()} == {
+        "config.json", "stages", "checkpoints", "buffer", "results.json", "results.md"
+    }  # fmt: skip
+    assert ".png" not in (run.path / "results.md").read_text()
 
 
 def test_a_run_keeps_the_training_that_was_fastest_when_it_began(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,9 +188,9 @@ def test_missing_and_damaged_files_are_refused(
     (t5 / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"no tokenizer.json and no vocabulary in .*; download the tokenizer"):
         PretrainedTokenizer(t5)
-    monkeypatch.setattr("seq2seq_env.tasks.pretrained_tokenizer.find_spec", lambda name: None)
     write_pieces(t5 / "spiece.model", ["a"])
-    with pytest.raises(ImportError, match=r"spiece.model needs SentencePiece; run: pip install sentencepiece"):
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(ImportError, match=r"spiece.model' needs sentencepiece, .*seq2seq-env\[sentencepiece\]"):
         PretrainedTokenizer(t5)
     with pytest.raises(ValueError, match="target_language is for a pretrained model's tokenizer; name one"):
         TokenizerChoice.of(None, None, "eng_Latn", "")
