@@ -1,21 +1,23 @@
+from .adapters import adapted
 from .agent import AGENTS, Agent, AgentConfig, agent_class, check_options, make_agent
 from .awr import AWR, AWRConfig, AWRLoss
 from .bc import BC, BCLoss
 from .bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
-from .ctranslate2_sampler import ComputeType, CTranslate2Sampler
+from .ctranslate2_sampler import CTranslate2Sampler
 from .decoding import Decoding, Method
 from .device import known_device
 from .dpo import DPO, DPOConfig, DPOLoss
-from .engines import Engine, Shift, make_sampler, shift
+from .engine_names import ComputeType, Engine
+from .engines import Shift, make_sampler, shift
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig, GOLDLoss
 from .history import HistoryRow, ImproveReport
 from .iql import IQL, IQLConfig, IQLLoss
-from .lora import LoRA, adapted
+from .lora import LoRA
 from .loss_agent import LossAgent
-from .marian import PolicyConfig
 from .oac import OAC, OACConfig, OACLoss
 from .policy import Seq2SeqPolicy
+from .policy_config import PolicyConfig
 from .policy_folder import policy_folder
 from .probing import Probe, probe
 from .training import Learner, fit

@@ -18,7 +18,7 @@ import tyro
 from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig, known_device, precision
 from agents.embeddings import align_embeddings
 from agents.machine import device_name
-from agents.precision import Precision
+from agents.training_config import Precision
 from buffers import Slice
 from experiments.stages import original_data
 from seq2seq_env.tasks import Task, load_task

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from agents import AGENTS, BC, LossAgent, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
-from agents.lora import LoRA, adapted
+from agents import LoRA, adapted
 from buffers import GrowingBatchBuffer, Slice, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
