@@ -1,5 +1,6 @@
 from .adapters import adapted
-from .agent import AGENTS, Agent, AgentConfig, agent_class, check_options, make_agent
+from .agent import Agent, AgentConfig, agent_class, check_options, make_agent
+from .agent_names import AGENTS
 from .awr import AWR, AWRConfig, AWRLoss
 from .bc import BC, BCLoss
 from .bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
