@@ -11,12 +11,10 @@ from typing import Annotated
 import tyro
 from tqdm import tqdm
 
+import agents
 from agents.decoding import Decoding
-from agents.device import known_device
 from agents.line_files import open_lines, open_output
 from agents.line_translation import LineTranslator, OverLong
-from agents.policy import Seq2SeqPolicy
-from agents.policy_folder import policy_folder
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,10 @@ class Translate:
         self.decoding.check()
         if self.input is not None and self.output is not None and self.input.resolve() == self.output.resolve():
             raise ValueError(f"--input and --output are both {str(self.input)!r}; choose another output")
-        device = known_device(self.device)
-        folder = policy_folder(self.policy, self.checkpoint)
+        device = agents.known_device(self.device)
+        folder = agents.policy_folder(self.policy, self.checkpoint)
         with open_lines(self.texts, self.input) as lines, open_output(self.output) as output:
-            policy = Seq2SeqPolicy.load(folder, device)
+            policy = agents.Seq2SeqPolicy.load(folder, device)
             print(f"{folder}: {policy}", file=sys.stderr)
             translator = LineTranslator(
                 policy,
@@ -89,7 +87,7 @@ class Push:
 
     def run(self) -> None:
         """Upload it and print the address."""
-        policy = Seq2SeqPolicy.load(policy_folder(self.policy, self.checkpoint))
+        policy = agents.Seq2SeqPolicy.load(agents.policy_folder(self.policy, self.checkpoint))
         print(policy.push_to_hub(self.repo, private=self.private, licence=self.licence))
 
 

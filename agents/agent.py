@@ -21,27 +21,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+from agents.agent_names import AGENTS
 from agents.history import Evaluate, ImproveReport, Log
 from agents.policy import Seq2SeqPolicy
 from agents.sampling import draw
 from agents.training_config import TrainingConfig
 from buffers import Slice
 from seq2seq_env.extras import check_extra
-
-AGENTS = {
-    "bc": "agents.bc:BC",
-    "filtered-bc": "agents.filtered_bc:FilteredBC",
-    "bvmpo": "agents.bvmpo:BVMPO",
-    "gold": "agents.gold:GOLD",
-    "oac": "agents.oac:OAC",
-    "awr": "agents.awr:AWR",
-    "iql": "agents.iql:IQL",
-    "dpo": "agents.dpo:DPO",
-    "d3rlpy-bc": "agents.d3rlpy_agents:D3rlpyBC",
-    "d3rlpy-cql": "agents.d3rlpy_agents:D3rlpyCQL",
-    "d3rlpy-bcq": "agents.d3rlpy_agents:D3rlpyBCQ",
-}
-"""Name to ``module:class``; a class is imported when it is asked for."""
 
 FILE_NAME = "agent.json"
 

@@ -9,21 +9,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from agents.conversion import convert, obstacle, token_names
+from agents.engine_names import ComputeType
 from agents.inputs import check_sampling, encode_sources
 from agents.policy import Seq2SeqPolicy
 from agents.sampling import as_samples
 from buffers import Samples
 from seq2seq_env.extras import require
-
-ComputeType = Literal["float32", "int8", "float16", "bfloat16"]
-"""Arithmetic of the engine."""
 
 # What is drawn from one random stream; a thread's work.
 SOURCES_A_STREAM = 128

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from agents.engines import make_sampler
 from agents.inputs import check_seed, check_temperature
-from agents.policy import Seq2SeqPolicy
 from agents.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
 from seq2seq_env.scorers import load_scorer
+
+if TYPE_CHECKING:
+    from agents.policy import Seq2SeqPolicy
 
 Method = Literal["greedy", "beam", "sample", "best-of-n", "mbr"]
 """How one translation is found among all."""
@@ -95,6 +96,8 @@ class Decoding:
         if self.method in ("greedy", "beam"):
             beams = 1 if self.method == "greedy" else self.beams or 5
             return lambda sources, number: likeliest(policy, sources, beams)
+        from agents.engines import make_sampler
+
         sampler, candidates, temperature = make_sampler(policy), self.candidates or 16, self._temperature
         if self.method == "sample":
             return lambda sources, number: one_sample(sampler, sources, temperature, self._seed_of(number))

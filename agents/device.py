@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-from accelerate import PartialState  # type: ignore[import-untyped]
-
 
 def known_device(name: str) -> str:
     """The device of a name, "auto" resolved.
@@ -12,9 +9,14 @@ def known_device(name: str) -> str:
     Raises:
         ValueError: If it is not there.
     """
+    if name == "cpu":
+        return name
+    import torch
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
     if name == "auto":
         # Each process of a launcher has a GPU of its own.
         return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+    if not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
         raise ValueError(f"device {name!r} is not there; choose cpu or auto")
     return name

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from agents.conversion import obstacle
-from agents.ctranslate2_sampler import ComputeType, CTranslate2Sampler
+from agents.ctranslate2_sampler import CTranslate2Sampler
+from agents.engine_names import ComputeType, Engine
 from agents.policy import Seq2SeqPolicy
 from buffers import Sampler
 from seq2seq_env.extras import is_installed
-
-Engine = Literal["auto", "transformers", "ctranslate2"]
 
 
 def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: ComputeType = "float32") -> Sampler:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from agents.training_config import Attention
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-Attention = Literal["eager", "sdpa", "auto"]
-Compile = Literal["on", "off", "auto"]
 
 BACKEND = "inductor"
 """Of ``torch.compile``."""

@@ -9,14 +9,16 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tqdm import tqdm
 
 from agents.decoding import Rule
 from agents.line_files import Lines
-from agents.policy import Seq2SeqPolicy
 from agents.translation import Translation
+
+if TYPE_CHECKING:
+    from agents.policy import Seq2SeqPolicy
 
 OverLong = Literal["refuse", "pass-over"]
 """What is done with a line of more tokens than the policy reads."""

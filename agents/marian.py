@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from agents.policy_config import PolicyConfig
 from seq2seq_env.tasks.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-
-@dataclass(frozen=True)
-class PolicyConfig:
-    """Sizes of the default policy network.
-
-    Raises:
-        ValueError: If a size is out of range.
-    """
-
-    d_model: int = 128
-    """Width of every layer, features; a multiple of ``num_heads``."""
-    num_heads: int = 4
-    """Attention heads of every layer."""
-    encoder_layers: int = 2
-    """Encoder depth, layers."""
-    decoder_layers: int = 2
-    """Decoder depth, layers."""
-    ffn_dim: int = 512
-    """Width inside a feed-forward block, features."""
-    dropout: float = 0.1
-    """Share of features dropped in training, from 0 to below 1."""
-    max_source_length: int = 64
-    """Longest source it can read, tokens, end-of-sequence included; the task knows it."""
-    max_target_length: int = 64
-    """Tokens after which writing stops, end-of-sequence included; the task knows it."""
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name != "dropout" and value < 1:
-                raise ValueError(f"{name} is {value}; give at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; give a share from 0 to below 1")
-        if self.d_model % self.num_heads:
-            raise ValueError(f"d_model {self.d_model} is no multiple of num_heads {self.num_heads}; change one of them")
 
 
 def build_marian(tokenizer: Tokenizer, config: PolicyConfig, seed: int) -> PreTrainedModel:

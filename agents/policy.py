@@ -22,8 +22,9 @@ from agents import checkpoints
 from agents.decoder_start import decoder_start
 from agents.decoders import open_decoder
 from agents.inputs import check_sampling, check_targets, check_temperature, encode_sources
-from agents.marian import PolicyConfig, build_marian
+from agents.marian import build_marian
 from agents.model_card import policy_card
+from agents.policy_config import PolicyConfig
 from agents.pretrained import check_fit, load_pretrained
 from agents.sampling import Decoded, as_samples, beam_search, decode, uniforms
 from agents.teacher_forcing import Pairs, log_distributions, padded, target_log_probs, target_logits

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-Precision = Literal["fp32", "bf16", "auto"]
+from agents.training_config import Precision
 
 WIDE = 256
 """Width from which a network's matrix products on a CPU are worth bfloat16."""

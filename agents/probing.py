@@ -23,12 +23,12 @@ from accelerate.utils import broadcast_object_list  # type: ignore[import-untype
 
 from agents.bc import BC
 from agents.hidden_states import is_plain_marian
-from agents.kernels import Attention, attention_of
+from agents.kernels import attention_of
 from agents.machine import device_name
 from agents.policy import Seq2SeqPolicy
 from agents.precision import bf16_pays, has_fused
 from agents.training import fit
-from agents.training_config import TrainingConfig
+from agents.training_config import Attention, TrainingConfig
 from agents.value import DROPOUTS
 from buffers import Slice
 

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from agents.kernels import Attention, Compile
-from agents.precision import Precision
 from agents.ranges import above_zero, zero_or_more
 
 ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
+Precision = Literal["fp32", "bf16", "auto"]
+Attention = Literal["eager", "sdpa", "auto"]
 Optimiser = Literal["fused", "foreach", "auto"]
+Compile = Literal["on", "off", "auto"]
 
 
 @dataclass(frozen=True)

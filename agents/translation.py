@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from agents.policy import Seq2SeqPolicy
-from buffers import Sampler
 from seq2seq_env.chrf import pairwise_chrf
-from seq2seq_env.scorers import Scorer, checked_scores
+from seq2seq_env.scorers.scorer import Scorer, checked_scores
+
+if TYPE_CHECKING:
+    from agents.policy import Seq2SeqPolicy
+    from buffers import Sampler
 
 
 class Translation(NamedTuple):

@@ -8,18 +8,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from buffers.provenance import Provenance
 from buffers.shard import write_shard
 from buffers.trajectories import Trajectories
-from buffers.workers import single_threaded_torch
+from buffers.workers import one_thread, single_threaded_torch
 
 PROBED = (48, 144)
 """Sources that each thread makes, few and many, to see what a shard costs and what each source."""
@@ -80,7 +78,7 @@ def forecast(
         here = min(lanes, threads)
         # Evenly spread, so that a split sorted by length or domain is seen as a whole.
         spread = rows[np.linspace(0, len(rows) - 1, min(len(rows), here * sum(PROBED))).astype(np.int64)]
-        with ThreadPoolExecutor(here, initializer=partial(torch.set_num_threads, 1)) as pool:
+        with ThreadPoolExecutor(here, initializer=one_thread) as pool:
             probes = list(pool.map(lambda lane: _probe(make, spread[lane::here], first), range(here)))
     made = [part for parts, _ in probes for part in parts]
     few, many = (float(np.mean([seconds[n] for _, seconds in probes])) for n in (0, 1))

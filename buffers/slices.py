@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.batches import Batches, TokenBatch, collate, plan_batches
 from buffers.columns import Columns, InMemory
 from buffers.encoding import encode_references, encode_sources, flatten
 from buffers.filters import Filter
 from buffers.trajectories import Trajectories
 from seq2seq_env.tasks.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from buffers.batches import Batches, TokenBatch
 
 # Target tokens held in memory at once, 64 MiB with their log-probabilities. More are read in turns, which are smaller,
 # so that the first batch is there soon.
@@ -210,6 +213,8 @@ class Slice:
         Raises:
             ValueError: If ``tokens_per_batch`` is below 1.
         """
+        from buffers.batches import Batches
+
         _check_budget(tokens_per_batch)
         return Batches(partial(self._batches, tokens_per_batch, seed if shuffle else None))
 
@@ -229,12 +234,16 @@ class Slice:
         Raises:
             ValueError: If ``tokens_per_batch`` is below 1.
         """
+        from buffers.batches import Batches
+
         _check_budget(tokens_per_batch)
         return Batches(partial(self._groups, members, tokens_per_batch, seed))
 
     def _groups(
         self, members: NDArray[np.int64], tokens_per_batch: int, seed: int, worker: int, workers: int
     ) -> Iterator[TokenBatch]:
+        from buffers.batches import collate, plan_batches
+
         if not len(members):
             return
         rows = self._index[members]
@@ -248,6 +257,8 @@ class Slice:
             yield collate(trajectories, places[group].ravel(), self.pad_id, used)
 
     def _batches(self, tokens_per_batch: int, seed: int | None, worker: int, workers: int) -> Iterator[TokenBatch]:
+        from buffers.batches import collate, plan_batches
+
         rng = None if seed is None else np.random.default_rng(seed)
         planned = 0
         for rows in self._pools(rng):

@@ -9,10 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
-
-import torch
 
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.shard import write_shard
@@ -62,13 +59,15 @@ class InThreads:
 
     def lanes(self) -> int:
         """See :class:`Workers`."""
+        import torch
+
         return self.threads or torch.get_num_threads()
 
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`."""
         failure: BaseException | None = None
         with single_threaded_torch() as available:
-            pool = ThreadPoolExecutor(self.threads or available, initializer=partial(torch.set_num_threads, 1))
+            pool = ThreadPoolExecutor(self.threads or available, initializer=one_thread)
             making = {pool.submit(plan.make, unit): unit for unit in units}
             try:
                 for made in as_completed(making):
@@ -181,7 +180,7 @@ class OnRay:
 
 
 def _publish(plan: GrowPlan, unit: int, file: str) -> None:
-    torch.set_num_threads(1)
+    one_thread()
     write_shard(file, plan.make(unit), plan.provenance(unit))
 
 
@@ -189,9 +188,18 @@ def _ray() -> Any:
     return require("ray", "OnRay")
 
 
+def one_thread() -> None:
+    """PyTorch on one thread in the calling one."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @contextmanager
 def single_threaded_torch() -> Iterator[int]:
     """PyTorch on one thread; gives the number of threads that it had, and has again afterwards."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import kendalltau, t
 
 from experiments.comparison import Interval
 
@@ -37,6 +36,8 @@ def second_grow(runs: Sequence[Path]) -> Claim:
     gains = [gain for gain in map(_second_gain, runs) if gain is not None]
     if len(gains) < 2:
         return Claim("2", says, "needs two finished runs of growing_batch.py with G = 2; name them with --runs", "open")
+    from scipy.stats import t
+
     mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
     half = float(t.ppf(0.975, len(gains) - 1)) * error
     found = Interval(mean, mean - half, mean + half)
@@ -95,6 +96,8 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
     claims = [_all_gain("7", beats, gains)]
     if len(judged) < 2:
         return [*claims, Claim("7", order, "needs two agents", "open")]
+    from scipy.stats import kendalltau
+
     orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in ("reward", "oracle")]
     tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in ("reward", "oracle"))).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"

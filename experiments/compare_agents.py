@@ -11,24 +11,13 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from agents import (
-    AGENTS,
-    Agent,
-    LoRA,
-    Seq2SeqPolicy,
-    TrainingConfig,
-    ValueAgent,
-    adapted,
-    agent_class,
-    check_options,
-    make_agent,
-)
+import agents
+from agents import LoRA, TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.comparison_report import write_comparison
 from experiments.evaluation import Evaluator
@@ -37,6 +26,11 @@ from experiments.script import main
 from experiments.settings import Settings
 from experiments.stages import sampler, supervised, workers
 from seq2seq_env.tasks import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from agents import Agent, Seq2SeqPolicy
 
 BASELINE = "supervised"
 """The stage of the policy that all agents start from."""
@@ -92,10 +86,10 @@ class Config(Settings):
         if not self.agents:
             raise ValueError("agents is empty; name at least one")
         for name in self.agents:
-            check_options(name, self.options_of(name))
+            agents.check_options(name, self.options_of(name))
         self.check_adapters(self.agents)
         for option in self.options:
-            if option.partition(".")[0] not in AGENTS:
+            if option.partition(".")[0] not in agents.AGENTS:
                 raise ValueError(f"option {option!r} names no agent; write it as bvmpo.eta")
         for run in self.runs:
             if not (run / "results.json").is_file():
@@ -129,7 +123,7 @@ def trials(config: Config) -> list[Trial]:
     for seed in range(config.seeds):
         for name in config.agents:
             found.append(Trial(name, "own", seed))
-            if not agent_class(name).filters and name != "bc":
+            if not agents.agent_class(name).filters and name != "bc":
                 found.append(Trial(name, "filtered", seed))
     return found
 
@@ -161,7 +155,7 @@ def train(
     config: Config, trial: Trial, policy: Seq2SeqPolicy, grown: Slice, schedule: list[Filter], evaluator: Evaluator
 ) -> dict[str, object]:
     """All Improve steps of one trial, and what came of each."""
-    agent = make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
+    agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
     started = time.perf_counter()
     agent.prepare(grown, config.improve_at(1, trial.seed))
     prepared = time.perf_counter() - started
@@ -171,12 +165,13 @@ def train(
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i, trial.seed), patience=config.improve.max_tokens)
         steps.append(improve(agent, data, grown, training, policy, evaluator, config.lora))
+    value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
     return {
         "agent": trial.agent,
         "data": trial.data,
         "seed": trial.seed,
         "prepare_seconds": prepared,
-        "value_report": asdict(agent.value_report) if isinstance(agent, ValueAgent) and agent.value_report else None,
+        "value_report": asdict(value_report) if value_report else None,
         "steps": steps,
     }
 
@@ -192,7 +187,7 @@ def improve(
 ) -> dict[str, object]:
     """One Improve step, as every agent has it."""
     print(f"  {coverage(grown, data)}")
-    with adapted(agent.policy, lora, training.seed):
+    with agents.adapted(agent.policy, lora, training.seed):
         trained = agent.improve(data, training, evaluator.validation_reward)
     found = measured(agent.policy, prior, evaluator)
     shown = {name: found[name] for name in ("reward", "oracle", "judge", "bleu", "kl")}
@@ -240,7 +235,7 @@ def network_mib(agent: Agent) -> float:
     """
     trained = list(agent.networks.values())
     parts = [getattr(agent, part) for part in agent.parts]
-    held = [part.model if isinstance(part, Seq2SeqPolicy) else part for part in parts]
+    held = [part.model if isinstance(part, agents.Seq2SeqPolicy) else part for part in parts]
     read = [module for module in held if not any(module is network for network in trained)]
     return (4 * sum(map(_bytes, trained)) + sum(map(_bytes, read))) / 2**20
 
@@ -255,7 +250,7 @@ def _listed(values: NDArray[np.float32] | None) -> list[float] | None:
 
 def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
     """Tables and plots of all trainings."""
-    everything = replace(config, agents=tuple(AGENTS), seeds=MOST_SEEDS)
+    everything = replace(config, agents=tuple(agents.AGENTS), seeds=MOST_SEEDS)
     stages = [trial.stage for trial in trials(everything) if run.has(trial.stage)]
     write_comparison(run, BASELINE, stages, task.split("test").references, config.runs)
     print(f"wrote comparison.md, comparison.json and plots to {config.out}")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
 
 RESAMPLES = 2_000
 
@@ -64,6 +63,8 @@ def paired_p(values: NDArray[np.float64], baseline: NDArray[np.float64]) -> floa
     Returns:
         The p-value; 1 where nothing differs.
     """
+    from scipy.stats import wilcoxon
+
     difference = values.mean(axis=0) - np.atleast_2d(baseline).mean(axis=0)
     return 1.0 if not difference.any() else float(wilcoxon(difference).pvalue)
 

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.significance import PairedTest
 
 from experiments.claims import beats_supervised, best_loss, claims_table, order_by_quality, second_grow, value_rank
 from experiments.comparison import holm, interval, paired_p, stack
@@ -182,6 +179,10 @@ def _paired_bleu(
     entries: Sequence[Entry], base: Mapping[str, Any], references: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Sacrebleu's paired bootstrap of greedy BLEU and chrF against the supervised policy, seeds end to end."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.significance import PairedTest
+
     found: dict[str, dict[str, float]] = {}
     for entry in entries:
         count = len(entry.steps)

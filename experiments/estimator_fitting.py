@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from random import Random
 
 import torch
@@ -11,37 +10,12 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from tqdm import tqdm
 
+from experiments.estimator_config import HeadConfig
 from experiments.scorer_report import agreement
 from seq2seq_env.scorers.estimator_head import EstimatorHead, Features
 
 CROSS_ENTROPY = 0.3
 """Weight of the scores' cross-entropy beside the loss of their order, which is what a filter asks for."""
-
-
-@dataclass(frozen=True)
-class HeadConfig:
-    """The estimator's size and training."""
-
-    width: int = 32
-    """Width of its layers."""
-    dropout: float = 0.1
-    """Share of its inputs dropped in training."""
-    epochs: int = 12
-    """Passes over the labelled hypotheses at most; the best on a tenth of their sources is kept."""
-    sources_per_batch: int = 32
-    """Sources of an update, all hypotheses of each."""
-    learning_rate: float = 1e-3
-    """Peak learning rate, above 0."""
-
-    def __post_init__(self) -> None:
-        for name in ("width", "epochs", "sources_per_batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give 1 or more")
-        if not 0 <= self.dropout < 1 or not 0 < self.learning_rate < float("inf"):
-            raise ValueError(
-                f"dropout {self.dropout} or learning_rate {self.learning_rate} is out of range; give 0 to below 1, "
-                "and above 0"
-            )
 
 
 def fitted(config: HeadConfig, read: Sequence[list[Features]], labels: Sequence[Tensor], seed: int) -> EstimatorHead:

@@ -6,7 +6,7 @@ No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, known_device
+from agents import Seq2SeqPolicy, known_device
 from experiments.chrf_quality import ChrfQuality
 from experiments.corruptions import CORRUPTIONS
-from experiments.estimator_fitting import HeadConfig, fitted
+from experiments.estimator_config import EstimatorConfig
+from experiments.estimator_fitting import fitted
 from experiments.ratings import Rating, read_ratings
 from experiments.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.translation_models import Recipe, TranslationModel, train_models
@@ -46,50 +47,6 @@ SAMPLES = 8
 
 LEAST_SOURCES = 20
 """With labels, of which a tenth says when the estimator is at its best."""
-
-
-@dataclass(frozen=True)
-class EstimatorConfig:
-    """How the scorer of a task without an oracle is made."""
-
-    folds: int = 2
-    """Scorers, each trained without the sources that it will judge; 1 trains one on all pairs of the training split,
-    whose sources no policy should then be rewarded on."""
-    repeats: int = 2
-    """How often, with other folds each time; a score is the mean over them. 1 fold is the same each time, so that there
-    is one scorer then."""
-    ratings: Path | None = None
-    """Table of rated hypotheses to learn from: source, hypothesis and score, or one of WMT's layouts. None labels
-    hypotheses by chrF against the references of held-out sources."""
-    labelled_sources: int = 1_500
-    """Without ratings, sources of each scorer whose hypotheses are labelled, half of its sources at most; its
-    translation models never see them."""
-    samples_per_source: int = 8
-    """Samples of a translation model for each labelled source."""
-    damaged_per_source: int = 2
-    """Damaged samples beside them."""
-    predictor: PolicyConfig = field(default_factory=lambda: PolicyConfig(d_model=256, ffn_dim=1024, dropout=0.2))
-    """Size of both translation models, whose lengths are the task's."""
-    training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(
-            learning_rate=1.5e-3, schedule="linear", tokens_per_batch=2_048, max_tokens=2_500_000, warmup_tokens=50_000
-        )
-    )
-    """Training of each of them."""
-    head: HeadConfig = field(default_factory=HeadConfig)
-    """The network that judges what they say."""
-    processes: int | None = None
-    """Translation models that train at a time, each on its share of the cores; None for one on each core. A network of
-    this size gets more from a core of its own than from a second one. On a GPU they train one after the other."""
-    device: str = "auto"
-    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
-
-    def __post_init__(self) -> None:
-        for name in ("folds", "repeats", "labelled_sources", "samples_per_source", "processes"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} is {value}; give 1 or more")
-        if self.damaged_per_source < 0:
-            raise ValueError(f"damaged_per_source is {self.damaged_per_source}; give 0 or more")
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,20 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
-from agents import Seq2SeqPolicy
 from experiments.stopwatch import Stopwatch
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    from agents import Seq2SeqPolicy
 
 Decode = Literal["sample", "greedy"]
 
@@ -104,7 +107,7 @@ class Evaluator:
         """Means over a split: reward, oracle, judge in [0, 1]; BLEU, chrF in [0, 100]; length over the references'."""
         references = self.task.split(split).references
         if split not in self._metrics:
-            self._metrics[split] = BLEU(references=[references]), CHRF(references=[references])
+            self._metrics[split] = _metrics(references)
         bleu, chrf = self._metrics[split]
         return {
             "reward": float(translations.rewards.mean()),
@@ -125,7 +128,7 @@ class Evaluator:
 
     def signatures(self) -> dict[str, str]:
         """How sacrebleu computes its scores; it knows only after a first one."""
-        bleu, chrf = BLEU(references=[["a"]]), CHRF(references=[["a"]])
+        bleu, chrf = _metrics(["a"])
         for metric in (bleu, chrf):
             metric.corpus_score(["a"], None)
         return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
@@ -142,6 +145,14 @@ class Evaluator:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(key)
         return self._texts[key]
+
+
+def _metrics(references: list[str]) -> tuple[BLEU, CHRF]:
+    """Both, with the references' n-grams counted."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    return BLEU(references=[references]), CHRF(references=[references])
 
 
 def _mean(values: NDArray[np.float32] | None) -> float | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agents import Agent, Seq2SeqPolicy, check_options, make_agent
+import agents
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
 from experiments.evaluation import Evaluator
 from experiments.report import RERANKED, write_report
@@ -20,6 +21,9 @@ from experiments.script import main
 from experiments.settings import Settings
 from experiments.stages import finish, original_data, sampler, supervised, train, workers
 from seq2seq_env.tasks import Task
+
+if TYPE_CHECKING:
+    from agents import Agent, Seq2SeqPolicy
 
 BEST_OF = 8
 """N, samples of the supervised policy that reranking chooses from."""
@@ -50,7 +54,7 @@ class Config(Settings):
         super().check()
         if self.grow_steps < 0:
             raise ValueError(f"grow_steps is {self.grow_steps}; give 0 or more")
-        check_options(self.agent, self.agent_options)
+        agents.check_options(self.agent, self.agent_options)
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
 
@@ -60,7 +64,7 @@ def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFold
     buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
     policy = supervised(config, task, evaluator, run)
     rerank(policy, evaluator, run)
-    agent = make_agent(config.agent, policy, **config.agent_options)
+    agent = agents.make_agent(config.agent, policy, **config.agent_options)
     for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
         if g == 1:  # D itself, which every D_g holds: its scores stay the same
             grow_into(buffer, config, agent.policy, evaluator, run, g=0)
@@ -124,7 +128,7 @@ def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) ->
     if run.has(stage) or tokens == 0:
         return
     print(f"Control: {tokens} tokens of the original data")
-    agent = make_agent("bc", Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
+    agent = agents.make_agent("bc", agents.Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
     training = replace(config.improve_at(1), max_tokens=tokens, evaluate_every=max(1, tokens // 4), patience=tokens)
     facts = train(agent, original_data(task), training, evaluator, run, stage, config.lora)
     finish(evaluator, run, stage, agent, facts)

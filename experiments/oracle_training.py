@@ -8,7 +8,6 @@ damaged translations.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -18,7 +17,8 @@ import torch
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.embeddings import align_embeddings, cross_lingual_embeddings
 from experiments.corruptions import CORRUPTIONS
-from experiments.scorer_network import Example, NetworkConfig, ScorerNetwork, damaged, masked, plausible_tokens, train
+from experiments.oracle_config import OracleConfig
+from experiments.scorer_network import Example, ScorerNetwork, damaged, masked, plausible_tokens, train
 from experiments.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.stages import original_data
 from seq2seq_env.scorers import checked_scores
@@ -31,51 +31,6 @@ HELD_OUT_SIZES: dict[str, int] = {"train_size": 16_000, "validation_size": 500, 
 
 POLICY_SIZES: dict[str, int] = {}
 """Of the weak policies and the unseen one: the defaults."""
-
-MAX_RATINGS = 20_000
-"""What the human raters whom the oracle stands for could be asked."""
-
-
-@dataclass(frozen=True)
-class OracleConfig:
-    """How the scorer of a task with an oracle is made.
-
-    Raises:
-        ValueError: If there are more ratings than the oracle gives, or fewer than one source has.
-    """
-
-    task_seed: int = 1
-    """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
-    pairs: int = 60_000
-    """Sentence pairs to pre-train on, and to draw rated sources from."""
-    noise: float = 0.2
-    """Share of their references that are faulty, in [0, 1]."""
-    masking_epochs: int = 4
-    """Passes over the pairs in which the network guesses masked tokens of the translation."""
-    damage_epochs: int = 3
-    """Passes over the pairs in which it finds synthetic damage."""
-    ratings: int = 20_000
-    """Hypotheses that the oracle rates, at most 20,000."""
-    rated_per_source: int = 8
-    """Of them, hypotheses of one source."""
-    fitting_epochs: int = 8
-    """Passes over the ratings."""
-    policies: int = 2
-    """Weak policies to rate samples of, each at four stages of its training."""
-    policy_tokens: int = 600_000
-    """Target tokens that each of them is trained on."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Size of the scorer."""
-    learning_rate: float = 1e-3
-    """Of the pre-training; a third of it fits the ratings."""
-    batch_size: int = 32
-    """Pairs an update."""
-
-    def __post_init__(self) -> None:
-        if not self.rated_per_source <= self.ratings <= MAX_RATINGS:
-            raise ValueError(
-                f"ratings is {self.ratings}; give rated_per_source ({self.rated_per_source}) to {MAX_RATINGS}"
-            )
 
 
 def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:

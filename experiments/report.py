@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sacrebleu
-
-from agents import Seq2SeqPolicy
+import agents
 from buffers import GrowingBatchBuffer
 from experiments.evaluation import Evaluator
 from experiments.plots import save_plots
@@ -23,6 +21,8 @@ Row = dict[str, Any]
 
 def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     """Gather every finished stage into the report."""
+    import sacrebleu
+
     steps = [row for stage in _stages(run) for row in _rows(run, stage)]
     control = [{"step": "control", **row} for row in run.result("control")] if run.has("control") else []
     results = {
@@ -150,7 +150,7 @@ def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
     split = evaluator.task.split("test")
     stages = _stages(run)
     before, after = (
-        evaluator.translations(Seq2SeqPolicy.load(run.checkpoint(stage), device), "test", "greedy")
+        evaluator.translations(agents.Seq2SeqPolicy.load(run.checkpoint(stage), device), "test", "greedy")
         for stage in (stages[0], stages[-1])
     )
     changed = [row for row in range(len(split)) if before.texts[row] != after.texts[row]]

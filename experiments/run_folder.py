@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelerate import PartialState  # type: ignore[import-untyped]
-
 from experiments.stopwatch import Stopwatch
 from seq2seq_env.extras import is_installed
 
@@ -40,6 +38,8 @@ class RunFolder:
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
+        from accelerate import PartialState  # type: ignore[import-untyped]
+
         self._processes = PartialState()
         self.config: dict[str, Any] = json.loads(json.dumps(config))
         check_place(path)

@@ -17,25 +17,8 @@ from tqdm import tqdm
 from transformers import BertConfig, BertForSequenceClassification
 
 from agents.embeddings import initialise
+from experiments.oracle_config import NetworkConfig
 from seq2seq_env.tasks import Tokenizer
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Size of the network."""
-
-    width: int = 128
-    """Width of the hidden states."""
-    layers: int = 4
-    """Transformer layers."""
-    heads: int = 4
-    """Attention heads of a layer."""
-    feed_forward: int = 512
-    """Width of the feed-forward layers."""
-    dropout: float = 0.05
-    """Dropout probability."""
-    max_tokens: int = 128
-    """Tokens of a pair, special tokens included."""
 
 
 @dataclass(frozen=True)

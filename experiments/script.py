@@ -13,11 +13,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 import tyro
-from accelerate import PartialState  # type: ignore[import-untyped]
 
-from agents import known_device
+from agents.device import known_device
 from experiments import train_scorer
-from experiments.estimator_training import EstimatorConfig
+from experiments.estimator_config import EstimatorConfig
 from experiments.evaluation import Evaluator
 from experiments.presets import check_sizes, preset_settings, with_task_options
 from experiments.run_folder import RunFolder, check_place
@@ -42,6 +41,8 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         OSError: If the folder holds something else, or cannot be written.
         FloatingPointError: If a loss stops being finite.
     """
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
     started = time.perf_counter()
     config = with_task_options(config)
     config.check()
@@ -81,6 +82,8 @@ def own_scorer(config: Settings) -> str:
     Raises:
         ValueError: If another task's scorer is there, or several processes would make it.
     """
+    from accelerate import PartialState
+
     folder = config.out.with_name(config.out.name + "-scorer")
     wanted = train_scorer.Config(
         config.task, config.task_options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
@@ -109,6 +112,8 @@ def main(kind: type[C], description: str | None, work: Work[C], report: Work[C])
         config = tyro.cli(kind, default=_defaults(kind, sys.argv[1:]), description=description)
     except ValueError as error:
         sys.exit(f"error: {error}")
+    from accelerate import PartialState
+
     try:
         # What several processes of one run do alike, one of them says.
         with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):

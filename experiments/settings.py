@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from agents import ComputeType, Engine, LoRA, LossAgent, PolicyConfig, TrainingConfig, agent_class
+import agents
+from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
 from seq2seq_env.extras import check_extra
 from seq2seq_env.tasks import TaskOptions, task_parameters
@@ -151,13 +152,13 @@ class Settings:
         if self.engine == "ctranslate2":
             check_extra("ct2", "--engine ctranslate2")
 
-    def check_adapters(self, agents: Iterable[str]) -> None:
+    def check_adapters(self, names: Iterable[str]) -> None:
         """Refuse agents that train no adapters.
 
         Raises:
             ValueError: If there are to be adapters and an agent trains networks of its own.
         """
-        whole = [name for name in agents if not issubclass(agent_class(name), LossAgent)]
+        whole = [name for name in names if not issubclass(agents.agent_class(name), agents.LossAgent)]
         if self.lora.rank and whole:
             raise ValueError(f"agent {whole[0]!r} trains whole networks of d3rlpy's; leave --lora.rank at 0")
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from accelerate import PartialState  # type: ignore[import-untyped]
-
-from agents import Agent, LoRA, Probe, Seq2SeqPolicy, TrainingConfig, adapted, make_agent, make_sampler, probe, shift
-from agents.embeddings import align_embeddings
+import agents
+from agents import LoRA, TrainingConfig
 from agents.machine import cache_folder
 from buffers import ByRank, Sampler, Slice, Workers
 from experiments.evaluation import Decode, Evaluator
 from experiments.run_folder import CHECKPOINTS, RunFolder
 from experiments.settings import Settings
 from seq2seq_env.tasks import Task
+
+if TYPE_CHECKING:
+    from agents import Agent, Seq2SeqPolicy
 
 C = TypeVar("C", bound=Settings)
 
@@ -36,14 +37,16 @@ def fastest(settings: C, task: Task, run: RunFolder) -> C:
     """Settings whose trainings leave nothing "auto": what a probe of the machine chose when the run began on it."""
     if not settings.probe:
         return settings
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
     stage = f"machine.{settings.device.partition(':')[0]}"  # a run may go on elsewhere
     known = run.has(stage)
     PartialState().wait_for_everyone()  # before the first writes it
     if known:
-        found, origin = Probe(**run.result(stage)), "as this run began"
+        found, origin = agents.Probe(**run.result(stage)), "as this run began"
     else:
         policy, data = first_policy(settings, task).to(settings.device), original_data(task, PROBED_PAIRS)
-        found = probe(policy, data, settings.supervised, cache_folder() / "training.json")
+        found = agents.probe(policy, data, settings.supervised, cache_folder() / "training.json")
         origin = "from the cache" if found.cached else "found now"
         run.finish(stage, asdict(found))
     print(f"Training: {found}, {origin}; choose otherwise by --supervised.attention and the like, or --no-probe")
@@ -61,21 +64,23 @@ def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFol
     """
     stage = "g0i0"
     if run.has(stage):
-        return Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
+        return agents.Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
     if settings.start is not None:
-        policy = Seq2SeqPolicy.load(settings.start / CHECKPOINTS / stage, settings.device)
+        policy = agents.Seq2SeqPolicy.load(settings.start / CHECKPOINTS / stage, settings.device)
         if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
             raise ValueError(
                 f"the policy of {str(settings.start)!r} has another tokenizer than task {settings.task!r}; give the "
                 "task options of that run"
             )
-        finish(evaluator, run, stage, make_agent("bc", policy), dict(UNTRAINED))
+        finish(evaluator, run, stage, agents.make_agent("bc", policy), dict(UNTRAINED))
         return policy
     policy = first_policy(settings, task)
     if settings.pretrained is None:
+        from agents.embeddings import align_embeddings
+
         pairs = task.split("train")
         align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
-    agent = make_agent("bc", policy.to(settings.device))
+    agent = agents.make_agent("bc", policy.to(settings.device))
     if settings.fine_tune:
         print("Supervised policy: BC on the original data")
         training = replace(settings.supervised, seed=settings.seed)
@@ -98,8 +103,8 @@ def first_policy(settings: Settings, task: Task) -> Seq2SeqPolicy:
     """
     if settings.pretrained is None:
         lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        return Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
-    policy = Seq2SeqPolicy.from_pretrained(settings.pretrained, task.tokenizer, task.max_target_length)
+        return agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
+    policy = agents.Seq2SeqPolicy.from_pretrained(settings.pretrained, task.tokenizer, task.max_target_length)
     if task.max_source_length > policy.max_source_length:
         raise ValueError(
             f"sources of task {task.name!r} have up to {task.max_source_length} tokens, and {settings.pretrained!r} "
@@ -114,7 +119,7 @@ def train(
     """Train while the validation reward rises; nothing where there is no data."""
     if not len(data):
         return dict(UNTRAINED)
-    with run.watch("training"), adapted(agent.policy, lora, training.seed):
+    with run.watch("training"), agents.adapted(agent.policy, lora, training.seed):
         report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
     return {
         "train_tokens": report.tokens,
@@ -126,16 +131,18 @@ def train(
 
 def sampler(settings: Settings, policy: Seq2SeqPolicy, task: Task) -> Sampler:
     """What Grow samples the policy by; says how far off it an engine of less than float32 is."""
-    chosen = make_sampler(policy, settings.engine, settings.compute_type)
+    chosen = agents.make_sampler(policy, settings.engine, settings.compute_type)
     if settings.compute_type != "float32":
         sources = task.split("validation").sources
-        moved = shift(chosen, policy, sources, settings.temperature, settings.seed)
+        moved = agents.shift(chosen, policy, sources, settings.temperature, settings.seed)
         print(f"{chosen.engine}: {moved}")
     return chosen
 
 
 def workers(device: str) -> Workers:
     """Who makes the shards of a Grow step: all processes of the run, each with its cores, or with its GPU."""
+    from accelerate import PartialState
+
     return ByRank(PartialState(), threads=None if device == "cpu" else 1)
 
 

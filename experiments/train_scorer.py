@@ -11,16 +11,17 @@ import json
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from experiments import estimator_training, oracle_training
-from experiments.estimator_training import EstimatorConfig
-from experiments.oracle_training import OracleConfig
-from experiments.scorer_report import ScorerReport
+from experiments.estimator_config import EstimatorConfig
+from experiments.oracle_config import OracleConfig
 from seq2seq_env.scorers import SCORERS
 from seq2seq_env.tasks import Task, TaskOptions, load_task
+
+if TYPE_CHECKING:
+    from experiments.scorer_report import ScorerReport
 
 SHIPPED = Path(__file__).parent.parent / "seq2seq_env" / "scorers" / "phrasebook_qe"
 
@@ -74,11 +75,15 @@ def _made(config: Config, task: Task, folder: Path) -> ScorerReport:
             raise ValueError(
                 f"task {config.task!r} has an oracle; its scorer takes options of --oracle, not --estimator"
             )
+        from experiments import oracle_training
+
         return oracle_training.make(config.oracle, config.task, config.task_options, folder, config.seed)
     if config.oracle != OracleConfig():
         raise ValueError(f"task {config.task!r} has no oracle; its scorer takes options of --estimator, not --oracle")
     for note in task.notes:
         print(note)
+    from experiments import estimator_training
+
     return estimator_training.make(config.estimator, task, folder, config.seed)
 
 

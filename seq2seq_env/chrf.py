@@ -10,9 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.metrics.helpers import extract_all_char_ngrams
-from scipy.sparse import csr_array
 
 
 def pairwise_chrf(texts: Sequence[str]) -> NDArray[np.float64]:
@@ -27,6 +24,9 @@ def pairwise_chrf(texts: Sequence[str]) -> NDArray[np.float64]:
     Returns:
         float64 [D,D] in [0, 100], row the hypothesis and column the reference; 100 on the diagonal but for empty texts.
     """
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.helpers import extract_all_char_ngrams
+
     ngrams = [extract_all_char_ngrams(text, CHRF.CHAR_ORDER) for text in texts]
     precision, recall, orders = (np.zeros((len(texts), len(texts))) for _ in range(3))
     for order in range(CHRF.CHAR_ORDER):
@@ -48,6 +48,8 @@ def _shared(counts: Sequence[Counter[str]]) -> tuple[NDArray[np.float64], NDArra
     The k-th occurrence of an n-gram is a feature of its own: two texts share as many of them as the smaller of the
     n-gram's two counts, so that a product of sparse matrices counts what all pairs share.
     """
+    from scipy.sparse import csr_array
+
     features: dict[tuple[str, int], int] = {}
     columns: list[int] = []
     ends = [0]

@@ -23,16 +23,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 import seq2seq_env  # noqa: F401  # registers the environment
-from agents import PolicyConfig, Seq2SeqPolicy
-from agents.decoders import open_decoder
-from agents.sampling import draw
-from seq2seq_env.padding import pad
+from agents import PolicyConfig
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -209,6 +205,13 @@ def scoring(config: Config, task: Task) -> None:
 
 def rollout_share(config: Config, task: Task) -> None:
     """Print the environment's share of a rollout by a policy that keeps its keys and values."""
+    import torch
+
+    from agents import Seq2SeqPolicy
+    from agents.decoders import open_decoder
+    from agents.sampling import draw
+    from seq2seq_env.padding import pad
+
     sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
     policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(SIX_MILLION), **sizes}), seed=config.seed)
     envs = gym.make_vec("Seq2SeqTranslate-v0", config.batch, task=task, scorer=FreeScorer())

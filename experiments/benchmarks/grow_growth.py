@@ -18,7 +18,7 @@ from tempfile import mkdtemp
 import tyro
 from tqdm import tqdm
 
-from agents import Seq2SeqPolicy
+import agents
 from buffers import GrowingBatchBuffer, grow
 from experiments.benchmarks.buffer_scale import peak_gib
 from seq2seq_env.scorers import load_scorer
@@ -44,7 +44,7 @@ def read(config: Config, samples: int) -> dict[str, float]:
     sources = samples // config.candidates
     task = load_task("phrasebook-de-en", train_size=sources)
     task.split("train")
-    policy, scorer = Seq2SeqPolicy.load(config.policy), load_scorer("phrasebook-qe")
+    policy, scorer = agents.Seq2SeqPolicy.load(config.policy), load_scorer("phrasebook-qe")
     folder = Path(mkdtemp())
     try:
         buffer = GrowingBatchBuffer(folder / "buffer", task=task)

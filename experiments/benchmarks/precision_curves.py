@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from unittest.mock import patch
 
-import torch
 import tyro
 
-from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig, known_device, precision
-from agents.embeddings import align_embeddings
+import agents
+from agents import PolicyConfig, TrainingConfig, known_device
 from agents.machine import device_name
-from agents.precision import Precision
+from agents.training_config import Precision
 from buffers import Slice
 from experiments.stages import original_data
 from seq2seq_env.tasks import Task, load_task
@@ -48,11 +47,15 @@ class Config:
 
 def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[float]:
     """The losses at the points of one training, and on the validation split."""
+    import torch
+
+    from agents.embeddings import align_embeddings
+
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), seed)
+    policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), seed)
     pairs = task.split("train")
     align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
-    agent = BC(policy.to(known_device(config.device)))
+    agent = agents.BC(policy.to(known_device(config.device)))
     training = TrainingConfig(
         learning_rate=2e-3, schedule="linear", warmup_tokens=min(20_000, config.tokens // 10), max_tokens=config.tokens,
         tokens_per_batch=config.tokens_per_batch, evaluate_every=config.tokens // config.points, seed=seed,
@@ -89,6 +92,10 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     if config.seeds < 2 or not 1 <= config.points <= config.tokens:
         raise SystemExit(f"error: seeds is {config.seeds} and points {config.points}; give 2 or more, and 1 to tokens")
+    import torch
+
+    from agents import precision
+
     task, device = load_task(config.task), torch.device(known_device(config.device))
     emulated = not precision.has_bf16(device)
     if emulated and not config.emulate:

@@ -15,19 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ctranslate2
-import torch
-import transformers
 import tyro
 
-from agents import CTranslate2Sampler, Seq2SeqPolicy, shift
-from agents.conversion import convert, obstacle, token_names
+import agents
 from buffers import GrowingBatchBuffer, grow
 from experiments.benchmarks.readings import Reading, rates, spread
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
+
+if TYPE_CHECKING:
+    from agents import Seq2SeqPolicy
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,14 @@ class Config:
     """Of the samples."""
 
 
-Peer = Callable[[Seq2SeqPolicy, list[str], Config, int], Reading]
+Peer = Callable[["Seq2SeqPolicy", list[str], Config, int], Reading]
 """Makes a reading in batches of a size."""
 
 
 def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Reading:
     """Hugging Face ``generate`` with ``num_return_sequences``."""
+    import torch
+
     encoded = sorted(policy.tokenizer.encode(sources), key=len)
     model: Any = policy.model
 
@@ -87,6 +88,11 @@ def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch
 
 def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Reading:
     """CTranslate2 as its documentation has it: a translator with a worker for each core."""
+    import ctranslate2
+    import torch
+
+    from agents.conversion import convert, token_names
+
     files = convert(policy.model, policy.support(), config.temperature, policy.tokenizer.unk_id, "float32")
     translator = ctranslate2.Translator(
         "model", device=policy.device.type, inter_threads=torch.get_num_threads(), intra_threads=1, files=files,
@@ -120,7 +126,13 @@ def whole_grow(policy: Seq2SeqPolicy, config: Config) -> Reading:
 def main() -> None:
     """Measure and print."""
     config = tyro.cli(Config, description=__doc__)
-    policy = Seq2SeqPolicy.load(config.policy)
+    import ctranslate2
+    import torch
+    import transformers
+
+    from agents.conversion import obstacle
+
+    policy = agents.Seq2SeqPolicy.load(config.policy)
     lines = load_task(config.task).split("train").sources if config.text is None else _lines(config.text)
     sources = [line for line in lines if len(policy.tokenizer.encode([line])[0]) <= policy.max_source_length]
     sources = sources[: config.sources]
@@ -140,9 +152,9 @@ def main() -> None:
         "ours, engine transformers": ours(policy),
     }
     if obstacle(policy.model) is None:
-        eighth = CTranslate2Sampler(policy, "int8")
-        print(f"int8: {shift(eighth, policy, sources, config.temperature, config.seed)}")
-        readings["ours, engine ctranslate2"] = ours(CTranslate2Sampler(policy))
+        eighth = agents.CTranslate2Sampler(policy, "int8")
+        print(f"int8: {agents.shift(eighth, policy, sources, config.temperature, config.seed)}")
+        readings["ours, engine ctranslate2"] = ours(agents.CTranslate2Sampler(policy))
         readings["ours, engine ctranslate2, int8"] = ours(eighth)
         readings["CTranslate2 by itself"] = fastest(by_ctranslate2, config.ctranslate2_batches)
     if config.text is None:

@@ -15,18 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-import transformers
 import tyro
 
-from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig, probe
-from agents.precision import has_bf16
+import agents
+from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
 from experiments.benchmarks.joeynmt_peer import joeynmt_epoch
 from experiments.benchmarks.readings import Reading, rates, spread
 from seq2seq_env.tasks import load_task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from agents import Seq2SeqPolicy
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,14 @@ class Config:
 
 def by_trainer(policy: Seq2SeqPolicy, rows: list[dict[str, list[int]]], batch: int, fast: bool) -> None:
     """One epoch by ``Seq2SeqTrainer``, data prepared beforehand."""
+    import torch
+    import transformers
+
+    from agents.precision import has_bf16
+
     pad_id = policy.tokenizer.pad_id
 
-    def collate(chosen: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    def collate(chosen: list[dict[str, list[int]]]) -> dict[str, Tensor]:
         source, target = (
             torch.nn.utils.rnn.pad_sequence(
                 [torch.tensor(row[name]) for row in chosen], batch_first=True, padding_value=filler
@@ -82,13 +90,18 @@ def by_trainer(policy: Seq2SeqPolicy, rows: list[dict[str, list[int]]], batch: i
 def main() -> None:
     """Measure and print."""
     config = tyro.cli(Config, description=__doc__)
+    import torch
+    import transformers
+
     logging: Any = transformers.logging
     logging.set_verbosity_error()
     task = load_task(config.task)
     split = task.split("train")
     sources, references = split.sources[: config.pairs], split.references[: config.pairs]
     sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(config.policy), **sizes}), config.seed)
+    policy = agents.Seq2SeqPolicy.from_config(
+        task.tokenizer, PolicyConfig(**{**vars(config.policy), **sizes}), config.seed
+    )
     data = Slice.from_pairs(sources, references, task.tokenizer, *sizes.values())
     encoded = zip(task.tokenizer.encode(sources), task.tokenizer.encode(references), strict=True)
     rows = [{"input_ids": source, "labels": target} for source, target in encoded]
@@ -100,10 +113,10 @@ def main() -> None:
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=data.num_tokens,
         evaluate_every=data.num_tokens, progress=False,
     )  # fmt: skip
-    chosen = probe(policy, data, epoch)
+    chosen = agents.probe(policy, data, epoch)
     training = chosen.applied(epoch)
     readings: dict[str, Reading] = {
-        "ours": lambda: BC(policy.clone()).improve(data, training),
+        "ours": lambda: agents.BC(policy.clone()).improve(data, training),
         "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
         "Seq2SeqTrainer, fused, grouped, bf16 where there": lambda: by_trainer(policy.clone(), rows, batch, fast=True),
     }

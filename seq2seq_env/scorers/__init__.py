@@ -1,38 +1,5 @@
 """What a translation is worth: (sources, hypotheses) to scores in [0, 1]."""
 
-from __future__ import annotations
+import lazy_loader
 
-from seq2seq_env.scorers.cache import CachedScorer
-from seq2seq_env.scorers.cross_fit import CrossFittedScorer
-from seq2seq_env.scorers.ensemble import EnsembleScorer
-from seq2seq_env.scorers.estimator import EstimatorScorer
-from seq2seq_env.scorers.learned import LearnedScorer
-from seq2seq_env.scorers.loading import KINDS, SCORERS, has_kind, load_scorer
-from seq2seq_env.scorers.metricx import MetricXScorer
-from seq2seq_env.scorers.normalised import NormalisedScorer, affine_knots, quantile_knots
-from seq2seq_env.scorers.pairs import EncodedPair, PairEncoder
-from seq2seq_env.scorers.process import ProcessScorer, ScorerProcessError
-from seq2seq_env.scorers.scorer import Scorer, checked_scores, raw_scores
-
-__all__ = [
-    "KINDS",
-    "SCORERS",
-    "CachedScorer",
-    "CrossFittedScorer",
-    "EncodedPair",
-    "EnsembleScorer",
-    "EstimatorScorer",
-    "LearnedScorer",
-    "MetricXScorer",
-    "NormalisedScorer",
-    "PairEncoder",
-    "ProcessScorer",
-    "Scorer",
-    "ScorerProcessError",
-    "affine_knots",
-    "checked_scores",
-    "has_kind",
-    "load_scorer",
-    "quantile_knots",
-    "raw_scores",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

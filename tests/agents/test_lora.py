@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from agents import AGENTS, BC, LossAgent, Seq2SeqPolicy, TrainingConfig, agent_class, make_agent
-from agents.lora import LoRA, adapted
+from agents import AGENTS, BC, LoRA, LossAgent, Seq2SeqPolicy, TrainingConfig, adapted, agent_class, make_agent
 from buffers import GrowingBatchBuffer, Slice, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task

@@ -11,10 +11,8 @@ import pytest
 
 from agents import PolicyConfig, TrainingConfig
 from experiments import growing_batch, oracle_training, script, train_scorer, train_tokenizer
-from experiments.estimator_fitting import HeadConfig
-from experiments.estimator_training import EstimatorConfig
-from experiments.oracle_training import OracleConfig
-from experiments.scorer_network import NetworkConfig
+from experiments.estimator_config import EstimatorConfig, HeadConfig
+from experiments.oracle_config import NetworkConfig, OracleConfig
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
 
 SMALL = OracleConfig(

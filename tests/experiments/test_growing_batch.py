@@ -15,9 +15,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+import agents
 from agents import PolicyConfig, Probe, Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer
-from experiments import stages
 from experiments.evaluation import Evaluator
 from experiments.growing_batch import Config, growing_batch, report
 from experiments.report import summary, write_report
@@ -117,7 +117,7 @@ def test_a_run_keeps_the_training_that_was_fastest_when_it_began(
         asked.append((policy.model.config.d_model, len(data), training.tokens_per_batch, cache.name))
         return Probe(choice, {"attention sdpa": 1.5})
 
-    monkeypatch.setattr(stages, "probe", once)
+    monkeypatch.setattr(agents, "probe", once)
     config = replace(CONFIG, probe=True, improve=replace(CONFIG.improve, optimiser="fused"))
     for origin in ("found now", "as this run began"):
         found = fastest(config, tiny_task, run)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.corruptions import CORRUPTIONS, UNIT_TESTS
 from experiments.estimator_fitting import CROSS_ENTROPY, estimator_loss
+from experiments.oracle_config import NetworkConfig
 from experiments.scorer_network import (
     Example,
-    NetworkConfig,
     ScorerNetwork,
     batches,
     damaged,

@@ -1,0 +1,18 @@
+"""Names of the agents, known without importing any of them."""
+
+from __future__ import annotations
+
+AGENTS = {
+    "bc": "agents.bc:BC",
+    "filtered-bc": "agents.filtered_bc:FilteredBC",
+    "bvmpo": "agents.bvmpo:BVMPO",
+    "gold": "agents.gold:GOLD",
+    "oac": "agents.oac:OAC",
+    "awr": "agents.awr:AWR",
+    "iql": "agents.iql:IQL",
+    "dpo": "agents.dpo:DPO",
+    "d3rlpy-bc": "agents.d3rlpy_agents:D3rlpyBC",
+    "d3rlpy-cql": "agents.d3rlpy_agents:D3rlpyCQL",
+    "d3rlpy-bcq": "agents.d3rlpy_agents:D3rlpyBCQ",
+}
+"""Name to ``module:class``; a class is imported when it is asked for."""

@@ -1,0 +1,10 @@
+"""Names of the engines that sample, and of their arithmetic."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Engine = Literal["auto", "transformers", "ctranslate2"]
+
+ComputeType = Literal["float32", "int8", "float16", "bfloat16"]
+"""Arithmetic of CTranslate2."""

@@ -1,0 +1,78 @@
+"""Options of the scorer of a task without an oracle, known before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents import PolicyConfig, TrainingConfig
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The estimator's size and training."""
+
+    width: int = 32
+    """Width of its layers."""
+    dropout: float = 0.1
+    """Share of its inputs dropped in training."""
+    epochs: int = 12
+    """Passes over the labelled hypotheses at most; the best on a tenth of their sources is kept."""
+    sources_per_batch: int = 32
+    """Sources of an update, all hypotheses of each."""
+    learning_rate: float = 1e-3
+    """Peak learning rate, above 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "epochs", "sources_per_batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give 1 or more")
+        if not 0 <= self.dropout < 1 or not 0 < self.learning_rate < float("inf"):
+            raise ValueError(
+                f"dropout {self.dropout} or learning_rate {self.learning_rate} is out of range; give 0 to below 1, "
+                "and above 0"
+            )
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """How the scorer of a task without an oracle is made."""
+
+    folds: int = 2
+    """Scorers, each trained without the sources that it will judge; 1 trains one on all pairs of the training split,
+    whose sources no policy should then be rewarded on."""
+    repeats: int = 2
+    """How often, with other folds each time; a score is the mean over them. 1 fold is the same each time, so that there
+    is one scorer then."""
+    ratings: Path | None = None
+    """Table of rated hypotheses to learn from: source, hypothesis and score, or one of WMT's layouts. None labels
+    hypotheses by chrF against the references of held-out sources."""
+    labelled_sources: int = 1_500
+    """Without ratings, sources of each scorer whose hypotheses are labelled, half of its sources at most; its
+    translation models never see them."""
+    samples_per_source: int = 8
+    """Samples of a translation model for each labelled source."""
+    damaged_per_source: int = 2
+    """Damaged samples beside them."""
+    predictor: PolicyConfig = field(default_factory=lambda: PolicyConfig(d_model=256, ffn_dim=1024, dropout=0.2))
+    """Size of both translation models, whose lengths are the task's."""
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            learning_rate=1.5e-3, schedule="linear", tokens_per_batch=2_048, max_tokens=2_500_000, warmup_tokens=50_000
+        )
+    )
+    """Training of each of them."""
+    head: HeadConfig = field(default_factory=HeadConfig)
+    """The network that judges what they say."""
+    processes: int | None = None
+    """Translation models that train at a time, each on its share of the cores; None for one on each core. A network of
+    this size gets more from a core of its own than from a second one. On a GPU they train one after the other."""
+    device: str = "auto"
+    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        for name in ("folds", "repeats", "labelled_sources", "samples_per_source", "processes"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} is {value}; give 1 or more")
+        if self.damaged_per_source < 0:
+            raise ValueError(f"damaged_per_source is {self.damaged_per_source}; give 0 or more")

@@ -1,0 +1,68 @@
+"""Options of the scorer of a task with an oracle, known before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MAX_RATINGS = 20_000
+"""What the human raters whom the oracle stands for could be asked."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Size of the network."""
+
+    width: int = 128
+    """Width of the hidden states."""
+    layers: int = 4
+    """Transformer layers."""
+    heads: int = 4
+    """Attention heads of a layer."""
+    feed_forward: int = 512
+    """Width of the feed-forward layers."""
+    dropout: float = 0.05
+    """Dropout probability."""
+    max_tokens: int = 128
+    """Tokens of a pair, special tokens included."""
+
+
+@dataclass(frozen=True)
+class OracleConfig:
+    """How the scorer of a task with an oracle is made.
+
+    Raises:
+        ValueError: If there are more ratings than the oracle gives, or fewer than one source has.
+    """
+
+    task_seed: int = 1
+    """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
+    pairs: int = 60_000
+    """Sentence pairs to pre-train on, and to draw rated sources from."""
+    noise: float = 0.2
+    """Share of their references that are faulty, in [0, 1]."""
+    masking_epochs: int = 4
+    """Passes over the pairs in which the network guesses masked tokens of the translation."""
+    damage_epochs: int = 3
+    """Passes over the pairs in which it finds synthetic damage."""
+    ratings: int = 20_000
+    """Hypotheses that the oracle rates, at most 20,000."""
+    rated_per_source: int = 8
+    """Of them, hypotheses of one source."""
+    fitting_epochs: int = 8
+    """Passes over the ratings."""
+    policies: int = 2
+    """Weak policies to rate samples of, each at four stages of its training."""
+    policy_tokens: int = 600_000
+    """Target tokens that each of them is trained on."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Size of the scorer."""
+    learning_rate: float = 1e-3
+    """Of the pre-training; a third of it fits the ratings."""
+    batch_size: int = 32
+    """Pairs an update."""
+
+    def __post_init__(self) -> None:
+        if not self.rated_per_source <= self.ratings <= MAX_RATINGS:
+            raise ValueError(
+                f"ratings is {self.ratings}; give rated_per_source ({self.rated_per_source}) to {MAX_RATINGS}"
+            )
