@@ -12,13 +12,22 @@ ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`(~?)([\w.]+)`")
 class SphinxRoles(griffe.Extension):
     """Turns each role into an autoref of what the name means where the docstring stands."""
 
+    def on_package(self, *, pkg: griffe.Module, **kwargs: object) -> None:
+        """Rewrite the docstring of a package, which is no member of another object."""
+        _rewrite(pkg)
+
     def on_object(self, *, obj: griffe.Object, **kwargs: object) -> None:
-        """Rewrite the docstring of one object; a name without a page of its own stays plain code."""
-        if obj.docstring is not None:
-            obj.docstring.value = ROLE.sub(lambda role: _reference(obj, role[1], role[2]), obj.docstring.value)
+        """Rewrite the docstring of one object."""
+        _rewrite(obj)
+
+
+def _rewrite(obj: griffe.Object) -> None:
+    if obj.docstring is not None:
+        obj.docstring.value = ROLE.sub(lambda role: _reference(obj, role[1], role[2]), obj.docstring.value)
 
 
 def _reference(obj: griffe.Object, short: str, name: str) -> str:
+    """A link where the name is documented, plain code where it is not."""
     shown = name.rpartition(".")[2] if short else name
     return f'<autoref identifier="{_path(obj, name)}" optional><code>{shown}</code></autoref>'
 
