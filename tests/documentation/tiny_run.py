@@ -27,7 +27,7 @@ TRAINING = TrainingConfig(
 )  # fmt: skip
 CONFIG = Config(
     grow_steps=2,
-    improve_steps=2,
+    improve_steps=3,
     sources=48,
     candidates=4,
     policy=PolicyConfig(d_model=48, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=96, dropout=0.0),
