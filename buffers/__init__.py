@@ -12,24 +12,22 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
    length, int64, float64).
 3. Datasets at the root, one-dimensional:
 
-   =================  =======  =====  ================================================================================
-   name               dtype    shape  meaning
-   =================  =======  =====  ================================================================================
-   source_index       int64    [N]    row of the task's train split
-   offsets            int64    [N+1]  trajectory i is tokens[offsets[i]:offsets[i+1]]
-   tokens             uint16   [L]    token ids, no start token, end-of-sequence included where terminated
-   log_prob           float32  [L]    nats, under the behaviour policy at the sampling temperature
-   terminated         bool     [N]    False where the length limit cut the target
-   reward             float32  [N]    the scorer's value of the whole target, in [0, 1]
-   is_reference       bool     [N]    True for the original pairs
-   source_rows        int64    [U]    rows of the train split, rising, each once
-   source_offsets     int64    [U+1]  source j is source_tokens[source_offsets[j]:source_offsets[j+1]]
-   source_tokens      uint16   [K]    token ids, end-of-sequence included
-   =================  =======  =====  ================================================================================
+| name             | dtype   | shape | meaning                                                            |
+|------------------|---------|-------|--------------------------------------------------------------------|
+| `source_index`   | int64   | [N]   | row of the task's train split                                      |
+| `offsets`        | int64   | [N+1] | trajectory i is `tokens[offsets[i]:offsets[i+1]]`                  |
+| `tokens`         | uint16  | [L]   | no start token, end-of-sequence included where terminated          |
+| `log_prob`       | float32 | [L]   | nats, under the behaviour policy at the sampling temperature       |
+| `terminated`     | bool    | [N]   | False where the length limit cut the target                        |
+| `reward`         | float32 | [N]   | the scorer's value of the whole target, in [0, 1]                  |
+| `is_reference`   | bool    | [N]   | True for the original pairs                                        |
+| `source_rows`    | int64   | [U]   | rows of the train split, rising, each once                         |
+| `source_offsets` | int64   | [U+1] | source j is `source_tokens[source_offsets[j]:source_offsets[j+1]]` |
+| `source_tokens`  | uint16  | [K]   | token ids, end-of-sequence included                                |
 
-   They are compressed by gzip 4 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
-   contiguous, with an attribute ``sum64`` (uint64, the sum of their bytes as little-endian uint64). Where a token id is
-   above 65,535, the ids of that array are int32, and compressed.
+They are compressed by gzip 4 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
+contiguous, with an attribute ``sum64`` (uint64, the sum of their bytes as little-endian uint64). Where a token id is
+above 65,535, the ids of that array are int32, and compressed.
 
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 

@@ -117,3 +117,16 @@ def tiny_task() -> TinyTask:
 @pytest.fixture(scope="session")
 def fake_scorer(tiny_task: TinyTask) -> OverlapScorer:
     return OverlapScorer(tiny_task)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes or hours; runs only where -m asks for it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is slow, unless an expression of -m decides on it."""
+    if "slow" in config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
