@@ -137,7 +137,7 @@ class ByRank:
 class OnRay:
     """Ray tasks, a shard each, on whatever the Ray cluster has; all machines see one folder.
 
-    A task whose worker dies is run again by Ray. Needs the extra: ``pip install "seq2seq-env[ray]"``.
+    A task whose worker dies is run again by Ray. Needs the extra ``ray``.
 
     Args:
         cpus: Of one task.

@@ -55,7 +55,7 @@ class Settings:
     are merged after each. They want a higher learning rate, 1e-4 and more."""
     scorer: str | None = None
     """Name or folder of the scorer, or "process:" and a program's command, "metricx:" and a checkpoint, "ensemble:" and
-    several scorers, see the README. The task's own by default; where it has none, one is made of the task's pairs
+    several scorers, see docs/scorers.md. The task's own by default; where it has none, one is made of the task's pairs
     first, as train_scorer.py does, in a folder beside the run's, its name ending in -scorer."""
     judge: str | None = None
     """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no

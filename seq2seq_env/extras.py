@@ -64,6 +64,6 @@ def _brings(modules: tuple[str, ...], module: str) -> bool:
 
 def _sentence(needed_by: str, module: str, trouble: str, extra: str) -> str:
     return (
-        f'{needed_by} needs {module}, which {trouble}; install the extra: pip install "seq2seq-env[{extra}]", or '
-        f"uv sync --extra {extra} in a clone"
+        f"{needed_by} needs {module}, which {trouble}; install the extra, in a clone: uv sync --extra {extra}, or "
+        f'pip install ".[{extra}]"'
     )

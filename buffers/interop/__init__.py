@@ -1,7 +1,7 @@
 """A slice of the buffer in other libraries' formats, and theirs as trajectories.
 
 What each format cannot hold stands with the function that writes it. minari, datasets and pyarrow come with
-``pip install "seq2seq-env[interop]"`` and are imported when a function needs them.
+the extra ``interop`` and are imported when a function needs them.
 """
 
 import lazy_loader

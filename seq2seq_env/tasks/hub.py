@@ -21,7 +21,7 @@ PUBLISHED = "sacrebleu:"
 class HubTask(CorpusTask):
     """Sentences of a data set that ``datasets.load_dataset`` reads: a column for each language, or ``translation``.
 
-    Code of the data set is never run. Needs the extra: ``pip install "seq2seq-env[interop]"``.
+    Code of the data set is never run. Needs the extra ``interop``.
 
     Args:
         seed: Unused; the sentences are what they are.

@@ -268,7 +268,7 @@ def test_auto_takes_the_faster_engine_that_can(
     assert isinstance(make_sampler(other), CTranslate2Sampler)
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     assert make_sampler(other) is other
-    with pytest.raises(ImportError, match=r"the engine ctranslate2 needs ctranslate2, .*seq2seq-env\[ct2\]"):
+    with pytest.raises(ImportError, match=r"the engine ctranslate2 needs ctranslate2, .*\.\[ct2\]"):
         make_sampler(other, "ctranslate2")
 
 

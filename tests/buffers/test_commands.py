@@ -296,7 +296,7 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
         ("--to jsonl --filter percentile --value 100", "choose it in"),
         ("--to jsonl --grow-step 7", "does not have Grow step 7"),
         ("--to minari", "is no id of Minari"),
-        ("--to parquet", 'pip install "seq2seq-env[interop]"'),
+        ("--to parquet", 'pip install ".[interop]"'),
     ],
 )
 def test_export_that_cannot_be_is_one_sentence(

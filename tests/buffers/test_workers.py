@@ -163,5 +163,5 @@ def test_without_ray_the_extra_is_named(
     sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ImportError, match=r'OnRay needs ray, .* pip install "seq2seq-env\[ray\]"'):
+    with pytest.raises(ImportError, match=r'OnRay needs ray, .* pip install "\.\[ray\]"'):
         grow(sampler, fake_scorer, tiny_task, GrowingBatchBuffer(tmp_path), workers=OnRay(), **SETTINGS)
