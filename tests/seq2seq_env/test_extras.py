@@ -14,7 +14,7 @@ def test_a_module_of_an_extra_is_imported_when_asked_for() -> None:
 @pytest.mark.parametrize(("module", "extra"), [("minari.namespace", "interop"), ("google.protobuf", "sentencepiece")])
 def test_a_missing_one_is_named_with_its_extra(module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf'^a test needs {module}, .*uv sync --extra {extra}, or pip install "\.\[{extra}\]"'):
+    with pytest.raises(ImportError, match=rf"^a test needs {module}, .*uv sync --extra {extra}, or pip install"):
         require(module, "a test")
 
 
