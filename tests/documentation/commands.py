@@ -52,7 +52,7 @@ def without_uv(words: Sequence[str]) -> list[str]:
 def program(words: Sequence[str]) -> list[str] | None:
     """Of a command without uv, a program of ours as Python takes it: ``-m buffers info``, or a script and its options.
 
-    None where the command runs none of ours.
+    Code on the command line is ours, too. None where the command runs nothing of ours.
     """
     name = PurePosixPath(words[0]).name if words else ""
     if name in ("torchrun", "accelerate"):
@@ -64,6 +64,8 @@ def program(words: Sequence[str]) -> list[str] | None:
         return None
     if len(words) > 2 and words[1] in ("-m", "--module"):
         return ["-m", *words[2:]] if words[2].partition(".")[0] in ROOMS else None
+    if len(words) > 2 and words[1] == "-c":
+        return list(words[1:])
     return list(words[1:]) if len(words) > 1 and _is_script(words[1]) else None
 
 

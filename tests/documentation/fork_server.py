@@ -101,14 +101,12 @@ def _do(request: Request, names: ModuleType) -> str | None:
         if parse:
             return _parse(request["program"])
         _run(request["program"])
-        return None
-    # Empty lines before it have a traceback show the page's own.
-    code = "\n" * request["line"] + request["code"]
-    compiled = compile(code, request["page"], "exec", dont_inherit=True)
-    if not parse:
-        exec(compiled, vars(names))
-    elif missing := missing_imports(request["code"]):
-        raise ImportError("; ".join(missing))
+    elif parse:
+        _check_imports(request["code"])
+    else:
+        # Empty lines before it have a traceback show the page's own.
+        code = "\n" * request["line"] + request["code"]
+        exec(compile(code, request["page"], "exec", dont_inherit=True), vars(names))
     return None
 
 
@@ -116,6 +114,9 @@ def _run(arguments: list[str]) -> None:
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.argv = ["-c", *arguments[2:]]
+        exec(arguments[1], {"__name__": "__main__"})
     else:
         sys.argv = arguments
         sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
@@ -125,10 +126,16 @@ def _run(arguments: list[str]) -> None:
 def _parse(arguments: list[str]) -> str | None:
     """Run a program until ``tyro.cli`` has its options; they must also pass their own ``check``, where they have one.
 
+    Of code on the command line, look at the imports.
+
     Raises:
+        ImportError: If they are missing.
         ValueError: If ``check`` refuses them, or the program ended without parsing any.
         SystemExit: If tyro refuses them.
     """
+    if arguments[0] == "-c":
+        _check_imports(arguments[1])
+        return None
     import tyro
 
     genuine: Any = tyro.cli
@@ -147,6 +154,11 @@ def _parse(arguments: list[str]) -> str | None:
     finally:
         tyro.cli = genuine
     raise ValueError(f"{' '.join(arguments[:2])} ended without parsing its options by tyro.cli")
+
+
+def _check_imports(code: str) -> None:
+    if missing := missing_imports(code):
+        raise ImportError("; ".join(missing))
 
 
 def _strict_warnings() -> None:

@@ -132,6 +132,7 @@ def test_a_page_goes_on_after_a_block_that_fails_or_dies(read: Read) -> None:
         ("bash\nuv run experiments/missing.py", "missing.py"),
         ("bash\nuv run experiments/idle.py", "ended without parsing its options"),
         ("bash\nuv run python -m seq2seq_env.nothing", "nothing"),
+        ("bash\npython -c 'from seq2seq_env import nothing'", "module 'seq2seq_env' has no 'nothing'"),
         ("python\nx =", "SyntaxError"),
         ("python\nfrom seq2seq_env.tasks import NoSuchTask", "has no 'NoSuchTask'"),
         ("python\nimport seq2seq_env.nothing", "no module 'seq2seq_env.nothing'"),

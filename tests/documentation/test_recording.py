@@ -60,7 +60,7 @@ def test_what_no_shell_makes_sense_of_is_a_fault(code: str, fault: str, tmp_path
         ("env A=1 uv run ./experiments/a.py", ["./experiments/a.py"]),
         ("uv run python -m pytest", None),
         ("uv run python score.py", None),
-        ("uv run python -c pass", None),
+        ("uv run python -c pass x", ["-c", "pass", "x"]),
         ("uv sync --group docs", None),
         ("torchrun", None),
         ("uv run", None),
