@@ -101,7 +101,7 @@ def test_without_the_extra_report_a_run_has_tables_and_neither_plots_nor_logs(
     run.spend(60.0)
     write_report(run, evaluator, "cpu")
     assert {path.name for path in run.path.iterdir()} == {
-        "config.json", "stages", "checkpoints", "buffer", "results.json", "results.md"
+        "config.json", "stages", "checkpoints", "results.json", "results.md"
     }  # fmt: skip
     assert ".png" not in (run.path / "results.md").read_text()
 
