@@ -54,10 +54,13 @@ def reading_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingOf]:
 
         @cache
         def reading(name: str) -> Reading:
-            read = Reading(PAGES[name], tmp_path_factory.mktemp("page"), interpreter, begin)
-            ends.callback(read.close)
-            return read
+            for other in begun:  # pages are read one after another, and an open session takes much memory
+                other.close()
+            begun.append(Reading(PAGES[name], tmp_path_factory.mktemp("page"), interpreter, begin))
+            ends.callback(begun[-1].close)
+            return begun[-1]
 
+        begun: list[Reading] = []
         yield reading
 
 

@@ -46,8 +46,8 @@ class Reading:
         return Outcome(any(one.failed for one in outcomes), "\n".join(one.output for one in outcomes if one.failed))
 
     def close(self) -> None:
-        """End the Python session."""
-        if self._child:
+        """End the Python session; another block begins one of its own."""
+        if self._child is not None:
             self._child.close()
 
     def _run(self, block: Block) -> Outcome:

@@ -32,7 +32,7 @@ CONFIG = Config(
     candidates=4,
     policy=PolicyConfig(d_model=48, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=96, dropout=0.0),
     supervised=TRAINING,
-    improve=replace(TRAINING, learning_rate=1e-3, max_tokens=1_000, evaluate_every=1_000),
+    improve=replace(TRAINING, learning_rate=1e-3, tokens_per_batch=256, max_tokens=500, evaluate_every=500),
     probe=False,
     device="cpu",
 )
@@ -49,10 +49,12 @@ class Excerpt(Task):
         self.name, self.fingerprint, self.tokenizer = task.name, task.fingerprint, task.tokenizer
         self.max_source_length, self.max_target_length = task.max_source_length, task.max_target_length
         self.default_scorer = task.default_scorer
+        sources, references = pairs(task, "train", PAIRS)
+        counts = {"train": PAIRS, "validation": EVALUATED, "test": EVALUATED}
+        self._splits = {name: Split(name, sources[:count], references[:count]) for name, count in counts.items()}
 
     def split(self, name: str) -> Split:
-        count = PAIRS if name == "train" else EVALUATED
-        return Split(name, *pairs(self._task, "train", count))
+        return self._splits[name]
 
     @property
     def oracle(self) -> Oracle | None:
