@@ -1,29 +1,29 @@
-from .adapters import adapted
 from .agent import Agent, AgentConfig, agent_class, check_options, make_agent
 from .agent_names import AGENTS
 from .awr import AWR, AWRConfig, AWRLoss
 from .bc import BC, BCLoss
 from .bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
-from .ctranslate2_sampler import CTranslate2Sampler
-from .decoding import Decoding, Method
-from .device import known_device
 from .dpo import DPO, DPOConfig, DPOLoss
-from .engine_names import ComputeType, Engine
-from .engines import Shift, make_sampler, shift
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig, GOLDLoss
-from .history import HistoryRow, ImproveReport
 from .iql import IQL, IQLConfig, IQLLoss
-from .lora import LoRA
 from .loss_agent import LossAgent
 from .oac import OAC, OACConfig, OACLoss
-from .policy import Seq2SeqPolicy
-from .policy_config import PolicyConfig
-from .policy_folder import policy_folder
-from .probing import Probe, probe
-from .training import Learner, fit
-from .training_config import TrainingConfig
-from .translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
+from .policy.adapters import adapted
+from .policy.lora import LoRA
+from .policy.policy_config import PolicyConfig
+from .policy.policy_folder import policy_folder
+from .policy.seq2seq_policy import Seq2SeqPolicy
+from .sampling.ctranslate2_sampler import CTranslate2Sampler
+from .sampling.decoding import Decoding, Method
+from .sampling.engine_names import ComputeType, Engine
+from .sampling.engines import Shift, make_sampler, shift
+from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
+from .training.autotune import Probe, probe
+from .training.device import known_device
+from .training.history import HistoryRow, ImproveReport
+from .training.loop import Learner, fit
+from .training.training_config import TrainingConfig
 from .value import BVE, BVELoss, ValueNetwork
 from .value_agent import ValueAgent, ValueConfig
 from .value_report import RankCorrelation, ValueReport, rank_correlations

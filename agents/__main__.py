@@ -12,9 +12,9 @@ import tyro
 from tqdm import tqdm
 
 import agents
-from agents.decoding import Decoding
-from agents.line_files import open_lines, open_output
-from agents.line_translation import LineTranslator, OverLong
+from agents.cli.line_files import open_lines, open_output
+from agents.cli.line_translation import LineTranslator, OverLong
+from agents.sampling.decoding import Decoding
 
 
 @dataclass(frozen=True)

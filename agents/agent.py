@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agents.agent_names import AGENTS
-from agents.history import Evaluate, ImproveReport, Log
-from agents.policy import Seq2SeqPolicy
-from agents.sampling import draw
-from agents.training_config import TrainingConfig
+from agents.policy.generation import draw
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.training.history import Evaluate, ImproveReport, Log
+from agents.training.training_config import TrainingConfig
 from buffers import Slice
 from seq2seq_env.extras import check_extra
 

@@ -11,8 +11,8 @@ AGENTS = {
     "awr": "agents.awr:AWR",
     "iql": "agents.iql:IQL",
     "dpo": "agents.dpo:DPO",
-    "d3rlpy-bc": "agents.d3rlpy_agents:D3rlpyBC",
-    "d3rlpy-cql": "agents.d3rlpy_agents:D3rlpyCQL",
-    "d3rlpy-bcq": "agents.d3rlpy_agents:D3rlpyBCQ",
+    "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
+    "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
+    "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
 }
 """Name to ``module:class``; a class is imported when it is asked for."""

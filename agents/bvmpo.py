@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from agents.agent import AgentConfig
-from agents.behaviour import check_log_probs, log_ratio
+from agents.importance import check_log_probs, log_ratio
 from agents.losses import categorical_kl, temperature_loss, upper_half, value_loss, vmpo_weights, weighted_nll
-from agents.policy import Seq2SeqPolicy
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.policy.teacher_forcing import chosen_log_probs, padded
 from agents.ranges import above_zero, zero_or_more
 from agents.returns import vtrace
-from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value import ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import Batches, Slice, TokenBatch

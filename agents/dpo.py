@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.agent import AgentConfig
-from agents.behaviour import check_scored
+from agents.importance import check_scored
 from agents.loss_agent import LossAgent
 from agents.losses import preference_loss, sequence_log_prob
 from agents.ranges import above_zero, zero_or_more

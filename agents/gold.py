@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.agent import AgentConfig
-from agents.behaviour import check_scored
+from agents.importance import check_scored
 from agents.loss_agent import LossAgent
 from agents.losses import future_sums, weighted_nll
-from agents.policy import Seq2SeqPolicy
-from agents.teacher_forcing import padded
-from agents.training_config import TrainingConfig
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.policy.teacher_forcing import padded
+from agents.training.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
 
 GoldReward = Literal["log-probability", "probability", "sequence"]

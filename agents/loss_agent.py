@@ -9,14 +9,14 @@ from abc import abstractmethod
 from typing import NamedTuple
 
 from agents.agent import Agent
-from agents.history import Evaluate, ImproveReport, Log
-from agents.training import fit
-from agents.training_config import TrainingConfig
+from agents.training.history import Evaluate, ImproveReport, Log
+from agents.training.loop import fit
+from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 
 
 class LossAgent(Agent):
-    """An algorithm that is a loss of a batch, trained by the one optimisation loop, :func:`agents.training.fit`.
+    """An algorithm that is a loss of a batch, trained by the one optimisation loop, :func:`agents.training.loop.fit`.
 
     A subclass's class docstring is the equation, its :meth:`loss` the same in code, its ``Config`` the equation's
     symbols.

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from agents.agent import AgentConfig
-from agents.behaviour import check_log_probs, log_ratio
+from agents.importance import check_log_probs, log_ratio
 from agents.losses import value_loss, weighted_nll
+from agents.policy.teacher_forcing import chosen_log_probs, padded
 from agents.ranges import above_zero, zero_or_more
 from agents.returns import lambda_returns, td_errors
-from agents.teacher_forcing import chosen_log_probs, padded
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import Batches, Slice, TokenBatch
 

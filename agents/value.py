@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
-from agents.decoder_start import decoder_inputs
-from agents.hidden_states import hidden_states
 from agents.losses import value_loss
-from agents.policy import Seq2SeqPolicy
+from agents.policy.decoder_start import decoder_inputs
+from agents.policy.hidden_states import hidden_states
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns
-from agents.teacher_forcing import padded
 from buffers import Batches, Slice, TokenBatch
-from seq2seq_env.rules import Observation
+from seq2seq_env.mdp.definition import Observation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -145,7 +145,7 @@ class BVE:
 
     ``lambda = 1`` is the Monte Carlo return of Gulcehre et al. 2023, arXiv 2308.08998, A.8.4; ``lambda = 0`` the
     one-step error of Gulcehre et al. 2021, arXiv 2103.09575. No maximum over actions is taken, so nothing outside the
-    data is valued. It is a :class:`agents.training.Learner`.
+    data is valued. It is a :class:`agents.training.loop.Learner`.
 
     Args:
         value: Trained in place.

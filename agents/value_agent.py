@@ -12,12 +12,12 @@ import numpy as np
 from torch import nn
 
 from agents.agent import AgentConfig
-from agents.behaviour import check_scored
+from agents.importance import check_scored
 from agents.loss_agent import LossAgent
-from agents.policy import Seq2SeqPolicy
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.ranges import above_zero, zero_or_more
-from agents.training import fit
-from agents.training_config import TrainingConfig
+from agents.training.loop import fit
+from agents.training.training_config import TrainingConfig
 from agents.value import BVE, ValueNetwork
 from agents.value_report import ValueReport, rank_correlations
 from buffers import Slice

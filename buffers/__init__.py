@@ -31,8 +31,8 @@ above 65,535, the ids of that array are int32, and compressed.
 
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 
-Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.scores`); damaged files that were set aside in
-``damaged/``.
+Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.storage.scores`); damaged files that were set
+aside in ``damaged/``.
 
 **Kills.** A file is there whole or not at all. Whoever is killed while writing leaves a hidden ``.{file}.….partial``;
 it goes when the same file is made again, or by ``python -m buffers repair``, never while its writer lives.

@@ -1,11 +1,11 @@
+from .admin.compaction import compact
 from .batches import Batches, TokenBatch
-from .columns import Columns
-from .compaction import compact
-from .container import ShardError
 from .coverage import Coverage, coverage
 from .filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
-from .forecast import Forecast
-from .grow import GrowPlan, GrowReport, Sampler, grow
+from .growing.forecast import Forecast
+from .growing.grow import GrowPlan, GrowReport, Sampler, grow
+from .growing.scoring import rescore
+from .growing.workers import ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
 from .interop import (
     d3rlpy_module,
@@ -20,13 +20,13 @@ from .interop import (
     to_minari,
     to_parquet,
 )
-from .provenance import Provenance
-from .scores import RescoredShard
-from .scoring import rescore
-from .shard import Shard, write_shard
 from .slices import Slice
-from .trajectories import Samples, Trajectories
-from .workers import ByRank, InThreads, OnRay, Workers
+from .storage.columns import Columns
+from .storage.container import ShardError
+from .storage.provenance import Provenance
+from .storage.scores import RescoredShard
+from .storage.shard import Shard, write_shard
+from .storage.trajectories import Samples, Trajectories
 
 __all__ = [
     "Batches",

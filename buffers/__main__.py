@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from buffers.compaction import compact
-from buffers.export import Format, export
+from buffers.admin.compaction import compact
+from buffers.admin.export import Format, export
+from buffers.admin.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
 from buffers.filters import make_filter
+from buffers.growing.scoring import rescore
 from buffers.growing_batch import GrowingBatchBuffer
-from buffers.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
-from buffers.scoring import rescore
 from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 

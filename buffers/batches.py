@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from buffers.layout import gather, show
-from buffers.trajectories import Trajectories
+from buffers.storage.layout import gather, show
+from buffers.storage.trajectories import Trajectories
 
 # Long enough that a batch sees nearly one length, short enough that epochs mix differently.
 BATCHES_PER_WINDOW = 64

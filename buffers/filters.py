@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.trajectories import check_rewards
+from buffers.storage.trajectories import check_rewards
 
 
 class Filter(Protocol):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from buffers.columns import Columns
-from buffers.container import ShardError
 from buffers.filters import Filter
-from buffers.provenance import Provenance
-from buffers.scores import RescoredShard, score_columns
-from buffers.shard import Shard, write_shard
 from buffers.slices import Slice
-from buffers.trajectories import Trajectories
+from buffers.storage.columns import Columns
+from buffers.storage.container import ShardError
+from buffers.storage.provenance import Provenance
+from buffers.storage.scores import RescoredShard, score_columns
+from buffers.storage.shard import Shard, write_shard
+from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tasks.task import Task
 
 SUFFIX = ".h5"

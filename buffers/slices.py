@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.columns import Columns, InMemory
-from buffers.encoding import encode_references, encode_sources, flatten
 from buffers.filters import Filter
-from buffers.trajectories import Trajectories
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from buffers.storage.columns import Columns, InMemory
+from buffers.storage.encoding import encode_references, encode_sources, flatten
+from buffers.storage.trajectories import Trajectories
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from buffers.batches import Batches, TokenBatch

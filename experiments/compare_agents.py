@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 import agents
 from agents import LoRA, TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
-from experiments.comparison_report import write_comparison
-from experiments.evaluation import Evaluator
-from experiments.run_folder import RunFolder
-from experiments.script import main
-from experiments.settings import Settings
-from experiments.stages import sampler, supervised, workers
+from experiments.reports.comparison_report import write_comparison
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.script import main
+from experiments.runs.settings import Settings
+from experiments.runs.stages import sampler, supervised, workers
 from seq2seq_env.tasks import Task
 
 if TYPE_CHECKING:

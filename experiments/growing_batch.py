@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import agents
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
-from experiments.evaluation import Evaluator
-from experiments.report import RERANKED, write_report
-from experiments.run_folder import RunFolder
-from experiments.script import main
-from experiments.settings import Settings
-from experiments.stages import finish, original_data, sampler, supervised, train, workers
+from experiments.reports.report import RERANKED, write_report
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.script import main
+from experiments.runs.settings import Settings
+from experiments.runs.stages import finish, original_data, sampler, supervised, train, workers
 from seq2seq_env.tasks import Task
 
 if TYPE_CHECKING:

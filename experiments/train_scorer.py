@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from experiments.estimator_config import EstimatorConfig
-from experiments.oracle_config import OracleConfig
+from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.scorer_training.oracle_config import OracleConfig
 from seq2seq_env.scorers import SCORERS
 from seq2seq_env.tasks import Task, TaskOptions, load_task
 
 if TYPE_CHECKING:
-    from experiments.scorer_report import ScorerReport
+    from experiments.scorer_training.scorer_report import ScorerReport
 
 SHIPPED = Path(__file__).parent.parent / "seq2seq_env" / "scorers" / "phrasebook_qe"
 
@@ -75,14 +75,14 @@ def _made(config: Config, task: Task, folder: Path) -> ScorerReport:
             raise ValueError(
                 f"task {config.task!r} has an oracle; its scorer takes options of --oracle, not --estimator"
             )
-        from experiments import oracle_training
+        from experiments.scorer_training import oracle_training
 
         return oracle_training.make(config.oracle, config.task, config.task_options, folder, config.seed)
     if config.oracle != OracleConfig():
         raise ValueError(f"task {config.task!r} has no oracle; its scorer takes options of --estimator, not --oracle")
     for note in task.notes:
         print(note)
-    from experiments import estimator_training
+    from experiments.scorer_training import estimator_training
 
     return estimator_training.make(config.estimator, task, folder, config.seed)
 

@@ -10,8 +10,8 @@ import tyro
 
 from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.phrasebook.task import FOLDER
-from seq2seq_env.tasks.subwords import train_subwords
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.subwords import train_subwords
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

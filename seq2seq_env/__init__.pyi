@@ -3,7 +3,7 @@ from .env import Seq2SeqTranslateEnv
 from .scorers import Scorer, load_scorer
 from .tasks import load_task
 from .tasks.task import Split, Task
-from .tasks.tokenizer import Tokenizer
+from .tokenization.tokenizer import Tokenizer
 from .vector_env import Seq2SeqTranslateVectorEnv
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium as gym
 import tyro
 
-from seq2seq_env.play import HELP, BadLineError, Game
+from seq2seq_env.play.game import HELP, BadLineError, Game
 from seq2seq_env.tasks import load_task
 
 

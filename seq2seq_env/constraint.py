@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from seq2seq_env.hypothesis_text import hypothesis_text
-from seq2seq_env.rendering import render_text
-from seq2seq_env.rules import RENDER_MODES, Observation, Rules, checked_render_mode
+from seq2seq_env.mdp.definition import RENDER_MODES, Observation, Rules, checked_render_mode
+from seq2seq_env.mdp.hypothesis_text import hypothesis_text
+from seq2seq_env.mdp.rendering import render_text
+from seq2seq_env.mdp.sources import Source
 from seq2seq_env.scorers import Scorer
-from seq2seq_env.sources import Source
 from seq2seq_env.tasks.task import Task
 
 

@@ -17,11 +17,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from seq2seq_env.forced_prefixes import ForcedPrefixes
-from seq2seq_env.hypothesis_text import HypothesisTexts
-from seq2seq_env.rendering import render_text
-from seq2seq_env.rules import RENDER_MODES, Observation, Rules, checked_render_mode
-from seq2seq_env.sources import checked_text
+from seq2seq_env.mdp.definition import RENDER_MODES, Observation, Rules, checked_render_mode
+from seq2seq_env.mdp.forced_prefixes import ForcedPrefixes
+from seq2seq_env.mdp.hypothesis_text import HypothesisTexts
+from seq2seq_env.mdp.rendering import render_text
+from seq2seq_env.mdp.sources import checked_text
 
 Infos = dict[str, Any]
 Rows = NDArray[np.int64]

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import DTypeLike, NDArray
 
-from seq2seq_env.rules import Observation
+from seq2seq_env.mdp.definition import Observation
 
 
 class FlatObservation(gym.ObservationWrapper[NDArray[Any], np.int64, Observation], RecordConstructorArgs):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seq2seq_env.tasks.pretrained_tokenizer import PretrainedTokenizer
 from seq2seq_env.tasks.task import Oracle, Split, Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.pretrained_tokenizer import PretrainedTokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 # Networks of 16 features gain nothing from a second thread, and lose much where other programs want the cores. Set
 # before PyTorch is imported, for the processes that tests start, too.

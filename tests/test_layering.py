@@ -45,8 +45,8 @@ def test_imports_go_one_way() -> None:
 @pytest.mark.parametrize(
     ("path", "line", "module"),
     [
-        ("seq2seq_env/env.py", "import buffers.shard", "buffers.shard"),
-        ("buffers/grow.py", "from agents import policy", "agents"),
+        ("seq2seq_env/env.py", "import buffers.storage.shard", "buffers.storage.shard"),
+        ("buffers/growing/grow.py", "from agents import policy", "agents"),
         ("agents/bc.py", "def f():\n    from experiments.compare import g", "experiments.compare"),
         ("agents/deep/er.py", "from ...experiments import g", "experiments"),
         ("experiments/run.py", "from tests.conftest import TinyTask", "tests.conftest"),
@@ -56,7 +56,9 @@ def test_an_import_the_other_way_is_found(tmp_path: Path, path: str, line: str, 
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).write_text(line)
     (tmp_path / "experiments").mkdir(exist_ok=True)
-    (tmp_path / "experiments" / "good.py").write_text("import agents, buffers.shard\nfrom seq2seq_env import Task")
+    (tmp_path / "experiments" / "good.py").write_text(
+        "import agents, buffers.storage.shard\nfrom seq2seq_env import Task"
+    )
     assert wrong_imports(tmp_path) == [f"{path}:{line.count(chr(10)) + 1} imports {module}"]
 
 

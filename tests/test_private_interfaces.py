@@ -14,21 +14,21 @@ from seq2seq_env.extras import require
 
 
 def test_accelerate_resets_its_state() -> None:
-    """agents/training.py: each training brings its precision, which accelerate keeps for a whole process."""
+    """agents/training/loop.py: each training brings its precision, which accelerate keeps for a whole process."""
     from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
 
     assert callable(AcceleratorState._reset_state)
 
 
 def test_ctranslate2_lists_its_loaders() -> None:
-    """agents/conversion.py: a model in memory is converted; the public door takes a folder."""
+    """agents/sampling/ctranslate2_conversion.py: a model in memory is converted; the public door takes a folder."""
     loaders = require("ctranslate2.converters.transformers", "the test")._MODEL_LOADERS
     configs = {"BartConfig", "M2M100Config", "MarianConfig", "MBartConfig", "MT5Config", "T5Config"}
     assert configs <= set(loaders)
 
 
 def test_d3rlpy_names_its_networks() -> None:
-    """agents/d3rlpy_agents.py: what d3rlpy has learned is taken from its encoder and its last layer."""
+    """agents/d3rlpy_adapter/algorithms.py: what d3rlpy has learned is taken from its encoder and its last layer."""
     library = require("d3rlpy", "the test")
     algorithm: Any = library.algos.DiscreteBCConfig().create()
     algorithm.create_impl((4,), 3)
@@ -40,20 +40,20 @@ def test_d3rlpy_names_its_networks() -> None:
 
 
 def test_pytorch_tells_of_bf16_instructions() -> None:
-    """agents/precision.py: whether a CPU computes in bfloat16 or emulates it."""
+    """agents/training/precision.py: whether a CPU computes in bfloat16 or emulates it."""
     assert isinstance(torch.ops.mkldnn._is_mkldnn_bf16_supported(), bool)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_transformers_remembers_its_attention(attention: str) -> None:
-    """agents/kernels.py: a network that trains with another attention gets its own back."""
+    """agents/policy/backends.py: a network that trains with another attention gets its own back."""
     from transformers import MarianConfig
 
     assert MarianConfig(attn_implementation=attention)._attn_implementation == attention  # type: ignore[call-arg]
 
 
 def test_transformers_lists_weights_to_pass_over() -> None:
-    """seq2seq_env/scorers/mt5_regression.py: MetricX's table of outputs is read by a row, not loaded."""
+    """seq2seq_env/scorers/models/mt5_regression.py: MetricX's table of outputs is read by a row, not loaded."""
     from transformers import MT5Model
 
     assert isinstance(MT5Model._keys_to_ignore_on_load_unexpected, (list, set))

@@ -14,7 +14,7 @@ import numpy as np
 
 from buffers.interop.rows import Row, check_lengths, in_chunks, join, join_all, rows, stepwise_reward
 from buffers.slices import Slice
-from buffers.trajectories import Trajectories
+from buffers.storage.trajectories import Trajectories
 from seq2seq_env.extras import require
 
 

@@ -12,9 +12,9 @@ from buffers.interop import rows
 from buffers.interop.tables import columns, schema_of, table_of, trajectories_of
 from buffers.interop.whole import whole
 from buffers.slices import Slice
-from buffers.trajectories import Trajectories
+from buffers.storage.trajectories import Trajectories
 from seq2seq_env.extras import require
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 def to_datasets(

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from buffers.interop.rows import Row, chunks, in_chunks, join, join_all, rows
 from buffers.interop.whole import whole
 from buffers.slices import Slice
-from buffers.trajectories import Trajectories
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from buffers.storage.trajectories import Trajectories
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 Line = tuple[int, bytes]
 """A line and its number, from 1."""

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from buffers.interop.rows import Row, check_lengths, chunks, in_chunks, join, join_all, rows, stepwise_reward
 from buffers.interop.whole import whole
 from buffers.slices import Slice
-from buffers.trajectories import Trajectories
+from buffers.storage.trajectories import Trajectories
 from seq2seq_env.extras import require
-from seq2seq_env.rules import observation_space
-from seq2seq_env.sources import FREE_TEXT
+from seq2seq_env.mdp.definition import observation_space
+from seq2seq_env.mdp.sources import FREE_TEXT
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
 

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from tqdm import tqdm
 
 from buffers.slices import Slice
-from buffers.trajectories import Trajectories, merge_sources
+from buffers.storage.trajectories import Trajectories, merge_sources
 
 CHUNK = 8192
 """Trajectories held at once as what another library makes of them; a few MiB."""

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.layout import gather
-from buffers.trajectories import Trajectories, merge_sources
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from buffers.storage.layout import gather
+from buffers.storage.trajectories import Trajectories, merge_sources
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 def schema_of(arrow: Any, *, texts: bool) -> Any:

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Samples, compact, grow, rescore
-from buffers.container import PARTIAL
-from buffers.maintenance import damaged, sweep
+from buffers.admin.maintenance import damaged, sweep
+from buffers.storage.container import PARTIAL
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Task
 

@@ -208,9 +208,9 @@ def rollout_share(config: Config, task: Task) -> None:
     import torch
 
     from agents import Seq2SeqPolicy
-    from agents.decoders import open_decoder
-    from agents.sampling import draw
-    from seq2seq_env.padding import pad
+    from agents.policy.decoders import open_decoder
+    from agents.policy.generation import draw
+    from seq2seq_env.models.padding import pad
 
     sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
     policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(SIX_MILLION), **sizes}), seed=config.seed)

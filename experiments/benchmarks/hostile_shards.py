@@ -15,9 +15,9 @@ from random import Random
 from typing import Any
 
 from buffers import GrowingBatchBuffer, RescoredShard, Shard, ShardError
-from buffers.columns import NEEDED
-from buffers.maintenance import describe
-from buffers.trajectories import TRAJECTORIES_LAYOUT
+from buffers.admin.maintenance import describe
+from buffers.storage.columns import NEEDED
+from buffers.storage.trajectories import TRAJECTORIES_LAYOUT
 from experiments.benchmarks.shard_originals import (
     COLUMN,
     HEADER,

@@ -16,10 +16,10 @@ import tyro
 
 import agents
 from agents import PolicyConfig, TrainingConfig, known_device
-from agents.machine import device_name
-from agents.training_config import Precision
+from agents.training.machine import device_name
+from agents.training.training_config import Precision
 from buffers import Slice
-from experiments.stages import original_data
+from experiments.runs.stages import original_data
 from seq2seq_env.tasks import Task, load_task
 
 
@@ -49,7 +49,7 @@ def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[
     """The losses at the points of one training, and on the validation split."""
     import torch
 
-    from agents.embeddings import align_embeddings
+    from agents.policy.embeddings import align_embeddings
 
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
     policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), seed)
@@ -94,7 +94,7 @@ def main() -> None:
         raise SystemExit(f"error: seeds is {config.seeds} and points {config.points}; give 2 or more, and 1 to tokens")
     import torch
 
-    from agents import precision
+    from agents.training import precision
 
     task, device = load_task(config.task), torch.device(known_device(config.device))
     emulated = not precision.has_bf16(device)

@@ -91,7 +91,7 @@ def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, ba
     import ctranslate2
     import torch
 
-    from agents.conversion import convert, token_names
+    from agents.sampling.ctranslate2_conversion import convert, token_names
 
     files = convert(policy.model, policy.support(), config.temperature, policy.tokenizer.unk_id, "float32")
     translator = ctranslate2.Translator(
@@ -130,7 +130,7 @@ def main() -> None:
     import torch
     import transformers
 
-    from agents.conversion import obstacle
+    from agents.sampling.ctranslate2_conversion import obstacle
 
     policy = agents.Seq2SeqPolicy.load(config.policy)
     lines = load_task(config.task).split("train").sources if config.text is None else _lines(config.text)

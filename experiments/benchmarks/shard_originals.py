@@ -14,8 +14,8 @@ import h5py  # type: ignore[import-untyped]
 import numpy as np
 
 from buffers import Provenance, RescoredShard, Shard, Trajectories, write_shard
-from buffers.hdf5 import TIMES
-from buffers.pieces import lookup3
+from buffers.storage.hdf5 import TIMES
+from buffers.storage.pieces import lookup3
 
 HEADER = 512
 NAME = "g001-s00000.h5"

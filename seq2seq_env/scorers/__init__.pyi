@@ -1,14 +1,14 @@
-from .cache import CachedScorer
-from .cross_fit import CrossFittedScorer
-from .ensemble import EnsembleScorer
-from .estimator import EstimatorScorer
-from .learned import LearnedScorer
 from .loading import KINDS, SCORERS, has_kind, load_scorer
-from .metricx import MetricXScorer
-from .normalised import NormalisedScorer, affine_knots, quantile_knots
-from .pairs import EncodedPair, PairEncoder
-from .process import ProcessScorer, ScorerProcessError
+from .models.learned import LearnedScorer
+from .models.metricx import MetricXScorer
+from .models.pairs import EncodedPair, PairEncoder
+from .models.process import ProcessScorer, ScorerProcessError
+from .predictor_estimator.estimator import EstimatorScorer
 from .scorer import Scorer, checked_scores, raw_scores
+from .wrappers.cache import CachedScorer
+from .wrappers.cross_fit import CrossFittedScorer
+from .wrappers.ensemble import EnsembleScorer
+from .wrappers.normalised import NormalisedScorer, affine_knots, quantile_knots
 
 __all__ = [
     "KINDS",

@@ -11,11 +11,11 @@ import numpy as np
 import tyro
 
 from seq2seq_env.scorers.description import write_description
-from seq2seq_env.scorers.ensemble import EnsembleScorer
-from seq2seq_env.scorers.fitting import Method, fit, give, task_pairs
 from seq2seq_env.scorers.loading import load_scorer, located
+from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
+from seq2seq_env.scorers.wrappers.fitting import Method, fit, give, task_pairs
 from seq2seq_env.tasks import TaskOptions, load_task
-from seq2seq_env.tasks.aligned_text import read_pairs
+from seq2seq_env.tasks.corpora.aligned_text import read_pairs
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq_env.options import typed_options
-from seq2seq_env.scorers import estimator
-from seq2seq_env.scorers.cross_fit import CrossFittedScorer
 from seq2seq_env.scorers.description import NAME, read_description
-from seq2seq_env.scorers.ensemble import EnsembleScorer
-from seq2seq_env.scorers.learned import LearnedScorer
-from seq2seq_env.scorers.metricx import MetricXScorer
-from seq2seq_env.scorers.normalised import NormalisedScorer
-from seq2seq_env.scorers.process import ProcessScorer
+from seq2seq_env.scorers.models.learned import LearnedScorer
+from seq2seq_env.scorers.models.metricx import MetricXScorer
+from seq2seq_env.scorers.models.process import ProcessScorer
+from seq2seq_env.scorers.predictor_estimator import estimator
 from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.wrappers.cross_fit import CrossFittedScorer
+from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
+from seq2seq_env.scorers.wrappers.normalised import NormalisedScorer
 
 SCORERS: dict[str, Callable[[str], Scorer]] = {
     "phrasebook-qe": lambda device: LearnedScorer(Path(__file__).parent / "phrasebook_qe", device=device),

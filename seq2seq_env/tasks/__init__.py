@@ -9,14 +9,14 @@ from typing import Any
 
 from seq2seq_env.options import typed_options
 from seq2seq_env.tasks.task import Oracle, Split, Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 __all__ = ["TASKS", "Oracle", "Split", "Task", "TaskOptions", "Tokenizer", "load_task", "task_parameters"]
 
 TASKS: dict[str, str] = {
     "phrasebook-de-en": "seq2seq_env.tasks.phrasebook:PhrasebookTask",
-    "text-files": "seq2seq_env.tasks.text_files:TextFilesTask",
-    "hub": "seq2seq_env.tasks.hub:HubTask",
+    "text-files": "seq2seq_env.tasks.corpora.text_files:TextFilesTask",
+    "hub": "seq2seq_env.tasks.corpora.hub:HubTask",
 }
 """Name of each task and where its class is, imported when asked for."""
 

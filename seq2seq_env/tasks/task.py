@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 Oracle = Callable[[Sequence[str], Sequence[str]], NDArray[np.float32]]
 """``(sources, hypotheses) -> [N]`` true quality in [0, 1]."""

@@ -24,7 +24,7 @@ from agents import (
     agent_class,
     make_agent,
 )
-from agents.sampling import random_stream
+from agents.policy.generation import random_stream
 from buffers import GrowingBatchBuffer, Slice, TokenBatch, grow
 from seq2seq_env import Constraint, Seq2SeqTranslateVectorEnv
 from seq2seq_env.env import Seq2SeqTranslateEnv

@@ -12,8 +12,8 @@ import pytest
 
 from agents import Seq2SeqPolicy, Translation, policy_folder
 from agents.__main__ import main
-from agents.line_files import Lines
-from agents.line_translation import LineTranslator, TranslatedLine
+from agents.cli.line_files import Lines
+from agents.cli.line_translation import LineTranslator, TranslatedLine
 from seq2seq_env.scorers import SCORERS, Scorer
 
 SOURCES = ["zwei rot haus", "drei blau hund", "eins auto", "rot", "blau hund"]

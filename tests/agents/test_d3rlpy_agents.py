@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from agents import Seq2SeqPolicy, TrainingConfig, make_agent
-from agents.action_values import ActionHead, with_action_head
-from agents.d3rlpy_encoder import PrefixEncoder, TokenScheduleFactory
+from agents.d3rlpy_adapter.action_values import ActionHead, with_action_head
+from agents.d3rlpy_adapter.encoder import PrefixEncoder, TokenScheduleFactory
 from buffers import Slice, to_d3rlpy
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.env import Seq2SeqTranslateEnv

@@ -6,9 +6,9 @@ from torch import Tensor
 from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
 from agents import PolicyConfig, Seq2SeqPolicy
-from agents.decoders import CachedDecoder, Decoder, MarianDecoder, open_decoder
+from agents.policy.decoders import CachedDecoder, Decoder, MarianDecoder, open_decoder
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 def bart(tokenizer: Tokenizer) -> Seq2SeqPolicy:

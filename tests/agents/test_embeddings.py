@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from agents import PolicyConfig, Seq2SeqPolicy
-from agents.embeddings import align_embeddings, cross_lingual_embeddings, initialise
+from agents.policy.embeddings import align_embeddings, cross_lingual_embeddings, initialise
 from seq2seq_env.tasks import Task
 
 

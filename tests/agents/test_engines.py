@@ -21,14 +21,14 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-import agents.ctranslate2_sampler as module
+import agents.sampling.ctranslate2_sampler as module
 from agents import CTranslate2Sampler, Seq2SeqPolicy, make_sampler, shift
-from agents.conversion import convert, obstacle, token_names
+from agents.sampling.ctranslate2_conversion import convert, obstacle, token_names
 from buffers import GrowingBatchBuffer, InThreads, Samples, grow
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 from tests.tiny_models import SIZES
 
 SOURCES = ["eins rot haus", "zwei", "drei blau", "zwei gruen hund"]

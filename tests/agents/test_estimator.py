@@ -12,9 +12,9 @@ from sacrebleu.metrics.chrf import CHRF
 
 from agents import Seq2SeqPolicy
 from seq2seq_env.scorers import EstimatorScorer, checked_scores, load_scorer
-from seq2seq_env.scorers.estimator_head import PAIR_NUMBERS, EstimatorHead, features
-from seq2seq_env.scorers.predictor import NUMBERS, Predictor
-from seq2seq_env.scorers.pseudo_references import COUNT, NATS, PseudoReferences
+from seq2seq_env.scorers.predictor_estimator.estimator_head import PAIR_NUMBERS, EstimatorHead, features
+from seq2seq_env.scorers.predictor_estimator.predictor import NUMBERS, Predictor
+from seq2seq_env.scorers.predictor_estimator.pseudo_references import COUNT, NATS, PseudoReferences
 from seq2seq_env.tasks import Task
 from tests.pickling import sent
 

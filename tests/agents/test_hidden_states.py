@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents import Seq2SeqPolicy, ValueNetwork
-from agents.hidden_states import dropout, hidden_states, is_plain_marian
+from agents.policy.hidden_states import dropout, hidden_states, is_plain_marian
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_dropout_is_where_transformers_has_it(body: Any, monkeypatch: pytest.Mon
         dropped.append((values.shape, p))
         return values
 
-    monkeypatch.setattr("agents.hidden_states.dropout", noted)
+    monkeypatch.setattr("agents.policy.hidden_states.dropout", noted)
     monkeypatch.setattr(F, "dropout", noted)
     hidden_states(other, *inputs())
     ours = dropped.copy()

@@ -9,8 +9,8 @@ import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
 from agents import BC, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit
-from agents.hidden_states import hidden_states
-from agents.kernels import Kernels, attention_of, is_compiled
+from agents.policy.backends import Kernels, attention_of, is_compiled
+from agents.policy.hidden_states import hidden_states
 from buffers import Slice
 from tests.agents.test_hidden_states import inputs
 from tests.conftest import TinyTask
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor 
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Layers are traced, and no code is made of them, which would take a minute."""
-    monkeypatch.setattr("agents.kernels.BACKEND", "eager")
+    monkeypatch.setattr("agents.policy.backends.BACKEND", "eager")
     yield
     torch.compiler.reset()
 

@@ -12,11 +12,11 @@ from scipy import stats
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from agents import PolicyConfig, Seq2SeqPolicy
-from agents import policy as policy_module
+from agents.policy import seq2seq_policy as policy_module
 from buffers import Samples, Slice
 from seq2seq_env import Constraint
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 SOURCES = ["eins rot haus", "zwei", "drei blau hund", "auto", "zwei rot", "rot auto"]
 

@@ -26,7 +26,7 @@ from agents import (
     make_agent,
     make_sampler,
 )
-from agents.conversion import obstacle
+from agents.sampling.ctranslate2_conversion import obstacle
 from buffers import GrowingBatchBuffer, Samples, Slice, grow
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers import Scorer

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from agents import Probe, Seq2SeqPolicy, TrainingConfig, probe, probing
-from agents.machine import cache_folder, device_name
+from agents import Probe, Seq2SeqPolicy, TrainingConfig, probe
+from agents.training import autotune
+from agents.training.machine import cache_folder, device_name
 from buffers import Slice
 
 RULE = {"precision": "fp32", "attention": "eager", "optimiser": "fused", "compile": "off"}
@@ -37,13 +38,13 @@ class Machine:
 @pytest.fixture
 def all_can_win(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, but for compilation."""
-    found = probing._alternatives
+    found = autotune._alternatives
 
     def more(policy: Seq2SeqPolicy, config: TrainingConfig, rule: Mapping[str, str]) -> list[tuple[str, str]]:
         others = [("attention", "sdpa"), ("optimiser", "foreach")]
         return found(policy, config, rule) + [(field, value) for field, value in others if rule[field] != value]
 
-    monkeypatch.setattr(probing, "_alternatives", more)
+    monkeypatch.setattr(autotune, "_alternatives", more)
 
 
 @pytest.fixture
@@ -54,9 +55,9 @@ def found_on(
 
     def find(seconds: Callable[[TrainingConfig], float], *, bf16: bool = False, **changes: Any) -> Probe:
         machine = Machine(seconds)
-        monkeypatch.setattr(probing, "fit", machine.fit)
-        monkeypatch.setattr(probing, "time", machine)
-        monkeypatch.setattr(probing, "bf16_pays", lambda network: bf16)
+        monkeypatch.setattr(autotune, "fit", machine.fit)
+        monkeypatch.setattr(autotune, "time", machine)
+        monkeypatch.setattr(autotune, "bf16_pays", lambda network: bf16)
         return probe(policy, pairs, replace(quick, **changes))
 
     return find
@@ -65,8 +66,8 @@ def found_on(
 def test_a_cpu_without_bf16_trains_by_the_rule_and_tries_nothing(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(probing, "fit", None)
-    monkeypatch.setattr(probing, "bf16_pays", lambda network: False)
+    monkeypatch.setattr(autotune, "fit", None)
+    monkeypatch.setattr(autotune, "bf16_pays", lambda network: False)
     found = probe(policy, pairs, quick, tmp_path / "training.json")
     assert found == Probe(RULE, {})
     assert str(found).endswith("compile off (speed of others: nothing else to try)")
@@ -76,7 +77,7 @@ def test_a_cpu_without_bf16_trains_by_the_rule_and_tries_nothing(
 def test_other_architectures_try_both_attentions_on_a_cpu(
     found_on: Callable[..., Probe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probing, "is_plain_marian", lambda body: False)
+    monkeypatch.setattr(autotune, "is_plain_marian", lambda body: False)
     assert found_on(lambda config: 0.01).ratios == {"attention sdpa": 1.0}
 
 
@@ -84,7 +85,7 @@ def test_an_attention_without_a_name_here_is_left(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy.model.config._attn_implementation = "flex_attention"
-    monkeypatch.setattr(probing, "bf16_pays", lambda network: False)
+    monkeypatch.setattr(autotune, "bf16_pays", lambda network: False)
     found = probe(policy, pairs, quick)
     assert found.choice == RULE | {"attention": "auto"}
     assert found.applied(quick).attention == "auto"
@@ -120,7 +121,7 @@ def test_a_choice_that_loses_twice_is_left(
 
 
 def test_what_compiling_costs_counts(found_on: Callable[..., Probe], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "_alternatives", lambda policy, config, rule: [("compile", "on")])
+    monkeypatch.setattr(autotune, "_alternatives", lambda policy, config, rule: [("compile", "on")])
     begun: list[int] = []
 
     def seconds(config: TrainingConfig) -> float:
@@ -148,7 +149,7 @@ def test_fields_that_are_given_stay(found_on: Callable[..., Probe]) -> None:
 def test_a_machine_is_asked_once(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probing, "READING", 0.0)
+    monkeypatch.setattr(autotune, "READING", 0.0)
     before, cache = policy.fingerprint, tmp_path / "deep" / "training.json"
     first = probe(policy, pairs, quick, cache)
     assert first.choice.keys() == RULE.keys()
@@ -156,7 +157,7 @@ def test_a_machine_is_asked_once(
     assert not first.cached
     assert policy.fingerprint == before
     assert [path.name for path in cache.parent.iterdir()] == ["training.json"]
-    monkeypatch.setattr(probing, "fit", None)
+    monkeypatch.setattr(autotune, "fit", None)
     assert probe(policy, pairs, quick, cache) == replace(first, cached=True)
     # Other sizes and other wishes are other questions.
     with pytest.raises(TypeError):
@@ -174,8 +175,8 @@ def test_a_damaged_cache_is_as_good_as_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     machine = Machine(lambda config: 0.01)
-    monkeypatch.setattr(probing, "fit", machine.fit)
-    monkeypatch.setattr(probing, "time", machine)
+    monkeypatch.setattr(autotune, "fit", machine.fit)
+    monkeypatch.setattr(autotune, "time", machine)
     cache = tmp_path / "training.json"
     cache.write_text(damage)
     assert not probe(policy, pairs, quick, cache).cached
@@ -188,9 +189,9 @@ def test_a_folder_that_cannot_be_written_is_as_good_as_none(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = Machine(lambda config: 0.01)
-    monkeypatch.setattr(probing, "fit", machine.fit)
-    monkeypatch.setattr(probing, "time", machine)
-    monkeypatch.setattr(probing, "bf16_pays", lambda network: False)
+    monkeypatch.setattr(autotune, "fit", machine.fit)
+    monkeypatch.setattr(autotune, "time", machine)
+    monkeypatch.setattr(autotune, "bf16_pays", lambda network: False)
     (tmp_path / "file").write_text("")
     assert probe(policy, pairs, quick, tmp_path / "file" / "training.json").choice == RULE
 

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from agents.sampling import Decoded, as_samples, decode, draw, random_stream, uniforms
+from agents.policy.generation import Decoded, as_samples, decode, draw, random_stream, uniforms
 from seq2seq_env.tasks.task import Task
 
 NEVER = -torch.inf

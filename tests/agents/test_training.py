@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from agents import BC, BCLoss, FilteredBC, Seq2SeqPolicy, TrainingConfig, fit, precision
-from agents.precision import supported_precision
+from agents import BC, BCLoss, FilteredBC, Seq2SeqPolicy, TrainingConfig, fit
+from agents.training import precision
+from agents.training.precision import supported_precision
 from buffers import GrowingBatchBuffer, Slice, Threshold, TokenBatch, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sacrebleu.metrics.chrf import CHRF
 
-import agents.translation as module
+import agents.sampling.translation as module
 from agents import Decoding, Seq2SeqPolicy, best_of_n, likeliest, minimum_bayes_risk, one_sample
 from buffers import Samples
 from seq2seq_env.chrf import pairwise_chrf
@@ -149,7 +149,7 @@ def test_options_that_cannot_work_are_refused(policy: Seq2SeqPolicy, options: di
 def test_every_option_reaches_the_rule(
     trained: Seq2SeqPolicy, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.decoding.load_scorer", lambda name, device: {"overlap": fake_scorer}[name])
+    monkeypatch.setattr("agents.sampling.decoding.load_scorer", lambda name, device: {"overlap": fake_scorer}[name])
     sources = tiny_task.split("train").sources
     common: dict[str, Any] = {"temperature": 3.0, "seed": 3}
     variants = [

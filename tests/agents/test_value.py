@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from agents import BVE, BVMPO, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit, make_agent, rank_correlations
-from agents.behaviour import check_log_probs
+from agents.importance import check_log_probs
 from agents.value_report import ValueReport
 from buffers import Slice
 from seq2seq_env import Scorer, Seq2SeqTranslateVectorEnv, Task

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from agents import vocabulary_layer
-from agents.teacher_forcing import chosen_log_probs, log_distributions
-from agents.vocabulary_layer import hidden_log_probs
+from agents.policy import lm_head
+from agents.policy.lm_head import hidden_log_probs
+from agents.policy.teacher_forcing import chosen_log_probs, log_distributions
 
 TOKENS, WIDTH, VOCABULARY, UNKNOWN = 7, 5, 11, 3
 
@@ -34,7 +34,7 @@ def gradients(log_prob: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
 def test_values_and_gradients_are_those_of_the_whole(
     temperature: float, scores_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vocabulary_layer, "SCORES_AT_ONCE", {"cpu": scores_at_once, "cuda": scores_at_once})
+    monkeypatch.setattr(lm_head, "SCORES_AT_ONCE", {"cpu": scores_at_once, "cuda": scores_at_once})
     hidden, weight, bias, chosen, support = problem()
     whole = log_distributions(F.linear(hidden, weight, bias), chosen, support, UNKNOWN, temperature)
     expected = chosen_log_probs(whole, chosen)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 import buffers.slices
 from buffers import Columns, Slice, TokenBatch, Trajectories
 from buffers.batches import collate, plan_batches
-from buffers.columns import InMemory
+from buffers.storage.columns import InMemory
 
 
 def test_a_batch_by_hand(trajectories: Trajectories) -> None:

@@ -28,7 +28,7 @@ from buffers import (
     grow,
 )
 from buffers.__main__ import main
-from buffers.grow import Sampler
+from buffers.growing.grow import Sampler
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-import buffers.forecast as module
+import buffers.growing.forecast as module
 from buffers import ByRank, Forecast, GrowingBatchBuffer, GrowReport, InThreads, OnRay, Provenance, Trajectories, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -88,7 +88,7 @@ def test_bytes_are_near_what_is_written(
     sampler: Any, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    growing: Any = import_module("buffers.grow")  # its function has its name
+    growing: Any = import_module("buffers.growing.grow")  # its function has its name
     seen: list[Forecast] = []
 
     def noted(*given: Any) -> Forecast:
@@ -142,7 +142,7 @@ def test_lanes_are_threads_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> 
     assert InThreads(5).lanes() == 5
     assert InThreads().lanes() == torch.get_num_threads()
     assert ByRank(Processes(), threads=2).lanes() == 6
-    monkeypatch.setattr("buffers.workers._ray", Cluster)
+    monkeypatch.setattr("buffers.growing.workers._ray", Cluster)
     assert OnRay(cpus=2).lanes() == 6
     assert OnRay(cpus=1, gpus=0.5).lanes() == 4
     assert OnRay(cpus=24).lanes() == 1

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, InThreads, Percentile, Samples, ShardError, Slice, grow
-from buffers.grow import Sampler, shard_seed
+from buffers.growing.grow import Sampler, shard_seed
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Split, Task
 

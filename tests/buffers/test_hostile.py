@@ -16,12 +16,12 @@ import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
-import buffers.arrays
+import buffers.storage.arrays
 from buffers import GrowingBatchBuffer, Provenance, RescoredShard, Shard, ShardError, Trajectories, write_shard
 from buffers.__main__ import main
-from buffers.columns import NEEDED
-from buffers.pieces import lookup3
-from buffers.shard import verify_file
+from buffers.storage.columns import NEEDED
+from buffers.storage.pieces import lookup3
+from buffers.storage.shard import verify_file
 from experiments.benchmarks.fuzz_shards import FINE
 from experiments.benchmarks.hostile_shards import MUTATIONS, exercise, make_case
 from experiments.benchmarks.shard_originals import (
@@ -167,7 +167,7 @@ def test_impossible_values_are_refused_by_every_use(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, field: str, value: list[Any], message: str
 ) -> None:
     fields = vars(trajectories) | {field: np.array(value, dtype=getattr(trajectories, field).dtype)}
-    content = buffers.arrays.encode(fields, {"schema_version": 3, **asdict(provenance)})
+    content = buffers.storage.arrays.encode(fields, {"schema_version": 3, **asdict(provenance)})
     (tmp_path / NAME).write_bytes(with_header(bytes(content)))
     shard = Shard.open(tmp_path / NAME)
     needing = [name for name, needed in NEEDED.items() if field in needed and (field, name) != BY_ITSELF]
@@ -181,7 +181,7 @@ def test_truth_values_beyond_one_are_refused(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:
     spoilt = np.array([1, 2, 0], dtype=np.uint8).view(np.bool_)
-    content = buffers.arrays.encode(
+    content = buffers.storage.arrays.encode(
         vars(trajectories) | {"terminated": spoilt}, {"schema_version": 3, **asdict(provenance)}
     )
     (tmp_path / NAME).write_bytes(with_header(bytes(content)))
@@ -204,7 +204,7 @@ def test_truth_values_beyond_one_are_refused(
 def test_attributes_that_mislead_are_refused(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, changes: dict[str, Any], message: str
 ) -> None:
-    content = buffers.arrays.encode(vars(trajectories), {"schema_version": 3, **asdict(provenance)} | changes)
+    content = buffers.storage.arrays.encode(vars(trajectories), {"schema_version": 3, **asdict(provenance)} | changes)
     (tmp_path / NAME).write_bytes(with_header(bytes(content)))
     with pytest.raises(ShardError, match=message):
         Shard.open(tmp_path / NAME)
@@ -216,7 +216,7 @@ def test_texts_too_long_for_an_attribute_are_neither_written_nor_read(
     long = replace(provenance, task="x" * 4_100)
     with pytest.raises(ValueError, match=r"a text of 4100 bytes cannot be stored \('xxx.*; at most 4000 can"):
         write_shard(tmp_path / NAME, trajectories, long)
-    monkeypatch.setattr(buffers.arrays, "MOST_TEXT", 10_000)
+    monkeypatch.setattr(buffers.storage.arrays, "MOST_TEXT", 10_000)
     write_shard(tmp_path / NAME, trajectories, long)
     with pytest.raises(ShardError, match="it has texts beyond the blocks of its heap"):
         Shard.open(tmp_path / NAME)
@@ -289,7 +289,7 @@ def test_columns_in_pages_of_chunks_come_back(
     """Beyond 1,024 chunks HDF5 keeps their places in pages; the chunks here are small so that the file is."""
     many = trajectories.take(np.tile(np.array([0, 1, 2]), 10_000))
     with monkeypatch.context() as small:
-        small.setattr(buffers.arrays, "CHUNK", 16)
+        small.setattr(buffers.storage.arrays, "CHUNK", 16)
         write_shard(tmp_path / NAME, many, provenance)
     found = Shard.open(tmp_path / NAME).read()
     for name, value in vars(many).items():

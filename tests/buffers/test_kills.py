@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, InThreads, Provenance, Shard, Trajectories, grow, write_shard
-from buffers.grow import Sampler
-from buffers.maintenance import sweep
+from buffers.admin.maintenance import sweep
+from buffers.growing.grow import Sampler
 from experiments.benchmarks.crash_campaign import SOURCES, Config, campaign, works
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.phrasebook import PhrasebookTask

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, ShardError, Threshold, grow, rescore
-from buffers.grow import Sampler
+from buffers.growing.grow import Sampler
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 

@@ -16,7 +16,7 @@ import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
-import buffers.shard
+import buffers.storage.shard
 from buffers import Provenance, Shard, ShardError, Trajectories, write_shard
 
 Compare = Callable[[Trajectories, Trajectories], None]
@@ -126,7 +126,7 @@ def test_another_schema_version_is_refused(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
-        later.setattr(buffers.shard, "SCHEMA_VERSION", 4)
+        later.setattr(buffers.storage.shard, "SCHEMA_VERSION", 4)
         write_shard(tmp_path / "later.h5", trajectories, provenance)
     with pytest.raises(ShardError, match=r"later\.h5' has schema version 4, this release reads up to 3"):
         Shard.open(tmp_path / "later.h5")

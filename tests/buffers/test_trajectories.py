@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buffers import Samples, Trajectories
-from buffers.layout import gather
+from buffers.storage.layout import gather
 
 Compare = Callable[[Trajectories, Trajectories], None]
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from buffers import ByRank, GrowingBatchBuffer, InThreads, OnRay, Workers, grow
-from buffers.grow import Sampler
+from buffers.growing.grow import Sampler
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 

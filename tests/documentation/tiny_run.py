@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agents import PolicyConfig, TrainingConfig
-from experiments.evaluation import Evaluator
 from experiments.growing_batch import Config, growing_batch, report
-from experiments.run_folder import RunFolder
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.run_folder import RunFolder
 from seq2seq_env import Task, load_scorer, load_task
 from seq2seq_env.tasks import Oracle, Split
 

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments.claims import beats_supervised, best_loss, claims_table, order_by_quality, second_grow, value_rank
-from experiments.comparison import Interval
+from experiments.reports.claims import (
+    beats_supervised,
+    best_loss,
+    claims_table,
+    order_by_quality,
+    second_grow,
+    value_rank,
+)
+from experiments.reports.comparison import Interval
 
 UP, DOWN, OPEN = Interval(0.05, 0.02, 0.08), Interval(-0.03, -0.05, -0.01), Interval(0.01, -0.02, 0.04)
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from agents import PolicyConfig, TrainingConfig
-from experiments import growing_batch, oracle_training, script, train_scorer, train_tokenizer
-from experiments.estimator_config import EstimatorConfig, HeadConfig
-from experiments.oracle_config import NetworkConfig, OracleConfig
+from experiments import growing_batch, train_scorer, train_tokenizer
+from experiments.runs import script
+from experiments.scorer_training import oracle_training
+from experiments.scorer_training.estimator_config import EstimatorConfig, HeadConfig
+from experiments.scorer_training.oracle_config import NetworkConfig, OracleConfig
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
 
 SMALL = OracleConfig(

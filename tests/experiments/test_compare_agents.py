@@ -11,10 +11,10 @@ import pytest
 
 from agents import AGENTS, LoRA, PolicyConfig, Seq2SeqPolicy, TrainingConfig
 from experiments.compare_agents import BASELINE, Config, Trial, compare, trials
-from experiments.comparison import holm, interval, paired_p, stack
-from experiments.comparison_report import write_comparison
-from experiments.evaluation import Evaluator
-from experiments.run_folder import RunFolder
+from experiments.reports.comparison import holm, interval, paired_p, stack
+from experiments.reports.comparison_report import write_comparison
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.run_folder import RunFolder
 from seq2seq_env.tasks import Task
 
 TRAINING = TrainingConfig(

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-import experiments.evaluation as module
+import experiments.runs.evaluation as module
 from agents import PolicyConfig, Seq2SeqPolicy
-from experiments.evaluation import Evaluator
+from experiments.runs.evaluation import Evaluator
 from seq2seq_env.tasks import Task
 
 SIZES = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, max_source_length=12,

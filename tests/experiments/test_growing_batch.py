@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 import agents
 from agents import PolicyConfig, Probe, Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer
-from experiments.evaluation import Evaluator
 from experiments.growing_batch import Config, growing_batch, report
-from experiments.report import summary, write_report
-from experiments.run_folder import RunFolder
-from experiments.script import execute
-from experiments.stages import fastest
+from experiments.reports.report import summary, write_report
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.script import execute
+from experiments.runs.stages import fastest
 from seq2seq_env.extras import EXTRAS
 from seq2seq_env.scorers import LearnedScorer, PairEncoder
 from seq2seq_env.tasks import Task, load_task

@@ -9,9 +9,9 @@ import pytest
 
 from agents import LoRA, PolicyConfig
 from experiments import compare_agents, growing_batch
-from experiments.presets import PRESETS, check_sizes, preset_settings, with_task_options
-from experiments.script import _defaults, main
-from seq2seq_env.tasks.ready import READY, resolved
+from experiments.runs.presets import PRESETS, check_sizes, preset_settings, with_task_options
+from experiments.runs.script import _defaults, main
+from seq2seq_env.tasks.corpora.aliases import READY, resolved
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from agents import LoRA, Seq2SeqPolicy, TrainingConfig
-from buffers.export import export
+from buffers.admin.export import export
 from experiments import compare_agents
 from experiments.growing_batch import Config, growing_batch
-from experiments.script import execute
+from experiments.runs.script import execute
 from seq2seq_env.tasks import Task, load_task
 
 TRAINING = TrainingConfig(
@@ -43,7 +43,7 @@ class _Short:
 
 @pytest.fixture(autouse=True)
 def scorer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.script.load_scorer", lambda *_, **__: _Short())
+    monkeypatch.setattr("experiments.runs.script.load_scorer", lambda *_, **__: _Short())
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.ratings import Rating, read_ratings
+from experiments.scorer_training.ratings import Rating, read_ratings
 
 
 def rated(path: Path, text: str) -> list[Rating]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run_folder import RunFolder, write_json
+from experiments.runs.run_folder import RunFolder, write_json
 
 
 def test_same_config_reopens_and_keeps_stages(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from experiments.corruptions import CORRUPTIONS, UNIT_TESTS
-from experiments.estimator_fitting import CROSS_ENTROPY, estimator_loss
-from experiments.oracle_config import NetworkConfig
-from experiments.scorer_network import (
+from experiments.scorer_training.corruptions import CORRUPTIONS, UNIT_TESTS
+from experiments.scorer_training.estimator_fitting import CROSS_ENTROPY, estimator_loss
+from experiments.scorer_training.oracle_config import NetworkConfig
+from experiments.scorer_training.scorer_network import (
     Example,
     ScorerNetwork,
     batches,
@@ -21,7 +21,7 @@ from experiments.scorer_network import (
     plausible_tokens,
     train,
 )
-from experiments.scorer_report import agreement, unit_tests
+from experiments.scorer_training.scorer_report import agreement, unit_tests
 from seq2seq_env.tasks import Split, Task
 
 RIGHT = "We will not buy seven red apples at the market tomorrow."

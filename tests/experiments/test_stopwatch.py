@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-import experiments.stopwatch as module
+import experiments.runs.stopwatch as module
 
 
 def test_work_within_work_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:

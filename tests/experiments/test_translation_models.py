@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
-from experiments import translation_models
-from experiments.translation_models import Recipe, TranslationModel, train_models
+from experiments.scorer_training import translation_models
+from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
 from seq2seq_env.tasks import Task
 
 

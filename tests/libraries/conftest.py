@@ -9,7 +9,7 @@ import pytest
 
 import seq2seq_env  # noqa: F401 -- registers the environment
 from seq2seq_env.tasks.task import SPLITS, Split
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 from tests.conftest import ENGLISH, GERMAN, OverlapScorer, TinyTask
 
 

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.d3rlpy_agents import seeded
+from agents.d3rlpy_adapter.algorithms import seeded
 from buffers import Slice, Trajectories, d3rlpy_module, to_d3rlpy
 from seq2seq_env.wrappers import FlatObservation
 from tests.libraries.conftest import WordTask

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import seq2seq_env.env
 from seq2seq_env import Constraint, Scorer, Seq2SeqTranslateEnv, Task
-from seq2seq_env.rules import Observation
+from seq2seq_env.mdp.definition import Observation
 from tests.pickling import sent
 
 EOS, UNK, PAD = 0, 1, 18  # of the tiny task, whose 16 words lie between

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers
 
 from seq2seq_env import Tokenizer
-from seq2seq_env.hypothesis_text import DecodedText, HypothesisTexts, JoinedText, hypothesis_text
+from seq2seq_env.mdp.hypothesis_text import DecodedText, HypothesisTexts, JoinedText, hypothesis_text
 
 
 def byte_level() -> Tokenizer:

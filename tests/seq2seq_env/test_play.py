@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from seq2seq_env import Scorer, Task
-from seq2seq_env.play import HELP, BadLineError, Game
+from seq2seq_env.play.game import HELP, BadLineError, Game
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Oracle
 from tests.conftest import TinyTask

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import seq2seq_env.__main__
-from seq2seq_env.play import HELP
+from seq2seq_env.play.game import HELP
 from seq2seq_env.scorers import SCORERS
 from tests.seq2seq_env.test_play import Half
 

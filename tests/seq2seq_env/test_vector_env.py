@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import seq2seq_env.vector_env
 from seq2seq_env import Constraint, Scorer, Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv, Task
-from seq2seq_env.rules import Observation
+from seq2seq_env.mdp.definition import Observation
 from tests.pickling import sent
 
 EOS, PAD = 0, 18  # of the tiny task, whose words are 2 to 17

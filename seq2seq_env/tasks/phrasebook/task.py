@@ -19,7 +19,7 @@ from seq2seq_env.tasks.phrasebook.oracle import Readings, quality
 from seq2seq_env.tasks.phrasebook.sentence import Sentence
 from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.task import SPLITS, Oracle, Split, Task, unknown_split
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 MIN_WORDS, MAX_WORDS = 4, 25
 _BUCKETS = 8

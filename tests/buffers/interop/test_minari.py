@@ -17,7 +17,7 @@ from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 PAD = 18
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import seq2seq_env.scorers.cache
-import seq2seq_env.scorers.score_file
+import seq2seq_env.scorers.wrappers.cache
+import seq2seq_env.scorers.wrappers.score_file
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from tests.digest_scorer import Digest, bits
 from tests.pickling import sent
@@ -308,7 +308,9 @@ def test_a_forked_child_keeps_its_hold_on_the_file_when_the_parent_lets_go(tmp_p
 
 def test_the_example_in_the_documentation() -> None:
     [example] = [
-        test for test in doctest.DocTestFinder().find(seq2seq_env.scorers.cache) if test.name.endswith("CachedScorer")
+        test
+        for test in doctest.DocTestFinder().find(seq2seq_env.scorers.wrappers.cache)
+        if test.name.endswith("CachedScorer")
     ]
     result = doctest.DocTestRunner().run(example)
     assert result.attempted == 3

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers import CrossFittedScorer, checked_scores, load_scorer
-from seq2seq_env.scorers.cross_fit import fold_of
 from seq2seq_env.scorers.description import write_description
+from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 
 SOURCES = [f"satz nummer {number}" for number in range(200)]
 

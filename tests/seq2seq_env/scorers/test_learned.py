@@ -18,8 +18,8 @@ from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from seq2seq_env.scorers import LearnedScorer, PairEncoder, checked_scores, load_scorer
-from seq2seq_env.scorers.fitting import fit
-from seq2seq_env.scorers.packed_bert import is_plain_bert
+from seq2seq_env.scorers.models.packed_bert import is_plain_bert
+from seq2seq_env.scorers.wrappers.fitting import fit
 from seq2seq_env.tasks.task import Task
 from tests.pickling import sent
 

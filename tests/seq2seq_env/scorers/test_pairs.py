@@ -6,7 +6,7 @@ import pytest
 
 from seq2seq_env.scorers import PairEncoder
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 @pytest.fixture

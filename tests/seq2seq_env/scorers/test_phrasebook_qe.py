@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import seq2seq_env.scorers
-from experiments.corruptions import CORRUPTIONS
-from experiments.scorer_report import agreement, unit_tests
+from experiments.scorer_training.corruptions import CORRUPTIONS
+from experiments.scorer_training.scorer_report import agreement, unit_tests
 from seq2seq_env.scorers import Scorer, checked_scores, load_scorer
 from seq2seq_env.tasks import Split, Task, load_task
 

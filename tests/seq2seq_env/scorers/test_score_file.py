@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import seq2seq_env.scorers.score_file
+import seq2seq_env.scorers.wrappers.score_file
 from seq2seq_env.scorers import CachedScorer
 from tests.digest_scorer import Digest, bits
 
@@ -132,7 +132,7 @@ def test_a_deleted_file_is_made_again_and_a_deleted_folder_is_an_error(tmp_path:
 
 
 def test_a_file_locked_for_long_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seq2seq_env.scorers.score_file, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(seq2seq_env.scorers.wrappers.score_file, "_PATIENCE_S", 0.05)
     path = tmp_path / "scores.sqlite"
     filled(path)
     holder = sqlite3.connect(path, isolation_level=None)
@@ -146,7 +146,7 @@ def test_a_file_locked_for_long_is_an_error(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_lock_that_two_makers_give_each_other_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare = seq2seq_env.scorers.score_file.ScoreFile._prepare
+    prepare = seq2seq_env.scorers.wrappers.score_file.ScoreFile._prepare
     blocked: Any = sqlite3.OperationalError("database is locked")
     blocked.sqlite_errorcode = sqlite3.SQLITE_BUSY
     errors = [blocked, blocked]
@@ -156,7 +156,7 @@ def test_a_lock_that_two_makers_give_each_other_is_tried_again(tmp_path: Path, m
             raise errors.pop()
         prepare(file, connection)
 
-    monkeypatch.setattr(seq2seq_env.scorers.score_file.ScoreFile, "_prepare", prepare_after_errors)
+    monkeypatch.setattr(seq2seq_env.scorers.wrappers.score_file.ScoreFile, "_prepare", prepare_after_errors)
     assert CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"]).shape == (1,)
     assert errors == []
 
@@ -167,7 +167,7 @@ def test_an_interrupt_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
     with monkeypatch.context() as patched:
-        patched.setattr(seq2seq_env.scorers.score_file, "_packed", interrupted)
+        patched.setattr(seq2seq_env.scorers.wrappers.score_file, "_packed", interrupted)
         with pytest.raises(KeyboardInterrupt):
             cached.score(["a"], ["x"])
     CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"])

@@ -8,8 +8,8 @@ import datasets
 import pytest
 
 from seq2seq_env.tasks import load_task
-from seq2seq_env.tasks.hub import _pairs
-from seq2seq_env.tasks.ready import READY, resolved
+from seq2seq_env.tasks.corpora.aliases import READY, resolved
+from seq2seq_env.tasks.corpora.hub import _pairs
 from tests.pickling import sent
 
 PAIRS = {

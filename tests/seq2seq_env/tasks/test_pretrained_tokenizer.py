@@ -13,13 +13,13 @@ import pytest
 from transformers import AutoTokenizer
 
 from seq2seq_env.constraint import Constraint
-from seq2seq_env.hypothesis_text import hypothesis_text
-from seq2seq_env.sources import Sources
-from seq2seq_env.tasks.pretrained_tokenizer import PretrainedTokenizer
-from seq2seq_env.tasks.sentence_pieces import read_pieces
+from seq2seq_env.mdp.hypothesis_text import hypothesis_text
+from seq2seq_env.mdp.sources import Sources
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.tasks.tokenizer import Tokenizer
-from seq2seq_env.tasks.tokenizer_choice import TokenizerChoice
+from seq2seq_env.tokenization.pretrained_tokenizer import PretrainedTokenizer
+from seq2seq_env.tokenization.sentence_pieces import read_pieces
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 from tests.pickling import sent
 from tests.tiny_models import MAKERS, OPTIONS, write_pieces
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seq2seq_env.tasks import load_task
-from seq2seq_env.tasks.cleaning import Cleaning
+from seq2seq_env.tasks.corpora.cleaning import Cleaning
 from tests.pickling import posted, sent
 
 TRAIN = [

@@ -10,7 +10,7 @@ from tokenizers import models
 
 from seq2seq_env.tasks import Task
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
-from seq2seq_env.tasks.tokenizer import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 def test_special_tokens_lie_where_marian_puts_them(phrasebook: PhrasebookTask) -> None:

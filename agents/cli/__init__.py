@@ -1,0 +1,1 @@
+"""Translation of lines for the command line."""

@@ -1,0 +1,1 @@
+"""d3rlpy's discrete algorithms as agents."""

@@ -1,0 +1,221 @@
+"""Encoder-decoders whose last layer is d3rlpy's: preferences or values of actions instead of tied embeddings.
+
+Shape letters: L states, V vocabulary, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSeq2SeqLM,
+    BartConfig,
+    BartForConditionalGeneration,
+    BartModel,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
+    M2M100Model,
+    MarianConfig,
+    MarianModel,
+    MarianMTModel,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    MBartModel,
+)
+
+from agents.policy.backends import attention_of
+
+NEVER = -1e4
+"""Logit of an action that the imitator rules out; finite, so that every log-probability is."""
+
+
+class ActionValueConfig(MarianConfig):  # type: ignore[no-untyped-call]
+    """Marian's sizes, and what makes a distribution of action values.
+
+    Attributes:
+        q_temperature: Logits are the head's scores divided by it.
+        action_flexibility: Actions less likely than this share of the likeliest one are ruled out, by a second head
+            (discrete BCQ, arXiv 1910.01708); None for a single head.
+    """
+
+    model_type = "marian-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
+class ActionValueBartConfig(BartConfig):  # type: ignore[no-untyped-call]
+    """The same of BART."""
+
+    model_type = "bart-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
+class ActionValueMBartConfig(MBartConfig):  # type: ignore[no-untyped-call]
+    """The same of mBART."""
+
+    model_type = "mbart-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
+class ActionValueM2M100Config(M2M100Config):  # type: ignore[no-untyped-call]
+    """The same of M2M100 and NLLB."""
+
+    model_type = "m2m_100-action-values"
+    q_temperature: float = 1.0
+    action_flexibility: float | None = None
+
+
+class ActionHead(nn.Module):
+    """Scores of states [L,D] as logits [L,V].
+
+    Args:
+        config: Sizes and how scores become logits.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.q_temperature, self.action_flexibility = config.q_temperature, config.action_flexibility
+        self.scores = nn.Linear(config.d_model, config.vocab_size)
+        self.imitator = None if config.action_flexibility is None else nn.Linear(config.d_model, config.vocab_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Logits of the policy that the heads describe."""
+        logits: Tensor = self.scores(hidden) / self.q_temperature
+        if self.imitator is None or self.action_flexibility is None:
+            return logits
+        preference = torch.log_softmax(self.imitator(hidden), dim=-1)
+        best = preference.max(dim=-1, keepdim=True).values
+        return logits.masked_fill(preference - best <= math.log(self.action_flexibility), NEVER)
+
+
+class _EndsInActionHead:
+    """Puts an :class:`ActionHead` in place of a model's last layer."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)  # type: ignore[call-arg]
+        self.lm_head = ActionHead(config)
+        self._tied_weights_keys = {
+            f"model.{side}.embed_tokens.weight": "model.shared.weight" for side in ("encoder", "decoder")
+        }
+        self.post_init()  # type: ignore[attr-defined]
+
+
+class ActionValueMarian(_EndsInActionHead, MarianMTModel):  # type: ignore[no-untyped-call]
+    """A ``MarianMTModel`` that ends in an :class:`ActionHead`."""
+
+    config_class = ActionValueConfig
+
+
+class ActionValueBart(_EndsInActionHead, BartForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """BART, likewise."""
+
+    config_class = ActionValueBartConfig
+
+
+class ActionValueMBart(_EndsInActionHead, MBartForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """MBART, likewise."""
+
+    config_class = ActionValueMBartConfig
+
+
+class ActionValueM2M100(_EndsInActionHead, M2M100ForConditionalGeneration):  # type: ignore[no-untyped-call]
+    """M2M100 and NLLB, likewise."""
+
+    config_class = ActionValueM2M100Config
+
+
+KINDS: dict[str, tuple[Any, Any]] = {
+    "marian": (ActionValueConfig, ActionValueMarian),
+    "bart": (ActionValueBartConfig, ActionValueBart),
+    "mbart": (ActionValueMBartConfig, ActionValueMBart),
+    "m2m_100": (ActionValueM2M100Config, ActionValueM2M100),
+}
+"""Configuration and model by the ``model_type`` that they start from."""
+
+
+def with_action_head(model: Any, q_temperature: float, action_flexibility: float | None) -> Any:
+    """A model of the same body; its scores, or with two heads its imitator, are the given model's logits.
+
+    Where there are two heads, the scores start at 0, or at those of a model that has two heads too.
+
+    Args:
+        model: One of the architectures of :data:`KINDS`, or one of this module's.
+        q_temperature: See :class:`ActionValueConfig`.
+        action_flexibility: See :class:`ActionValueConfig`.
+
+    Raises:
+        ValueError: If it is another architecture.
+    """
+    kind = model.config.model_type.removesuffix("-action-values")
+    if kind not in KINDS:
+        raise ValueError(
+            f"d3rlpy's agents need a model of {', '.join(KINDS)}, not {kind!r}; choose another policy or another agent"
+        )
+    config_class, model_class = KINDS[kind]
+    settings = {key: value for key, value in model.config.to_dict().items() if key != "model_type"}
+    settings |= {"q_temperature": q_temperature, "action_flexibility": action_flexibility}
+    config = config_class(**settings, attn_implementation=attention_of(model))
+    with torch.random.fork_rng():
+        found = model_class(config)
+    found.model.load_state_dict(model.model.state_dict())
+    _start_head(found.lm_head, model)
+    return found.to(model.device)
+
+
+@torch.no_grad()
+def _start_head(head: ActionHead, model: Any) -> None:
+    old = model.lm_head
+    if isinstance(old, ActionHead) and (old.imitator is None) == (head.imitator is None):
+        head.load_state_dict(old.state_dict())
+        return
+    preference = head.scores
+    if head.imitator is not None:
+        preference = head.imitator
+        head.scores.weight.zero_()
+        head.scores.bias.zero_()
+    if isinstance(old, ActionHead):
+        preference.load_state_dict((old.scores if old.imitator is None else old.imitator).state_dict())
+        return
+    preference.weight.copy_(old.weight)
+    preference.bias.zero_()
+    if hasattr(model, "final_logits_bias"):
+        preference.bias.copy_(model.final_logits_bias[0])
+
+
+class ActionValueBody(MarianModel):  # type: ignore[no-untyped-call]
+    """Its encoder and decoder alone, which a value network is made of."""
+
+    config_class = ActionValueConfig
+
+
+class ActionValueBartBody(BartModel):  # type: ignore[no-untyped-call]
+    """Likewise."""
+
+    config_class = ActionValueBartConfig
+
+
+class ActionValueMBartBody(MBartModel):  # type: ignore[no-untyped-call]
+    """Likewise."""
+
+    config_class = ActionValueMBartConfig
+
+
+class ActionValueM2M100Body(M2M100Model):  # type: ignore[no-untyped-call]
+    """Likewise."""
+
+    config_class = ActionValueM2M100Config
+
+
+_BODIES = (ActionValueBody, ActionValueBartBody, ActionValueMBartBody, ActionValueM2M100Body)
+
+for (_config, _model), _body in zip(KINDS.values(), _BODIES, strict=True):
+    AutoConfig.register(_config.model_type, _config)
+    AutoModel.register(_config, _body)
+    AutoModelForSeq2SeqLM.register(_config, _model)

@@ -1,0 +1,1 @@
+"""The policy: its network, log-probabilities, generation, checkpoints and adapters."""

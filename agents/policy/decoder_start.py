@@ -1,0 +1,42 @@
+"""What a decoder is given before a target: a model's start token, a language's code.
+
+They are no part of a target. Nothing is chosen there, so they have probability 1, and trajectories, episodes and losses
+begin with the first token that a policy writes.
+
+Shape letters: B batch, T target length, K tokens before a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+
+def decoder_start(config: PreTrainedConfig, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The K tokens that a model is given before every target.
+
+    Raises:
+        ValueError: If neither model nor tokenizer names one.
+    """
+    if tokenizer.replaces_start:
+        return tokenizer.decoder_prefix
+    start = getattr(config, "decoder_start_token_id", None)
+    if start is None:
+        raise ValueError(
+            "the model's config.json names no decoder_start_token_id; take an encoder-decoder that has one"
+        )
+    return (int(start), *tokenizer.decoder_prefix)
+
+
+def decoder_inputs(target: Tensor, start: Sequence[int]) -> Tensor:
+    """What the decoder reads to predict ``target`` (int64 [B,T]): int64 [B,K-1+T], whose last T outputs predict it."""
+    before = torch.tensor(list(start), device=target.device).expand(len(target), -1)
+    return torch.cat([before, target[:, :-1]], dim=1)

@@ -1,0 +1,216 @@
+"""Writing whole hypotheses: greedy, or drawn with a random stream of each trajectory's own.
+
+Shape letters: B sources, C candidates of each, R rows being written, K states of the decoder, T target length,
+L tokens in all, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.policy.decoders import Decoder
+from agents.policy.inputs import check_seed
+from buffers import Samples
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# States whose rows have ended are dropped once this share has: dropping copies the others' keys and values.
+DROP_SHARE = 0.25
+
+# The largest float32 below 1 whose product with a sum in float32 stays below that sum.
+BELOW_ONE = 1.0 - 2.0**-22
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What was written for R rows.
+
+    Attributes:
+        tokens: int64 [R,T], end-of-sequence after the end.
+        log_prob: float32 [R,T] of each token under the distribution it was drawn from, 0 after the end; None if greedy.
+        lengths: int64 [R], end-of-sequence included.
+    """
+
+    tokens: Tensor
+    log_prob: Tensor | None
+    lengths: Tensor
+
+
+def random_stream(seed: int, source_index: int) -> np.random.Generator:
+    """The source of chance for one source sentence, the same whatever else is sampled beside it.
+
+    Philox is counter-based: ``(seed, source_index)`` is its key, so no two sources share a stream.
+
+    Raises:
+        ValueError: If the seed does not fit 64 bits.
+    """
+    check_seed(seed)
+    return np.random.Generator(np.random.Philox(key=np.array([seed, source_index], dtype=np.uint64)))
+
+
+def uniforms(seed: int, source_index: int, num_candidates: int, max_length: int) -> NDArray[np.float64]:
+    """The numbers in [0, 1) that decide every token of a source's candidates, [N,T].
+
+    Candidate ``n`` gets the same row whatever the number of candidates.
+    """
+    return random_stream(seed, source_index).random((num_candidates, max_length))
+
+
+def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw C tokens from each row's ``softmax(scores)`` by inverting the cumulative distribution.
+
+    Args:
+        scores: float32 [K,V], ``-inf`` at tokens that must not be drawn.
+        uniform: float32 [K,C] in [0, 1); one number a token, so that nothing else has to be random.
+
+    Returns:
+        int64 [K,C] tokens, and float32 [K,C] their log-probabilities.
+
+    Raises:
+        FloatingPointError: If a row has no distribution, because the scores hold NaN or nothing finite.
+    """
+    probabilities = torch.softmax(scores, dim=-1)
+    cumulative = probabilities.cumsum(-1)
+    total = cumulative[:, -1:]
+    if not bool(torch.isfinite(total).all()):
+        raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
+    # right=True: the first token whose cumulative probability lies above, which therefore has a probability above 0.
+    tokens = torch.searchsorted(cumulative, uniform.clamp(max=BELOW_ONE) * total, right=True)
+    return tokens, probabilities.gather(1, tokens).log()
+
+
+def decode(
+    decoder: Decoder,
+    support: Tensor,
+    *,
+    num_sources: int,
+    start_id: int,
+    eos_id: int,
+    max_length: int,
+    temperature: float = 1.0,
+    uniform: Tensor | None = None,
+    prefix: Sequence[int] = (),
+) -> Decoded:
+    """Write every row to its end-of-sequence or to ``max_length`` tokens.
+
+    Rows of one source that have written the same so far are one state of the decoder: a state is computed once however
+    many rows are in it, and splits where they draw different tokens.
+
+    Args:
+        decoder: Open on ``num_sources`` rows, one a source, with nothing written.
+        support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        num_sources: B; R is a multiple of it, and a source's rows stand together.
+        start_id: Token that the decoder is given first.
+        eos_id: Token that ends a row.
+        max_length: T.
+        temperature: Divides the logits.
+        uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time, R being B.
+        prefix: Tokens that every row begins with, without end-of-sequence; their log-probability is 0.
+    """
+    device = support.device
+    copies = 1 if uniform is None else len(uniform) // num_sources
+    num_rows = num_sources * copies
+    tokens = torch.full((num_rows, max_length), eos_id, device=device)
+    log_prob = None if uniform is None else torch.zeros(num_rows, max_length, device=device)
+    lengths = torch.full((num_rows,), max_length, device=device)
+    rows = torch.arange(num_rows, device=device)  # those that go on
+    state = rows // copies  # the decoder's, of each of them
+    current = torch.full((num_sources,), start_id, device=device)
+    for position in range(max_length):
+        scores = torch.add(support, decoder.step(current), alpha=1 / temperature)
+        if position < len(prefix):
+            chosen = torch.full_like(rows, prefix[position])
+        elif uniform is None or log_prob is None:
+            chosen = scores.argmax(-1)[state]
+        else:
+            numbers = uniform.new_zeros(len(scores), copies)
+            numbers[state, rows % copies] = uniform[rows, position]
+            drawn, log_probs = draw(scores, numbers)
+            chosen = drawn[state, rows % copies]
+            log_prob[rows, position] = log_probs[state, rows % copies]
+        tokens[rows, position] = chosen
+        ends = chosen == eos_id
+        lengths[rows[ends]] = position + 1
+        rows, state, chosen = rows[~ends], state[~ends], chosen[~ends]
+        if not len(rows):
+            break
+        written, row_state = torch.unique(state * len(support) + chosen, return_inverse=True)
+        before, last = written // len(support), written % len(support)
+        splits = bool((before[1:] == before[:-1]).any())
+        if splits or len(written) <= (1 - DROP_SHARE) * len(current):
+            decoder.keep(before)
+            state, current = row_state, last
+        else:
+            current = current.index_copy(0, before, last)
+    return Decoded(tokens, log_prob, lengths)
+
+
+def as_samples(
+    tokenizer: Tokenizer, tokens: NDArray[np.int32], log_prob: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> Samples:
+    """What a sampler gives back, from what it drew.
+
+    Args:
+        tokenizer: Decodes the tokens.
+        tokens: int32 [L], a source's candidates together, in the order of the sources.
+        log_prob: float32 [L].
+        lengths: int64 [B,C], of each trajectory, end-of-sequence included.
+    """
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
+    return Samples(
+        source_index=np.repeat(np.arange(lengths.shape[0], dtype=np.int64), lengths.shape[1]),
+        offsets=offsets,
+        tokens=tokens,
+        log_prob=log_prob,
+        terminated=tokens[offsets[1:] - 1] == tokenizer.eos_id,  # else the length limit cut it
+        texts=tokenizer.decode(tokens[low:high].tolist() for low, high in pairwise(offsets)),
+    )
+
+
+def beam_search(
+    model: PreTrainedModel,
+    source: Tensor,
+    source_mask: Tensor,
+    num_beams: int,
+    max_length: int,
+    blocked: list[int],
+    start: Sequence[int],
+    prefix: Sequence[int],
+) -> Tensor:
+    """The hypothesis of the highest length-normalised probability that beam search finds for each source.
+
+    Args:
+        model: Any Hugging Face encoder-decoder.
+        source: int64 [R,S].
+        source_mask: bool [R,S].
+        num_beams: Hypotheses held at once for each source.
+        max_length: T.
+        blocked: Tokens never to write after the first ones.
+        start: Tokens that the decoder is given before a hypothesis.
+        prefix: Tokens that every hypothesis begins with.
+
+    Returns:
+        int64 [R,T] without ``start``, end-of-sequence and padding after the end.
+    """
+    generator: Any = model
+    found: Tensor = generator.generate(
+        input_ids=source,
+        attention_mask=source_mask.long(),
+        num_beams=num_beams,
+        do_sample=False,
+        decoder_start_token_id=start[0],  # else the library would put the configuration's before
+        decoder_input_ids=torch.tensor([[*start, *prefix]], device=source.device).expand(len(source), -1),
+        max_new_tokens=max_length - len(prefix),
+        suppress_tokens=blocked,
+    )
+    return found[:, len(start) :]

@@ -1,0 +1,76 @@
+"""What a policy is given, checked."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+
+def encode_sources(sources: Sequence[str], tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
+    """Token ids of each source, end-of-sequence included.
+
+    Raises:
+        TypeError: If ``sources`` is one text and not several.
+        ValueError: If a source is empty or has more than ``max_length`` tokens, naming its row.
+    """
+    if isinstance(sources, str):
+        raise TypeError(f"sources is the text {reprlib.repr(sources)}; give a list of texts")
+    encoded = tokenizer.encode(sources)
+    for row, (text, tokens) in enumerate(zip(sources, encoded, strict=True)):
+        if not text.strip():
+            raise ValueError(f"source {row} is empty ({text!r}); leave it out")
+        if len(tokens) > max_length:
+            raise ValueError(
+                f"source {row} has {len(tokens)} tokens, the policy reads {max_length} at most: "
+                f"{reprlib.repr(text)}; shorten or split it"
+            )
+    return encoded
+
+
+def check_targets(targets: Sequence[Sequence[int]], tokenizer: Tokenizer, max_length: int) -> None:
+    """Refuse targets that no policy could have been trained on.
+
+    Raises:
+        ValueError: If a target is empty, has more than ``max_length`` tokens, or holds padding or no token of the
+            vocabulary, naming its row.
+    """
+    for row, target in enumerate(targets):
+        if not 0 < len(target) <= max_length:
+            raise ValueError(f"target {row} has {len(target)} tokens; the policy scores 1 to {max_length}")
+        for token in target:
+            if token == tokenizer.pad_id or not 0 <= token < tokenizer.vocab_size:
+                raise ValueError(f"target {row} holds token {token}, which is padding or no token; leave it out")
+
+
+def check_sampling(num_candidates: int, temperature: float, seed: int) -> None:
+    """Refuse what no sampler can draw by.
+
+    Raises:
+        ValueError: If there is no candidate, the temperature gives no distribution, or the seed does not fit 64 bits.
+    """
+    if num_candidates < 1:
+        raise ValueError(f"num_candidates is {num_candidates}; give at least 1")
+    check_temperature(temperature)
+    check_seed(seed)
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that gives no distribution.
+
+    Raises:
+        ValueError: If it is not above 0 and finite.
+    """
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature is {temperature}; give a number above 0, or call translate for greedy output")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that does not fit 64 bits.
+
+    Raises:
+        ValueError: If it is below 0 or too large.
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; give an integer from 0 to 2**64 - 1")

@@ -1,0 +1,1 @@
+"""Sampling engines, and strategies that choose one translation."""

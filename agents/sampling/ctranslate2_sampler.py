@@ -1,0 +1,215 @@
+"""Sampling by CTranslate2, many times as fast as PyTorch on a CPU.
+
+Shape letters: B sources, C candidates of each, N = B * C trajectories, L tokens in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.policy.generation import as_samples
+from agents.policy.inputs import check_sampling, encode_sources
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.sampling.ctranslate2_conversion import convert, obstacle, token_names
+from agents.sampling.engine_names import ComputeType
+from buffers import Samples
+from seq2seq_env.extras import require
+
+# What is drawn from one random stream; a thread's work.
+SOURCES_A_STREAM = 128
+
+# Rows decoded together.
+ROWS = {"cpu": 256, "cuda": 4096}
+
+# CTranslate2 takes a thread's seed from a global of the process.
+_SEEDING = Lock()
+
+
+class _Drawn(NamedTuple):
+    """Tokens of B * C rows, int64 and float32 [L], and each row's number of them, int64 [N]."""
+
+    tokens: NDArray[np.int64]
+    log_prob: NDArray[np.float32]
+    lengths: NDArray[np.int64]
+
+
+class CTranslate2Sampler:
+    """A :class:`buffers.Sampler` that draws from a policy's distribution by CTranslate2.
+
+    It draws from what :meth:`Seq2SeqPolicy.sample` draws from (temperature, support and constraint are built into the
+    converted network), with other random numbers. A token's log-probability is the one that it was drawn with. All
+    candidates of a source share one pass of the encoder.
+
+    *The same bytes.* CTranslate2 seeds a thread's random numbers once, so each run of ``SOURCES_A_STREAM`` sources gets
+    a translator, and with it a thread, of its own, computes on one core and in batches of one size. What is sampled
+    depends on the weights, the sources in their order, the number of candidates, the temperature and the seed; not on
+    the number of threads, their order, or what else is sampled meanwhile. Unlike the policy's own sampling it does
+    depend on which sources are sampled together: Grow's shards are.
+
+    The weights are taken when a temperature is first sampled at; a policy that is trained afterwards needs a new
+    sampler.
+
+    Args:
+        policy: What to sample.
+        compute_type: "float32" samples the policy itself; others a policy a little off it, faster, whose
+            log-probabilities they give.
+
+    Raises:
+        ImportError: If the extra ``ct2`` is not installed.
+        ValueError: If CTranslate2 has no conversion of the model, or does not compute so on this device.
+    """
+
+    def __init__(self, policy: Seq2SeqPolicy, compute_type: ComputeType = "float32") -> None:
+        if reason := obstacle(policy.model):
+            raise ValueError(f"CTranslate2 cannot sample this policy: {reason}; use the engine transformers")
+        library = _library()
+        known = library.get_supported_compute_types(policy.device.type)
+        if compute_type not in known:
+            raise ValueError(
+                f"CTranslate2 computes no {compute_type!r} on {policy.device}; choose one of {', '.join(sorted(known))}"
+            )
+        self.policy, self.compute_type = policy, compute_type
+        self.fingerprint = policy.fingerprint
+        self._models: dict[float, dict[str, bytes]] = {}
+        self._converting = Lock()
+
+    @property
+    def engine(self) -> str:
+        """What the bytes depend on beside the policy."""
+        return f"ctranslate2 {_library().__version__} {self.compute_type}"
+
+    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+        """Draw ``num_candidates`` translations of every source; see :meth:`Seq2SeqPolicy.sample`.
+
+        Raises:
+            ValueError: If a number is out of range, a source is empty or too long.
+            RuntimeError: If the policy has been trained since the sampler was made.
+            FloatingPointError: If the policy's logits are not finite.
+        """
+        check_sampling(num_candidates, temperature, seed)
+        policy = self.policy
+        encoded = encode_sources(sources, policy.tokenizer, policy.max_source_length)
+        model = self._model(temperature)
+        parts = [encoded[start : start + SOURCES_A_STREAM] for start in range(0, len(encoded), SOURCES_A_STREAM)]
+        streams = [_Stream(self, model, seed, number) for number in range(len(parts))]
+        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+            drawn = list(pool.map(lambda stream, part: stream.draw(part, num_candidates), streams, parts))
+        tokens = np.concatenate([part.tokens for part in drawn] or [np.empty(0, dtype=np.int64)]).astype(np.int32)
+        lengths = np.concatenate([part.lengths for part in drawn] or [np.empty(0, dtype=np.int64)])
+        log_prob = np.concatenate([part.log_prob for part in drawn] or [np.empty(0, dtype=np.float32)])
+        if not np.isfinite(log_prob).all():
+            raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
+        return as_samples(policy.tokenizer, tokens, log_prob, lengths.reshape(-1, num_candidates))
+
+    def log_probs(
+        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[NDArray[np.float32]]:
+        """The policy's own; see :meth:`Seq2SeqPolicy.log_probs`."""
+        return self.policy.log_probs(sources, targets, temperature)
+
+    def _model(self, temperature: float) -> dict[str, bytes]:
+        with self._converting:
+            if temperature not in self._models:
+                policy = self.policy
+                if policy.fingerprint != self.fingerprint:
+                    raise RuntimeError("the policy has been trained since this sampler was made; make a new one of it")
+                self._models[temperature] = convert(
+                    policy.model, policy.support(), temperature, policy.tokenizer.unk_id, self.compute_type,
+                    policy.start[0],
+                )  # fmt: skip
+            return self._models[temperature]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return token_names(self.policy.model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_converting"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._converting = Lock()
+
+
+class _Stream:
+    """One random stream: a translator whose thread draws nothing else.
+
+    Args:
+        sampler: What is sampled.
+        model: Converted.
+        seed: Of the call.
+        number: Of the stream within the call.
+    """
+
+    def __init__(self, sampler: CTranslate2Sampler, model: dict[str, bytes], seed: int, number: int) -> None:
+        self._sampler, self._model = sampler, model
+        # 2**32 - 1 stands for "no seed".
+        self._seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0] % (2**32 - 1))
+
+    def draw(self, encoded: list[list[int]], candidates: int) -> _Drawn:
+        policy, names = self._sampler.policy, self._sampler._names
+        translator = self._translator([names[token] for token in encoded[0]])
+        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
+        step = max(1, ROWS.get(policy.device.type, ROWS["cpu"]) // candidates)
+        # What else the decoder is given is a prefix to the library, which gives it back with the rest.
+        given = len(policy.start) - 1
+        prefix = [names[token] for token in (*policy.start[1:], *policy.constraint.prefix)]
+        drawn: list[tuple[NDArray[np.int64], list[Any]]] = []
+        for start in range(0, len(order), step):
+            batch = order[start : start + step]
+            written: list[Any] = []
+            translator.translate_batch(
+                [[names[token] for token in encoded[i]] for i in batch],
+                [prefix] * len(batch),
+                # The method itself, as a function around it would double the time of a token.
+                callback=written.append,
+                num_hypotheses=candidates,
+                max_decoding_length=given + policy.max_target_length,
+                **_SAMPLING,
+            )
+            first_row = np.array(batch) * candidates
+            rows = first_row[[token.batch_id for token in written]] + [token.hypothesis_id for token in written]
+            drawn.append((rows, written))
+        rows = np.concatenate([rows for rows, _ in drawn])
+        written = [token for _, written in drawn for token in written]
+        by_row = np.argsort(rows, kind="stable")  # a row's tokens come in their order
+        lengths = np.bincount(rows, minlength=len(encoded) * candidates)
+        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= given]
+        return _Drawn(
+            np.array([token.token_id for token in written])[by_row],
+            np.array([token.log_prob for token in written], dtype=np.float32)[by_row],
+            lengths - given,
+        )
+
+    def _translator(self, first: list[str]) -> Any:
+        device, library = self._sampler.policy.device, _library()
+        with _SEEDING:
+            library.set_random_seed(self._seed)
+            translator = library.Translator(
+                "model", device=device.type, device_index=device.index or 0, compute_type=self._sampler.compute_type,
+                inter_threads=1, intra_threads=1, files=dict(self._model),
+            )  # fmt: skip
+            # The thread reads the seed when it first draws.
+            translator.translate_batch([first], max_decoding_length=1, **_SAMPLING)
+        return translator
+
+
+def _library() -> Any:
+    return require("ctranslate2", "the engine ctranslate2")
+
+
+_SAMPLING: dict[str, Any] = {
+    "beam_size": 1,
+    "sampling_topk": 0,
+    "min_decoding_length": 0,
+    "max_input_length": 0,
+    "return_scores": True,
+}

@@ -1,0 +1,84 @@
+"""Which engine samples a policy, and how far an engine's arithmetic moves the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import get_args
+
+import numpy as np
+
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.sampling.ctranslate2_conversion import obstacle
+from agents.sampling.ctranslate2_sampler import CTranslate2Sampler
+from agents.sampling.engine_names import ComputeType, Engine
+from buffers import Sampler
+from seq2seq_env.extras import is_installed
+
+
+def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: ComputeType = "float32") -> Sampler:
+    """What Grow samples a policy by.
+
+    Args:
+        policy: As it is now; one that is trained afterwards needs a new sampler.
+        engine: "transformers" is the policy itself, on PyTorch; "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is
+            CTranslate2 where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models,
+            whose decoder here computes candidates that agree so far once and is the faster.
+        compute_type: CTranslate2's arithmetic; other than "float32" it moves the distribution, see :func:`shift`.
+
+    Raises:
+        ImportError: If the engine is not installed.
+        ValueError: If a name is unknown, or the engine cannot sample the policy so.
+    """
+    for name, value, choices in (("engine", engine, Engine), ("compute_type", compute_type, ComputeType)):
+        if value not in get_args(choices):
+            raise ValueError(f"there is no {name} {value!r}; choose one of {', '.join(get_args(choices))}")
+    if engine == "auto":
+        by_itself = policy.model.config.model_type == "marian" and compute_type == "float32"
+        able = is_installed("ctranslate2") and not obstacle(policy.model)
+        engine = "ctranslate2" if able and not by_itself else "transformers"
+    if engine == "ctranslate2":
+        return CTranslate2Sampler(policy, compute_type)
+    if compute_type != "float32":
+        raise ValueError(
+            f"the engine transformers samples in float32, not {compute_type!r}; use the engine ctranslate2"
+        )
+    return policy
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How far a sampler's distribution is from its policy's, measured on samples.
+
+    Attributes:
+        kl: ``KL(sampler || policy)`` of a target token, nats.
+        standard_error: Of ``kl``, over translations.
+        tokens: Target tokens it was measured on.
+    """
+
+    kl: float
+    standard_error: float
+    tokens: int
+
+    def __str__(self) -> str:
+        return f"KL from the policy {self.kl:.2g} +- {self.standard_error:.1g} nats a token, of {self.tokens} tokens"
+
+
+def shift(sampler: Sampler, policy: Seq2SeqPolicy, sources: Sequence[str], temperature: float, seed: int) -> Shift:
+    """Sample each source once, and compare the log-probabilities with the policy's.
+
+    Raises:
+        ValueError: If there are fewer than two sources.
+    """
+    if len(sources) < 2:
+        raise ValueError(f"there are {len(sources)} sources; give at least 2")
+    samples = sampler.sample(sources, 1, temperature, seed)
+    targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
+    by_policy = policy.log_probs(sources, targets, temperature)
+    differences = samples.log_prob.astype(np.float64) - np.concatenate(by_policy)
+    by_row = np.add.reduceat(differences, samples.offsets[:-1])
+    lengths = np.diff(samples.offsets)
+    kl = by_row.sum() / lengths.sum()
+    spread = np.sqrt(np.square(by_row - kl * lengths).sum() * len(lengths) / (len(lengths) - 1))
+    return Shift(float(kl), float(spread / lengths.sum()), int(lengths.sum()))

@@ -1,0 +1,1 @@
+"""The one training loop, its configuration, and what it chooses for a machine."""

@@ -1,0 +1,236 @@
+"""The one optimisation loop: train on a slice while the validation reward rises, and keep the best weights."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
+from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from agents.policy.backends import Kernels
+from agents.training.history import Evaluate, History, ImproveReport, Log
+from agents.training.precision import has_fused, supported_precision
+from agents.training.training_config import TrainingConfig
+from buffers import Batches, Slice, TokenBatch
+
+
+class Learner(Protocol):
+    """What :func:`fit` trains: an agent, or a value network on its own."""
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What is trained, kept the best of and restored; all on one device."""
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """One epoch of the data."""
+
+    def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
+        """Scalars, the first named ``loss`` and with gradient; ``progress`` is the share of the budget spent."""
+
+
+def fit(
+    learner: Learner, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
+) -> ImproveReport:
+    """Train a learner's networks in place.
+
+    Under ``torchrun`` each process computes the gradient of its share of every batch's rows, and all make the same
+    step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss compares
+    within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process evaluates,
+    for all.
+
+    With ``evaluate`` the best weights are kept, those before the first step included; of equal ones the earlier.
+    Without it the last weights are kept. The global random generators are left as they were.
+
+    Args:
+        learner: Gives the batches, the loss and the networks.
+        data: What to train on, epoch after epoch, each in another order.
+        config: Budgets.
+        evaluate: Called before the first step, every ``config.evaluate_every`` target tokens and at the end.
+        log: Called with the numbers of every row of the history.
+
+    Raises:
+        ValueError: If the slice is empty, ``evaluate`` gives NaN, or a network or the machine lacks what the
+            configuration asks for.
+        FloatingPointError: If a loss or a gradient is not finite; the best weights so far (without ``evaluate``, those
+            before the first step) are back in place.
+    """
+    if not len(data):
+        raise ValueError(
+            "there is nothing to train on: the slice is empty; lower the filter's threshold or skip this step"
+        )
+    device = _device(learner)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        run = _Run(learner, config, evaluate, log)
+        try:
+            run.record()
+            for place, batch in _epochs(learner, data, config):
+                run.step(batch.to(device), place)
+                if run.is_due and not run.record():
+                    break
+                if run.tokens >= config.max_tokens:
+                    break
+            if run.tokens > run.history.rows[-1].tokens:
+                run.record()
+        finally:
+            run.finish()
+    return run.history.report(run.tokens, run.steps, stopped_early=run.tokens < config.max_tokens)
+
+
+def _device(learner: Learner) -> torch.device:
+    return next(parameter.device for network in learner.networks.values() for parameter in network.parameters())
+
+
+def _epochs(learner: Learner, data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBatch]]:
+    for epoch in itertools.count():
+        seed = int(np.random.SeedSequence((config.seed, epoch)).generate_state(1, np.uint64)[0])
+        batches = learner.batches(data, config.tokens_per_batch, seed)
+        ahead = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=config.workers,
+            pin_memory=_device(learner).type == "cuda",
+            generator=torch.Generator(),  # else it would draw from the one that dropout draws from
+        )
+        for number, batch in enumerate(ahead):
+            yield f"batch {number} of epoch {epoch}", batch
+
+
+@dataclass
+class _Run:
+    """The state of one :func:`fit`."""
+
+    learner: Learner
+    config: TrainingConfig
+    evaluate: Evaluate | None
+    log: Log | None
+    tokens: int = 0
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        device = _device(self.learner)
+        # The precision is a global of accelerate; each training brings its own.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        precision = supported_precision(self.config.precision, self.learner.networks.values(), device)
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
+        config, is_main = self.config, self.accelerator.is_main_process
+        self.bar = tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not (config.progress and is_main))
+        torch.manual_seed(config.seed + (self.accelerator.process_index << 32))  # dropout of each process's own
+        self.parameters = [
+            [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
+        ]
+        parameters = list(itertools.chain.from_iterable(self.parameters))
+        # Biases and layer norms have no scale to decay.
+        groups = [
+            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+        ]
+        fused = has_fused(device) if config.optimiser == "auto" else config.optimiser == "fused"
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=fused, foreach=not fused)
+        self.learning_rate = 0.0
+        self.sums: dict[str, float] = {}
+        self.sums_steps = 0
+        self.kernels = Kernels(self.learner.networks, config.attention, config.compile == "on")
+        evaluate = None if self.evaluate is None else partial(self._evaluate, self.evaluate)
+        self.history = History(self.learner.networks, evaluate, self.log)
+        self._train_mode(True)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for a row of the history."""
+        return self.tokens - self.history.rows[-1].tokens >= self.config.evaluate_every
+
+    def step(self, batch: TokenBatch, place: str) -> None:
+        """One step of the optimiser."""
+        count = batch.num_target_tokens
+        self.learning_rate = self.config.learning_rate_at(self.tokens + count)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        values = self._backward(batch, place)
+        # Each network by itself: the value network's errors must not shrink the policy's step.
+        for parameters in self.parameters:
+            norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            self._check_finite("gradient's norm", float(norm), batch, place)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.tokens += count
+        self.steps += 1
+        self.sums_steps += 1
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        shown = {"loss": values["loss"]} | ({} if self.evaluate is None else {"best": self.history.best_evaluation})
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update(count)
+
+    def _backward(self, batch: TokenBatch, place: str) -> dict[str, float]:
+        """Add the gradient of the batch's loss, and give the loss's values, both over all processes."""
+        rank, ranks, weight = self.accelerator.process_index, self.accelerator.num_processes, 1.0
+        if ranks > 1:
+            tokens, part = batch.num_target_tokens, batch.share(rank, ranks)
+            # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
+            batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
+        with self.accelerator.autocast():
+            values = self.learner.loss(batch, min(1.0, self.tokens / self.config.max_tokens))._asdict()
+        means = torch.stack([value.detach().float() for value in values.values()])
+        if ranks > 1:
+            means = self.accelerator.reduce(means * weight, "sum")
+        found = dict(zip(values, means.tolist(), strict=True))
+        self._check_finite("loss", found["loss"], batch, place)
+        self.accelerator.backward(values["loss"] * weight)
+        if ranks > 1:
+            self._sum_gradients()
+        return found
+
+    def _sum_gradients(self) -> None:
+        parameters = list(itertools.chain.from_iterable(self.parameters))
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+        parts = self.accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def record(self) -> bool:
+        """Add a row to the history, keep the weights if they are the best; False when it is time to stop."""
+        means = {name: value / self.sums_steps for name, value in self.sums.items()}
+        self.sums, self.sums_steps = {}, 0
+        self.history.record(self.tokens, means.pop("loss", None), means, self.learning_rate)
+        return not self.history.is_stale(self.config.patience)
+
+    def finish(self) -> None:
+        """Put the best weights back, and leave the networks as they are used."""
+        self.bar.close()
+        self.history.finish()
+        self._train_mode(False)
+        self.optimizer.zero_grad()
+
+    def _evaluate(self, evaluate: Evaluate) -> float:
+        self._train_mode(False)
+        try:
+            value = evaluate() if self.accelerator.is_main_process else 0.0
+        finally:
+            self._train_mode(True)
+        return float(broadcast_object_list([value])[0])
+
+    def _check_finite(self, what: str, value: float, batch: TokenBatch, place: str) -> None:
+        if math.isfinite(value):
+            return
+        self.history.restore()
+        raise FloatingPointError(
+            f"the {what} is {value} at step {self.steps + 1}, {place} ({len(batch)} targets of up to "
+            f"{batch.target.shape[1]} tokens); the weights after {self.history.kept_tokens} tokens "
+            "are back in place, lower the learning rate"
+        )
+
+    def _train_mode(self, training: bool) -> None:
+        self.kernels.switch(training)
+        for network in self.learner.networks.values():
+            network.train(training)

@@ -1,0 +1,1 @@
+"""Looking after a buffer: inspection, repair, compaction, export."""

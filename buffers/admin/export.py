@@ -1,0 +1,157 @@
+"""A buffer, or what a filter keeps of it, in another library's format: ``python -m buffers export``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from buffers.admin.maintenance import describe
+from buffers.filters import Filter
+from buffers.growing_batch import GrowingBatchBuffer
+from buffers.interop import to_datasets, to_jsonl, to_minari, to_parquet
+from buffers.slices import Slice
+from seq2seq_env.tasks import TaskOptions, load_task
+from seq2seq_env.tasks.task import Task
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+Format = Literal["minari", "parquet", "jsonl", "datasets"]
+
+NOT_HELD: dict[Format, list[str]] = {
+    "minari": [
+        "the Grow step and shard of each trajectory",
+        "that padding is never written: the action space is a plain Discrete",
+    ],
+    "parquet": ["the Grow step and shard of each trajectory"],
+    "jsonl": [
+        "the Grow step and shard of each trajectory",
+        "what made them: task, policy, scorer, temperature, seed",
+    ],
+    "datasets": ["the Grow step and shard of each trajectory"],
+}
+
+NEXT: dict[Format, str] = {
+    "minari": "minari.load_dataset({out!r}), then buffers.from_minari for trajectories",
+    "parquet": "buffers.from_parquet({out!r}), or any reader of Parquet",
+    "jsonl": "buffers.from_jsonl({out!r}), or any reader of JSON Lines",
+    "datasets": "datasets.load_from_disk({out!r}), then buffers.from_datasets for trajectories",
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        format: Of the target.
+        path: File or folder.
+        trajectories: Number written.
+        tokens: Of their targets.
+        bytes: Size on disk.
+        not_held: What the target cannot hold.
+        next: How to read it.
+    """
+
+    format: Format
+    path: str
+    trajectories: int
+    tokens: int
+    bytes: int
+    not_held: list[str]
+    next: str
+
+
+def export(
+    path: str | Path,
+    to: Format,
+    out: str,
+    *,
+    grow_step: int | None = None,
+    filter: Filter | None = None,  # noqa: A002  # the word users know
+    scorer: str | None = None,
+    texts: bool = False,
+    task_options: TaskOptions | None = None,
+    progress: bool = True,
+) -> Exported:
+    """Write what a filter keeps of a buffer, whole or not at all, never in place of something.
+
+    What made the trajectories goes into the description of a target that has one, as JSON.
+
+    Args:
+        path: The buffer's folder.
+        to: The target's format.
+        out: File or folder to make; the id of the data set for Minari.
+        grow_step: Only this one; None takes all.
+        filter: None keeps everything.
+        scorer: Column of rewards to take, as in :meth:`GrowingBatchBuffer.select`.
+        texts: Add decoded texts, with the tokenizer of ``load_task``.
+        task_options: What ``load_task`` needs beside the task's name.
+        progress: Show trajectories done, rate and time left.
+
+    Raises:
+        ImportError: If the target's library is not installed.
+        OSError: If there is no such buffer, the target exists, or it cannot be written.
+        ValueError: If the buffer is damaged or lacks the Grow step, or the task's tokenizer is not at hand for texts.
+    """
+    steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
+    data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)
+    made = steps[0].provenance  # a buffer has one task
+    description = json.dumps({"grow_steps": [step.provenance for step in steps]})
+    not_held = NOT_HELD[to]
+    if to == "minari":
+        if texts:
+            raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
+        task = _task_of(made, task_options or {})
+        if task is None:
+            not_held = [*not_held, f"an environment: load_task({made['task']!r}) does not give the buffer's task"]
+        written = to_minari(data, out, task=task, description=description, progress=progress)
+        place = Path(written.storage.data_path).parent
+    else:
+        place = Path(out)
+        _write_table(
+            data, place, to, _tokenizer_of(made, task_options or {}) if texts else None, description, progress=progress
+        )
+    return Exported(
+        format=to,
+        path=str(place),
+        trajectories=len(data),
+        tokens=data.num_tokens,
+        bytes=sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file()),
+        not_held=not_held,
+        next=NEXT[to].format(out=out),
+    )
+
+
+def _write_table(
+    data: Slice, place: Path, to: Format, tokenizer: Tokenizer | None, description: str, *, progress: bool
+) -> None:
+    if to == "jsonl":
+        to_jsonl(data, place, tokenizer=tokenizer, progress=progress)
+    elif to == "parquet":
+        to_parquet(data, place, tokenizer=tokenizer, description=description, progress=progress)
+    else:
+        to_datasets(data, place, tokenizer=tokenizer, description=description, progress=progress)
+
+
+def _tokenizer_of(made: dict[str, Any], options: TaskOptions) -> Tokenizer:
+    """The tokenizer with which a buffer was made."""
+    try:
+        tokenizer = load_task(made["task"], **options).tokenizer
+    except ValueError as error:
+        raise ValueError(f"texts need the buffer's tokenizer: {error}; leave out texts") from error
+    if tokenizer.fingerprint != made["tokenizer_fingerprint"]:
+        raise ValueError(
+            f"texts need the buffer's tokenizer {made['tokenizer_fingerprint'][:12]}, that of task {made['task']!r} is "
+            f"{tokenizer.fingerprint[:12]}; leave out texts"
+        )
+    return tokenizer
+
+
+def _task_of(made: dict[str, Any], options: TaskOptions) -> Task | None:
+    """The task with which a buffer was made, where name and options say enough."""
+    try:
+        task = load_task(made["task"], **options)
+    except ValueError:
+        return None
+    return task if task.fingerprint == made["task_fingerprint"] else None

@@ -1,0 +1,171 @@
+"""What is in a buffer's folder, whether it is whole, and setting aside what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
+from buffers.storage import container
+from buffers.storage.columns import Columns
+from buffers.storage.container import PARTIAL, ShardError
+from buffers.storage.scores import FOLDER, RescoredShard, score_columns
+from buffers.storage.shard import Shard, verify_file
+
+BINS = 10
+"""Of the histogram of rewards, over [0, 1]."""
+
+ASIDE = "damaged"
+"""Folder within the buffer's that damaged shards are moved to; readers do not look into it."""
+
+
+@dataclass(frozen=True)
+class GrowStepInfo:
+    """One Grow step.
+
+    Attributes:
+        grow_step: Its number.
+        shards: Files.
+        missing_shards: Indices that a finished Grow step has and this one lacks.
+        trajectories: Samples and references.
+        references: Of these.
+        tokens: Target tokens.
+        bytes: Size on disk.
+        mean_reward: In [0, 1].
+        reward_histogram: Trajectories in each tenth of [0, 1].
+        terminated_fraction: Share that ended by itself.
+        columns: Other scorers' rewards, by name: how many of the files have them.
+        provenance: What made it.
+    """
+
+    grow_step: int
+    shards: int
+    missing_shards: list[int]
+    trajectories: int
+    references: int
+    tokens: int
+    bytes: int
+    mean_reward: float
+    reward_histogram: list[int]
+    terminated_fraction: float
+    columns: dict[str, int]
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file that is not whole.
+
+    Attributes:
+        file: Its path within the buffer's folder.
+        problem: What is wrong, in one sentence.
+    """
+
+    file: str
+    problem: str
+
+
+def describe(path: str | Path) -> list[GrowStepInfo]:
+    """Every Grow step of a buffer; reads rewards and lengths, no tokens.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ShardError: If a shard is damaged or foreign, or shards do not fit together.
+    """
+    buffer = GrowingBatchBuffer(existing(path))
+    return [_describe_step(buffer, grow_step) for grow_step in buffer.grow_steps]
+
+
+def damaged(path: str | Path, *, progress: bool = True) -> Iterator[Finding]:
+    """Read every shard whole and compare it with its checksum.
+
+    Args:
+        path: The buffer's folder.
+        progress: Show files done, rate and time left.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    folder = existing(path)
+    files = sorted(folder.glob(f"[!.]*{SUFFIX}"))
+    columns = [folder / FOLDER / name / file.name for name in score_columns(folder) for file in files]
+    whole: dict[Path, Shard] = {}
+    for file in tqdm([*files, *filter(Path.is_file, columns)], unit="file", desc="verify", disable=not progress):
+        try:
+            if file.parent == folder:
+                verify_file(file)
+                whole[file] = Shard.open(file)
+            elif folder / file.name in whole:
+                RescoredShard(whole[folder / file.name], file.parent.name).verify()
+        except ShardError as error:
+            yield Finding(str(file.relative_to(folder)), str(error))
+
+
+def set_aside(path: str | Path, finding: Finding) -> Path:
+    """Move a damaged file out of the readers' way, so that the next Grow makes the shard anew.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        FileExistsError: If one of that name was set aside before.
+        OSError: If it cannot be moved.
+    """
+    target = Path(path) / ASIDE / finding.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        raise FileExistsError(f"{str(target)!r} was set aside before; look at it and delete it, then repair again")
+    return (Path(path) / finding.file).rename(target)
+
+
+def sweep(path: str | Path) -> list[Path]:
+    """Delete the hidden files that writers who were killed left in a buffer's folder; those of living ones stay.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+    """
+    return container.sweep(sorted(existing(path).rglob(f".*{PARTIAL}")))
+
+
+def existing(path: str | Path) -> Path:
+    """The folder of that name.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path)!r}; name the folder of a buffer")
+    return folder
+
+
+def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
+    shards = [shard for shard in buffer.shards if shard.provenance.grow_step == grow_step]
+    columns = Columns(shards)
+    first = shards[0].provenance
+    there = {unit for shard in shards for unit in shard.provenance.units}
+    names = score_columns(buffer.path)
+    provenance = asdict(first)
+    del provenance["shard_index"], provenance["shard_count"]
+    return GrowStepInfo(
+        grow_step=grow_step,
+        shards=len(shards),
+        missing_shards=[index for index in range(first.planned_shards) if index not in there],
+        trajectories=len(columns),
+        references=int(columns.is_reference.sum()),
+        tokens=int(columns.target_length.sum()),
+        bytes=sum(shard.path.stat().st_size for shard in shards),
+        mean_reward=float(columns.reward.mean()),
+        reward_histogram=np.histogram(columns.reward, bins=BINS, range=(0.0, 1.0))[0].tolist(),
+        terminated_fraction=float(columns.terminated.mean()),
+        columns={name: sum(RescoredShard(shard, name).exists() for shard in shards) for name in names},
+        provenance=provenance,
+    )

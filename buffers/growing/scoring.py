@@ -1,0 +1,98 @@
+"""Rewards for pairs of texts: each distinct pair once, for new trajectories and for those of a buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from buffers.growing_batch import GrowingBatchBuffer
+from buffers.storage.container import ShardError
+from buffers.storage.scores import RescoredShard
+from buffers.storage.trajectories import Trajectories
+from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from seq2seq_env.tasks.task import Split, Task
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+
+def score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+    """float32 [N], the scorer called with each distinct pair once.
+
+    Raises:
+        ValueError: If a score is no number in [0, 1].
+    """
+    pairs: dict[tuple[str, str], int] = {}
+    place = [pairs.setdefault(pair, len(pairs)) for pair in zip(sources, hypotheses, strict=True)]
+    scores = checked_scores(scorer, [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs])
+    return scores[place]
+
+
+def rescore(
+    buffer: GrowingBatchBuffer,
+    scorer: Scorer,
+    task: Task,
+    name: str,
+    *,
+    grow_step: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Add another scorer's rewards to a buffer as a column beside its own; no shard is touched.
+
+    Killed and called again, it goes on after the shards that have the column. Read it with
+    ``buffer.select(..., scorer=name)``.
+
+    Args:
+        buffer: Opened with the task, so that both are known to fit.
+        scorer: Rates every distinct pair of source and target in a shard once.
+        task: Its train split gives the sources.
+        name: Of the column.
+        grow_step: Only this one; None takes all.
+        progress: Show trajectories done, rate and time left.
+
+    Returns:
+        How many shards were scored by this call.
+
+    Raises:
+        ValueError: If the name cannot be a folder's, there is nothing to score, or a score is no number in [0, 1].
+        ShardError: If a shard is damaged, of another task, or another scorer has begun the column.
+        OSError: If a file cannot be written.
+    """
+    buffer.check_task(task)
+    parts = [RescoredShard(shard, name) for shard in buffer.shards_of(grow_step)]
+    done = [part for part in parts if part.exists()]
+    for part in done:
+        found = part.scorer_fingerprint()
+        if found != scorer.fingerprint:
+            raise ShardError(
+                f"rewards {name!r} of {part.shard.path.name} come from scorer {found[:12]}, not from "
+                f"{scorer.fingerprint[:12]}; choose another name"
+            )
+    total, there = (sum(part.num_trajectories for part in some) for some in (parts, done))
+    split = task.split("train")
+    with tqdm(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", disable=not progress) as bar:
+        for part in parts:
+            if not part.exists():
+                sources, targets = texts_of(part.shard.read(), split, task.tokenizer)
+                part.write(score_once(scorer, sources, targets), scorer.fingerprint)
+                bar.update(part.num_trajectories)
+    return len(parts) - len(done)
+
+
+def texts_of(trajectories: Trajectories, split: Split, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
+    """Source and target of each trajectory as text.
+
+    Raises:
+        ValueError: If the vocabulary lacks a token, or the split a row.
+    """
+    trajectories.check_tokens(tokenizer.vocab_size)
+    beyond = np.flatnonzero((trajectories.source_index < 0) | (trajectories.source_index >= len(split)))
+    if beyond.size:
+        raise ValueError(
+            f"source row {trajectories.source_index[beyond[0]]} is not in the split of {len(split)}; "
+            "give the task that grew the buffer"
+        )
+    rows = np.split(trajectories.tokens, trajectories.offsets[1:-1])
+    targets = tokenizer.decode([row.tolist() for row in rows])
+    return [split.sources[row] for row in trajectories.source_index], targets

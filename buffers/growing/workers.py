@@ -1,0 +1,208 @@
+"""Who makes the shards of a Grow step: threads, the ranks of a launcher, or Ray.
+
+There is no queue and no lock: a shard is the same bytes whoever makes it, so a shard made twice does no harm.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from buffers.growing_batch import GrowingBatchBuffer
+from buffers.storage.shard import write_shard
+from seq2seq_env.extras import require
+
+if TYPE_CHECKING:
+    from buffers.growing.grow import GrowPlan
+
+Done = Callable[[int], object]
+"""Takes the number of sources of a shard that is there now."""
+
+
+class Workers(Protocol):
+    """Makes shards."""
+
+    def lanes(self) -> int:
+        """Shards that are made at once."""
+
+    def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
+        """Publish the units of a plan, and return when all of them are there.
+
+        Args:
+            plan: What to make.
+            buffer: Where to publish.
+            units: Their numbers, in any order.
+            done: To be called as shards appear.
+        """
+
+
+class InThreads:
+    """Threads of this process, a shard each.
+
+    A shard is made on one of PyTorch's threads: how many of them share a sum decides in which order it is added, and so
+    its last bits. Shards side by side take the other cores.
+
+    Args:
+        threads: At least 1; None takes as many as PyTorch would use.
+
+    Raises:
+        ValueError: If ``threads`` is below 1.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}; give at least 1")
+        self.threads = threads
+
+    def lanes(self) -> int:
+        """See :class:`Workers`."""
+        import torch
+
+        return self.threads or torch.get_num_threads()
+
+    def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
+        """See :class:`Workers`."""
+        failure: BaseException | None = None
+        with single_threaded_torch() as available:
+            pool = ThreadPoolExecutor(self.threads or available, initializer=one_thread)
+            making = {pool.submit(plan.make, unit): unit for unit in units}
+            try:
+                for made in as_completed(making):
+                    unit = making.pop(made)
+                    if made.cancelled():
+                        continue
+                    if error := made.exception():
+                        failure = failure or error
+                        for other in making:  # those that run already are still published
+                            other.cancel()
+                        continue
+                    buffer.append(made.result(), plan.provenance(unit))
+                    done(len(plan.rows_of(unit)))
+            finally:
+                pool.shutdown(cancel_futures=True)
+        if failure:
+            raise failure
+
+
+class Processes(Protocol):
+    """What :class:`ByRank` needs of a launcher; ``accelerate.PartialState()`` is one.
+
+    Attributes:
+        process_index: This process's rank.
+        num_processes: How many there are.
+    """
+
+    @property
+    def process_index(self) -> int:
+        """This process's rank."""
+
+    @property
+    def num_processes(self) -> int:
+        """How many there are."""
+
+    def wait_for_everyone(self) -> None:
+        """Return when every process has called it."""
+
+
+class ByRank:
+    """The processes of ``torchrun`` or the like, which see one folder; each takes every so manieth unit.
+
+    Args:
+        processes: ``accelerate.PartialState()``, say.
+        threads: Of each process, as in :class:`InThreads`.
+    """
+
+    def __init__(self, processes: Processes, threads: int | None = None) -> None:
+        self.processes, self._in_threads = processes, InThreads(threads)
+
+    def lanes(self) -> int:
+        """See :class:`Workers`."""
+        return self._in_threads.lanes() * self.processes.num_processes
+
+    def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
+        """See :class:`Workers`."""
+        rank, ranks = self.processes.process_index, self.processes.num_processes
+        # By number and not by place in the list: a rank that looks later may find fewer of them missing.
+        mine = [unit for unit in units if unit % ranks == rank]
+        self._in_threads(plan, buffer, mine, done)
+        self.processes.wait_for_everyone()
+        for unit in units:
+            if unit not in mine and buffer.has(plan.first.grow_step, unit):
+                done(len(plan.rows_of(unit)))
+
+
+class OnRay:
+    """Ray tasks, a shard each, on whatever the Ray cluster has; all machines see one folder.
+
+    A task whose worker dies is run again by Ray. Needs the extra ``ray``.
+
+    Args:
+        cpus: Of one task.
+        gpus: Of one task; a share is allowed.
+        retries: How often a task may be run again.
+    """
+
+    def __init__(self, cpus: float = 1, gpus: float = 0, retries: int = 3) -> None:
+        self.options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
+
+    def lanes(self) -> int:
+        """See :class:`Workers`."""
+        resources = self._started().cluster_resources()
+        wanted = (("CPU", "num_cpus"), ("GPU", "num_gpus"))
+        return max(1, min(int(resources.get(kind, 0) / self.options[n]) for kind, n in wanted if self.options[n]))
+
+    def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
+        """See :class:`Workers`.
+
+        Raises:
+            ImportError: If Ray is not installed.
+        """
+        ray = self._started()
+        publish, shared = ray.remote(**self.options)(_publish), ray.put(plan)
+        step = plan.first.grow_step
+        making = {publish.remote(shared, unit, os.fspath(buffer.file(step, unit).absolute())): unit for unit in units}
+        while making:
+            finished, _ = ray.wait(list(making))
+            for task in finished:
+                ray.get(task)
+                unit = making.pop(task)
+                if buffer.has(step, unit):
+                    done(len(plan.rows_of(unit)))
+
+    def _started(self) -> Any:
+        ray = _ray()
+        if not ray.is_initialized():
+            ray.init(include_dashboard=False, log_to_driver=False)
+        return ray
+
+
+def _publish(plan: GrowPlan, unit: int, file: str) -> None:
+    one_thread()
+    write_shard(file, plan.make(unit), plan.provenance(unit))
+
+
+def _ray() -> Any:
+    return require("ray", "OnRay")
+
+
+def one_thread() -> None:
+    """PyTorch on one thread in the calling one."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def single_threaded_torch() -> Iterator[int]:
+    """PyTorch on one thread; gives the number of threads that it had, and has again afterwards."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)

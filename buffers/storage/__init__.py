@@ -1,0 +1,1 @@
+"""Trajectories on disk: shards, their format and their provenance."""

@@ -1,0 +1,139 @@
+"""One number a trajectory: what filters and reports need of a buffer, without its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffers.storage.trajectories import Trajectories
+
+Column = Literal["source_index", "source_length", "target_length", "reward", "terminated", "is_reference"]
+
+
+class Part(Protocol):
+    """Storage of some trajectories: a shard on disk, or trajectories in memory.
+
+    Attributes:
+        num_trajectories: N.
+        num_tokens: Target tokens.
+    """
+
+    @property
+    def num_trajectories(self) -> int:
+        """N."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Target tokens."""
+
+    def column(self, name: Column) -> NDArray[Any]:
+        """One number a trajectory, [N]."""
+
+    def read(self) -> Trajectories:
+        """All of them, validated."""
+
+
+class Columns:
+    """The columns of all parts, end to end, each read when it is first asked for.
+
+    Args:
+        parts: At least one.
+
+    Attributes:
+        parts: Where the trajectories lie.
+        starts: int64 [parts + 1], first row of each part, and N.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = tuple(parts)
+        self.starts = np.cumsum([0, *(part.num_trajectories for part in parts)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    @cached_property
+    def source_index(self) -> NDArray[np.int64]:
+        """int64 [N], row of the train split."""
+        return self._joined("source_index")
+
+    @cached_property
+    def source_length(self) -> NDArray[np.int64]:
+        """int64 [N], tokens."""
+        return self._joined("source_length")
+
+    @cached_property
+    def target_length(self) -> NDArray[np.int64]:
+        """int64 [N], tokens."""
+        return self._joined("target_length")
+
+    @cached_property
+    def reward(self) -> NDArray[np.float32]:
+        """float32 [N], NaN where nobody scored."""
+        return self._joined("reward")
+
+    @cached_property
+    def terminated(self) -> NDArray[np.bool_]:
+        """Bool [N], False where the length limit cut the target."""
+        return self._joined("terminated")
+
+    @cached_property
+    def is_reference(self) -> NDArray[np.bool_]:
+        """Bool [N], True for the original pairs."""
+        return self._joined("is_reference")
+
+    def _joined(self, name: Column) -> NDArray[Any]:
+        return np.concatenate([part.column(name) for part in self.parts])
+
+
+class InMemory:
+    """Trajectories that need no reading.
+
+    Args:
+        trajectories: All of them.
+    """
+
+    def __init__(self, trajectories: Trajectories) -> None:
+        self._trajectories = trajectories
+
+    @property
+    def num_trajectories(self) -> int:
+        """N."""
+        return len(self._trajectories)
+
+    @property
+    def num_tokens(self) -> int:
+        """Target tokens."""
+        return len(self._trajectories.tokens)
+
+    def column(self, name: Column) -> NDArray[Any]:
+        """One number a trajectory, [N]."""
+        return column_of({key: getattr(self._trajectories, key) for key in NEEDED[name]}, name)
+
+    def read(self) -> Trajectories:
+        """The trajectories."""
+        return self._trajectories
+
+
+NEEDED: dict[Column, tuple[str, ...]] = {
+    "source_index": ("source_index",),
+    "source_length": ("source_index", "source_rows", "source_offsets"),
+    "target_length": ("offsets",),
+    "reward": ("reward",),
+    "terminated": ("terminated",),
+    "is_reference": ("is_reference",),
+}
+"""Arrays of the layout that a column is made of."""
+
+
+def column_of(arrays: dict[str, NDArray[Any]], name: Column) -> NDArray[Any]:
+    """A column from the arrays that it needs."""
+    if name == "source_length":
+        position = np.searchsorted(arrays["source_rows"], arrays["source_index"])
+        return np.diff(arrays["source_offsets"])[position]
+    if name == "target_length":
+        return np.diff(arrays["offsets"])
+    return arrays[name]

@@ -1,0 +1,161 @@
+"""Another scorer's rewards beside the shards: one small file a shard, in a folder of the column's name.
+
+``scores/{name}/g001-s00000.h5`` goes with shard ``g001-s00000.h5``. It has a shard's header, the attributes
+``schema_version`` (int64, 1), ``name``, ``scorer_fingerprint`` and ``shard_sha256`` (of the shard's header), and one
+dataset ``reward``, float32 [N], in the order of the shard's trajectories.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffers.storage import arrays, container
+from buffers.storage.columns import Column
+from buffers.storage.container import ShardError, damaged
+from buffers.storage.hdf5 import Attribute, File
+from buffers.storage.layout import Layout
+from buffers.storage.shard import Shard
+from buffers.storage.trajectories import Trajectories, check_rewards
+
+SCORES_LAYOUT: Layout = {"reward": (np.dtype(np.float32), "N")}
+SCORES_VERSION = 1
+FOLDER = "scores"
+KINDS = {"schema_version": "int", "name": "str", "scorer_fingerprint": "str", "shard_sha256": "str"}
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class RescoredShard:
+    """A shard with another scorer's rewards in place of its own.
+
+    Args:
+        shard: The trajectories.
+        name: Of the column.
+
+    Raises:
+        ValueError: If the name cannot be a folder's.
+    """
+
+    def __init__(self, shard: Shard, name: str) -> None:
+        if not PLAIN_NAME.fullmatch(name):
+            raise ValueError(f"a column cannot be called {name!r}; use letters, digits, dots, dashes and underscores")
+        self.shard, self.name = shard, name
+
+    @property
+    def path(self) -> Path:
+        """The file of the rewards."""
+        return self.shard.path.parent / FOLDER / self.name / self.shard.path.name
+
+    @property
+    def num_trajectories(self) -> int:
+        """N."""
+        return self.shard.num_trajectories
+
+    @property
+    def num_tokens(self) -> int:
+        """Target tokens."""
+        return self.shard.num_tokens
+
+    def exists(self) -> bool:
+        """Whether the rewards are there."""
+        return self.path.is_file()
+
+    def write(self, reward: NDArray[np.float32], scorer_fingerprint: str) -> None:
+        """Publish the rewards, there whole or not at all.
+
+        Args:
+            reward: float32 [N].
+            scorer_fingerprint: Of what gave them.
+
+        Raises:
+            ValueError: If they are not one number in [0, 1] a trajectory.
+            OSError: If the file cannot be written.
+        """
+        if reward.shape != (self.num_trajectories,):
+            raise ValueError(
+                f"there are {reward.shape} rewards for {self.num_trajectories} trajectories; give one each"
+            )
+        check_rewards("reward", reward)
+        attributes: dict[str, Attribute] = {
+            "schema_version": SCORES_VERSION,
+            "name": self.name,
+            "scorer_fingerprint": scorer_fingerprint,
+            "shard_sha256": container.sha256(self.shard.path),
+        }
+        container.publish(self.path, arrays.encode({"reward": reward}, attributes))
+
+    def scorer_fingerprint(self) -> str:
+        """Of the scorer that gave the rewards.
+
+        Raises:
+            ShardError: If the file is damaged, or belongs to another shard.
+        """
+        with self._opened() as (_, attributes):
+            return str(attributes["scorer_fingerprint"])
+
+    def column(self, name: Column) -> NDArray[Any]:
+        """One number a trajectory, [N].
+
+        Raises:
+            ShardError: If a file is damaged, missing, or belongs to another shard.
+        """
+        return self._rewards() if name == "reward" else self.shard.column(name)
+
+    def read(self) -> Trajectories:
+        """All trajectories, validated.
+
+        Raises:
+            ShardError: If a file is damaged, missing, or belongs to another shard.
+        """
+        return replace(self.shard.read(), reward=self._rewards())
+
+    def verify(self) -> None:
+        """Compare every byte of the rewards with their checksum.
+
+        Raises:
+            ShardError: If they are not what was written.
+        """
+        container.verify(self.path)
+        self._rewards()
+
+    def _rewards(self) -> NDArray[np.float32]:
+        with self._opened() as (file, _):
+            reward = arrays.read(file, SCORES_LAYOUT)["reward"]
+        try:
+            check_rewards("reward", reward)
+        except ValueError as error:
+            raise damaged(self.path, str(error)) from error
+        return reward
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[File, dict[str, Attribute]]]:
+        if not self.exists():
+            raise ShardError(
+                f"shard {str(self.shard.path)!r} has no rewards {self.name!r}; "
+                "name those of another scorer, or make them with: python -m buffers rescore"
+            )
+        with container.opened(self.path) as file:
+            sizes = arrays.check(self.path.name, file, SCORES_LAYOUT)
+            attributes = arrays.read_attributes(file, KINDS)
+            if attributes["schema_version"] != SCORES_VERSION:
+                raise ShardError(
+                    f"rewards {str(self.path)!r} have schema version {attributes['schema_version']}, this release "
+                    f"reads {SCORES_VERSION}; read them with the release that wrote them, or rescore"
+                )
+            if sizes["N"] != self.num_trajectories or attributes["shard_sha256"] != container.sha256(self.shard.path):
+                raise ShardError(
+                    f"rewards {str(self.path)!r} do not belong to the shard of that name; delete them and rescore"
+                )
+            yield file, attributes
+
+
+def score_columns(folder: Path) -> list[str]:
+    """Names of the columns that a buffer's folder has, finished or not."""
+    return sorted(path.name for path in (folder / FOLDER).glob("*") if path.is_dir())

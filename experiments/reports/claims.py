@@ -1,0 +1,143 @@
+"""The paper's claims that a comparison of agents can test: our numbers and a verdict on each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.reports.comparison import Interval
+
+
+class Claim(NamedTuple):
+    """One row of the report."""
+
+    number: str
+    """In the order of the reproduction's list."""
+    says: str
+    """What the paper says."""
+    found: str
+    """What was measured, with its 95 % interval."""
+    verdict: str
+    """"holds", "does not hold", or "open" where the interval includes 0 or there is nothing to tell."""
+
+
+def second_grow(runs: Sequence[Path]) -> Claim:
+    """A second Grow step raises the reward further: last Improve steps of the first and second Grow step of runs.
+
+    Args:
+        runs: Folders of growing_batch.py.
+    """
+    says = "a second Grow step raises the reward further (figure 4)"
+    gains = [gain for gain in map(_second_gain, runs) if gain is not None]
+    if len(gains) < 2:
+        return Claim("2", says, "needs two finished runs of growing_batch.py with G = 2; name them with --runs", "open")
+    from scipy.stats import t
+
+    mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
+    half = float(t.ppf(0.975, len(gains) - 1)) * error
+    found = Interval(mean, mean - half, mean + half)
+    return Claim("2", says, f"{found:+.3f} over {len(gains)} runs (t interval)", _verdict(found))
+
+
+def _second_gain(run: Path) -> float | None:
+    rows = json.loads((run / "results.json").read_text("utf-8"))["steps"]
+    last: dict[int, tuple[int, float]] = {}
+    for row in rows:
+        if row["split"] == "test" and row["decode"] == "sample" and row["improve"]:
+            last[row["grow"]] = max(last.get(row["grow"], (0, 0.0)), (row["improve"], row["reward"]))
+    return last[2][1] - last[1][1] if {1, 2} <= last.keys() else None
+
+
+def beats_supervised(rows: Mapping[str, Mapping[str, Any]]) -> Claim:
+    """Every loss with one Grow step beats supervised BC.
+
+    Args:
+        rows: The report's agents.
+    """
+    gains = {name: row["reward_gain"] for name, row in rows.items()}
+    return _all_gain("3", "every loss with G = 1 beats supervised BC (figure 5)", gains)
+
+
+def best_loss(same_data: Mapping[str, Mapping[str, Any]]) -> Claim:
+    """BC is the best loss, on exactly the data that filtered BC sees.
+
+    Args:
+        same_data: Differences from filtered BC on its own slice.
+    """
+    says = "BC is the best loss for the reward (figures 5, 13)"
+    if not same_data:
+        return Claim("4", says, "needs filtered-bc and another agent", "open")
+    differences = {name: row["reward"] for name, row in same_data.items()}
+    # An agent that is better refutes it; that all are worse confirms it.
+    verdicts = {_verdict(difference) for difference in differences.values()}
+    verdict = "does not hold" if "holds" in verdicts else "open" if "open" in verdicts else "holds"
+    found = "; ".join(f"{name} {difference:+.3f}" for name, difference in differences.items())
+    return Claim("4", says, f"less filtered-bc on the same data: {found}", verdict)
+
+
+def order_by_quality(rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
+    """All variants beat BC for humans, but the order by reward is another; the oracle stands for the human.
+
+    Args:
+        rows: The report's agents.
+    """
+    judged = {name: row for name, row in rows.items() if "oracle" in row}
+    beats = "all ReST variants beat BC for humans (figure 7; here the oracle)"
+    order = "the order of variants by reward and by humans differs (figure 7; here the oracle)"
+    if not judged:
+        nothing = "the task has no oracle"
+        return [Claim("7", beats, nothing, "open"), Claim("7", order, nothing, "open")]
+    gains = {name: row["oracle_gain"] for name, row in judged.items()}
+    claims = [_all_gain("7", beats, gains)]
+    if len(judged) < 2:
+        return [*claims, Claim("7", order, "needs two agents", "open")]
+    from scipy.stats import kendalltau
+
+    orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in ("reward", "oracle")]
+    tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in ("reward", "oracle"))).statistic)
+    best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
+    found = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}"
+    return [*claims, Claim("7", order, found, "does not hold" if orders[0] == orders[1] else "holds")]
+
+
+def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
+    """The value network ranks training sequences as the reward does.
+
+    Args:
+        reports: Of the trainings that have a value network, as JSON.
+    """
+    says = "at the final position V ranks the training data: Kendall 0.924, Spearman above 0.99 (A.8.4)"
+    if not reports:
+        return Claim("10", says, "needs an agent with a value network", "open")
+    numbers = {
+        (split, kind): [report[split]["final"][kind] for report in reports]
+        for split in ("train", "held_out")
+        for kind in ("kendall", "spearman")
+    }
+    found = ", ".join(
+        f"{split.replace('_', ' ')} {kind} {np.mean(values):.3f} ± {np.std(values):.3f}"
+        for (split, kind), values in numbers.items()
+    )
+    reached = np.mean(numbers["train", "kendall"]) >= 0.9 and np.mean(numbers["train", "spearman"]) >= 0.98
+    return Claim("10", says, found, "holds" if reached else "does not hold")
+
+
+def claims_table(claims: Sequence[Claim]) -> str:
+    """Markdown."""
+    lines = ["| claim | the paper says | found | verdict |", "|---|---|---|---|"]
+    return "\n".join(lines + [f"| {' | '.join(claim)} |" for claim in claims])
+
+
+def _all_gain(number: str, says: str, gains: Mapping[str, Interval]) -> Claim:
+    verdicts = {_verdict(gain) for gain in gains.values()}
+    verdict = next(v for v in ("does not hold", "open", "holds") if v in verdicts)
+    return Claim(number, says, "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items()), verdict)
+
+
+def _verdict(found: Interval) -> str:
+    return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "open"

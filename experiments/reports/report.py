@@ -1,0 +1,173 @@
+"""The report of a growing-batch run: results.json, results.md, plots, and examples side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import agents
+from buffers import GrowingBatchBuffer
+from experiments.reports.plots import save_plots
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.run_folder import RunFolder, write_json
+
+NUM_EXAMPLES = 20
+
+RERANKED = "best-of-n"
+"""The stage of the supervised policy's samples reranked by reward."""
+
+Row = dict[str, Any]
+
+
+def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
+    """Gather every finished stage into the report."""
+    import sacrebleu
+
+    steps = [row for stage in _stages(run) for row in _rows(run, stage)]
+    control = [{"step": "control", **row} for row in run.result("control")] if run.has("control") else []
+    results = {
+        "config": run.config,
+        "steps": steps,
+        "control": control,
+        "summary": summary(steps, control, run.result(RERANKED)) | run.result("usage"),
+        "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
+    }
+    write_json(run.path / "results.json", results)
+    buffer = GrowingBatchBuffer(run.path / "buffer")
+    plots = save_plots(run.path, steps, control, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
+    parts = [
+        "# ReST on " + run.config["task"],
+        f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
+        "## Summary",
+        _summary_table(results["summary"]),
+        "## Test sources, by step",
+        _table(steps + control, "test"),
+        "## Validation sources, by step",
+        _table(steps + control, "validation"),
+        "## Data of each Improve step",
+        _data_table(steps),
+        "## Plots",
+        *(f"![{name}]({name})" for name in plots),
+        f"## {NUM_EXAMPLES} test sentences before and after",
+        _examples(run, evaluator, device),
+        f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
+    ]
+    (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(_summary_table(results["summary"]))
+
+
+def summary(steps: Sequence[Row], control: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
+    """What the run gained on the test sources: last step against the supervised policy, and against the control.
+
+    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain over the
+    control takes off what the same tokens of the original data give. ``gap_to_best_of_n_closed`` is how far one sample
+    of the last policy comes from the mean to the best of N samples of the supervised one.
+    """
+    first, last = _find(steps, "sample"), _find(steps[::-1], "sample")
+    first_greedy, last_greedy = _find(steps, "greedy"), _find(steps[::-1], "greedy")
+    lacking = 1 - first["reward"]
+    found: dict[str, float | None] = {
+        "reward_before": first["reward"],
+        "reward_after": last["reward"],
+        "shortfall_closed": (last["reward"] - first["reward"]) / lacking,
+        "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
+        "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
+    }
+    gap = reranked["best"] - reranked["mean"]
+    found["best_of_n_before"] = reranked["best"]
+    found["gap_to_best_of_n_closed"] = (last["reward"] - reranked["mean"]) / gap if gap else None
+    found["sample_bleu_change"] = last["bleu"] - first["bleu"]
+    if first["judge"] is not None:
+        found |= {"judge_before": first["judge"], "judge_after": last["judge"]}
+    if first["oracle"] is not None:
+        found |= {
+            "oracle_before": first["oracle"],
+            "oracle_after": last["oracle"],
+            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / (last["reward"] - first["reward"])
+            if last["reward"] != first["reward"]
+            else None,
+        }
+    if control:
+        best = _find(control, "sample")
+        found |= {
+            "reward_control": best["reward"],
+            "shortfall_closed_by_control": (best["reward"] - first["reward"]) / lacking,
+            "shortfall_closed_above_control": (last["reward"] - best["reward"]) / lacking,
+        }
+    return found
+
+
+def _stages(run: RunFolder) -> list[str]:
+    grows, improves = run.config["grow_steps"], run.config["improve_steps"]
+    return ["g0i0", *(f"g{g}i{i}" for g in range(1, grows + 1) for i in range(1, improves + 1))]
+
+
+def _rows(run: RunFolder, stage: str) -> list[Row]:
+    grow, improve = stage[1:].split("i")
+    return [{"grow": int(grow), "improve": int(improve), **row} for row in run.result(stage)]
+
+
+def _find(rows: Sequence[Row], decode: str) -> Row:
+    return next(row for row in rows if (row["split"], row["decode"]) == ("test", decode))
+
+
+def _name(row: Row) -> str:
+    return str(row.get("step", f"G={row.get('grow')} I={row.get('improve')}"))
+
+
+def _table(rows: Sequence[Row], split: str) -> str:
+    every = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
+    columns = [name for name in every if any(row[name] is not None for row in rows)]
+    lines = ["| step | decode | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
+    for row in rows:
+        if row["split"] == split:
+            lines.append(f"| {_name(row)} | {row['decode']} | " + " | ".join(_number(row[c]) for c in columns) + " |")
+    return "\n".join(lines)
+
+
+def _data_table(rows: Sequence[Row]) -> str:
+    columns = ("threshold", "kept_fraction", "sources_without_data", "distinct_samples")
+    lines = ["| step | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for row in rows:
+        if row["improve"] and row["split"] == "validation":
+            lines.append(f"| {_name(row)} | " + " | ".join(_number(row[c]) for c in columns) + " |")
+    return "\n".join(lines)
+
+
+def _summary_table(found: dict[str, float | None]) -> str:
+    lines = ["| measure (test sources; samples at the Grow temperature unless greedy) | value |", "|---|---|"]
+    return "\n".join(lines + [f"| {name.replace('_', ' ')} | {_number(value)} |" for name, value in found.items()])
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
+    """Greedy translations by the supervised and the last policy: evenly spread over the changed test sentences."""
+    split = evaluator.task.split("test")
+    stages = _stages(run)
+    before, after = (
+        evaluator.translations(agents.Seq2SeqPolicy.load(run.checkpoint(stage), device), "test", "greedy")
+        for stage in (stages[0], stages[-1])
+    )
+    changed = [row for row in range(len(split)) if before.texts[row] != after.texts[row]]
+    same = [row for row in range(len(split)) if before.texts[row] == after.texts[row]]
+    rows = _spread(changed, max(NUM_EXAMPLES // 2, NUM_EXAMPLES - len(same)))
+    rows += _spread(same, NUM_EXAMPLES - len(rows))
+    lines = [f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not.", ""]
+    lines += ["| source | reference | before | reward, oracle | after | reward, oracle |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        cells = [split.sources[row], split.references[row]]
+        for each in (before, after):
+            quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
+            cells += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(rows: list[int], count: int) -> list[int]:
+    """``count`` of the rows, evenly spread; all where there are not more."""
+    return rows if len(rows) <= count else [rows[len(rows) * place // count] for place in range(count)]

@@ -1,0 +1,163 @@
+"""What a policy is worth: learned reward, true quality, BLEU and chrF on a split."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.runs.stopwatch import Stopwatch
+from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
+from seq2seq_env.tasks import Task
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    from agents import Seq2SeqPolicy
+
+Decode = Literal["sample", "greedy"]
+
+REMEMBERED = 64
+"""Translations of a whole split that are kept: of the best weights of a training, and of what the next starts from."""
+
+
+@dataclass(frozen=True)
+class Translations:
+    """One hypothesis a source, with all that is known of it.
+
+    Attributes:
+        texts: N hypotheses.
+        rewards: float32 [N], the learned scorer's.
+        qualities: float32 [N], the oracle's; None where the task has no oracle.
+        judgements: float32 [N], the judge's; None where there is none.
+    """
+
+    texts: list[str]
+    rewards: NDArray[np.float32]
+    qualities: NDArray[np.float32] | None
+    judgements: NDArray[np.float32] | None
+
+
+class Evaluator:
+    """Translates splits of a task and measures the result.
+
+    Args:
+        task: Gives the splits and the oracle.
+        scorer: Gives the rewards.
+        judge: A second scorer, which measures and decides nothing.
+        temperature: Of the samples; the Grow temperature.
+        seed: Of the samples; the same for every policy, so that they differ by the policies alone.
+        watch: Takes the time that evaluations take.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        scorer: Scorer,
+        *,
+        temperature: float,
+        seed: int,
+        judge: Scorer | None = None,
+        watch: Stopwatch | None = None,
+    ) -> None:
+        self.task, self.scorer, self._watch = task, scorer, watch or Stopwatch()
+        # The same random numbers give policies that differ little many equal translations.
+        self._scores, self._judge = CachedScorer(scorer), CachedScorer(judge) if judge else None
+        self.temperature, self.seed = temperature, seed
+        self._texts: OrderedDict[tuple[str, str, Decode], list[str]] = OrderedDict()  # least recently used first
+        self._metrics: dict[str, tuple[BLEU, CHRF]] = {}  # by split, of whose references they have counted the n-grams
+
+    def validation_reward(self, policy: Seq2SeqPolicy) -> float:
+        """Mean reward of one sample for each validation source: what an Improve step watches."""
+        sources = self.task.split("validation").sources
+        with self._watch("evaluating"):
+            texts = self._translated(policy, "validation", "sample")
+            return float(checked_scores(self._scores, sources, texts).mean())
+
+    def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
+        """Translate a split, by one sample a source or greedily."""
+        sources = self.task.split(split).sources
+        oracle, judge = self.task.oracle, self._judge
+        with self._watch("evaluating"):
+            texts = self._translated(policy, split, decode)
+            rewards = checked_scores(self._scores, sources, texts)
+            return Translations(
+                texts,
+                rewards,
+                oracle(sources, texts) if oracle else None,
+                checked_scores(judge, sources, texts) if judge else None,
+            )
+
+    def best_of(self, policy: Seq2SeqPolicy, split: str, count: int) -> dict[str, float]:
+        """Mean reward of samples, and of the best of ``count`` by the reward: what reranking gives without training."""
+        sources = self.task.split(split).sources
+        with self._watch("evaluating"):
+            texts = policy.sample(sources, count, self.temperature, self.seed).texts
+            repeated = [source for source in sources for _ in range(count)]
+            rewards = checked_scores(self._scores, repeated, texts).reshape(len(sources), count)
+        return {"mean": float(rewards.mean(dtype=np.float64)), "best": float(rewards.max(1).mean(dtype=np.float64))}
+
+    def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
+        """Means over a split: reward, oracle, judge in [0, 1]; BLEU, chrF in [0, 100]; length over the references'."""
+        references = self.task.split(split).references
+        if split not in self._metrics:
+            self._metrics[split] = _metrics(references)
+        bleu, chrf = self._metrics[split]
+        return {
+            "reward": float(translations.rewards.mean()),
+            "oracle": _mean(translations.qualities),
+            "judge": _mean(translations.judgements),
+            "bleu": bleu.corpus_score(translations.texts, None).score,
+            "chrf": chrf.corpus_score(translations.texts, None).score,
+            "length_ratio": _words(translations.texts) / _words(references),
+        }
+
+    def kl(self, policy: Seq2SeqPolicy, other: Seq2SeqPolicy, split: str) -> float:
+        """``KL(policy || other)`` of a whole translation at the sampling temperature, nats, by one sample a source."""
+        sources = self.task.split(split).sources
+        samples = policy.sample(sources, 1, self.temperature, self.seed)
+        targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
+        log_other = other.log_probs(sources, targets, self.temperature)
+        return float(samples.log_prob.sum(dtype=np.float64) - sum(row.sum() for row in log_other)) / len(sources)
+
+    def signatures(self) -> dict[str, str]:
+        """How sacrebleu computes its scores; it knows only after a first one."""
+        bleu, chrf = _metrics(["a"])
+        for metric in (bleu, chrf):
+            metric.corpus_score(["a"], None)
+        return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
+
+    def _translated(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> list[str]:
+        key = (policy.fingerprint, split, decode)
+        if key not in self._texts:
+            sources = self.task.split(split).sources
+            if decode == "greedy":
+                self._texts[key] = policy.translate(sources)
+            else:
+                self._texts[key] = policy.sample(sources, 1, self.temperature, self.seed).texts
+            if len(self._texts) > REMEMBERED:
+                self._texts.popitem(last=False)
+        self._texts.move_to_end(key)
+        return self._texts[key]
+
+
+def _metrics(references: list[str]) -> tuple[BLEU, CHRF]:
+    """Both, with the references' n-grams counted."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    return BLEU(references=[references]), CHRF(references=[references])
+
+
+def _mean(values: NDArray[np.float32] | None) -> float | None:
+    return None if values is None else float(values.mean())
+
+
+def _words(texts: Sequence[str]) -> int:
+    return sum(len(text.split()) for text in texts)

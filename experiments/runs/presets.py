@@ -1,0 +1,146 @@
+"""Ready settings for known data sets: each says only what differs from the defaults.
+
+Sizes, candidates and thresholds are the paper's (Gulcehre et al. 2023, section 4, A.3 and table 2). It states no
+optimiser, batch size, learning rate or dropout; those are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
+
+from experiments.runs.settings import PresetName, Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a data set's runs have of their own.
+
+    Attributes:
+        task_options: Of the task "hub".
+        nested: Of ``policy``, ``supervised`` and ``improve``, the fields that differ.
+        growing: Options of growing_batch.py alone; compare_agents.py has its own Grow and Improve steps.
+    """
+
+    task_options: Mapping[str, str]
+    nested: Mapping[str, Mapping[str, Any]]
+    growing: Mapping[str, Any] = field(default_factory=dict)
+
+
+_LARGE = {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512}
+_LONG = {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop"}
+
+PRESETS: dict[PresetName, Preset] = {
+    # The paper's best row of table 1 is G = 2, I = 3, which are the defaults.
+    "iwslt2014-de-en": Preset(
+        task_options={"dataset": "iwslt2014-de-en", **_LONG},
+        nested={
+            "policy": {**_LARGE, "ffn_dim": 1024, "dropout": 0.3},
+            "supervised": {
+                "learning_rate": 5e-4, "schedule": "inverse-sqrt", "tokens_per_batch": 4_096, "max_tokens": 160_000_000,
+                "warmup_tokens": 16_000_000, "evaluate_every": 4_000_000,
+            },
+            "improve": {
+                "learning_rate": 2e-4, "tokens_per_batch": 4_096, "max_tokens": 80_000_000, "warmup_tokens": 2_000_000,
+                "evaluate_every": 4_000_000,
+            },
+        },
+        growing={"sources": None, "candidates": 100},
+    ),
+    "wmt2020-zh-en": Preset(
+        task_options={"dataset": "wmt2020-zh-en", **_LONG},
+        nested={
+            "policy": {**_LARGE, "ffn_dim": 2048, "num_heads": 8, "dropout": 0.1},
+            "supervised": {
+                "learning_rate": 7e-4, "schedule": "inverse-sqrt", "tokens_per_batch": 32_768,
+                "max_tokens": 3_000_000_000, "warmup_tokens": 130_000_000, "evaluate_every": 60_000_000,
+            },
+            "improve": {
+                "learning_rate": 2e-4, "tokens_per_batch": 32_768, "max_tokens": 600_000_000,
+                "warmup_tokens": 16_000_000, "evaluate_every": 60_000_000,
+            },
+        },
+        growing={"sources": None, "candidates": 25, "improve_steps": 4},
+    ),
+    "multi30k-de-en": Preset(
+        task_options={"dataset": "multi30k-de-en", "leaks": "drop"},
+        nested={
+            "policy": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1024, "dropout": 0.1},
+            "supervised": {
+                "learning_rate": 1e-3, "tokens_per_batch": 2_048, "max_tokens": 4_000_000, "warmup_tokens": 100_000,
+                "evaluate_every": 1_000_000,
+            },
+            "improve": {"learning_rate": 3e-4, "tokens_per_batch": 2_048, "max_tokens": 500_000,
+                        "warmup_tokens": 20_000, "evaluate_every": 250_000},
+        },
+        growing={"sources": 12_000, "candidates": 8, "filter": "percentile", "filter_values": (50, 75, 90),
+                 "learning_rate_decay": 0.75},
+    ),
+}  # fmt: skip
+
+PRETRAINED: Mapping[str, Mapping[str, Any]] = {
+    "supervised": {
+        "learning_rate": 3e-5, "tokens_per_batch": 2_048, "max_tokens": 2_000_000, "warmup_tokens": 100_000,
+        "evaluate_every": 500_000,
+    },
+    "improve": {"learning_rate": 1e-5, "tokens_per_batch": 2_048, "max_tokens": 400_000, "warmup_tokens": 20_000,
+                "evaluate_every": 100_000},
+}  # fmt: skip
+"""Trainings of a policy that can translate already: rates for new ones would make it forget."""
+
+
+def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
+    """The defaults of a script with a preset's values, and the budgets of a pretrained policy, in their place.
+
+    The preset's task options are not among them, see :func:`with_task_options`.
+
+    Args:
+        defaults: Of the script.
+        name: A key of :data:`PRESETS`; None leaves the defaults.
+        pretrained: Which model the policy starts from; None: none.
+
+    Raises:
+        ValueError: If there is no such preset, listing the good names.
+    """
+    chosen = defaults
+    if name is not None:
+        if name not in PRESETS:
+            raise ValueError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
+        preset = PRESETS[name]
+        known = {each.name for each in fields(defaults)}
+        growing = preset.growing if "grow_steps" in known else {}
+        chosen = replace(_nested(chosen, preset.nested), preset=name, task="hub", **growing)
+    if pretrained is not None:
+        chosen = replace(_nested(chosen, PRETRAINED), pretrained=pretrained)
+    return chosen
+
+
+def with_task_options(settings: S) -> S:
+    """Settings whose task options are the preset's where none are given; another task has none of them.
+
+    They come last, because a command line gives a dictionary whole.
+    """
+    if settings.preset is None or settings.task != "hub":
+        return settings
+    return replace(settings, task_options={**PRESETS[settings.preset].task_options, **settings.task_options})
+
+
+def _nested(settings: S, changes: Mapping[str, Mapping[str, Any]]) -> S:
+    return replace(settings, **{name: replace(getattr(settings, name), **given) for name, given in changes.items()})
+
+
+def check_sizes(settings: Settings) -> None:
+    """Refuse sizes of a new network where the policy is a pretrained one, which has its own.
+
+    Raises:
+        ValueError: If there are both.
+    """
+    expected = preset_settings(type(settings)(), settings.preset, None).policy
+    if settings.pretrained is not None and settings.policy != expected:
+        raise ValueError(
+            "--policy options are sizes of a new network, and --pretrained names one that has its own; leave out "
+            "one of the two"
+        )

@@ -1,0 +1,171 @@
+"""A run's folder: its configuration, and each finished stage, so that the same command goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.runs.stopwatch import Stopwatch
+from seq2seq_env.extras import is_installed
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+CONFIG = "config.json"
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run's policies, one a stage."""
+
+
+class RunFolder:
+    """Where a run keeps what it made; of several processes of one run the first writes, and all of them read.
+
+    Args:
+        path: Made if it is not there.
+        config: What determines the results, as JSON can hold it.
+
+    Attributes:
+        watch: Times what this call of the command does, by kind.
+
+    Raises:
+        FileExistsError: If the folder holds a run of another configuration, or something that is no run, or is a file.
+        ValueError: If its config.json is damaged.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        self.path = path
+        from accelerate import PartialState  # type: ignore[import-untyped]
+
+        self._processes = PartialState()
+        self.config: dict[str, Any] = json.loads(json.dumps(config))
+        check_place(path)
+        known = path / CONFIG
+        if known.is_file():
+            self._refuse_other(flat(_read_config(known)))
+        self._processes.wait_for_everyone()  # before the first of them fills the folder
+        if self.is_writer:
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(known, self.config)
+        self.watch = Stopwatch()
+        self._events = _events(path / "tensorboard") if self.is_writer else None
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes what a run leaves."""
+        return bool(self._processes.is_main_process)
+
+    def checkpoint(self, stage: str) -> Path:
+        """Folder of a stage's policy."""
+        return self.path / CHECKPOINTS / stage
+
+    def has(self, stage: str) -> bool:
+        """Whether a stage was finished."""
+        return self._record(stage).is_file()
+
+    def result(self, stage: str) -> Any:
+        """What :meth:`finish` was given for a stage."""
+        return json.loads(self._record(stage).read_text("utf-8"))
+
+    def finish(self, stage: str, result: Any) -> None:
+        """Record a stage as finished, after all of its files are written, in JSON; every process calls it."""
+        if self.is_writer:
+            self._record(stage).parent.mkdir(exist_ok=True)
+            write_json(self._record(stage), result)
+        self._processes.wait_for_everyone()
+
+    def log(self, stage: str, name: str, value: float, step: int) -> None:
+        """One number for TensorBoard."""
+        if self._events is not None:
+            self._events.add_scalar(f"{stage}/{name}", value, step)
+
+    def close(self) -> None:
+        """Write what TensorBoard has not seen yet."""
+        if self._events is not None:
+            self._events.close()
+
+    def spend(self, seconds: float) -> None:
+        """Add the time of one call of the command, in all and by kind, and remember the largest memory it took."""
+        if not self.is_writer:
+            return
+        used = self.result("usage") if self.has("usage") else {}
+        spent = {"seconds": seconds} | {f"seconds_{kind}": value for kind, value in self.watch.seconds.items()}
+        used |= {name: used.get(name, 0.0) + value for name, value in spent.items()}
+        used["peak_memory_gib"] = max(used.get("peak_memory_gib", 0.0), _peak_memory_gib())
+        self._record("usage").parent.mkdir(exist_ok=True)
+        write_json(self._record("usage"), used)
+
+    def _record(self, stage: str) -> Path:
+        return self.path / "stages" / f"{stage}.json"
+
+    def _refuse_other(self, known: dict[str, Any]) -> None:
+        mine = flat(self.config)
+        different = [
+            f"{name} was {known.get(name)!r} and is now {mine.get(name)!r}"
+            for name in sorted(known.keys() | mine.keys())
+            if known.get(name) != mine.get(name)
+        ]
+        if different:
+            raise FileExistsError(
+                f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
+                "choose another --out or give the options of that run"
+            )
+
+
+def _events(folder: Path) -> SummaryWriter | None:
+    """What writes TensorBoard's files; None where it is not installed."""
+    if not is_installed("tensorboard"):
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place that no run can have, before there is work for one.
+
+    Raises:
+        FileExistsError: If it is a file, or a folder that holds something that is no run.
+    """
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{str(path)!r} is a file; choose a folder with --out")
+    if path.is_dir() and any(path.iterdir()) and not (path / CONFIG).is_file():
+        raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted names: {"policy": {"d_model": 8}} is {"policy.d_model": 8}."""
+    settings: dict[str, Any] = {}
+    for name, value in config.items():
+        settings |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return settings
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged ({error}); choose another --out") from error
+
+
+def _peak_memory_gib() -> float:
+    """Largest resident memory of this process so far; 0 where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    aside = path.with_name(path.name + ".part")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)

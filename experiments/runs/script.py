@@ -1,0 +1,133 @@
+"""What every run does around its own work: options, task, scorer, folder, time spent, and errors in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from typing import TypeVar
+
+import tyro
+
+from agents.training.device import known_device
+from experiments import train_scorer
+from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.presets import check_sizes, preset_settings, with_task_options
+from experiments.runs.run_folder import RunFolder, check_place
+from experiments.runs.settings import Settings
+from experiments.runs.stages import fastest
+from seq2seq_env.extras import missing
+from seq2seq_env.scorers import load_scorer
+from seq2seq_env.tasks import Task, load_task
+
+C = TypeVar("C", bound=Settings)
+
+Work = Callable[[C, Task, Evaluator, RunFolder], None]
+"""A run's own part."""
+
+
+def execute(config: C, work: Work[C], report: Work[C]) -> None:
+    """A whole run: what takes time, then what is made of its results.
+
+    Raises:
+        ValueError: If an option cannot work.
+        TypeError: If an agent's option is no number where one is wanted.
+        OSError: If the folder holds something else, or cannot be written.
+        FloatingPointError: If a loss stops being finite.
+    """
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    started = time.perf_counter()
+    config = with_task_options(config)
+    config.check()
+    check_sizes(config)
+    config = replace(config, device=known_device(config.device))
+    task = load_task(config.task, **config.options_of_task())
+    for note in task.notes:
+        print(note)
+    if absent := missing("report"):
+        print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
+    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config), device=config.device)
+    fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
+    judge = None
+    if config.judge is not None:
+        judge = load_scorer(config.judge, device=config.device)
+        fingerprints["judge_fingerprint"] = judge.fingerprint
+    run = RunFolder(config.out, config.recorded() | fingerprints)
+    config = fastest(config, task, run)
+    evaluator = Evaluator(task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=run.watch)
+    try:
+        work(config, task, evaluator, run)
+    finally:
+        run.spend(time.perf_counter() - started)
+        run.close()
+    if run.is_writer:
+        report(config, task, evaluator, run)
+    print(f"took {time.perf_counter() - started:.0f} s")
+    if (processes := PartialState()).num_processes > 1:
+        # Who leaves while the other still talks to it may be aborted by gloo's threads.
+        processes.wait_for_everyone()
+        processes.destroy_process_group()
+
+
+def own_scorer(config: Settings) -> str:
+    """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default; made where it is not there.
+
+    Raises:
+        ValueError: If another task's scorer is there, or several processes would make it.
+    """
+    from accelerate import PartialState
+
+    folder = config.out.with_name(config.out.name + "-scorer")
+    wanted = train_scorer.Config(
+        config.task, config.task_options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
+    )
+    report = folder / "report.json"
+    if report.is_file():
+        if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():
+            raise ValueError(
+                f"the scorer in {str(folder)!r} was made otherwise; name it with --scorer, or another --out"
+            )
+    elif PartialState().num_processes > 1:
+        raise ValueError(
+            f"task {config.task!r} has no scorer of its own; make one with train_scorer.py first, in one process, and "
+            "name it with --scorer"
+        )
+    else:
+        check_place(config.out)
+        print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
+        train_scorer.make_scorer(wanted)
+    return str(folder)
+
+
+def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:
+    """The run that the command line asks for; exit with 1 and one sentence where something is wrong."""
+    try:
+        config = tyro.cli(kind, default=_defaults(kind, sys.argv[1:]), description=description)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    from accelerate import PartialState
+
+    try:
+        # What several processes of one run do alike, one of them says.
+        with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
+            execute(config, work, report)
+    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
+
+
+def _defaults(kind: type[C], arguments: Sequence[str]) -> C:
+    """What the other options stand for where they are not given: a preset and a pretrained policy change that."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("preset", "pretrained"):
+        first.add_argument(f"--{name}", type=lambda text: None if text == "None" else text)
+    known, _ = first.parse_known_args(arguments)
+    return preset_settings(kind(), known.preset, known.pretrained)

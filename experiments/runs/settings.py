@@ -1,0 +1,197 @@
+"""What growing_batch.py and compare_agents.py have in common: task, Grow step, filter and budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import agents
+from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
+from buffers import Schedule, make_filter, make_schedule
+from seq2seq_env.extras import check_extra
+from seq2seq_env.tasks import TaskOptions, task_parameters
+
+DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
+    "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
+    "percentile": (50, 70, 80, 90, 95),
+    "interpolation": (0.5, 0.7, 0.9, 0.95, 0.98),
+}
+"""Of each filter, to choose from for I Improve steps. The thresholds are the paper's (section 4)."""
+
+
+PresetName = Literal["iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"]
+"""Keys of ``experiments.runs.presets.PRESETS``."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a run on one task with one scorer."""
+
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset")
+    """Options that may change when a run goes on."""
+
+    preset: PresetName | None = None
+    """Settings of a known data set, which other options override: the paper's sizes for IWSLT 2014 and WMT 2020, a
+    laptop's for Multi30k. With it, --help shows its values."""
+
+    task: str = "phrasebook-de-en"
+    """Task to translate."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
+    pretrained: str | None = None
+    """Folder or name on the Hugging Face hub of an encoder-decoder to start from (Marian, M2M100, NLLB, mBART, BART,
+    T5): --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its tokenizer; what else it must be told are task
+    options: source_language deu_Latn target_language eng_Latn, or source_prefix "translate German to English: ". The
+    trainings have other defaults then, which --help shows."""
+    fine_tune: bool = True
+    """Whether the pretrained policy is trained on the original data first; --no-fine-tune takes it as it is."""
+    start: Path | None = None
+    """Folder of a run of growing_batch.py or compare_agents.py whose supervised policy is taken, in place of training
+    one."""
+    lora: LoRA = field(default_factory=LoRA)
+    """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
+    are merged after each. They want a higher learning rate, 1e-4 and more."""
+    scorer: str | None = None
+    """Name or folder of the scorer, or "process:" and a program's command, "metricx:" and a checkpoint, "ensemble:" and
+    several scorers, see docs/scorers.md. The task's own by default; where it has none, one is made of the task's pairs
+    first, as train_scorer.py does, in a folder beside the run's, its name ending in -scorer."""
+    judge: str | None = None
+    """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no
+    oracle whether a policy got better or only learned what its scorer likes."""
+    improve_steps: int = 3
+    """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
+    sources: int | None = 4_000
+    """Training sources drawn for each Grow step; None takes all."""
+    candidates: int = 2
+    """Samples of each source."""
+    temperature: float = 0.8
+    """Sampling temperature, above 0."""
+    engine: Engine = "auto"
+    """What samples in a Grow step: "transformers", "ctranslate2", or "auto" for the faster one, which is CTranslate2
+    where it converts the model, but for Marian models."""
+    compute_type: ComputeType = "float32"
+    """CTranslate2's arithmetic; "int8" is faster, and its distance from the policy is measured and printed."""
+    filter: str = "threshold"
+    """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source, which
+    leave hard sources some data, and nothing of a source with one candidate."""
+    filter_values: tuple[float, ...] | None = None
+    """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
+    [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves
+    enough, because a better policy writes better data; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95
+    0.98."""
+    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
+    """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
+    supervised: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            learning_rate=2e-3,
+            schedule="linear",
+            tokens_per_batch=320,
+            max_tokens=1_050_000,
+            warmup_tokens=20_000,
+            evaluate_every=210_000,
+        )
+    )
+    """Training of the supervised policy."""
+    improve: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            learning_rate=1.2e-3,
+            schedule="linear",
+            tokens_per_batch=512,
+            max_tokens=100_000,
+            warmup_tokens=5_000,
+            evaluate_every=50_000,
+        )
+    )
+    """Training of the first Improve step."""
+    probe: bool = True
+    """Try for some seconds what trains fastest on this machine, of what "auto" leaves open in precision, attention,
+    optimiser and compile of --supervised and --improve. The run keeps the choice in its folder, and later runs find it
+    in the user's cache. --no-probe takes what each option says of "auto"."""
+    learning_rate_decay: float = 0.6
+    """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
+    seed: int = 0
+    """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
+    device: str = "auto"
+    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+
+    out: Path = Path("runs")
+    """Folder for all that the run leaves."""
+
+    def recorded(self) -> dict[str, Any]:
+        """What determines the results, as JSON can hold it."""
+        # Runs of older versions, which know of none of these, go on.
+        unused = {"fine_tune"} if self.fine_tune else set()
+        unused |= {name for name in ("start", "judge") if getattr(self, name) is None}
+        unused |= set() if self.lora.rank else {"lora"}
+        left_out = {*self.NOT_RECORDED, *unused}
+        options = {name: value for name, value in asdict(self).items() if name not in left_out}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is done.
+
+        Raises:
+            ValueError: If a number is out of range.
+            ImportError: If what an option needs is not installed.
+        """
+        for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}; give a number above 0")
+        if not 0 < self.learning_rate_decay <= 1:
+            raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
+        if self.pretrained is None and not self.fine_tune:
+            raise ValueError("--no-fine-tune is for a pretrained policy; name one with --pretrained")
+        if self.start is not None and self.pretrained is not None:
+            raise ValueError("both --start and --pretrained name the policy to start from; give one of them")
+        if self.lora.rank:
+            check_extra("lora", "--lora.rank")
+        if self.engine == "ctranslate2":
+            check_extra("ct2", "--engine ctranslate2")
+
+    def check_adapters(self, names: Iterable[str]) -> None:
+        """Refuse agents that train no adapters.
+
+        Raises:
+            ValueError: If there are to be adapters and an agent trains networks of its own.
+        """
+        whole = [name for name in names if not issubclass(agents.agent_class(name), agents.LossAgent)]
+        if self.lora.rank and whole:
+            raise ValueError(f"agent {whole[0]!r} trains whole networks of d3rlpy's; leave --lora.rank at 0")
+
+    def options_of_task(self) -> TaskOptions:
+        """The task's options, with the pretrained model's tokenizer where the task takes one."""
+        if self.pretrained is None or "tokenizer" not in task_parameters(self.task):
+            return self.task_options
+        return {"tokenizer": self.pretrained, **self.task_options}
+
+    def schedules(self, grow_steps: int) -> list[Schedule]:
+        """The filters of each Grow step.
+
+        Raises:
+            ValueError: If the filter is unknown, its values' number fits neither I nor G * I, or they do not rise.
+        """
+        steps, values = self.improve_steps, self.filter_values
+        if values is None:
+            make_filter(self.filter, 0.5)
+            known = DEFAULT_VALUES[self.filter]
+            spare = max(0, len(known) - steps) if self.filter == "threshold" else 0
+            starts = [min(grow, spare) for grow in range(1, grow_steps + 1)]
+            values = tuple(value for start in starts for value in known[start : start + steps])
+        if len(values) == steps:
+            values = values * grow_steps
+        if len(values) != steps * grow_steps:
+            raise ValueError(
+                f"filter_values has {len(values)} values; give {steps}, one an Improve step, or "
+                f"{steps * grow_steps}, one for each Improve step of each Grow step"
+            )
+        return [make_schedule(self.filter, values[start : start + steps]) for start in range(0, len(values), steps)]
+
+    def improve_at(self, step: int, seed: int | None = None) -> TrainingConfig:
+        """Training of Improve step ``step``, counted from 1 over all Grow steps, with its smaller learning rate."""
+        rate = self.improve.learning_rate * self.learning_rate_decay ** (step - 1)
+        seed = self.seed if seed is None else seed
+        return replace(self.improve, learning_rate=rate, seed=seed * 1000 + step)

@@ -1,0 +1,1 @@
+"""How scorers are trained and tested."""

@@ -1,0 +1,248 @@
+"""Making a predictor-estimator of one's own pairs: two translation models, labelled hypotheses, a small network.
+
+No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.wrappers.cross_fit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from agents import Seq2SeqPolicy, known_device
+from experiments.scorer_training.chrf_quality import ChrfQuality
+from experiments.scorer_training.corruptions import CORRUPTIONS
+from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.scorer_training.estimator_fitting import fitted
+from experiments.scorer_training.ratings import Rating, read_ratings
+from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
+from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
+from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores
+from seq2seq_env.scorers.description import check_free, write_description
+from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD, EstimatorScorer
+from seq2seq_env.scorers.predictor_estimator.estimator_head import Features, features
+from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
+from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
+from seq2seq_env.scorers.wrappers.cross_fit import fold_of
+from seq2seq_env.tasks import Split, Task, Tokenizer
+
+READ_AT_ONCE = 2_048
+"""Tokens of one forward pass of a predictor."""
+
+SOURCES_AT_ONCE = 64
+"""Whose hypotheses are sorted by length for it."""
+
+TEMPERATURES = (0.8, 1.0)
+"""Of the samples that are labelled, half of them each; of those that the report judges, the first."""
+
+SAMPLES = 8
+"""Of each source that the report judges."""
+
+LEAST_SOURCES = 20
+"""With labels, of which a tenth says when the estimator is at its best."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Hypotheses of one source.
+
+    Attributes:
+        source: The source.
+        hypotheses: M texts.
+        labels: float32 [M], quality in [0, 1].
+    """
+
+    source: str
+    hypotheses: list[str]
+    labels: Tensor
+
+
+class _Part(NamedTuple):
+    """What one scorer learns from."""
+
+    pairs: Split
+    """For its translation models."""
+    labelled: Split
+    """Whose sources' hypotheses are labelled by the references, where there are no ratings."""
+    rated: list[Rating] | None
+
+
+def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> ScorerReport:
+    """Train, save and measure the scorer of a task.
+
+    Args:
+        config: Budgets.
+        task: Its training split is learned from; its validation split is measured on.
+        folder: Of the checkpoint, which ``load_scorer`` reads.
+        seed: Of weights and samples.
+
+    Raises:
+        ValueError: If there are too few pairs, or the ratings cannot be used.
+        OSError: If the ratings cannot be read, or the folder has a scorer.json already.
+    """
+    check_free(folder)
+    if type(task.tokenizer) is not Tokenizer:
+        raise ValueError(
+            "the task reads with a pretrained model's tokenizer; leave out its option tokenizer here, the scorer's "
+            "translation models have one of their own and its scores go by text"
+        )
+    config = replace(config, device=known_device(config.device))
+    rated = None if config.ratings is None else read_ratings(config.ratings)
+    numbers = [None] if config.folds == 1 else list(range(config.folds * config.repeats))
+    folders = [folder if number is None else folder / str(number) for number in numbers]
+    parts = [_part(config, task, rated, number, seed) for number in numbers]
+    models = []
+    for part, own in zip(parts, folders, strict=True):
+        models.append(TranslationModel(part.pairs.sources, part.pairs.references, own / FORWARD))
+        models.append(TranslationModel(part.pairs.references, part.pairs.sources, own / BACKWARD))
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    recipe = Recipe(task.tokenizer, replace(config.predictor, **lengths), config.training, seed, config.device)
+    train_models(recipe, models, config.processes)
+    for part, own in zip(parts, folders, strict=True):
+        print(f"estimator in {own}")
+        _make_estimator(config, part, own, seed)
+    scorers = [EstimatorScorer(own, device=config.device) for own in folders]
+    report = _report(task, CrossFittedScorer(scorers, config.folds), scorers[: config.folds], seed)
+    if config.folds == 1:
+        print("trained on all training sources: reward a policy on other ones, or with --estimator.folds 2")
+    else:
+        names = [own.name for own in folders]
+        write_description(folder, {"kind": "cross-fitted", "scorers": names, "folds": config.folds})
+    return report
+
+
+def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, number: int | None, seed: int) -> _Part:
+    """The data of a scorer that judges the sources of one fold and learns from the others.
+
+    Args:
+        config: Budgets.
+        task: Its training split is learned from.
+        rated: Ratings, if there are any.
+        number: Of the scorer, repeat after repeat; None for one that learns from all.
+        seed: Says whose hypotheses are labelled.
+
+    Raises:
+        ValueError: If there is too little.
+    """
+    repeat, fold = divmod(number or 0, config.folds)
+
+    def learned_from(source: str) -> bool:
+        return number is None or fold_of(source, config.folds, repeat) != fold
+
+    pairs = _chosen(task.split("train"), learned_from)
+    if rated is None:
+        sources = sorted(set(pairs.sources))
+        reserved = set(Random(seed).sample(sources, min(config.labelled_sources, len(sources) // 2)))
+    else:
+        rated = [rating for rating in rated if learned_from(rating.source)]
+        reserved = {rating.source for rating in rated}
+    rest = _chosen(pairs, lambda source: source not in reserved)
+    if len(rest) <= config.predictor.d_model or len(reserved) < LEAST_SOURCES:
+        raise ValueError(
+            f"{len(rest):,} pairs to train translation models of width {config.predictor.d_model} on and "
+            f"{len(reserved):,} sources with labels are too few; give more pairs, or fewer folds (--estimator.folds)"
+        )
+    return _Part(rest, _chosen(pairs, lambda source: source in reserved), rated)
+
+
+def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: int) -> None:
+    """What judges the features of the folder's translation models, saved beside them."""
+    if part.rated is None:
+        labelled = _self_made(config, part.labelled, Seq2SeqPolicy.load(folder / FORWARD, config.device), seed)
+    else:
+        labelled = _grouped(
+            [(each.source, each.hypothesis) for each in part.rated], [each.score for each in part.rated]
+        )
+    models = Predictor(folder / FORWARD, config.device), Predictor(folder / BACKWARD, config.device)
+    read = _read(models, labelled)
+    EstimatorScorer.save(folder, fitted(config.head, read, [each.labels for each in labelled], seed))
+
+
+def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
+    """Agreement with chrF on the validation split, and unit tests there.
+
+    A source's samples are those of a translation model that none of the scorers judging it holds, where there is one:
+    of the next one of ``parts``, which are those of the first repeat.
+    """
+    split = task.split("validation")
+    quality = ChrfQuality(split.sources, split.references)
+    samples: list[tuple[str, str]] = []
+    for fold, part in enumerate([*parts[1:], parts[0]]):
+        sources = [source for source in split.sources if fold_of(source, len(parts)) == fold]
+        if sources:
+            policy = Seq2SeqPolicy.load(part.folder / FORWARD, part.device)
+            texts = policy.sample(sources, SAMPLES, TEMPERATURES[0], seed + 7).texts
+            samples += zip([source for source in sources for _ in range(SAMPLES)], texts, strict=True)
+    sources, texts = (list(side) for side in zip(*samples, strict=True))
+    scores = checked_scores(scorer, sources, texts)
+    name = f"held-out sources: {SAMPLES} samples of a translation model, against chrF"
+    return ScorerReport(
+        {name: agreement(sources, quality(sources, texts), scores)}, unit_tests(scorer, split, quality, seed)
+    )
+
+
+def _chosen(pairs: Split, wanted: Callable[[str], bool]) -> Split:
+    rows = [row for row, source in enumerate(pairs.sources) if wanted(source)]
+    return Split(pairs.name, [pairs.sources[row] for row in rows], [pairs.references[row] for row in rows])
+
+
+def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, seed: int) -> list[Labelled]:
+    """Samples of the policy for each source, and damaged ones, labelled by chrF.
+
+    The references are not among them: their chrF is 1 by definition, which no other right translation gets.
+    """
+    random = Random(seed)
+    sources = list(dict.fromkeys(pairs.sources))
+    texts: list[tuple[str, str]] = []
+    for number, temperature in enumerate(TEMPERATURES):
+        count = config.samples_per_source * (number + 1) // len(TEMPERATURES)
+        count -= config.samples_per_source * number // len(TEMPERATURES)
+        if count:
+            drawn = policy.sample(sources, count, temperature, seed + number).texts
+            texts += zip([source for source in sources for _ in range(count)], drawn, strict=True)
+    drawn_of: dict[str, list[str]] = {}
+    for source, text in texts:
+        drawn_of.setdefault(source, []).append(text)
+    for source, own in drawn_of.items():
+        for _ in range(config.damaged_per_source):
+            damage = random.choice(list(CORRUPTIONS.values()))
+            other = random.choice(pairs.references)
+            damaged = damage(random, source, random.choice(own) or other, other)
+            if damaged is not None:
+                texts.append((source, damaged))
+    distinct = list(dict.fromkeys(texts))
+    quality = ChrfQuality(pairs.sources, pairs.references)
+    return _grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())
+
+
+def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
+    """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
+    found: list[list[Features]] = []
+    own = PseudoReferences(*models)
+    with tqdm(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
+        for start in range(0, len(labelled), SOURCES_AT_ONCE):
+            part = labelled[start : start + SOURCES_AT_ONCE]
+            sources = [each.source for each in part for _ in each.hypotheses]
+            pairs = iter(
+                features(*models, own, sources, [text for each in part for text in each.hypotheses], READ_AT_ONCE)
+            )
+            found += [list(islice(pairs, len(each.hypotheses))) for each in part]
+            bar.update(len(part))
+    return found
+
+
+def _grouped(pairs: Sequence[tuple[str, str]], labels: Sequence[float]) -> list[Labelled]:
+    rows: dict[str, list[int]] = {}
+    for row, (source, _) in enumerate(pairs):
+        rows.setdefault(source, []).append(row)
+    return [
+        Labelled(source, [pairs[row][1] for row in chosen], torch.tensor([labels[row] for row in chosen]))
+        for source, chosen in rows.items()
+    ]

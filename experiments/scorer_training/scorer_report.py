@@ -1,0 +1,152 @@
+"""How far a scorer can be trusted: agreement with true quality, and the unit tests of a reward model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau, pearsonr
+
+from experiments.scorer_training.corruptions import UNIT_TESTS
+from seq2seq_env.scorers import Scorer, checked_scores
+from seq2seq_env.tasks import Oracle, Split
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of scores with true qualities; None where there is nothing to compare.
+
+    Attributes:
+        pairs: Hypotheses rated.
+        pearson: Linear correlation over all of them.
+        kendall: Kendall's tau-b over all of them.
+        pairwise: Share of pairs of hypotheses of one source with different quality that the score puts in the right
+            order; a tie counts half.
+        pairwise_error: Its standard error over sources.
+        exact_auc: Probability that a faultless hypothesis of a source scores above a faulty one of the same source.
+    """
+
+    pairs: int
+    pearson: float | None
+    kendall: float | None
+    pairwise: float | None
+    pairwise_error: float | None
+    exact_auc: float | None
+
+
+@dataclass(frozen=True)
+class UnitTest:
+    """What one kind of damage does to the score of right translations; None where no sentence allows it.
+
+    Attributes:
+        cases: Sentences that allow the damage.
+        falls: Share of them whose score falls.
+        mean_fall: By how much, on the mean.
+        effect_size: The mean fall over its standard deviation.
+    """
+
+    cases: int
+    falls: float | None
+    mean_fall: float | None
+    effect_size: float | None
+
+
+def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: NDArray[np.float32]) -> Agreement:
+    """Agreement over ``[N]`` hypotheses; rows with the same source are compared with each other."""
+    rows: dict[str, list[int]] = {}
+    for row, source in enumerate(sources):
+        rows.setdefault(source, []).append(row)
+    exact_right = exact_total = 0.0
+    counts: list[tuple[float, float]] = []
+    for group in rows.values():
+        quality, score = qualities[group], scores[group]
+        better = quality[:, None] > quality[None, :]
+        order = (score[:, None] > score[None, :]) + 0.5 * (score[:, None] == score[None, :])
+        counts.append((order[better].sum(), better.sum()))
+        faultless = better & (quality[:, None] == 1)
+        exact_right, exact_total = exact_right + order[faultless].sum(), exact_total + faultless.sum()
+    right, compared = np.array(counts, dtype=np.float64).reshape(-1, 2).T
+    total = compared.sum()
+    share = float(right.sum() / total) if total else None
+    # Of a ratio of sums over sources, as survey statistics linearise it.
+    error = None if share is None else float(np.sqrt(((right - share * compared) ** 2).sum()) / total)
+    varied = np.ptp(qualities) > 0 and np.ptp(scores) > 0
+    return Agreement(
+        len(sources),
+        float(pearsonr(qualities, scores).statistic) if varied else None,
+        float(kendalltau(qualities, scores).statistic) if varied else None,
+        share,
+        error,
+        float(exact_right / exact_total) if exact_total else None,
+    )
+
+
+def unit_tests(scorer: Scorer, split: Split, oracle: Oracle, seed: int) -> dict[str, UnitTest]:
+    """Damage every right reference of ``split`` in every way and see whether the score falls.
+
+    Damage that leaves a translation faultless by the oracle is left out.
+    """
+    whole = checked_scores(scorer, split.sources, split.references)
+    results = {}
+    for name, damage in UNIT_TESTS.items():
+        random = Random(f"{seed}/{name}")
+        texts = []
+        for source, reference in zip(split.sources, split.references, strict=True):
+            other = split.references[random.randrange(len(split))]
+            texts.append(damage(random, source, reference, other))
+        rows = [row for row, text in enumerate(texts) if text is not None]
+        sources, damaged = [split.sources[row] for row in rows], [text for text in texts if text is not None]
+        worse = oracle(sources, damaged) < 1
+        falls = (whole[rows] - checked_scores(scorer, sources, damaged))[worse]
+        results[name] = _unit_test(falls)
+    return results
+
+
+def _unit_test(falls: NDArray[np.float32]) -> UnitTest:
+    if not len(falls):
+        return UnitTest(0, None, None, None)
+    mean, spread = float(falls.mean()), float(falls.std())
+    return UnitTest(len(falls), float((falls > 0).mean()), mean, mean / spread if spread else None)
+
+
+@dataclass(frozen=True)
+class ScorerReport:
+    """What is known of a scorer.
+
+    Attributes:
+        agreements: By the kind of hypotheses.
+        unit_tests: By the kind of damage.
+    """
+
+    agreements: dict[str, Agreement]
+    unit_tests: dict[str, UnitTest]
+
+    def numbers(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """As JSON can hold it."""
+        return {
+            "agreement": {name: asdict(each) for name, each in self.agreements.items()},
+            "unit_tests": {name: asdict(each) for name, each in self.unit_tests.items()},
+        }
+
+    def markdown(self) -> str:
+        """Both as tables; of the accuracy also its standard error."""
+        lines = [
+            "| hypotheses | pairs | Pearson | Kendall tau | within-source accuracy | faultless first |",
+            "|---|---|---|---|---|---|",
+        ]
+        for name, a in self.agreements.items():
+            accuracy = f"{_number(a.pairwise)} ± {_number(a.pairwise_error)}"
+            numbers = " | ".join([_number(a.pearson), _number(a.kendall), accuracy, _number(a.exact_auc)])
+            lines.append(f"| {name} | {a.pairs} | {numbers} |")
+        lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
+        for name, t in self.unit_tests.items():
+            share = "-" if t.falls is None else f"{t.falls:.1%}"
+            lines.append(f"| {name} | {t.cases} | {share} | {_number(t.mean_fall)} | {_number(t.effect_size)} |")
+        return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,1 @@
+"""The Markov decision process of translation: definition, sources, spaces and texts."""

@@ -1,0 +1,170 @@
+"""The decision process that the scalar and the vector environment play: its arguments, spaces, masks and rewards.
+
+Shape letters: N episodes, n of them, S longest source, T length limit, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from seq2seq_env import tasks
+from seq2seq_env.constraint import Constraint, known_tokens
+from seq2seq_env.mdp.sources import LongSource, Sources
+from seq2seq_env.mdp.spaces import TokenSpace
+from seq2seq_env.scorers import Scorer, checked_scores, load_scorer
+from seq2seq_env.tasks.task import Task
+
+Observation = dict[str, NDArray[np.int64]]
+
+Potential = Callable[[Observation], NDArray[np.float32]]
+"""Of n observations, stacked, the potential of each: float32 [n]."""
+
+RENDER_MODES = ("human", "ansi")
+
+OPTIONS = ("source_index", "source", "target_prefix")
+
+
+class Rules:
+    """What an environment is made of; see :class:`seq2seq_env.env.Seq2SeqTranslateEnv` for the arguments.
+
+    Raises:
+        ValueError: If an argument is out of range or names something unknown.
+        TypeError: If an argument has the wrong type.
+    """
+
+    def __init__(
+        self,
+        task: str | Task = "phrasebook-de-en",
+        scorer: str | Path | Scorer | None = None,
+        split: str = "train",
+        task_seed: int = 0,
+        max_target_length: int | None = None,
+        constraint: Constraint | None = None,
+        long_source: LongSource = "refuse",
+        limit_terminates: bool = False,
+        masked_action_penalty: float | None = None,
+        info_scorers: Mapping[str, str | Path | Scorer] | None = None,
+        potential: Potential | None = None,
+    ) -> None:
+        if max_target_length is not None and max_target_length < 1:
+            raise ValueError(f"max_target_length is {max_target_length}; an episode needs at least 1 token")
+        if masked_action_penalty is not None and not 0 <= masked_action_penalty < np.inf:
+            raise ValueError(
+                f"masked_action_penalty is {masked_action_penalty}; give what a masked token costs, 0 or more, or "
+                "None to raise"
+            )
+        if not isinstance(task, str) and task_seed != 0:
+            raise ValueError(f"task_seed {task_seed} has no effect on a Task already made; pass the task's name")
+        self.task = tasks.load_task(task, seed=task_seed) if isinstance(task, str) else task
+        self.tokenizer = self.task.tokenizer
+        self.sources = Sources(self.task, split, long_source)
+        self.scorer = _scorer_of(self.task, scorer)
+        self.info_scorers = {name: _loaded(given) for name, given in (info_scorers or {}).items()}
+        self.potential = potential
+        self.max_target_length = max_target_length or self.task.max_target_length
+        self.limit_terminates = limit_terminates
+        self.masked_action_penalty = masked_action_penalty
+        self.constraint = constraint or Constraint()
+        self.constraint.check(self.tokenizer, self.max_target_length)
+        self.allowed = self.constraint.allowed(self.tokenizer)
+        self.action_mask = self.allowed.astype(np.int8)
+        self.action_space = TokenSpace(self.allowed)
+        self.observation_space = observation_space(
+            self.tokenizer.vocab_size, self.task.max_source_length, self.max_target_length
+        )
+
+    def checked_options(self, options: dict[str, Any] | None, *more: str) -> dict[str, Any]:
+        """The options of a ``reset``.
+
+        Raises:
+            ValueError: If one is unknown.
+        """
+        options = {} if options is None else options
+        known = (*OPTIONS, *more)
+        for option in options:
+            if option not in known:
+                raise ValueError(f"reset does not know option {option!r}; choose one of {', '.join(known)}")
+        return options
+
+    def forced_prefix(self, options: Mapping[str, Any]) -> tuple[int, ...]:
+        """The tokens that an episode must begin with.
+
+        Raises:
+            TypeError: If option "target_prefix" is no str.
+            ValueError: If it is too long, or the tokenizer does not know all of it.
+        """
+        if "target_prefix" not in options:
+            return self.constraint.prefix
+        text = options["target_prefix"]
+        if not isinstance(text, str):
+            raise TypeError(f"option 'target_prefix' is {text!r}; give the beginning of the translation as a str")
+        prefix = known_tokens(self.tokenizer, text)
+        self.constraint.starting(prefix).check(self.tokenizer, self.max_target_length)
+        return prefix
+
+    def ratings(
+        self, sources: Sequence[str], hypotheses: Sequence[str]
+    ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        """Scores [n] of ended episodes, and those of every other scorer by name, each scorer asked once.
+
+        Raises:
+            ValueError: If a scorer gives something other than n numbers in [0, 1].
+        """
+        others = {name: checked_scores(scorer, sources, hypotheses) for name, scorer in self.info_scorers.items()}
+        return checked_scores(self.scorer, sources, hypotheses), others
+
+    def potentials(self, observation: Observation) -> NDArray[np.float64]:
+        """``Phi(s)`` of n stacked observations, float64 [n].
+
+        Raises:
+            ValueError: If the potential gives something other than n finite numbers.
+        """
+        assert self.potential is not None
+        found = np.asarray(self.potential(observation), dtype=np.float64)
+        size = len(observation["source"])
+        if found.shape != (size,) or not np.isfinite(found).all():
+            raise ValueError(
+                f"the potential gave {found!r} of shape {found.shape} for {size} states; return [n] finite numbers"
+            )
+        return found
+
+
+def _scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:
+    if scorer is None:
+        if task.default_scorer is None:
+            raise ValueError(f"task {task.name!r} has no default scorer; pass scorer=")
+        scorer = task.default_scorer
+    return _loaded(scorer)
+
+
+def _loaded(scorer: str | Path | Scorer) -> Scorer:
+    return load_scorer(scorer) if isinstance(scorer, (str, Path)) else scorer
+
+
+def observation_space(vocab_size: int, max_source: int, max_target: int) -> spaces.Dict:
+    """What the environment shows of a vocabulary, a longest source and a length limit."""
+    return spaces.Dict(
+        {
+            "source": spaces.Box(0, vocab_size - 1, shape=(max_source,), dtype=np.int64),
+            "source_length": spaces.Box(1, max_source, shape=(1,), dtype=np.int64),
+            "prefix": spaces.Box(0, vocab_size - 1, shape=(max_target,), dtype=np.int64),
+            "prefix_length": spaces.Box(0, max_target, shape=(1,), dtype=np.int64),
+        }
+    )
+
+
+def checked_render_mode(render_mode: str | None) -> str | None:
+    """A render mode.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    if render_mode not in (None, *RENDER_MODES):
+        raise ValueError(f"there is no render_mode {render_mode!r}; choose 'human', 'ansi' or None")
+    return render_mode

@@ -1,0 +1,1 @@
+"""What networks of scorers and of policies have in common."""

@@ -1,0 +1,1 @@
+"""Scorers that are one network or one program."""

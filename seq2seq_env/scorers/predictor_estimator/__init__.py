@@ -1,0 +1,1 @@
+"""Scorers that read translation models: predictor and estimator."""

@@ -1,0 +1,127 @@
+"""A scorer made of translation models: how each token of source and hypothesis follows from the other text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_env.models.length_bucketing import tokens_of_a_pass
+from seq2seq_env.scorers.models.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
+from seq2seq_env.tokenization.tokenizer import FILE_NAME
+
+if TYPE_CHECKING:
+    from seq2seq_env.scorers.predictor_estimator.estimator_head import EstimatorHead
+    from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
+    from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
+
+RECORD, HEAD = "estimator.json", "head.safetensors"
+FORWARD, BACKWARD = "forward", "backward"
+PAIRS = 256
+"""That the head judges at once."""
+FORMAT = 3
+"""Of the record; 1 had a head that read hidden states, 2 fewer numbers of the pseudo-references."""
+
+
+class _Networks(NamedTuple):
+    forward: Predictor
+    backward: Predictor
+    own: PseudoReferences
+    head: EstimatorHead
+
+
+class EstimatorScorer:
+    """A predictor-estimator (Kim, Lee and Na 2017): two translation models read, a small network judges.
+
+    The predictors translate the source into the hypothesis's language and back; they stay as they are. The estimator is
+    an :class:`EstimatorHead` on what they say of each token, and on how far the hypothesis agrees with the translations
+    that the forward one writes itself, with a sigmoid. ``experiments/train_scorer.py`` makes one.
+
+    A score depends on its pair alone, up to float rounding that changes with the batch: 1e-5, or more where the beam
+    search of a source's own translations meets two that are equally likely to that rounding. Those are written once
+    for each source, which takes most of the time. Equal pairs are computed once. Nothing is loaded before the first
+    score, and a pickle leaves the networks out.
+
+    Args:
+        folder: What :meth:`save` wrote.
+        device: Where the networks compute.
+        tokens_per_batch: Tokens of one forward pass at most, padding counted; on a CPU fewer, for the blocks of logits
+            (:data:`seq2seq_env.scorers.predictor_estimator.predictor.LOGITS`). None is 2,048 on a CPU, 16,384 on a GPU.
+
+    Raises:
+        FileNotFoundError: If the folder lacks a file.
+        ValueError: If a file is damaged, or the batch size is below 1.
+    """
+
+    def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
+        self.folder, self.device = Path(folder), device
+        self.tokens_per_batch = tokens_of_a_pass(tokens_per_batch, device)
+        wanted = [RECORD, HEAD, *(f"{side}/model.safetensors" for side in (FORWARD, BACKWARD))]
+        missing = [name for name in wanted if not (self.folder / name).is_file()]
+        if missing:
+            raise FileNotFoundError(f"{str(folder)!r} is not a predictor-estimator: it has no {', '.join(missing)}")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 over the files that determine the scores."""
+        names = {RECORD, HEAD, "config.json", FILE_NAME}
+        files = [path for path in self.folder.rglob("*") if path.name in names or path.match(WEIGHTS)]
+        return files_fingerprint(sorted(files))
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        """``[N]`` float32 in (0, 1).
+
+        Raises:
+            ValueError: If the checkpoint is damaged.
+        """
+        return each_once(sources, hypotheses, self._rate)
+
+    @staticmethod
+    def save(folder: str | Path, head: EstimatorHead) -> None:
+        """Write the head beside the predictors, which lie in ``forward`` and ``backward`` of the folder."""
+        from safetensors.torch import save_file
+
+        folder = Path(folder)
+        save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
+        record = {"format": FORMAT, "width": head.width}
+        (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_networks"}
+
+    @cached_property
+    def _networks(self) -> _Networks:
+        with LOADING:
+            return self.__dict__.get("_networks") or self._load()
+
+    def _load(self) -> _Networks:
+        from safetensors.torch import load_file
+
+        from seq2seq_env.scorers.predictor_estimator.estimator_head import EstimatorHead
+        from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
+        from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
+
+        forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
+        with readable(f"the estimator in {str(self.folder)!r}"):
+            record = dict(json.loads((self.folder / RECORD).read_text("utf-8")))
+            if record.get("format") != FORMAT:
+                raise ValueError(f"{RECORD} has format {record.get('format')} and not {FORMAT}; train the scorer again")
+            head = EstimatorHead(int(record["width"]))
+            head.load_state_dict(load_file(self.folder / HEAD))
+        return _Networks(forward, backward, PseudoReferences(forward, backward), head.eval())
+
+    def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
+        import torch
+
+        from seq2seq_env.scorers.predictor_estimator.estimator_head import features
+
+        forward, backward, own, head = self._networks
+        pairs = features(forward, backward, own, sources, hypotheses, self.tokens_per_batch)
+        with torch.inference_mode():
+            scores = torch.cat([head(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]).sigmoid()
+        return np.asarray(scores.numpy(), dtype=np.float32)

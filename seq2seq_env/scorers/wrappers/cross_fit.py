@@ -1,0 +1,63 @@
+"""Scorers of which each judges sources that it was not trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.tasks.corpora.cleaning import bare
+
+
+def fold_of(source: str, folds: int, repeat: int = 0) -> int:
+    """The part of all possible sources, from 0 to ``folds - 1``, that a source belongs to.
+
+    It depends on the text alone; texts that differ only in case, spaces or the encoding of accents belong together.
+    Each ``repeat``, from 0, parts them in another way.
+    """
+    text = bare(source).encode() + bytes(repeat)
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") % folds
+
+
+class CrossFittedScorer:
+    """K scorers, of which number k was trained without the sources of fold k and judges only those.
+
+    So all of one's pairs can train the scorer, and all sources can be rewarded, yet no source is rewarded by a scorer
+    that was trained on it (cross-fitting, Chernozhukov et al. 2018, arXiv 1608.00060). A source that nobody was trained
+    on has a fold, too, so every pair has one score. Where that is repeated with other folds, the score is the mean
+    over the repeats (their section 3.4): it depends less on how the pairs were parted, and uses more of them.
+
+    Args:
+        parts: The K scorers; then, of each repeat, another K.
+        folds: K; None for as many as there are parts.
+
+    Raises:
+        ValueError: If there is no part, or their number is not a multiple of the folds.
+    """
+
+    def __init__(self, parts: Sequence[Scorer], folds: int | None = None) -> None:
+        if not parts:
+            raise ValueError("a cross-fitted scorer has no parts; give at least one scorer")
+        self.parts = tuple(parts)
+        self.folds = len(parts) if folds is None else folds
+        if self.folds < 1 or len(parts) % self.folds:
+            raise ValueError(f"{len(parts)} scorers cannot be cross-fitted with {folds} folds; give as many for each")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal sha256 over the parts' fingerprints, in order."""
+        kind = "cross-fit" if self.folds == len(self.parts) else f"cross-fit {self.folds}"
+        return hashlib.sha256(" ".join([kind, *(part.fingerprint for part in self.parts)]).encode()).hexdigest()
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        """``[N]`` float32, the mean over the repeats of the scores from the part that a source belongs to."""
+        scores = np.zeros(len(sources))
+        for number, part in enumerate(self.parts):
+            repeat, fold = divmod(number, self.folds)
+            rows = [row for row, source in enumerate(sources) if fold_of(source, self.folds, repeat) == fold]
+            if rows:
+                scores[rows] += part.score([sources[row] for row in rows], [hypotheses[row] for row in rows])
+        return (scores * self.folds / len(self.parts)).astype(np.float32)

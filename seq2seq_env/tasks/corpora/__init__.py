@@ -1,0 +1,1 @@
+"""Tasks made of text: files, the hub, cleaning and hold-out."""

@@ -1,0 +1,139 @@
+"""What tasks made of somebody's pairs have in common: cleaning, a tokenizer, lengths, a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping
+from itertools import chain
+from typing import Any, Literal, get_args
+
+from seq2seq_env.tasks.corpora.cleaning import (
+    Cleaning,
+    Pair,
+    clean,
+    empty,
+    first_reason,
+    repeated,
+    shared_sources,
+    uneven,
+)
+from seq2seq_env.tasks.task import SPLITS, Split, Task, unknown_split
+from seq2seq_env.tokenization.subwords import train_subwords
+from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
+
+Leaks = Literal["refuse", "drop"]
+"""What becomes of training pairs whose source is in the validation or test split too."""
+
+
+class CorpusTask(Task):
+    """Sentences as they were found, with a tokenizer trained on them.
+
+    Training pairs are cleaned: empty, very uneven, repeated and over-long ones are left out. Of the other splits only
+    what cannot be translated at all is left out, empty and over-long pairs, with a warning. ``cleaning`` says how many.
+
+    Args:
+        made_by: Makes the task again, for a pickle, which takes no sentences along.
+        pairs: Of each split.
+        tokenizer: Which tokenizer to use; one that names none has one trained on the training split.
+        vocab_size: Tokens of a trained tokenizer at most.
+        max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
+        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        leaks: Training pairs whose source is in another split, too, are refused, or left out and counted.
+
+    Attributes:
+        cleaning: Of each split, what was left out.
+
+    Raises:
+        OSError: If the tokenizer is missing or cannot be had.
+        ValueError: If nothing is left of a split, training sources are in another split, or an option is out of range.
+    """
+
+    default_scorer = None
+
+    def __init__(
+        self,
+        made_by: Callable[[], CorpusTask],
+        pairs: Mapping[str, list[Pair]],
+        *,
+        tokenizer: TokenizerChoice,
+        vocab_size: int,
+        max_tokens: int,
+        max_ratio: float,
+        leaks: Leaks,
+    ) -> None:
+        if max_tokens < 2:
+            raise ValueError(f"max_tokens is {max_tokens}; give 2 or more, end-of-sequence is one of them")
+        if not max_ratio >= 1:
+            raise ValueError(f"max_ratio is {max_ratio}; give 1 or more")
+        if leaks not in get_args(Leaks):
+            raise ValueError(f"there is no leaks {leaks!r}; choose one of {', '.join(get_args(Leaks))}")
+        self._made_by = made_by
+        self.max_source_length = self.max_target_length = max_tokens
+        written, _ = clean(pairs["train"], empty)
+        leaked = set(shared_sources(written, chain(pairs["validation"], pairs["test"])))
+        if leaked and leaks == "refuse":
+            sources = sorted({source for source, _ in leaked})
+            raise ValueError(
+                f"{len(sources):,} training sources are in the validation or test split too, such as "
+                f"{sources[0]!r}; take them out, or leave them out with leaks='drop'"
+            )
+        usable = first_reason(
+            empty, uneven(max_ratio), lambda pair: "whose source is in another split" if pair in leaked else None,
+            repeated(),
+        )  # fmt: skip
+        train, in_train = clean(pairs["train"], usable)
+        self.tokenizer = (
+            train_subwords(chain.from_iterable(train), vocab_size) if tokenizer.name is None else tokenizer.load()
+        )
+        self.cleaning: dict[str, Cleaning] = {}
+        self._splits: dict[str, Split] = {}
+        for name in SPLITS:
+            found = train if name == "train" else pairs[name]
+            kept, fitting = clean(found, first_reason(empty, self._too_long(found)))
+            dropped = (in_train.dropped if name == "train" else {}) | fitting.dropped
+            self.cleaning[name] = Cleaning(len(pairs[name]), len(kept), dropped)
+            if not kept:
+                raise ValueError(f"nothing is left of the {name} split: {self.cleaning[name]}")
+            if name != "train" and dropped:
+                warnings.warn(f"{name} split: {self.cleaning[name]}; they are not measured", stacklevel=3)
+            self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
+        self.fingerprint = self._digest()
+
+    def __reduce__(self) -> tuple[Callable[..., CorpusTask], tuple[Any, ...]]:
+        return _made_again, (self._made_by, self.fingerprint)
+
+    def split(self, name: str) -> Split:
+        """See :meth:`Task.split`."""
+        if name not in self._splits:
+            raise unknown_split(name, SPLITS)
+        return self._splits[name]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is left of each split."""
+        return [f"{name} split: {found}" for name, found in self.cleaning.items()]
+
+    def _too_long(self, pairs: list[Pair]) -> Callable[[Pair], str | None]:
+        sources, targets = (list(dict.fromkeys(texts)) for texts in ([one for one, _ in pairs], [t for _, t in pairs]))
+        read = dict(zip(sources, map(len, self.tokenizer.encode(sources)), strict=True))
+        written = dict(zip(targets, map(len, self.tokenizer.encode_targets(targets)), strict=True))
+        most = self.max_source_length
+        return lambda pair: f"of more than {most} tokens" if max(read[pair[0]], written[pair[1]]) > most else None
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256(f"{self.name} {self.tokenizer.fingerprint} {self.max_source_length}".encode())
+        for name, split in self._splits.items():
+            for text in chain([name], split.sources, split.references):
+                digest.update(text.encode() + b"\0")
+        return digest.hexdigest()
+
+
+def _made_again(made_by: Callable[[], CorpusTask], fingerprint: str) -> CorpusTask:
+    task = made_by()
+    if task.fingerprint != fingerprint:
+        raise ValueError(
+            f"the texts of task {task.name!r} have changed since it was pickled ({fingerprint[:12]}, now "
+            f"{task.fingerprint[:12]}); load it again"
+        )
+    return task

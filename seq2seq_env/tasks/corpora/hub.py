@@ -1,0 +1,163 @@
+"""A translation data set of the Hugging Face hub, or a local copy of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from seq2seq_env.extras import require
+from seq2seq_env.tasks.corpora.aliases import resolved
+from seq2seq_env.tasks.corpora.cleaning import Pair
+from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
+
+PUBLISHED = "sacrebleu:"
+"""Before the name of a published test set."""
+
+
+class HubTask(CorpusTask):
+    """Sentences of a data set that ``datasets.load_dataset`` reads: a column for each language, or ``translation``.
+
+    Code of the data set is never run. Needs the extra ``interop``.
+
+    Args:
+        seed: Unused; the sentences are what they are.
+        dataset: Its name on the hub, or a folder: a copy of the hub's, or what ``DatasetDict.save_to_disk`` wrote; or
+            one of :data:`seq2seq_env.tasks.corpora.aliases.READY`, which knows the options up to ``test``.
+        source: Column of the sources, or their key in ``translation``.
+        target: Column of the targets, or their key in ``translation``.
+        config: Its configuration ("de-en", say); None where it has but one.
+        revision: Commit, tag or branch on the hub; None takes the newest.
+        train: Name of the training split there, by default "train".
+        validation: Likewise; "sacrebleu:wmt20" is a published test set, which sacrebleu downloads.
+        test: Likewise.
+        tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
+        source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
+        target_language: Likewise, of the target's.
+        source_prefix: Text before every source, where the pretrained model wants one.
+        vocab_size: See :class:`CorpusTask`, as for all that follow.
+        max_tokens: Of a sentence.
+        max_ratio: Of characters.
+        leaks: "refuse" or "drop".
+
+    Raises:
+        ImportError: If ``datasets`` is not installed.
+        OSError: If the data set cannot be read or reached.
+        ValueError: If it lacks a split or a column, or for a reason of :class:`CorpusTask`.
+    """
+
+    name = "hub"
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        dataset: str,
+        source: str | None = None,
+        target: str | None = None,
+        config: str | None = None,
+        revision: str | None = None,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        tokenizer: str | Path | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        source_prefix: str = "",
+        vocab_size: int = 8_000,
+        max_tokens: int = 64,
+        max_ratio: float = 4.0,
+        leaks: Leaks = "refuse",
+    ) -> None:
+        known = resolved(
+            dataset, source=source, target=target, config=config, revision=revision, train=train, validation=validation,
+            test=test,
+        )  # fmt: skip
+        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
+        made_by = partial(
+            HubTask, seed, **known, tokenizer=own.name, source_language=source_language,
+            target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens,
+            max_ratio=max_ratio, leaks=leaks,
+        )  # fmt: skip
+        super().__init__(
+            made_by, _splits(known), tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio,
+            leaks=leaks,
+        )  # fmt: skip
+
+
+def _splits(known: Mapping[str, Any]) -> dict[str, list[Pair]]:
+    dataset, sides = known["dataset"], (known["source"], known["target"])
+    there = _read(dataset, known["config"], known["revision"])
+    pairs = {}
+    for name in SPLITS:
+        wanted = known[name]
+        if wanted.startswith(PUBLISHED):
+            pairs[name] = _published(wanted.removeprefix(PUBLISHED), *sides)
+            continue
+        if wanted not in there:
+            raise ValueError(
+                f"data set {dataset!r} has no split {wanted!r} for {name}; its splits are {', '.join(there)}"
+            )
+        pairs[name] = _pairs(there[wanted], *sides, f"split {wanted!r} of {dataset!r}")
+    return pairs
+
+
+def _published(test_set: str, source: str, target: str) -> list[Pair]:
+    """A test set as sacrebleu has it."""
+    import sacrebleu
+
+    try:
+        files = (
+            sacrebleu.get_source_file(test_set, f"{source}-{target}"),
+            sacrebleu.get_reference_files(test_set, f"{source}-{target}")[0],
+        )
+        sides = [Path(file).read_text("utf-8").splitlines() for file in files]
+    except Exception as error:  # plain ones, and those of the network
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise OSError(
+            f"the test set {test_set!r} for {source}-{target} cannot be had from sacrebleu ({reason}); check its name "
+            "and the network, or name a split of the data set"
+        ) from error
+    return list(zip(*sides, strict=True))
+
+
+def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
+    """All splits by name."""
+    datasets = require("datasets", f"data set {dataset!r}")
+    local = Path(dataset).is_dir()
+    try:
+        if (Path(dataset) / "dataset_dict.json").is_file():
+            found: Mapping[str, Any] = datasets.load_from_disk(dataset)
+        else:
+            found = datasets.load_dataset(dataset, config, revision=revision)
+    # The libraries raise errors of many kinds, their own and those of what they read with.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        remedy = (
+            "check the folder, config and splits"
+            if local
+            else (
+                "check its name, config and revision, or name a folder that holds a copy, made with: "
+                f"hf download {dataset} --repo-type dataset --local-dir FOLDER"
+            )
+        )
+        raise OSError(f"data set {dataset!r} cannot be read ({reason}); {remedy}") from error
+    return found
+
+
+def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:
+    columns = split.column_names
+    records = split["translation"][:] if "translation" in columns else []
+    if any(isinstance(record, dict) for record in records):
+        known = sorted({name for record in records if record for name in record})
+        sides = [[(record or {}).get(name) for record in records] for name in (source, target)]
+    else:
+        known = columns
+        sides = [split[name][:] if name in columns else [None] for name in (source, target)]
+    for name, texts in zip((source, target), sides, strict=True):
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{place} has no text in every row under {name!r}; its columns are {', '.join(known)}")
+    return list(zip(*sides, strict=True))

@@ -1,0 +1,96 @@
+"""A task of your own: aligned text in files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from seq2seq_env.tasks.corpora.aligned_text import files_of, read_pairs
+from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.corpora.hold_out import hold_out
+from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
+
+
+class TextFilesTask(CorpusTask):
+    """Sentences from files that lie in one folder.
+
+    Each split is two files of aligned lines (``train.de``, ``train.en``) or one table (``train.tsv`` with a header, or
+    ``train.jsonl``) with a column for each language; all may be packed as ``.gz``.
+
+    Args:
+        seed: Unused; the sentences are what they are.
+        folder: Where the files are.
+        source: Ending of the source files, or name of the source column.
+        target: Ending of the target files, or name of the target column.
+        train: Name of the training files before their ending.
+        validation: Likewise.
+        test: Likewise.
+        held_out: Sources of the training files that become the validation split, and as many the test split, which
+            then have no files; 0 where they have.
+        tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
+        source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
+        target_language: Likewise, of the target's.
+        source_prefix: Text before every source, where the pretrained model wants one.
+        vocab_size: See :class:`CorpusTask`, as for all that follow.
+        max_tokens: Of a sentence.
+        max_ratio: Of characters.
+        leaks: "refuse" or "drop".
+
+    Raises:
+        FileNotFoundError: If files are missing.
+        ValueError: If files do not fit together, or for a reason of :class:`CorpusTask`.
+    """
+
+    name = "text-files"
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        folder: str | Path,
+        source: str,
+        target: str,
+        train: str = "train",
+        validation: str = "validation",
+        test: str = "test",
+        held_out: int = 0,
+        tokenizer: str | Path | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        source_prefix: str = "",
+        vocab_size: int = 8_000,
+        max_tokens: int = 64,
+        max_ratio: float = 4.0,
+        leaks: Leaks = "refuse",
+    ) -> None:
+        if source == target:
+            raise ValueError(f"source and target are both {source!r}; name two endings or two columns")
+        place = Path(folder).absolute()
+        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
+        made_by = partial(
+            TextFilesTask, seed, folder=place, source=source, target=target, train=train, validation=validation,
+            test=test, held_out=held_out, tokenizer=own.name, source_language=source_language,
+            target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size,
+            max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
+        )  # fmt: skip
+        if held_out:
+            if (validation, test) != ("validation", "test"):
+                raise ValueError(
+                    f"held_out {held_out} takes both splits out of the training files; leave out validation "
+                    f"{validation!r} and test {test!r}, or held_out"
+                )
+            if there := [name for split in SPLITS[1:] for name in files_of(place, split, source, target)]:
+                raise ValueError(
+                    f"held_out {held_out} takes both splits out of the training files, yet {', '.join(there)} would be "
+                    f"left unread in {str(folder)!r}; leave out held_out, or move them elsewhere"
+                )
+            pairs = hold_out(read_pairs(place, train, source, target), held_out)
+        else:
+            stems = dict(zip(SPLITS, (train, validation, test), strict=True))
+            pairs = {name: read_pairs(place, stem, source, target) for name, stem in stems.items()}
+        super().__init__(
+            made_by,
+            pairs,
+            tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Tokenizers: of a task's own, of pretrained models, and training one."""

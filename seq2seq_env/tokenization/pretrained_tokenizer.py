@@ -1,0 +1,290 @@
+"""The tokenizer of a pretrained encoder-decoder, with its own special tokens, sides and language codes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tokenizers
+
+from seq2seq_env.extras import require
+from seq2seq_env.tasks.corpora.hub_folder import model_folder
+from seq2seq_env.tokenization.languages import (
+    M2M100_CODES,
+    WMT21_CODES,
+    kind,
+    language_codes,
+    surroundings,
+    tokenizer_class,
+)
+from seq2seq_env.tokenization.sentence_pieces import join_pieces, read_pieces
+from seq2seq_env.tokenization.tokenizer import FILE_NAME, LANGUAGES, Pieces, Tokenizer
+
+CONFIG = "tokenizer_config.json"
+FILES = (
+    CONFIG, FILE_NAME, "special_tokens_map.json", "added_tokens.json", "vocab.json", "target_vocab.json", "merges.txt",
+    "source.spm", "target.spm", "sentencepiece.bpe.model", "spiece.model",
+)  # fmt: skip
+"""What tokenizers of encoder-decoders consist of."""
+
+_SPECIAL = ("eos_token", "unk_token", "pad_token", "bos_token", "cls_token", "sep_token", "mask_token")
+
+
+class _Side(NamedTuple):
+    """What splits the texts of one side."""
+
+    backend: tokenizers.Tokenizer
+    number: Callable[[Any], list[int]]
+    """Ids of what the backend made of a text."""
+
+
+class PretrainedTokenizer(Tokenizer):
+    """A tokenizer in the Hugging Face hub's format, of one pair of languages.
+
+    ``tokenizer.json`` is read as it is (T5, BART, mBART, NLLB); Marian's ``source.spm`` and ``target.spm`` and M2M100's
+    ``sentencepiece.bpe.model`` with their ``vocab.json`` are read without SentencePiece, and other SentencePiece files
+    (mT5, mBART-50) through it. A special token that a text spells is text, or unknown. Decoded texts are the library's
+    own, special tokens skipped, but for its clean-up of spaces, which the tokenizers of translation models leave off.
+
+    *Languages.* A language's code, or what else a model wants before a target (BART's ``<s>``), is given to the decoder
+    with its start token (``decoder_prefix``). It is no part of a target: there is nothing to choose, so it has
+    probability 1 and no place in trajectories, episodes or losses.
+
+    Args:
+        name: Folder with the tokenizer's files, or the model's name on the hub.
+        source_language: Code of the source's language, where the model is told it ("deu_Latn", "de_DE", "de").
+        target_language: Code of the target's language, likewise; of multilingual Marian models, too ("deu").
+        source_prefix: Text put before every source ("translate German to English: ").
+
+    Raises:
+        FileNotFoundError: If files are missing.
+        OSError: If the hub does not have the model or cannot be reached.
+        ImportError: If they are SentencePiece's and the extra ``sentencepiece`` is not installed.
+        ValueError: If the files are damaged or of an unknown kind, or a language's code is missing or unknown.
+    """
+
+    def __init__(
+        self,
+        name: str | Path,
+        source_language: str | None = None,
+        target_language: str | None = None,
+        source_prefix: str = "",
+    ) -> None:
+        folder = model_folder(name, [*FILES, "config.json"])
+        self._files = {file: (folder / file).read_bytes() for file in FILES if (folder / file).is_file()}
+        if not self._files:
+            raise FileNotFoundError(f"no tokenizer in {str(name)!r}; name a model's folder, or its name on the hub")
+        self._name, self._text_prefix = str(name), source_prefix
+        self._languages = {
+            "source_language": source_language, "target_language": target_language, "source_prefix": source_prefix,
+        }  # fmt: skip
+        settings = self._settings()
+        model = folder / "config.json"
+        settings["tokenizer_class"] = tokenizer_class(settings, _json(model) if model.is_file() else {}, self._files)
+        self._files[CONFIG] = _written(settings)
+        self._read(folder, settings)
+        self.eos_id, self.unk_id, self.pad_id = (self._id(settings, f"{each}_token") for each in ("eos", "unk", "pad"))
+        codes = language_codes(self._vocabulary, settings)
+        around = surroundings(settings, codes, source_language, target_language, self._own(), self.eos_id)
+        self.source_prefix, self.source_suffix = around.source_prefix, around.source_suffix
+        self.decoder_prefix, self.replaces_start = around.decoder_prefix, around.replaces_start
+        self.start_id = self.pad_id
+        special = {self._vocabulary[token] for token in self._special(settings) if token in self._vocabulary}
+        self.never_written = frozenset({self.pad_id, *special, *codes.values()} - {self.eos_id, self.unk_id})
+        self.vocab_size = max(self._vocabulary.values()) + 1
+        self.fingerprint = self._digest()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """See :meth:`Tokenizer.encode`; ends with ``source_suffix``."""
+        rows = self._split(self._source, [self._text_prefix + text for text in texts])
+        return [[*self.source_prefix, *row, *self.source_suffix] for row in rows]
+
+    def encode_targets(self, texts: Sequence[str]) -> list[list[int]]:
+        """See :meth:`Tokenizer.encode_targets`."""
+        return [[*row, self.eos_id] for row in self._split(self._target, texts)]
+
+    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+        """See :meth:`Tokenizer.decode`."""
+        if FILE_NAME in self._files:
+            return super().decode(tokens)
+        silent = {self.eos_id, self.unk_id, *self.never_written}
+        rows = self._until_end(tokens)
+        return [join_pieces(self._spelled.get(token, "") for token in row if token not in silent) for row in rows]
+
+    @cached_property
+    def pieces(self) -> Pieces | None:
+        """See :meth:`Tokenizer.pieces`."""
+        # Pieces of SentencePiece models lose the space at either end, which depends on their neighbours.
+        return super().pieces if FILE_NAME in self._files else None
+
+    def save(self, folder: Path) -> None:
+        """Write the files that were read and the languages, for ``transformers.AutoTokenizer``, too."""
+        folder = Path(folder)
+        for file, content in self._files.items():
+            (folder / file).write_bytes(content)
+        told = {"src_lang": self._languages["source_language"], "tgt_lang": self._languages["target_language"]}
+        settings = self._parsed(CONFIG) | {key: language for key, language in told.items() if language is not None}
+        (folder / CONFIG).write_bytes(_written(settings))
+        (folder / LANGUAGES).write_bytes(_written(self._languages))
+
+    @classmethod
+    def load(cls, folder: Path) -> PretrainedTokenizer:
+        """Read what :meth:`save` wrote."""
+        return cls(folder, **_json(Path(folder) / LANGUAGES))
+
+    def _settings(self) -> dict[str, Any]:
+        """``tokenizer_config.json``, with what older tokenizers have beside it."""
+        found: dict[str, Any] = {}
+        for file in ("special_tokens_map.json", CONFIG):
+            if file in self._files:
+                found |= self._parsed(file)
+        return found
+
+    def _parsed(self, file: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._files[file]))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{file} of {self._name!r} is damaged ({error}); download it again") from error
+
+    def _read(self, folder: Path, settings: dict[str, Any]) -> None:
+        """Make ``_backend`` or ``_spelled``, ``_vocabulary``, ``_source`` and ``_target``."""
+        if FILE_NAME not in self._files and kind(settings) == "MarianTokenizer":
+            self._read_pieces(folder, "source.spm", "target.spm", [])
+        elif FILE_NAME not in self._files and kind(settings) == "M2M100Tokenizer":
+            codes = WMT21_CODES if settings.get("language_codes") == "wmt21" else M2M100_CODES
+            model = "sentencepiece.bpe.model"
+            self._read_pieces(folder, model, model, [f"__{code}__" for code in codes])
+        else:
+            self._read_backend(folder)
+
+    def _read_pieces(self, folder: Path, source: str, target: str, codes: list[str]) -> None:
+        if "target_vocab.json" in self._files:
+            raise ValueError(f"{self._name!r} has a vocabulary for each side; choose a model that shares one")
+        if "vocab.json" not in self._files:
+            raise FileNotFoundError(f"no vocab.json in {str(folder)!r}; download the tokenizer whole")
+        known = self._parsed("vocab.json")
+        added = {code: len(known) + place for place, code in enumerate(codes)}
+        self._vocabulary: dict[str, int] = known | added
+        self._spelled = {token: text for text, token in self._vocabulary.items()}
+        unknown = known.get("<unk>", 1)
+
+        def number(encoding: Any) -> list[int]:
+            return [known.get(piece, unknown) for piece in encoding.tokens]
+
+        self._source = _Side(read_pieces(folder / source), number)
+        self._target = self._source if source == target else _Side(read_pieces(folder / target), number)
+
+    def _read_backend(self, folder: Path) -> None:
+        if FILE_NAME not in self._files:
+            self._files[FILE_NAME] = _converted(folder).encode()
+        try:
+            self._backend = tokenizers.Tokenizer.from_str(self._files[FILE_NAME].decode())
+        except Exception as error:  # the library raises plain Exceptions
+            place = str(folder / FILE_NAME)
+            raise ValueError(f"{place!r} is no tokenizer ({error}); save or download it again") from error
+        self._backend.no_padding()
+        self._backend.no_truncation()
+        self._backend.encode_special_tokens = True
+        self._vocabulary = self._backend.get_vocab(with_added_tokens=True)
+        self._source = self._target = _Side(self._backend, lambda encoding: list(encoding.ids))
+
+    def _split(self, side: _Side, texts: Sequence[str]) -> list[list[int]]:
+        encodings = side.backend.encode_batch(list(texts), add_special_tokens=False)
+        rows = [side.number(encoding) for encoding in encodings]
+        # Unigram models hold special tokens among their pieces, and find them where a text spells one.
+        special = self.never_written | {self.eos_id}
+        for place, row in enumerate(rows):
+            if not special.isdisjoint(row):
+                rows[place] = [self.unk_id if token in special else token for token in row]
+        return rows
+
+    def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Ids that the backend itself puts before and after a text."""
+        if FILE_NAME not in self._files:
+            return (), (self.eos_id,)
+        text = "a"
+        bare = self._backend.encode(text, add_special_tokens=False).ids
+        full = self._backend.encode(text).ids
+        start = next(place for place in range(len(full)) if full[place : place + len(bare)] == bare)
+        return tuple(full[:start]), tuple(full[start + len(bare) :])
+
+    def _id(self, settings: dict[str, Any], name: str) -> int:
+        token = _content(settings.get(name)) or {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}[name.partition("_")[0]]
+        if token not in self._vocabulary:
+            raise ValueError(f"the tokenizer of {self._name!r} has no {name} {token!r}; download it again")
+        return self._vocabulary[token]
+
+    def _special(self, settings: dict[str, Any]) -> set[str]:
+        found = {_content(settings.get(name)) or "" for name in _SPECIAL}
+        for name in ("additional_special_tokens", "extra_special_tokens"):
+            given = settings.get(name) or []
+            found |= {_content(token) or "" for token in (given.values() if isinstance(given, dict) else given)}
+        if FILE_NAME in self._files:
+            found |= {str(added) for added in map(_special_text, self._backend.get_added_tokens_decoder().values())}
+        return found - {""}
+
+    def _digest(self) -> str:
+        around = [self.source_prefix, self.source_suffix, self.decoder_prefix, self.replaces_start, self._text_prefix]
+        special = [self.eos_id, self.unk_id, self.pad_id, sorted(self.never_written)]
+        digest = hashlib.sha256(json.dumps([around, special, sorted(self._vocabulary.items())]).encode())
+        for side in (self._source, self._target):
+            digest.update(side.backend.to_str().encode())
+        return digest.hexdigest()
+
+    def __reduce__(self) -> Any:
+        return _made_again, (self._files, self._name, self._languages)
+
+
+def _made_again(files: dict[str, bytes], name: str, languages: dict[str, Any]) -> PretrainedTokenizer:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        for file, content in files.items():
+            (Path(folder) / file).write_bytes(content)
+        made = PretrainedTokenizer(folder, **languages)
+    made._name = name
+    return made
+
+
+def _converted(folder: Path) -> str:
+    """What the library makes of files without ``tokenizer.json``, as the content of one."""
+    pieces = [name for name in ("spiece.model", "sentencepiece.bpe.model") if (folder / name).is_file()]
+    if not pieces and not (folder / "vocab.json").is_file():
+        raise FileNotFoundError(f"no {FILE_NAME} and no vocabulary in {str(folder)!r}; download the tokenizer whole")
+    for file in pieces:
+        require("sentencepiece", repr(str(folder / file)))
+    from transformers import AutoTokenizer
+
+    try:
+        found: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        content: str = found.backend_tokenizer.to_str()
+    except Exception as error:  # of many kinds, by what is missing or wrong
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ValueError(
+            f"no tokenizer can be read from {str(folder)!r} ({reason}); name a folder with {FILE_NAME}"
+        ) from error
+    return content
+
+
+def _special_text(added: Any) -> str:
+    return str(added.content) if added.special else ""
+
+
+def _content(token: Any) -> str | None:
+    """The text of a special token, which a file gives by itself or with its properties."""
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged ({error}); save or download it again") from error
+
+
+def _written(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()

@@ -1,0 +1,45 @@
+"""Training a subword tokenizer whose special tokens lie where :class:`Tokenizer` wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Tokenizer as Backend
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from seq2seq_env.tokenization.tokenizer import END, PADDING, UNKNOWN, Tokenizer
+
+
+def train_subwords(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Learn byte-pair merges from texts of both languages; digits and punctuation are tokens of their own.
+
+    Args:
+        texts: Of both languages, in any order that is always the same.
+        vocab_size: Tokens at most, the three special ones included.
+
+    Raises:
+        ValueError: If the vocabulary has no room for a token.
+    """
+    if vocab_size < 4:
+        raise ValueError(f"vocab_size is {vocab_size}; three tokens are special, give 4 or more")
+    backend = Backend(models.BPE(unk_token=UNKNOWN))
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.Punctuation("isolated"),
+        ]
+    )
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - 1,
+        special_tokens=[END, UNKNOWN],
+        # Else it keeps every character, whatever the size.
+        limit_alphabet=vocab_size - 3,
+        show_progress=False,
+        min_frequency=2,
+    )
+    backend.train_from_iterator(texts, trainer)
+    backend.add_special_tokens([PADDING])
+    return Tokenizer(backend)
