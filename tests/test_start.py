@@ -107,8 +107,8 @@ def test_every_name_is_what_its_module_has(package: str) -> None:
         assert getattr(module, name) is getattr(importlib.import_module(home), name)
 
 
-@pytest.mark.parametrize("name", ["coverage", "grow"])
-def test_a_module_does_not_hide_its_function(name: str) -> None:
-    program = f"import buffers.{name}, buffers.growing_batch; assert callable(buffers.{name}), buffers.{name}"
+@pytest.mark.parametrize(("name", "module"), [("coverage", "coverage"), ("grow", "growing.grow")])
+def test_a_module_does_not_hide_its_function(name: str, module: str) -> None:
+    program = f"import buffers.{module}, buffers.growing_batch; assert callable(buffers.{name}), buffers.{name}"
     result, _ = started("-c", program)
     assert result.returncode == 0, result.stderr[-500:]
