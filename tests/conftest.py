@@ -18,6 +18,9 @@ from seq2seq_env.tokenization.tokenizer import Tokenizer
 # Networks of 16 features gain nothing from a second thread, and lose much where other programs want the cores. Set
 # before PyTorch is imported, for the processes that tests start, too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Under "uv run", Ray's workers would run in what uv makes of a copy of the working directory, where there may be no uv.
+# Set before Ray is imported.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 GERMAN = ["eins", "zwei", "drei", "rot", "blau", "haus", "auto", "hund"]
 ENGLISH = ["one", "two", "three", "red", "blue", "house", "car", "dog"]

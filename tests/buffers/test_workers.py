@@ -140,11 +140,8 @@ class Deadly:
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own, and those of sockets that it leaves open
 def test_ray_makes_the_same_bytes_though_a_worker_is_killed(
-    whole: dict[str, bytes], sampler: Any, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    # Its workers would run what uv makes of a copy of the working directory, not what is tested here.
-    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # read when ray is imported
+    whole: dict[str, bytes], sampler: Any, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path
+) -> None:
     ray = pytest.importorskip("ray", reason="Ray has no wheel for this Python")
     for instance in (sampler, fake_scorer, tiny_task, self_module := sys.modules[__name__]):
         module = instance if instance is self_module else sys.modules[type(instance).__module__]
