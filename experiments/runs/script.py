@@ -16,12 +16,12 @@ import tyro
 
 from agents.training.device import known_device
 from experiments import train_scorer
-from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
 from experiments.runs.stages import fastest
+from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
