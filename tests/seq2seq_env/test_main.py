@@ -14,7 +14,7 @@ import pytest
 import seq2seq_env.__main__
 from seq2seq_env.play.game import HELP
 from seq2seq_env.scorers import SCORERS
-from tests.seq2seq_env.test_play import Half
+from tests.seq2seq_env.play.test_game import Half
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int | str, str]]

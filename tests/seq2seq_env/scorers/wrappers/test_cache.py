@@ -22,7 +22,7 @@ from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from tests.digest_scorer import Digest, bits
 from tests.pickling import sent
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 class Constant:

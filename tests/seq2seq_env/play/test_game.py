@@ -18,7 +18,7 @@ from seq2seq_env.play.game import HELP, BadLineError, Game
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Oracle
 from tests.conftest import TinyTask
-from tests.seq2seq_env.test_hypothesis_text import byte_level
+from tests.seq2seq_env.mdp.test_hypothesis_text import byte_level
 
 
 class Half:
