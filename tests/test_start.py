@@ -44,7 +44,7 @@ def started(*arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]
 
 def test_commands_are_found() -> None:
     found = [" ".join(command) for command in commands()]
-    assert {"experiments.growing_batch", "buffers info", "agents", "seq2seq_env.scorers fit"} <= set(found)
+    assert {"experiments.growing_batch", "buffers info", "agents", "seq2seq_env.scorers calibrate"} <= set(found)
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)

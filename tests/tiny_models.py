@@ -62,7 +62,7 @@ def save_pretrained(name: str, folder: Path, words: list[str]) -> Path:
     return folder
 
 
-def write_pieces(path: Path, pieces: Iterable[str], kind: int = 1) -> None:
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """A SentencePiece model's file: unknown, control pieces, and the given ones, the first the likeliest."""
     read: Any = sentencepiece_model_pb2
     proto = read.ModelProto()
@@ -70,7 +70,7 @@ def write_pieces(path: Path, pieces: Iterable[str], kind: int = 1) -> None:
         proto.pieces.add(piece=text, score=0.0, type=of_type)
     for place, text in enumerate(pieces):
         proto.pieces.add(piece=text, score=-1.0 - 0.1 * place, type=1)
-    proto.trainer_spec.model_type = kind
+    proto.trainer_spec.model_type = 1
     proto.trainer_spec.unk_id = 0
     proto.normalizer_spec.add_dummy_prefix = True
     proto.normalizer_spec.remove_extra_whitespaces = True

@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 
 from agents.policy.pretrained import fix_positions, quiet
 from seq2seq_env.constraint import Constraint
-from seq2seq_env.tokenization.pretrained_tokenizer import PretrainedTokenizer
-from seq2seq_env.tokenization.tokenizer import END, FILE_NAME, LANGUAGES, PADDING, UNKNOWN, Tokenizer
+from seq2seq_env.tokenization.loading import load_tokenizer
+from seq2seq_env.tokenization.pretrained_tokenizer import LANGUAGES, PretrainedTokenizer
+from seq2seq_env.tokenization.tokenizer import END, FILE_NAME, PADDING, UNKNOWN, Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -105,7 +106,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
         described = json.loads((folder / CONSTRAINT).read_text())
         vocabulary = described["vocabulary"]
         constraint = Constraint(None if vocabulary is None else frozenset(vocabulary), tuple(described["prefix"]))
-    return model, Tokenizer.load(folder), int(generation["max_new_tokens"]), constraint
+    return model, load_tokenizer(folder), int(generation["max_new_tokens"]), constraint
 
 
 def fingerprint(model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int, constraint: Constraint) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from seq2seq_env.tasks.corpora.hub_folder import model_folder
+from seq2seq_env.hub import local_copy
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
 
     local = Path(name).is_dir()
     # For a name it is the configuration alone, and says in one sentence what is wrong with it.
-    folder = model_folder(name, ["config.json"])
+    folder = local_copy(name, ["config.json"])
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"no config.json in {str(name)!r}; name the folder of a model")
     if local and not any(folder.glob("*.safetensors")):

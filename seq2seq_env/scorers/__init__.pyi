@@ -5,6 +5,7 @@ from .models.pairs import EncodedPair, PairEncoder
 from .models.process import ProcessScorer, ScorerProcessError
 from .predictor_estimator.estimator import EstimatorScorer
 from .scorer import Scorer, checked_scores, raw_scores
+from .spec import ScorerKind, ScorerSpec
 from .wrappers.cache import CachedScorer
 from .wrappers.cross_fit import CrossFittedScorer
 from .wrappers.ensemble import EnsembleScorer
@@ -24,7 +25,9 @@ __all__ = [
     "PairEncoder",
     "ProcessScorer",
     "Scorer",
+    "ScorerKind",
     "ScorerProcessError",
+    "ScorerSpec",
     "affine_knots",
     "checked_scores",
     "has_kind",

@@ -1,9 +1,10 @@
-"""``scorer.json``: a scorer made of others, written down in a folder.
+"""``scorer.json``: the description, in a folder, of a scorer made of others.
 
 A normalisation names the ``scorer`` it wraps and its ``knots``, pairs of score and value; ``scorer_fingerprint`` is
-what the wrapped scorer must have, ``fitted_on`` says what the knots come from, and both may be left out. An ensemble
-names ``scorers`` and, where they do not weigh alike, ``weights``; a cross-fitted scorer names ``scorers`` in the order
-of their folds and, where there are repeats with others, how many ``folds``. Folders may be named relative to the file.
+what the wrapped scorer must have, ``calibrated_on`` says what texts the knots come from, and both may be left out. An
+ensemble names ``scorers`` and, where they do not weigh alike, ``weights``; a cross-fitted scorer names ``scorers`` in
+the order of their folds and, where there are repeats with others, how many ``folds``. Folders may be named relative to
+the file.
 
     {"kind": "normalised", "scorer": "checkpoint", "knots": [[-2.5, 0], [1.5, 1]]}
     {"kind": "ensemble", "scorers": ["phrasebook-qe", "metricx: ../mx"], "weights": [0.5, 0.5]}
@@ -19,7 +20,7 @@ from typing import Any
 NAME = "scorer.json"
 
 _KEYS = {
-    "normalised": ({"scorer", "knots"}, {"scorer_fingerprint", "fitted_on"}),
+    "normalised": ({"scorer", "knots"}, {"scorer_fingerprint", "calibrated_on"}),
     "ensemble": ({"scorers"}, {"weights"}),
     "cross-fitted": ({"scorers"}, {"folds"}),
 }

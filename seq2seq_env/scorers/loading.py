@@ -1,7 +1,7 @@
-"""A scorer from its name, as a command line, a task or ``scorer.json`` gives it.
+"""The registry of scorers: a scorer from its name, as a command line, a task or ``scorer.json`` gives it.
 
-A name is a key of ``SCORERS``, a folder, or a kind with a colon, its options as ``key=value``, and what it is made of,
-separated as a shell would:
+A name is a key of ``SCORERS``, a folder, or a specification: a kind with a colon, its options as ``key=value``, and
+what it is made of, separated as a shell would:
 
     metricx: tokenizer=models/mt5 models/metricx-24-hybrid-large
     process: timeout=60 uv run --no-project --with unbabel-comet score.py
@@ -10,20 +10,17 @@ separated as a shell would:
 
 from __future__ import annotations
 
-import re
-import shlex
-from collections.abc import Callable, Sequence
-from inspect import Parameter, signature
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from seq2seq_env.options import typed_options
 from seq2seq_env.scorers.description import NAME, read_description
 from seq2seq_env.scorers.models.learned import LearnedScorer
-from seq2seq_env.scorers.models.metricx import MetricXScorer
-from seq2seq_env.scorers.models.process import ProcessScorer
 from seq2seq_env.scorers.predictor_estimator import estimator
 from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, absolute
 from seq2seq_env.scorers.wrappers.cross_fit import CrossFittedScorer
 from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
 from seq2seq_env.scorers.wrappers.normalised import NormalisedScorer
@@ -33,21 +30,12 @@ SCORERS: dict[str, Callable[[str], Scorer]] = {
 }
 """Name to a function of the device that makes the scorer."""
 
-KINDS: dict[str, type[ProcessScorer | MetricXScorer | EnsembleScorer]] = {
-    "process": ProcessScorer,
-    "metricx": MetricXScorer,
-    "ensemble": EnsembleScorer,
+KINDS: dict[str, str] = {
+    "process": "seq2seq_env.scorers.models.process:ProcessScorer",
+    "metricx": "seq2seq_env.scorers.models.metricx:MetricXScorer",
+    "ensemble": "seq2seq_env.scorers.wrappers.ensemble:EnsembleScorer",
 }
-"""What stands before a colon, and what it makes."""
-
-_OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_PATHS = {"tokenizer"}  # options that may name a folder
-
-
-class _Name(NamedTuple):
-    kind: str
-    options: dict[str, str]
-    words: list[str]
+"""Kind to where its class is, a :class:`ScorerKind`, imported when asked for."""
 
 
 def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
@@ -58,14 +46,14 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
     score; a checkpoint of the hub is downloaded at once.
 
     Args:
-        name_or_path: A key of ``SCORERS``, a folder, ``process:`` and a command, ``metricx:`` and a folder or a name on
-            the hub, or ``ensemble:`` and several of these. The options of a kind are the keyword arguments of its
-            class.
+        name_or_path: A key of ``SCORERS``, a folder, or a specification of one of ``KINDS``: ``process:`` and a
+            command, ``metricx:`` and a folder or a name on the hub, or ``ensemble:`` and several of these. The options
+            of a kind are the keyword arguments of its class.
         device: Where it computes; a program decides that for itself.
 
     Raises:
-        ValueError: If it is neither a known name nor a folder, cannot be read, names itself, or an option's value does
-            not fit.
+        ValueError: If it is neither a known name nor a folder, its kind is unknown, it cannot be read, names itself, or
+            an option's value does not fit.
         TypeError: If there is no such option.
         OSError: If a folder is no checkpoint or the hub cannot be reached.
     """
@@ -78,10 +66,8 @@ def has_kind(name: str) -> bool:
     return bool(colon) and kind in KINDS
 
 
-def located(name: str, base: Path) -> str:
+def resolve(name: str, base: Path) -> str:
     """The name with what it finds in the folder ``base`` as absolute paths, so that it means the same elsewhere.
-
-    Folders are found, and among the words of a command files, but for the program itself.
 
     Raises:
         ValueError: If it cannot be read.
@@ -89,37 +75,15 @@ def located(name: str, base: Path) -> str:
     if name in SCORERS:
         return name
     if not has_kind(name):
-        return _absolute(name, base)
-    kind, options, words = _parted(name)
-    if kind == "ensemble":
-        words = [located(word, base) for word in words]
-    elif kind == "metricx":
-        words = [_absolute(word, base) for word in words]
-    else:
-        words = [words[0], *(_absolute(word, base, Path.is_file) for word in words[1:])] if words else []
-    given = [f"{key}={_absolute(value, base) if key in _PATHS else value}" for key, value in options.items()]
-    return f"{kind}: {shlex.join([*given, *words])}"
+        return absolute(name, base)
+    spec = ScorerSpec.parse(name)
+    return str(_kind(spec.kind).resolve(spec, base, partial(resolve, base=base)))
 
 
-def _absolute(word: str, base: Path, is_there: Callable[[Path], bool] = Path.is_dir) -> str:
-    try:
-        found = bool(word) and is_there(base / word)
-    except (OSError, ValueError):  # a word of a command may be too long for a name
-        found = False
-    return str((base / word).absolute()) if found else word
-
-
-def _parted(name: str) -> _Name:
-    kind, _, rest = name.partition(":")
-    try:
-        words = shlex.split(rest)
-    except ValueError as error:
-        raise ValueError(f"the scorer {name!r} cannot be read ({error}); quote it as for a shell") from error
-    options = {}
-    while words and (option := _OPTION.fullmatch(words[0])):
-        options[option[1]] = option[2]
-        words = words[1:]
-    return _Name(kind, options, words)
+def _kind(name: str) -> type[ScorerKind]:
+    module, _, attribute = KINDS[name].partition(":")
+    found: type[ScorerKind] = getattr(import_module(module), attribute)
+    return found
 
 
 def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:
@@ -127,7 +91,8 @@ def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:
     if name in SCORERS:
         return SCORERS[name](device)
     if has_kind(name):
-        return _of_kind(_parted(name), device, inside)
+        spec = ScorerSpec.parse(name)
+        return _kind(spec.kind).from_spec(spec, device=device, load=partial(_load, device=device, inside=inside))
     folder = Path(name)
     if (folder / NAME).is_file():
         return _described(folder, device, inside)
@@ -135,40 +100,14 @@ def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:
         return estimator.EstimatorScorer(folder, device=device)
     if folder.is_dir():
         return LearnedScorer(folder, device=device)
+    kinds = ", ".join(f"{kind}:" for kind in KINDS)
+    kind, colon, _ = name.partition(":")
+    if colon:
+        raise ValueError(f"there is no kind of scorer {kind!r}; choose one of {kinds}")
     raise ValueError(
-        f"there is no scorer {name!r}; choose one of {', '.join(SCORERS)}, name a folder, or write one of "
-        f"{', '.join(f'{kind}:' for kind in KINDS)} and what it is made of"
+        f"there is no scorer {name!r}; choose one of {', '.join(SCORERS)}, name a folder, or write one of {kinds} and "
+        "what it is made of"
     )
-
-
-def _of_kind(name: _Name, device: str, inside: tuple[Path, ...]) -> Scorer:
-    make = KINDS[name.kind]
-    known = [key for key, each in signature(make).parameters.items() if each.kind is Parameter.KEYWORD_ONLY]
-    if make is EnsembleScorer:
-        typed_options(make, name.options, ["weights"], "an ensemble: scorer")
-        return EnsembleScorer(_all(name.words, device, inside), _weights(name.options))
-    options = typed_options(make, name.options, [key for key in known if key != "device"], f"a {name.kind}: scorer")
-    if make is MetricXScorer:
-        if len(name.words) != 1:
-            raise ValueError(
-                f"a metricx: scorer is made of one checkpoint, not of {len(name.words)} ({shlex.join(name.words)}); "
-                "options stand before it"
-            )
-        return MetricXScorer(name.words[0], device=device, **options)
-    return ProcessScorer(name.words, **options)
-
-
-def _weights(options: dict[str, str]) -> list[float] | None:
-    if "weights" not in options:
-        return None
-    try:
-        return [float(weight) for weight in options["weights"].split(",")]
-    except ValueError as error:
-        raise ValueError(f"weights is {options['weights']!r}; give numbers with commas, such as 0.7,0.3") from error
-
-
-def _all(names: Sequence[str], device: str, inside: tuple[Path, ...]) -> list[Scorer]:
-    return [_load(name, device, inside) for name in names]
 
 
 def _described(folder: Path, device: str, inside: tuple[Path, ...]) -> Scorer:
@@ -178,8 +117,8 @@ def _described(folder: Path, device: str, inside: tuple[Path, ...]) -> Scorer:
             f"{NAME} in {str(inside[-1])!r} leads back to {str(here)!r}; a scorer cannot be made of itself"
         )
     record: dict[str, Any] = read_description(here)
-    names = [located(name, here) for name in record.get("scorers", [record.get("scorer")])]
-    scorers = _all(names, device, (*inside, here))
+    names = [resolve(name, here) for name in record.get("scorers", [record.get("scorer")])]
+    scorers = [_load(name, device, (*inside, here)) for name in names]
     try:
         if record["kind"] == "ensemble":
             return EnsembleScorer(scorers, record.get("weights"))
@@ -187,7 +126,9 @@ def _described(folder: Path, device: str, inside: tuple[Path, ...]) -> Scorer:
             return CrossFittedScorer(scorers, record.get("folds"))
         wanted = record.get("scorer_fingerprint")
         if wanted is not None and scorers[0].fingerprint != wanted:
-            raise ValueError(f"the scorer {names[0]!r} has changed since the knots were fitted to it; fit them again")
+            raise ValueError(
+                f"the scorer {names[0]!r} has changed since it was calibrated; run scorers calibrate again"
+            )
         return NormalisedScorer(scorers[0], record["knots"])
     except ValueError as error:
         raise ValueError(f"{NAME} in {str(folder)!r}: {error}") from error

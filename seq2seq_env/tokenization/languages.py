@@ -1,4 +1,4 @@
-"""How pretrained models are told their languages: which codes they know, and where the codes stand."""
+"""Language codes of pretrained models: which ones a model knows, and where they stand around a text."""
 
 from __future__ import annotations
 
@@ -12,17 +12,6 @@ CODES_FIRST = ("NllbTokenizer", "MBart50Tokenizer", "M2M100Tokenizer")
 
 CODES_LAST = ("MBartTokenizer",)
 """Those that write ``text </s> code``, whose models take the target's code for a start token."""
-
-_M2M100 = (
-    "af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he hi hr ht hu hy "
-    "id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no ns oc or pa pl ps pt ro ru "
-    "sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo zh zu"
-)
-M2M100_CODES = _M2M100.split()
-"""In the order of their tokens, which follow the vocabulary."""
-
-WMT21_CODES = ["en", "ha", "is", "ja", "cs", "ru", "zh", "de"]
-"""Likewise, of the M2M100 models of WMT 2021."""
 
 # deu_Latn, zho_Hans; de_DE, en_XX
 _CODE = re.compile(r"[a-z]{2,3}_[A-Z][A-Za-z]{1,3}")

@@ -7,22 +7,17 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tokenizers
 
 from seq2seq_env.extras import require
-from seq2seq_env.tasks.corpora.hub_folder import model_folder
-from seq2seq_env.tokenization.languages import (
-    M2M100_CODES,
-    WMT21_CODES,
-    kind,
-    language_codes,
-    surroundings,
-    tokenizer_class,
-)
-from seq2seq_env.tokenization.sentence_pieces import join_pieces, read_pieces
-from seq2seq_env.tokenization.tokenizer import FILE_NAME, LANGUAGES, Pieces, Tokenizer
+from seq2seq_env.hub import local_copy
+from seq2seq_env.tokenization.languages import kind, language_codes, surroundings, tokenizer_class
+from seq2seq_env.tokenization.tokenizer import FILE_NAME, Pieces, Tokenizer
+
+LANGUAGES = "translation.json"
+"""Beside a pretrained model's tokenizer: between which languages it is to translate."""
 
 CONFIG = "tokenizer_config.json"
 FILES = (
@@ -34,21 +29,18 @@ FILES = (
 _SPECIAL = ("eos_token", "unk_token", "pad_token", "bos_token", "cls_token", "sep_token", "mask_token")
 
 
-class _Side(NamedTuple):
-    """What splits the texts of one side."""
-
-    backend: tokenizers.Tokenizer
-    number: Callable[[Any], list[int]]
-    """Ids of what the backend made of a text."""
+Split = Callable[[Sequence[str]], list[list[int]]]
+"""Texts to the ids of their tokens, without anything around them."""
 
 
 class PretrainedTokenizer(Tokenizer):
     """A tokenizer in the Hugging Face hub's format, of one pair of languages.
 
-    ``tokenizer.json`` is read as it is (T5, BART, mBART, NLLB); Marian's ``source.spm`` and ``target.spm`` and M2M100's
-    ``sentencepiece.bpe.model`` with their ``vocab.json`` are read without SentencePiece, and other SentencePiece files
-    (mT5, mBART-50) through it. A special token that a text spells is text, or unknown. Decoded texts are the library's
-    own, special tokens skipped, but for its clean-up of spaces, which the tokenizers of translation models leave off.
+    ``tokenizer.json`` is read as it is (T5, BART, mBART, NLLB); SentencePiece files need the extra ``sentencepiece``:
+    Marian's ``source.spm`` and ``target.spm`` and M2M100's ``sentencepiece.bpe.model``, whose pieces have their ids in
+    ``vocab.json``, and those that transformers converts (mT5, mBART-50). A special token that a text spells is text, or
+    unknown. Decoded texts are the library's own, special tokens skipped, but for its clean-up of spaces, which the
+    tokenizers of translation models leave off.
 
     *Languages.* A language's code, or what else a model wants before a target (BART's ``<s>``), is given to the decoder
     with its start token (``decoder_prefix``). It is no part of a target: there is nothing to choose, so it has
@@ -63,8 +55,8 @@ class PretrainedTokenizer(Tokenizer):
     Raises:
         FileNotFoundError: If files are missing.
         OSError: If the hub does not have the model or cannot be reached.
-        ImportError: If they are SentencePiece's and the extra ``sentencepiece`` is not installed.
-        ValueError: If the files are damaged or of an unknown kind, or a language's code is missing or unknown.
+        ImportError: If they are SentencePiece files and the extra ``sentencepiece`` is not installed.
+        ValueError: If the files are corrupt or of an unknown kind, or a language's code is missing or unknown.
     """
 
     def __init__(
@@ -74,7 +66,7 @@ class PretrainedTokenizer(Tokenizer):
         target_language: str | None = None,
         source_prefix: str = "",
     ) -> None:
-        folder = model_folder(name, [*FILES, "config.json"])
+        folder = local_copy(name, [*FILES, "config.json"])
         self._files = {file: (folder / file).read_bytes() for file in FILES if (folder / file).is_file()}
         if not self._files:
             raise FileNotFoundError(f"no tokenizer in {str(name)!r}; name a model's folder, or its name on the hub")
@@ -112,8 +104,10 @@ class PretrainedTokenizer(Tokenizer):
         if FILE_NAME in self._files:
             return super().decode(tokens)
         silent = {self.eos_id, self.unk_id, *self.never_written}
-        rows = self._until_end(tokens)
-        return [join_pieces(self._spelled.get(token, "") for token in row if token not in silent) for row in rows]
+        rows = [[token for token in row if token not in silent] for row in self._until_end(tokens)]
+        pieces = [[self._spelled[token] for token in row if token in self._spelled] for row in rows]
+        # The model leaves pieces of the source's side, which it does not know, as they are.
+        return [self._target_model.decode(row).replace("▁", " ").strip() for row in pieces]
 
     @cached_property
     def pieces(self) -> Pieces | None:
@@ -148,35 +142,41 @@ class PretrainedTokenizer(Tokenizer):
         try:
             return dict(json.loads(self._files[file]))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{file} of {self._name!r} is damaged ({error}); download it again") from error
+            raise ValueError(f"{file} of {self._name!r} is corrupt ({error}); download it again") from error
 
     def _read(self, folder: Path, settings: dict[str, Any]) -> None:
-        """Make ``_backend`` or ``_spelled``, ``_vocabulary``, ``_source`` and ``_target``."""
-        if FILE_NAME not in self._files and kind(settings) == "MarianTokenizer":
-            self._read_pieces(folder, "source.spm", "target.spm", [])
-        elif FILE_NAME not in self._files and kind(settings) == "M2M100Tokenizer":
-            codes = WMT21_CODES if settings.get("language_codes") == "wmt21" else M2M100_CODES
-            model = "sentencepiece.bpe.model"
-            self._read_pieces(folder, model, model, [f"__{code}__" for code in codes])
-        else:
+        """Set ``_backend``, or ``_target_model`` and ``_spelled``; and ``_vocabulary``, ``_source`` and ``_target``."""
+        name = kind(settings)
+        if FILE_NAME in self._files or name not in ("MarianTokenizer", "M2M100Tokenizer"):
             self._read_backend(folder)
+        elif name == "MarianTokenizer":
+            self._read_pieces(folder, "source.spm", "target.spm")
+        else:
+            self._read_pieces(folder, "sentencepiece.bpe.model", "sentencepiece.bpe.model")
+            from transformers.models.m2m_100.tokenization_m2m_100 import FAIRSEQ_LANGUAGE_CODES
 
-    def _read_pieces(self, folder: Path, source: str, target: str, codes: list[str]) -> None:
+            # The file has no tokens for languages: their ids follow the vocabulary, in transformers' order.
+            size = len(self._vocabulary)
+            codes = FAIRSEQ_LANGUAGE_CODES[settings.get("language_codes", "m2m100")]
+            self._vocabulary |= {f"__{code}__": size + place for place, code in enumerate(codes)}
+
+    def _read_pieces(self, folder: Path, source: str, target: str) -> None:
         if "target_vocab.json" in self._files:
             raise ValueError(f"{self._name!r} has a vocabulary for each side; choose a model that shares one")
         if "vocab.json" not in self._files:
             raise FileNotFoundError(f"no vocab.json in {str(folder)!r}; download the tokenizer whole")
-        known = self._parsed("vocab.json")
-        added = {code: len(known) + place for place, code in enumerate(codes)}
-        self._vocabulary: dict[str, int] = known | added
-        self._spelled = {token: text for text, token in self._vocabulary.items()}
-        unknown = known.get("<unk>", 1)
+        ids: dict[str, int] = self._parsed("vocab.json")
+        unknown = ids.get("<unk>", 1)
 
-        def number(encoding: Any) -> list[int]:
-            return [known.get(piece, unknown) for piece in encoding.tokens]
+        def splitter(model: Any) -> Split:
+            # The model's own ids are of another order than the vocabulary that both sides share.
+            return lambda texts: [
+                [ids.get(piece, unknown) for piece in pieces] for pieces in model.encode(list(texts), out_type=str)
+            ]
 
-        self._source = _Side(read_pieces(folder / source), number)
-        self._target = self._source if source == target else _Side(read_pieces(folder / target), number)
+        self._vocabulary, self._spelled = dict(ids), {token: piece for piece, token in ids.items()}
+        self._target_model = _sentence_pieces(folder / target)
+        self._source, self._target = splitter(_sentence_pieces(folder / source)), splitter(self._target_model)
 
     def _read_backend(self, folder: Path) -> None:
         if FILE_NAME not in self._files:
@@ -190,11 +190,13 @@ class PretrainedTokenizer(Tokenizer):
         self._backend.no_truncation()
         self._backend.encode_special_tokens = True
         self._vocabulary = self._backend.get_vocab(with_added_tokens=True)
-        self._source = self._target = _Side(self._backend, lambda encoding: list(encoding.ids))
+        self._source = self._target = self._split_by_backend
 
-    def _split(self, side: _Side, texts: Sequence[str]) -> list[list[int]]:
-        encodings = side.backend.encode_batch(list(texts), add_special_tokens=False)
-        rows = [side.number(encoding) for encoding in encodings]
+    def _split_by_backend(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._backend.encode_batch(list(texts), add_special_tokens=False)]
+
+    def _split(self, split: Split, texts: Sequence[str]) -> list[list[int]]:
+        rows = split(texts)
         # Unigram models hold special tokens among their pieces, and find them where a text spells one.
         special = self.never_written | {self.eos_id}
         for place, row in enumerate(rows):
@@ -231,8 +233,8 @@ class PretrainedTokenizer(Tokenizer):
         around = [self.source_prefix, self.source_suffix, self.decoder_prefix, self.replaces_start, self._text_prefix]
         special = [self.eos_id, self.unk_id, self.pad_id, sorted(self.never_written)]
         digest = hashlib.sha256(json.dumps([around, special, sorted(self._vocabulary.items())]).encode())
-        for side in (self._source, self._target):
-            digest.update(side.backend.to_str().encode())
+        for name in (FILE_NAME,) if FILE_NAME in self._files else filter(_is_pieces, FILES):
+            digest.update(self._files.get(name, b""))
         return digest.hexdigest()
 
     def __reduce__(self) -> Any:
@@ -250,9 +252,24 @@ def _made_again(files: dict[str, bytes], name: str, languages: dict[str, Any]) -
     return made
 
 
+def _is_pieces(name: str) -> bool:
+    return name.endswith((".spm", ".model"))
+
+
+def _sentence_pieces(path: Path) -> Any:
+    """The ``SentencePieceProcessor`` of a model's file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path.name} in {str(path.parent)!r}; download the tokenizer whole")
+    library = require("sentencepiece", repr(str(path)))
+    try:
+        return library.SentencePieceProcessor(model_file=str(path))
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"{str(path)!r} is no SentencePiece model ({error}); download it again") from error
+
+
 def _converted(folder: Path) -> str:
     """What the library makes of files without ``tokenizer.json``, as the content of one."""
-    pieces = [name for name in ("spiece.model", "sentencepiece.bpe.model") if (folder / name).is_file()]
+    pieces = [name for name in FILES if _is_pieces(name) and (folder / name).is_file()]
     if not pieces and not (folder / "vocab.json").is_file():
         raise FileNotFoundError(f"no {FILE_NAME} and no vocabulary in {str(folder)!r}; download the tokenizer whole")
     for file in pieces:
@@ -283,7 +300,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} is damaged ({error}); save or download it again") from error
+        raise ValueError(f"{str(path)!r} is corrupt ({error}); save or download it again") from error
 
 
 def _written(content: dict[str, Any]) -> bytes:

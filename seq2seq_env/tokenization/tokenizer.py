@@ -14,8 +14,6 @@ from tokenizers.processors import TemplateProcessing
 
 END, UNKNOWN, PADDING = "</s>", "<unk>", "<pad>"
 FILE_NAME = "tokenizer.json"
-LANGUAGES = "translation.json"
-"""Beside a pretrained model's tokenizer: between which languages it is to translate."""
 
 
 class Pieces(NamedTuple):
@@ -125,16 +123,12 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Read what :meth:`save` wrote; of a pretrained model's tokenizer, too.
+        """Read what :meth:`save` wrote; :func:`seq2seq_env.tokenization.loading.load_tokenizer` reads any tokenizer.
 
         Raises:
             FileNotFoundError: If the folder holds none.
-            ValueError: If it is damaged, or its special tokens lie elsewhere.
+            ValueError: If it is corrupt, or its special tokens lie elsewhere.
         """
-        if (Path(folder) / LANGUAGES).is_file():
-            from seq2seq_env.tokenization.pretrained_tokenizer import PretrainedTokenizer
-
-            return PretrainedTokenizer.load(folder)
         path = Path(folder) / FILE_NAME
         if not path.is_file():
             raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that a policy or task saved")

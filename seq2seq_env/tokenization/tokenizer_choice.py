@@ -1,12 +1,12 @@
-"""Which tokenizer a task of somebody's pairs takes."""
+"""The tokenizer that a task of a user's pairs takes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
-from seq2seq_env.tokenization.pretrained_tokenizer import PretrainedTokenizer
-from seq2seq_env.tokenization.tokenizer import LANGUAGES, Tokenizer
+from seq2seq_env.tokenization.pretrained_tokenizer import LANGUAGES, PretrainedTokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 class TokenizerChoice(NamedTuple):
@@ -46,7 +46,7 @@ class TokenizerChoice(NamedTuple):
         Raises:
             FileNotFoundError: If files are missing.
             OSError: If it cannot be had from the hub.
-            ValueError: If it is damaged, or does not know a language.
+            ValueError: If it is corrupt, or does not know a language.
         """
         assert self.name is not None
         place = Path(self.name)

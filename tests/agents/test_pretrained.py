@@ -219,7 +219,9 @@ def test_what_is_no_model_is_refused(
     with pytest.raises(ValueError, match="is no encoder-decoder"):
         Seq2SeqPolicy.from_pretrained(copy, tokenizer, 12)
     monkeypatch.setattr("huggingface_hub.snapshot_download", _unreachable)
-    with pytest.raises(OSError, match=r"cannot be reached \(ConnectionError: no network\).*hf download some/model"):
+    with pytest.raises(
+        OSError, match=r"cannot be had from the hub \(ConnectionError: no network\).*hf download some/model"
+    ):
         Seq2SeqPolicy.from_pretrained("some/model", tokenizer, 12)
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 
 from seq2seq_env.extras import EXTRAS, require
+from seq2seq_env.hub import local_copy
 from seq2seq_env.models.length_bucketing import by_length, tokens_of_a_pass
 from seq2seq_env.scorers.models.checkpoints import LOADING, each_once, files_fingerprint
-from seq2seq_env.scorers.models.hub import local_copy
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME
+from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ class _Network(NamedTuple):
     tokenizer: tokenizers.Tokenizer
 
 
-class MetricXScorer:
+class MetricXScorer(ScorerKind):
     """``1 - error / 25`` with the error in [0, 25] that MetricX predicts without a reference.
 
     The networks are those of Juraska et al. 2023 (aclanthology.org/2023.wmt-1.63) and 2024 (2024.wmt-1.35): an mT5
@@ -92,6 +95,8 @@ class MetricXScorer:
         ValueError: If the name tells no version, or one that needs references, or an option has no such value.
     """
 
+    path_options: ClassVar[tuple[str, ...]] = ("tokenizer",)
+
     def __init__(
         self,
         model: str | Path,
@@ -113,6 +118,17 @@ class MetricXScorer:
         self.folder = local_copy(model, ("config.json", _WEIGHTS), revision)
         _check_weights(self.folder)
         self.tokenizer_files = _tokenizer_files(self.folder, tokenizer)
+
+    @classmethod
+    def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> MetricXScorer:
+        """The scorer of the one checkpoint that the words name; see :meth:`ScorerKind.from_spec`."""
+        options = spec.keyword_arguments(cls)
+        if len(spec.words) != 1:
+            raise ValueError(
+                f"a metricx: scorer is made of one checkpoint, not of {len(spec.words)} ({shlex.join(spec.words)}); "
+                "options stand before it"
+            )
+        return cls(spec.words[0], device=device, **options)
 
     @cached_property
     def fingerprint(self) -> str:

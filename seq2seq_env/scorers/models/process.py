@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,9 @@ from weakref import WeakSet, finalize
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, absolute
 
 # What is kept of a program's standard error, characters of a line and lines; and what is shown of it.
 _LINE, _LINES, _SHOWN = 1_000, 20, 2_000
@@ -34,7 +38,7 @@ class ScorerProcessError(ChildProcessError):
     """The program could not be started, died, took too long or answered something else than scores."""
 
 
-class ProcessScorer:
+class ProcessScorer(ScorerKind):
     """Rates pairs by a program that reads and writes lines of JSON, so that its packages need not fit ours.
 
     For each line ``{"sources": [...], "hypotheses": [...]}`` on its standard input the program writes one line
@@ -96,6 +100,17 @@ class ProcessScorer:
         self.timeout, self.start_timeout = timeout, start_timeout
         self.bounded = bounded
         self._begin()
+
+    @classmethod
+    def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> ProcessScorer:
+        """The scorer whose command the words are; see :meth:`ScorerKind.from_spec`."""
+        return cls(spec.words, **spec.keyword_arguments(cls))
+
+    @classmethod
+    def resolve(cls, spec: ScorerSpec, base: Path, resolve_name: Callable[[str], str]) -> ScorerSpec:
+        """See :meth:`ScorerKind.resolve`; a command's words name files, but for the program, which is on the PATH."""
+        words = [*spec.words[:1], *(absolute(word, base, Path.is_file) for word in spec.words[1:])]
+        return replace(spec, words=words)
 
     def _begin(self) -> None:
         self._lock = threading.Lock()

@@ -15,7 +15,7 @@ from torch import Tensor
 from seq2seq_env.models.length_bucketing import by_length
 from seq2seq_env.models.padding import pad
 from seq2seq_env.scorers.models.checkpoints import readable
-from seq2seq_env.tokenization.tokenizer import Tokenizer
+from seq2seq_env.tokenization.loading import load_tokenizer
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
@@ -50,7 +50,7 @@ class Predictor:
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         from transformers import AutoModelForSeq2SeqLM
 
-        self.tokenizer = Tokenizer.load(folder)
+        self.tokenizer = load_tokenizer(folder)
         with readable(f"the translation model in {str(folder)!r}"):
             model: Any = AutoModelForSeq2SeqLM.from_pretrained(
                 folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, dtype=torch.float32,

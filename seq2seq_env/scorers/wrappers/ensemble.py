@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
 
 
-class EnsembleScorer:
-    """The weighted mean of what several scorers give a pair.
+class EnsembleScorer(ScorerKind):
+    """The weighted mean of several scorers' scores.
 
     To see each one's own scores beside the mean without computing them twice, wrap them first:
 
@@ -42,6 +43,16 @@ class EnsembleScorer:
             raise ValueError(f"the weights {shown} are not shares of 1; give numbers from 0 that sum to 1")
         self.scorers = list(scorers)
         self.weights = given
+
+    @classmethod
+    def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> EnsembleScorer:
+        """The ensemble of the scorers that the words name; see :meth:`ScorerKind.from_spec`."""
+        weights = spec.keyword_arguments(cls).get("weights")
+        try:
+            shares = None if weights is None else [float(weight) for weight in weights.split(",")]
+        except ValueError as error:
+            raise ValueError(f"weights is {weights!r}; give numbers with commas, such as 0.7,0.3") from error
+        return cls([load(word) for word in spec.words], shares)
 
     @cached_property
     def fingerprint(self) -> str:

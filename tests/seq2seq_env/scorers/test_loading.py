@@ -6,16 +6,28 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import seq2seq_env.scorers.__main__ as commands
 from seq2seq_env.env import Seq2SeqTranslateEnv
-from seq2seq_env.scorers import EnsembleScorer, NormalisedScorer, ProcessScorer, checked_scores, load_scorer
-from seq2seq_env.scorers.loading import located
+from seq2seq_env.scorers import (
+    EnsembleScorer,
+    LearnedScorer,
+    NormalisedScorer,
+    ProcessScorer,
+    Scorer,
+    ScorerKind,
+    ScorerSpec,
+    checked_scores,
+    load_scorer,
+)  # fmt: skip
+from seq2seq_env.scorers.loading import KINDS, resolve
 
 LENGTHS = """
 import json, sys
@@ -63,22 +75,62 @@ def test_options_stand_between_the_kind_and_what_it_is_made_of() -> None:
     assert isinstance(mixed.scorers[1].scorers[1], ProcessScorer)
 
 
+class ConstantScorer(ScorerKind):
+    """A kind of the tests' own: a score for all pairs, divided by how many scorers the words name."""
+
+    def __init__(self, parts: list[Scorer], *, value: float = 0.5) -> None:
+        self.parts, self.value = parts, value
+        self.fingerprint = f"constant {value}"
+
+    @classmethod
+    def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> ConstantScorer:
+        return cls([load(word) for word in spec.words], **spec.keyword_arguments(cls))
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        return np.full(len(sources), self.value / (1 + len(self.parts)), dtype=np.float32)
+
+
+def test_a_kind_is_one_class_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "constant", f"{__name__}:ConstantScorer")
+    scorer = load_scorer("constant: value=0.75 'process: run it' phrasebook-qe")
+    assert type(scorer) is ConstantScorer
+    assert [type(part) for part in scorer.parts] == [ProcessScorer, LearnedScorer]
+    np.testing.assert_array_equal(checked_scores(scorer, ["a"] * 2, ["b", "c"]), np.float32([0.25, 0.25]))
+    assert load_scorer("ensemble: constant: constant:").score(["a"], ["b"]) == [0.5]
+    with pytest.raises(TypeError, match="the scorer kind 'constant' has no option 'x'; it has value"):
+        load_scorer("constant: x=1")
+    (tmp_path / "mine").mkdir()
+    assert resolve("constant: value=1 mine other", tmp_path) == f"constant: value=1 {tmp_path}/mine other"
+
+
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("process: batch=7 run", TypeError, "a process: scorer has no option 'batch'; it has batch_size, timeout"),
+        (
+            "process: batch=7 run",
+            TypeError,
+            "kind 'process' has no option 'batch'; it has batch_size, timeout",
+        ),
         ("process: batch_size=x run", ValueError, "batch_size is 'x'; give a whole number"),
         ("process: bounded=0 run", ValueError, "bounded is '0'; give yes or no"),
         ("process: run 'it", ValueError, r"\"process: run 'it\" cannot be read \(No closing quotation\); quote it"),
         ("process: timeout=1", ValueError, "names no program"),
-        ("metricx: device=cuda x", TypeError, "a metricx: scorer has no option 'device'; it has tokenizer, version"),
+        (
+            "metricx: device=cuda x",
+            TypeError,
+            "kind 'metricx' has no option 'device'; it has tokenizer, version",
+        ),
         ("metricx:", ValueError, "a metricx: scorer is made of one checkpoint, not of 0"),
         ("metricx: a version=24", ValueError, r"not of 2 \(a version=24\); options stand before it"),
         ("ensemble:", ValueError, "an ensemble has at least 1 scorer"),
         ("ensemble: weights=1,a phrasebook-qe", ValueError, "weights is '1,a'; give numbers with commas"),
         ("ensemble: weights=0.5 phrasebook-qe", ValueError, "the weights 0.5 are not shares of 1"),
-        ("ensemble: weight=1 phrasebook-qe", TypeError, "an ensemble: scorer has no option 'weight'; it has weights"),
-        ("comet: x", ValueError, "no scorer 'comet: x'; choose .* or write one of process:, metricx:, ensemble:"),
+        (
+            "ensemble: weight=1 phrasebook-qe",
+            TypeError,
+            "kind 'ensemble' has no option 'weight'; it has weights",
+        ),
+        ("comet: x", ValueError, "no kind of scorer 'comet'; choose one of process:, metricx:, ensemble:"),
     ],
 )
 def test_a_bad_name_is_refused_in_a_sentence(name: str, error: type[Exception], message: str) -> None:
@@ -90,16 +142,16 @@ def test_what_a_name_finds_in_a_folder_is_named_from_everywhere(tmp_path: Path) 
     for name in ("mine", "own mt5"):
         (tmp_path / name).mkdir()
     (tmp_path / "score.py").write_text("")
-    assert located("phrasebook-qe", tmp_path) == "phrasebook-qe"
-    assert located("mine", tmp_path) == str(tmp_path / "mine")
-    assert located("google/metricx", tmp_path) == "google/metricx"
-    assert located("metricx: version=24 'tokenizer=own mt5' mine", tmp_path) == (
+    assert resolve("phrasebook-qe", tmp_path) == "phrasebook-qe"
+    assert resolve("mine", tmp_path) == str(tmp_path / "mine")
+    assert resolve("google/metricx", tmp_path) == "google/metricx"
+    assert resolve("metricx: version=24 'tokenizer=own mt5' mine", tmp_path) == (
         f"metricx: version=24 'tokenizer={tmp_path}/own mt5' {tmp_path}/mine"
     )
-    assert located("process: timeout=3 uv mine score.py --fast", tmp_path) == (
+    assert resolve("process: timeout=3 uv mine score.py --fast", tmp_path) == (
         f"process: timeout=3 uv mine {tmp_path}/score.py --fast"
     )
-    assert located("ensemble: mine 'metricx: mine'", tmp_path) == (
+    assert resolve("ensemble: mine 'metricx: mine'", tmp_path) == (
         f"ensemble: {tmp_path}/mine 'metricx: {tmp_path}/mine'"
     )
 
@@ -147,7 +199,7 @@ def test_scorers_that_lead_back_to_themselves_are_refused(tmp_path: Path) -> Non
         ),
         (
             '{"kind": "normalised", "scorer": "phrasebook-qe", "knots": [[0, 0], [1, 1]], "scorer_fingerprint": "x"}',
-            "the scorer 'phrasebook-qe' has changed since the knots were fitted to it; fit them again",
+            "the scorer 'phrasebook-qe' has changed since it was calibrated; run scorers calibrate again",
         ),
     ],
 )
@@ -157,13 +209,13 @@ def test_a_bad_description_is_refused_in_a_sentence(tmp_path: Path, text: str, m
         load_scorer(tmp_path)
 
 
-def test_a_scale_is_fitted_to_a_tables_pairs(
+def test_a_scorer_is_calibrated_on_a_tables_pairs(
     program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [{"source_text": "a", "target_text": "x" * length} for length in range(101)]
     (tmp_path / "samples.jsonl").write_text("\n".join(map(json.dumps, rows)))
     pairs, out = tmp_path / "samples.jsonl", tmp_path / "made" / "affine"
-    run(monkeypatch, "fit", "--scorer", program, "--pairs", pairs, "--out", out)
+    run(monkeypatch, "calibrate", "--scorer", program, "--pairs", pairs, "--out", out)
     shown = capsys.readouterr().out
     assert "101 pairs" in shown
     assert f"next: --scorer {out}" in shown
@@ -172,22 +224,22 @@ def test_a_scale_is_fitted_to_a_tables_pairs(
     np.testing.assert_allclose(checked_scores(scorer, ["a"] * 3, ["", "x" * 50, "x" * 200]), [0, 0.5, 1], atol=1e-6)
     close(scorer)
     with pytest.raises(SystemExit, match=r"error: .*affine' is a file, or has a scorer.json already; name another"):
-        run(monkeypatch, "fit", "--scorer", program, "--pairs", pairs, "--out", out)
+        run(monkeypatch, "calibrate", "--scorer", program, "--pairs", pairs, "--out", out)
     falling = tmp_path / "falling"
     options = ("--method", "quantile", "--knots", 11, "--lower-is-better")
-    run(monkeypatch, "fit", "--scorer", program, "--pairs", pairs, "--out", falling, *options)
+    run(monkeypatch, "calibrate", "--scorer", program, "--pairs", pairs, "--out", falling, *options)
     assert len(json.loads((falling / "scorer.json").read_text())["knots"]) == 11
     ranks = load_scorer(falling)
     np.testing.assert_allclose(ranks.score(["a"] * 2, ["x" * 25, "x" * 100]), [0.75, 0], atol=1e-6)
     close(ranks)
 
 
-def test_a_scale_is_fitted_to_a_tasks_references_and_used_by_the_environment(
+def test_a_scorer_is_calibrated_on_a_tasks_references_and_used_by_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "made"
     size = ("--task-options", "train_size", 40, "--sources", 30)
-    run(monkeypatch, "fit", "--scorer", "phrasebook-qe", "--task", "phrasebook-de-en", *size, "--out", out)
+    run(monkeypatch, "calibrate", "--scorer", "phrasebook-qe", "--task", "phrasebook-de-en", *size, "--out", out)
     assert "60 pairs: references of phrasebook-de-en (train," in capsys.readouterr().out
     env = Seq2SeqTranslateEnv(scorer=out, info_scorers={"own": "phrasebook-qe"})
     env.reset(options={"source": "Die nächste Fähre fährt heute Abend ab."})
@@ -203,7 +255,7 @@ def test_a_given_scale_and_an_ensemble_are_written_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run(monkeypatch, "fit", "--scorer", "phrasebook-qe", "--low", 1, "--high", 0.5, "--out", "scale")
+    run(monkeypatch, "calibrate", "--scorer", "phrasebook-qe", "--low", 1, "--high", 0.5, "--out", "scale")
     assert json.loads((tmp_path / "scale" / "scorer.json").read_text())["knots"] == [[0.5, 1.0], [1.0, 0.0]]
     run(monkeypatch, "ensemble", "--scorers", "scale", "phrasebook-qe", "--weights", 0.3, 0.7, "--out", "both")
     assert "next: --scorer both" in capsys.readouterr().out
@@ -215,21 +267,21 @@ def test_a_given_scale_and_an_ensemble_are_written_down(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "fitted to --task or --pairs, or given by --low and --high; give one"),
+        ((), "calibrated on --task or --pairs, or by --low and --high; give one of them"),
         (("--low", 0), "--low and --high go together"),
         (("--low", 0, "--high", 1, "--method", "quantile"), "--low and --high go together, with the affine method"),
-        (("--task", "phrasebook-de-en", "--sources", 1), "cannot be fitted to 1 sources; give 2 or more"),
+        (("--task", "phrasebook-de-en", "--sources", 1), "cannot be calibrated on 1 sources; give 2 or more"),
         (("--task", "phrasebook-de-en", "--seed", -1), "--seed is -1; give 0 or more"),
         (("--task", "phrasebook-de-en", "--percentiles", 99, 1), "the percentiles are 99 and 1; give two that rise"),
         (("--pairs", "empty.tsv"), "'empty.tsv' has no pairs"),
         (("--pairs", "none.tsv"), "no none.source_text and none.target_text"),
     ],
 )
-def test_a_fit_that_cannot_work_is_one_sentence(
+def test_a_calibration_that_cannot_work_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.tsv").write_text("source_text\ttarget_text\n")
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
-        run(monkeypatch, "fit", "--scorer", "phrasebook-qe", "--out", "made", *arguments)
+        run(monkeypatch, "calibrate", "--scorer", "phrasebook-qe", "--out", "made", *arguments)
     assert not (tmp_path / "made").exists()

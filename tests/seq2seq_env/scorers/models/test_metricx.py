@@ -226,8 +226,8 @@ def test_bad_options_are_refused(name: str, options: dict[str, Any], message: st
 
 
 def test_what_is_missing_is_named(copy: Path, tokenizer: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"there is no folder 'metricx-24'; name one, or .* owner/name"):
-        MetricXScorer("metricx-24")
+    with pytest.raises(FileNotFoundError, match=r"there is no folder './metricx-24'; name a model's folder, or its"):
+        MetricXScorer("./metricx-24")
     with pytest.raises(ValueError, match="is a folder, which has no revision 'main'"):
         MetricXScorer(copy, tokenizer=tokenizer, revision="main")
     with pytest.raises(FileNotFoundError, match=r"has no tokenizer \(tokenizer.json or spiece.model\); name a folder"):

@@ -1,4 +1,4 @@
-"""Fit a normalisation to what a scorer gives certain texts, and write it down."""
+"""Score calibration: a scorer's own scale mapped to [0, 1] by its scores of certain texts, and written to a folder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers.description import check_free, write_description
-from seq2seq_env.scorers.loading import load_scorer, located
+from seq2seq_env.scorers.loading import load_scorer, resolve
 from seq2seq_env.scorers.scorer import raw_scores
 from seq2seq_env.scorers.wrappers.normalised import Knot, NormalisedScorer, affine_knots, quantile_knots
 from seq2seq_env.tasks import Task
 
 Method = Literal["affine", "quantile"]
-"""Of a normalisation."""
+"""Form of the map: two ends, or ranks."""
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A normalisation that was fitted, and what it was fitted to.
+class Calibration:
+    """A normalisation, and the scores that it was calibrated on.
 
     Attributes:
         knots: Of the :class:`NormalisedScorer`.
         raw: float32 [N], the wrapped scorer's own scores.
-        scores: float32 [N] in [0, 1], what becomes of them.
+        scores: float32 [N] in [0, 1], the normalised scores.
     """
 
     knots: list[Knot]
@@ -49,14 +49,14 @@ def task_pairs(task: Task, split: str, sources: int, seed: int) -> tuple[list[st
     """
     most = min(sources, task.size(split))
     if most < 2:
-        raise ValueError(f"a normalisation cannot be fitted to {most} sources; give 2 or more")
+        raise ValueError(f"a scorer cannot be calibrated on {most} sources; give 2 or more")
     rows = np.random.default_rng(seed).choice(task.size(split), size=most, replace=False)
     pairs = [task.pair(split, int(row)) for row in rows]
     own, references = [source for source, _ in pairs], [reference for _, reference in pairs]
     return own * 2, references + references[1:] + references[:1]
 
 
-def fit(
+def calibrate(
     name: str,
     sources: Sequence[str],
     hypotheses: Sequence[str],
@@ -66,10 +66,10 @@ def fit(
     percentiles: tuple[float, float] = (1.0, 99.0),
     knots: int = 101,
     falling: bool = False,
-    fitted_on: str = "",
+    calibrated_on: str = "",
     device: str = "cpu",
-) -> Fitted:
-    """Fit a normalisation of a scorer and write it to a folder that ``load_scorer`` reads.
+) -> Calibration:
+    """Calibrate a scorer and write its normalisation to a folder that ``load_scorer`` reads.
 
     Args:
         name: Of the scorer, whose scores may be any finite numbers.
@@ -80,7 +80,7 @@ def fit(
         percentiles: Of the scores, in [0, 100]; for "affine".
         knots: Of "quantile", at least 2.
         falling: Whether small scores are good ones.
-        fitted_on: What the texts are, for a reader.
+        calibrated_on: Description of the texts, for a reader.
         device: Where the scorer computes.
 
     Raises:
@@ -92,7 +92,7 @@ def fit(
     if not 0 <= lower < upper <= 100:
         raise ValueError(f"the percentiles are {lower:g} and {upper:g}; give two that rise, from 0 to 100")
     check_free(folder)
-    wrapped = located(name, Path.cwd())
+    wrapped = resolve(name, Path.cwd())
     scorer = load_scorer(wrapped, device=device)
     raw = raw_scores(scorer, sources, hypotheses)
     if method == "quantile":
@@ -101,11 +101,11 @@ def fit(
         low, high = np.percentile(raw.astype(np.float64), (lower, upper)).tolist()
         made = affine_knots(high, low) if falling else affine_knots(low, high)
     scores = NormalisedScorer(scorer, made).mapped(raw)
-    _write(folder, wrapped, made, scorer.fingerprint, fitted_on)
-    return Fitted(made, raw, scores)
+    _write(folder, wrapped, made, scorer.fingerprint, calibrated_on)
+    return Calibration(made, raw, scores)
 
 
-def give(name: str, low: float, high: float, folder: Path, *, device: str = "cpu") -> None:
+def write_scale(name: str, low: float, high: float, folder: Path, *, device: str = "cpu") -> None:
     """Write an affine normalisation with a given scale to a folder that ``load_scorer`` reads.
 
     Args:
@@ -117,15 +117,15 @@ def give(name: str, low: float, high: float, folder: Path, *, device: str = "cpu
 
     Raises:
         ValueError: If ``low`` and ``high`` are no scale.
-        OSError: As for :func:`fit`.
+        OSError: As for :func:`calibrate`.
     """
-    wrapped = located(name, Path.cwd())
+    wrapped = resolve(name, Path.cwd())
     scorer = load_scorer(wrapped, device=device)
     knots = NormalisedScorer(scorer, affine_knots(low, high)).knots
     _write(folder, wrapped, knots, scorer.fingerprint, "given")
 
 
-def _write(folder: Path, name: str, knots: list[Knot], fingerprint: str, fitted_on: str) -> None:
+def _write(folder: Path, name: str, knots: list[Knot], fingerprint: str, calibrated_on: str) -> None:
     record: dict[str, Any] = {"kind": "normalised", "scorer": name, "knots": knots}
-    record |= {"scorer_fingerprint": fingerprint, "fitted_on": fitted_on}
+    record |= {"scorer_fingerprint": fingerprint, "calibrated_on": calibrated_on}
     write_description(folder, record)
