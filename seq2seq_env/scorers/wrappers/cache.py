@@ -9,16 +9,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
-from seq2seq_env.scorers.wrappers.score_file import ScoreFile
+from seq2seq_env.scorers.wrappers.score_file import read_scores, write_scores
 
-_LOCK = Lock()  # one for all caches, so that a fork can wait until none of them is in use
-_FILES: WeakSet[ScoreFile] = WeakSet()
+_LOCK = Lock()
+"""One for all caches: a fork waits until none of them is in use, and no child inherits it locked or a file open."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 class CachedScorer:
@@ -29,8 +30,8 @@ class CachedScorer:
     former self. The most recently used scores are kept in memory, and with ``path`` all of them in an SQLite file that
     outlives the process. A score that is no number in [0, 1] is an error and is not kept.
 
-    Threads may share a cache, processes its file, on one machine. A pickle or a copy takes scorer and path along and
-    starts with empty memory and counts; a forked process opens the file anew.
+    Threads may share a cache, processes its file, on a local disk: a batch is read by one query and written in one
+    transaction. A pickle or a copy takes scorer and path along and starts with empty memory and counts.
 
     ```python
     >>> from seq2seq_env.scorers import CachedScorer, load_scorer
@@ -64,10 +65,6 @@ class CachedScorer:
         self.hits = 0
         self.misses = 0
         self._memory: OrderedDict[bytes, float] = OrderedDict()  # least recently used first
-        self._file = None if self.path is None else ScoreFile(self.path)
-        if self._file is not None:
-            with _LOCK:
-                _FILES.add(self._file)
 
     @property
     def fingerprint(self) -> str:
@@ -79,7 +76,7 @@ class CachedScorer:
 
         Raises:
             ValueError: If sources and hypotheses differ in number, the scorer gives a score outside [0, 1], or the file
-                is damaged or something else.
+                is corrupt or something else.
             OSError: If the file cannot be made, read, written or locked.
         """
         pairs = list(zip(sources, hypotheses, strict=True))
@@ -93,8 +90,8 @@ class CachedScorer:
             fresh = dict(zip(new, given.tolist(), strict=True))
             scores |= fresh
         with _LOCK:
-            if new and self._file is not None:
-                self._file.write(fresh)
+            if new and self.path is not None:
+                write_scores(self.path, fresh)
             for key in distinct:
                 self._memory[key] = scores[key]
                 self._memory.move_to_end(key)
@@ -103,12 +100,6 @@ class CachedScorer:
             self.misses += len(new)
             self.hits += len(keys) - len(new)
         return np.fromiter((scores[key] for key in keys), dtype=np.float32, count=len(keys))
-
-    def close(self) -> None:
-        """Let go of the file; the next score opens it again."""
-        with _LOCK:
-            if self._file is not None:
-                self._file.close()
 
     def __repr__(self) -> str:
         path = None if self.path is None else str(self.path)
@@ -130,8 +121,8 @@ class CachedScorer:
                 scores[key] = self._memory[key]
             else:
                 others.append(key)
-        if others and self._file is not None:
-            scores |= self._file.read(others)
+        if others and self.path is not None:
+            scores |= read_scores(self.path, others)
         return scores
 
 
@@ -151,14 +142,3 @@ def _add(digest: hashlib.blake2b, text: str) -> None:
     content = text.encode("utf-8", "surrogatepass")
     digest.update(len(content).to_bytes(8, "little"))
     digest.update(content)
-
-
-def _before_fork() -> None:
-    # SQLite's locks do not survive a fork: a child that inherits an open file can damage it, even by closing it.
-    _LOCK.acquire()
-    for file in _FILES:
-        file.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)

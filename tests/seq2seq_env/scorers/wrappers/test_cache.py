@@ -1,3 +1,5 @@
+"""Cached scores: what is asked for, what is kept, and who shares it."""
+
 from __future__ import annotations
 
 import copy
@@ -17,7 +19,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import seq2seq_env.scorers.wrappers.cache
-import seq2seq_env.scorers.wrappers.score_file
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from tests.digest_scorer import Digest, bits
 from tests.pickling import sent
@@ -159,17 +160,6 @@ def test_copies_and_pickles_share_the_file_but_no_memory(tmp_path: Path, monkeyp
         assert (other.hits, other.misses) == (1, 0)
 
 
-def test_a_closed_cache_opens_again(tmp_path: Path) -> None:
-    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
-    cached.score(["a"], ["x"])
-    cached.close()
-    # Without a connection SQLite keeps one file.
-    assert [file.name for file in tmp_path.iterdir()] == ["scores.sqlite"]
-    cached.score(["b"], ["x"])
-    CachedScorer(Digest()).close()
-    assert CachedScorer(Constant(0.0), cached.path).path == cached.path
-
-
 def test_threads_share_a_cache(tmp_path: Path) -> None:
     cached = CachedScorer(Digest(), tmp_path / "scores.sqlite", max_entries=5)
     failed: list[object] = []
@@ -248,7 +238,7 @@ def test_a_killed_process_leaves_a_whole_file(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # pytest's own process may have threads
-def test_a_fork_opens_the_file_anew_even_while_threads_score(tmp_path: Path) -> None:
+def test_a_fork_shares_the_file_even_while_threads_score(tmp_path: Path) -> None:
     cached = CachedScorer(Digest(), tmp_path / "scores.sqlite", max_entries=1)
     ended = threading.Event()
 
@@ -264,7 +254,7 @@ def test_a_fork_opens_the_file_anew_even_while_threads_score(tmp_path: Path) -> 
         for child in range(5):
             process = os.fork()
             if process == 0:
-                # The lock is free and the file the child's own, or this would hang or fail.
+                # The lock is free, or this would hang or fail.
                 texts = [f"{child}-{i}" for i in range(20)]
                 right = bits(cached.score(texts, texts)) == bits(Digest().score(texts, texts))
                 os._exit(0 if right else 1)
@@ -276,34 +266,6 @@ def test_a_fork_opens_the_file_anew_even_while_threads_score(tmp_path: Path) -> 
     other = CachedScorer(Digest(), tmp_path / "scores.sqlite")
     other.score(texts, texts)
     assert (other.hits, other.misses) == (100, 0)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_keeps_its_hold_on_the_file_when_the_parent_lets_go(tmp_path: Path) -> None:
-    """The last to close takes the write-ahead file away, which an inherited lock would not prevent."""
-    cached = CachedScorer(Digest(), tmp_path / "scores.sqlite", max_entries=1)
-    cached.score(["0"], ["parent"])
-    (to_child, tell_child), (to_parent, tell_parent) = os.pipe(), os.pipe()
-    process = os.fork()
-    if process == 0:
-        cached.score(["1"], ["child"])
-        os.write(tell_parent, b"1")
-        os.read(to_child, 1)
-        cached.score(["2"], ["child"])
-        os._exit(0)
-    os.read(to_parent, 1)
-    cached.score(["1"], ["parent"])
-    cached.close()
-    names = {file.name for file in tmp_path.iterdir()}
-    os.write(tell_child, b"2")
-    assert os.waitpid(process, 0)[1] == 0
-    for end in (to_child, tell_child, to_parent, tell_parent):
-        os.close(end)
-    assert "scores.sqlite-wal" in names
-    other = CachedScorer(Digest(), tmp_path / "scores.sqlite")
-    other.score(["0", "1", "1", "2"], ["parent", "child", "parent", "child"])
-    assert (other.hits, other.misses) == (4, 0)
 
 
 def test_the_example_in_the_documentation() -> None:
