@@ -19,13 +19,13 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from agents.losses import value_loss
-from agents.policy.decoder_start import decoder_inputs
 from agents.policy.hidden_states import hidden_states
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.mdp.definition import Observation
+from seq2seq_env.models.decoder_start import decoder_inputs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

@@ -1,4 +1,4 @@
-"""Play the environment in the terminal: write a translation line by line and see what it is worth."""
+"""Play the environment in the terminal: write a translation line by line and see its score."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from seq2seq_env.tasks import load_task
 
 @dataclass(frozen=True)
 class Play:
-    """What is played, and where it starts; after an episode's end the next source is a random one of the split."""
+    """Task and first source of a game; after an episode's end the next source is a random one of the split."""
 
     task: str = "phrasebook-de-en"
-    """Name of the task."""
+    """Task that gives the sources, by its name."""
     task_options: dict[str, str] = field(default_factory=dict)
-    """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
+    """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
+    en."""
     split: str = "validation"
-    """Where sources are drawn: "train", "validation" or "test"."""
+    """Split that sources are drawn from: "train", "validation" or "test"."""
     scorer: str | None = None
-    """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of; None takes the
+    """Name, folder or specification of the scorer ("process: ...", "metricx: ...", "ensemble: ..."); None takes the
     task's own."""
     max_target_length: int | None = None
-    """Tokens after which an episode is truncated, at least 1; None takes the task's."""
+    """Length limit: tokens after which an episode is truncated, at least 1; None takes the task's."""
     seed: int | None = None
-    """Of the random sources, at least 0; None draws others each time."""
+    """Seed of the random sources, at least 0; None draws others each time."""
     index: int | None = None
-    """Row of the split, from 0, that is the first source; None draws one."""
+    """Row of the first source in the split, from 0; None draws one."""
     source: str | None = None
-    """Any sentence as the first source; it has no reference."""
+    """Sentence that is the first source, any at all; it has no reference."""
 
     def run(self) -> None:
         """Play until ``:quit`` or the end of input."""

@@ -1,4 +1,4 @@
-"""chrF of every pair among some texts at once.
+"""Pairwise chrF: of every pair among some texts at once.
 
 Shape letters: D distinct texts.
 """

@@ -1,4 +1,4 @@
-"""Which tokens may be written: one answer for the environment, the sampler and the losses."""
+"""Constraint of targets: the allowed tokens, one answer for the environment, the sampler and the losses."""
 
 from __future__ import annotations
 

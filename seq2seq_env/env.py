@@ -1,8 +1,9 @@
-"""Translation as a Markov decision process: one sentence an episode, one token a step."""
+"""Scalar environment: one sentence per episode, one token per step."""
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,17 @@ import numpy as np
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from seq2seq_env.mdp.definition import RENDER_MODES, Observation, Rules, checked_render_mode
+from seq2seq_env.constraint import Constraint
+from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
 from seq2seq_env.mdp.hypothesis_text import hypothesis_text
 from seq2seq_env.mdp.rendering import render_text
-from seq2seq_env.mdp.sources import Source
+from seq2seq_env.mdp.sources import LongSource, Source
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
 
 class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
-    """Translates one source sentence an episode, one token a step.
+    """Translates one source sentence per episode, one token per step.
 
     ## Description
 
@@ -130,16 +132,28 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         task: str | Task = "phrasebook-de-en",
         scorer: str | Path | Scorer | None = None,
         *,
+        split: str = "train",
+        task_seed: int = 0,
+        max_target_length: int | None = None,
         render_mode: str | None = None,
-        **arguments: Any,
+        constraint: Constraint | None = None,
+        long_source: LongSource = "refuse",
+        limit_terminates: bool = False,
+        masked_action_penalty: float | None = None,
+        info_scorers: Mapping[str, str | Path | Scorer] | None = None,
+        potential: Potential | None = None,
     ) -> None:
         self.render_mode = checked_render_mode(render_mode)
-        self.rules = rules = Rules(task, scorer, **arguments)
-        self.task, self.tokenizer, self.scorer = rules.task, rules.tokenizer, rules.scorer
-        self.max_target_length = rules.max_target_length
-        self.action_space = rules.action_space
-        self.observation_space = rules.observation_space  # type: ignore[assignment]  # it is a space of spaces
-        self._allowed = rules.allowed.tolist()
+        self.definition = definition = MDPDefinition(
+            task, scorer, split=split, task_seed=task_seed, max_target_length=max_target_length, constraint=constraint,
+            long_source=long_source, limit_terminates=limit_terminates, masked_action_penalty=masked_action_penalty,
+            info_scorers=info_scorers, potential=potential,
+        )  # fmt: skip
+        self.task, self.tokenizer, self.scorer = definition.task, definition.tokenizer, definition.scorer
+        self.max_target_length = definition.max_target_length
+        self.action_space = definition.action_space
+        self.observation_space = definition.observation_space  # type: ignore[assignment]  # it is a space of spaces
+        self._allowed = definition.allowed.tolist()
         self._source: Source | None = None
         self._in_episode = False
 
@@ -154,11 +168,11 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
             IndexError: If ``source_index`` is not a row of the split.
         """
         super().reset(seed=seed)
-        rules = self.rules
-        options = rules.checked_options(options)
-        source, forced = rules.sources.chosen(options), rules.forced_prefix(options)
+        definition = self.definition
+        options = definition.checked_options(options)
+        source, forced = definition.sources.chosen(options), definition.forced_prefix(options)
         if source is None:
-            source = rules.sources.row(int(self.np_random.integers(len(rules.sources))))
+            source = definition.sources.row(int(self.np_random.integers(len(definition.sources))))
         self._source, self._forced = source, forced
         self._source_tokens = source.tokens.astype(np.int64)
         self._prefix = np.full(self.max_target_length, self.tokenizer.pad_id, dtype=np.int64)
@@ -195,12 +209,12 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self._hypothesis = self._writing.append(token)
         terminated = token == self.tokenizer.eos_id
         truncated = not terminated and length == self.max_target_length
-        if truncated and self.rules.limit_terminates:
+        if truncated and self.definition.limit_terminates:
             terminated, truncated = True, False
         ended = terminated or truncated
         reward = self._scored() if ended else 0.0
         observation = self._observation()
-        if self.rules.potential is not None:
+        if self.definition.potential is not None:
             before, self._potential = self._potential, 0.0 if ended else self._potential_of(observation)
             reward += self._potential - before
         self._in_episode = not ended
@@ -240,7 +254,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
 
     def _refused(self, token: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """What a masked token leads to: an error, or the end of the episode with a penalty."""
-        penalty = self.rules.masked_action_penalty
+        penalty = self.definition.masked_action_penalty
         if penalty is None:
             raise InvalidAction(f"token {token} is masked; choose by info['action_mask']")
         self._in_episode = False
@@ -252,7 +266,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
     def _scored(self) -> float:
         assert self._source is not None
         self._hypothesis = self._writing.whole()
-        scores, others = self.rules.ratings([self._source.text], [self._hypothesis])
+        scores, others = self.definition.ratings([self._source.text], [self._hypothesis])
         self._ending = {"score": float(scores[0])}
         if others:
             self._ending["scores"] = {name: float(values[0]) for name, values in others.items()}
@@ -260,9 +274,9 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
 
     def _potential_of(self, observation: Observation) -> float:
         """``Phi`` of a state that is no end; 0 where there is none."""
-        if self.rules.potential is None:
+        if self.definition.potential is None:
             return 0.0
-        return float(self.rules.potentials({key: value[None] for key, value in observation.items()})[0])
+        return float(self.definition.potentials({key: value[None] for key, value in observation.items()})[0])
 
     def _observation(self) -> Observation:
         assert self._source is not None
@@ -275,7 +289,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
 
     def _mask(self) -> NDArray[np.int8]:
         if self._source is None or self._length >= len(self._forced):
-            return self.rules.action_mask.copy()
+            return self.definition.action_mask.copy()
         mask = np.zeros(len(self._allowed), dtype=np.int8)
         mask[self._forced[self._length]] = 1
         return mask
@@ -289,7 +303,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
             "source_index": source.row,
             "action_mask": self._mask(),
         }
-        if self.rules.sources.long_source == "truncate":
+        if self.definition.sources.long_source == "truncate":
             info["source_truncated"] = source.truncated
         if self._ending:
             info |= self._ending

@@ -1,4 +1,4 @@
-"""Optional libraries: what each extra of the distribution brings, imported where it is needed."""
+"""Extras of the distribution: the optional libraries of each, imported where they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that a command line gives as text, as the types that a class or function declares."""
+"""Typed options: text from a command line as the types that a class or function declares."""
 
 from __future__ import annotations
 

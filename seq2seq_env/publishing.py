@@ -1,4 +1,4 @@
-"""Publishing what has been trained on the Hugging Face hub."""
+"""Publication of policies and scorers on the Hugging Face hub, with a model card."""
 
 from __future__ import annotations
 

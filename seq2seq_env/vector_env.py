@@ -1,36 +1,34 @@
-"""Many episodes of translation side by side, a few array operations a step.
+"""Vector environment: many episodes side by side, a few array operations per step.
 
-Shape letters: N episodes, n of them, S longest source, T length limit, V vocabulary.
+Shape letters: N episodes, n of them, V vocabulary.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.error import ResetNeeded
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from seq2seq_env.mdp.definition import RENDER_MODES, Observation, Rules, checked_render_mode
-from seq2seq_env.mdp.forced_prefixes import ForcedPrefixes
-from seq2seq_env.mdp.hypothesis_text import HypothesisTexts
+from seq2seq_env.constraint import Constraint
+from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
+from seq2seq_env.mdp.episodes import Episodes, Infos, Rows, SourceRows
 from seq2seq_env.mdp.rendering import render_text
-from seq2seq_env.mdp.sources import checked_text
-
-Infos = dict[str, Any]
-Rows = NDArray[np.int64]
-Selection = Rows | slice
-"""Episodes; all of them as a slice, which NumPy indexes with many times as fast."""
+from seq2seq_env.mdp.sources import LongSource, checked_text
+from seq2seq_env.scorers import Scorer
+from seq2seq_env.tasks.task import Task
 
 
 class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
-    """N episodes of :class:`seq2seq_env.env.Seq2SeqTranslateEnv`, one token of each a step.
+    """N episodes of :class:`seq2seq_env.env.Seq2SeqTranslateEnv`, one token of each per step.
 
     ```python
     >>> import gymnasium as gym
@@ -46,10 +44,10 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     ```
 
     Observations, rewards, ends and infos are those of N scalar environments in Gymnasium's ``SyncVectorEnv``, to the
-    last bit where scorer and potential give a pair the same number in any company (the learned scorer does to 1e-6),
-    and episode i is that of a scalar environment reset with ``seed + i``. Each scorer is asked once a step, for all
-    episodes that end in it. What an info lacks for some episodes is masked by ``infos["_" + key]``;
-    ``infos["action_mask"]`` is read-only, as its rows may be one in memory.
+    last bit where scorer and potential are batch-invariant (the learned scorer is to 1e-6), and episode i is that of a
+    scalar environment reset with ``seed + i``. Each scorer is asked once per step, for all episodes that end in it.
+    What an info lacks for some episodes is masked by ``infos["_" + key]``; ``infos["action_mask"]`` is read-only, as its
+    rows may be one in memory.
 
     What happens to an ended episode (``metadata["autoreset_mode"]``):
 
@@ -66,11 +64,21 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         autoreset_mode: ``AutoresetMode`` or its value.
         copy: False returns observations that the next step overwrites.
         render_mode: "ansi": ``render`` returns N texts; "human": each step prints them.
-        **arguments: As for the scalar environment.
+        task: A name for ``load_task``, or a ``Task``; this and what follows are the scalar environment's arguments.
+        scorer: A ``Scorer``, or a name or folder for it; None takes the task's own.
+        split: Where sources are drawn: "train", "validation" or "test".
+        task_seed: Seed from which a named task is made.
+        max_target_length: Tokens after which an episode is truncated; None takes the task's.
+        constraint: Tokens to choose from, and a beginning that every target must have.
+        long_source: What is done with a source beyond the task's limit: "refuse" or "truncate" it.
+        limit_terminates: Whether the length limit terminates an episode instead of truncating it.
+        masked_action_penalty: What a masked token costs, in reward; None raises instead.
+        info_scorers: Name to scorer, rated at the end for ``infos["scores"]``.
+        potential: ``Phi`` of stacked observations, float32 [n], to shape rewards.
 
     Raises:
         ValueError: If an argument is out of range or names something unknown.
-        TypeError: If an argument is unknown.
+        TypeError: If an argument has the wrong type.
     """
 
     def __init__(
@@ -79,42 +87,41 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         render_mode: str | None = None,
-        **arguments: Any,
+        *,
+        task: str | Task = "phrasebook-de-en",
+        scorer: str | Path | Scorer | None = None,
+        split: str = "train",
+        task_seed: int = 0,
+        max_target_length: int | None = None,
+        constraint: Constraint | None = None,
+        long_source: LongSource = "refuse",
+        limit_terminates: bool = False,
+        masked_action_penalty: float | None = None,
+        info_scorers: Mapping[str, str | Path | Scorer] | None = None,
+        potential: Potential | None = None,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {"render_modes": [*RENDER_MODES], "render_fps": 4, "autoreset_mode": self.autoreset_mode}
         self.render_mode = checked_render_mode(render_mode)
-        self.rules = rules = Rules(**arguments)
-        self.task, self.tokenizer, self.scorer = rules.task, rules.tokenizer, rules.scorer
-        self.max_target_length = rules.max_target_length
+        self.definition = definition = MDPDefinition(
+            task, scorer, split=split, task_seed=task_seed, max_target_length=max_target_length, constraint=constraint,
+            long_source=long_source, limit_terminates=limit_terminates, masked_action_penalty=masked_action_penalty,
+            info_scorers=info_scorers, potential=potential,
+        )  # fmt: skip
+        self.task, self.tokenizer, self.scorer = definition.task, definition.tokenizer, definition.scorer
+        self.max_target_length = definition.max_target_length
         self.num_envs = num_envs
-        self.single_action_space = rules.action_space
-        self.single_observation_space = rules.observation_space
-        self.action_space = batch_space(rules.action_space, num_envs)
-        self.observation_space = batch_space(rules.observation_space, num_envs)
-        self._copy = copy
+        self.single_action_space = definition.action_space
+        self.single_observation_space = definition.observation_space
+        self.action_space = batch_space(definition.action_space, num_envs)
+        self.observation_space = batch_space(definition.observation_space, num_envs)
         self._generators: list[tuple[np.random.Generator, int] | None] = [None] * num_envs
-        self._all, self._everyone = np.arange(num_envs), np.ones(num_envs, dtype=np.bool_)
-        self._forbidden = ~rules.allowed
-        self._free_mask = np.broadcast_to(rules.action_mask, (num_envs, len(rules.action_mask)))
-
+        self._episodes = Episodes(definition, num_envs, copy)
         self._begun = False
         self._ended = np.zeros(num_envs, dtype=np.bool_)
-        # A large part of a step at many tokens is the copy of them: what is read for it should stay in the caches.
-        tokens = np.min_scalar_type(self.tokenizer.vocab_size) if copy else np.int64
-        self._source = np.full((num_envs, self.task.max_source_length), self.tokenizer.pad_id, dtype=tokens)
-        self._source_length = np.zeros((num_envs, 1), dtype=np.int64)
-        self._source_text = np.full(num_envs, None, dtype=object)
-        self._source_index = np.zeros(num_envs, dtype=np.int64)
-        self._source_truncated = np.zeros(num_envs, dtype=np.bool_)
-        self._prefix = np.full((num_envs, self.max_target_length), self.tokenizer.pad_id, dtype=tokens)
-        self._written = np.zeros(num_envs, dtype=np.int64)
-        self._hypotheses = HypothesisTexts(self.tokenizer, num_envs)
-        self._forced = ForcedPrefixes(num_envs)
         self._potential = np.zeros(num_envs)
-        self._score = np.full(num_envs, None, dtype=object)
 
     @property  # type: ignore[misc]  # read-only, as of SyncVectorEnv
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -142,7 +149,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             IndexError: If a ``source_index`` is not a row of the split.
             ResetNeeded: If a mask leaves out an episode that never began.
         """
-        options = dict(self.rules.checked_options(options, "reset_mask"))
+        options = dict(self.definition.checked_options(options, "reset_mask"))
         mask = _checked_mask(options.pop("reset_mask", None), self.num_envs)
         if not self._begun and not mask.all():
             raise ResetNeeded("no episode has begun; call reset() without reset_mask first")
@@ -150,13 +157,13 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._seed(seed, rows)
         begun = self._begun
         self._begin(rows, options)
-        if self.rules.potential is not None:
+        if self.definition.potential is not None:
             self._begun = False
-            self._potential[rows] = self.rules.potentials(self._observation(rows))
+            self._potential[rows] = self.definition.potentials(self._episodes.observation(rows))
         self._begun = begun or bool(mask.all())
         if self.render_mode == "human":
             self.render()
-        return self._observations(), self._infos(rows)
+        return self._episodes.observations(), self._episodes.infos(rows)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -173,46 +180,48 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             ValueError: If a scorer gives a score outside [0, 1]. After this and any other failure of scorer, potential
                 or task, call ``reset``.
         """
-        resetting = self._to_reset()
-        rows = np.flatnonzero(~self._ended) if len(resetting) else self._all
-        tokens, refused = self._checked_tokens(actions, rows)
+        resetting, episodes = self._to_reset(), self._episodes
+        rows = np.flatnonzero(~self._ended) if len(resetting) else episodes.all_rows
+        tokens, masked = episodes.checked_tokens(actions, rows)
         self._begun = False  # until all has gone well: what fails in between leaves no episode to go on with
-        writing = rows if refused is None else rows[~refused]
-        self._write(writing, tokens if refused is None else tokens[~refused])
+        writing = rows if masked is None else rows[~masked]
+        episodes.write(writing, tokens if masked is None else tokens[~masked])
         terminated = np.zeros(self.num_envs, dtype=np.bool_)
         truncated, rewards = terminated.copy(), np.zeros(self.num_envs)
-        stepped, written = self._selection(rows), self._selection(writing)
+        stepped, written = episodes.selection(rows), episodes.selection(writing)
         terminated[stepped] = tokens == self.tokenizer.eos_id
-        if refused is not None:
-            terminated[stepped] |= refused
-        truncated[written] = (self._written[written] == self.max_target_length) & ~terminated[written]
-        if self.rules.limit_terminates:
+        if masked is not None:
+            terminated[stepped] |= masked
+        # End-of-sequence in the last place terminates; a masked token is not written, so it cannot reach the limit.
+        truncated[written] = (episodes.written[written] == self.max_target_length) & ~terminated[written]
+        if self.definition.limit_terminates:
             terminated, truncated = terminated | truncated, np.zeros_like(truncated)
         ended = terminated | truncated
         ending: Infos = {}
-        if refused is not None:
-            rewards[rows[refused]] = -float(self.rules.masked_action_penalty or 0.0)
-            ending = self._info("masked_action", tokens[refused].astype(np.int64), rows[refused])
+        if masked is not None:
+            rewards[rows[masked]] = -float(self.definition.masked_action_penalty or 0.0)
+            ending = episodes.info("masked_action", tokens[masked].astype(np.int64), rows[masked])
         if ended.any() and len(over := writing[ended[writing]]):
-            ending |= self._rated(over)
-            rewards[over] = self._score[over].astype(np.float64)
+            ending |= episodes.rate(over)
+            rewards[over] = episodes.score[over].astype(np.float64)
+        # Under SAME_STEP the last states go into infos before the next episodes overwrite them.
         final = self._final(ended, ending) if self.autoreset_mode is AutoresetMode.SAME_STEP and ending else {}
         if len(resetting):
             self._begin(resetting, {})
         if final:
             self._begin(np.flatnonzero(ended), {})
         self._ended = np.zeros_like(ended) if final else ended.copy()
-        if self.rules.potential is not None:
+        if self.definition.potential is not None:
             self._shape(rewards, rows, ended)
         self._begun = True
         if self.render_mode == "human":
             self.render()
-        infos = final | self._infos(self._all) | ({} if final else ending)
-        return self._observations(), rewards, terminated, truncated, infos
+        infos = final | episodes.infos(episodes.all_rows) | ({} if final else ending)
+        return episodes.observations(), rewards, terminated, truncated, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """``[N, V]`` bool, true where a token is allowed now; read-only."""
-        return self._action_mask(self._all).view(np.bool_)
+        return self._episodes.action_mask(self._episodes.all_rows).view(np.bool_)
 
     def render(self) -> tuple[str, ...] | None:
         """Source, hypothesis and, at the end, score of each: returned in mode "ansi", printed in mode "human".
@@ -225,7 +234,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         if self.render_mode is None:
             gym.logger.warn("render() shows nothing without a render mode; make it with render_mode='ansi'")
             return None
-        texts = tuple(map(render_text, self._source_text, self._hypotheses.texts, self._score))
+        texts = tuple(map(render_text, self._episodes.source_text, self._episodes.texts, self._episodes.score))
         if self.render_mode == "ansi":
             return texts
         print(*texts, sep="\n", flush=True)
@@ -251,13 +260,13 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     def _begin(self, rows: Rows, options: dict[str, Any]) -> None:
         """Start the episodes ``rows``; where an option is wrong, before anything has changed."""
-        rules = self.rules
-        rules.sources.check_one(options)
+        definition = self.definition
+        definition.sources.check_one(options)
         every = {name: _per_episode(name, value, self.num_envs) for name, value in options.items()}
         chosen = [{name: values[row] for name, values in every.items()} for row in rows.tolist()] if every else []
-        forced = [rules.forced_prefix(single) for single in chosen]
+        forced = [definition.forced_prefix(single) for single in chosen]
         if "source" in every:
-            named = [rules.sources.free_text(checked_text(single["source"])) for single in chosen]
+            named = [definition.sources.free_text(checked_text(single["source"])) for single in chosen]
             tokens, lengths, truncated, index = (
                 np.array([getattr(source, name) for source in named])
                 for name in ("tokens", "length", "truncated", "row")
@@ -265,20 +274,14 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             texts = np.array([source.text for source in named], dtype=object)
         else:
             if "source_index" in every:
-                index = np.array([rules.sources.checked_index(single["source_index"]) for single in chosen])
+                index = np.array([definition.sources.checked_index(single["source_index"]) for single in chosen])
             else:
-                size = len(rules.sources)
+                size = len(definition.sources)
                 index = np.array([self._generator(row)[0].integers(size) for row in rows.tolist()])
-            texts, tokens, lengths, truncated = rules.sources.rows(index)
-        self._source[rows], self._source_length[rows, 0] = tokens, lengths
-        self._source_text[rows], self._source_index[rows] = texts, index
-        self._source_truncated[rows] = truncated
-        self._prefix[rows] = self.tokenizer.pad_id
-        self._written[rows] = 0
-        self._hypotheses.clear(rows)
-        self._score[rows] = None
+            texts, tokens, lengths, truncated = definition.sources.rows(index)
+        sources = SourceRows(index, texts, tokens, lengths, truncated)
+        self._episodes.begin(rows, sources, forced or [definition.constraint.prefix] * len(rows))
         self._ended[rows] = False
-        self._forced.set(rows, forced or [rules.constraint.prefix] * len(rows))
 
     def _to_reset(self) -> Rows:
         """Episodes that this step only starts anew."""
@@ -291,62 +294,17 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             )
         return ended
 
-    def _checked_tokens(self, actions: Any, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
-        """Tokens [n] of the episodes ``rows``, and which of them are masked; None where none is."""
-        given = np.asarray(actions)
-        if given.shape != (self.num_envs,) or given.dtype.kind not in "iu":
-            raise InvalidAction(
-                f"actions are {given.dtype} of shape {given.shape}; give {self.num_envs} integers, one an episode"
-            )
-        tokens = given if rows is self._all else given[rows]
-        allowed = self.rules.allowed
-        outside = (tokens < 0) | (tokens >= len(allowed))
-        if outside.any():
-            place = int(np.flatnonzero(outside)[0])
-            raise InvalidAction(
-                f"token {tokens[place]} of episode {rows[place]} is not in the vocabulary; give 0..{len(allowed) - 1}"
-            )
-        refused = self._forbidden[tokens]
-        for place, token in self._forced.next_tokens(rows, self._written):
-            refused[place] = tokens[place] != token
-        if not refused.any():
-            return tokens, None
-        if self.rules.masked_action_penalty is None:
-            place = int(np.flatnonzero(refused)[0])
-            raise InvalidAction(
-                f"token {tokens[place]} of episode {rows[place]} is masked; choose by infos['action_mask']"
-            )
-        return tokens, refused
-
-    def _write(self, rows: Rows, tokens: NDArray[np.int64]) -> None:
-        selected = self._selection(rows)
-        self._prefix[rows, self._written[selected]] = tokens
-        self._written[selected] += 1
-        self._hypotheses.append(rows, tokens)
-
-    def _rated(self, rows: Rows) -> Infos:
-        """Score the episodes that have been written to their end, and say of them what the scalar environment says."""
-        self._hypotheses.settle(rows)
-        scores, others = self.rules.ratings(self._source_text[rows].tolist(), self._hypotheses.texts[rows].tolist())
-        self._score[rows] = scores.astype(np.float64)
-        infos = self._info("score", scores.astype(np.float64), rows)
-        if others:
-            infos["scores"], infos["_scores"] = {}, infos["_score"].copy()
-            for name, values in others.items():
-                infos["scores"] |= self._info(name, values.astype(np.float64), rows)
-        return infos
-
     def _final(self, ended: NDArray[np.bool_], ending: Infos) -> Infos:
         """What ``SAME_STEP`` says of the episodes that have just ended."""
         rows = np.flatnonzero(ended)
-        observations = self._observation(rows)
+        observations = self._episodes.observation(rows)
         last = np.full(self.num_envs, None, dtype=object)
         for place, row in enumerate(rows.tolist()):
             last[row] = {name: values[place] for name, values in observations.items()}
         return {
             "final_obs": last,
             "_final_obs": ended.copy(),
-            "final_info": self._infos(rows) | ending,
+            "final_info": self._episodes.infos(rows) | ending,
             "_final_info": ended.copy(),
         }
 
@@ -355,69 +313,9 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         before, now = self._potential, np.zeros(self.num_envs)
         live = np.flatnonzero(~self._ended)
         if len(live):
-            now[live] = self.rules.potentials(self._observation(live))
+            now[live] = self.definition.potentials(self._episodes.observation(live))
         rewards[rows] += np.where(ended, 0.0, now)[rows] - before[rows]
         self._potential = now
-
-    def _observation(self, rows: Rows) -> Observation:
-        return {
-            "source": self._source[rows].astype(np.int64),
-            "source_length": self._source_length[rows],
-            "prefix": self._prefix[rows].astype(np.int64),
-            "prefix_length": self._written[rows, None],
-        }
-
-    def _observations(self) -> Observation:
-        views = {
-            "source": self._source,
-            "source_length": self._source_length,
-            "prefix": self._prefix,
-            "prefix_length": self._written[:, None],
-        }
-        return {name: values.astype(np.int64) for name, values in views.items()} if self._copy else views
-
-    def _action_mask(self, rows: Rows) -> NDArray[np.int8]:
-        """int8 [n,V], read-only: without a forced token all rows are one in memory."""
-        shared = self._free_mask[: len(rows)]
-        forced = self._forced.next_tokens(rows, self._written)
-        if not forced:
-            return shared
-        mask = shared.copy()
-        places, tokens = zip(*forced, strict=True)
-        mask[[*places]] = 0
-        mask[[*places], [*tokens]] = 1
-        mask.flags.writeable = False
-        return mask
-
-    def _infos(self, rows: Rows) -> Infos:
-        """What the scalar environment says of each of the episodes ``rows``."""
-        selected = self._selection(rows)
-        values = {
-            "source": self._source_text[selected].copy(),
-            "hypothesis": self._hypotheses.texts[selected].copy(),
-            "source_index": self._source_index[selected].copy(),
-            "action_mask": self._action_mask(rows),
-        }
-        if self.rules.sources.long_source == "truncate":
-            values["source_truncated"] = self._source_truncated[selected].copy()
-        infos: Infos = {}
-        for name, found in values.items():
-            infos |= self._info(name, found, rows)
-        return infos
-
-    def _selection(self, rows: Rows) -> Selection:
-        return slice(None) if len(rows) == self.num_envs else rows
-
-    def _info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
-        """``values`` [n] of the episodes ``rows``, under Gymnasium's names for what only some have."""
-        if len(rows) == self.num_envs:
-            return {name: values, f"_{name}": self._everyone.copy()}
-        there = np.zeros(self.num_envs, dtype=np.bool_)
-        there[rows] = True
-        missing = None if values.dtype == object else 0
-        array = np.full((self.num_envs, *values.shape[1:]), missing, dtype=values.dtype)
-        array[rows] = values
-        return {name: array, f"_{name}": there}
 
 
 def _per_episode(name: str, value: Any, size: int) -> Sequence[Any] | NDArray[Any]:
@@ -443,7 +341,7 @@ def _checked_mask(mask: Any, size: int) -> NDArray[np.bool_]:
     if mask is None:
         return np.ones(size, dtype=np.bool_)
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-        raise TypeError(f"option 'reset_mask' is {mask!r}; give a NumPy array of bool, one an environment")
+        raise TypeError(f"option 'reset_mask' is {mask!r}; give a NumPy array of bool, one for each environment")
     if mask.shape != (size,) or not mask.any():
         raise ValueError(
             f"option 'reset_mask' has shape {mask.shape} and {int(mask.sum())} True; give shape ({size},) with at "

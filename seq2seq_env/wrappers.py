@@ -1,4 +1,4 @@
-"""Views of the environment that other libraries of reinforcement learning need.
+"""Wrappers of the environment for other libraries of reinforcement learning.
 
 Shape letters: S longest source, T length limit of a target, V vocabulary.
 """

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.policy import checkpoints
-from agents.policy.decoder_start import decoder_start
 from agents.policy.decoders import open_decoder
 from agents.policy.generation import Decoded, as_samples, beam_search, decode, uniforms
 from agents.policy.inputs import check_sampling, check_targets, check_temperature, encode_sources
@@ -30,7 +29,8 @@ from agents.policy.pretrained import check_fit, load_pretrained
 from agents.policy.teacher_forcing import Pairs, log_distributions, padded, target_log_probs, target_logits
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
-from seq2seq_env.models.length_bucketing import by_length, tokens_of_a_pass
+from seq2seq_env.models.decoder_start import decoder_start
+from seq2seq_env.models.length_bucketing import length_buckets, token_budget
 from seq2seq_env.models.padding import pad
 from seq2seq_env.publishing import Publication, Publishable
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -261,8 +261,8 @@ class Seq2SeqPolicy(Publishable):
         check_targets(targets, self.tokenizer, self._longest)
         result: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(sources)
         lengths = [max(len(read), len(written)) for read, written in zip(encoded, targets, strict=True)]
-        most = max(1, min(tokens_of_a_pass(None, self.device.type), LOGITS_AT_ONCE // self.model.config.vocab_size))
-        for index in by_length(lengths, most, mixed=True):
+        most = max(1, min(token_budget(None, self.device.type), LOGITS_AT_ONCE // self.model.config.vocab_size))
+        for index in length_buckets(lengths, most, mixed=True):
             read, written = self._pad([encoded[i] for i in index]), self._pad([targets[i] for i in index])
             with self._evaluating():
                 log_prob = self._score(Pairs(*read, *written, self.start), temperature).cpu().numpy()

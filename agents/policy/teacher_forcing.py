@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from agents.policy.decoder_start import decoder_inputs
 from agents.policy.hidden_states import hidden_states
 from agents.policy.lm_head import hidden_log_probs
+from seq2seq_env.models.decoder_start import decoder_inputs
+from seq2seq_env.models.teacher_forcing import teacher_forced_logits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -32,7 +33,7 @@ class Pairs(NamedTuple):
     target_mask: Tensor
     """bool [B,T]."""
     start: Sequence[int]
-    """Tokens that the decoder is given before a target; see :func:`agents.policy.decoder_start.decoder_start`."""
+    """Tokens that the decoder is given before a target; see :func:`seq2seq_env.models.decoder_start.decoder_start`."""
 
     @property
     def chosen(self) -> Tensor:
@@ -86,11 +87,7 @@ def target_logits(model: PreTrainedModel, pairs: Pairs) -> Tensor:
         float [L,V], row after row of the batch, padding left out.
     """
     if model.config.model_type != "marian":
-        inputs, given = decoder_inputs(pairs.target, pairs.start), len(pairs.start) - 1
-        everywhere: Tensor = model(
-            input_ids=pairs.source, attention_mask=pairs.source_mask.long(), decoder_input_ids=inputs, use_cache=False
-        ).logits
-        return everywhere[:, given:][pairs.target_mask]
+        return teacher_forced_logits(model, *pairs[:3], pairs.start)[pairs.target_mask]
     marian: Any = model
     hidden = _marian_hidden(model, pairs)
     return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])

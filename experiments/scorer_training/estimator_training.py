@@ -31,7 +31,8 @@ from seq2seq_env.scorers.predictor_estimator.estimator_head import Features, fea
 from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
 from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
 from seq2seq_env.scorers.wrappers.cross_fit import fold_of
-from seq2seq_env.tasks import Split, Task, Tokenizer
+from seq2seq_env.tasks import Split, Task
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 READ_AT_ONCE = 2_048
 """Tokens of one forward pass of a predictor."""

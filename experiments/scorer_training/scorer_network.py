@@ -18,7 +18,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from agents.policy.embeddings import initialise
 from experiments.scorer_training.oracle_config import NetworkConfig
-from seq2seq_env.tasks import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from agents.policy.embeddings import align_embeddings
 from agents.training.history import Log
 from buffers import Slice
 from experiments.runs.run_folder import write_json
-from seq2seq_env.tasks import Tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 MADE = "made.json"
 """Of a translation model's folder: what determines it. It is written last."""

@@ -1,4 +1,4 @@
-"""The decision process that the scalar and the vector environment play: its arguments, spaces, masks and rewards.
+"""MDP definition: what the scalar and the vector environment share of configuration, spaces, masks and rewards.
 
 Shape letters: N episodes, n of them, S longest source, T length limit, V vocabulary.
 """
@@ -13,12 +13,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from seq2seq_env import tasks
 from seq2seq_env.constraint import Constraint, known_tokens
 from seq2seq_env.mdp.sources import LongSource, Sources
 from seq2seq_env.mdp.spaces import TokenSpace
 from seq2seq_env.scorers import Scorer, checked_scores, load_scorer
-from seq2seq_env.tasks.task import Task
+from seq2seq_env.tasks import Task, load_task
 
 Observation = dict[str, NDArray[np.int64]]
 
@@ -30,8 +29,8 @@ RENDER_MODES = ("human", "ansi")
 OPTIONS = ("source_index", "source", "target_prefix")
 
 
-class Rules:
-    """What an environment is made of; see :class:`seq2seq_env.env.Seq2SeqTranslateEnv` for the arguments.
+class MDPDefinition:
+    """The configured decision process; see :class:`seq2seq_env.env.Seq2SeqTranslateEnv` for the arguments.
 
     Raises:
         ValueError: If an argument is out of range or names something unknown.
@@ -40,17 +39,18 @@ class Rules:
 
     def __init__(
         self,
-        task: str | Task = "phrasebook-de-en",
-        scorer: str | Path | Scorer | None = None,
-        split: str = "train",
-        task_seed: int = 0,
-        max_target_length: int | None = None,
-        constraint: Constraint | None = None,
-        long_source: LongSource = "refuse",
-        limit_terminates: bool = False,
-        masked_action_penalty: float | None = None,
-        info_scorers: Mapping[str, str | Path | Scorer] | None = None,
-        potential: Potential | None = None,
+        task: str | Task,
+        scorer: str | Path | Scorer | None,
+        *,
+        split: str,
+        task_seed: int,
+        max_target_length: int | None,
+        constraint: Constraint | None,
+        long_source: LongSource,
+        limit_terminates: bool,
+        masked_action_penalty: float | None,
+        info_scorers: Mapping[str, str | Path | Scorer] | None,
+        potential: Potential | None,
     ) -> None:
         if max_target_length is not None and max_target_length < 1:
             raise ValueError(f"max_target_length is {max_target_length}; an episode needs at least 1 token")
@@ -61,7 +61,7 @@ class Rules:
             )
         if not isinstance(task, str) and task_seed != 0:
             raise ValueError(f"task_seed {task_seed} has no effect on a Task already made; pass the task's name")
-        self.task = tasks.load_task(task, seed=task_seed) if isinstance(task, str) else task
+        self.task = load_task(task, seed=task_seed) if isinstance(task, str) else task
         self.tokenizer = self.task.tokenizer
         self.sources = Sources(self.task, split, long_source)
         self.scorer = _scorer_of(self.task, scorer)

@@ -1,4 +1,4 @@
-"""The beginnings that many episodes side by side must have."""
+"""Forced prefixes: the beginnings that many episodes side by side must have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a hypothesis while it is written, always equal to ``tokenizer.decode`` of all of its tokens.
+"""Hypothesis text: the text of a hypothesis while it is written, always equal to ``tokenizer.decode`` of all of its tokens.
 
 Decoding everything at each token would make an episode quadratic in its length. Where each token has a text of its own
 (:meth:`Tokenizer.pieces`) texts are joined; otherwise the last few tokens are decoded again.

@@ -1,4 +1,4 @@
-"""An episode as a person sees it."""
+"""Rendering of an episode as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sources of a split as the environment shows them: encoded once, when they are first asked for."""
+"""Sources of a split as the environment shows them: encoded once, when they are first needed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Sources:
 
     @property
     def table(self) -> _Table:
-        """The whole split, made when it is first needed; a row counts only after :meth:`ready`."""
+        """The whole split, made when it is first needed; a row counts only after :meth:`encode`."""
         if self._table is None:
             size = self.task.size(self.split)
             if size == 0:
@@ -72,7 +72,7 @@ class Sources:
         """The source of a row."""
         table = self.table
         if not table.lengths[index]:
-            self.ready(np.array([index]))
+            self.encode(np.array([index]))
         return Source(
             index, table.texts[index], table.tokens[index], int(table.lengths[index]), bool(table.truncated[index])
         )
@@ -85,12 +85,12 @@ class Sources:
         Raises:
             ValueError: If a source is too long.
         """
-        self.ready(indices)
+        self.encode(indices)
         table = self.table
         return table.texts[indices], table.tokens[indices], table.lengths[indices], table.truncated[indices]
 
-    def ready(self, indices: NDArray[np.int64]) -> None:
-        """Fill the table's rows ``indices`` (int64 [n]).
+    def encode(self, indices: NDArray[np.int64]) -> None:
+        """Encode the table's rows ``indices`` (int64 [n]).
 
         Raises:
             ValueError: If a source is too long.

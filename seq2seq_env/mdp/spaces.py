@@ -1,4 +1,4 @@
-"""The actions of writing, one token or one for each of many episodes."""
+"""Action spaces: one token, or one for each of many episodes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What networks of scorers and of policies have in common."""
+"""Functions of encoder-decoders that scorers and policies share."""

@@ -1,11 +1,11 @@
-"""Which rows share a network's forward pass, when nothing is trained."""
+"""Length bucketing: rows of like length share a forward pass, up to a token budget."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 
-def tokens_of_a_pass(given: int | None, device: str) -> int:
+def token_budget(given: int | None, device: str) -> int:
     """``tokens_per_batch``; None is 2,048 on a CPU, whose caches hold them, and 16,384 on a GPU.
 
     Raises:
@@ -17,17 +17,17 @@ def tokens_of_a_pass(given: int | None, device: str) -> int:
     return tokens
 
 
-def by_length(lengths: Sequence[int], tokens_per_batch: int, *, mixed: bool) -> Iterator[list[int]]:
+def length_buckets(lengths: Sequence[int], budget: int, *, mixed: bool) -> Iterator[list[int]]:
     """Rows that share a forward pass, by rising length.
 
     Args:
         lengths: Tokens of each row.
-        tokens_per_batch: Of a pass at most, unless a single row is longer.
-        mixed: Whether rows of several lengths may share one.
+        budget: Tokens of a forward pass at most, padding counted, unless a single row is longer.
+        mixed: Whether rows of several lengths may share one; else nothing is padded.
     """
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-        full = (len(batch) + 1) * lengths[row] > tokens_per_batch
+        full = (len(batch) + 1) * lengths[row] > budget
         other = not mixed and batch and lengths[batch[-1]] != lengths[row]
         if batch and (full or other):
             yield batch

@@ -1,4 +1,4 @@
-"""Rows of token ids as one tensor.
+"""Padding: rows of token ids as one tensor.
 
 Shape letters: B batch, T the longest row.
 """

@@ -1,4 +1,4 @@
-"""An episode played by a person: lines in, the state of the environment out."""
+"""Terminal game: an episode played by a person, lines in, the state of the environment out."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class BadLineError(ValueError):
 class Game:
     """Episodes in an environment, written line by line.
 
-    A line is written whole or not at all, one token a step; ``HELP`` says what a line may be. Text is written in tokens
-    that make the hypothesis read exactly as typed, which a tokenizer that treats the start of a text differently does
-    not give by itself.
+    A line is written whole or not at all, one token per step; ``HELP`` says what a line may be. Text is written in
+    tokens that make the hypothesis read exactly as typed, which a tokenizer that treats the start of a text differently
+    does not give by itself.
 
     Args:
         env: ``Seq2SeqTranslate-v0`` on ``task``, with ``render_mode="ansi"``.
@@ -172,13 +172,13 @@ class Game:
             candidates += [self._encoded(text), self._encoded(f" {text}")]
         if not candidates:
             raise BadLineError(f"{text!r} would change tokens written before; :undo them, or give token ids")
-        readings = self._tokenizer.decode([*self._tokens, *tokens] for tokens in candidates)
-        for tokens, reading in zip(candidates, readings, strict=True):
+        decoded = self._tokenizer.decode([*self._tokens, *tokens] for tokens in candidates)
+        for tokens, written in zip(candidates, decoded, strict=True):
             # A space that was written by its id may show with the next word only.
-            spaced = not joined and reading.endswith(text) and reading.split() == wanted.split()
-            if reading == wanted or spaced:
+            spaced = not joined and written.endswith(text) and written.split() == wanted.split()
+            if written == wanted or spaced:
                 return tokens
-        raise BadLineError(f"the tokenizer writes {readings[0]!r} for {wanted!r}; type what it can write")
+        raise BadLineError(f"the tokenizer writes {decoded[0]!r} for {wanted!r}; type what it can write")
 
     def _encoded(self, text: str) -> list[int]:
         return self._tokenizer.encode_targets([text])[0][:-1]
@@ -203,7 +203,7 @@ class Game:
 
     def _pieces(self, tokens: Sequence[int]) -> str:
         """Each token's id and what it adds to the text."""
-        readings = self._tokenizer.decode(tokens[:end] for end in range(len(tokens) + 1))
-        pieces = [repr(after.removeprefix(before)) for before, after in pairwise(readings)]
+        decoded = self._tokenizer.decode(tokens[:end] for end in range(len(tokens) + 1))
+        pieces = [repr(after.removeprefix(before)) for before, after in pairwise(decoded)]
         named = {self._tokenizer.unk_id: "unknown", self._tokenizer.eos_id: "end"}
         return "  ".join(f"{token} {named.get(token, piece)}" for token, piece in zip(tokens, pieces, strict=True))

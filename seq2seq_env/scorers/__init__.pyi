@@ -1,7 +1,7 @@
 from .loading import KINDS, SCORERS, has_kind, load_scorer
 from .models.learned import LearnedScorer
 from .models.metricx import MetricXScorer
-from .models.pairs import EncodedPair, PairEncoder
+from .models.pairs import PairEncoder
 from .models.process import ProcessScorer, ScorerProcessError
 from .predictor_estimator.estimator import EstimatorScorer
 from .scorer import Scorer, checked_scores, raw_scores
@@ -16,7 +16,6 @@ __all__ = [
     "SCORERS",
     "CachedScorer",
     "CrossFittedScorer",
-    "EncodedPair",
     "EnsembleScorer",
     "EstimatorScorer",
     "LearnedScorer",

@@ -30,7 +30,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     """What the file says, after a check of its keys and of the names in it.
 
     Raises:
-        ValueError: If it is damaged, of an unknown kind, lacks a key or has one too many, or a name is no text.
+        ValueError: If it is corrupt, of an unknown kind, lacks a key or has one too many, or a name is no text.
     """
     place = f"{NAME} in {str(folder)!r}"
     try:

@@ -1,4 +1,4 @@
-"""What a translation is worth, seen without a reference."""
+"""Scorer protocol: the reward of a translation, without a reference."""
 
 from __future__ import annotations
 

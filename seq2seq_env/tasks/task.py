@@ -1,4 +1,4 @@
-"""What is translated: sources, references, their splits and their tokens."""
+"""Task interface: sources, references, their splits and their tokens."""
 
 from __future__ import annotations
 

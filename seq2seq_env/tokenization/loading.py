@@ -1,4 +1,4 @@
-"""A saved tokenizer of either kind, from its folder."""
+"""Loading of a saved tokenizer of either kind."""
 
 from __future__ import annotations
 

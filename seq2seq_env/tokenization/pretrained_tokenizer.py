@@ -1,4 +1,4 @@
-"""The tokenizer of a pretrained encoder-decoder, with its own special tokens, sides and language codes."""
+"""Tokenizer of a pretrained encoder-decoder, with its own special tokens, sides and language codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text to token ids and back."""
+"""Tokenizer of a task: text to token ids and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tokenizer that a task of a user's pairs takes."""
+"""Choice of the tokenizer that a task of a user's pairs takes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class TokenizerChoice(NamedTuple):
     name: str | Path | None
     """Folder of a tokenizer or a model, or a model's name on the hub; None: none is chosen."""
     source_language: str | None = None
-    """See :class:`PretrainedTokenizer`."""
+    """Code of the source's language; see :class:`PretrainedTokenizer`."""
     target_language: str | None = None
-    """Likewise."""
+    """Code of the target's language."""
     source_prefix: str = ""
-    """Likewise."""
+    """Text put before every source."""
 
     @classmethod
     def of(

@@ -12,8 +12,8 @@ from sacrebleu.metrics.chrf import CHRF
 
 from agents import Seq2SeqPolicy
 from seq2seq_env.scorers import EstimatorScorer, checked_scores, load_scorer
-from seq2seq_env.scorers.predictor_estimator.estimator_head import PAIR_NUMBERS, EstimatorHead, features
-from seq2seq_env.scorers.predictor_estimator.predictor import NUMBERS, Predictor
+from seq2seq_env.scorers.predictor_estimator.estimator_head import PAIR_FEATURES, EstimatorHead, features
+from seq2seq_env.scorers.predictor_estimator.predictor import TOKEN_FEATURES, Predictor
 from seq2seq_env.scorers.predictor_estimator.pseudo_references import COUNT, NATS, PseudoReferences
 from seq2seq_env.tasks import Task
 from tests.pickling import sent
@@ -38,7 +38,7 @@ def test_features_are_what_the_policy_thinks_of_each_token(
     found = Predictor(folder / "forward").features(SOURCES, HYPOTHESES, tokens_per_batch=16)
     targets = tiny_task.tokenizer.encode(HYPOTHESES)
     for row, source in enumerate(SOURCES):
-        assert found[row].shape == (len(targets[row]), NUMBERS)
+        assert found[row].shape == (len(targets[row]), TOKEN_FEATURES)
         log_prob, gap, entropy = found[row].T
         for place in range(len(targets[row])):
             scores = trained_once.next_token_scores(tiny_task.tokenizer.encode([source]), [targets[row][:place]])
@@ -124,11 +124,11 @@ def test_numbers_of_a_pair_are_standardised(folder: Path) -> None:
     models = Predictor(folder / "forward"), Predictor(folder / "backward")
     pairs = features(*models, PseudoReferences(*models), SOURCES[:3], HYPOTHESES[:3], 512)
     numbers = torch.stack([pair.numbers() for pair in pairs])
-    assert numbers.shape == (3, PAIR_NUMBERS)
+    assert numbers.shape == (3, PAIR_FEATURES)
     head = EstimatorHead(width=8)
     head.standardise(pairs)
     scaled = (numbers - head.mean) / head.spread
-    torch.testing.assert_close(scaled.mean(0), torch.zeros(PAIR_NUMBERS), atol=1e-4, rtol=0)
+    torch.testing.assert_close(scaled.mean(0), torch.zeros(PAIR_FEATURES), atol=1e-4, rtol=0)
     varying = numbers.std(0) > 1e-6
     torch.testing.assert_close(scaled.std(0)[varying], torch.ones(int(varying.sum())), atol=1e-4, rtol=0)
 

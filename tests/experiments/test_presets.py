@@ -11,7 +11,7 @@ from agents import LoRA, PolicyConfig
 from experiments import compare_agents, growing_batch
 from experiments.runs.presets import PRESETS, check_sizes, preset_settings, with_task_options
 from experiments.runs.script import _defaults, main
-from seq2seq_env.tasks.corpora.aliases import READY, resolved
+from seq2seq_env.tasks.corpora.aliases import ALIASES, resolve_dataset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -25,9 +25,9 @@ def test_a_preset_says_only_what_differs(name: str) -> None:
     chosen = with_task_options(preset_settings(defaults, name, None))
     chosen.check()
     assert (chosen.task, chosen.preset) == ("hub", name)
-    where = resolved(**chosen.task_options | dict.fromkeys(("vocab_size", "max_tokens", "leaks")))  # type: ignore[arg-type]
+    where = resolve_dataset(**chosen.task_options | dict.fromkeys(("vocab_size", "max_tokens", "leaks")))  # type: ignore[arg-type]
     assert (where["source"], where["target"]) == tuple(name.split("-")[-2:])
-    assert where["dataset"] == READY[name]["dataset"]
+    assert where["dataset"] == ALIASES[name]["dataset"]
     compared = preset_settings(compare_agents.Config(), name, None)
     assert compared.policy == chosen.policy
     assert compared.candidates == compare_agents.Config().candidates

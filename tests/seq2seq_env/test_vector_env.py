@@ -1,3 +1,5 @@
+"""The vector environment, beside scalar ones."""
+
 from __future__ import annotations
 
 import doctest
@@ -9,9 +11,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,8 +22,8 @@ import seq2seq_env.vector_env
 from seq2seq_env import Constraint, Scorer, Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv, Task
 from seq2seq_env.mdp.definition import Observation
 from tests.pickling import sent
-
-EOS, PAD = 0, 18  # of the tiny task, whose words are 2 to 17
+from tests.seq2seq_env.episodes import EOS, PAD, native, scalars
+from tests.seq2seq_env.equality import same
 
 
 def written_words(observation: Observation) -> NDArray[np.float32]:
@@ -60,30 +62,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "truncating": {"long_source": "truncate"},
 }
-
-
-def native(task: Task, scorer: Scorer, num_envs: int, **arguments: Any) -> Seq2SeqTranslateVectorEnv:
-    return Seq2SeqTranslateVectorEnv(num_envs, task=task, scorer=scorer, **arguments)
-
-
-def scalars(task: Task, scorer: Scorer, num_envs: int, mode: AutoresetMode, **arguments: Any) -> SyncVectorEnv:
-    envs: SyncVectorEnv = SyncVectorEnv(
-        [lambda: Seq2SeqTranslateEnv(task, scorer, **arguments)] * num_envs, autoreset_mode=mode
-    )
-    return envs
-
-
-def same(ours: Any, theirs: Any) -> bool:
-    """Equal in everything, dtypes included; Gymnasium's own comparison does not look into arrays of objects."""
-    if isinstance(theirs, dict):
-        return isinstance(ours, dict) and ours.keys() == theirs.keys() and all(same(ours[k], theirs[k]) for k in ours)
-    if isinstance(theirs, tuple):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    if isinstance(theirs, np.ndarray) and theirs.dtype == object:
-        return ours.shape == theirs.shape and all(map(same, ours.tolist(), theirs.tolist()))
-    if isinstance(theirs, np.ndarray):
-        return ours.dtype == theirs.dtype and ours.shape == theirs.shape and np.array_equal(ours, theirs)
-    return type(ours) is type(theirs) and ours == theirs
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
@@ -188,21 +166,6 @@ def test_a_failure_in_a_step_leaves_nothing_to_go_on_with(tiny_task: Task) -> No
     assert envs.step(np.array([EOS, 2]))[2].tolist() == [True, False]
 
 
-def test_what_is_returned_may_be_changed(tiny_task: Task, fake_scorer: Scorer) -> None:
-    envs = native(tiny_task, fake_scorer, 2)
-    observations, infos = envs.reset(options={"source_index": 3})
-    infos["hypothesis"][:] = infos["source"][:] = "spoilt"
-    observations["prefix"][:] = observations["source"][:] = 5
-    infos["source_index"][:] = 9
-    red = 2 + 8 + 3
-    observations, _, _, _, infos = envs.step(np.array([red, red]))
-    assert infos["hypothesis"].tolist() == ["red", "red"]
-    assert infos["source_index"].tolist() == [3, 3]
-    assert observations["prefix"][0].tolist() == [red] + [PAD] * 11
-    with pytest.raises(ValueError, match="read-only"):
-        infos["action_mask"][:] = 0
-
-
 def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> None:
     envs = native(tiny_task, fake_scorer, 3)
     _, infos = envs.reset(options={"source_index": [2, 0, 1]})
@@ -214,34 +177,6 @@ def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> 
     assert envs.action_masks().sum(1).tolist() == [1, PAD, 1]
     drawn = envs.action_space.sample(infos["action_mask"])
     assert infos["action_mask"][np.arange(3), drawn].all()
-
-
-def test_sampled_actions_are_legal(tiny_task: Task, fake_scorer: Scorer) -> None:
-    for envs in (native(tiny_task, fake_scorer, 50), scalars(tiny_task, fake_scorer, 50, AutoresetMode.SAME_STEP)):
-        envs.action_space.seed(0)
-        drawn = np.concatenate([envs.action_space.sample() for _ in range(50)])
-        assert set(drawn.tolist()) == set(range(PAD))
-        assert envs.action_space.sample() in envs.action_space
-
-
-@pytest.mark.parametrize(
-    ("actions", "message"),
-    [
-        ([2, 2, PAD], "token 18 of episode 2 is masked"),
-        ([2, 19, 2], "token 19 of episode 1 is not in the vocabulary; give 0..18"),
-        ([-1, 2, 2], "token -1 of episode 0 is not in the vocabulary"),
-        ([2, 2], "actions are int64 of shape (2,); give 3 integers"),
-        ([2.0, 2.0, 2.0], "actions are float64 of shape (3,); give 3 integers"),
-    ],
-)
-def test_bad_actions_are_refused_and_change_nothing(
-    tiny_task: Task, fake_scorer: Scorer, actions: list[Any], message: str
-) -> None:
-    envs = native(tiny_task, fake_scorer, 3)
-    envs.reset(seed=0)
-    with pytest.raises(InvalidAction, match=re.escape(message)):
-        envs.step(np.array(actions))
-    assert envs.step(np.full(3, 2))[0]["prefix_length"].tolist() == [[1], [1], [1]]
 
 
 @pytest.mark.parametrize(
@@ -297,13 +232,6 @@ def test_bad_arguments_are_refused(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         Seq2SeqTranslateVectorEnv(task=tiny_task, scorer=fake_scorer, **arguments)
-
-
-def test_without_copies_the_next_step_overwrites(tiny_task: Task, fake_scorer: Scorer) -> None:
-    envs = native(tiny_task, fake_scorer, 2, copy=False)
-    observation, _ = envs.reset(seed=0)
-    envs.step(np.full(2, 3))
-    assert observation["prefix"][:, 0].tolist() == [3, 3]
 
 
 def test_rendered_as_the_scalar_one(tiny_task: Task, fake_scorer: Scorer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What scorers that are networks have in common: the files of a checkpoint, and how pairs share forward passes."""
+"""Checkpoints of scorers: locks, errors and fingerprints of their files, and equal pairs scored once."""
 
 from __future__ import annotations
 

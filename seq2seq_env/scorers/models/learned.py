@@ -1,4 +1,4 @@
-"""A scorer that has learned from ratings: any Hugging Face sequence-regression checkpoint."""
+"""Learned scorer: any Hugging Face sequence-regression checkpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.models.length_bucketing import by_length, tokens_of_a_pass
+from seq2seq_env.models.length_bucketing import length_buckets, token_budget
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.models.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME, EncodedPair, PairEncoder
@@ -55,11 +55,11 @@ class LearnedScorer(Publishable):
     for networks trained to put out [0, 1]. Weights are read from safetensors only, code from the checkpoint is never
     run, and weights stored in half precision compute in float32.
 
-    Scores do not depend on the batch: pairs are never padded, so there is no padding that could matter, and each score
-    is the same to 1e-6 in any order, any company and any ``tokens_per_batch`` (on a CPU in float32; the last bits may
-    differ because matrix products of other shapes add in another order). A BERT reads pairs of all lengths laid end to
-    end (:mod:`seq2seq_env.scorers.models.packed_bert`), other networks pairs of equal length at a time. Equal pairs are
-    computed once. A pair longer than the network reads loses the end of its hypothesis.
+    Scores are batch-invariant: pairs are never padded, so there is no padding that could matter, and each score is the
+    same to 1e-6 in any order, beside any others and with any ``tokens_per_batch`` (on a CPU in float32; the last bits
+    may differ because matrix products of other shapes add in another order). A BERT reads pairs of all lengths laid
+    end to end (:mod:`seq2seq_env.scorers.models.packed_bert`), other networks pairs of equal length at a time. Equal
+    pairs are computed once. A pair longer than the network reads loses the end of its hypothesis.
 
     Nothing is loaded before the first score, and a pickle leaves the network out: it is read again from the folder.
 
@@ -71,13 +71,13 @@ class LearnedScorer(Publishable):
 
     Raises:
         FileNotFoundError: If the folder lacks a file.
-        ValueError: If its configuration is damaged, it has not exactly one output, or an unknown activation.
+        ValueError: If its configuration is corrupt, it has not exactly one output, or an unknown activation.
     """
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         self.folder = Path(folder)
         self.device = device
-        self.tokens_per_batch = tokens_of_a_pass(tokens_per_batch, device)
+        self.tokens_per_batch = token_budget(tokens_per_batch, device)
         missing = [name for name in ("config.json", FILE_NAME) if not (self.folder / name).is_file()]
         if not list(self.folder.glob(WEIGHTS)):
             missing.append("model.safetensors")
@@ -87,7 +87,7 @@ class LearnedScorer(Publishable):
             config = dict(json.loads((self.folder / "config.json").read_text("utf-8")))
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"config.json in {str(folder)!r} is damaged ({error}); save or download it again"
+                f"config.json in {str(folder)!r} is corrupt ({error}); save or download it again"
             ) from error
         # A config that names no labels has the two of transformers' default.
         outputs = config.get("num_labels", len(config.get("id2label") or ("no", "yes")))
@@ -104,7 +104,7 @@ class LearnedScorer(Publishable):
         """``[N]`` float32; in [0, 1] if the checkpoint keeps its word (``checked_scores`` sees to it).
 
         Raises:
-            ValueError: If a source leaves no room for a hypothesis, or the checkpoint is damaged or lacks weights.
+            ValueError: If a source leaves no room for a hypothesis, or the checkpoint is corrupt or lacks weights.
         """
         return each_once(sources, hypotheses, self._rate)
 
@@ -190,7 +190,7 @@ class LearnedScorer(Publishable):
         encoded = self._network.pairs.encode(sources, hypotheses)
         scores = np.empty(len(encoded), dtype=np.float32)
         lengths = [len(pair.tokens) for pair in encoded]
-        for rows in by_length(lengths, self.tokens_per_batch, mixed=self._network.packs):
+        for rows in length_buckets(lengths, self.tokens_per_batch, mixed=self._network.packs):
             scores[rows] = self._forward([encoded[row] for row in rows])
         return scores
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.extras import EXTRAS, require
 from seq2seq_env.hub import local_copy
-from seq2seq_env.models.length_bucketing import by_length, tokens_of_a_pass
+from seq2seq_env.models.length_bucketing import length_buckets, token_budget
 from seq2seq_env.scorers.models.checkpoints import LOADING, each_once, files_fingerprint
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME
 from seq2seq_env.scorers.scorer import Scorer
@@ -73,9 +73,9 @@ class MetricXScorer(ScorerKind):
     hub these are not in the main branch but in revisions, such as ``refs/pr/1`` of google/metricx-23-qe-large-v2p0 and
     google/metricx-24-hybrid-large-v2p6.
 
-    As with :class:`LearnedScorer`, no pair is padded and equal pairs are computed once, so each score is the same to
-    1e-5 in any order and company, on a CPU in float32. In "bfloat16", half the memory, each result is rounded to 8
-    bits: scores move by some thousandths, with the company of a pair, too. Nothing is loaded before the first score,
+    As with :class:`LearnedScorer`, no pair is padded and equal pairs are computed once, so scores are batch-invariant,
+    to 1e-5 on a CPU in float32. In "bfloat16", half the memory, each result is rounded to 8 bits: scores move by some
+    thousandths, with the rest of the batch, too. Nothing is loaded before the first score,
     and a pickle leaves the network out and names the local files.
 
     Args:
@@ -114,7 +114,7 @@ class MetricXScorer(ScorerKind):
         if dtype not in get_args(DType):
             raise ValueError(f"there is no dtype {dtype!r}; choose one of {', '.join(get_args(DType))}")
         self.dtype, self.device = dtype, device
-        self.tokens_per_batch = tokens_of_a_pass(tokens_per_batch, device)
+        self.tokens_per_batch = token_budget(tokens_per_batch, device)
         self.folder = local_copy(model, ("config.json", _WEIGHTS), revision)
         _check_weights(self.folder)
         self.tokenizer_files = _tokenizer_files(self.folder, tokenizer)
@@ -141,7 +141,7 @@ class MetricXScorer(ScorerKind):
 
         Raises:
             ValueError: If the first text of a pair leaves no room for the second, the checkpoint or the tokenizer is
-                damaged, or they do not fit together.
+                corrupt, or they do not fit together.
             ImportError: If the tokenizer needs packages that are not installed.
         """
         return each_once(sources, hypotheses, self._rate)
@@ -156,7 +156,7 @@ class MetricXScorer(ScorerKind):
         tokens = self._tokens(sources, hypotheses)
         errors = np.empty(len(tokens), dtype=np.float32)
         with torch.inference_mode():
-            for rows in by_length([len(each) for each in tokens], self.tokens_per_batch, mixed=False):
+            for rows in length_buckets([len(each) for each in tokens], self.tokens_per_batch, mixed=False):
                 batch = torch.tensor([tokens[i] for i in rows], device=self.device)  # [B,L]
                 errors[rows] = model.errors(batch, row).cpu().numpy()
         return np.asarray(1 - np.clip(errors, 0, WORST) / WORST, dtype=np.float32)
@@ -201,7 +201,7 @@ class MetricXScorer(ScorerKind):
         except Exception as error:  # of safetensors, PyTorch, JSON and the configuration's own checks
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise ValueError(
-                f"{str(self.folder)!r} is no MetricX checkpoint, or a damaged one ({reason}); download it again"
+                f"{str(self.folder)!r} is no MetricX checkpoint, or a corrupt one ({reason}); download it again"
             ) from error
         known, size = model.config.vocab_size, tokenizer.get_vocab_size()
         if size > known:

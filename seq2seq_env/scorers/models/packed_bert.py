@@ -1,4 +1,4 @@
-"""BERT's forward over pairs of all lengths, laid end to end instead of padded.
+"""Packed BERT: a forward over pairs of all lengths, laid end to end instead of padded.
 
 Shape letters: N pairs, L tokens of all pairs, D width, H heads, C = D / H, B pairs of one length, T that length.
 """
@@ -66,25 +66,26 @@ def _embed(bert: Any, pairs: Sequence[EncodedPair], device: torch.device) -> Ten
     return hidden
 
 
-def _layer(layer: Any, hidden: Tensor, asking: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
-    """From all tokens [L,D] to those that ask: all of them, or the first of each pair [N,D]."""
+def _layer(layer: Any, hidden: Tensor, queries: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
+    """A layer's output at the queries: all tokens [L,D], or the first of each pair [N,D], of all tokens [L,D]."""
     attention, output = layer.attention, layer.output
-    read = attention.output.dense(_attend(attention.self, hidden, groups, len(asking) == len(hidden)))
-    asking = attention.output.LayerNorm(asking + read)
-    changed: Tensor = output.LayerNorm(asking + output.dense(layer.intermediate(asking)))
-    return changed
+    attended = attention.output.dense(_attend(attention.self, hidden, groups, len(queries) < len(hidden)))
+    queries = attention.output.LayerNorm(queries + attended)
+    ffn_output: Tensor = output.LayerNorm(queries + output.dense(layer.intermediate(queries)))
+    return ffn_output
 
 
-def _attend(attention: Any, hidden: Tensor, groups: Sequence[tuple[int, int]], all_ask: bool) -> Tensor:
-    """[L,D] to [L,D], or to [N,D] where only first positions ask."""
+def _attend(attention: Any, hidden: Tensor, groups: Sequence[tuple[int, int]], first_only: bool) -> Tensor:
+    """[L,D] to [L,D], or to [N,D] where only first positions are queries."""
     projections = (attention.query, attention.key, attention.value)
     weight = torch.cat([projection.weight for projection in projections])
     bias = torch.cat([projection.bias for projection in projections])
     projected = F.linear(hidden, weight, bias).split_with_sizes([pairs * length for pairs, length in groups])
     heads, width = attention.num_attention_heads, hidden.shape[1]
-    read = []
+    attended = []
     for (pairs, length), part in zip(groups, projected, strict=True):
         query, key, value = part.view(pairs, length, 3, heads, width // heads).permute(2, 0, 3, 1, 4)  # [B,H,T,C]
-        asked = F.scaled_dot_product_attention(query if all_ask else query[:, :, :1], key, value)
-        read.append(asked.transpose(1, 2).reshape(-1, width))
-    return torch.cat(read)
+        # Pairs of one length need no padding, so attention needs no mask.
+        values = F.scaled_dot_product_attention(query[:, :, :1] if first_only else query, key, value)
+        attended.append(values.transpose(1, 2).reshape(-1, width))
+    return torch.cat(attended)

@@ -1,4 +1,4 @@
-"""Source and hypothesis as the one token sequence that a scorer's network reads."""
+"""Encoded pairs: source and hypothesis as the one token sequence that a scorer's network reads."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PairEncoder:
         """Read ``tokenizer.json``; ``model_max_length`` in ``tokenizer_config.json`` may lower ``max_length``.
 
         Raises:
-            ValueError: If the tokenizer is damaged.
+            ValueError: If the tokenizer is corrupt.
         """
         limits = [max_length]
         config = folder / CONFIG_NAME

@@ -1,4 +1,4 @@
-"""A scorer that is another program, in an environment of its own."""
+"""Process scorer: another program, in an environment of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scorer made of translation models: how each token of source and hypothesis follows from the other text."""
+"""Predictor-estimator scorer: how each token of source and hypothesis follows from the other text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.models.length_bucketing import tokens_of_a_pass
+from seq2seq_env.models.length_bucketing import token_budget
 from seq2seq_env.scorers.models.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
@@ -55,12 +55,12 @@ class EstimatorScorer:
 
     Raises:
         FileNotFoundError: If the folder lacks a file.
-        ValueError: If a file is damaged, or the batch size is below 1.
+        ValueError: If a file is corrupt, or the batch size is below 1.
     """
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         self.folder, self.device = Path(folder), device
-        self.tokens_per_batch = tokens_of_a_pass(tokens_per_batch, device)
+        self.tokens_per_batch = token_budget(tokens_per_batch, device)
         wanted = [RECORD, HEAD, *(f"{side}/model.safetensors" for side in (FORWARD, BACKWARD))]
         missing = [name for name in wanted if not (self.folder / name).is_file()]
         if missing:
@@ -77,7 +77,7 @@ class EstimatorScorer:
         """``[N]`` float32 in (0, 1).
 
         Raises:
-            ValueError: If the checkpoint is damaged.
+            ValueError: If the checkpoint is corrupt.
         """
         return each_once(sources, hypotheses, self._rate)
 

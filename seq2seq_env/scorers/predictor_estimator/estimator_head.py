@@ -1,4 +1,4 @@
-"""The small network that judges what translation models say of a pair.
+"""Estimator head: the small network that makes a score of the translation models' features of a pair.
 
 Shape letters: N pairs, T tokens of a text, F numbers of a token, A of the agreement, P of a pair, W width.
 """
@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 from torch.nn.utils.rnn import pad_sequence
 
-from seq2seq_env.scorers.predictor_estimator import pseudo_references
-from seq2seq_env.scorers.predictor_estimator.predictor import NUMBERS, Predictor
-from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
+from seq2seq_env.scorers.predictor_estimator.predictor import TOKEN_FEATURES, Predictor
+from seq2seq_env.scorers.predictor_estimator.pseudo_references import AGREEMENT_FEATURES, PseudoReferences
 
 
 class Features(NamedTuple):
@@ -38,12 +37,12 @@ class Features(NamedTuple):
         return torch.cat(parts)
 
 
-PAIR_NUMBERS = pseudo_references.NUMBERS + 2 + 2 * (2 * NUMBERS + 1)
+PAIR_FEATURES = AGREEMENT_FEATURES + 2 + 2 * (2 * TOKEN_FEATURES + 1)
 """P."""
 
 
 class EstimatorHead(nn.Module):
-    """From features to one number a pair: what is linear in the pair's numbers, and what an MLP adds.
+    """From features to one number per pair: what is linear in the pair's numbers, and what an MLP adds.
 
     The MLP reads them beside mean and maximum over the tokens of an MLP on each token.
 
@@ -59,12 +58,12 @@ class EstimatorHead(nn.Module):
         super().__init__()
         self.width = width
         self.token = nn.ModuleList(_TokenNetwork(width, dropout) for _ in range(2))
-        self.linear = nn.Linear(PAIR_NUMBERS, 1)
+        self.linear = nn.Linear(PAIR_FEATURES, 1)
         self.pair = nn.Sequential(
-            nn.Linear(4 * width + PAIR_NUMBERS, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, 1)
+            nn.Linear(4 * width + PAIR_FEATURES, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, 1)
         )
-        self.register_buffer("mean", torch.zeros(PAIR_NUMBERS))
-        self.register_buffer("spread", torch.ones(PAIR_NUMBERS))
+        self.register_buffer("mean", torch.zeros(PAIR_FEATURES))
+        self.register_buffer("spread", torch.ones(PAIR_FEATURES))
 
     def standardise(self, pairs: Sequence[Features]) -> None:
         """Bring the numbers of pairs to mean 0 and standard deviation 1, these ones' and from now on all others' so."""
@@ -86,15 +85,15 @@ class _TokenNetwork(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(NUMBERS, width), nn.Linear(width, width)
+        self.first, self.second = nn.Linear(TOKEN_FEATURES, width), nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, rows: list[Tensor]) -> Tensor:
         lengths = torch.tensor([len(row) for row in rows])
         padded = pad_sequence(rows, batch_first=True)  # [N,T,F]
         mask = (torch.arange(padded.shape[1]) < lengths[:, None])[..., None]
-        thought = self.second(self.dropout(gelu(self.first(padded))))  # [N,T,W]
-        mean, most = (thought * mask).sum(1) / lengths[:, None], thought.masked_fill(~mask, -torch.inf).amax(1)
+        hidden = self.second(self.dropout(gelu(self.first(padded))))  # [N,T,W]
+        mean, most = (hidden * mask).sum(1) / lengths[:, None], hidden.masked_fill(~mask, -torch.inf).amax(1)
         return torch.cat([mean, most], dim=-1)
 
 

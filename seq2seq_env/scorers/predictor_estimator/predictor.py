@@ -1,4 +1,4 @@
-"""A translation model as a reader of translations that others wrote.
+"""Predictor: a translation model's features of translations that others wrote.
 
 Shape letters: B pairs, S tokens that are given, T tokens that were written, V vocabulary, F = 3 features.
 """
@@ -12,22 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq_env.models.length_bucketing import by_length
+from seq2seq_env.models.decoder_start import decoder_start
+from seq2seq_env.models.length_bucketing import length_buckets
 from seq2seq_env.models.padding import pad
+from seq2seq_env.models.teacher_forcing import teacher_forced_logits
 from seq2seq_env.scorers.models.checkpoints import readable
 from seq2seq_env.tokenization.loading import load_tokenizer
 
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
-NUMBERS = 3
-"""Features of a token: see :meth:`Predictor.features`."""
+TOKEN_FEATURES = 3
+"""Features per token: see :meth:`Predictor.features`."""
 
 BEAM_TOKENS = 2_048
 """Source tokens of one beam search at most, those of all beams together."""
 
 LOGITS = 2**20
-"""Of one forward pass on a CPU at most, 4 MiB: larger blocks come from the system anew each time, which took a third of
-the time of reading. Passes of :data:`FEWEST_TOKENS` or fewer have no such limit."""
+"""Logits of one forward pass on a CPU at most, 4 MiB: larger blocks come from the system anew each time, which took a
+third of the time of reading. Forward passes of :data:`FEWEST_TOKENS` or fewer have no such limit."""
 
 FEWEST_TOKENS = 256
 
@@ -44,7 +46,7 @@ class Predictor:
 
     Raises:
         FileNotFoundError: If the folder lacks a file.
-        ValueError: If the checkpoint is damaged.
+        ValueError: If the checkpoint is corrupt.
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
@@ -59,9 +61,7 @@ class Predictor:
         self._model = model.eval().to(device)
         # T5 has relative positions and no limit.
         self._longest: int | None = getattr(model.config, "max_position_embeddings", None)
-        tokenizer = self.tokenizer
-        start = () if tokenizer.replaces_start else (int(model.config.decoder_start_token_id),)
-        self._start = torch.tensor([*start, *tokenizer.decoder_prefix], device=device)
+        self._start = decoder_start(model.config, self.tokenizer)
 
     def features(self, given: Sequence[str], written: Sequence[str], tokens_per_batch: int) -> list[Tensor]:
         """How each token of ``written[i]`` follows from ``given[i]`` and the tokens before it.
@@ -87,7 +87,7 @@ class Predictor:
         if device.type == "cpu":
             limit = max(FEWEST_TOKENS, LOGITS // self._model.config.vocab_size)
             tokens_per_batch = min(tokens_per_batch, limit)
-        for rows in by_length(lengths, tokens_per_batch, mixed=True):
+        for rows in length_buckets(lengths, tokens_per_batch, mixed=True):
             source, source_mask = pad([read[row] for row in rows], pad_id, device)
             target, target_mask = pad([answers[row] for row in rows], pad_id, device)
             features = self._forward(source, source_mask, target).cpu()  # [B,T,F]
@@ -105,11 +105,12 @@ class Predictor:
         read = self._cut(given, self.tokenizer.encode, 0)
         found: list[list[str]] = [[]] * len(read)
         most = LONGEST if self._longest is None else self._longest - len(self._start)
-        for rows in by_length([len(row) for row in read], BEAM_TOKENS // count, mixed=True):
+        for rows in length_buckets([len(row) for row in read], BEAM_TOKENS // count, mixed=True):
             source, mask = pad([read[row] for row in rows], self.tokenizer.pad_id, self._model.device)
             with torch.inference_mode():
+                start = torch.tensor(self._start, device=source.device).expand(len(rows), -1)
                 written = self._model.generate(
-                    input_ids=source, attention_mask=mask.long(), decoder_input_ids=self._start.expand(len(rows), -1),
+                    input_ids=source, attention_mask=mask.long(), decoder_input_ids=start,
                     num_beams=count, num_return_sequences=count, do_sample=False, max_new_tokens=most,
                 )  # fmt: skip
             texts = self.tokenizer.decode(written[:, len(self._start) :].tolist())
@@ -118,12 +119,9 @@ class Predictor:
         return found
 
     def _forward(self, source: Tensor, source_mask: Tensor, target: Tensor) -> Tensor:
-        inputs = torch.cat([self._start.expand(len(target), -1), target[:, :-1]], dim=1)
         with torch.inference_mode():
-            output = self._model(
-                input_ids=source, attention_mask=source_mask.long(), use_cache=False, decoder_input_ids=inputs
-            )
-            log_probs = output.logits[:, -target.shape[1] :].log_softmax(-1)  # [B,T,V]
+            logits = teacher_forced_logits(self._model, source, source_mask, target, self._start)
+            log_probs = logits.log_softmax(-1)  # [B,T,V]
             chosen = log_probs.gather(2, target[..., None])[..., 0]
             entropy = -log_probs.exp().mul_(log_probs).nan_to_num_(0.0).sum(-1)
             return torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)

@@ -1,6 +1,6 @@
-"""How far a hypothesis agrees with what a translation model would write itself.
+"""Pseudo-references: a translation model's own translations, and chrF of a hypothesis with them.
 
-Shape letters: A numbers a pair.
+Shape letters: A numbers per pair.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
 COUNT = 8
 """Pseudo-references of a source."""
 
-NUMBERS = 8
+AGREEMENT_FEATURES = 8
 """A: see :meth:`PseudoReferences.agreement`."""
 
 NATS = 3.0
@@ -35,7 +35,7 @@ class _Weighted(NamedTuple):
 class PseudoReferences:
     """A translation model's own likeliest translations in the place of references (Albrecht and Hwa 2007, ACL).
 
-    They are written once for each source and kept, half a kilobyte a sentence. A model of the other direction weighs
+    They are written once for each source and kept, half a kilobyte per sentence. A model of the other direction weighs
     them by how well they explain the source, as in noisy-channel reranking (Yee, Dauphin and Auli 2019, EMNLP).
 
     Args:
@@ -66,7 +66,7 @@ class PseudoReferences:
         rows: dict[str, list[int]] = {}
         for row, source in enumerate(sources):
             rows.setdefault(source, []).append(row)
-        found = np.empty((len(sources), NUMBERS))
+        found = np.empty((len(sources), AGREEMENT_FEATURES))
         for source, places in rows.items():
             found[places] = _agreement([hypotheses[place] for place in places], self._known[source])
         return torch.from_numpy(found).float()

@@ -1,4 +1,4 @@
-"""A scorer that computes no pair twice."""
+"""Cached scorer, which computes no pair twice."""
 
 from __future__ import annotations
 

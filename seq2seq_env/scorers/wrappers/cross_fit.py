@@ -1,4 +1,4 @@
-"""Scorers of which each judges sources that it was not trained on."""
+"""Cross-fitting: several scorers, each of which judges sources that it was not trained on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def fold_of(source: str, folds: int, repeat: int = 0) -> int:
     """The part of all possible sources, from 0 to ``folds - 1``, that a source belongs to.
 
     It depends on the text alone; texts that differ only in case, spaces or the encoding of accents belong together.
-    Each ``repeat``, from 0, parts them in another way.
+    Each ``repeat``, from 0, splits them in another way.
     """
     text = bare(source).encode() + bytes(repeat)
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") % folds
@@ -28,7 +28,7 @@ class CrossFittedScorer:
     So all of one's pairs can train the scorer, and all sources can be rewarded, yet no source is rewarded by a scorer
     that was trained on it (cross-fitting, Chernozhukov et al. 2018, arXiv 1608.00060). A source that nobody was trained
     on has a fold, too, so every pair has one score. Where that is repeated with other folds, the score is the mean
-    over the repeats (their section 3.4): it depends less on how the pairs were parted, and uses more of them.
+    over the repeats (their section 3.4): it depends less on how the pairs were split, and uses more of them.
 
     Args:
         parts: The K scorers; then, of each repeat, another K.

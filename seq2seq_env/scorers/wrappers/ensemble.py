@@ -1,4 +1,4 @@
-"""Several scorers as one."""
+"""Ensemble of scorers: their weighted mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scorer's own scale, mapped to [0, 1]."""
+"""Normalised scorer: another scorer's own scale, mapped to [0, 1]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores in an SQLite file that processes share."""
+"""Score file: an SQLite table of scores that processes share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for data sets of the hub that the literature knows by other names."""
+"""Dataset aliases: the literature's names for data sets of the hub."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-READY: dict[str, Mapping[str, str]] = {
+ALIASES: dict[str, Mapping[str, str]] = {
     "iwslt2014-de-en": {
         "dataset": "bbaaaa/iwslt14-de-en", "config": "de-en", "revision": "refs/convert/parquet",
         "source": "de", "target": "en",
@@ -28,11 +28,11 @@ READY: dict[str, Mapping[str, str]] = {
 """Options of the task "hub" by name; those that are given override them."""
 
 
-def resolved(dataset: str, **given: str | None) -> dict[str, Any]:
+def resolve_dataset(dataset: str, **given: str | None) -> dict[str, Any]:
     """The options of the task "hub" that say where the pairs are, all of them.
 
     Args:
-        dataset: A folder, a name on the hub, or one of :data:`READY`.
+        dataset: A folder, a name on the hub, or one of :data:`ALIASES`.
         **given: ``source``, ``target``, ``config``, ``revision``, ``train``, ``validation`` and ``test``; None where
             the default is wanted.
 
@@ -43,12 +43,12 @@ def resolved(dataset: str, **given: str | None) -> dict[str, Any]:
     if Path(dataset).is_dir():
         found["dataset"] = str(Path(dataset).absolute())
     else:
-        found |= READY.get(dataset, {"dataset": dataset})
+        found |= ALIASES.get(dataset, {"dataset": dataset})
     found |= {name: value for name, value in given.items() if value is not None}
     missing = [name for name in ("source", "target") if name not in found]
     if missing:
         raise ValueError(
-            f"task 'hub' cannot do without {', '.join(missing)}; give its options (--task-options), or a ready data "
-            f"set: {', '.join(READY)}"
+            f"task 'hub' cannot do without {', '.join(missing)}; give its options (--task-options), or an alias: "
+            f"{', '.join(ALIASES)}"
         )
     return {"config": None, "revision": None, **found}

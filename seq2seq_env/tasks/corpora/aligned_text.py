@@ -34,7 +34,7 @@ def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
 
     Raises:
         FileNotFoundError: If there are no such files, naming those that are there.
-        ValueError: If several could be meant, or they do not fit together, are damaged, lack a column or are not UTF-8.
+        ValueError: If several could be meant, or they do not fit together, are corrupt, lack a column or are not UTF-8.
     """
     one, other = _found(folder, f"{stem}.{source}"), _found(folder, f"{stem}.{target}")
     tables = [path for kind in TABLES if (path := _found(folder, f"{stem}.{kind}"))]

@@ -1,4 +1,4 @@
-"""What is left of aligned text after pairs that teach nothing are taken out, and how many those were."""
+"""Cleaning of aligned text: which pairs teach nothing, and how many those are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tasks made of somebody's pairs have in common: cleaning, a tokenizer, lengths, a fingerprint."""
+"""Corpus task, the base of tasks made of a user's pairs: cleaning, a tokenizer, lengths, a fingerprint."""
 
 from __future__ import annotations
 

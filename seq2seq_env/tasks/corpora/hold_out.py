@@ -1,4 +1,4 @@
-"""Validation and test splits out of one file of pairs."""
+"""Hold-out splits: validation and test splits out of one file of pairs."""
 
 from __future__ import annotations
 

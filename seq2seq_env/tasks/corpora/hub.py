@@ -1,4 +1,4 @@
-"""A translation data set of the Hugging Face hub, or a local copy of one."""
+"""Hub task: a translation data set of the Hugging Face hub, or a local copy of one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq_env.extras import require
-from seq2seq_env.tasks.corpora.aliases import resolved
+from seq2seq_env.tasks.corpora.aliases import resolve_dataset
 from seq2seq_env.tasks.corpora.cleaning import Pair
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
 from seq2seq_env.tasks.task import SPLITS
@@ -26,22 +26,22 @@ class HubTask(CorpusTask):
     Args:
         seed: Unused; the sentences are what they are.
         dataset: Its name on the hub, or a folder: a copy of the hub's, or what ``DatasetDict.save_to_disk`` wrote; or
-            one of :data:`seq2seq_env.tasks.corpora.aliases.READY`, which knows the options up to ``test``.
+            one of :data:`seq2seq_env.tasks.corpora.aliases.ALIASES`, which knows the options up to ``test``.
         source: Column of the sources, or their key in ``translation``.
         target: Column of the targets, or their key in ``translation``.
         config: Its configuration ("de-en", say); None where it has but one.
         revision: Commit, tag or branch on the hub; None takes the newest.
         train: Name of the training split there, by default "train".
-        validation: Likewise; "sacrebleu:wmt20" is a published test set, which sacrebleu downloads.
-        test: Likewise.
+        validation: Name of the validation split; "sacrebleu:wmt20" is a published test set, which sacrebleu downloads.
+        test: Name of the test split, or of a published test set.
         tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
         source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
-        target_language: Likewise, of the target's.
+        target_language: Code of the target's language, where the pretrained model is told it.
         source_prefix: Text before every source, where the pretrained model wants one.
-        vocab_size: See :class:`CorpusTask`, as for all that follow.
-        max_tokens: Of a sentence.
-        max_ratio: Of characters.
-        leaks: "refuse" or "drop".
+        vocab_size: Tokens of a trained tokenizer at most.
+        max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
+        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        leaks: What is done with training pairs whose source is in another split: "refuse" or "drop" them.
 
     Raises:
         ImportError: If ``datasets`` is not installed.
@@ -72,7 +72,7 @@ class HubTask(CorpusTask):
         max_ratio: float = 4.0,
         leaks: Leaks = "refuse",
     ) -> None:
-        known = resolved(
+        known = resolve_dataset(
             dataset, source=source, target=target, config=config, revision=revision, train=train, validation=validation,
             test=test,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A task of your own: aligned text in files."""
+"""Text-files task: aligned text of a user's own."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class TextFilesTask(CorpusTask):
         source: Ending of the source files, or name of the source column.
         target: Ending of the target files, or name of the target column.
         train: Name of the training files before their ending.
-        validation: Likewise.
-        test: Likewise.
-        held_out: Sources of the training files that become the validation split, and as many the test split, which
-            then have no files; 0 where they have.
+        validation: Name of the validation files before their ending.
+        test: Name of the test files before their ending.
+        held_out: Size of the hold-out splits: sources of the training files that become the validation split, and as
+            many the test split, which then have no files; 0 where they have.
         tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
         source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
-        target_language: Likewise, of the target's.
+        target_language: Code of the target's language, where the pretrained model is told it.
         source_prefix: Text before every source, where the pretrained model wants one.
-        vocab_size: See :class:`CorpusTask`, as for all that follow.
-        max_tokens: Of a sentence.
-        max_ratio: Of characters.
-        leaks: "refuse" or "drop".
+        vocab_size: Tokens of a trained tokenizer at most.
+        max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
+        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        leaks: What is done with training pairs whose source is in another split: "refuse" or "drop" them.
 
     Raises:
         FileNotFoundError: If files are missing.

@@ -163,7 +163,7 @@ def test_languages_that_do_not_fit_are_refused(
         PretrainedTokenizer(pretrained_folder(kind), **options)
 
 
-def test_missing_and_damaged_files_are_refused(
+def test_missing_and_corrupt_files_are_refused(
     pretrained_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FileNotFoundError, match=r"no tokenizer in .*; name a model's folder"):

@@ -252,19 +252,19 @@ def test_bad_checkpoints_are_refused(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damaged", "message"),
+    ("name", "content", "message"),
     [
         ("model.safetensors", b"\x10", "cannot be loaded"),
         ("tokenizer.json", b"{", "is no tokenizer"),
-        ("config.json", b"[]", "is damaged|is no|lacks|has 2 outputs"),
-        ("config.json", b"{", "is damaged"),
+        ("config.json", b"[]", "is corrupt|is no|lacks|has 2 outputs"),
+        ("config.json", b"{", "is corrupt"),
     ],
 )
-def test_damaged_checkpoints_are_refused_in_a_sentence(
-    folder: Path, tmp_path: Path, name: str, damaged: bytes, message: str
+def test_corrupt_checkpoints_are_refused_in_a_sentence(
+    folder: Path, tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     broken = shutil.copytree(folder, tmp_path / "broken")
-    (broken / name).write_bytes(damaged)
+    (broken / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         load_scorer(broken).score(["haus"], ["house"])
 

@@ -248,13 +248,13 @@ def test_damage_is_refused_in_a_sentence(copy: Path, tokenizer: Path, tmp_path: 
     weights = {name: value.clone() for name, value in load_file(copy / "model.safetensors").items()}
     head = weights.pop("lm_head.weight")
     save_file(weights, copy / "model.safetensors", {"format": "pt"})
-    refused("is no MetricX checkpoint, or a damaged one .*its files have no lm_head.weight")
+    refused("is no MetricX checkpoint, or a corrupt one .*its files have no lm_head.weight")
     edit_weights(copy, lm_head__weight=torch.zeros(100, 8))
     refused("has 100 rows, and none for token 250,089")
     save_file({"lm_head.weight": head}, copy / "model.safetensors", {"format": "pt"})
     refused("it lacks .*encoder.final_layer_norm.weight")
     (copy / "model.safetensors").write_bytes(b"\x10")
-    refused("is no MetricX checkpoint, or a damaged one .*; download it again")
+    refused("is no MetricX checkpoint, or a corrupt one .*; download it again")
     (tmp_path / "tokenizer.json").write_text("{")
     refused("tokenizer.json' is no tokenizer", tmp_path)
 

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from seq2seq_env.tasks import load_task
-from seq2seq_env.tasks.corpora.aliases import READY, resolved
+from seq2seq_env.tasks.corpora.aliases import ALIASES, resolve_dataset
 from seq2seq_env.tasks.corpora.hub import _pairs
 from tests.pickling import sent
 
@@ -91,7 +91,7 @@ def test_an_empty_split_has_no_pairs() -> None:
     assert _pairs(empty, "de", "en", "empty") == []
 
 
-def test_local_copies_that_are_damaged_or_something_else_are_refused(tmp_path: Path) -> None:
+def test_local_copies_that_are_corrupt_or_something_else_are_refused(tmp_path: Path) -> None:
     translated = as_translation(tmp_path)
     with pytest.raises(OSError, match=r"cannot be read .*de-en.*; check the folder, config and splits"):
         hub(translated, config="fr-en")
@@ -131,7 +131,7 @@ def test_a_published_test_set_takes_the_place_of_a_split(tmp_path: Path, monkeyp
 
 
 def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(READY) >= {"iwslt2014-de-en", "iwslt2017-de-en", "wmt2020-zh-en", "multi30k-de-en"}
+    assert set(ALIASES) >= {"iwslt2014-de-en", "iwslt2017-de-en", "wmt2020-zh-en", "multi30k-de-en"}
     asked: list[Any] = []
 
     def nothing(*given: Any, **options: Any) -> dict[str, Any]:
@@ -145,9 +145,9 @@ def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ValueError, match="has no split 'dev' for train"):
         load_task("hub", dataset="multi30k-de-en", train="dev", revision="main")
     assert asked[1] == (("bentrevett/multi30k", None), {"revision": "main"})
-    with pytest.raises(ValueError, match=r"task 'hub' cannot do without source, target; .* ready data set: iwslt2014"):
+    with pytest.raises(ValueError, match=r"task 'hub' cannot do without source, target; .* an alias: iwslt2014"):
         load_task("hub", dataset="some/pairs")
     # A folder of that name is meant before the name.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "multi30k-de-en").mkdir()
-    assert resolved("multi30k-de-en", source="de", target="en")["dataset"] == str(tmp_path / "multi30k-de-en")
+    assert resolve_dataset("multi30k-de-en", source="de", target="en")["dataset"] == str(tmp_path / "multi30k-de-en")

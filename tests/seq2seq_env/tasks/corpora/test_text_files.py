@@ -252,7 +252,7 @@ def test_other_line_ends_and_encodings_are_refused(folder: Path, raw: bytes, mes
         text_files(folder)
 
 
-def test_a_packed_file_that_is_damaged_inside_is_refused(folder: Path) -> None:
+def test_a_packed_file_that_is_corrupt_inside_is_refused(folder: Path) -> None:
     raw = bytearray(gzip.compress(b"das haus ist rot\n" * 9))
     raw[12] ^= 255
     (folder / "test.de").unlink()
@@ -290,7 +290,7 @@ def test_numbers_may_be_text_as_a_command_line_gives_them(folder: Path) -> None:
             text_files(folder, **{option: value})
 
 
-def test_a_damaged_tokenizer_is_refused(folder: Path) -> None:
+def test_a_corrupt_tokenizer_is_refused(folder: Path) -> None:
     (folder / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match=r"tokenizer.json' is no tokenizer \(.*save or download it again"):
         text_files(folder, tokenizer=str(folder))

@@ -1,4 +1,4 @@
-"""What a decoder is given before a target: a model's start token, a language's code.
+"""Decoder start and forced BOS: a model's start token and a language's code, which come before a target.
 
 They are no part of a target. Nothing is chosen there, so they have probability 1, and trajectories, episodes and losses
 begin with the first token that a policy writes.
