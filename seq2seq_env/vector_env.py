@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
-from seq2seq_env.mdp.episodes import Episodes, Infos, Rows, SourceRows
+from seq2seq_env.mdp.episodes import Episodes, Infos, Rows
 from seq2seq_env.mdp.rendering import render_text
-from seq2seq_env.mdp.sources import LongSource, checked_text
+from seq2seq_env.mdp.sources import LongSource
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -46,8 +46,8 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     Observations, rewards, ends and infos are those of N scalar environments in Gymnasium's ``SyncVectorEnv``, to the
     last bit where scorer and potential are batch-invariant (the learned scorer is to 1e-6), and episode i is that of a
     scalar environment reset with ``seed + i``. Each scorer is asked once per step, for all episodes that end in it.
-    What an info lacks for some episodes is masked by ``infos["_" + key]``; ``infos["action_mask"]`` is read-only, as its
-    rows may be one in memory.
+    What an info lacks for some episodes is masked by ``infos["_" + key]``; ``infos["action_mask"]`` is read-only, as
+    its rows may be one in memory.
 
     What happens to an ended episode (``metadata["autoreset_mode"]``):
 
@@ -266,20 +266,14 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         chosen = [{name: values[row] for name, values in every.items()} for row in rows.tolist()] if every else []
         forced = [definition.forced_prefix(single) for single in chosen]
         if "source" in every:
-            named = [definition.sources.free_text(checked_text(single["source"])) for single in chosen]
-            tokens, lengths, truncated, index = (
-                np.array([getattr(source, name) for source in named])
-                for name in ("tokens", "length", "truncated", "row")
-            )
-            texts = np.array([source.text for source in named], dtype=object)
+            sources = definition.sources.free_texts([single["source"] for single in chosen])
+        elif "source_index" in every:
+            index = [definition.sources.checked_index(single["source_index"]) for single in chosen]
+            sources = definition.sources.rows(np.array(index))
         else:
-            if "source_index" in every:
-                index = np.array([definition.sources.checked_index(single["source_index"]) for single in chosen])
-            else:
-                size = len(definition.sources)
-                index = np.array([self._generator(row)[0].integers(size) for row in rows.tolist()])
-            texts, tokens, lengths, truncated = definition.sources.rows(index)
-        sources = SourceRows(index, texts, tokens, lengths, truncated)
+            size = len(definition.sources)
+            drawn = [self._generator(row)[0].integers(size) for row in rows.tolist()]
+            sources = definition.sources.rows(np.array(drawn))
         self._episodes.begin(rows, sources, forced or [definition.constraint.prefix] * len(rows))
         self._ended[rows] = False
 
@@ -310,6 +304,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     def _shape(self, rewards: NDArray[np.float64], rows: Rows, ended: NDArray[np.bool_]) -> None:
         """Add ``Phi(s') - Phi(s)`` to the rewards of the episodes that were stepped in."""
+        # An end has potential 0, whatever Phi says of it, or shaping would change which policy is best.
         before, now = self._potential, np.zeros(self.num_envs)
         live = np.flatnonzero(~self._ended)
         if len(live):

@@ -6,7 +6,7 @@ Shape letters: N episodes, n of them, S longest source, T length limit, V vocabu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium.error import InvalidAction
@@ -15,25 +15,11 @@ from numpy.typing import NDArray
 from seq2seq_env.mdp.definition import MDPDefinition, Observation
 from seq2seq_env.mdp.forced_prefixes import ForcedPrefixes
 from seq2seq_env.mdp.hypothesis_text import HypothesisTexts
+from seq2seq_env.mdp.sources import SourceRows
 
 Infos = dict[str, Any]
 Rows = NDArray[np.int64]
 """Which episodes, int64 [n], each once."""
-
-
-class SourceRows(NamedTuple):
-    """The sources of n episodes."""
-
-    index: NDArray[np.int64]
-    """[n], rows of the split or :data:`seq2seq_env.mdp.sources.FREE_TEXT`."""
-    texts: NDArray[np.object_]
-    """[n] str."""
-    tokens: NDArray[np.int32]
-    """[n,S], padded."""
-    lengths: NDArray[np.int32]
-    """[n]."""
-    truncated: NDArray[np.bool_]
-    """[n]."""
 
 
 class Episodes:
@@ -77,7 +63,7 @@ class Episodes:
     def begin(self, rows: Rows, sources: SourceRows, forced: Sequence[tuple[int, ...]]) -> None:
         """Start the episodes ``rows`` (int64 [n]) with these sources and the beginnings (n) that targets must have."""
         self._source[rows], self._source_length[rows, 0] = sources.tokens, sources.lengths
-        self.source_text[rows], self._source_index[rows] = sources.texts, sources.index
+        self.source_text[rows], self._source_index[rows] = sources.texts, sources.source_index
         self._source_truncated[rows] = sources.truncated
         self._prefix[rows] = self._definition.tokenizer.pad_id
         self.written[rows] = 0

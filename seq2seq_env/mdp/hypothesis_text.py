@@ -1,4 +1,4 @@
-"""Hypothesis text: the text of a hypothesis while it is written, always equal to ``tokenizer.decode`` of all of its tokens.
+"""Hypothesis text while it is written, always equal to ``tokenizer.decode`` of all of its tokens.
 
 Decoding everything at each token would make an episode quadratic in its length. Where each token has a text of its own
 (:meth:`Tokenizer.pieces`) texts are joined; otherwise the last few tokens are decoded again.
@@ -144,6 +144,7 @@ class HypothesisTexts:
             return
         first, later, silent = self._pieces
         added = later[tokens]
+        # Only the first token that is not silent drops its space; most steps are spared the look for such.
         if not self._all_begun:
             fresh = ~self._begun[rows]
             added[fresh] = first[tokens[fresh]]
@@ -152,6 +153,7 @@ class HypothesisTexts:
         if len(rows) == len(self.texts):
             self.texts = self.texts + added
         else:
+            # One addition of whole arrays of str is faster than one of the rows and a copy.
             every = np.full(len(self.texts), "", dtype=object)
             every[rows] = added
             self.texts = self.texts + every

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -30,6 +30,21 @@ class Source(NamedTuple):
     """How many of them are not padding."""
     truncated: bool
     """Whether the text has more tokens than S."""
+
+
+class SourceRows(NamedTuple):
+    """n sources; S is the task's longest."""
+
+    source_index: NDArray[np.int64]
+    """[n], rows of the split, or :data:`FREE_TEXT`."""
+    texts: NDArray[np.object_]
+    """[n] str."""
+    tokens: NDArray[np.int32]
+    """[n,S], padded."""
+    lengths: NDArray[np.int32]
+    """[n], how many tokens are not padding."""
+    truncated: NDArray[np.bool_]
+    """[n], whether a text has more tokens than S."""
 
 
 class Sources:
@@ -77,17 +92,29 @@ class Sources:
             index, table.texts[index], table.tokens[index], int(table.lengths[index]), bool(table.truncated[index])
         )
 
-    def rows(
-        self, indices: NDArray[np.int64]
-    ) -> tuple[NDArray[np.object_], NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
-        """Texts [n], tokens [n,S], lengths [n] and whether truncated [n], of rows ``indices`` (int64 [n]).
+    def rows(self, indices: NDArray[np.int64]) -> SourceRows:
+        """The sources of rows ``indices`` (int64 [n]).
 
         Raises:
             ValueError: If a source is too long.
         """
         self.encode(indices)
         table = self.table
-        return table.texts[indices], table.tokens[indices], table.lengths[indices], table.truncated[indices]
+        chosen = (values[indices] for values in (table.texts, table.tokens, table.lengths, table.truncated))
+        return SourceRows(indices, *chosen)
+
+    def free_texts(self, texts: Sequence[Any]) -> SourceRows:
+        """Any n sentences as sources.
+
+        Raises:
+            TypeError: If one is no str.
+            ValueError: If one is empty or too long.
+        """
+        sources = [self.free_text(checked_text(text)) for text in texts]
+        rows, given, tokens, lengths, truncated = zip(*sources, strict=True)
+        return SourceRows(
+            np.array(rows), np.array(given, dtype=object), np.array(tokens), np.array(lengths), np.array(truncated)
+        )
 
     def encode(self, indices: NDArray[np.int64]) -> None:
         """Encode the table's rows ``indices`` (int64 [n]).

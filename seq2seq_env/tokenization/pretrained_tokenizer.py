@@ -208,6 +208,7 @@ class PretrainedTokenizer(Tokenizer):
         """Ids that the backend itself puts before and after a text."""
         if FILE_NAME not in self._files:
             return (), (self.eos_id,)
+        # Templates are of many kinds; what one adds shows around any text.
         text = "a"
         bare = self._backend.encode(text, add_special_tokens=False).ids
         full = self._backend.encode(text).ids

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 RECORD, HEAD = "estimator.json", "head.safetensors"
 FORWARD, BACKWARD = "forward", "backward"
 PAIRS = 256
-"""That the head judges at once."""
-FORMAT = 3
-"""Of the record; 1 had a head that read hidden states, 2 fewer numbers of the pseudo-references."""
+"""Pairs of which the head computes scores at once."""
 
 
 class _Networks(NamedTuple):
@@ -88,7 +86,7 @@ class EstimatorScorer:
 
         folder = Path(folder)
         save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
-        record = {"format": FORMAT, "width": head.width}
+        record = {"width": head.width}
         (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -109,8 +107,6 @@ class EstimatorScorer:
         forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
         with readable(f"the estimator in {str(self.folder)!r}"):
             record = dict(json.loads((self.folder / RECORD).read_text("utf-8")))
-            if record.get("format") != FORMAT:
-                raise ValueError(f"{RECORD} has format {record.get('format')} and not {FORMAT}; train the scorer again")
             head = EstimatorHead(int(record["width"]))
             head.load_state_dict(load_file(self.folder / HEAD))
         return _Networks(forward, backward, PseudoReferences(forward, backward), head.eval())

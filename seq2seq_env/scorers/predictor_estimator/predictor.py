@@ -123,6 +123,7 @@ class Predictor:
             logits = teacher_forced_logits(self._model, source, source_mask, target, self._start)
             log_probs = logits.log_softmax(-1)  # [B,T,V]
             chosen = log_probs.gather(2, target[..., None])[..., 0]
+            # A token of probability 0 has the product 0 times -inf, which adds nothing to the entropy.
             entropy = -log_probs.exp().mul_(log_probs).nan_to_num_(0.0).sum(-1)
             return torch.stack([chosen, log_probs.amax(-1) - chosen, entropy], dim=-1)
 

@@ -143,7 +143,7 @@ def test_shaping_changes_every_return_of_a_source_alike(tiny_task: Task, fake_sc
 
 @pytest.mark.parametrize("value", [np.array([np.nan]), np.zeros(2), np.zeros((1, 1))])
 def test_an_impossible_potential_is_refused(tiny_task: Task, fake_scorer: Scorer, value: NDArray[np.float64]) -> None:
-    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, potential=lambda observation: value)
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, potential=lambda observation: value.astype(np.float32))
     with pytest.raises(ValueError, match=r"return \[n\] finite numbers"):
         env.reset(seed=0)
 
