@@ -100,8 +100,9 @@ class Sources:
         """
         self.encode(indices)
         table = self.table
-        chosen = (values[indices] for values in (table.texts, table.tokens, table.lengths, table.truncated))
-        return SourceRows(indices, *chosen)
+        return SourceRows(
+            indices, table.texts[indices], table.tokens[indices], table.lengths[indices], table.truncated[indices]
+        )
 
     def free_texts(self, texts: Sequence[Any]) -> SourceRows:
         """Any n sentences as sources.
