@@ -184,7 +184,7 @@ def test_missing_and_corrupt_files_are_refused(
         PretrainedTokenizer(t5)
     write_pieces(t5 / "spiece.model", ["a"])
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
-    for folder, file in ((t5, "spiece.model"), (pretrained_folder("marian"), "target.spm")):
+    for folder, file in ((t5, "spiece.model"), (pretrained_folder("marian"), "source.spm")):
         with pytest.raises(ImportError, match=rf"{file}' needs sentencepiece, .*\.\[sentencepiece\]"):
             PretrainedTokenizer(folder)
     with pytest.raises(ValueError, match="target_language is for a pretrained model's tokenizer; name one"):
