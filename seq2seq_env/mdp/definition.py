@@ -126,13 +126,14 @@ class MDPDefinition:
             ValueError: If the potential gives something other than n finite numbers.
         """
         assert self.potential is not None
-        found = np.asarray(self.potential(observation), dtype=np.float64)
+        potentials = np.asarray(self.potential(observation), dtype=np.float64)
         size = len(observation["source"])
-        if found.shape != (size,) or not np.isfinite(found).all():
+        if potentials.shape != (size,) or not np.isfinite(potentials).all():
             raise ValueError(
-                f"the potential gave {found!r} of shape {found.shape} for {size} states; return [n] finite numbers"
+                f"the potential gave {potentials!r} of shape {potentials.shape} for {size} states; return [n] finite "
+                "numbers"
             )
-        return found
+        return potentials
 
 
 def _scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:

@@ -40,10 +40,10 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("kind") not in _KEYS:
         raise ValueError(f"{place} is of no known kind; write kind as one of {', '.join(_KEYS)}")
     needed, others = _KEYS[record["kind"]]
-    found = record.keys() - {"kind"}
-    if missing := needed - found:
+    keys = record.keys() - {"kind"}
+    if missing := needed - keys:
         raise ValueError(f"{place} lacks {', '.join(sorted(missing))}; add it")
-    if unknown := found - needed - others:
+    if unknown := keys - needed - others:
         raise ValueError(f"{place} has {', '.join(sorted(unknown))}, which no scorer of its kind has; take it out")
     names = record.get("scorers", [record.get("scorer")])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -82,8 +82,8 @@ def resolve(name: str, base: Path) -> str:
 
 def _kind(name: str) -> type[ScorerKind]:
     module, _, attribute = KINDS[name].partition(":")
-    found: type[ScorerKind] = getattr(import_module(module), attribute)
-    return found
+    kind: type[ScorerKind] = getattr(import_module(module), attribute)
+    return kind
 
 
 def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:

@@ -103,7 +103,7 @@ class ScorerKind(ABC):
 def absolute(word: str, base: Path, is_there: Callable[[Path], bool] = Path.is_dir) -> str:
     """The absolute path of what ``word`` names in the folder ``base``, or the word itself where that is not there."""
     try:
-        found = bool(word) and is_there(base / word)
+        exists = bool(word) and is_there(base / word)
     except (OSError, ValueError):  # a word of a command may be too long for a name
-        found = False
-    return str((base / word).absolute()) if found else word
+        exists = False
+    return str((base / word).absolute()) if exists else word

@@ -46,8 +46,8 @@ def language_codes(vocabulary: Mapping[str, int], settings: Mapping[str, Any]) -
     if kind(settings) in CODES_FIRST + CODES_LAST and kind(settings) != "M2M100Tokenizer":
         return {token: number for token, number in vocabulary.items() if _CODE.fullmatch(token)}
     if kind(settings) in ("M2M100Tokenizer", "MarianTokenizer"):
-        found = ((_WRAPPED.fullmatch(token), number) for token, number in vocabulary.items())
-        return {match[1] or match[2]: number for match, number in found if match}
+        matches = ((_WRAPPED.fullmatch(token), number) for token, number in vocabulary.items())
+        return {match[1] or match[2]: number for match, number in matches if match}
     return {}
 
 

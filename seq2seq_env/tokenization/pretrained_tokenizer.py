@@ -131,11 +131,11 @@ class PretrainedTokenizer(Tokenizer):
 
     def _settings(self) -> dict[str, Any]:
         """``tokenizer_config.json``, with what older tokenizers have beside it."""
-        found: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         for file in ("special_tokens_map.json", CONFIG):
             if file in self._files:
-                found |= self._parsed(file)
-        return found
+                settings |= self._parsed(file)
+        return settings
 
     def _parsed(self, file: str) -> dict[str, Any]:
         try:
@@ -221,13 +221,13 @@ class PretrainedTokenizer(Tokenizer):
         return self._vocabulary[token]
 
     def _special(self, settings: dict[str, Any]) -> set[str]:
-        found = {_content(settings.get(name)) or "" for name in _SPECIAL}
+        tokens = {_content(settings.get(name)) or "" for name in _SPECIAL}
         for name in ("additional_special_tokens", "extra_special_tokens"):
             given = settings.get(name) or []
-            found |= {_content(token) or "" for token in (given.values() if isinstance(given, dict) else given)}
+            tokens |= {_content(token) or "" for token in (given.values() if isinstance(given, dict) else given)}
         if FILE_NAME in self._files:
-            found |= {str(added) for added in map(_special_text, self._backend.get_added_tokens_decoder().values())}
-        return found - {""}
+            tokens |= {str(added) for added in map(_special_text, self._backend.get_added_tokens_decoder().values())}
+        return tokens - {""}
 
     def _digest(self) -> str:
         around = [self.source_prefix, self.source_suffix, self.decoder_prefix, self.replaces_start, self._text_prefix]
@@ -238,10 +238,10 @@ class PretrainedTokenizer(Tokenizer):
         return digest.hexdigest()
 
     def __reduce__(self) -> Any:
-        return _made_again, (self._files, self._name, self._languages)
+        return _restored, (self._files, self._name, self._languages)
 
 
-def _made_again(files: dict[str, bytes], name: str, languages: dict[str, Any]) -> PretrainedTokenizer:
+def _restored(files: dict[str, bytes], name: str, languages: dict[str, Any]) -> PretrainedTokenizer:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
@@ -277,8 +277,8 @@ def _converted(folder: Path) -> str:
     from transformers import AutoTokenizer
 
     try:
-        found: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        content: str = found.backend_tokenizer.to_str()
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        content: str = tokenizer.backend_tokenizer.to_str()
     except Exception as error:  # of many kinds, by what is missing or wrong
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise ValueError(

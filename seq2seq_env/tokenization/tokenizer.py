@@ -65,10 +65,10 @@ class Tokenizer:
         self.never_written = frozenset({self.pad_id})
         self.source_suffix: tuple[int, ...] = (self.eos_id,)
         for token, wanted in ((END, self.eos_id), (UNKNOWN, self.unk_id), (PADDING, self.pad_id)):
-            found = backend.token_to_id(token)
-            if found != wanted:
+            token_id = backend.token_to_id(token)
+            if token_id != wanted:
                 raise ValueError(
-                    f"token {token!r} has id {found}, not {wanted}; train the tokenizer with Marian's order"
+                    f"token {token!r} has id {token_id}, not {wanted}; train the tokenizer with Marian's order"
                 )
         # A text that spells a special token is text.
         backend.encode_special_tokens = True

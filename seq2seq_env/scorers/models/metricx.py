@@ -168,15 +168,15 @@ class MetricXScorer(ScorerKind):
         texts = [{"source": s, "hypothesis": h} for s, h in zip(sources, hypotheses, strict=True)]
         beginnings = [first.format(**text) for text in texts]
         whole = [begun + second.format(**text) for begun, text in zip(beginnings, texts, strict=True)]
-        found = self._network.tokenizer.encode_batch(whole, add_special_tokens=False)
+        encodings = self._network.tokenizer.encode_batch(whole, add_special_tokens=False)
         label = second.index("{")
-        for encoding, begun in zip(found, beginnings, strict=True):
+        for encoding, begun in zip(encodings, beginnings, strict=True):
             if len(encoding.ids) > room and encoding.offsets[room - 1][1] <= len(begun) + label:
                 raise ValueError(
                     f"MetricX-{self.version} reads {room:,} tokens, all of which {begun[:80]!r}... takes, and nothing "
                     "of what follows; shorten it"
                 )
-        return [encoding.ids[:room] for encoding in found]
+        return [encoding.ids[:room] for encoding in encodings]
 
     @cached_property
     def _network(self) -> _Network:
@@ -216,10 +216,10 @@ def _version_of(model: str | Path) -> int:
     name = Path(model).name.lower()
     if re.search("metricx-23-(?!qe)", name):
         raise ValueError(f"{str(model)!r} needs references; take a metricx-23-qe or metricx-24-hybrid checkpoint")
-    found = re.search("metricx-(23|24)", name)
-    if found is None:
+    version = re.search("metricx-(23|24)", name)
+    if version is None:
         raise ValueError(f"{str(model)!r} does not tell the version of MetricX; say version=23 or version=24")
-    return int(found[1])
+    return int(version[1])
 
 
 def _check_weights(folder: Path) -> None:
@@ -248,12 +248,12 @@ def _tokenizer_files(model: Path, tokenizer: str | Path | None) -> list[Path]:
             raise ConnectionError(f"{str(model)!r} has no tokenizer, and {error}, with tokenizer=COPY") from error
     if (folder / FILE_NAME).is_file():
         return [folder / FILE_NAME]
-    found = [folder / name for name in (_PIECES, CONFIG_NAME) if (folder / name).is_file()]
+    files = [folder / name for name in (_PIECES, CONFIG_NAME) if (folder / name).is_file()]
     if not (folder / _PIECES).is_file():
         raise FileNotFoundError(
             f"{str(folder)!r} has no tokenizer ({FILE_NAME} or {_PIECES}); name a folder with mT5's by tokenizer="
         )
-    return found
+    return files
 
 
 def _read_tokenizer(path: Path) -> tokenizers.Tokenizer:

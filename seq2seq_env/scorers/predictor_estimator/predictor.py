@@ -81,7 +81,7 @@ class Predictor:
         """
         read = self._cut(given, self.tokenizer.encode, 0)
         answers = self._cut(written, self.tokenizer.encode_targets, len(self._start) - 1)
-        found: list[Tensor] = [torch.empty(0)] * len(read)
+        features_of: list[Tensor] = [torch.empty(0)] * len(read)
         lengths = [max(len(one), len(other)) for one, other in zip(read, answers, strict=True)]
         pad_id, device = self.tokenizer.pad_id, self._model.device
         if device.type == "cpu":
@@ -92,8 +92,8 @@ class Predictor:
             target, target_mask = pad([answers[row] for row in rows], pad_id, device)
             features = self._forward(source, source_mask, target).cpu()  # [B,T,F]
             for row, each, length in zip(rows, features, target_mask.sum(1).tolist(), strict=True):
-                found[row] = each[:length].clone()
-        return found
+                features_of[row] = each[:length].clone()
+        return features_of
 
     def translations(self, given: Sequence[str], count: int) -> list[list[str]]:
         """The model's own ``count`` likeliest translations of each text by beam search, the likeliest first.
@@ -103,7 +103,7 @@ class Predictor:
             count: Of each, and the width of the beam.
         """
         read = self._cut(given, self.tokenizer.encode, 0)
-        found: list[list[str]] = [[]] * len(read)
+        translations: list[list[str]] = [[]] * len(read)
         most = LONGEST if self._longest is None else self._longest - len(self._start)
         for rows in length_buckets([len(row) for row in read], BEAM_TOKENS // count, mixed=True):
             source, mask = pad([read[row] for row in rows], self.tokenizer.pad_id, self._model.device)
@@ -115,8 +115,8 @@ class Predictor:
                 )  # fmt: skip
             texts = self.tokenizer.decode(written[:, len(self._start) :].tolist())
             for place, row in enumerate(rows):
-                found[row] = texts[place * count : (place + 1) * count]
-        return found
+                translations[row] = texts[place * count : (place + 1) * count]
+        return translations
 
     def _forward(self, source: Tensor, source_mask: Tensor, target: Tensor) -> Tensor:
         with torch.inference_mode():

@@ -66,10 +66,10 @@ class PseudoReferences:
         rows: dict[str, list[int]] = {}
         for row, source in enumerate(sources):
             rows.setdefault(source, []).append(row)
-        found = np.empty((len(sources), AGREEMENT_FEATURES))
+        agreements = np.empty((len(sources), AGREEMENT_FEATURES))
         for source, places in rows.items():
-            found[places] = _agreement([hypotheses[place] for place in places], self._known[source])
-        return torch.from_numpy(found).float()
+            agreements[places] = _agreement([hypotheses[place] for place in places], self._known[source])
+        return torch.from_numpy(agreements).float()
 
     def _write(self, sources: list[str], tokens_per_batch: int) -> None:
         written = self._forward.translations(sources, COUNT)

@@ -10,7 +10,7 @@ from pathlib import Path
 from zlib import crc32
 
 _APPLICATION = 0x52655354  # "ReST", where SQLite keeps the mark of whose file it is
-_PATIENCE_S = 30.0
+_LOCK_TIMEOUT_S = 30.0
 _NO_ACCESS = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
@@ -36,7 +36,7 @@ def read_scores(path: Path, keys: Sequence[bytes]) -> dict[bytes, float]:
             query = f"SELECT key, value FROM scores WHERE key IN ({', '.join('?' * len(some))})"
             for key, value in connection.execute(query, some):
                 # SQLite notices no flipped bit in a value, which would be another reward.
-                if not isinstance(value, bytes) or value != _sealed(key, value[:4]):
+                if not isinstance(value, bytes) or value != _with_checksum(key, value[:4]):
                     raise ValueError(
                         f"score cache {str(path)!r} is corrupt (a wrong checksum); delete it or name another path"
                     )
@@ -56,7 +56,7 @@ def write_scores(path: Path, scores: Mapping[bytes, float]) -> None:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN IMMEDIATE")
         # Bytes, because SQLite would store the number -0.0 as 0.
-        rows = [(key, _sealed(key, struct.pack("<f", score))) for key, score in scores.items()]
+        rows = [(key, _with_checksum(key, struct.pack("<f", score))) for key, score in scores.items()]
         connection.executemany("INSERT OR IGNORE INTO scores VALUES (?, ?)", rows)
         connection.execute("COMMIT")
 
@@ -65,7 +65,7 @@ def write_scores(path: Path, scores: Mapping[bytes, float]) -> None:
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for one batch: none is open where the process forks, or where the file is deleted or replaced."""
     try:
-        with closing(sqlite3.connect(path, timeout=_PATIENCE_S, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)) as connection:
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if not tables:
                 # Another process may have made the table since; the lock comes first, so that the two wait in turn.
@@ -87,7 +87,7 @@ def _explained(path: str, error: Exception) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary result code
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return TimeoutError(
-            f"another process kept score cache {path} locked for {_PATIENCE_S:.0f} s; end it or name another path"
+            f"another process kept score cache {path} locked for {_LOCK_TIMEOUT_S:.0f} s; end it or name another path"
         )
     if code in _NO_ACCESS:
         return OSError(
@@ -97,5 +97,5 @@ def _explained(path: str, error: Exception) -> Exception:
     return ValueError(f"{path} is no score cache, or a corrupt one ({error}); delete it or name another path")
 
 
-def _sealed(key: bytes, bits: bytes) -> bytes:
+def _with_checksum(key: bytes, bits: bytes) -> bytes:
     return bits + crc32(key + bits).to_bytes(4, "little")

@@ -101,7 +101,7 @@ class CorpusTask(Task):
         self.fingerprint = self._digest()
 
     def __reduce__(self) -> tuple[Callable[..., CorpusTask], tuple[Any, ...]]:
-        return _made_again, (self._made_by, self.fingerprint)
+        return _restored, (self._made_by, self.fingerprint)
 
     def split(self, name: str) -> Split:
         """See :meth:`Task.split`."""
@@ -129,7 +129,7 @@ class CorpusTask(Task):
         return digest.hexdigest()
 
 
-def _made_again(made_by: Callable[[], CorpusTask], fingerprint: str) -> CorpusTask:
+def _restored(made_by: Callable[[], CorpusTask], fingerprint: str) -> CorpusTask:
     task = made_by()
     if task.fingerprint != fingerprint:
         raise ValueError(

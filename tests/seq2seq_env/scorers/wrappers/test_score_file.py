@@ -120,7 +120,7 @@ def test_a_deleted_file_is_made_again_and_a_deleted_folder_is_an_error(tmp_path:
 
 
 def test_a_file_locked_for_long_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seq2seq_env.scorers.wrappers.score_file, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(seq2seq_env.scorers.wrappers.score_file, "_LOCK_TIMEOUT_S", 0.05)
     path = tmp_path / "scores.sqlite"
     filled(path)
     holder = sqlite3.connect(path, isolation_level=None)
@@ -139,7 +139,7 @@ def test_an_interrupt_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     cached = CachedScorer(Digest(), tmp_path / "scores.sqlite")
     with monkeypatch.context() as patched:
-        patched.setattr(seq2seq_env.scorers.wrappers.score_file, "_sealed", interrupted)
+        patched.setattr(seq2seq_env.scorers.wrappers.score_file, "_with_checksum", interrupted)
         with pytest.raises(KeyboardInterrupt):
             cached.score(["a"], ["x"])
     CachedScorer(Digest(), tmp_path / "scores.sqlite").score(["a"], ["x"])
