@@ -6,6 +6,7 @@ import doctest
 import re
 import warnings
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import gymnasium as gym
@@ -121,6 +122,19 @@ def test_gymnasium_makes_it_and_the_vectorised_scalar_one(tiny_task: Task, fake_
         assert same(steps["vector_entry_point"][:4], steps["async"][:4])
     for envs in made.values():
         envs.close()
+
+
+def test_it_takes_the_arguments_of_the_scalar_environment_with_the_same_defaults() -> None:
+    scalar, vector = (
+        {name: each.default for name, each in signature(env).parameters.items()}
+        for env in (Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv)
+    )
+    assert scalar == {name: vector[name] for name in scalar}
+    assert vector.keys() - scalar.keys() == {"num_envs", "autoreset_mode", "copy"}
+    documented = re.findall(
+        r"^    \| `(\w+)`  *\| ", (Seq2SeqTranslateEnv.__doc__ or "").partition("## Arguments")[2], re.M
+    )
+    assert set(documented) == scalar.keys()
 
 
 def test_one_scorer_call_for_all_that_end_in_a_step(tiny_task: Task) -> None:
