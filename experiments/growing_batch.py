@@ -13,20 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import agents
-from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
+from buffers import Filter, Slice, coverage
 from experiments.reports.report import RERANKED, write_report
-from experiments.runs.evaluation import Evaluator
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.experiment import Experiment
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import finish, original_data, sampler, supervised, train, workers
-from seq2seq_env.tasks import Task
+from experiments.runs.stages import SUPERVISED, finish, grow_batch, original_data, train
+from experiments.runs.supervised import supervised
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
 
 BEST_OF = 8
-"""N, samples of the supervised policy that reranking chooses from."""
+"""Samples of the supervised policy for each source, of which reranking takes the best."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,15 @@ class Config(Settings):
     """Options of the run."""
 
     agent: str = "filtered-bc"
-    """Algorithm of the Improve steps."""
+    """Algorithm of the Improve steps, which sets their loss."""
     agent_options: dict[str, int | float | str] = field(default_factory=dict)
-    """Its options, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
+    """Options of the algorithm, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
     grow_steps: int = 2
-    """G, Grow steps."""
+    """Number G of Grow steps, 0 or more."""
     control: bool = True
-    """Train the control: as many tokens on the original data alone."""
+    """Whether the control is trained: as many gradient tokens on the original data alone."""
     out: Path = Path("runs/growing_batch")
-    """Folder for all that the run leaves."""
+    """Folder that the run writes to, and goes on in."""
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.
@@ -59,86 +58,76 @@ class Config(Settings):
         self.schedules(self.grow_steps)
 
 
-def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
-    """Algorithm 1."""
-    buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    policy = supervised(config, task, evaluator, run)
-    rerank(policy, evaluator, run)
+def growing_batch(run: Experiment[Config]) -> None:
+    """Algorithm 1; stages that the run's folder holds are read from there."""
+    config = run.config
+    policy = supervised(run)  # train pi on D
+    rerank(run, policy)
     agent = agents.make_agent(config.agent, policy, **config.agent_options)
-    for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
-        if g == 1:  # D itself, which every D_g holds: its scores stay the same
-            grow_into(buffer, config, agent.policy, evaluator, run, g=0)
-        grow_into(buffer, config, agent.policy, evaluator, run, g=g)
-        grown = buffer.select(grow_step=(0, g))
-        if not run.has(f"g{g}i1"):
-            agent.prepare(grown, config.improve_at(1))
-        for i, chosen in enumerate(schedule, start=1):
-            improve(config, agent, grown, chosen, evaluator, run, g, i)
+    for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
+        batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
+        for i, kept in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
+            improve_step(run, agent, batch, kept, g, i)  # train pi on F(D_g) while the reward rises
     if config.control:
-        control(config, task, evaluator, run)
+        control(run)
 
 
-def rerank(policy: Seq2SeqPolicy, evaluator: Evaluator, run: RunFolder) -> None:
-    """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
-    if not run.has(RERANKED):
-        run.finish(RERANKED, evaluator.best_of(policy, "test", BEST_OF) if run.is_writer else None)
+def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
+    """The batch of Grow step ``g``: samples of the policy for sources of D, joined with D itself, all with rewards."""
+    config = run.config
+    if g == 1:
+        grow_batch(run, policy, 0)  # every later batch holds D, whose rewards stay the same: they are computed once
+    buffer = grow_batch(run, policy, g, sources=config.sources, candidates=config.candidates, references=False)
+    return buffer.select(grow_step=(0, g))
 
 
-def grow_into(
-    buffer: GrowingBatchBuffer, config: Config, policy: Seq2SeqPolicy, evaluator: Evaluator, run: RunFolder, g: int
-) -> None:
-    """Score the original data (Grow step 0), or samples of the policy."""
-    task, of_policy = evaluator.task, g > 0
-    with run.watch("growing"):
-        report = grow(
-            sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=g,
-            num_sources=config.sources if of_policy else None,
-            candidates=config.candidates if of_policy else 0, references=not of_policy, temperature=config.temperature,
-            seed=config.seed, workers=workers(config.device),
-        )  # fmt: skip
-    print(f"Grow {g}: {report}")
-
-
-def improve(
-    config: Config, agent: Agent, grown: Slice, chosen: Filter, evaluator: Evaluator, run: RunFolder, g: int, i: int
-) -> None:
-    """One Improve step: train on what the filter keeps while the validation reward rises, and keep the best."""
-    stage = f"g{g}i{i}"
-    if run.has(stage):
-        agent.restore(run.checkpoint(stage))
+def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, kept: Filter, g: int, i: int) -> None:
+    """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights."""
+    config, stage = run.config, f"g{g}i{i}"
+    if run.folder.has(stage):
+        agent.restore(run.folder.checkpoint(stage))
         return
-    data = grown.select(chosen) if agent.filters else grown
-    training = config.improve_at((g - 1) * config.improve_steps + i)
-    kept = coverage(grown, data)
-    print(f"Improve {i} of Grow {g}, {chosen if agent.filters else 'all data'}: {kept}")
+    if i == 1:
+        agent.prepare(batch, config.improve_at(1))
+    data = batch.select(kept) if agent.filters else batch
+    part = coverage(batch, data)
+    print(f"Improve {i} of Grow {g}, {kept if agent.filters else 'all data'}: {part}")
     facts = {
-        "threshold": chosen.value if agent.filters else None,
-        "kept_fraction": kept.kept_fraction,
-        "sources_without_data": kept.sources_without_data_fraction,
-        "distinct_samples": kept.distinct_samples,
+        "threshold": kept.value if agent.filters else None,
+        "kept_fraction": part.kept_fraction,
+        "sources_without_data": part.sources_without_data_fraction,
+        "distinct_samples": part.distinct_samples,
     }
-    finish(evaluator, run, stage, agent, facts | train(agent, data, training, evaluator, run, stage, config.lora))
+    training = config.improve_at((g - 1) * config.improve_steps + i)
+    finish(run, stage, agent, facts | train(run, agent, data, training, stage, config.lora))
 
 
-def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
+    """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
+    if not run.folder.has(RERANKED):
+        reward = run.evaluator.best_of(policy, "test", BEST_OF) if run.folder.is_writer else None
+        run.folder.finish(RERANKED, reward)
+
+
+def control(run: Experiment[Config]) -> None:
     """As many gradient tokens as all Improve steps had, on the original data alone, its best checkpoint kept too."""
-    stage = "control"
+    config, stage = run.config, "control"
     steps = [f"g{g}i{i}" for g in range(1, config.grow_steps + 1) for i in range(1, config.improve_steps + 1)]
-    tokens = sum(run.result(step)[0]["train_tokens"] for step in steps)
-    if run.has(stage) or tokens == 0:
+    tokens = sum(run.folder.result(step)[0]["train_tokens"] for step in steps)
+    if run.folder.has(stage) or tokens == 0:
         return
     print(f"Control: {tokens} tokens of the original data")
-    agent = agents.make_agent("bc", agents.Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
+    agent = agents.make_agent("bc", agents.Seq2SeqPolicy.load(run.folder.checkpoint(SUPERVISED), config.device))
     training = replace(config.improve_at(1), max_tokens=tokens, evaluate_every=max(1, tokens // 4), patience=tokens)
-    facts = train(agent, original_data(task), training, evaluator, run, stage, config.lora)
-    finish(evaluator, run, stage, agent, facts)
+    finish(run, stage, agent, train(run, agent, original_data(run.task), training, stage, config.lora))
 
 
-def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+def report(run: Experiment[Config]) -> None:
     """Tables, plots and examples of all stages."""
-    write_report(run, evaluator, config.device)
-    print(f"wrote results, plots, checkpoints and buffer to {config.out}")
-    print(f"next: read {config.out / 'results.md'}; watch the curves with: tensorboard --logdir {config.out}")
+    out = run.config.out
+    write_report(run.folder, run.evaluator, run.config.device)
+    print(f"wrote results, plots, checkpoints and buffer to {out}")
+    print(f"next: read {out / 'results.md'}; watch the curves with: tensorboard --logdir {out}")
 
 
 if __name__ == "__main__":

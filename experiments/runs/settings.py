@@ -105,10 +105,10 @@ class Settings:
         )
     )
     """Training of the first Improve step."""
-    probe: bool = True
-    """Try for some seconds what trains fastest on this machine, of what "auto" leaves open in precision, attention,
-    optimiser and compile of --supervised and --improve. The run keeps the choice in its folder, and later runs find it
-    in the user's cache. --no-probe takes what each option says of "auto"."""
+    autotune: bool = True
+    """Whether some seconds are spent on finding what trains fastest on this machine, of what "auto" leaves open in
+    precision, attention, optimiser and compile of --supervised and --improve. The run keeps the choice in its folder,
+    and later runs find it in the user's cache. --no-autotune takes what each option says of "auto"."""
     learning_rate_decay: float = 0.6
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
@@ -121,12 +121,7 @@ class Settings:
 
     def recorded(self) -> dict[str, Any]:
         """What determines the results, as JSON can hold it."""
-        # Runs of older versions, which know of none of these, go on.
-        unused = {"fine_tune"} if self.fine_tune else set()
-        unused |= {name for name in ("start", "judge") if getattr(self, name) is None}
-        unused |= set() if self.lora.rank else {"lora"}
-        left_out = {*self.NOT_RECORDED, *unused}
-        options = {name: value for name, value in asdict(self).items() if name not in left_out}
+        options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}
         return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
 
     def check(self) -> None:

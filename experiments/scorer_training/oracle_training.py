@@ -16,7 +16,7 @@ import torch
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.policy.embeddings import align_embeddings, cross_lingual_embeddings
-from experiments.runs.stages import original_data
+from buffers import Slice
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.oracle_config import OracleConfig
 from experiments.scorer_training.scorer_network import Example, ScorerNetwork, damaged, masked, plausible_tokens, train
@@ -73,11 +73,11 @@ def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
 def weak_policies(config: OracleConfig, task: Task, seeds: Sequence[int], tokens: int) -> list[Seq2SeqPolicy]:
     """Policies at four stages of supervised training, from babble to the best that noisy data gives."""
     pairs = task.split("train")
-    data = original_data(task)
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    data = Slice.from_pairs(pairs.sources, pairs.references, task.tokenizer, *lengths.values())
+    sizes = PolicyConfig(**POLICY_SIZES, **lengths)
     stages = []
     for seed in seeds:
-        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        sizes = PolicyConfig(**POLICY_SIZES, **lengths)
         policy = Seq2SeqPolicy.from_config(task.tokenizer, sizes, seed)
         align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
         agent = make_agent("bc", policy)

@@ -15,6 +15,7 @@ from agents import LoRA, Seq2SeqPolicy, TrainingConfig
 from buffers.admin.export import export
 from experiments import compare_agents
 from experiments.growing_batch import Config, growing_batch
+from experiments.runs.experiment import Experiment
 from experiments.runs.script import execute
 from seq2seq_env.tasks import Task, load_task
 
@@ -28,7 +29,7 @@ CONFIG = Config(
 LANGUAGES = {"source_language": "deu_Latn", "target_language": "eng_Latn"}
 
 
-def no_report(*_: Any) -> None:
+def no_report(run: Experiment[Any]) -> None:
     """Plots take longer than these runs."""
 
 
