@@ -1,6 +1,6 @@
 """The loss curve of bf16 beside that of fp32: same weights, same batches, same dropout, on a task.
 
-The table shows the training loss, nats a target token, at points of the training, as mean and standard deviation over
+The table shows the training loss, nats per target token, at points of the training, as mean and standard deviation over
 seeds; the difference of the two precisions of one seed; and the loss on the validation split at the end, in fp32 for
 both. bf16 trains with the fp32 weights, as always here: matrix products are in bf16 (``torch.autocast``).
 """
@@ -12,15 +12,14 @@ from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from unittest.mock import patch
 
-import tyro
-
 import agents
 from agents import PolicyConfig, TrainingConfig, known_device
 from agents.training.machine import device_name
 from agents.training.training_config import Precision
 from buffers import Slice
+from experiments.benchmarks.timings import parse_options
 from experiments.runs.stages import original_data
-from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks import Task, TaskOptions, load_task
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Config:
 
     task: str = "phrasebook-de-en"
     """Task to learn."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn: --task-options train_size 1000."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
     """Size of the policy network; its lengths are the task's."""
     tokens: int = 200_000
@@ -36,13 +37,22 @@ class Config:
     tokens_per_batch: int = 320
     """Tokens of a batch, padding counted."""
     points: int = 10
-    """Of the curve."""
+    """Points of the curve, from 1 to the target tokens."""
     seeds: int = 3
-    """Of the weights and batches, at least 2."""
+    """Trainings of each precision, at least 2, which differ in weights and batches."""
     device: str = "auto"
-    """Where to train: "cpu", "cuda", or "auto" for a GPU where there is one."""
+    """Device to train on: "cpu", "cuda", or "auto" for a GPU where there is one."""
     emulate: bool = False
-    """Train in bf16 where the device has no such instructions, too: the same rounding, slower."""
+    """Whether to train in bf16 where the device has no such instructions, too: the same rounding, slower."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {
+    "task_options": {"train_size": "64", "validation_size": "8"},
+    "policy": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, dropout=0.0),
+    "tokens": 600, "points": 2, "seeds": 2, "emulate": True,
+}  # fmt: skip
 
 
 def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[float]:
@@ -62,13 +72,13 @@ def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[
         precision=arithmetic,
     )  # fmt: skip
     report = agent.improve(original_data(task), training)
-    found = [row.loss for row in report.history if row.loss is not None][: config.points]
+    losses = [row.loss for row in report.history if row.loss is not None][: config.points]
     split, total = task.split("validation"), 0.0
     held_out = Slice.from_pairs(split.sources, split.references, task.tokenizer, *lengths.values())
     with torch.inference_mode():
         for batch in held_out.batches(4 * config.tokens_per_batch, seed=0):
             total += float(agent.loss(batch.to(policy.device)).loss) * batch.num_target_tokens
-    return [*found, total / held_out.num_tokens]
+    return [*losses, total / held_out.num_tokens]
 
 
 def table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) -> str:
@@ -89,14 +99,14 @@ def table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) ->
 
 def main() -> None:
     """Train in both precisions and print."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     if config.seeds < 2 or not 1 <= config.points <= config.tokens:
         raise SystemExit(f"error: seeds is {config.seeds} and points {config.points}; give 2 or more, and 1 to tokens")
     import torch
 
     from agents.training import precision
 
-    task, device = load_task(config.task), torch.device(known_device(config.device))
+    task, device = load_task(config.task, **config.task_options), torch.device(known_device(config.device))
     emulated = not precision.has_bf16(device)
     if emulated and not config.emulate:
         raise SystemExit(f"error: {device} has no bfloat16 instructions; --emulate trains in it all the same, slowly")

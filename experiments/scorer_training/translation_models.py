@@ -107,9 +107,10 @@ def _is_made(recipe: Recipe, model: TranslationModel) -> bool:
 
 
 def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], processes: int) -> None:
-    # A fork of a PyTorch that has computed hangs in its first parallel loop; this server has only imported it, once.
+    # A fork of a PyTorch that has computed hangs in its first parallel loop. This server has only imported it, and what
+    # a training imports late, once for all processes.
     context = get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "accelerate", "transformers.models.marian.modeling_marian"])
     tokens: Queue[int] = context.Queue()
     quiet = replace(recipe, training=replace(recipe.training, progress=False, evaluate_every=SHOWN_TOKENS))
     begin = max(1, torch.get_num_threads() // processes), tokens
