@@ -52,15 +52,16 @@ class Config(Settings):
     agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's."""
     seeds: int = 3
-    """Trainings of each, 1 to 1000, which differ in the order of batches and the dropout."""
+    """Trainings of each agent, 1 to 1000, which differ in the order of batches and the dropout."""
     improve_steps: int = 1
-    """Improve steps, at least 1."""
+    """Number of Improve steps of each training, at least 1."""
     sources: int | None = 8_000
     """Training sources of the batch, with their references; None takes all."""
     candidates: int = 4
-    """Samples of each source."""
+    """Samples of each source, at least 1."""
     filter: str = "interpolation"
-    """As in growing_batch.py; the batch holds as much of each source, so that a rank within it means something."""
+    """Filter of what an Improve step keeps, as in growing_batch.py; the batch holds as many samples of each source, so
+    that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
     improve: TrainingConfig = field(
@@ -70,11 +71,11 @@ class Config(Settings):
     )
     """Training of the first Improve step."""
     options: dict[str, int | float | str] = field(default_factory=dict)
-    """Agents' options, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
+    """Options of the agents, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
     runs: tuple[Path, ...] = ()
     """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
     out: Path = Path("runs/compare_agents")
-    """Folder for all that the comparison leaves."""
+    """Folder that the comparison writes to, and goes on in."""
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.

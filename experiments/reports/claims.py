@@ -1,4 +1,4 @@
-"""The paper's claims that a comparison of agents can test: our numbers and a verdict on each."""
+"""Claims of the paper that a comparison of agents can test: our numbers and a verdict on each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.reports.comparison import Interval
+from experiments.reports.tables import table
 
 
 class Claim(NamedTuple):
@@ -19,9 +20,9 @@ class Claim(NamedTuple):
     number: str
     """In the order of the reproduction's list."""
     says: str
-    """What the paper says."""
-    found: str
-    """What was measured, with its 95 % interval."""
+    """The paper's statement, and where it stands."""
+    measured: str
+    """Our figures, with their 95 % intervals."""
     verdict: str
     """"holds", "does not hold", or "open" where the interval includes 0 or there is nothing to tell."""
 
@@ -40,8 +41,8 @@ def second_grow(runs: Sequence[Path]) -> Claim:
 
     mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
     half = float(t.ppf(0.975, len(gains) - 1)) * error
-    found = Interval(mean, mean - half, mean + half)
-    return Claim("2", says, f"{found:+.3f} over {len(gains)} runs (t interval)", _verdict(found))
+    gain = Interval(mean, mean - half, mean + half)
+    return Claim("2", says, f"{gain:+.3f} over {len(gains)} runs (t interval)", _verdict(gain))
 
 
 def _second_gain(run: Path) -> float | None:
@@ -76,8 +77,7 @@ def best_loss(same_data: Mapping[str, Mapping[str, Any]]) -> Claim:
     # An agent that is better refutes it; that all are worse confirms it.
     verdicts = {_verdict(difference) for difference in differences.values()}
     verdict = "does not hold" if "holds" in verdicts else "open" if "open" in verdicts else "holds"
-    found = "; ".join(f"{name} {difference:+.3f}" for name, difference in differences.items())
-    return Claim("4", says, f"less filtered-bc on the same data: {found}", verdict)
+    return Claim("4", says, f"less filtered-bc on the same data: {_listed(differences)}", verdict)
 
 
 def order_by_quality(rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
@@ -101,8 +101,8 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
     orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in ("reward", "oracle")]
     tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in ("reward", "oracle"))).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
-    found = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}"
-    return [*claims, Claim("7", order, found, "does not hold" if orders[0] == orders[1] else "holds")]
+    measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}"
+    return [*claims, Claim("7", order, measured, "does not hold" if orders[0] == orders[1] else "holds")]
 
 
 def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
@@ -119,25 +119,28 @@ def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
         for split in ("train", "held_out")
         for kind in ("kendall", "spearman")
     }
-    found = ", ".join(
+    measured = ", ".join(
         f"{split.replace('_', ' ')} {kind} {np.mean(values):.3f} ± {np.std(values):.3f}"
         for (split, kind), values in numbers.items()
     )
     reached = np.mean(numbers["train", "kendall"]) >= 0.9 and np.mean(numbers["train", "spearman"]) >= 0.98
-    return Claim("10", says, found, "holds" if reached else "does not hold")
+    return Claim("10", says, measured, "holds" if reached else "does not hold")
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
-    """Markdown."""
-    lines = ["| claim | the paper says | found | verdict |", "|---|---|---|---|"]
-    return "\n".join(lines + [f"| {' | '.join(claim)} |" for claim in claims])
+    """Claims as a table in Markdown."""
+    return table(("claim", "the paper says", "measured", "verdict"), claims)
 
 
 def _all_gain(number: str, says: str, gains: Mapping[str, Interval]) -> Claim:
     verdicts = {_verdict(gain) for gain in gains.values()}
     verdict = next(v for v in ("does not hold", "open", "holds") if v in verdicts)
-    return Claim(number, says, "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items()), verdict)
+    return Claim(number, says, _listed(gains), verdict)
 
 
-def _verdict(found: Interval) -> str:
-    return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "open"
+def _listed(gains: Mapping[str, Interval]) -> str:
+    return "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items())
+
+
+def _verdict(gain: Interval) -> str:
+    return "holds" if gain.low > 0 else "does not hold" if gain.high < 0 else "open"

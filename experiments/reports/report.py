@@ -8,6 +8,7 @@ from typing import Any
 import agents
 from buffers import GrowingBatchBuffer
 from experiments.reports.plots import save_plots
+from experiments.reports.tables import number, table
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder, write_json
 
@@ -41,9 +42,9 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         "## Summary",
         _summary_table(results["summary"]),
         "## Test sources, by step",
-        _table(steps + control, "test"),
+        _step_table(steps + control, "test"),
         "## Validation sources, by step",
-        _table(steps + control, "validation"),
+        _step_table(steps + control, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
         "## Plots",
@@ -65,36 +66,34 @@ def summary(steps: Sequence[Row], control: Sequence[Row], reranked: Mapping[str,
     """
     first, last = _find(steps, "sample"), _find(steps[::-1], "sample")
     first_greedy, last_greedy = _find(steps, "greedy"), _find(steps[::-1], "greedy")
-    lacking = 1 - first["reward"]
-    found: dict[str, float | None] = {
+    lacking, gap = 1 - first["reward"], reranked["best"] - reranked["mean"]
+    gains: dict[str, float | None] = {
         "reward_before": first["reward"],
         "reward_after": last["reward"],
         "shortfall_closed": (last["reward"] - first["reward"]) / lacking,
         "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
         "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
+        "best_of_n_before": reranked["best"],
+        "gap_to_best_of_n_closed": (last["reward"] - reranked["mean"]) / gap if gap else None,
+        "sample_bleu_change": last["bleu"] - first["bleu"],
     }
-    gap = reranked["best"] - reranked["mean"]
-    found["best_of_n_before"] = reranked["best"]
-    found["gap_to_best_of_n_closed"] = (last["reward"] - reranked["mean"]) / gap if gap else None
-    found["sample_bleu_change"] = last["bleu"] - first["bleu"]
     if first["judge"] is not None:
-        found |= {"judge_before": first["judge"], "judge_after": last["judge"]}
+        gains |= {"judge_before": first["judge"], "judge_after": last["judge"]}
     if first["oracle"] is not None:
-        found |= {
+        risen = last["reward"] - first["reward"]
+        gains |= {
             "oracle_before": first["oracle"],
             "oracle_after": last["oracle"],
-            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / (last["reward"] - first["reward"])
-            if last["reward"] != first["reward"]
-            else None,
+            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / risen if risen else None,
         }
     if control:
         best = _find(control, "sample")
-        found |= {
+        gains |= {
             "reward_control": best["reward"],
             "shortfall_closed_by_control": (best["reward"] - first["reward"]) / lacking,
             "shortfall_closed_above_control": (last["reward"] - best["reward"]) / lacking,
         }
-    return found
+    return gains
 
 
 def _stages(run: RunFolder) -> list[str]:
@@ -115,34 +114,22 @@ def _name(row: Row) -> str:
     return str(row.get("step", f"G={row.get('grow')} I={row.get('improve')}"))
 
 
-def _table(rows: Sequence[Row], split: str) -> str:
+def _step_table(rows: Sequence[Row], split: str) -> str:
     every = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
     columns = [name for name in every if any(row[name] is not None for row in rows)]
-    lines = ["| step | decode | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
-    for row in rows:
-        if row["split"] == split:
-            lines.append(f"| {_name(row)} | {row['decode']} | " + " | ".join(_number(row[c]) for c in columns) + " |")
-    return "\n".join(lines)
+    cells = ([_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split)
+    return table(["step", "decode", *columns], cells)
 
 
 def _data_table(rows: Sequence[Row]) -> str:
     columns = ("threshold", "kept_fraction", "sources_without_data", "distinct_samples")
-    lines = ["| step | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for row in rows:
-        if row["improve"] and row["split"] == "validation":
-            lines.append(f"| {_name(row)} | " + " | ".join(_number(row[c]) for c in columns) + " |")
-    return "\n".join(lines)
+    steps = (row for row in rows if row["improve"] and row["split"] == "validation")
+    return table(["step", *columns], ([_name(row), *(number(row[c]) for c in columns)] for row in steps))
 
 
-def _summary_table(found: dict[str, float | None]) -> str:
-    lines = ["| measure (test sources; samples at the Grow temperature unless greedy) | value |", "|---|---|"]
-    return "\n".join(lines + [f"| {name.replace('_', ' ')} | {_number(value)} |" for name, value in found.items()])
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+def _summary_table(gains: Mapping[str, float | None]) -> str:
+    head = ("measure (test sources; samples at the Grow temperature unless greedy)", "value")
+    return table(head, ((name.replace("_", " "), number(value)) for name, value in gains.items()))
 
 
 def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
@@ -157,15 +144,15 @@ def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
     same = [row for row in range(len(split)) if before.texts[row] == after.texts[row]]
     rows = _spread(changed, max(NUM_EXAMPLES // 2, NUM_EXAMPLES - len(same)))
     rows += _spread(same, NUM_EXAMPLES - len(rows))
-    lines = [f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not.", ""]
-    lines += ["| source | reference | before | reward, oracle | after | reward, oracle |", "|---|---|---|---|---|---|"]
+    cells = []
     for row in rows:
-        cells = [split.sources[row], split.references[row]]
+        cells.append([split.sources[row], split.references[row]])
         for each in (before, after):
             quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
-            cells += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+            cells[-1] += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
+    head = ("source", "reference", "before", "reward, oracle", "after", "reward, oracle")
+    counted = f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not."
+    return f"{counted}\n\n{table(head, cells)}"
 
 
 def _spread(rows: list[int], count: int) -> list[int]:

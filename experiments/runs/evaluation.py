@@ -1,4 +1,4 @@
-"""What a policy is worth: learned reward, true quality, BLEU and chrF on a split."""
+"""Evaluation of a policy: learned reward, true quality, BLEU and chrF on a split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's folder: its configuration, and each finished stage, so that the same command goes on where it stopped."""
+"""Run folder: its configuration, and each finished stage, so that the same command goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunFolder:
 
     Raises:
         FileExistsError: If the folder holds a run of another configuration, or something that is no run, or is a file.
-        ValueError: If its config.json is damaged.
+        ValueError: If its config.json is corrupt.
     """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
@@ -148,7 +148,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} is damaged ({error}); choose another --out") from error
+        raise ValueError(f"{str(path)!r} is corrupt ({error}); choose another --out") from error
 
 
 def _peak_memory_gib() -> float:
@@ -162,10 +162,10 @@ def _peak_memory_gib() -> float:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    with aside.open("w", encoding="utf-8") as file:
+    """Write a JSON file atomically, so that one that is there is whole."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", encoding="utf-8") as file:
         file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    aside.replace(path)
+    temporary.replace(path)

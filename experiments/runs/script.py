@@ -1,4 +1,4 @@
-"""What every run does around its own work: options, task, scorer, folder, time spent, and errors in one sentence."""
+"""Frame of every run: options, task, scorer, folder, time spent, and errors in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a predictor-estimator of one's own pairs: two translation models, labelled hypotheses, a small network.
+"""Predictor-estimator of one's own pairs: two translation models, labelled hypotheses, a small network.
 
 No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.wrappers.cross_fit``.
 """
@@ -20,7 +20,7 @@ from agents import Seq2SeqPolicy, known_device
 from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.estimator_config import EstimatorConfig
-from experiments.scorer_training.estimator_fitting import fitted
+from experiments.scorer_training.head_training import train_head
 from experiments.scorer_training.ratings import Rating, read_ratings
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
@@ -162,7 +162,7 @@ def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: in
         )
     models = Predictor(folder / FORWARD, config.device), Predictor(folder / BACKWARD, config.device)
     read = _read(models, labelled)
-    EstimatorScorer.save(folder, fitted(config.head, read, [each.labels for each in labelled], seed))
+    EstimatorScorer.save(folder, train_head(config.head, read, [each.labels for each in labelled], seed))
 
 
 def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
@@ -194,7 +194,7 @@ def _chosen(pairs: Split, wanted: Callable[[str], bool]) -> Split:
 
 
 def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, seed: int) -> list[Labelled]:
-    """Samples of the policy for each source, and damaged ones, labelled by chrF.
+    """Samples of the policy for each source, and corrupted ones, labelled by chrF.
 
     The references are not among them: their chrF is 1 by definition, which no other right translation gets.
     """
@@ -211,12 +211,12 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
     for source, text in texts:
         drawn_of.setdefault(source, []).append(text)
     for source, own in drawn_of.items():
-        for _ in range(config.damaged_per_source):
-            damage = random.choice(list(CORRUPTIONS.values()))
+        for _ in range(config.corrupted_per_source):
+            corruption = random.choice(list(CORRUPTIONS.values()))
             other = random.choice(pairs.references)
-            damaged = damage(random, source, random.choice(own) or other, other)
-            if damaged is not None:
-                texts.append((source, damaged))
+            text = corruption(random, source, random.choice(own) or other, other)
+            if text is not None:
+                texts.append((source, text))
     distinct = list(dict.fromkeys(texts))
     quality = ChrfQuality(pairs.sources, pairs.references)
     return _grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())

@@ -1,4 +1,4 @@
-"""The scorer's network and its training: masked translations, then synthetic damage, then regression on ratings."""
+"""Scorer network and its training: masked translations, then synthetic corruptions, then regression on ratings."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ SOURCELESS = 0.15
 """Share of the masked examples without their source, so that the network can also say what merely reads well."""
 
 
-def masked(random: Random, source: list[int], target: list[int], mask_id: int) -> Example:
+def mask(random: Random, source: list[int], target: list[int], mask_id: int) -> Example:
     """A target with a share of its tokens, from a fifth to nearly all, replaced by ``mask_id``."""
     share = random.uniform(0.2, 0.9)
     source = [] if random.random() < SOURCELESS else source
@@ -167,7 +167,7 @@ def plausible_tokens(
     return found
 
 
-def damaged(
+def corrupt(
     random: Random, source: list[int], target: list[int], other: list[int], plausible: Mapping[int, int]
 ) -> Example:
     """A target with up to four random edits of its tokens, tagged and scored by how much of it is left.

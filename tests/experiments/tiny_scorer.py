@@ -11,9 +11,9 @@ from experiments.scorer_training.oracle_config import NetworkConfig, OracleConfi
 SMALL = OracleConfig(
     pairs=120,
     masking_epochs=1,
-    damage_epochs=1,
+    corruption_epochs=1,
     ratings=80,
-    fitting_epochs=1,
+    rating_epochs=1,
     policies=1,
     policy_tokens=1_000,
     network=NetworkConfig(width=16, layers=1, heads=2, feed_forward=32),

@@ -37,7 +37,7 @@ def test_the_second_grow_step_is_its_last_improve_step_less_that_of_the_first(tm
     ]
     found = second_grow(runs)
     # Mean 0.03, standard error 0.01, Student's t with 1 degree of freedom 12.706.
-    assert found.found == "+0.030 [-0.097, +0.157] over 2 runs (t interval)"
+    assert found.measured == "+0.030 [-0.097, +0.157] over 2 runs (t interval)"
     assert found.verdict == "open"
     assert second_grow(runs[2:]).verdict == "open"
 
@@ -66,7 +66,7 @@ def test_the_orders_by_reward_and_by_oracle() -> None:
     }
     beats, order = order_by_quality(rows)
     assert (beats.verdict, order.verdict) == ("holds", "holds")
-    assert "Kendall tau of the two orders 0.33 over 3; best by reward a, by oracle b" in order.found
+    assert "Kendall tau of the two orders 0.33 over 3; best by reward a, by oracle b" in order.measured
     del rows["b"]
     assert order_by_quality(rows)[1].verdict == "does not hold"
     assert [claim.verdict for claim in order_by_quality({"a": {"reward": UP}})] == ["open", "open"]
@@ -79,5 +79,5 @@ def test_the_value_network_is_held_to_the_papers_numbers() -> None:
     assert value_rank([report(0.93, 0.99)]).verdict == "holds"
     found = value_rank([report(0.4, 0.5), report(0.6, 0.7)])
     assert found.verdict == "does not hold"
-    assert "train kendall 0.500 ± 0.100" in found.found
+    assert "train kendall 0.500 ± 0.100" in found.measured
     assert "| 10 |" in claims_table([found])

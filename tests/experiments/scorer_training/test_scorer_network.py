@@ -11,8 +11,8 @@ from experiments.scorer_training.scorer_network import (
     Example,
     ScorerNetwork,
     batches,
-    damaged,
-    masked,
+    corrupt,
+    mask,
     plausible_tokens,
     train,
 )
@@ -22,7 +22,7 @@ from seq2seq_env.tasks import Task
 def test_damage_tags_what_is_wrong_and_scores_what_is_left() -> None:
     target, other = list(range(10, 20)), list(range(50, 60))
     for seed in range(300):
-        example = damaged(Random(seed), [1, 2, 3], target, other, {2: 98, 7: 99})
+        example = corrupt(Random(seed), [1, 2, 3], target, other, {2: 98, 7: 99})
         assert len(example.tags) == len(example.hypothesis) + 1
         assert example.score is not None
         assert 0 <= example.score <= 1
@@ -37,7 +37,7 @@ def test_masked_tokens_are_those_that_are_hidden() -> None:
     source, target = [1, 2, 3], list(range(10, 20))
     sourceless = 0
     for seed in range(200):
-        example = masked(Random(seed), source, target, mask_id=99)
+        example = mask(Random(seed), source, target, mask_id=99)
         sourceless += not example.source
         for token, shown, hidden in zip(target, example.hypothesis, example.masked, strict=True):
             assert (shown, hidden) in ((token, -1), (99, token))
@@ -51,7 +51,7 @@ def test_plausible_tokens_are_other_tokens_that_the_network_likes(tiny_task: Tas
         tiny_task.tokenizer, NetworkConfig(width=16, layers=1, heads=2, feed_forward=32, dropout=0.0, max_tokens=32)
     )
     targets = [[10, 11], [12, 11]] * 20
-    epochs = [[masked(Random(seed), [], target, 1) for target in targets] for seed in range(40)]
+    epochs = [[mask(Random(seed), [], target, 1) for target in targets] for seed in range(40)]
     train(network, epochs, learning_rate=1e-2, batch_size=8, seed=0, name="test")
     found = plausible_tokens(network, targets, 1, Random(0))
     first = [tokens[0] for tokens in found if 0 in tokens]
@@ -67,7 +67,7 @@ def test_fluent_damage_takes_only_the_given_tokens() -> None:
     target = list(range(10, 20))
     changed = 0
     for seed in range(300):
-        example = damaged(Random(seed), [1, 2, 3], target, list(range(50, 60)), {4: 77})
+        example = corrupt(Random(seed), [1, 2, 3], target, list(range(50, 60)), {4: 77})
         if 77 in example.hypothesis:
             place = list(example.hypothesis).index(77)
             assert example.tags[place]

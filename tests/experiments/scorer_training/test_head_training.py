@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from experiments.scorer_training.estimator_fitting import CROSS_ENTROPY, estimator_loss
+from experiments.scorer_training.head_training import CROSS_ENTROPY, estimator_loss
 
 
 def test_estimators_loss_is_of_the_order_and_of_the_scores() -> None:
