@@ -2,8 +2,8 @@
 
 A supervised policy is trained until its validation reward stops rising. Each Grow step samples translations of the
 training sources and scores them once; each Improve step trains on an ever better slice of them and of the original
-data. A control spends the same number of gradient tokens on the original data alone. Run again with the same --out to
-go on where it stopped.
+data. Controls train beside it, for as many gradient tokens, on data that would explain a gain more cheaply. Run again
+with the same --out to go on where it stopped.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ class Config(Settings):
     """Options of the algorithm, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
     grow_steps: int = 2
     """Number G of Grow steps, 0 or more."""
-    control: bool = True
-    """Whether the control is trained: as many gradient tokens on the original data alone."""
+    arms: tuple[Arm, ...] = ("unfiltered", "filtered")
+    """Controls, trained as ReST is, for as many gradient tokens, on other data: "unfiltered" on all original data,
+    "filtered" on what the filter keeps of the original data, "samples" on what it keeps of the samples, "one-grow" on the
+    batch of the first Grow step in all of them. A gain counts above the best of all; --arms without a value trains none.
+    More can be added when a run goes on."""
     out: Path = Path("runs/growing_batch")
     """Folder that the run writes to, and goes on in."""
 
@@ -68,8 +71,9 @@ def growing_batch(run: Experiment[Config]) -> None:
         batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
         for i, kept in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
             improve_step(run, agent, batch, kept, g, i)  # train pi on F(D_g) while the reward rises
-    if config.control:
-        control(run)
+    for arm in config.arms:
+        control(run, arm)
+    equal_entropy(run)
 
 
 def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
@@ -109,19 +113,22 @@ def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
         run.folder.finish(RERANKED, reward)
 
 
-def control(run: Experiment[Config]) -> None:
-    """As many gradient tokens as all Improve steps had, on the original data alone, its best checkpoint kept too."""
-    config, stage = run.config, "control"
-    steps = [f"g{g}i{i}" for g in range(1, config.grow_steps + 1) for i in range(1, config.improve_steps + 1)]
-    tokens = sum(run.folder.result(step)[0]["train_tokens"] for step in steps)
-    if run.folder.has(stage) or tokens == 0:
+def control(run: Experiment[Config], arm: Arm) -> None:
+    """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
+    config = run.config
+    if run.folder.has(arm):
         return
-    print(f"Control: {tokens} tokens of the original data")
-    agent = agents.make_agent("bc", agents.Seq2SeqPolicy.load(run.folder.checkpoint(SUPERVISED), config.device))
-    training = replace(config.improve_at(1), max_tokens=tokens, evaluate_every=max(1, tokens // 4), patience=tokens)
-    finish(run, stage, agent, train(run, agent, original_data(run.task), training, stage, config.lora))
-
-
+    print(f"Control: {arm}")
+    agent = agents.make_agent(config.agent, supervised(run), **config.agent_options)
+    buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
+    spent = dict(UNTRAINED)
+    for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
+        for i, kept in enumerate(filters, start=1):
+            stage = f"{arm}-g{g}i{i}"
+            if run.folder.has(stage):
+                agent.restore(run.folder.checkpoint(stage))
+                continue
+            tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
 def report(run: Experiment[Config]) -> None:
     """Tables, plots and examples of all stages."""
     out = run.config.out

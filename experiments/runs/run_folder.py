@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,17 @@ class RunFolder:
             self._record(stage).parent.mkdir(exist_ok=True)
             write_json(self._record(stage), result)
         self._processes.wait_for_everyone()
+
+    def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write a file of JSON Lines atomically."""
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """What :meth:`write_lines` wrote."""
+        # Only line feeds end lines: a text may hold what str.splitlines takes for an end.
+        return [json.loads(line) for line in (self.path / name).read_text("utf-8").split("\n") if line]
 
     def log(self, stage: str, name: str, value: float, step: int) -> None:
         """One number for TensorBoard."""
@@ -163,9 +174,13 @@ def _peak_memory_gib() -> float:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically, so that one that is there is whole."""
+    _write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".part")
     with temporary.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import agents
 from agents import LoRA, TrainingConfig
@@ -101,13 +102,36 @@ def train(
     }
 
 
-def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts) -> None:
-    """Save the policy, measure it on validation and test, and record the stage; of several processes the first does."""
+def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, *, measured: bool = True) -> None:
+    """Save the policy, measure it on validation and test, keep its test translations, and record the stage.
+
+    Of several processes the first does.
+    """
     rows: list[dict[str, object]] = []
     if run.folder.is_writer:
         agent.save(run.folder.checkpoint(stage))
-        rows = [_measure(run, stage, agent, facts, split, decode) for split, decode in MEASURED]
+        if measured:
+            rows = [_measure(run, stage, agent, facts, split, decode) for split, decode in MEASURED]
+            _keep_translations(run, stage, agent.policy)
     run.folder.finish(stage, rows)
+
+
+def _keep_translations(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy) -> None:
+    """JSON Lines, one a test source, for other metrics and for tests over sources."""
+    pairs = run.task.split("test")
+    columns: dict[str, Sequence[object]] = {"source": pairs.sources, "reference": pairs.references}
+    for decode in get_args(Decode):
+        found = run.evaluator.translations(policy, "test", decode)
+        columns[decode] = found.texts
+        scores = {"reward": found.rewards, "oracle": found.qualities, "judge": found.judgements}
+        columns |= {f"{decode}_{name}": each.tolist() for name, each in scores.items() if each is not None}
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    run.folder.write_lines(translations_file(stage), rows)
+
+
+def translations_file(stage: str) -> str:
+    """Name in the run's folder of a stage's test translations."""
+    return f"hypotheses/{stage}.jsonl"
 
 
 def _measure(
