@@ -9,7 +9,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
 
-WORDS = "the a red car house is was in on of big small dog cat, .".split()
+WORDS = ["the", "a", "red", "car", "house", "is", "was", "in", "on", "of", "big", "small", "dog", "cat,", "."]
 
 
 def texts(seed: int, count: int) -> tuple[list[str], list[str]]:
