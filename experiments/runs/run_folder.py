@@ -41,6 +41,7 @@ class RunFolder:
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         self._processes = PartialState()
+        # As it will be read again: JSON has lists for tuples, and a run must equal itself.
         self.config: dict[str, Any] = json.loads(json.dumps(config))
         check_place(path)
         known = path / CONFIG
