@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import agents
-from buffers import Filter, Slice, coverage
+from buffers import Filter, GrowingBatchBuffer, Slice, coverage
+from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.report import RERANKED, write_report
+from experiments.runs.arms import Arm, arm_data
 from experiments.runs.experiment import Experiment
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import SUPERVISED, finish, grow_batch, original_data, train
+from experiments.runs.stages import UNTRAINED, finish, grow_batch, keep_translations, train
 from experiments.runs.supervised import supervised
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ BEST_OF = 8
 @dataclass(frozen=True)
 class Config(Settings):
     """Options of the run."""
+
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "arms")
 
     agent: str = "filtered-bc"
     """Algorithm of the Improve steps, which sets their loss."""
@@ -116,19 +120,52 @@ def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
 def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
     config = run.config
-    if run.folder.has(arm):
+    if run.folder.has(arm) or not config.grow_steps:
         return
     print(f"Control: {arm}")
     agent = agents.make_agent(config.agent, supervised(run), **config.agent_options)
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
-    spent = dict(UNTRAINED)
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
         for i, kept in enumerate(filters, start=1):
             stage = f"{arm}-g{g}i{i}"
             if run.folder.has(stage):
                 agent.restore(run.folder.checkpoint(stage))
                 continue
+            data = arm_data(arm, buffer, g, kept if agent.filters else None)
             tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
+            if tokens and not len(data):
+                print(f"{stage} has no data, and trains nothing")
+            if i == 1 and len(data):
+                agent.prepare(data, config.improve_at(1))
+            training = config.improve_at((g - 1) * config.improve_steps + i)
+            training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
+            facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
+            finish(run, stage, agent, facts, measured=False)
+    steps = [run.folder.result(f"{arm}-{step}")[0] for step in _steps(config)]
+    finish(run, arm, agent, {name: sum(step[name] for step in steps) for name in ("train_tokens", "seconds")})
+
+
+def equal_entropy(run: Experiment[Config]) -> None:
+    """The supervised policy, untrained, at the temperature that gives it the last policy's entropy."""
+    if run.folder.has(EQUAL_ENTROPY) or not run.config.grow_steps:
+        return
+    row: dict[str, object] = {}
+    if run.folder.is_writer:
+        last = run.folder.result(_steps(run.config)[-1])
+        nats = next(each["nats"] for each in last if (each["split"], each["decode"]) == ("test", "sample"))
+        policy = supervised(run)
+        temperature = run.evaluator.temperature_of(policy, nats, "test")
+        sampled = run.evaluator.translations(policy, "test", "sample", temperature)
+        keep_translations(run, EQUAL_ENTROPY, {"sample": sampled})
+        row = {"temperature": temperature, **run.evaluator.measures(sampled, "test")}
+    run.folder.finish(EQUAL_ENTROPY, row)
+
+
+def _steps(config: Config) -> list[str]:
+    """Stages of all Improve steps, in order."""
+    return [f"g{g}i{i}" for g in range(1, config.grow_steps + 1) for i in range(1, config.improve_steps + 1)]
+
+
 def report(run: Experiment[Config]) -> None:
     """Tables, plots and examples of all stages."""
     out = run.config.out

@@ -29,6 +29,7 @@ from tqdm import tqdm
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
 from experiments.benchmarks.timings import parse_options
+from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -165,28 +166,27 @@ def timings(config: Config, task: Task, length: int) -> dict[str, Callable[[], f
 
 def measure_steps(config: Config, task: Task) -> None:
     """Print the table of steps per second."""
-    print(f"| steps per second, {config.num_envs:,} in a vector, medians of {config.repeats} | " + " | ".join(
-        f"length {length}" for length in config.lengths
-    ) + " |")  # fmt: skip
-    print("| --- |" + " --- |" * len(config.lengths))
     rates: dict[str, list[list[float]]] = {}
     for length in config.lengths:
-        work = timings(config, task, length)
-        measured: dict[str, list[float]] = {name: [] for name in work}
+        timed = timings(config, task, length)
+        measured: dict[str, list[float]] = {name: [] for name in timed}
         for _ in tqdm(range(config.repeats), desc=f"length {length}", unit="timing", leave=False):
-            for name, run in work.items():
+            for name, run in timed.items():
                 measured[name].append(run())
         for name, values in measured.items():
             rates.setdefault(name, []).append(values)
-    for name, columns in rates.items():
-        cells = (f"{median(v):,.0f} ({min(v):,.0f} to {max(v):,.0f})" for v in columns)
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    rows = [
+        [name, *(f"{median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})" for values in columns)]
+        for name, columns in rates.items()
+    ]
     for name, other, target in (
         ("scalar", "TextGenEnv", 10), ("native vector", "TextGenEnv", 200), ("native vector", "SyncVectorEnv", 50),
     ):  # fmt: skip
         if other in rates:
             ratios = (median(a) / median(b) for a, b in zip(rates[name], rates[other], strict=True))
-            print(f"| {name} / {other} (target {target}x) | " + " | ".join(f"{r:.0f}x" for r in ratios) + " |")
+            rows.append([f"{name} / {other} (target {target}x)", *(f"{ratio:.0f}x" for ratio in ratios)])
+    head = f"steps per second, {config.num_envs:,} in a vector, medians of {config.repeats}"
+    print(table([head, *(f"length {length}" for length in config.lengths)], rows))
 
 
 def measure_scoring(config: Config, task: Task) -> None:

@@ -18,6 +18,7 @@ from agents.training.machine import device_name
 from agents.training.training_config import Precision
 from buffers import Slice
 from experiments.benchmarks.timings import parse_options
+from experiments.reports.tables import table
 from experiments.runs.stages import original_data
 from seq2seq_env.tasks import Task, TaskOptions, load_task
 
@@ -81,7 +82,7 @@ def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[
     return [*losses, total / held_out.num_tokens]
 
 
-def table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) -> str:
+def loss_table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) -> str:
     """Both precisions' losses at each point, and their difference within a seed.
 
     Args:
@@ -89,12 +90,12 @@ def table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) ->
         bf16: Likewise.
         names: Of the points.
     """
-    rows = ["| target tokens | fp32 | bf16 | bf16 - fp32 |", "| --- | --- | --- | --- |"]
+    rows = []
     for name, mine, other in zip(names, zip(*fp32, strict=True), zip(*bf16, strict=True), strict=True):
         difference = [after - before for before, after in zip(mine, other, strict=True)]
         cells = (f"{mean(mine):.4f} ± {stdev(mine):.4f}", f"{mean(other):.4f} ± {stdev(other):.4f}")
-        rows.append(f"| {name} | {' | '.join(cells)} | {mean(difference):+.4f} ± {stdev(difference):.4f} |")
-    return "\n".join(rows)
+        rows.append([name, *cells, f"{mean(difference):+.4f} ± {stdev(difference):.4f}"])
+    return table(("target tokens", "fp32", "bf16", "bf16 - fp32"), rows)
 
 
 def main() -> None:
@@ -119,7 +120,7 @@ def main() -> None:
             bf16.append(curve(config, task, "bf16", seed))
     print(f"{device_name(device)}{', bf16 emulated' if emulated else ''}; torch {torch.__version__}; {config}\n")
     points = [f"{config.tokens * (point + 1) // config.points:,}" for point in range(config.points)]
-    print(table(fp32, bf16, [*points, "validation"]))
+    print(loss_table(fp32, bf16, [*points, "validation"]))
 
 
 if __name__ == "__main__":

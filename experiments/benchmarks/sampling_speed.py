@@ -21,6 +21,7 @@ import agents
 from agents import PolicyConfig
 from buffers import GrowingBatchBuffer, grow
 from experiments.benchmarks.timings import Timed, parse_options, rates, spread
+from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, TaskOptions, load_task
 
@@ -181,13 +182,14 @@ def main() -> None:
         f"each, {torch.get_num_threads()} threads; torch {torch.__version__}, transformers {transformers.__version__}, "
         f"ctranslate2 {ctranslate2.__version__}"
     )
-    print("\n| | translations per second | / generate | / CTranslate2 |\n| --- | --- | --- | --- |")
+    rows = []
     for name, values in measured.items():
         ratios = [
             f"{median(values) / median(measured[baseline]):.2f}x" if baseline in measured else ""
             for baseline in ("generate", "CTranslate2 by itself")
         ]
-        print(f"| {name} | {spread(values)} | {' | '.join(ratios)} |")
+        rows.append([name, spread(values), *ratios])
+    print(table(("", "translations per second", "/ generate", "/ CTranslate2"), rows))
 
 
 def _lines(file: Path) -> list[str]:

@@ -23,6 +23,7 @@ from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
 from experiments.benchmarks.joeynmt_baseline import joeynmt_epoch
 from experiments.benchmarks.timings import Timed, parse_options, rates, spread
+from experiments.reports.tables import table
 from seq2seq_env.tasks import TaskOptions, load_task
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ def main() -> None:
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
     print(f"ours: {chosen}")
-    print("\n| | target tokens per second | ours is |\n| --- | --- | --- |")
-    for name, values in measured.items():
-        print(f"| {name} | {spread(values)} | {median(measured['ours']) / median(values):.2f}x |")
+    ours = median(measured["ours"])
+    rows = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
+    print(table(("", "target tokens per second", "ours is"), rows))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def second_grow(runs: Sequence[Path]) -> Claim:
         return Claim("2", says, "needs two finished runs of growing_batch.py with G = 2; name them with --runs", "open")
     from scipy.stats import t
 
+    # By the t distribution: a bootstrap of two or three runs would resample almost nothing.
     mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
     half = float(t.ppf(0.975, len(gains) - 1)) * error
     gain = Interval(mean, mean - half, mean + half)

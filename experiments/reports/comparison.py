@@ -5,7 +5,7 @@ Shape letters: R seeds, N sources.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -80,14 +80,3 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         least = max(least, min(1.0, (len(p_values) - rank) * p_values[name]))
         corrected[name] = least
     return {name: corrected[name] for name in p_values}
-
-
-def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """float64 [R,N] of R seeds' values.
-
-    Raises:
-        ValueError: If seeds have different numbers of sources.
-    """
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError(f"seeds have {sorted({len(row) for row in rows})} sources; compare on one split")
-    return np.array(rows, dtype=np.float64)

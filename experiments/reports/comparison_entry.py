@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.comparison import stack
-
 MEASURES = {"reward": "rewards", "oracle": "qualities", "judge": "judgements"}
 """Means and the values by source that they are of; a run may have neither oracle nor judge."""
 
@@ -38,7 +36,7 @@ class Entry:
 
     def by_source(self, key: str) -> NDArray[np.float64]:
         """float64 [R,N]."""
-        return stack([step[key] for step in self.steps])
+        return np.array([step[key] for step in self.steps], dtype=np.float64)
 
     def mean(self, key: str) -> float:
         """Mean over seeds of a number."""

@@ -152,6 +152,7 @@ def _paired_bleu(
             # The bootstrap of a difference that is always 0 calls it significant.
             p_values[entry.name] = {"bleu_p": 1.0, "chrf_p": 1.0}
             continue
+        # Seeds end to end: the bootstrap draws sentences, and each seed's are as good as another's.
         systems = [
             ("supervised", base["greedy_texts"] * count),
             (entry.name, [text for step in entry.steps for text in step["greedy_texts"]]),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import agents
 from buffers import GrowingBatchBuffer
+from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
 from experiments.reports.plots import save_plots
 from experiments.reports.tables import number, table
+from experiments.runs.arms import Arm
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder, write_json
 
@@ -25,26 +27,32 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     import sacrebleu
 
     steps = [row for stage in _stages(run) for row in _rows(run, stage)]
-    control = [{"step": "control", **row} for row in run.result("control")] if run.has("control") else []
+    controls = [{"step": arm, **row} for arm in get_args(Arm) if run.has(arm) for row in run.result(arm)]
+    entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
+    evidence = comparisons([run.path])
     results = {
         "config": run.config,
         "steps": steps,
-        "control": control,
-        "summary": summary(steps, control, run.result(RERANKED)) | run.result("usage"),
+        "controls": controls,
+        "equal_entropy": entropy,
+        "evidence": [each._asdict() for each in evidence],
+        "summary": summary(steps, controls, run.result(RERANKED)) | run.result("usage"),
         "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
     }
     write_json(run.path / "results.json", results)
     buffer = GrowingBatchBuffer(run.path / "buffer")
-    plots = save_plots(run.path, steps, control, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
+    plots = save_plots(run.path, steps, controls, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
     parts = [
         "# ReST on " + run.config["task"],
         f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
+        *_headline(evidence, entropy),
+        evidence_table(evidence),
         "## Summary",
         _summary_table(results["summary"]),
         "## Test sources, by step",
-        _step_table(steps + control, "test"),
+        _step_table(steps + controls, "test"),
         "## Validation sources, by step",
-        _step_table(steps + control, "validation"),
+        _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
         "## Plots",
@@ -55,17 +63,34 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     ]
     (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(_summary_table(results["summary"]))
+    print("\n".join(_headline(evidence, entropy)))
 
 
-def summary(steps: Sequence[Row], control: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
-    """What the run gained on the test sources: last step against the supervised policy, and against the control.
+def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> list[str]:
+    """Sentences: what stands above the best control, and what would look like a gain and is lower entropy."""
+    if not evidence:
+        return ["No control was trained, so nothing is shown of what raised the numbers below."]
+    greedy = [each for each in evidence if each.decode == "greedy"][:1]
+    sharpened = [each for each in evidence if each.control == EQUAL_ENTROPY][:1]
+    lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*greedy, *sharpened)]
+    if sharpened:
+        lines[-1] += (
+            f" The supervised policy, untrained, has the last policy's entropy ({entropy['nats']:.3f} nats per token) at "
+            f"temperature {entropy['temperature']:.2f}."
+        )
+    return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
 
-    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain over the
-    control takes off what the same tokens of the original data give. ``gap_to_best_of_n_closed`` is how far one sample
+
+def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
+    """What the run gained on the test sources: last step against the supervised policy, and against the best control.
+
+    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain above the
+    control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed`` is how far one sample
     of the last policy comes from the mean to the best of N samples of the supervised one.
     """
-    first, last = _find(steps, "sample"), _find(steps[::-1], "sample")
-    first_greedy, last_greedy = _find(steps, "greedy"), _find(steps[::-1], "greedy")
+    (first, *_, last), (first_greedy, *_, last_greedy) = (
+        [*_test_rows(steps, decode), *_test_rows(steps, decode)] for decode in ("sample", "greedy")
+    )
     lacking, gap = 1 - first["reward"], reranked["best"] - reranked["mean"]
     gains: dict[str, float | None] = {
         "reward_before": first["reward"],
@@ -86,12 +111,14 @@ def summary(steps: Sequence[Row], control: Sequence[Row], reranked: Mapping[str,
             "oracle_after": last["oracle"],
             "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / risen if risen else None,
         }
-    if control:
-        best = _find(control, "sample")
+    if controls:
+        best = max(row["reward"] for row in _test_rows(controls, "sample"))
         gains |= {
-            "reward_control": best["reward"],
-            "shortfall_closed_by_control": (best["reward"] - first["reward"]) / lacking,
-            "shortfall_closed_above_control": (last["reward"] - best["reward"]) / lacking,
+            "reward_best_control": best,
+            "shortfall_closed_by_best_control": (best - first["reward"]) / lacking,
+            "shortfall_closed_above_best_control": (last["reward"] - best) / lacking,
+            "greedy_bleu_above_best_control": last_greedy["bleu"]
+            - max(row["bleu"] for row in _test_rows(controls, "greedy")),
         }
     return gains
 
@@ -106,8 +133,8 @@ def _rows(run: RunFolder, stage: str) -> list[Row]:
     return [{"grow": int(grow), "improve": int(improve), **row} for row in run.result(stage)]
 
 
-def _find(rows: Sequence[Row], decode: str) -> Row:
-    return next(row for row in rows if (row["split"], row["decode"]) == ("test", decode))
+def _test_rows(rows: Sequence[Row], decode: str) -> list[Row]:
+    return [row for row in rows if (row["split"], row["decode"]) == ("test", decode)]
 
 
 def _name(row: Row) -> str:
@@ -115,7 +142,7 @@ def _name(row: Row) -> str:
 
 
 def _step_table(rows: Sequence[Row], split: str) -> str:
-    every = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
+    every = ("reward", "oracle", "judge", "bleu", "chrf", "nats", "length_ratio", "train_tokens", "seconds")
     columns = [name for name in every if any(row[name] is not None for row in rows)]
     cells = ([_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split)
     return table(["step", "decode", *columns], cells)

@@ -144,6 +144,7 @@ class Evaluator:
         sources = self.task.split(split).sources
         samples = policy.sample(sources, 1, self.temperature, self.seed)
         targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
+        # A sample comes with its log-probability under its own policy, so that only the other one must read it.
         log_other = other.log_probs(sources, targets, self.temperature)
         return float(samples.log_prob.sum(dtype=np.float64) - sum(row.sum() for row in log_other)) / len(sources)
 
@@ -157,6 +158,7 @@ class Evaluator:
     def _translated(
         self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float
     ) -> tuple[list[str], float | None]:
+        # By weights, not by object: agents train a policy in place, and restore the best weights to it.
         key = (policy.fingerprint, split, decode, temperature)
         if key not in self._texts:
             sources = self.task.split(split).sources

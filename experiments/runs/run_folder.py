@@ -41,6 +41,7 @@ class RunFolder:
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         self._processes = PartialState()
+        # As it will be read again: JSON has lists for tuples, and a run must equal itself.
         self.config: dict[str, Any] = json.loads(json.dumps(config))
         check_place(path)
         known = path / CONFIG
@@ -82,11 +83,6 @@ class RunFolder:
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
         _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        """What :meth:`write_lines` wrote."""
-        # Only line feeds end lines: a text may hold what str.splitlines takes for an end.
-        return [json.loads(line) for line in (self.path / name).read_text("utf-8").split("\n") if line]
 
     def log(self, stage: str, name: str, value: float, step: int) -> None:
         """One number for TensorBoard."""
@@ -170,6 +166,12 @@ def _peak_memory_gib() -> float:
         return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """What :meth:`RunFolder.write_lines` wrote."""
+    # Only line feeds end lines: a text may hold what str.splitlines takes for an end.
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
 
 
 def write_json(path: Path, value: Any) -> None:

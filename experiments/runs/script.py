@@ -119,6 +119,7 @@ def main(kind: type[C], description: str | None, work: Work[C], report: Work[C])
     from accelerate import PartialState
 
     try:
+        # The first PartialState of a process decides for good on its device.
         # What several processes of one run do alike, one of them says.
         with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
             execute(config, work, report)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import agents
 from agents import LoRA, TrainingConfig
 from buffers import ByRank, GrowingBatchBuffer, Sampler, Slice, grow
-from experiments.runs.evaluation import Decode
+from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
 from experiments.runs.settings import Settings
 from seq2seq_env.tasks import Task
@@ -107,21 +107,22 @@ def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, *,
 
     Of several processes the first does.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = [dict(facts)]
     if run.folder.is_writer:
         agent.save(run.folder.checkpoint(stage))
         if measured:
             rows = [_measure(run, stage, agent, facts, split, decode) for split, decode in MEASURED]
-            _keep_translations(run, stage, agent.policy)
+            decodes: tuple[Decode, ...] = get_args(Decode)
+            translated = {each: run.evaluator.translations(agent.policy, "test", each) for each in decodes}
+            keep_translations(run, stage, translated)
     run.folder.finish(stage, rows)
 
 
-def _keep_translations(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy) -> None:
+def keep_translations(run: Experiment[Settings], stage: str, translated: Mapping[Decode, Translations]) -> None:
     """JSON Lines, one a test source, for other metrics and for tests over sources."""
     pairs = run.task.split("test")
     columns: dict[str, Sequence[object]] = {"source": pairs.sources, "reference": pairs.references}
-    for decode in get_args(Decode):
-        found = run.evaluator.translations(policy, "test", decode)
+    for decode, found in translated.items():
         columns[decode] = found.texts
         scores = {"reward": found.rewards, "oracle": found.qualities, "judge": found.judgements}
         columns |= {f"{decode}_{name}": each.tolist() for name, each in scores.items() if each is not None}

@@ -6,7 +6,7 @@ No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -49,19 +49,13 @@ LEAST_SOURCES = 20
 """With labels, of which a tenth says when the estimator is at its best."""
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Hypotheses of one source.
-
-    Attributes:
-        source: The source.
-        hypotheses: M texts.
-        labels: float32 [M], quality in [0, 1].
-    """
+class Labelled(NamedTuple):
+    """M hypotheses of one source."""
 
     source: str
     hypotheses: list[str]
     labels: Tensor
+    """float32 [M], quality in [0, 1]."""
 
 
 class _Part(NamedTuple):

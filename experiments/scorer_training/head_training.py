@@ -85,7 +85,7 @@ def estimator_loss(logits: Tensor, labels: Sequence[Tensor]) -> Tensor:
         -logsigmoid(scores[:, None] - scores[None])[quality[:, None] > quality[None]]
         for scores, quality in zip(logits.split_with_sizes([len(each) for each in labels]), labels, strict=True)
     ]
-    order = torch.cat(terms)
+    order = torch.cat(terms)  # empty where no two hypotheses of any source differ
     return order.sum() / max(1, len(order)) + CROSS_ENTROPY * binary_cross_entropy_with_logits(
         logits, torch.cat(list(labels))
     )

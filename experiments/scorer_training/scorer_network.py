@@ -99,7 +99,9 @@ class ScorerNetwork(nn.Module):
         rows = [[self.eos_id, *e.source, self.eos_id, *e.hypothesis, self.eos_id] for e in examples]
         size = (len(rows), max(map(len, rows)))
         tokens, segments, mask = (np.full(size, fill) for fill in (self.pad_id, 0, 0))
-        labels = np.full(size, -1)
+        labels = np.full(
+            size, -1
+        )  # -1 where there is nothing to learn: padding, the source, tokens that were not masked
         for row, (ids, example) in enumerate(zip(rows, examples, strict=True)):
             start, end = len(example.source) + 2, len(ids)
             tokens[row, :end], mask[row, :end], segments[row, start:end] = ids, 1, 1
@@ -216,6 +218,7 @@ def corrupt(
         # The edits undid each other.
         return Example(source, tokens, 1.0, [False] * len(wrong))
     kept = min(kept, sum(not flag for flag in wrong[:-1]))
+    # Right tokens less wrong ones, over the target's: what is put in costs as much as what is left out.
     score = max(0.0, (2 * kept - len(tokens)) / len(target))
     return Example(source, tokens, score, wrong)
 

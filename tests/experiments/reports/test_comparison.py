@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.reports import comparison
-from experiments.reports.comparison import holm, interval, paired_p, stack
+from experiments.reports.comparison import holm, interval, paired_p
 
 
 def test_the_interval_covers_the_mean_of_seeds_and_sources(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,8 +27,6 @@ def test_an_interval_of_nothing_is_refused() -> None:
     for bad in (np.zeros(3), np.zeros((0, 3)), np.full((1, 2), np.nan)):
         with pytest.raises(ValueError, match="give numbers"):
             interval(bad)
-    with pytest.raises(ValueError, match="compare on one split"):
-        stack([[1.0], [1.0, 2.0]])
 
 
 def test_paired_tests_see_a_shift_and_not_noise() -> None:
