@@ -44,9 +44,9 @@ class Config(Settings):
     """Number G of Grow steps, 0 or more."""
     arms: tuple[Arm, ...] = ("unfiltered", "filtered")
     """Controls, trained as ReST is, for as many gradient tokens, on other data: "unfiltered" on all original data,
-    "filtered" on what the filter keeps of the original data, "samples" on what it keeps of the samples, "one-grow" on the
-    batch of the first Grow step in all of them. A gain counts above the best of all; --arms without a value trains none.
-    More can be added when a run goes on."""
+    "filtered" on what the filter keeps of the original data, "samples" on what it keeps of the samples, "one-grow" on
+    the batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
+    none; more can be added when a run goes on."""
     out: Path = Path("runs/growing_batch")
     """Folder that the run writes to, and goes on in."""
 

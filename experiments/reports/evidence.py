@@ -1,7 +1,7 @@
 """Evidence of one run or several: what stands above the best control, source by source.
 
-ReST's last policy is compared with the arms that trained as long on other data, greedily and by samples, and its samples
-with those of the supervised policy at equal entropy.
+ReST's last policy is compared with the arms that trained as long on other data, greedily and by samples, and its
+samples with those of the supervised policy at equal entropy.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ class Comparison(NamedTuple):
         """A sentence."""
         what = f"{TITLES[self.measure]} of {'greedy translations' if self.decode == 'greedy' else 'samples'}"
         verdict = "above the best control" if self.shown else "NOT SHOWN to be above the best control"
-        return (
-            f"{what}: {self.rest:.3f}, {verdict}, {self.control} ({self.best:.3f}), by {self.difference:+.3f}"
-        )
+        return f"{what}: {self.rest:.3f}, {verdict}, {self.control} ({self.best:.3f}), by {self.difference:+.3f}"
 
 
 def comparisons(runs: Sequence[Path]) -> list[Comparison]:

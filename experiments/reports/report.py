@@ -75,8 +75,8 @@ def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> l
     lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*greedy, *sharpened)]
     if sharpened:
         lines[-1] += (
-            f" The supervised policy, untrained, has the last policy's entropy ({entropy['nats']:.3f} nats per token) at "
-            f"temperature {entropy['temperature']:.2f}."
+            " That is the supervised policy, not trained further, at the temperature that gives it the last policy's "
+            f"entropy: {entropy['temperature']:.2f}, {entropy['nats']:.3f} nats per token."
         )
     return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
 

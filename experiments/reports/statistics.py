@@ -23,6 +23,10 @@ class Interval(NamedTuple):
     high: float
     p: float
 
+    def negated(self) -> Interval:
+        """Of the values with the opposite sign."""
+        return Interval(-self.mean, -self.high, -self.low, self.p)
+
     def __str__(self) -> str:
         return f"{self:.3f}"
 

@@ -11,8 +11,8 @@ from typing import Literal
 from buffers import Filter, GrowingBatchBuffer, Slice
 
 Arm = Literal["unfiltered", "filtered", "samples", "one-grow"]
-"""Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples, without
-the original data; as many Improve steps on the first Grow step's batch alone."""
+"""Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
+without the original data; as many Improve steps on the first Grow step's batch alone."""
 
 
 def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, kept: Filter | None) -> Slice:

@@ -123,8 +123,10 @@ class Evaluator:
         return {"mean": float(rewards.mean(dtype=np.float64)), "best": float(rewards.max(1).mean(dtype=np.float64))}
 
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
-        """Means over a split: reward, oracle, judge in [0, 1]; BLEU, chrF in [0, 100]; length over the references'; nats per sampled
-        token."""
+        """Means over a split.
+
+        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; length over the references'; nats per token.
+        """
         references = self.task.split(split).references
         if split not in self._metrics:
             self._metrics[split] = _metrics(references)
