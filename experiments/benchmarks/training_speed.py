@@ -1,11 +1,11 @@
 """Target tokens per second in training: our loop beside ``Seq2SeqTrainer`` and JoeyNMT.
 
 Both train the same Marian policy from the same weights on the same pairs of the phrasebook by cross-entropy, with
-AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by what
-autotune chooses on the machine, as the scripts do; its time is not counted. ``Seq2SeqTrainer`` runs with its
-defaults, and with what it offers for speed (grouping by length, fused AdamW, bf16 where the machine has it). JoeyNMT
-trains a network of the same sizes by its own command, in an environment of its own; its log gives the time. Timings
-are interleaved; the table shows medians, the smallest and the largest.
+AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by its
+defaults, as the scripts do. ``Seq2SeqTrainer`` runs with its defaults, and with what it offers for speed (grouping by
+length, fused AdamW, bf16 where the machine has it). JoeyNMT trains a network of the same sizes by its own command, in
+an environment of its own; its log gives the time. Timings are interleaved; the table shows medians, the smallest and
+the largest.
 """
 
 from __future__ import annotations
@@ -122,12 +122,10 @@ def main() -> None:
     # Its own default attention; ours loads policies with "eager", which is faster for short sequences on a CPU.
     default = copy.deepcopy(policy)
     default.model.set_attn_implementation("sdpa")
-    epoch = TrainingConfig(
+    training = TrainingConfig(
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=data.num_tokens,
         evaluate_every=data.num_tokens, progress=False,
     )  # fmt: skip
-    chosen = agents.probe(policy, data, epoch)
-    training = chosen.applied(epoch)
     timed: dict[str, Timed] = {
         "ours": lambda: agents.BC(policy.clone()).improve(data, training),
         "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
@@ -142,7 +140,7 @@ def main() -> None:
         f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a timing, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
-    print(f"ours: {chosen}")
+    print(f"ours: precision {training.precision}, attention {training.attention}")
     ours = median(measured["ours"])
     rows = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
     print(table(("", "target tokens per second", "ours is"), rows))

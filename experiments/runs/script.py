@@ -20,7 +20,6 @@ from experiments.runs.experiment import Experiment
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
-from experiments.runs.supervised import autotuned
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
 from seq2seq_env.extras import missing
@@ -61,7 +60,6 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         judge = load_scorer(config.judge, device=config.device)
         fingerprints["judge_fingerprint"] = judge.fingerprint
     folder = RunFolder(config.out, config.recorded() | fingerprints)
-    config = autotuned(config, task, folder)
     evaluator = Evaluator(
         task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=folder.watch
     )

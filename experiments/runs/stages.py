@@ -30,11 +30,11 @@ UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False,
 """Facts of a stage without training."""
 
 
-def original_data(task: Task, first: int | None = None) -> Slice:
-    """The supervised data D, or its first pairs."""
+def original_data(task: Task) -> Slice:
+    """The supervised data D."""
     pairs = task.split("train")
     return Slice.from_pairs(
-        pairs.sources[:first], pairs.references[:first], task.tokenizer, task.max_source_length, task.max_target_length
+        pairs.sources, pairs.references, task.tokenizer, task.max_source_length, task.max_target_length
     )
 
 

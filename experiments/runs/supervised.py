@@ -1,46 +1,20 @@
-"""The supervised policy that a run starts from, and the training configuration that is fastest on its machine."""
+"""Supervised policy that a run starts from."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import agents
 from agents import LoRA
-from agents.training.machine import cache_folder
 from experiments.runs.experiment import Experiment
-from experiments.runs.run_folder import CHECKPOINTS, RunFolder
+from experiments.runs.run_folder import CHECKPOINTS
 from experiments.runs.settings import Settings
 from experiments.runs.stages import SUPERVISED, UNTRAINED, finish, original_data, train
 from seq2seq_env.tasks import Task
 
 if TYPE_CHECKING:
     from agents import Seq2SeqPolicy
-
-C = TypeVar("C", bound=Settings)
-
-AUTOTUNED_PAIRS = 2_000
-"""Pairs of the training split that autotune trains on."""
-
-
-def autotuned(config: C, task: Task, folder: RunFolder) -> C:
-    """Options whose trainings leave nothing "auto": what autotune chose on this kind of machine when the run began."""
-    if not config.autotune:
-        return config
-    from accelerate import PartialState  # type: ignore[import-untyped]
-
-    stage = f"machine.{config.device.partition(':')[0]}"  # a run may go on elsewhere
-    known = folder.has(stage)
-    PartialState().wait_for_everyone()  # before the first process writes the stage that all of them look for
-    if known:
-        choice, origin = agents.Probe(**folder.result(stage)), "as this run began"
-    else:
-        policy, data = new_policy(config, task).to(config.device), original_data(task, AUTOTUNED_PAIRS)
-        choice = agents.probe(policy, data, config.supervised, cache_folder() / "training.json")
-        origin = "from the cache" if choice.cached else "timed now"
-        folder.finish(stage, asdict(choice))
-    print(f"Training: {choice}, {origin}; choose otherwise by --supervised.attention and the like, or --no-autotune")
-    return replace(config, supervised=choice.applied(config.supervised), improve=choice.applied(config.improve))
 
 
 def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:

@@ -32,7 +32,6 @@ GROWING = growing_batch.Config(
     policy=POLICY,
     supervised=TRAINING,
     improve=replace(TRAINING, max_tokens=400, evaluate_every=200),
-    autotune=False,
     device="cpu",
 )
 COMPARING = compare_agents.Config(
@@ -44,7 +43,6 @@ COMPARING = compare_agents.Config(
     policy=POLICY,
     supervised=TRAINING,
     improve=replace(TRAINING, max_tokens=300, evaluate_every=150),
-    autotune=False,
     device="cpu",
 )
 

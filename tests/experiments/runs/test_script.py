@@ -33,7 +33,7 @@ def no_report(run: Experiment[Config]) -> None:
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, work: Any, *options: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["growing_batch.py", "--no-autotune", "--device", "cpu", *options])
+    monkeypatch.setattr(sys, "argv", ["growing_batch.py", "--device", "cpu", *options])
     monkeypatch.setattr(script, "load_scorer", lambda *_, **__: Half())
     script.main(Config, "A run.", work, no_report)
 
@@ -104,7 +104,7 @@ def test_two_text_files_to_a_finished_report(
     monkeypatch.setattr(script, "EstimatorConfig", lambda device: replace(QUICK, repeats=1, device=device))
     config = Config(
         task="text-files", task_options=files | {"held_out": "12"}, policy=QUICK.predictor, supervised=QUICK.training,
-        improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, autotune=False, device="cpu",
+        improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, device="cpu",
         out=tmp_path / "runs" / "mine",
     )  # fmt: skip
     script.execute(config, growing_batch.growing_batch, growing_batch.report)

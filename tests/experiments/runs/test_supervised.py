@@ -1,4 +1,4 @@
-"""The policy that a run starts from, and what autotune makes of its trainings."""
+"""The policy that a run starts from."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-import agents
-from agents import Probe, Seq2SeqPolicy, TrainingConfig
+from agents import Seq2SeqPolicy
 from experiments.growing_batch import Config
 from experiments.runs.experiment import Experiment
-from experiments.runs.supervised import autotuned, new_policy, supervised
+from experiments.runs.supervised import new_policy, supervised
 from seq2seq_env.tasks import Task
 from tests.conftest import TinyTask
 from tests.experiments.tiny_experiment import GROWING, begin
@@ -58,27 +57,3 @@ def test_a_policy_of_other_tokens_or_of_no_run_is_refused(
         supervised(run)
     with pytest.raises(FileNotFoundError):
         supervised(replace(run, config=replace(run.config, start=tmp_path / "nowhere")))
-
-
-def test_a_run_keeps_the_training_that_was_fastest_when_it_began(
-    tiny_task: Task, fake_scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    choice: dict[str, Any] = {"precision": "fp32", "attention": "sdpa", "optimiser": "foreach", "compile": "off"}
-    asked: list[Any] = []
-
-    def once(policy: Seq2SeqPolicy, data: Any, training: TrainingConfig, cache: Path) -> Probe:
-        assert not asked
-        asked.append((policy.model.config.d_model, len(data), training.tokens_per_batch, cache.name))
-        return Probe(choice, {"attention sdpa": 1.5})
-
-    monkeypatch.setattr(agents, "probe", once)
-    folder = begin(GROWING, tmp_path / "run", tiny_task, fake_scorer).folder
-    config = replace(GROWING, autotune=True, improve=replace(GROWING.improve, optimiser="fused"))
-    for origin in ("timed now", "as this run began"):
-        found = autotuned(config, tiny_task, folder)
-        assert found.supervised == replace(GROWING.supervised, **choice)
-        assert found.improve == replace(GROWING.improve, **(choice | {"optimiser": "fused"}))
-        assert f"attention sdpa 1.50x), {origin}; choose otherwise by" in capsys.readouterr().out
-    assert asked == [(16, 24, 128, "training.json")]
-    assert autotuned(GROWING, tiny_task, folder) == GROWING
