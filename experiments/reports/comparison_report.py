@@ -49,8 +49,12 @@ def write_comparison(
         rows[entry.name] |= _corpus_p(entry, base, references)
     reports = [result["value_report"] for result in results if result["value_report"]]
     claims = [
-        second_grow(runs), beats_supervised(rows), best_loss(same_data), *order_by_quality(rows, entries), value_rank(reports)
-    ]  # fmt: skip
+        second_grow(runs),
+        beats_supervised(rows),
+        best_loss(same_data),
+        *order_by_quality(rows, entries),
+        value_rank(reports),
+    ]
     summary = {
         "config": run.config,
         "baseline": _brief(base),
@@ -72,8 +76,8 @@ def write_comparison(
         f"Each agent on exactly the slice that `{REFERENCE}` sees, less `{REFERENCE}`: mean difference over sources.",
         _same_data_table(same_data, measured_on(base)),
         "## Claims of the paper",
-        "Verdicts at the 5 % level, corrected by Holm where one agent of several decides; on the order by the bootstrap; "
-        "on rank correlations by their values.",
+        "Verdicts at the 5 % level, corrected by Holm where one agent of several decides; on the order by the "
+        "bootstrap; on rank correlations by their values.",
         claims_table(claims),
         "## Cost",
         _cost_table(rows),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -18,10 +18,11 @@ import transformers
 from numpy.typing import NDArray
 
 from agents import Seq2SeqPolicy
-from buffers import GrowingBatchBuffer
+from buffers import GrowingBatchBuffer, Threshold
 from experiments.growing_batch import Config, growing_batch, report
+from experiments.runs.arms import Arm, arm_data
 from experiments.runs.experiment import Experiment
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.script import execute, main
 from seq2seq_env.extras import EXTRAS
 from seq2seq_env.scorers import LearnedScorer, PairEncoder
@@ -55,10 +56,55 @@ def test_every_stage_is_measured_on_every_split(finished_run: Experiment[Config]
     assert kept[0] >= kept[-1] > 0
 
 
-def test_the_control_spends_what_the_improve_steps_spent(finished_run: Experiment[Config]) -> None:
+def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[Config]) -> None:
     found = results(finished_run)
     spent = sum(row["train_tokens"] for row in found["steps"] if row["improve"] and row["split"] == "validation")
-    assert 0 <= found["control"][0]["train_tokens"] - spent <= GROWING.improve.tokens_per_batch
+    arms = {row["step"]: row["train_tokens"] for row in found["controls"]}
+    assert list(arms) == list(get_args(Arm))
+    steps = 2
+    assert all(0 <= tokens - spent <= steps * GROWING.improve.tokens_per_batch for tokens in arms.values())
+
+
+def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
+    buffer, kept = GrowingBatchBuffer(finished_run.folder.path / "buffer"), Threshold(0.4)
+    whole, filtered = buffer.select(grow_step=(0, 1)), buffer.select(kept, grow_step=(0, 1))
+    data = {arm: arm_data(arm, buffer, 1, kept) for arm in get_args(Arm)}
+    assert len(data["unfiltered"]) == whole.is_reference.sum()
+    assert data["filtered"].is_reference.all()
+    assert not data["samples"].is_reference.any()
+    assert len(data["filtered"]) + len(data["samples"]) == len(filtered) == len(data["one-grow"])
+    assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, None))
+
+
+def test_the_supervised_policy_is_measured_at_the_last_ones_entropy(finished_run: Experiment[Config]) -> None:
+    found = results(finished_run)
+    last = next(row for row in found["steps"][::-1] if (row["split"], row["decode"]) == ("test", "sample"))
+    reached = found["equal_entropy"]
+    assert 0 < reached["temperature"] <= GROWING.temperature
+    assert reached["nats"] == pytest.approx(last["nats"], rel=0.1)
+
+
+def test_translations_of_every_policy_are_kept(finished_run: Experiment[Config]) -> None:
+    folder, test = finished_run.folder.path / "hypotheses", finished_run.task.split("test")
+    stages = {path.stem for path in folder.iterdir()}
+    assert stages == {"g0i0", "g1i1", "g1i2", *get_args(Arm), "equal-entropy"}
+    rows = read_lines(folder / "g1i2.jsonl")
+    assert [row["source"] for row in rows] == test.sources
+    assert [row["reference"] for row in rows] == test.references
+    last = {row["decode"]: row for row in results(finished_run)["steps"][-2:]}
+    for decode in ("sample", "greedy"):
+        assert np.mean([row[f"{decode}_reward"] for row in rows]) == pytest.approx(last[decode]["reward"])
+        assert np.mean([row[f"{decode}_oracle"] for row in rows]) == pytest.approx(last[decode]["oracle"])
+
+
+def test_an_arm_can_be_added_to_a_finished_run(finished_run: Experiment[Config], tmp_path: Path) -> None:
+    run = copy_of(finished_run, tmp_path / "run")
+    before = Seq2SeqPolicy.load(run.folder.checkpoint("samples")).fingerprint
+    for record in (run.folder.path / "stages").glob("samples*.json"):
+        record.unlink()
+    again = replace(run, config=replace(run.config, arms=("samples",)))
+    growing_batch(again)
+    assert Seq2SeqPolicy.load(run.folder.checkpoint("samples")).fingerprint == before
 
 
 def test_a_grow_step_joins_samples_of_some_sources_with_all_references(finished_run: Experiment[Config]) -> None:
@@ -92,13 +138,13 @@ def test_without_the_extra_report_a_run_has_tables_and_neither_plots_nor_logs(
     run.folder.spend(60.0)
     report(run)
     assert {path.name for path in run.folder.path.iterdir()} == {
-        "config.json", "stages", "checkpoints", "results.json", "results.md"
+        "config.json", "stages", "checkpoints", "hypotheses", "results.json", "results.md"
     }  # fmt: skip
     assert ".png" not in (run.folder.path / "results.md").read_text()
 
 
 def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> None:
-    config = replace(GROWING, agent="bvmpo", agent_options={"value_tokens": 400, "eta": 0.2}, control=False)
+    config = replace(GROWING, agent="bvmpo", agent_options={"value_tokens": 400, "eta": 0.2}, arms=())
     run = begin(config, tmp_path / "run", tiny_task, fake_scorer)
     growing_batch(run)
     last = run.folder.checkpoint("g1i2")
@@ -120,17 +166,17 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
         def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
             return np.asarray(fake_scorer.score(sources, hypotheses)) * np.float32(0.5)
 
-    config = replace(GROWING, filter_values=(0.98, 0.99), sources=2, candidates=1)
+    config = replace(GROWING, filter_values=(0.98, 0.99), sources=2, candidates=1, arms=("samples",))
     run = begin(config, tmp_path / "run", tiny_task, Strict())
     growing_batch(run)
     assert capsys.readouterr().out.count("the filter keeps nothing of 26 trajectories") == 2
-    assert run.folder.result("g1i2")[0]["train_tokens"] == 0
+    assert run.folder.result("g1i2")[0]["train_tokens"] == run.folder.result("samples")[0]["train_tokens"] == 0
     before, after = (Seq2SeqPolicy.load(run.folder.checkpoint(stage)) for stage in ("g0i0", "g1i2"))
     assert before.fingerprint == after.fingerprint
 
 
 def test_torch_is_left_as_it_was(tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> None:
-    config = replace(GROWING, control=False, improve_steps=1, filter_values=(0.2,))
+    config = replace(GROWING, arms=(), improve_steps=1, filter_values=(0.2,))
     run = begin(config, tmp_path / "run", tiny_task, fake_scorer)
     torch.manual_seed(3)
     state = torch.get_rng_state()

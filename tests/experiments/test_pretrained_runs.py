@@ -62,7 +62,7 @@ def test_growing_batch_starts_from_nllb_and_its_buffer_exports_texts(
     data: dict[str, str], pretrained_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     model, options = str(pretrained_folder("nllb")), data | LANGUAGES
-    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run", control=False)
+    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run", arms=())
     execute(config, growing_batch, no_report)
     policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")
     assert policy.start == (2, 78)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from agents import PolicyConfig, TrainingConfig
 from experiments import compare_agents, growing_batch
+from experiments.runs.arms import Arm
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import RunFolder
@@ -29,6 +30,7 @@ GROWING = growing_batch.Config(
     sources=12,
     candidates=4,
     filter_values=(0.2, 0.4),
+    arms=get_args(Arm),
     policy=POLICY,
     supervised=TRAINING,
     improve=replace(TRAINING, max_tokens=400, evaluate_every=200),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ Replacements = dict[str, list[Replacement]]
 """Replacements by the first token of the synonym, the longest first."""
 
 
-def replacements(tokens: Collection[str], lemmas: AbstractSet[str]) -> Replacements:
+def replacements(tokens: Collection[str], lemmas: frozenset[str]) -> Replacements:
     """Synonyms for the words of a right wording.
 
     A synonym that the wording itself has stands for itself: beside a bag, a handbag is something else.

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from experiments.reports import comparison
-from experiments.reports.comparison import Interval
 from experiments.reports.comparison_entry import Entry, measured_on
 from experiments.reports.comparison_plots import _bars, _curves, _scatter
 from experiments.reports.comparison_report import write_comparison
+from experiments.reports.statistics import Interval
 from experiments.runs.run_folder import RunFolder
 
 REFERENCES = ["the red house", "two blue cars", "one dog", "three houses"]
@@ -42,8 +42,7 @@ def result(agent: str, data: str, seed: int, *steps: dict[str, Any]) -> dict[str
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    monkeypatch.setattr(comparison, "RESAMPLES", 200)
+def run(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run", {"task": "tiny"})
     folder.finish("supervised", measures(0.0))
     folder.finish("usage", {"seconds": 3.0})
@@ -73,11 +72,12 @@ def test_rows_are_means_of_the_last_steps_over_seeds(run: RunFolder, capsys: pyt
     assert best["seeds"] == 2
     assert best["reward"][0] == pytest.approx(0.65)
     assert best["reward_gain"][0] == pytest.approx(0.15)
-    assert 0.1 - 1e-9 <= best["reward_gain"][1] < best["reward_gain"][2] <= 0.2 + 1e-9
+    # The two seeds alone differ: t with one degree of freedom, 12.71, and a standard error of 0.05.
+    assert best["reward_gain"][1:3] == pytest.approx([0.15 - 0.6353, 0.15 + 0.6353], abs=1e-3)
     assert (best["seconds"], best["seconds_sd"]) == pytest.approx((3.0, 2**0.5))
     assert (rows["dpo"]["seconds_sd"], rows["dpo"]["kl"]) == pytest.approx((0.0, 0.1))
     # On the same slice, and over as many seeds as both have: -0.05 - 0.1 for each source.
-    assert found["same_data"]["dpo (filtered data)"]["reward"] == pytest.approx([-0.15] * 3)
+    assert found["same_data"]["dpo (filtered data)"]["reward"] == pytest.approx([-0.15] * 3 + [0.0])
     assert found["baseline"]["bleu"] == 50.0
     assert not any(isinstance(value, list) for value in found["baseline"].values())
     assert found["seconds"] == 3.0
@@ -92,10 +92,10 @@ def test_rows_are_means_of_the_last_steps_over_seeds(run: RunFolder, capsys: pyt
 
 
 def test_p_values_are_corrected_for_the_number_of_agents(run: RunFolder) -> None:
-    alone = written(run, [result("bc", "own", 0, step(0.1, 1.0))])["agents"]["bc"]["reward_p"]
-    both = written(run, [result("bc", "own", 0, step(0.1, 1.0)), result("awr", "own", 0, step(0.1, 1.0))])
-    # All four sources rise: two of the sixteen signs are as extreme.
-    assert alone == pytest.approx(2 / 16)
+    uneven = step(0.1, 1.0) | {"rewards": [0.6, 0.3, 0.8, 0.65]}  # gains of 0.1, 0.05, 0.05, 0.15
+    alone = written(run, [result("bc", "own", 0, uneven)])["agents"]["bc"]["reward_p"]
+    both = written(run, [result("bc", "own", 0, uneven), result("awr", "own", 0, uneven)])
+    assert alone == pytest.approx(ttest_1samp([0.1, 0.05, 0.05, 0.15], 0).pvalue)
     assert [row["reward_p"] for row in both["agents"].values()] == pytest.approx([2 * alone] * 2)
 
 
@@ -134,7 +134,7 @@ def test_plots_have_a_line_a_seed_and_a_bar_an_agent() -> None:
     supervised, bc, _ = points.lines
     assert (list(supervised.get_xdata()), list(supervised.get_ydata())) == ([0.5], [0.5])
     assert list(bc.get_ydata()) == pytest.approx([0.6, 0.8])
-    rows = {name: {"reward": Interval(0.6, 0.5, 0.8)} for name in ("bc", "awr")}
+    rows = {name: {"reward": Interval(0.6, 0.5, 0.8, 0.0)} for name in ("bc", "awr")}
     (bars,) = _bars(rows, measures(0.0, oracle=False)).axes
     assert [bar.get_width() for bar in bars.patches] == [0.6, 0.6]  # type: ignore[attr-defined]
     assert bars.get_xlim()[0] == pytest.approx(0.45)

@@ -28,7 +28,11 @@ STEPS = [
     for grow, improve in ((0, 0), (1, 1), (1, 2))
     for split, decode in (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 ]
-CONTROL = [{"step": "control", **row(0, 0, "test", decode, reward=0.55)} for decode in ("sample", "greedy")]
+CONTROL = [
+    {"step": arm, **row(0, 0, "test", decode, reward=0.55)}
+    for arm in ("unfiltered", "samples")
+    for decode in ("sample", "greedy")
+]
 
 
 def test_steps_show_each_measure_that_was_made() -> None:
@@ -36,7 +40,7 @@ def test_steps_show_each_measure_that_was_made() -> None:
     assert [axis.get_title() for axis in figure.axes] == ["learned reward", "true quality (oracle)", "BLEU"]
     lines = {str(line.get_label()): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines["sample"] == pytest.approx([0.5, 0.6, 0.7])
-    assert lines["control, greedy"] == [0.55, 0.55]
+    assert lines["unfiltered, greedy"] == lines["samples, sample"] == [0.55, 0.55]
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["BC", "G1 I1", "G1 I2"]
 
 

@@ -14,6 +14,8 @@ from experiments.growing_batch import BEST_OF, Config
 from experiments.reports.report import NUM_EXAMPLES, RERANKED, _spread, summary
 from experiments.runs.experiment import Experiment
 
+ARMS = ("unfiltered", "filtered", "samples", "one-grow")
+
 
 def rows(reward: float, oracle: float | None, bleu: float, judge: float | None = None) -> list[dict[str, Any]]:
     return [
@@ -24,7 +26,8 @@ def rows(reward: float, oracle: float | None, bleu: float, judge: float | None =
 
 def test_gains_by_hand() -> None:
     reranked = {"mean": 0.55, "best": 0.95}
-    gains = summary(rows(0.6, 0.5, 40.0) + rows(0.8, 0.6, 41.0), rows(0.65, 0.5, 40.0), reranked)
+    controls = rows(0.65, 0.5, 40.0) + rows(0.55, 0.5, 40.5)
+    gains = summary(rows(0.6, 0.5, 40.0) + rows(0.8, 0.6, 41.0), controls, reranked)
     assert gains == pytest.approx(
         {
             "reward_before": 0.6,
@@ -38,9 +41,10 @@ def test_gains_by_hand() -> None:
             "oracle_before": 0.5,
             "oracle_after": 0.6,
             "oracle_gain_to_reward_gain": 0.5,
-            "reward_control": 0.65,
-            "shortfall_closed_by_control": 0.125,
-            "shortfall_closed_above_control": 0.375,
+            "reward_best_control": 0.65,
+            "shortfall_closed_by_best_control": 0.125,
+            "shortfall_closed_above_best_control": 0.375,
+            "greedy_bleu_above_best_control": 0.5,
         }
     )
 
@@ -49,7 +53,7 @@ def test_what_was_not_measured_has_no_gain() -> None:
     gains = summary(rows(0.6, None, 40.0, judge=0.3), [], {"mean": 0.5, "best": 0.5})
     assert (gains["judge_before"], gains["judge_after"]) == (0.3, 0.3)
     assert gains["gap_to_best_of_n_closed"] is None
-    assert not {"oracle_before", "reward_control"} & gains.keys()
+    assert not {"oracle_before", "reward_best_control"} & gains.keys()
     assert summary(rows(0.6, 0.5, 40.0), [], {"mean": 0.5, "best": 0.9})["oracle_gain_to_reward_gain"] is None
 
 
@@ -60,7 +64,7 @@ def test_the_report_holds_what_the_stages_hold(finished_run: Experiment[Config])
     for row in found["steps"]:
         stage = folder.result(f"g{row['grow']}i{row['improve']}")
         assert {name: value for name, value in row.items() if name not in ("grow", "improve")} in stage
-    assert [row["step"] for row in found["control"]] == ["control"] * 3
+    assert [row["step"] for row in found["controls"]] == [arm for arm in ARMS for _ in range(3)]
     reranked = folder.result(RERANKED)
     assert found["summary"]["best_of_n_before"] == reranked["best"] > reranked["mean"]
     assert found["summary"]["seconds"] == 60.0
@@ -71,8 +75,8 @@ def test_the_report_holds_what_the_stages_hold(finished_run: Experiment[Config])
 def test_the_page_shows_every_step_and_every_plot(finished_run: Experiment[Config]) -> None:
     folder = finished_run.folder.path
     page = (folder / "results.md").read_text()
-    steps = [line for line in page.splitlines() if line.startswith(("| G=", "| control"))]
-    names = ("G=0 I=0", "G=1 I=1", "G=1 I=2", "control")
+    steps = [line for line in page.splitlines() if line.startswith(("| G=", *(f"| {arm}" for arm in ARMS)))]
+    names = ("G=0 I=0", "G=1 I=1", "G=1 I=2", *ARMS)
     by_split = [f"| {name} | {decode} |" for name, decode in product(names, ("sample", "greedy"))]
     assert all(any(line.startswith(each) for line in steps) for each in by_split)
     for plot in folder.glob("*.png"):
