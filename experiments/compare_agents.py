@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -18,14 +19,14 @@ from numpy.typing import NDArray
 
 import agents
 from agents import LoRA, TrainingConfig
-from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
+from buffers import Filter, Slice, coverage
 from experiments.reports.comparison_report import write_comparison
 from experiments.runs.evaluation import Evaluator
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.experiment import Experiment
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import sampler, supervised, workers
-from seq2seq_env.tasks import Task
+from experiments.runs.stages import grow_batch
+from experiments.runs.supervised import supervised
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +37,10 @@ BASELINE = "supervised"
 """The stage of the policy that all agents start from."""
 
 MOST_SEEDS = 1_000
-"""Of an agent, in one folder."""
+"""Trainings of an agent on the same data that one folder may hold."""
+
+DATA = ("own", "filtered")
+"""What an agent trains on: what its algorithm asks for, or the slice that filtered behaviour cloning sees."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,16 @@ class Config(Settings):
     agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's."""
     seeds: int = 3
-    """Trainings of each, 1 to 1000, which differ in the order of batches and the dropout."""
+    """Trainings of each agent, 1 to 1000, which differ in the order of batches and the dropout."""
     improve_steps: int = 1
-    """Improve steps, at least 1."""
+    """Number of Improve steps of each training, at least 1."""
     sources: int | None = 8_000
     """Training sources of the batch, with their references; None takes all."""
     candidates: int = 4
-    """Samples of each source."""
+    """Samples of each source, at least 1."""
     filter: str = "interpolation"
-    """As in growing_batch.py; the batch holds as much of each source, so that a rank within it means something."""
+    """Filter of what an Improve step keeps, as in growing_batch.py; the batch holds as many samples of each source, so
+    that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
     improve: TrainingConfig = field(
@@ -66,11 +71,11 @@ class Config(Settings):
     )
     """Training of the first Improve step."""
     options: dict[str, int | float | str] = field(default_factory=dict)
-    """Agents' options, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
+    """Options of the agents, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
     runs: tuple[Path, ...] = ()
     """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
     out: Path = Path("runs/compare_agents")
-    """Folder for all that the comparison leaves."""
+    """Folder that the comparison writes to, and goes on in."""
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.
@@ -108,7 +113,7 @@ class Trial(NamedTuple):
 
     agent: str
     data: str
-    """"own", what the algorithm asks for, or "filtered", what filtered behaviour cloning sees."""
+    """One of :data:`DATA`."""
     seed: int
 
     @property
@@ -119,52 +124,47 @@ class Trial(NamedTuple):
 
 def trials(config: Config) -> list[Trial]:
     """All trainings, seed by seed. An agent that filters has one kind of data; bc on the slice is filtered-bc."""
-    found = []
-    for seed in range(config.seeds):
-        for name in config.agents:
-            found.append(Trial(name, "own", seed))
-            if not agents.agent_class(name).filters and name != "bc":
-                found.append(Trial(name, "filtered", seed))
-    return found
+    return [
+        Trial(name, data, seed)
+        for seed in range(config.seeds)
+        for name in config.agents
+        for data in (DATA[:1] if name == "bc" or agents.agent_class(name).filters else DATA)
+    ]
 
 
-def compare(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+def compare(run: Experiment[Config]) -> None:
     """Every agent on the same frozen batch."""
-    policy = supervised(config, task, evaluator, run)
-    buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    with run.watch("growing"):
-        grow_report = grow(
-            sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=1, num_sources=config.sources,
-            candidates=config.candidates, temperature=config.temperature, seed=config.seed,
-            workers=workers(config.device),
-        )  # fmt: skip
-    print(f"Grow: {grow_report}")
-    grown = buffer.select(grow_step=1)
-    if not run.has(BASELINE):
-        run.finish(BASELINE, measured(policy, policy, evaluator))
+    config, folder = run.config, run.folder
+    policy = supervised(run)
+    buffer = grow_batch(run, policy, 1, sources=config.sources, candidates=config.candidates)
+    batch = buffer.select(grow_step=1)
+    if not folder.has(BASELINE):
+        folder.finish(BASELINE, measure(policy, policy, run.evaluator))
     (schedule,) = config.schedules(1)
     for trial in trials(config):
-        if not run.has(trial.stage):
+        if not folder.has(trial.stage):
             print(f"{trial.agent}, {trial.data} data, seed {trial.seed}")
-            with run.watch("training"):
-                result = train(config, trial, policy, grown, list(schedule), evaluator)
-            run.finish(trial.stage, result)
+            with folder.watch("training"):
+                result = train(run, trial, policy, batch, list(schedule))
+            folder.finish(trial.stage, result)
 
 
 def train(
-    config: Config, trial: Trial, policy: Seq2SeqPolicy, grown: Slice, schedule: list[Filter], evaluator: Evaluator
+    run: Experiment[Config], trial: Trial, policy: Seq2SeqPolicy, batch: Slice, schedule: list[Filter]
 ) -> dict[str, object]:
     """All Improve steps of one trial, and what came of each."""
+    config = run.config
     agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
     started = time.perf_counter()
-    agent.prepare(grown, config.improve_at(1, trial.seed))
+    agent.prepare(batch, config.improve_at(1, trial.seed))
     prepared = time.perf_counter() - started
     steps = []
-    for i, chosen in enumerate(schedule, start=1):
-        data = grown.select(chosen) if agent.filters or trial.data == "filtered" else grown
+    for i, kept in enumerate(schedule, start=1):
+        data = batch.select(kept) if agent.filters or trial.data == "filtered" else batch
+        print(f"  {coverage(batch, data)}")
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i, trial.seed), patience=config.improve.max_tokens)
-        steps.append(improve(agent, data, grown, training, policy, evaluator, config.lora))
+        steps.append(improve(agent, data, training, policy, run.evaluator, config.lora))
     value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
     return {
         "agent": trial.agent,
@@ -177,22 +177,15 @@ def train(
 
 
 def improve(
-    agent: Agent,
-    data: Slice,
-    grown: Slice,
-    training: TrainingConfig,
-    prior: Seq2SeqPolicy,
-    evaluator: Evaluator,
-    lora: LoRA,
+    agent: Agent, data: Slice, training: TrainingConfig, prior: Seq2SeqPolicy, evaluator: Evaluator, lora: LoRA
 ) -> dict[str, object]:
     """One Improve step, as every agent has it."""
-    print(f"  {coverage(grown, data)}")
     with agents.adapted(agent.policy, lora, training.seed):
         trained = agent.improve(data, training, evaluator.validation_reward)
-    found = measured(agent.policy, prior, evaluator)
-    shown = {name: found[name] for name in ("reward", "oracle", "judge", "bleu", "kl")}
+    measures = measure(agent.policy, prior, evaluator)
+    shown = {name: measures[name] for name in ("reward", "oracle", "judge", "bleu", "kl")}
     print("  " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if isinstance(value, float)))
-    return found | {
+    return measures | {
         "tokens": trained.tokens,
         "best_tokens": trained.best_tokens,
         "seconds": trained.seconds - trained.evaluation_seconds,
@@ -201,7 +194,7 @@ def improve(
     }
 
 
-def measured(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) -> dict[str, object]:
+def measure(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) -> dict[str, object]:
     """Samples and greedy translations of the test sources: by source, and as a whole."""
     sources = evaluator.task.split("test").sources
     samples = evaluator.translations(policy, "test", "sample")
@@ -248,12 +241,14 @@ def _listed(values: NDArray[np.float32] | None) -> list[float] | None:
     return None if values is None else [round(float(value), 5) for value in values]
 
 
-def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+def report(run: Experiment[Config]) -> None:
     """Tables and plots of all trainings."""
-    everything = replace(config, agents=tuple(agents.AGENTS), seeds=MOST_SEEDS)
-    stages = [trial.stage for trial in trials(everything) if run.has(trial.stage)]
-    write_comparison(run, BASELINE, stages, task.split("test").references, config.runs)
-    print(f"wrote comparison.md, comparison.json and plots to {config.out}")
+    # Also of earlier calls with other --agents and --seeds; agents are named, because to load them all takes long.
+    every = (Trial(*each) for each in product(agents.AGENTS, DATA, range(MOST_SEEDS)))
+    finished = sorted((trial for trial in every if run.folder.has(trial.stage)), key=lambda trial: trial.seed)
+    stages = [trial.stage for trial in finished]
+    write_comparison(run.folder, BASELINE, stages, run.task.split("test").references, run.config.runs)
+    print(f"wrote comparison.md, comparison.json and plots to {run.config.out}")
     print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
 
 

@@ -2,47 +2,53 @@
 
 A supervised policy is trained until its validation reward stops rising. Each Grow step samples translations of the
 training sources and scores them once; each Improve step trains on an ever better slice of them and of the original
-data. A control spends the same number of gradient tokens on the original data alone. Run again with the same --out to
-go on where it stopped.
+data. Controls train beside it, for as many gradient tokens, on data that would explain a gain more cheaply. Run again
+with the same --out to go on where it stopped.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import agents
-from buffers import Filter, GrowingBatchBuffer, Slice, coverage, grow
+from buffers import Filter, GrowingBatchBuffer, Slice, coverage
+from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.report import RERANKED, write_report
-from experiments.runs.evaluation import Evaluator
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.arms import Arm, arm_data
+from experiments.runs.experiment import Experiment
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import finish, original_data, sampler, supervised, train, workers
-from seq2seq_env.tasks import Task
+from experiments.runs.stages import UNTRAINED, finish, grow_batch, keep_translations, train
+from experiments.runs.supervised import supervised
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
 
 BEST_OF = 8
-"""N, samples of the supervised policy that reranking chooses from."""
+"""Samples of the supervised policy for each source, of which reranking takes the best."""
 
 
 @dataclass(frozen=True)
 class Config(Settings):
     """Options of the run."""
 
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "arms")
+
     agent: str = "filtered-bc"
-    """Algorithm of the Improve steps."""
+    """Algorithm of the Improve steps, which sets their loss."""
     agent_options: dict[str, int | float | str] = field(default_factory=dict)
-    """Its options, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
+    """Options of the algorithm, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
     grow_steps: int = 2
-    """G, Grow steps."""
-    control: bool = True
-    """Train the control: as many tokens on the original data alone."""
+    """Number G of Grow steps, 0 or more."""
+    arms: tuple[Arm, ...] = ("unfiltered", "filtered")
+    """Controls, trained as ReST is, for as many gradient tokens, on other data: "unfiltered" on all original data,
+    "filtered" on what the filter keeps of the original data, "samples" on what it keeps of the samples, "one-grow" on
+    the batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
+    none; more can be added when a run goes on."""
     out: Path = Path("runs/growing_batch")
-    """Folder for all that the run leaves."""
+    """Folder that the run writes to, and goes on in."""
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.
@@ -59,86 +65,113 @@ class Config(Settings):
         self.schedules(self.grow_steps)
 
 
-def growing_batch(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
-    """Algorithm 1."""
-    buffer = GrowingBatchBuffer(run.path / "buffer", task=task)
-    policy = supervised(config, task, evaluator, run)
-    rerank(policy, evaluator, run)
+def growing_batch(run: Experiment[Config]) -> None:
+    """Algorithm 1; stages that the run's folder holds are read from there."""
+    config = run.config
+    policy = supervised(run)  # train pi on D
+    rerank(run, policy)
     agent = agents.make_agent(config.agent, policy, **config.agent_options)
-    for g, schedule in enumerate(config.schedules(config.grow_steps), start=1):
-        if g == 1:  # D itself, which every D_g holds: its scores stay the same
-            grow_into(buffer, config, agent.policy, evaluator, run, g=0)
-        grow_into(buffer, config, agent.policy, evaluator, run, g=g)
-        grown = buffer.select(grow_step=(0, g))
-        if not run.has(f"g{g}i1"):
-            agent.prepare(grown, config.improve_at(1))
-        for i, chosen in enumerate(schedule, start=1):
-            improve(config, agent, grown, chosen, evaluator, run, g, i)
-    if config.control:
-        control(config, task, evaluator, run)
+    for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
+        batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
+        for i, kept in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
+            improve_step(run, agent, batch, kept, g, i)  # train pi on F(D_g) while the reward rises
+    for arm in config.arms:
+        control(run, arm)
+    equal_entropy(run)
 
 
-def rerank(policy: Seq2SeqPolicy, evaluator: Evaluator, run: RunFolder) -> None:
-    """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
-    if not run.has(RERANKED):
-        run.finish(RERANKED, evaluator.best_of(policy, "test", BEST_OF) if run.is_writer else None)
+def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
+    """The batch of Grow step ``g``: samples of the policy for sources of D, joined with D itself, all with rewards."""
+    config = run.config
+    if g == 1:
+        grow_batch(run, policy, 0)  # every later batch holds D, whose rewards stay the same: they are computed once
+    buffer = grow_batch(run, policy, g, sources=config.sources, candidates=config.candidates, references=False)
+    return buffer.select(grow_step=(0, g))
 
 
-def grow_into(
-    buffer: GrowingBatchBuffer, config: Config, policy: Seq2SeqPolicy, evaluator: Evaluator, run: RunFolder, g: int
-) -> None:
-    """Score the original data (Grow step 0), or samples of the policy."""
-    task, of_policy = evaluator.task, g > 0
-    with run.watch("growing"):
-        report = grow(
-            sampler(config, policy, task), evaluator.scorer, task, buffer, grow_step=g,
-            num_sources=config.sources if of_policy else None,
-            candidates=config.candidates if of_policy else 0, references=not of_policy, temperature=config.temperature,
-            seed=config.seed, workers=workers(config.device),
-        )  # fmt: skip
-    print(f"Grow {g}: {report}")
-
-
-def improve(
-    config: Config, agent: Agent, grown: Slice, chosen: Filter, evaluator: Evaluator, run: RunFolder, g: int, i: int
-) -> None:
-    """One Improve step: train on what the filter keeps while the validation reward rises, and keep the best."""
-    stage = f"g{g}i{i}"
-    if run.has(stage):
-        agent.restore(run.checkpoint(stage))
+def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, kept: Filter, g: int, i: int) -> None:
+    """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights."""
+    config, stage = run.config, f"g{g}i{i}"
+    if run.folder.has(stage):
+        agent.restore(run.folder.checkpoint(stage))
         return
-    data = grown.select(chosen) if agent.filters else grown
-    training = config.improve_at((g - 1) * config.improve_steps + i)
-    kept = coverage(grown, data)
-    print(f"Improve {i} of Grow {g}, {chosen if agent.filters else 'all data'}: {kept}")
+    if i == 1:
+        agent.prepare(batch, config.improve_at(1))
+    data = batch.select(kept) if agent.filters else batch
+    part = coverage(batch, data)
+    print(f"Improve {i} of Grow {g}, {kept if agent.filters else 'all data'}: {part}")
     facts = {
-        "threshold": chosen.value if agent.filters else None,
-        "kept_fraction": kept.kept_fraction,
-        "sources_without_data": kept.sources_without_data_fraction,
-        "distinct_samples": kept.distinct_samples,
+        "threshold": kept.value if agent.filters else None,
+        "kept_fraction": part.kept_fraction,
+        "sources_without_data": part.sources_without_data_fraction,
+        "distinct_samples": part.distinct_samples,
     }
-    finish(evaluator, run, stage, agent, facts | train(agent, data, training, evaluator, run, stage, config.lora))
+    training = config.improve_at((g - 1) * config.improve_steps + i)
+    finish(run, stage, agent, facts | train(run, agent, data, training, stage, config.lora))
 
 
-def control(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
-    """As many gradient tokens as all Improve steps had, on the original data alone, its best checkpoint kept too."""
-    stage = "control"
-    steps = [f"g{g}i{i}" for g in range(1, config.grow_steps + 1) for i in range(1, config.improve_steps + 1)]
-    tokens = sum(run.result(step)[0]["train_tokens"] for step in steps)
-    if run.has(stage) or tokens == 0:
+def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
+    """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
+    if not run.folder.has(RERANKED):
+        reward = run.evaluator.best_of(policy, "test", BEST_OF) if run.folder.is_writer else None
+        run.folder.finish(RERANKED, reward)
+
+
+def control(run: Experiment[Config], arm: Arm) -> None:
+    """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
+    config = run.config
+    if run.folder.has(arm) or not config.grow_steps:
         return
-    print(f"Control: {tokens} tokens of the original data")
-    agent = agents.make_agent("bc", agents.Seq2SeqPolicy.load(run.checkpoint("g0i0"), config.device))
-    training = replace(config.improve_at(1), max_tokens=tokens, evaluate_every=max(1, tokens // 4), patience=tokens)
-    facts = train(agent, original_data(task), training, evaluator, run, stage, config.lora)
-    finish(evaluator, run, stage, agent, facts)
+    print(f"Control: {arm}")
+    agent = agents.make_agent(config.agent, supervised(run), **config.agent_options)
+    buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
+    for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
+        for i, kept in enumerate(filters, start=1):
+            stage = f"{arm}-g{g}i{i}"
+            if run.folder.has(stage):
+                agent.restore(run.folder.checkpoint(stage))
+                continue
+            data = arm_data(arm, buffer, g, kept if agent.filters else None)
+            tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
+            if tokens and not len(data):
+                print(f"{stage} has no data, and trains nothing")
+            if i == 1 and len(data):
+                agent.prepare(data, config.improve_at(1))
+            training = config.improve_at((g - 1) * config.improve_steps + i)
+            training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
+            facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
+            finish(run, stage, agent, facts, measured=False)
+    steps = [run.folder.result(f"{arm}-{step}")[0] for step in _steps(config)]
+    finish(run, arm, agent, {name: sum(step[name] for step in steps) for name in ("train_tokens", "seconds")})
 
 
-def report(config: Config, task: Task, evaluator: Evaluator, run: RunFolder) -> None:
+def equal_entropy(run: Experiment[Config]) -> None:
+    """The supervised policy, untrained, at the temperature that gives it the last policy's entropy."""
+    if run.folder.has(EQUAL_ENTROPY) or not run.config.grow_steps:
+        return
+    row: dict[str, object] = {}
+    if run.folder.is_writer:
+        last = run.folder.result(_steps(run.config)[-1])
+        nats = next(each["nats"] for each in last if (each["split"], each["decode"]) == ("test", "sample"))
+        policy = supervised(run)
+        temperature = run.evaluator.temperature_of(policy, nats, "test")
+        sampled = run.evaluator.translations(policy, "test", "sample", temperature)
+        keep_translations(run, EQUAL_ENTROPY, {"sample": sampled})
+        row = {"temperature": temperature, **run.evaluator.measures(sampled, "test")}
+    run.folder.finish(EQUAL_ENTROPY, row)
+
+
+def _steps(config: Config) -> list[str]:
+    """Stages of all Improve steps, in order."""
+    return [f"g{g}i{i}" for g in range(1, config.grow_steps + 1) for i in range(1, config.improve_steps + 1)]
+
+
+def report(run: Experiment[Config]) -> None:
     """Tables, plots and examples of all stages."""
-    write_report(run, evaluator, config.device)
-    print(f"wrote results, plots, checkpoints and buffer to {config.out}")
-    print(f"next: read {config.out / 'results.md'}; watch the curves with: tensorboard --logdir {config.out}")
+    out = run.config.out
+    write_report(run.folder, run.evaluator, run.config.device)
+    print(f"wrote results, plots, checkpoints and buffer to {out}")
+    print(f"next: read {out / 'results.md'}; watch the curves with: tensorboard --logdir {out}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Mean and spread of several runs that differ by their seed: one table from their results.json."""
+"""Mean and spread of several runs that differ by their seed, in one table from their results.json."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.reports.tables import table
+
 
 @dataclass(frozen=True)
 class Config:
@@ -20,7 +22,7 @@ class Config:
     """Folders of finished runs."""
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def summary_table(results: list[dict[str, Any]]) -> str:
     """Markdown: a row a measure, with mean, standard deviation over the runs, and each run's value.
 
     Raises:
@@ -31,7 +33,6 @@ def table(results: list[dict[str, Any]]) -> str:
         if different:
             raise ValueError(f"the runs differ in {', '.join(sorted(different))}; summarise runs of one configuration")
     seeds = [f"seed {result['config']['seed']}" for result in results]
-    lines = [f"| measure | mean | s.d. | {' | '.join(seeds)} |", "|---|---|---|" + "---|" * len(results)]
     measures = {name: [result["summary"].get(name) for result in results] for name in results[0]["summary"]}
     for step in (row for row in results[0]["steps"] if row["split"] == "validation"):
         name = f"validation reward, G={step['grow']} I={step['improve']}"
@@ -39,12 +40,12 @@ def table(results: list[dict[str, Any]]) -> str:
         measures[name] = [
             next(row["reward"] for row in result["steps"] if key.items() <= row.items()) for result in results
         ]
+    rows = []
     for name, values in measures.items():
         if None not in values:
             spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-            cells = " | ".join(f"{value:.3f}" for value in values)
-            lines.append(f"| {name.replace('_', ' ')} | {np.mean(values):.3f} | {spread:.3f} | {cells} |")
-    return "\n".join(lines)
+            rows.append([name.replace("_", " "), *(f"{value:.3f}" for value in (np.mean(values), spread, *values))])
+    return table(["measure", "mean", "s.d.", *seeds], rows)
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
     if missing or not config.runs:
         sys.exit(f"error: no results.json in {', '.join(missing) or 'no folder at all'}; name folders of finished runs")
     try:
-        print(table([json.loads((run / "results.json").read_text("utf-8")) for run in config.runs]))
+        print(summary_table([json.loads((run / "results.json").read_text("utf-8")) for run in config.runs]))
     except ValueError as error:
         sys.exit(f"error: {error}")
 

@@ -19,11 +19,11 @@ class Config:
     """Options of the tokenizer's training."""
 
     vocab_size: int = 2_000
-    """Tokens, the three special ones included."""
+    """Number of tokens, the three special ones included."""
     sentences: int = 40_000
     """Phrasebook sentences to learn the merges from; both languages of each."""
     seed: int = 1
-    """Of the sentences."""
+    """Seed of the sentences."""
     out: Path = FOLDER
     """Folder that tokenizer.json is written to."""
 

@@ -15,12 +15,21 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from seq2seq_env.extras import is_installed
 from tests.documentation.interpreter import CHECKOUT, FAST, Interpreter, Outcome
 from tests.documentation.pages import Block, Mode, Page, documentation
 from tests.documentation.reading import Reading
 
 PAGES = {page.name: page for page in documentation(CHECKOUT)}
-PRELOADED = ("experiments.growing_batch", "experiments.compare_agents", "matplotlib.pyplot")
+PRELOADED = (
+    "experiments.growing_batch",
+    "experiments.compare_agents",
+    "matplotlib.pyplot",
+    # What a first policy or a first training imports: twenty seconds, in every child that has one.
+    "accelerate",
+    "transformers.models.marian.modeling_marian",
+    "d3rlpy",
+)
 
 ReadingOf = Callable[[str], Reading]
 
@@ -36,7 +45,9 @@ def blocks(*modes: Mode) -> list[ParameterSet]:
 def reading_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingOf]:
     """The reading of a page, begun when its first block is asked for."""
     with ExitStack() as ends:
-        interpreter = ends.enter_context(Interpreter(PRELOADED))
+        interpreter = ends.enter_context(
+            Interpreter([name for name in PRELOADED if is_installed(name.partition(".")[0])])
+        )
 
         @cache
         def tiny_run() -> Path:

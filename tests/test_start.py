@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.documentation.interpreter import CHECKOUT, FAST, Interpreter, Outcome
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("experiments", "agents", "buffers", "seq2seq_env")
@@ -33,13 +34,34 @@ def commands() -> list[list[str]]:
     return found
 
 
-def started(*arguments: str) -> tuple[subprocess.CompletedProcess[str], set[str]]:
-    """Python with some arguments, and what is heavy of the packages that it began to import."""
-    result = subprocess.run(
-        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    imported = re.findall(r"^import time: .*\| +(\w+)", result.stderr, re.MULTILINE)
-    return result, HEAVY & set(imported)
+WATCHED = """
+import runpy, sys
+module, *arguments = sys.argv[1:]
+sys.argv = [module, *arguments]
+try:
+    if module.startswith("import "):
+        exec(module)
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+finally:
+    print("loaded:", *sys.modules)
+"""
+
+Started = Callable[..., tuple[Outcome, set[str]]]
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Started]:
+    """Runs a module with arguments, or a statement of imports, and says which heavy packages that began to import."""
+    with Interpreter(("tyro", "numpy")) as interpreter:
+
+        def start(*arguments: str) -> tuple[Outcome, set[str]]:
+            with interpreter.connect() as child:
+                outcome = interpreter.ask(child, CHECKOUT, FAST, program=["-c", WATCHED, *arguments])
+            loaded = outcome.output.rpartition("loaded:")[2].split()
+            return outcome, HEAVY & {name.partition(".")[0] for name in loaded}
+
+        yield start
 
 
 def test_commands_are_found() -> None:
@@ -48,10 +70,10 @@ def test_commands_are_found() -> None:
 
 
 @pytest.mark.parametrize("command", commands(), ids=" ".join)
-def test_help_loads_nothing_heavy(command: list[str]) -> None:
-    result, heavy = started("-m", *command, "--help")
-    assert (result.returncode, heavy) == (0, set()), result.stderr[-2000:]
-    assert result.stdout.startswith("usage: ")
+def test_help_loads_nothing_heavy(started: Started, command: list[str]) -> None:
+    outcome, heavy = started(*command, "--help")
+    assert (outcome.failed, heavy) == (False, set()), outcome.output
+    assert outcome.output.startswith("usage: ")
 
 
 @pytest.mark.parametrize(
@@ -65,33 +87,33 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
         (["buffers", "export", "nowhere", "--to", "nope"], "--to"),
     ],
 )
-def test_a_wrong_option_is_answered_as_fast(command: list[str], named: str) -> None:
-    result, heavy = started("-m", *command)
-    assert result.returncode in (1, 2)
-    assert named in result.stderr
+def test_a_wrong_option_is_answered_as_fast(started: Started, command: list[str], named: str) -> None:
+    outcome, heavy = started(*command)
+    assert outcome.failed
+    assert named in outcome.output
     assert heavy == set()
 
 
-def test_what_is_heavy_is_seen() -> None:
-    assert started("-c", "import scipy.sparse")[1] == {"scipy"}
+def test_what_is_heavy_is_seen(started: Started) -> None:
+    assert started("import scipy.sparse")[1] == {"scipy"}
 
 
 @pytest.mark.parametrize("package", LAZY)
-def test_an_import_by_itself_loads_nothing_heavy(package: str) -> None:
-    result, heavy = started("-c", f"import {package}")
-    assert (result.returncode, heavy) == (0, set())
+def test_an_import_by_itself_loads_nothing_heavy(started: Started, package: str) -> None:
+    outcome, heavy = started(f"import {package}")
+    assert (outcome.failed, heavy) == (False, set())
 
 
-def test_a_buffer_needs_pytorch_for_batches_alone() -> None:
+def test_a_buffer_needs_pytorch_for_batches_alone(started: Started) -> None:
     names = "set(buffers.__all__) - {'Batches', 'TokenBatch'}"
-    result, heavy = started("-c", f"import buffers; [getattr(buffers, name) for name in {names}]")
-    assert (result.returncode, heavy) == (0, set())
+    outcome, heavy = started(f"import buffers; [getattr(buffers, name) for name in {names}]")
+    assert (outcome.failed, heavy) == (False, set())
 
 
-def test_the_main_options_are_known_without_pytorch() -> None:
+def test_the_main_options_are_known_without_pytorch(started: Started) -> None:
     names = "AGENTS, ComputeType, Decoding, Engine, LoRA, Method, PolicyConfig, TrainingConfig"
-    result, heavy = started("-c", f"from agents import {names}")
-    assert (result.returncode, heavy) == (0, set())
+    outcome, heavy = started(f"import agents; from agents import {names}")
+    assert (outcome.failed, heavy) == (False, set())
 
 
 @pytest.mark.parametrize("package", LAZY)
@@ -108,7 +130,7 @@ def test_every_name_is_what_its_module_has(package: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "module"), [("coverage", "coverage"), ("grow", "growing.grow")])
-def test_a_module_does_not_hide_its_function(name: str, module: str) -> None:
+def test_a_module_does_not_hide_its_function(started: Started, name: str, module: str) -> None:
     program = f"import buffers.{module}, buffers.growing_batch; assert callable(buffers.{name}), buffers.{name}"
-    result, _ = started("-c", program)
-    assert result.returncode == 0, result.stderr[-500:]
+    outcome, _ = started(program)
+    assert not outcome.failed, outcome.output

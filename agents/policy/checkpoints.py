@@ -92,7 +92,8 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
             "Seq2SeqPolicy.from_pretrained, or start a run with --pretrained"
         )
     try:
-        with quiet():
+        # Weights are drawn before they are read, from the generator that the caller draws from, too.
+        with quiet(), torch.random.fork_rng():
             model: Any = AutoModelForSeq2SeqLM.from_pretrained(
                 folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
             )

@@ -1,10 +1,10 @@
-"""Steps a second of the environment, scalar and vectorised, beside a text environment that decodes at each token.
+"""Steps per second of the environment, scalar and vectorised, beside a text environment that decodes at each token.
 
-The peer is ``TextGenEnv`` of RL4LMs (github.com/allenai/RL4LMs), from a checkout of the user's: ``git clone`` it and
-give the folder as ``--peer``. All environments get the same sources, tokenizer, random tokens and episode lengths, and
-a reward that costs nothing. Readings are interleaved; the table shows medians and the smallest and largest reading.
-Then: one call of the real scorer for many episodes against a call for each, and the share of the environment in a
-policy's rollout.
+The baseline is ``TextGenEnv`` of RL4LMs (github.com/allenai/RL4LMs), from a checkout of the user's, whose folder is
+given as ``--baseline``. All environments get the same sources, tokenizer, random tokens and episode lengths, and a
+reward that costs nothing. Timings are interleaved; the table shows medians, the smallest and the largest. Then: one
+call of the real scorer for many episodes against a call for each, and the share of the environment in a policy's
+rollout.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
+from experiments.benchmarks.timings import parse_options
+from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -40,22 +41,27 @@ SIX_MILLION = PolicyConfig(d_model=256, num_heads=4, encoder_layers=3, decoder_l
 class Config:
     """Options of the benchmark."""
 
-    peer: Path | None = None
-    """Folder of an RL4LMs checkout; None measures without it."""
+    baseline: Path | None = None
+    """Folder of an RL4LMs checkout to measure beside ours; None measures ours alone."""
     lengths: tuple[int, ...] = (16, 64, 128)
     """Tokens of every episode."""
     num_envs: int = 1024
     """Episodes side by side in the vectorised environments."""
     sources: int = 1000
-    """Of the split; each has been seen once before the clock starts."""
+    """Sources of the training split; each has been seen once before the clock starts."""
     repeats: int = 5
-    """Readings of each."""
+    """Timings of each environment, at least 1."""
     ended: int = 256
-    """Episodes to score, in one call and in as many."""
+    """Ended episodes to score, in one call and in as many."""
     batch: int = 64
     """Episodes of the rollout, by a policy of 6 million parameters."""
     seed: int = 0
-    """Of tokens and sources."""
+    """Seed of tokens and sources."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {"lengths": (4,), "num_envs": 4, "sources": 8, "repeats": 1, "ended": 4, "batch": 2}
 
 
 class FreeScorer:
@@ -68,7 +74,7 @@ class FreeScorer:
         return np.full(len(sources), 0.5, dtype=np.float32)
 
 
-def peer_environment(folder: Path, task: Task, length: int) -> Any:
+def baseline_environment(folder: Path, task: Task, length: int) -> Any:
     """``TextGenEnv`` with the task's sources and tokenizer and no reward.
 
     Raises:
@@ -100,7 +106,7 @@ def peer_environment(folder: Path, task: Task, length: int) -> Any:
 
 
 def scalar_rate(env: gym.Env[Any, Any], tokens: NDArray[np.int64]) -> float:
-    """Steps a second of one environment, resets included."""
+    """Steps per second of one environment, resets included."""
     env.reset()
     started = time.perf_counter()
     for token in tokens:
@@ -110,8 +116,8 @@ def scalar_rate(env: gym.Env[Any, Any], tokens: NDArray[np.int64]) -> float:
     return len(tokens) / (time.perf_counter() - started)
 
 
-def peer_rate(env: Any, tokens: list[int]) -> float:
-    """Steps a second of the peer, resets included."""
+def baseline_rate(env: Any, tokens: list[int]) -> float:
+    """Steps per second of the baseline, resets included."""
     env.reset()
     started = time.perf_counter()
     for token in tokens:
@@ -121,7 +127,7 @@ def peer_rate(env: Any, tokens: list[int]) -> float:
 
 
 def vector_rate(envs: gym.vector.VectorEnv[Any, Any, Any], tokens: NDArray[np.int64]) -> float:
-    """Steps a second of all environments together, resets included; ``tokens`` are int64 [steps,N]."""
+    """Steps per second of all environments together, resets included; ``tokens`` are int64 [steps,N]."""
     envs.reset()
     started = time.perf_counter()
     for actions in tokens:
@@ -129,7 +135,7 @@ def vector_rate(envs: gym.vector.VectorEnv[Any, Any, Any], tokens: NDArray[np.in
     return tokens.size / (time.perf_counter() - started)
 
 
-def readings(config: Config, task: Task, length: int) -> dict[str, Callable[[], float]]:
+def timings(config: Config, task: Task, length: int) -> dict[str, Callable[[], float]]:
     """What is measured at one length, by name."""
     rng = np.random.default_rng(config.seed)
 
@@ -147,51 +153,50 @@ def readings(config: Config, task: Task, length: int) -> dict[str, Callable[[], 
     native.reset(options={"source_index": np.arange(config.num_envs) % config.sources})
     for envs in (native, synchronous):
         envs.reset(seed=config.seed)
-    found: dict[str, Callable[[], float]] = {
+    timed: dict[str, Callable[[], float]] = {
         "scalar": lambda: scalar_rate(scalar, tokens(4096)),
         "native vector": lambda: vector_rate(native, tokens(2 * length + 1, config.num_envs)),
         "SyncVectorEnv": lambda: vector_rate(synchronous, tokens(length + 1, config.num_envs)),
     }
-    if config.peer is not None:
-        peer = peer_environment(config.peer, task, length)
-        found["TextGenEnv"] = lambda: peer_rate(peer, tokens(1024).tolist())
-    return found
+    if config.baseline is not None:
+        baseline = baseline_environment(config.baseline, task, length)
+        timed["TextGenEnv"] = lambda: baseline_rate(baseline, tokens(1024).tolist())
+    return timed
 
 
-def measured(config: Config, task: Task) -> None:
-    """Print the table of steps a second."""
-    print(f"| steps a second, {config.num_envs:,} in a vector, medians of {config.repeats} | " + " | ".join(
-        f"length {length}" for length in config.lengths
-    ) + " |")  # fmt: skip
-    print("| --- |" + " --- |" * len(config.lengths))
+def measure_steps(config: Config, task: Task) -> None:
+    """Print the table of steps per second."""
     rates: dict[str, list[list[float]]] = {}
     for length in config.lengths:
-        work = readings(config, task, length)
-        found: dict[str, list[float]] = {name: [] for name in work}
-        for _ in tqdm(range(config.repeats), desc=f"length {length}", unit="reading", leave=False):
-            for name, read in work.items():
-                found[name].append(read())
-        for name, values in found.items():
+        timed = timings(config, task, length)
+        measured: dict[str, list[float]] = {name: [] for name in timed}
+        for _ in tqdm(range(config.repeats), desc=f"length {length}", unit="timing", leave=False):
+            for name, run in timed.items():
+                measured[name].append(run())
+        for name, values in measured.items():
             rates.setdefault(name, []).append(values)
-    for name, columns in rates.items():
-        cells = (f"{median(v):,.0f} ({min(v):,.0f} to {max(v):,.0f})" for v in columns)
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    rows = [
+        [name, *(f"{median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})" for values in columns)]
+        for name, columns in rates.items()
+    ]
     for name, other, target in (
         ("scalar", "TextGenEnv", 10), ("native vector", "TextGenEnv", 200), ("native vector", "SyncVectorEnv", 50),
     ):  # fmt: skip
         if other in rates:
             ratios = (median(a) / median(b) for a, b in zip(rates[name], rates[other], strict=True))
-            print(f"| {name} / {other} (target {target}x) | " + " | ".join(f"{r:.0f}x" for r in ratios) + " |")
+            rows.append([f"{name} / {other} (target {target}x)", *(f"{ratio:.0f}x" for ratio in ratios)])
+    head = f"steps per second, {config.num_envs:,} in a vector, medians of {config.repeats}"
+    print(table([head, *(f"length {length}" for length in config.lengths)], rows))
 
 
-def scoring(config: Config, task: Task) -> None:
+def measure_scoring(config: Config, task: Task) -> None:
     """Print what one scorer call for all ended episodes saves."""
     scorer = load_scorer(task.default_scorer or "")
     pairs = task.split("train")
     sources, texts = pairs.sources[: config.ended], pairs.references[: config.ended]
     scorer.score(sources[:2], texts[:2])
     ratios = []
-    for _ in tqdm(range(3), desc="scorer", unit="reading", leave=False):
+    for _ in tqdm(range(3), desc="scorer", unit="timing", leave=False):
         started = time.perf_counter()
         scorer.score(sources, texts)
         together = time.perf_counter() - started
@@ -203,7 +208,7 @@ def scoring(config: Config, task: Task) -> None:
     print(f"\n{len(sources)} scorer calls for one episode each, over one call for all (target 10x): {shown}")
 
 
-def rollout_share(config: Config, task: Task) -> None:
+def measure_rollout(config: Config, task: Task) -> None:
     """Print the environment's share of a rollout by a policy that keeps its keys and values."""
     import torch
 
@@ -219,7 +224,7 @@ def rollout_share(config: Config, task: Task) -> None:
     never_ends[[task.tokenizer.eos_id, task.tokenizer.unk_id, task.tokenizer.pad_id]] = -torch.inf
     generator = torch.Generator().manual_seed(config.seed)
     shares = []
-    for _ in tqdm(range(config.repeats), desc="rollout", unit="reading", leave=False):
+    for _ in tqdm(range(config.repeats), desc="rollout", unit="timing", leave=False):
         started, inside = time.perf_counter(), 0.0
         observations, _ = envs.reset(seed=config.seed)
         inside += time.perf_counter() - started
@@ -246,15 +251,15 @@ def rollout_share(config: Config, task: Task) -> None:
 
 def main() -> None:
     """Measure and print."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     task = load_task("phrasebook-de-en", train_size=config.sources)
     task.split("train")
     try:
-        measured(config, task)
+        measure_steps(config, task)
     except (ImportError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
-    scoring(config, task)
-    rollout_share(config, task)
+    measure_scoring(config, task)
+    measure_rollout(config, task)
 
 
 if __name__ == "__main__":

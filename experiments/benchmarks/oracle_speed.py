@@ -1,6 +1,6 @@
-"""How many hypotheses a second the phrasebook's oracle judges on one core.
+"""Hypotheses per second that the phrasebook's oracle judges on one core.
 
-Three readings of the same clock: *cold* sees every source for the first time, so all its right wordings are prepared
+Three timings by the same clock: *cold* sees every source for the first time, so all its right wordings are prepared
 within the time taken; *prepared* has seen the sources but not the hypotheses; *seen* has seen both.
 """
 
@@ -10,11 +10,13 @@ import time
 from dataclasses import dataclass
 from random import Random
 
-import tyro
-
+from experiments.benchmarks.timings import parse_options
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 
 TARGET = 5_000
+"""Hypotheses per second."""
+
+TINY = {"hypotheses": 60}
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,13 @@ class Config:
     """Options of the benchmark."""
 
     hypotheses: int = 8_000
-    """Judged in each reading, each for another source."""
+    """Hypotheses judged in each timing, each for another source."""
     right: float = 0.3
     """Share of hypotheses that are right, in [0, 1]; the others have faults as imperfect policies make them."""
     seed: int = 0
-    """Of the sentences and the faults."""
+    """Seed of the sentences and the faults."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 def faulty(random: Random, words: list[str], others: list[str]) -> str:
@@ -53,7 +57,7 @@ def hypotheses(random: Random, references: list[str], right: float) -> list[str]
 
 
 def rate(task: PhrasebookTask, sources: list[str], texts: list[str]) -> float:
-    """Hypotheses a second of processor time, which other programs on the machine do not stretch."""
+    """Hypotheses per second of processor time, which other programs on the machine do not stretch."""
     start = time.process_time()
     task.oracle(sources, texts)
     return len(texts) / (time.process_time() - start)
@@ -61,7 +65,7 @@ def rate(task: PhrasebookTask, sources: list[str], texts: list[str]) -> float:
 
 def main() -> None:
     """Print the three rates beside the target."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     task = PhrasebookTask(config.seed, train_size=config.hypotheses, noise=0.0)
     split = task.split("train")
     random = Random(config.seed)
@@ -74,7 +78,7 @@ def main() -> None:
     }
     for name, value in rates.items():
         verdict = "" if value >= TARGET else f", below the target of {TARGET:,}"
-        print(f"{name:>9}: {value:8,.0f} hypotheses a second{verdict}")
+        print(f"{name:>9}: {value:8,.0f} hypotheses per second{verdict}")
 
 
 if __name__ == "__main__":

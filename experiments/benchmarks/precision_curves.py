@@ -1,6 +1,6 @@
 """The loss curve of bf16 beside that of fp32: same weights, same batches, same dropout, on a task.
 
-The table shows the training loss, nats a target token, at points of the training, as mean and standard deviation over
+The table shows the training loss, nats per target token, at points of the training, as mean and standard deviation over
 seeds; the difference of the two precisions of one seed; and the loss on the validation split at the end, in fp32 for
 both. bf16 trains with the fp32 weights, as always here: matrix products are in bf16 (``torch.autocast``).
 """
@@ -12,15 +12,14 @@ from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from unittest.mock import patch
 
-import tyro
-
 import agents
 from agents import PolicyConfig, TrainingConfig, known_device
-from agents.training.machine import device_name
 from agents.training.training_config import Precision
 from buffers import Slice
+from experiments.benchmarks.timings import parse_options
+from experiments.reports.tables import table
 from experiments.runs.stages import original_data
-from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks import Task, TaskOptions, load_task
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Config:
 
     task: str = "phrasebook-de-en"
     """Task to learn."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn: --task-options train_size 1000."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
     """Size of the policy network; its lengths are the task's."""
     tokens: int = 200_000
@@ -36,13 +37,22 @@ class Config:
     tokens_per_batch: int = 320
     """Tokens of a batch, padding counted."""
     points: int = 10
-    """Of the curve."""
+    """Points of the curve, from 1 to the target tokens."""
     seeds: int = 3
-    """Of the weights and batches, at least 2."""
+    """Trainings of each precision, at least 2, which differ in weights and batches."""
     device: str = "auto"
-    """Where to train: "cpu", "cuda", or "auto" for a GPU where there is one."""
+    """Device to train on: "cpu", "cuda", or "auto" for a GPU where there is one."""
     emulate: bool = False
-    """Train in bf16 where the device has no such instructions, too: the same rounding, slower."""
+    """Whether to train in bf16 where the device has no such instructions, too: the same rounding, slower."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {
+    "task_options": {"train_size": "64", "validation_size": "8"},
+    "policy": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, dropout=0.0),
+    "tokens": 600, "points": 2, "seeds": 2, "emulate": True,
+}  # fmt: skip
 
 
 def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[float]:
@@ -62,16 +72,16 @@ def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[
         precision=arithmetic,
     )  # fmt: skip
     report = agent.improve(original_data(task), training)
-    found = [row.loss for row in report.history if row.loss is not None][: config.points]
+    losses = [row.loss for row in report.history if row.loss is not None][: config.points]
     split, total = task.split("validation"), 0.0
     held_out = Slice.from_pairs(split.sources, split.references, task.tokenizer, *lengths.values())
     with torch.inference_mode():
         for batch in held_out.batches(4 * config.tokens_per_batch, seed=0):
             total += float(agent.loss(batch.to(policy.device)).loss) * batch.num_target_tokens
-    return [*found, total / held_out.num_tokens]
+    return [*losses, total / held_out.num_tokens]
 
 
-def table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) -> str:
+def loss_table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) -> str:
     """Both precisions' losses at each point, and their difference within a seed.
 
     Args:
@@ -79,24 +89,24 @@ def table(fp32: list[list[float]], bf16: list[list[float]], names: list[str]) ->
         bf16: Likewise.
         names: Of the points.
     """
-    rows = ["| target tokens | fp32 | bf16 | bf16 - fp32 |", "| --- | --- | --- | --- |"]
+    rows = []
     for name, mine, other in zip(names, zip(*fp32, strict=True), zip(*bf16, strict=True), strict=True):
         difference = [after - before for before, after in zip(mine, other, strict=True)]
         cells = (f"{mean(mine):.4f} ± {stdev(mine):.4f}", f"{mean(other):.4f} ± {stdev(other):.4f}")
-        rows.append(f"| {name} | {' | '.join(cells)} | {mean(difference):+.4f} ± {stdev(difference):.4f} |")
-    return "\n".join(rows)
+        rows.append([name, *cells, f"{mean(difference):+.4f} ± {stdev(difference):.4f}"])
+    return table(("target tokens", "fp32", "bf16", "bf16 - fp32"), rows)
 
 
 def main() -> None:
     """Train in both precisions and print."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     if config.seeds < 2 or not 1 <= config.points <= config.tokens:
         raise SystemExit(f"error: seeds is {config.seeds} and points {config.points}; give 2 or more, and 1 to tokens")
     import torch
 
     from agents.training import precision
 
-    task, device = load_task(config.task), torch.device(known_device(config.device))
+    task, device = load_task(config.task, **config.task_options), torch.device(known_device(config.device))
     emulated = not precision.has_bf16(device)
     if emulated and not config.emulate:
         raise SystemExit(f"error: {device} has no bfloat16 instructions; --emulate trains in it all the same, slowly")
@@ -107,9 +117,9 @@ def main() -> None:
         for seed in range(config.seeds):
             fp32.append(curve(config, task, "fp32", seed))
             bf16.append(curve(config, task, "bf16", seed))
-    print(f"{device_name(device)}{', bf16 emulated' if emulated else ''}; torch {torch.__version__}; {config}\n")
+    print(f"{device}{', bf16 emulated' if emulated else ''}; torch {torch.__version__}; {config}\n")
     points = [f"{config.tokens * (point + 1) // config.points:,}" for point in range(config.points)]
-    print(table(fp32, bf16, [*points, "validation"]))
+    print(loss_table(fp32, bf16, [*points, "validation"]))
 
 
 if __name__ == "__main__":

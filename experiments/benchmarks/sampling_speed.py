@@ -1,29 +1,29 @@
-"""Translations a second: our engines and whole Grow steps beside ``generate`` and CTranslate2 by itself.
+"""Translations per second: our engines and whole Grow steps beside ``generate`` and CTranslate2 by itself.
 
 All sample the same sources from one saved policy, with the same candidates of each, temperature and length limit, in
 float32 but for the row that says otherwise. ``generate`` and CTranslate2 run in batches by length, of the size that a
 trial of each finds fastest; CTranslate2 takes its libraries from the environment (``CT2_USE_MKL=1``, say). Ours give
-the log-probability of every token too, the peers do not. A Grow step samples, scores by the task's scorer and writes
-its shards; its policy and its sources are the task's, so it is left out where other text is sampled. Readings are
-interleaved; the table shows medians, the smallest and the largest reading.
+the log-probability of every token too, the baselines do not. A Grow step samples, scores by the task's scorer and
+writes its shards; its policy and its sources are the task's, so it is left out where other text is sampled. Timings are
+interleaved; the table shows medians, the smallest and the largest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
 import agents
+from agents import PolicyConfig
 from buffers import GrowingBatchBuffer, grow
-from experiments.benchmarks.readings import Reading, rates, spread
+from experiments.benchmarks.timings import Timed, parse_options, rates, spread
+from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import Task, TaskOptions, load_task
 
 if TYPE_CHECKING:
     from agents import Seq2SeqPolicy
@@ -33,14 +33,18 @@ if TYPE_CHECKING:
 class Config:
     """Options of the benchmark."""
 
-    policy: Path
-    """Folder of a saved policy."""
+    policy: Path | None = None
+    """Folder of a saved policy; None takes an untrained one of --size."""
+    size: PolicyConfig = field(default_factory=PolicyConfig)
+    """Size of the untrained policy; its lengths are the task's."""
     text: Path | None = None
     """File of sources, a line each; None takes the task's train split."""
     task: str = "phrasebook-de-en"
     """Task of the sources and of the Grow step."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn: --task-options train_size 1000."""
     sources: int = 1024
-    """Sources of a reading."""
+    """Sources of each timing."""
     candidates: int = 8
     """Samples of each source."""
     temperature: float = 0.8
@@ -48,25 +52,34 @@ class Config:
     generate_batches: tuple[int, ...] = (16, 32, 64, 128)
     """Sources that ``generate`` gets at once; all are tried, the fastest is measured."""
     ctranslate2_batches: tuple[int, ...] = (16, 32, 64, 128)
-    """Sources that CTranslate2 gets at once; likewise."""
+    """Sources that CTranslate2 gets at once; all are tried, the fastest is measured."""
     repeats: int = 5
-    """Readings of each."""
+    """Timings of each engine, at least 1."""
     seed: int = 0
-    """Of the samples."""
+    """Seed of the samples, and of an untrained policy."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
-Peer = Callable[["Seq2SeqPolicy", list[str], Config, int], Reading]
-"""Makes a reading in batches of a size."""
+TINY = {
+    "task_options": {"train_size": "64", "validation_size": "8"},
+    "size": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32),
+    "sources": 4, "candidates": 2, "generate_batches": (2, 4), "ctranslate2_batches": (4,), "repeats": 1,
+}  # fmt: skip
 
 
-def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Reading:
+Baseline = Callable[["Seq2SeqPolicy", list[str], Config, int], Timed]
+"""Prepares a run in batches of a size."""
+
+
+def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Timed:
     """Hugging Face ``generate`` with ``num_return_sequences``."""
     import torch
 
     encoded = sorted(policy.tokenizer.encode(sources), key=len)
     model: Any = policy.model
 
-    def read() -> None:
+    def run() -> None:
         torch.manual_seed(config.seed)
         for start in range(0, len(encoded), batch):
             rows = encoded[start : start + batch]
@@ -83,10 +96,10 @@ def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch
                     max_new_tokens=policy.max_target_length,
                 )
 
-    return read
+    return run
 
 
-def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Reading:
+def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch: int) -> Timed:
     """CTranslate2 as its documentation has it: a translator with a worker for each core."""
     import ctranslate2
     import torch
@@ -106,13 +119,12 @@ def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, ba
     )  # fmt: skip
 
 
-def whole_grow(policy: Seq2SeqPolicy, config: Config) -> Reading:
+def whole_grow(policy: Seq2SeqPolicy, task: Task, config: Config) -> Timed:
     """A Grow step of as many sources into a buffer of its own."""
-    task = load_task(config.task)
     assert task.default_scorer is not None
     scorer = load_scorer(task.default_scorer)
 
-    def read() -> None:
+    def run() -> None:
         with TemporaryDirectory() as folder:
             grow(
                 policy, scorer, task, GrowingBatchBuffer(folder), grow_step=1, num_sources=config.sources,
@@ -120,58 +132,64 @@ def whole_grow(policy: Seq2SeqPolicy, config: Config) -> Reading:
                 sources_per_shard=128, progress=False,
             )  # fmt: skip
 
-    return read
+    return run
 
 
 def main() -> None:
     """Measure and print."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     import ctranslate2
     import torch
     import transformers
 
     from agents.sampling.ctranslate2_conversion import obstacle
 
-    policy = agents.Seq2SeqPolicy.load(config.policy)
-    lines = load_task(config.task).split("train").sources if config.text is None else _lines(config.text)
+    task = load_task(config.task, **config.task_options)
+    if config.policy is None:
+        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+        policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.size, **lengths), config.seed)
+    else:
+        policy = agents.Seq2SeqPolicy.load(config.policy)
+    lines = task.split("train").sources if config.text is None else _lines(config.text)
     sources = [line for line in lines if len(policy.tokenizer.encode([line])[0]) <= policy.max_source_length]
     sources = sources[: config.sources]
 
-    def ours(sampler: Any) -> Reading:
+    def ours(sampler: Any) -> Timed:
         return lambda: sampler.sample(sources, config.candidates, config.temperature, config.seed)
 
-    def fastest(peer: Peer, batches: tuple[int, ...]) -> Reading:
-        trials = {str(batch): peer(policy, sources, config, batch) for batch in batches}
-        found = rates(trials, len(sources) * config.candidates, repeats=1)
-        best = max(found, key=lambda batch: found[batch][0])
-        print(f"{peer.__name__} in batches of {best} sources, of {', '.join(trials)}")
+    def fastest(baseline: Baseline, batches: tuple[int, ...]) -> Timed:
+        trials = {str(batch): baseline(policy, sources, config, batch) for batch in batches}
+        tried = rates(trials, len(sources) * config.candidates, repeats=1)
+        best = max(tried, key=lambda batch: tried[batch][0])
+        print(f"{baseline.__name__} in batches of {best} sources, of {', '.join(trials)}")
         return trials[best]
 
-    readings = {
+    timed = {
         "generate": fastest(by_generate, config.generate_batches),
         "ours, engine transformers": ours(policy),
     }
     if obstacle(policy.model) is None:
         eighth = agents.CTranslate2Sampler(policy, "int8")
         print(f"int8: {agents.shift(eighth, policy, sources, config.temperature, config.seed)}")
-        readings["ours, engine ctranslate2"] = ours(agents.CTranslate2Sampler(policy))
-        readings["ours, engine ctranslate2, int8"] = ours(eighth)
-        readings["CTranslate2 by itself"] = fastest(by_ctranslate2, config.ctranslate2_batches)
+        timed["ours, engine ctranslate2"] = ours(agents.CTranslate2Sampler(policy))
+        timed["ours, engine ctranslate2, int8"] = ours(eighth)
+        timed["CTranslate2 by itself"] = fastest(by_ctranslate2, config.ctranslate2_batches)
     if config.text is None:
-        readings["a Grow step of ours"] = whole_grow(policy, config)
-    measured = rates(readings, len(sources) * config.candidates, config.repeats)
+        timed["a Grow step of ours"] = whole_grow(policy, task, config)
+    measured = rates(timed, len(sources) * config.candidates, config.repeats)
     print(
         f"{policy}, {policy.model.config.vocab_size} tokens; {len(sources)} sources, {config.candidates} samples of "
         f"each, {torch.get_num_threads()} threads; torch {torch.__version__}, transformers {transformers.__version__}, "
         f"ctranslate2 {ctranslate2.__version__}"
     )
-    print("\n| | translations a second | / generate | / CTranslate2 |\n| --- | --- | --- | --- |")
-    for name, found in measured.items():
+    rows = []
+    for name, values in measured.items():
         ratios = [
-            f"{median(found) / median(measured[peer]):.2f}x" if peer in measured else ""
-            for peer in ("generate", "CTranslate2 by itself")
+            f"{median(values) / median(measured[baseline]):.2f}x" if baseline in measured else ""
+            for baseline in ("generate", "CTranslate2 by itself")
         ]
-        print(f"| {name} | {spread(found)} | {' | '.join(ratios)} |")
+        rows.append([name, spread(values), *ratios])
+    print(table(("", "translations per second", "/ generate", "/ CTranslate2"), rows))
 
 
 def _lines(file: Path) -> list[str]:

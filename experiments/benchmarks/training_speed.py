@@ -1,30 +1,30 @@
-"""Target tokens a second in training: our loop beside ``Seq2SeqTrainer`` and JoeyNMT.
+"""Target tokens per second in training: our loop beside ``Seq2SeqTrainer`` and JoeyNMT.
 
 Both train the same Marian policy from the same weights on the same pairs of the phrasebook by cross-entropy, with
-AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by what
-a probe of the machine chooses, as the scripts do; the probe's time is not counted. ``Seq2SeqTrainer`` runs with its
-defaults, and with what it offers for speed (grouping by length, fused AdamW, bf16 where the machine has it). JoeyNMT
-trains a network of the same sizes by its own command, in an environment of its own; its log gives the time. Readings
-are interleaved; the table shows medians, the smallest and the largest reading.
+AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by its
+defaults, as the scripts do. ``Seq2SeqTrainer`` runs with its defaults, and with what it offers for speed (grouping by
+length, fused AdamW, bf16 where the machine has it). JoeyNMT trains a network of the same sizes by its own command, in
+an environment of its own; its log gives the time. Timings are interleaved; the table shows medians, the smallest and
+the largest.
 """
 
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import tyro
-
 import agents
 from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
-from experiments.benchmarks.joeynmt_peer import joeynmt_epoch
-from experiments.benchmarks.readings import Reading, rates, spread
-from seq2seq_env.tasks import load_task
+from experiments.benchmarks.joeynmt_baseline import joeynmt_epoch
+from experiments.benchmarks.timings import Timed, parse_options, rates, spread
+from experiments.reports.tables import table
+from seq2seq_env.tasks import TaskOptions, load_task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,19 +38,30 @@ class Config:
 
     task: str = "phrasebook-de-en"
     """Task whose train split is trained on."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn: --task-options train_size 1000."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network; its lengths are the task's."""
     pairs: int = 2000
-    """Pairs of a reading, seen once."""
+    """Pairs of each timing, seen once."""
     tokens_per_batch: int = 512
-    """Tokens of a batch, padding counted; ``Seq2SeqTrainer`` gets as many pairs as have these on the mean."""
+    """Tokens of a batch, padding counted; ``Seq2SeqTrainer`` gets as many pairs as have these on average."""
     repeats: int = 5
-    """Readings of each."""
+    """Timings of each system, at least 1."""
     joeynmt: Path | None = None
-    """Python of an environment with JoeyNMT, such as joey/bin/python after "uv venv joey; uv pip install --python
-    joey/bin/python joeynmt"; None leaves it out."""
+    """Python of an environment with JoeyNMT as another baseline, such as joey/bin/python after "uv venv joey; uv pip
+    install --python joey/bin/python joeynmt"; None leaves it out."""
     seed: int = 0
-    """Of the weights."""
+    """Seed of the weights."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {
+    "task_options": {"train_size": "64", "validation_size": "8"},
+    "policy": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32),
+    "pairs": 12, "tokens_per_batch": 64, "repeats": 1,
+}  # fmt: skip
 
 
 def by_trainer(policy: Seq2SeqPolicy, rows: list[dict[str, list[int]]], batch: int, fast: bool) -> None:
@@ -89,13 +100,15 @@ def by_trainer(policy: Seq2SeqPolicy, rows: list[dict[str, list[int]]], batch: i
 
 def main() -> None:
     """Measure and print."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
+    if config.joeynmt is not None and not config.joeynmt.is_file():
+        sys.exit(f"error: JoeyNMT needs the Python of an environment of its own; there is no {str(config.joeynmt)!r}")
     import torch
     import transformers
 
     logging: Any = transformers.logging
     logging.set_verbosity_error()
-    task = load_task(config.task)
+    task = load_task(config.task, **config.task_options)
     split = task.split("train")
     sources, references = split.sources[: config.pairs], split.references[: config.pairs]
     sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
@@ -109,30 +122,28 @@ def main() -> None:
     # Its own default attention; ours loads policies with "eager", which is faster for short sequences on a CPU.
     default = copy.deepcopy(policy)
     default.model.set_attn_implementation("sdpa")
-    epoch = TrainingConfig(
+    training = TrainingConfig(
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=data.num_tokens,
         evaluate_every=data.num_tokens, progress=False,
     )  # fmt: skip
-    chosen = agents.probe(policy, data, epoch)
-    training = chosen.applied(epoch)
-    readings: dict[str, Reading] = {
+    timed: dict[str, Timed] = {
         "ours": lambda: agents.BC(policy.clone()).improve(data, training),
         "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
         "Seq2SeqTrainer, fused, grouped, bf16 where there": lambda: by_trainer(policy.clone(), rows, batch, fast=True),
     }
     if config.joeynmt is not None:
-        readings["JoeyNMT"] = joeynmt_epoch(
+        timed["JoeyNMT"] = joeynmt_epoch(
             config.joeynmt, config.policy, task.tokenizer.vocab_size, rows, config.tokens_per_batch
         )
-    measured = rates(readings, data.num_tokens, config.repeats)
+    measured = rates(timed, data.num_tokens, config.repeats)
     print(
-        f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a reading, {torch.get_num_threads()} threads; "
+        f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a timing, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
-    print(f"ours: {chosen}")
-    print("\n| | target tokens a second | ours is |\n| --- | --- | --- |")
-    for name, found in measured.items():
-        print(f"| {name} | {spread(found)} | {median(measured['ours']) / median(found):.2f}x |")
+    print(f"ours: precision {training.precision}, attention {training.attention}")
+    ours = median(measured["ours"])
+    rows = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
+    print(table(("", "target tokens per second", "ours is"), rows))
 
 
 if __name__ == "__main__":

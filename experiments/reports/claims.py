@@ -1,16 +1,17 @@
-"""The paper's claims that a comparison of agents can test: our numbers and a verdict on each."""
+"""Claims of the paper that a comparison of agents can test: our numbers and a verdict on each."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.reports.comparison import Interval
+from experiments.reports.comparison_entry import MEASURES, Entry
+from experiments.reports.statistics import Interval, holm, interval, order_probability
+from experiments.reports.tables import table
 
 
 class Claim(NamedTuple):
@@ -19,9 +20,9 @@ class Claim(NamedTuple):
     number: str
     """In the order of the reproduction's list."""
     says: str
-    """What the paper says."""
-    found: str
-    """What was measured, with its 95 % interval."""
+    """The paper's statement, and where it stands."""
+    measured: str
+    """Our figures, with their 95 % intervals."""
     verdict: str
     """"holds", "does not hold", or "open" where the interval includes 0 or there is nothing to tell."""
 
@@ -36,12 +37,8 @@ def second_grow(runs: Sequence[Path]) -> Claim:
     gains = [gain for gain in map(_second_gain, runs) if gain is not None]
     if len(gains) < 2:
         return Claim("2", says, "needs two finished runs of growing_batch.py with G = 2; name them with --runs", "open")
-    from scipy.stats import t
-
-    mean, error = float(np.mean(gains)), float(np.std(gains, ddof=1)) / math.sqrt(len(gains))
-    half = float(t.ppf(0.975, len(gains) - 1)) * error
-    found = Interval(mean, mean - half, mean + half)
-    return Claim("2", says, f"{found:+.3f} over {len(gains)} runs (t interval)", _verdict(found))
+    gain = interval(np.array(gains)[:, None])
+    return Claim("2", says, f"{gain:+.3f} over {len(gains)} runs (t interval)", _verdict(gain))
 
 
 def _second_gain(run: Path) -> float | None:
@@ -73,18 +70,17 @@ def best_loss(same_data: Mapping[str, Mapping[str, Any]]) -> Claim:
     if not same_data:
         return Claim("4", says, "needs filtered-bc and another agent", "open")
     differences = {name: row["reward"] for name, row in same_data.items()}
-    # An agent that is better refutes it; that all are worse confirms it.
-    verdicts = {_verdict(difference) for difference in differences.values()}
-    verdict = "does not hold" if "holds" in verdicts else "open" if "open" in verdicts else "holds"
-    found = "; ".join(f"{name} {difference:+.3f}" for name, difference in differences.items())
-    return Claim("4", says, f"less filtered-bc on the same data: {found}", verdict)
+    # One agent that is better refutes it; that all are worse confirms it.
+    worse = {name: difference.negated() for name, difference in differences.items()}
+    return Claim("4", says, f"less filtered-bc on the same data: {_listed(differences)}", _of_all(worse))
 
 
-def order_by_quality(rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
+def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[Entry]) -> list[Claim]:
     """All variants beat BC for humans, but the order by reward is another; the oracle stands for the human.
 
     Args:
         rows: The report's agents.
+        entries: The same, with their values by seed and source.
     """
     judged = {name: row for name, row in rows.items() if "oracle" in row}
     beats = "all ReST variants beat BC for humans (figure 7; here the oracle)"
@@ -101,8 +97,13 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
     orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in ("reward", "oracle")]
     tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in ("reward", "oracle"))).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
-    found = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}"
-    return [*claims, Claim("7", order, found, "does not hold" if orders[0] == orders[1] else "holds")]
+    by_reward, by_oracle = (
+        {entry.name: entry.by_source(MEASURES[key]) for entry in entries} for key in ("reward", "oracle")
+    )
+    differs = order_probability(by_reward, by_oracle)
+    verdict = "holds" if differs >= 0.95 else "does not hold" if differs <= 0.05 else "open"
+    measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}; bootstrap probability that the "
+    return [*claims, Claim("7", order, f"{measured}orders differ {differs:.2f}", verdict)]
 
 
 def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
@@ -119,25 +120,39 @@ def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
         for split in ("train", "held_out")
         for kind in ("kendall", "spearman")
     }
-    found = ", ".join(
+    measured = ", ".join(
         f"{split.replace('_', ' ')} {kind} {np.mean(values):.3f} ± {np.std(values):.3f}"
         for (split, kind), values in numbers.items()
     )
     reached = np.mean(numbers["train", "kendall"]) >= 0.9 and np.mean(numbers["train", "spearman"]) >= 0.98
-    return Claim("10", says, found, "holds" if reached else "does not hold")
+    return Claim("10", says, measured, "holds" if reached else "does not hold")
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
-    """Markdown."""
-    lines = ["| claim | the paper says | found | verdict |", "|---|---|---|---|"]
-    return "\n".join(lines + [f"| {' | '.join(claim)} |" for claim in claims])
+    """Claims as a table in Markdown."""
+    return table(("claim", "the paper says", "measured", "verdict"), claims)
 
 
 def _all_gain(number: str, says: str, gains: Mapping[str, Interval]) -> Claim:
-    verdicts = {_verdict(gain) for gain in gains.values()}
-    verdict = next(v for v in ("does not hold", "open", "holds") if v in verdicts)
-    return Claim(number, says, "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items()), verdict)
+    return Claim(number, says, _listed(gains), _of_all(gains))
 
 
-def _verdict(found: Interval) -> str:
-    return "holds" if found.low > 0 else "does not hold" if found.high < 0 else "open"
+def _listed(gains: Mapping[str, Interval]) -> str:
+    return "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items())
+
+
+def _of_all(gains: Mapping[str, Interval]) -> str:
+    """The verdict on a claim that all of some agents gain.
+
+    That each is above 0 needs no correction for their number. That one of them is below 0 does: with many agents, one
+    will look so by chance.
+    """
+    if all(gain.low > 0 for gain in gains.values()):
+        return "holds"
+    corrected = holm({name: gain.p for name, gain in gains.items()})
+    lost = any(gain.mean < 0 and corrected[name] < 0.05 for name, gain in gains.items())
+    return "does not hold" if lost else "open"
+
+
+def _verdict(gain: Interval) -> str:
+    return "holds" if gain.low > 0 else "does not hold" if gain.high < 0 else "open"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.reports.claims import (
     beats_supervised,
@@ -19,52 +16,15 @@ from experiments.reports.claims import (
     second_grow,
     value_rank,
 )
-from experiments.reports.comparison import holm, interval, paired_p, stack
-from experiments.reports.plots import TITLES, new_figure, save_figures
+from experiments.reports.comparison_entry import MEASURES, Entry, measured_on
+from experiments.reports.comparison_plots import save_comparison_plots
+from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
+from experiments.reports.statistics import holm, interval
+from experiments.reports.tables import number, p_value, table
 from experiments.runs.run_folder import RunFolder, write_json
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-MEASURES = {"reward": "rewards", "oracle": "qualities", "judge": "judgements"}
-"""Means and the values by source that they are of; a run may have neither oracle nor judge."""
 
 REFERENCE = "filtered-bc"
 """Against which costs, and what an algorithm adds to the filtered data, are measured."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """All seeds of one agent on one kind of data, after its last Improve step.
-
-    Attributes:
-        agent: Its name.
-        data: "own" or "filtered".
-        steps: The last step of each seed.
-        prepare_seconds: Mean time before the first Improve step.
-    """
-
-    agent: str
-    data: str
-    steps: list[dict[str, Any]]
-    prepare_seconds: float
-
-    @property
-    def name(self) -> str:
-        """As tables and plots show it."""
-        return self.agent if self.data == "own" else f"{self.agent} ({self.data} data)"
-
-    def by_source(self, key: str) -> NDArray[np.float64]:
-        """float64 [R,N]."""
-        return stack([step[key] for step in self.steps])
-
-    def mean(self, key: str) -> float:
-        """Mean over seeds of a number."""
-        return float(np.mean([step[key] for step in self.steps]))
-
-    def spread(self, key: str) -> float:
-        """Standard deviation over seeds, 0 for one."""
-        return float(np.std([step[key] for step in self.steps], ddof=1)) if len(self.steps) > 1 else 0.0
 
 
 def write_comparison(
@@ -83,18 +43,18 @@ def write_comparison(
     results = [run.result(stage) for stage in stages]
     entries = _entries(results)
     rows = {entry.name: _row(entry, base) for entry in entries}
-    for key in MEASURES:
-        corrected = holm({name: row[f"{key}_p"] for name, row in rows.items() if row.get(f"{key}_p") is not None})
-        for name, p in corrected.items():
-            rows[name][f"{key}_p"] = p
+    _correct(rows)
     same_data = _same_data(entries)
-    bleu = _paired_bleu(entries, base, references)
-    for name, found in bleu.items():
-        rows[name] |= found
+    for entry in entries:
+        rows[entry.name] |= _corpus_p(entry, base, references)
     reports = [result["value_report"] for result in results if result["value_report"]]
     claims = [
-        second_grow(runs), beats_supervised(rows), best_loss(same_data), *order_by_quality(rows), value_rank(reports)
-    ]  # fmt: skip
+        second_grow(runs),
+        beats_supervised(rows),
+        best_loss(same_data),
+        *order_by_quality(rows, entries),
+        value_rank(reports),
+    ]
     summary = {
         "config": run.config,
         "baseline": _brief(base),
@@ -103,25 +63,21 @@ def write_comparison(
         "claims": [claim._asdict() for claim in claims],
     }
     write_json(run.path / "comparison.json", summary | run.result("usage"))
-    figures = {"bars.png": partial(_bars, rows, base), "curves.png": partial(_curves, entries)}
-    for measure in ("oracle", "judge"):
-        if measure in _measured(base):
-            figures[f"reward_{measure}.png"] = partial(_scatter, entries, base, measure)
-    plots = save_figures(run.path, figures)
+    plots = save_comparison_plots(run.path, rows, entries, base)
     seeds = [len(entry.steps) for entry in entries]
     counts = str(seeds[0]) if len(set(seeds)) == 1 else f"{min(seeds)} to {max(seeds)}"
     trainings = f"{counts} {'seed' if max(seeds) == 1 else 'seeds'}"
     parts = [
         f"# Offline-RL agents on {run.config['task']}",
-        f"{trainings}, {base['sources']} test sources. Means with 95 % bootstrap intervals over seeds and sources; "
-        "p against the supervised policy: Wilcoxon signed-rank over sources, corrected by Holm.",
+        f"{trainings}, {base['sources']} test sources. Means with 95 % t intervals over seeds and sources, "
+        "crossed; p against the supervised policy, of reward, oracle and judge corrected by Holm.",
         _agent_table(rows, base),
         "## What the algorithm adds to the data",
         f"Each agent on exactly the slice that `{REFERENCE}` sees, less `{REFERENCE}`: mean difference over sources.",
-        _same_data_table(same_data, _measured(base)),
+        _same_data_table(same_data, measured_on(base)),
         "## Claims of the paper",
-        'Verdicts on gains and differences by 95 % intervals, "open" where one includes 0; on orders and rank '
-        "correlations by their values.",
+        "Verdicts at the 5 % level, corrected by Holm where one agent of several decides; on the order by the "
+        "bootstrap; on rank correlations by their values.",
         claims_table(claims),
         "## Cost",
         _cost_table(rows),
@@ -137,8 +93,8 @@ def _entries(results: Sequence[Mapping[str, Any]]) -> list[Entry]:
     for result in results:
         groups.setdefault((result["agent"], result["data"]), []).append(result)
     return [
-        Entry(agent, data, [r["steps"][-1] for r in found], float(np.mean([r["prepare_seconds"] for r in found])))
-        for (agent, data), found in groups.items()
+        Entry(agent, data, [r["steps"][-1] for r in group], float(np.mean([r["prepare_seconds"] for r in group])))
+        for (agent, data), group in groups.items()
     ]
 
 
@@ -147,10 +103,10 @@ def _row(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
     for key, values in (*MEASURES.items(), ("greedy_oracle", "greedy_qualities")):
         if base.get(values) is None:
             continue
-        found, before = entry.by_source(values), np.array(base[values])
-        row[key] = interval(found)
-        row[f"{key}_gain"] = interval(found - before)
-        row[f"{key}_p"] = paired_p(found, before)
+        after, before = entry.by_source(values), np.array(base[values])
+        row[key] = interval(after)
+        row[f"{key}_gain"] = gain = interval(after - before)
+        row[f"{key}_p"] = gain.p
     for key in ("bleu", "chrf", "kl", "length_ratio", "seconds", "tokens", "network_mib"):
         row[key], row[f"{key}_sd"] = entry.mean(key), entry.spread(key)
     row["prepare_seconds"] = entry.prepare_seconds
@@ -164,150 +120,74 @@ def _same_data(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
         return {}
     from agents import agent_class
 
-    found: dict[str, dict[str, Any]] = {}
+    differences: dict[str, dict[str, Any]] = {}
     for entry in entries:
         if entry is reference or not (entry.data == "filtered" or agent_class(entry.agent).filters):
             continue
-        found[entry.name] = {}
+        differences[entry.name] = {}
         for key, values in MEASURES.items():
             if entry.steps[0].get(values) is None:
                 continue
             count = min(len(entry.steps), len(reference.steps))
             mine, theirs = entry.by_source(values)[:count], reference.by_source(values)[:count]
-            found[entry.name] |= {key: interval(mine - theirs), f"{key}_p": paired_p(mine, theirs)}
-    for key in MEASURES:
-        corrected = holm({name: row[f"{key}_p"] for name, row in found.items() if f"{key}_p" in row})
-        for name, p in corrected.items():
-            found[name][f"{key}_p"] = p
-    return found
+            difference = interval(mine - theirs)
+            differences[entry.name] |= {key: difference, f"{key}_p": difference.p}
+    _correct(differences)
+    return differences
 
 
-def _paired_bleu(
-    entries: Sequence[Entry], base: Mapping[str, Any], references: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Sacrebleu's paired bootstrap of greedy BLEU and chrF against the supervised policy, seeds end to end."""
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-    from sacrebleu.significance import PairedTest
+def _correct(rows: Mapping[str, dict[str, Any]]) -> None:
+    """Each measure's p-values corrected for the number of agents, in place."""
+    for key in (f"{measure}_p" for measure in MEASURES):
+        for name, p in holm({name: row[key] for name, row in rows.items() if key in row}).items():
+            rows[name][key] = p
 
-    found: dict[str, dict[str, float]] = {}
-    for entry in entries:
-        count = len(entry.steps)
-        if all(step["greedy_texts"] == base["greedy_texts"] for step in entry.steps):
-            # The bootstrap of a difference that is always 0 calls it significant.
-            found[entry.name] = {"bleu_p": 1.0, "chrf_p": 1.0}
-            continue
-        systems = [
-            ("supervised", base["greedy_texts"] * count),
-            (entry.name, [text for step in entry.steps for text in step["greedy_texts"]]),
-        ]
-        repeated = [list(references) * count]
-        metrics: Any = {"BLEU": BLEU(references=repeated), "chrF": CHRF(references=repeated)}
-        _, scores = PairedTest(systems, metrics, None, test_type="bs", n_samples=1000)()
-        results: list[Any] = [each[1] for name, each in scores.items() if name != "System"]
-        found[entry.name] = {
-            key: float(result.p_value) for key, result in zip(("bleu_p", "chrf_p"), results, strict=True)
-        }
-    return found
+
+def _corpus_p(entry: Entry, base: Mapping[str, Any], references: Sequence[str]) -> dict[str, float]:
+    """Tests of greedy BLEU and chrF against the supervised policy, by what each source adds to the corpus score."""
+    p_values = {}
+    for name, statistics, score in (("bleu_p", bleu_statistics, bleu), ("chrf_p", chrf_statistics, chrf)):
+        before, *after = (
+            pseudo_values(statistics(texts, references), score)
+            for texts in (base["greedy_texts"], *(step["greedy_texts"] for step in entry.steps))
+        )
+        p_values[name] = interval(np.stack(after) - before).p
+    return p_values
 
 
 def _brief(base: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in base.items() if not isinstance(value, list)}
 
 
-def _measured(base: Mapping[str, Any]) -> list[str]:
-    return [key for key, values in MEASURES.items() if base.get(values) is not None]
-
-
 def _agent_table(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> str:
-    measures = _measured(base)
-    columns = ["agent"]
-    for key in measures:
-        columns += [key, "gain", "p"]
+    measures = measured_on(base)
+    columns = ["agent", *(column for key in measures for column in (key, "gain", "p"))]
     columns += ["greedy BLEU (p)", "greedy chrF (p)", "KL from BC, nats", "length ratio"]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    before = " ".join(f"| {base[key]:.3f} | |" for key in measures)
-    lines.append(
-        f"| supervised BC {before} | {base['bleu']:.1f} | {base['chrf']:.1f} | 0 | {base['length_ratio']:.3f} |"
-    )
+    cells = [["supervised BC", *(cell for key in measures for cell in (number(base[key]), "", ""))]]
+    cells[0] += [f"{base['bleu']:.1f}", f"{base['chrf']:.1f}", "0", number(base["length_ratio"])]
     for name, row in rows.items():
-        cells = [name]
+        cells.append([name])
         for key in measures:
-            cells += [str(row[key]), f"{row[f'{key}_gain']:+.3f}", _p(row[f"{key}_p"])]
-        cells += [f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({_p(row[f'{key}_p'])})" for key in ("bleu", "chrf")]
-        cells += [f"{row['kl']:.2f}", f"{row['length_ratio']:.3f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            cells[-1] += [str(row[key]), f"{row[f'{key}_gain']:+.3f}", p_value(row[f"{key}_p"])]
+        for key in ("bleu", "chrf"):
+            cells[-1].append(f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({p_value(row[f'{key}_p'])})")
+        cells[-1] += [f"{row['kl']:.2f}", number(row["length_ratio"])]
+    return table(columns, cells)
 
 
-def _same_data_table(found: Mapping[str, dict[str, Any]], measures: Sequence[str]) -> str:
-    heads = " ".join(f"| {key} | p" for key in measures)
-    lines = [f"| agent {heads} |", "|---|" + "---|---|" * len(measures)]
-    for name, row in found.items():
-        cells = [name]
-        for key in measures:
-            cells += [f"{row[key]:+.3f}", _p(row[f"{key}_p"])]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _same_data_table(differences: Mapping[str, dict[str, Any]], measures: Sequence[str]) -> str:
+    return table(
+        ["agent", *(column for key in measures for column in (key, "p"))],
+        ([name, *(cell for key in measures for cell in (f"{row[key]:+.3f}", p_value(row[f"{key}_p"])))]
+         for name, row in differences.items()),
+    )  # fmt: skip
 
 
 def _cost_table(rows: Mapping[str, dict[str, Any]]) -> str:
-    head = f"| agent | seconds per 100,000 gradient tokens | ratio to {REFERENCE} | seconds before | networks, MiB |"
-    lines = [head, "|---|---|---|---|---|"]
     speed = {name: row["seconds"] / max(1.0, row["tokens"]) * 1e5 for name, row in rows.items()}
-    for name, row in rows.items():
-        ratio = f"{speed[name] / speed[REFERENCE]:.2f}" if speed.get(REFERENCE) else "-"
-        lines.append(
-            f"| {name} | {speed[name]:.1f} | {ratio} | {row['prepare_seconds']:.1f} | {row['network_mib']:.0f} |"
-        )
-    return "\n".join(lines)
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _bars(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> Figure:
-    """Reward, oracle and judge of samples with their intervals; the supervised policy as a line."""
-    measures = _measured(base)
-    figure = new_figure(5.5 * len(measures), 0.6 + 0.4 * max(4, len(rows)))
-    for axis, key in zip(np.atleast_1d(figure.subplots(1, len(measures), sharey=True)), measures, strict=True):
-        names = list(rows)[::-1]
-        found = [rows[name][key] for name in names]
-        errors = [[f.mean - f.low for f in found], [f.high - f.mean for f in found]]
-        axis.barh(names, [f.mean for f in found], xerr=errors, color="C0", alpha=0.7, capsize=3)
-        axis.axvline(base[key], color="gray", linestyle=":", label="supervised BC")
-        low = min([base[key], *(f.low for f in found)])
-        axis.set_xlim(left=max(0.0, low - 0.05))
-        axis.set_title(TITLES[key])
-        axis.grid(axis="x", alpha=0.3)
-    axis.legend(fontsize=8)
-    return figure
-
-
-def _scatter(entries: Sequence[Entry], base: Mapping[str, Any], measure: str) -> Figure:
-    """One point a seed; above the diagonal's direction the scorer is being fooled."""
-    figure = new_figure(6, 5)
-    axis = figure.subplots()
-    axis.plot(base[measure], base["reward"], "k*", markersize=12, label="supervised BC")
-    for number, entry in enumerate(entries):
-        points = [(step[measure], step["reward"]) for step in entry.steps]
-        axis.plot(*zip(*points, strict=True), "o", color=f"C{number % 10}", alpha=0.8, label=entry.name)
-    axis.legend(fontsize=8)
-    axis.set(xlabel=TITLES[measure], ylabel="learned reward", title=f"Reward against {measure}, by agent")
-    axis.grid(alpha=0.3)
-    return figure
-
-
-def _curves(entries: Sequence[Entry]) -> Figure:
-    """Validation reward over gradient tokens of the last Improve step, one line a seed."""
-    figure = new_figure(7, 4)
-    axis = figure.subplots()
-    for number, entry in enumerate(entries):
-        for seed, step in enumerate(entry.steps):
-            tokens, rewards = zip(*step["curve"], strict=True)
-            axis.plot(tokens, rewards, color=f"C{number % 10}", alpha=0.7, label=entry.name if seed == 0 else None)
-    axis.set(xlabel="gradient tokens", ylabel="validation reward", title="Learning curves")
-    axis.legend(fontsize=8)
-    axis.grid(alpha=0.3)
-    return figure
+    reference = speed.get(REFERENCE)
+    return table(
+        ["agent", "seconds per 100,000 gradient tokens", f"ratio to {REFERENCE}", "seconds before", "networks, MiB"],
+        ([name, f"{speed[name]:.1f}", f"{speed[name] / reference:.2f}" if reference else "-",
+          f"{row['prepare_seconds']:.1f}", f"{row['network_mib']:.0f}"] for name, row in rows.items()),
+    )  # fmt: skip

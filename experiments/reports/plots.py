@@ -25,6 +25,7 @@ TITLES = {
 """Of what is measured, as plots show it."""
 
 DECODES = (("sample", "o-"), ("greedy", "s--"))
+_LINES = (":", "-.", (0, (1, 4)), (0, (5, 4)))
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -46,16 +47,16 @@ def save_figures(folder: Path, figures: Mapping[str, Callable[[], Figure]]) -> l
     return list(figures)
 
 
-def save_plots(folder: Path, steps: Sequence[Row], control: Sequence[Row], grown: Mapping[int, Slice]) -> list[str]:
+def save_plots(folder: Path, steps: Sequence[Row], controls: Sequence[Row], grown: Mapping[int, Slice]) -> list[str]:
     """Draw all plots into ``folder``; returns their file names."""
     figures: dict[str, Callable[[], Figure]] = {
-        "steps.png": partial(_by_step, steps, control),
+        "steps.png": partial(_by_step, steps, controls),
         "rewards.png": partial(_reward_distribution, grown),
         "data.png": partial(_kept, steps),
     }
     for measure in ("oracle", "judge"):
         if all(row.get(measure) is not None for row in steps):
-            figures[f"reward_{measure}.png"] = partial(_reward_against, measure, steps, control)
+            figures[f"reward_{measure}.png"] = partial(_reward_against, measure, steps, controls)
     return save_figures(folder, figures)
 
 
@@ -63,8 +64,8 @@ def _label(row: Row) -> str:
     return "BC" if row["grow"] == 0 else f"G{row['grow']} I{row['improve']}"
 
 
-def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
-    """Reward, oracle or judge, and BLEU on the test sources by step; the control as a dotted line."""
+def _by_step(steps: Sequence[Row], controls: Sequence[Row]) -> Figure:
+    """Reward, oracle or judge, and BLEU on the test sources by step; the controls as lines across."""
     measures = [name for name in TITLES if all(row.get(name) is not None for row in steps)]
     figure = new_figure(4 * len(measures), 3.6)
     axes = figure.subplots(1, len(measures))
@@ -74,9 +75,9 @@ def _by_step(steps: Sequence[Row], control: Sequence[Row]) -> Figure:
             axis.plot(
                 [_label(row) for row in rows], [row[measure] for row in rows], style, color=f"C{number}", label=decode
             )
-            for row in control:
-                if (row["split"], row["decode"]) == ("test", decode):
-                    axis.axhline(row[measure], color=f"C{number}", linestyle=":", label=f"control, {decode}")
+            ended = [row for row in controls if (row["split"], row["decode"]) == ("test", decode)]
+            for row, line in zip(ended, _LINES, strict=False):
+                axis.axhline(row[measure], color=f"C{number}", linestyle=line, label=f"{row['step']}, {decode}")
         axis.set_title(TITLES[measure])
         axis.tick_params(axis="x", rotation=45)
         axis.grid(alpha=0.3)
@@ -117,7 +118,7 @@ def _kept(steps: Sequence[Row]) -> Figure:
     return figure
 
 
-def _reward_against(measure: str, steps: Sequence[Row], control: Sequence[Row]) -> Figure:
+def _reward_against(measure: str, steps: Sequence[Row], controls: Sequence[Row]) -> Figure:
     """Where reward rises without quality, the scorer is being fooled: the path leaves the diagonal's direction."""
     figure = new_figure(4.6, 4.4)
     axis = figure.subplots()
@@ -128,10 +129,12 @@ def _reward_against(measure: str, steps: Sequence[Row], control: Sequence[Row]) 
         )
         for row in (rows[0], rows[-1]):
             axis.annotate(_label(row), (row[measure], row["reward"]), fontsize=8)
-        spent = [row for row in control if (row["split"], row["decode"]) == ("test", decode)]
-        axis.plot([row[measure] for row in spent], [row["reward"] for row in spent], "x", color=f"C{number}")
+        ended = [row for row in controls if (row["split"], row["decode"]) == ("test", decode)]
+        axis.plot([row[measure] for row in ended], [row["reward"] for row in ended], "x", color=f"C{number}")
+        for row in ended:
+            axis.annotate(row["step"], (row[measure], row["reward"]), fontsize=7)
     low, high = axis.get_xlim()
     axis.plot([low, high], [low, high], ":", color="gray", label=f"reward = {measure}")
-    axis.set(xlabel=TITLES[measure], ylabel="learned reward", title=f"Reward against {measure} (x: control)")
+    axis.set(xlabel=TITLES[measure], ylabel="learned reward", title=f"Reward against {measure} (x: controls)")
     axis.legend(fontsize=8)
     return figure

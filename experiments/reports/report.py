@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import agents
 from buffers import GrowingBatchBuffer
+from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
 from experiments.reports.plots import save_plots
+from experiments.reports.tables import number, table
+from experiments.runs.arms import Arm
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder, write_json
 
@@ -24,26 +27,32 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     import sacrebleu
 
     steps = [row for stage in _stages(run) for row in _rows(run, stage)]
-    control = [{"step": "control", **row} for row in run.result("control")] if run.has("control") else []
+    controls = [{"step": arm, **row} for arm in get_args(Arm) if run.has(arm) for row in run.result(arm)]
+    entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
+    evidence = comparisons([run.path])
     results = {
         "config": run.config,
         "steps": steps,
-        "control": control,
-        "summary": summary(steps, control, run.result(RERANKED)) | run.result("usage"),
+        "controls": controls,
+        "equal_entropy": entropy,
+        "evidence": [each._asdict() for each in evidence],
+        "summary": summary(steps, controls, run.result(RERANKED)) | run.result("usage"),
         "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
     }
     write_json(run.path / "results.json", results)
     buffer = GrowingBatchBuffer(run.path / "buffer")
-    plots = save_plots(run.path, steps, control, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
+    plots = save_plots(run.path, steps, controls, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
     parts = [
         "# ReST on " + run.config["task"],
         f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
+        *_headline(evidence, entropy),
+        evidence_table(evidence),
         "## Summary",
         _summary_table(results["summary"]),
         "## Test sources, by step",
-        _table(steps + control, "test"),
+        _step_table(steps + controls, "test"),
         "## Validation sources, by step",
-        _table(steps + control, "validation"),
+        _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
         "## Plots",
@@ -54,47 +63,64 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     ]
     (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(_summary_table(results["summary"]))
+    print("\n".join(_headline(evidence, entropy)))
 
 
-def summary(steps: Sequence[Row], control: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
-    """What the run gained on the test sources: last step against the supervised policy, and against the control.
+def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> list[str]:
+    """Sentences: what stands above the best control, and what would look like a gain and is lower entropy."""
+    if not evidence:
+        return ["No control was trained, so nothing is shown of what raised the numbers below."]
+    greedy = [each for each in evidence if each.decode == "greedy"][:1]
+    sharpened = [each for each in evidence if each.control == EQUAL_ENTROPY][:1]
+    lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*greedy, *sharpened)]
+    if sharpened:
+        lines[-1] += (
+            " That is the supervised policy, not trained further, at the temperature that gives it the last policy's "
+            f"entropy: {entropy['temperature']:.2f}, {entropy['nats']:.3f} nats per token."
+        )
+    return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
 
-    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain over the
-    control takes off what the same tokens of the original data give. ``gap_to_best_of_n_closed`` is how far one sample
+
+def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
+    """What the run gained on the test sources: last step against the supervised policy, and against the best control.
+
+    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain above the
+    control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed`` is how far one sample
     of the last policy comes from the mean to the best of N samples of the supervised one.
     """
-    first, last = _find(steps, "sample"), _find(steps[::-1], "sample")
-    first_greedy, last_greedy = _find(steps, "greedy"), _find(steps[::-1], "greedy")
-    lacking = 1 - first["reward"]
-    found: dict[str, float | None] = {
+    (first, *_, last), (first_greedy, *_, last_greedy) = (
+        [*_test_rows(steps, decode), *_test_rows(steps, decode)] for decode in ("sample", "greedy")
+    )
+    lacking, gap = 1 - first["reward"], reranked["best"] - reranked["mean"]
+    gains: dict[str, float | None] = {
         "reward_before": first["reward"],
         "reward_after": last["reward"],
         "shortfall_closed": (last["reward"] - first["reward"]) / lacking,
         "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
         "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
+        "best_of_n_before": reranked["best"],
+        "gap_to_best_of_n_closed": (last["reward"] - reranked["mean"]) / gap if gap else None,
+        "sample_bleu_change": last["bleu"] - first["bleu"],
     }
-    gap = reranked["best"] - reranked["mean"]
-    found["best_of_n_before"] = reranked["best"]
-    found["gap_to_best_of_n_closed"] = (last["reward"] - reranked["mean"]) / gap if gap else None
-    found["sample_bleu_change"] = last["bleu"] - first["bleu"]
     if first["judge"] is not None:
-        found |= {"judge_before": first["judge"], "judge_after": last["judge"]}
+        gains |= {"judge_before": first["judge"], "judge_after": last["judge"]}
     if first["oracle"] is not None:
-        found |= {
+        risen = last["reward"] - first["reward"]
+        gains |= {
             "oracle_before": first["oracle"],
             "oracle_after": last["oracle"],
-            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / (last["reward"] - first["reward"])
-            if last["reward"] != first["reward"]
-            else None,
+            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / risen if risen else None,
         }
-    if control:
-        best = _find(control, "sample")
-        found |= {
-            "reward_control": best["reward"],
-            "shortfall_closed_by_control": (best["reward"] - first["reward"]) / lacking,
-            "shortfall_closed_above_control": (last["reward"] - best["reward"]) / lacking,
+    if controls:
+        best = max(row["reward"] for row in _test_rows(controls, "sample"))
+        gains |= {
+            "reward_best_control": best,
+            "shortfall_closed_by_best_control": (best - first["reward"]) / lacking,
+            "shortfall_closed_above_best_control": (last["reward"] - best) / lacking,
+            "greedy_bleu_above_best_control": last_greedy["bleu"]
+            - max(row["bleu"] for row in _test_rows(controls, "greedy")),
         }
-    return found
+    return gains
 
 
 def _stages(run: RunFolder) -> list[str]:
@@ -107,42 +133,30 @@ def _rows(run: RunFolder, stage: str) -> list[Row]:
     return [{"grow": int(grow), "improve": int(improve), **row} for row in run.result(stage)]
 
 
-def _find(rows: Sequence[Row], decode: str) -> Row:
-    return next(row for row in rows if (row["split"], row["decode"]) == ("test", decode))
+def _test_rows(rows: Sequence[Row], decode: str) -> list[Row]:
+    return [row for row in rows if (row["split"], row["decode"]) == ("test", decode)]
 
 
 def _name(row: Row) -> str:
     return str(row.get("step", f"G={row.get('grow')} I={row.get('improve')}"))
 
 
-def _table(rows: Sequence[Row], split: str) -> str:
-    every = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "train_tokens", "seconds")
+def _step_table(rows: Sequence[Row], split: str) -> str:
+    every = ("reward", "oracle", "judge", "bleu", "chrf", "nats", "length_ratio", "train_tokens", "seconds")
     columns = [name for name in every if any(row[name] is not None for row in rows)]
-    lines = ["| step | decode | " + " | ".join(columns) + " |", "|---|---|" + "---|" * len(columns)]
-    for row in rows:
-        if row["split"] == split:
-            lines.append(f"| {_name(row)} | {row['decode']} | " + " | ".join(_number(row[c]) for c in columns) + " |")
-    return "\n".join(lines)
+    cells = ([_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split)
+    return table(["step", "decode", *columns], cells)
 
 
 def _data_table(rows: Sequence[Row]) -> str:
     columns = ("threshold", "kept_fraction", "sources_without_data", "distinct_samples")
-    lines = ["| step | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for row in rows:
-        if row["improve"] and row["split"] == "validation":
-            lines.append(f"| {_name(row)} | " + " | ".join(_number(row[c]) for c in columns) + " |")
-    return "\n".join(lines)
+    steps = (row for row in rows if row["improve"] and row["split"] == "validation")
+    return table(["step", *columns], ([_name(row), *(number(row[c]) for c in columns)] for row in steps))
 
 
-def _summary_table(found: dict[str, float | None]) -> str:
-    lines = ["| measure (test sources; samples at the Grow temperature unless greedy) | value |", "|---|---|"]
-    return "\n".join(lines + [f"| {name.replace('_', ' ')} | {_number(value)} |" for name, value in found.items()])
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+def _summary_table(gains: Mapping[str, float | None]) -> str:
+    head = ("measure (test sources; samples at the Grow temperature unless greedy)", "value")
+    return table(head, ((name.replace("_", " "), number(value)) for name, value in gains.items()))
 
 
 def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
@@ -157,15 +171,15 @@ def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
     same = [row for row in range(len(split)) if before.texts[row] == after.texts[row]]
     rows = _spread(changed, max(NUM_EXAMPLES // 2, NUM_EXAMPLES - len(same)))
     rows += _spread(same, NUM_EXAMPLES - len(rows))
-    lines = [f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not.", ""]
-    lines += ["| source | reference | before | reward, oracle | after | reward, oracle |", "|---|---|---|---|---|---|"]
+    cells = []
     for row in rows:
-        cells = [split.sources[row], split.references[row]]
+        cells.append([split.sources[row], split.references[row]])
         for each in (before, after):
             quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
-            cells += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+            cells[-1] += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
+    head = ("source", "reference", "before", "reward, oracle", "after", "reward, oracle")
+    counted = f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not."
+    return f"{counted}\n\n{table(head, cells)}"
 
 
 def _spread(rows: list[int], count: int) -> list[int]:

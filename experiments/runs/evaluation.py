@@ -1,4 +1,4 @@
-"""What a policy is worth: learned reward, true quality, BLEU and chrF on a split."""
+"""Evaluation of a policy: learned reward, true quality, BLEU and chrF on a split."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ class Translations:
         rewards: float32 [N], the learned scorer's.
         qualities: float32 [N], the oracle's; None where the task has no oracle.
         judgements: float32 [N], the judge's; None where there is none.
+        nats: Entropy of the policy at the sampling temperature, nats per sampled token on average; None of greedy ones.
     """
 
     texts: list[str]
     rewards: NDArray[np.float32]
     qualities: NDArray[np.float32] | None
     judgements: NDArray[np.float32] | None
+    nats: float | None = None
 
 
 class Evaluator:
@@ -70,29 +72,46 @@ class Evaluator:
         # The same random numbers give policies that differ little many equal translations.
         self._scores, self._judge = CachedScorer(scorer), CachedScorer(judge) if judge else None
         self.temperature, self.seed = temperature, seed
-        self._texts: OrderedDict[tuple[str, str, Decode], list[str]] = OrderedDict()  # least recently used first
+        # The least recently used first, with the nats per token of samples.
+        self._texts: OrderedDict[tuple[str, str, Decode, float], tuple[list[str], float | None]] = OrderedDict()
         self._metrics: dict[str, tuple[BLEU, CHRF]] = {}  # by split, of whose references they have counted the n-grams
 
     def validation_reward(self, policy: Seq2SeqPolicy) -> float:
         """Mean reward of one sample for each validation source: what an Improve step watches."""
         sources = self.task.split("validation").sources
         with self._watch("evaluating"):
-            texts = self._translated(policy, "validation", "sample")
+            texts, _ = self._translated(policy, "validation", "sample", self.temperature)
             return float(checked_scores(self._scores, sources, texts).mean())
 
-    def translations(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> Translations:
-        """Translate a split, by one sample a source or greedily."""
+    def translations(
+        self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float | None = None
+    ) -> Translations:
+        """Translate a split, by one sample a source, at the Grow temperature or another, or greedily."""
         sources = self.task.split(split).sources
         oracle, judge = self.task.oracle, self._judge
         with self._watch("evaluating"):
-            texts = self._translated(policy, split, decode)
+            texts, nats = self._translated(policy, split, decode, temperature or self.temperature)
             rewards = checked_scores(self._scores, sources, texts)
             return Translations(
                 texts,
                 rewards,
                 oracle(sources, texts) if oracle else None,
                 checked_scores(judge, sources, texts) if judge else None,
+                nats,
             )
+
+    def temperature_of(self, policy: Seq2SeqPolicy, nats: float, split: str) -> float:
+        """The temperature, up to the Grow temperature, at which a policy samples with an entropy of ``nats`` per token.
+
+        Entropy falls with the temperature, so that halving finds it, to a hundredth.
+        """
+        low, high = 0.0, self.temperature
+        while high - low > 0.01:
+            middle = (low + high) / 2
+            reached = self.translations(policy, split, "sample", middle).nats
+            assert reached is not None
+            low, high = (middle, high) if reached < nats else (low, middle)
+        return high
 
     def best_of(self, policy: Seq2SeqPolicy, split: str, count: int) -> dict[str, float]:
         """Mean reward of samples, and of the best of ``count`` by the reward: what reranking gives without training."""
@@ -104,7 +123,10 @@ class Evaluator:
         return {"mean": float(rewards.mean(dtype=np.float64)), "best": float(rewards.max(1).mean(dtype=np.float64))}
 
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
-        """Means over a split: reward, oracle, judge in [0, 1]; BLEU, chrF in [0, 100]; length over the references'."""
+        """Means over a split.
+
+        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; length over the references'; nats per token.
+        """
         references = self.task.split(split).references
         if split not in self._metrics:
             self._metrics[split] = _metrics(references)
@@ -116,6 +138,7 @@ class Evaluator:
             "bleu": bleu.corpus_score(translations.texts, None).score,
             "chrf": chrf.corpus_score(translations.texts, None).score,
             "length_ratio": _words(translations.texts) / _words(references),
+            "nats": translations.nats,
         }
 
     def kl(self, policy: Seq2SeqPolicy, other: Seq2SeqPolicy, split: str) -> float:
@@ -123,6 +146,7 @@ class Evaluator:
         sources = self.task.split(split).sources
         samples = policy.sample(sources, 1, self.temperature, self.seed)
         targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
+        # A sample comes with its log-probability under its own policy, so that only the other one must read it.
         log_other = other.log_probs(sources, targets, self.temperature)
         return float(samples.log_prob.sum(dtype=np.float64) - sum(row.sum() for row in log_other)) / len(sources)
 
@@ -133,14 +157,18 @@ class Evaluator:
             metric.corpus_score(["a"], None)
         return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
 
-    def _translated(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> list[str]:
-        key = (policy.fingerprint, split, decode)
+    def _translated(
+        self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float
+    ) -> tuple[list[str], float | None]:
+        # By weights, not by object: agents train a policy in place, and restore the best weights to it.
+        key = (policy.fingerprint, split, decode, temperature)
         if key not in self._texts:
             sources = self.task.split(split).sources
             if decode == "greedy":
-                self._texts[key] = policy.translate(sources)
+                self._texts[key] = policy.translate(sources), None
             else:
-                self._texts[key] = policy.sample(sources, 1, self.temperature, self.seed).texts
+                samples = policy.sample(sources, 1, temperature, self.seed)
+                self._texts[key] = samples.texts, -float(samples.log_prob.mean(dtype=np.float64))
             if len(self._texts) > REMEMBERED:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(key)

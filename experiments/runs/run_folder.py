@@ -1,11 +1,11 @@
-"""A run's folder: its configuration, and each finished stage, so that the same command goes on where it stopped."""
+"""Run folder: its configuration, and each finished stage, so that the same command goes on where it stopped."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ class RunFolder:
 
     Raises:
         FileExistsError: If the folder holds a run of another configuration, or something that is no run, or is a file.
-        ValueError: If its config.json is damaged.
+        ValueError: If its config.json is corrupt.
     """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
@@ -41,6 +41,7 @@ class RunFolder:
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         self._processes = PartialState()
+        # As it will be read again: JSON has lists for tuples, and a run must equal itself.
         self.config: dict[str, Any] = json.loads(json.dumps(config))
         check_place(path)
         known = path / CONFIG
@@ -76,6 +77,12 @@ class RunFolder:
             self._record(stage).parent.mkdir(exist_ok=True)
             write_json(self._record(stage), result)
         self._processes.wait_for_everyone()
+
+    def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write a file of JSON Lines atomically."""
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
     def log(self, stage: str, name: str, value: float, step: int) -> None:
         """One number for TensorBoard."""
@@ -148,7 +155,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} is damaged ({error}); choose another --out") from error
+        raise ValueError(f"{str(path)!r} is corrupt ({error}); choose another --out") from error
 
 
 def _peak_memory_gib() -> float:
@@ -161,11 +168,21 @@ def _peak_memory_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """What :meth:`RunFolder.write_lines` wrote."""
+    # Only line feeds end lines: a text may hold what str.splitlines takes for an end.
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    aside = path.with_name(path.name + ".part")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a JSON file atomically, so that one that is there is whole."""
+    _write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    aside.replace(path)
+    temporary.replace(path)

@@ -1,4 +1,4 @@
-"""What every run does around its own work: options, task, scorer, folder, time spent, and errors in one sentence."""
+"""Frame of every run: options, task, scorer, folder, time spent, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from typing import TypeVar
 import tyro
 
 from agents.training.device import known_device
-from experiments import train_scorer
 from experiments.runs.evaluation import Evaluator
+from experiments.runs.experiment import Experiment
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
-from experiments.runs.stages import fastest
 from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks import load_task
 
 C = TypeVar("C", bound=Settings)
 
-Work = Callable[[C, Task, Evaluator, RunFolder], None]
-"""A run's own part."""
+Work = Callable[[Experiment[C]], None]
+"""A script's own part."""
 
 
 def execute(config: C, work: Work[C], report: Work[C]) -> None:
@@ -59,16 +59,18 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     if config.judge is not None:
         judge = load_scorer(config.judge, device=config.device)
         fingerprints["judge_fingerprint"] = judge.fingerprint
-    run = RunFolder(config.out, config.recorded() | fingerprints)
-    config = fastest(config, task, run)
-    evaluator = Evaluator(task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=run.watch)
+    folder = RunFolder(config.out, config.recorded() | fingerprints)
+    evaluator = Evaluator(
+        task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=folder.watch
+    )
+    run = Experiment(config, task, evaluator, folder)
     try:
-        work(config, task, evaluator, run)
+        work(run)
     finally:
-        run.spend(time.perf_counter() - started)
-        run.close()
-    if run.is_writer:
-        report(config, task, evaluator, run)
+        folder.spend(time.perf_counter() - started)
+        folder.close()
+    if folder.is_writer:
+        report(run)
     print(f"took {time.perf_counter() - started:.0f} s")
     if (processes := PartialState()).num_processes > 1:
         # Who leaves while the other still talks to it may be aborted by gloo's threads.
@@ -85,10 +87,10 @@ def own_scorer(config: Settings) -> str:
     from accelerate import PartialState
 
     folder = config.out.with_name(config.out.name + "-scorer")
-    wanted = train_scorer.Config(
+    wanted = ScorerConfig(
         config.task, config.task_options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
     )
-    report = folder / "report.json"
+    report = folder / REPORT
     if report.is_file():
         if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():
             raise ValueError(
@@ -102,7 +104,7 @@ def own_scorer(config: Settings) -> str:
     else:
         check_place(config.out)
         print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
-        train_scorer.make_scorer(wanted)
+        make_scorer(wanted)
     return str(folder)
 
 
@@ -115,6 +117,7 @@ def main(kind: type[C], description: str | None, work: Work[C], report: Work[C])
     from accelerate import PartialState
 
     try:
+        # The first PartialState of a process decides for good on its device.
         # What several processes of one run do alike, one of them says.
         with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
             execute(config, work, report)

@@ -1,4 +1,4 @@
-"""What growing_batch.py and compare_agents.py have in common: task, Grow step, filter and budgets."""
+"""Options that growing_batch.py and compare_agents.py have in common: task, Grow step, filter and budgets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "percentile": (50, 70, 80, 90, 95),
     "interpolation": (0.5, 0.7, 0.9, 0.95, 0.98),
 }
-"""Of each filter, to choose from for I Improve steps. The thresholds are the paper's (section 4)."""
+"""Values of each filter that I Improve steps choose from. The thresholds are the paper's (section 4)."""
 
 
 PresetName = Literal["iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"]
@@ -37,9 +37,10 @@ class Settings:
     laptop's for Multi30k. With it, --help shows its values."""
 
     task: str = "phrasebook-de-en"
-    """Task to translate."""
+    """Name of the task, which gives the texts."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Its options, names and values in turn: --task text-files --task-options folder data source de target en."""
+    """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
+    en."""
     pretrained: str | None = None
     """Folder or name on the Hugging Face hub of an encoder-decoder to start from (Marian, M2M100, NLLB, mBART, BART,
     T5): --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its tokenizer; what else it must be told are task
@@ -61,21 +62,21 @@ class Settings:
     """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no
     oracle whether a policy got better or only learned what its scorer likes."""
     improve_steps: int = 3
-    """I, Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
+    """Number I of Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | None = 4_000
     """Training sources drawn for each Grow step; None takes all."""
     candidates: int = 2
-    """Samples of each source."""
+    """Samples of each source in a Grow step, at least 1."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
     engine: Engine = "auto"
-    """What samples in a Grow step: "transformers", "ctranslate2", or "auto" for the faster one, which is CTranslate2
-    where it converts the model, but for Marian models."""
+    """Engine that samples in a Grow step: "transformers", "ctranslate2", or "auto" for the faster one, which is
+    CTranslate2 where it converts the model, but for Marian models."""
     compute_type: ComputeType = "float32"
-    """CTranslate2's arithmetic; "int8" is faster, and its distance from the policy is measured and printed."""
+    """CTranslate2's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
     filter: str = "threshold"
-    """What an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a source, which
-    leave hard sources some data, and nothing of a source with one candidate."""
+    """Filter of what an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a
+    source, which leave hard sources some data, and nothing of a source with one candidate."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
     [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves
@@ -105,28 +106,19 @@ class Settings:
         )
     )
     """Training of the first Improve step."""
-    probe: bool = True
-    """Try for some seconds what trains fastest on this machine, of what "auto" leaves open in precision, attention,
-    optimiser and compile of --supervised and --improve. The run keeps the choice in its folder, and later runs find it
-    in the user's cache. --no-probe takes what each option says of "auto"."""
     learning_rate_decay: float = 0.6
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
-    """Of the weights, the batches and the samples, from 0; the task's sentences stay the same."""
+    """Seed of the weights, the batches and the samples, 0 or more; the task's sentences stay the same."""
     device: str = "auto"
-    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+    """Device that the networks compute on: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
     out: Path = Path("runs")
-    """Folder for all that the run leaves."""
+    """Folder that the run writes to, and goes on in."""
 
     def recorded(self) -> dict[str, Any]:
         """What determines the results, as JSON can hold it."""
-        # Runs of older versions, which know of none of these, go on.
-        unused = {"fine_tune"} if self.fine_tune else set()
-        unused |= {name for name in ("start", "judge") if getattr(self, name) is None}
-        unused |= set() if self.lora.rank else {"lora"}
-        left_out = {*self.NOT_RECORDED, *unused}
-        options = {name: value for name, value in asdict(self).items() if name not in left_out}
+        options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}
         return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
 
     def check(self) -> None:

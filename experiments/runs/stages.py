@@ -1,126 +1,99 @@
-"""One stage of a run: train while the validation reward rises, save the policy, measure it, record it."""
+"""Stages of a run: grow a batch, train while the validation reward rises, save the policy, measure it, record it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, get_args
 
 import agents
 from agents import LoRA, TrainingConfig
-from agents.training.machine import cache_folder
-from buffers import ByRank, Sampler, Slice, Workers
-from experiments.runs.evaluation import Decode, Evaluator
-from experiments.runs.run_folder import CHECKPOINTS, RunFolder
+from buffers import ByRank, GrowingBatchBuffer, Sampler, Slice, grow
+from experiments.runs.evaluation import Decode, Translations
+from experiments.runs.experiment import Experiment
 from experiments.runs.settings import Settings
 from seq2seq_env.tasks import Task
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
 
-C = TypeVar("C", bound=Settings)
-
-PROBED_PAIRS = 2_000
-"""Of the training split, that a probe trains on."""
+SUPERVISED = "g0i0"
+"""Stage of the supervised policy, Improve step 0 of Grow step 0."""
 
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
-"""What every stage is measured on."""
+"""Splits and decodings that every stage is measured on."""
 
 Facts = dict[str, float | int | bool | None]
-"""What is recorded of a stage beside its measures."""
+"""Record of a stage's training and data, beside its measures."""
 
 UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
-"""Of a stage without training."""
+"""Facts of a stage without training."""
 
 
-def fastest(settings: C, task: Task, run: RunFolder) -> C:
-    """Settings whose trainings leave nothing "auto": what a probe of the machine chose when the run began on it."""
-    if not settings.probe:
-        return settings
+def original_data(task: Task) -> Slice:
+    """The supervised data D."""
+    pairs = task.split("train")
+    return Slice.from_pairs(
+        pairs.sources, pairs.references, task.tokenizer, task.max_source_length, task.max_target_length
+    )
+
+
+def grow_batch(
+    run: Experiment[Settings],
+    policy: Seq2SeqPolicy,
+    step: int,
+    *,
+    sources: int | None = None,
+    candidates: int = 0,
+    references: bool = True,
+) -> GrowingBatchBuffer:
+    """One Grow step into the run's buffer, of which only missing shards are made.
+
+    Args:
+        run: Gives the task, the scorer and the temperature.
+        policy: Samples the candidates.
+        step: Number of the Grow step, from 0.
+        sources: Training sources drawn; None takes all.
+        candidates: Samples of each source.
+        references: Whether the references are stored, too.
+
+    Returns:
+        The buffer, with the shards of earlier Grow steps.
+    """
     from accelerate import PartialState  # type: ignore[import-untyped]
 
-    stage = f"machine.{settings.device.partition(':')[0]}"  # a run may go on elsewhere
-    known = run.has(stage)
-    PartialState().wait_for_everyone()  # before the first writes it
-    if known:
-        found, origin = agents.Probe(**run.result(stage)), "as this run began"
-    else:
-        policy, data = first_policy(settings, task).to(settings.device), original_data(task, PROBED_PAIRS)
-        found = agents.probe(policy, data, settings.supervised, cache_folder() / "training.json")
-        origin = "from the cache" if found.cached else "found now"
-        run.finish(stage, asdict(found))
-    print(f"Training: {found}, {origin}; choose otherwise by --supervised.attention and the like, or --no-probe")
-    return replace(settings, supervised=found.applied(settings.supervised), improve=found.applied(settings.improve))
+    config = run.config
+    buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
+    # All processes of the run make shards: on CPUs each with its own cores, on GPUs each with its GPU.
+    workers = ByRank(PartialState(), threads=None if config.device == "cpu" else 1)
+    with run.folder.watch("growing"):
+        report = grow(
+            _sampler(run, policy), run.evaluator.scorer, run.task, buffer, grow_step=step, num_sources=sources,
+            candidates=candidates, references=references, temperature=config.temperature, seed=config.seed,
+            workers=workers,
+        )  # fmt: skip
+    print(f"Grow {step}: {report}")
+    return buffer
 
 
-def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
-    """The policy that starts it all: BC on the original data until the validation reward stops rising.
-
-    A pretrained policy may also be taken as it is, and another run's supervised policy.
-
-    Raises:
-        FileNotFoundError: If that run has none.
-        ValueError: If that one has another tokenizer than the task.
-    """
-    stage = "g0i0"
-    if run.has(stage):
-        return agents.Seq2SeqPolicy.load(run.checkpoint(stage), settings.device)
-    if settings.start is not None:
-        policy = agents.Seq2SeqPolicy.load(settings.start / CHECKPOINTS / stage, settings.device)
-        if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
-            raise ValueError(
-                f"the policy of {str(settings.start)!r} has another tokenizer than task {settings.task!r}; give the "
-                "task options of that run"
-            )
-        finish(evaluator, run, stage, agents.make_agent("bc", policy), dict(UNTRAINED))
-        return policy
-    policy = first_policy(settings, task)
-    if settings.pretrained is None:
-        from agents.policy.embeddings import align_embeddings
-
-        pairs = task.split("train")
-        align_embeddings(policy, pairs.sources, pairs.references, seed=settings.seed)
-    agent = agents.make_agent("bc", policy.to(settings.device))
-    if settings.fine_tune:
-        print("Supervised policy: BC on the original data")
-        training = replace(settings.supervised, seed=settings.seed)
-        # Adapters change little, and a new policy has everything to learn.
-        lora = LoRA() if settings.pretrained is None else settings.lora
-        facts = train(agent, original_data(task), training, evaluator, run, stage, lora)
-    else:
-        print(f"Supervised policy: {settings.pretrained} as it is")
-        facts = dict(UNTRAINED)
-    finish(evaluator, run, stage, agent, facts)
-    return agent.policy
-
-
-def first_policy(settings: Settings, task: Task) -> Seq2SeqPolicy:
-    """A pretrained policy, or a new one with random weights.
-
-    Raises:
-        OSError: If the pretrained model cannot be had.
-        ValueError: If it does not fit the task.
-    """
-    if settings.pretrained is None:
-        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        return agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(settings.policy, **lengths), settings.seed)
-    policy = agents.Seq2SeqPolicy.from_pretrained(settings.pretrained, task.tokenizer, task.max_target_length)
-    if task.max_source_length > policy.max_source_length:
-        raise ValueError(
-            f"sources of task {task.name!r} have up to {task.max_source_length} tokens, and {settings.pretrained!r} "
-            f"reads {policy.max_source_length}; give the task option max_tokens"
-        )
-    return policy
+def _sampler(run: Experiment[Settings], policy: Seq2SeqPolicy) -> Sampler:
+    """The engine that samples the policy; one of less than float32 prints its sampler KL."""
+    config = run.config
+    sampler = agents.make_sampler(policy, config.engine, config.compute_type)
+    if config.compute_type != "float32":
+        sources = run.task.split("validation").sources
+        print(f"{sampler.engine}: {agents.shift(sampler, policy, sources, config.temperature, config.seed)}")
+    return sampler
 
 
 def train(
-    agent: Agent, data: Slice, training: TrainingConfig, evaluator: Evaluator, run: RunFolder, stage: str, lora: LoRA
+    run: Experiment[Settings], agent: Agent, data: Slice, training: TrainingConfig, stage: str, lora: LoRA
 ) -> Facts:
     """Train while the validation reward rises; nothing where there is no data."""
     if not len(data):
         return dict(UNTRAINED)
-    with run.watch("training"), agents.adapted(agent.policy, lora, training.seed):
-        report = agent.improve(data, training, evaluator.validation_reward, partial(run.log, stage))
+    with run.folder.watch("training"), agents.adapted(agent.policy, lora, training.seed):
+        report = agent.improve(data, training, run.evaluator.validation_reward, partial(run.folder.log, stage))
     return {
         "train_tokens": report.tokens,
         "best_tokens": report.best_tokens,
@@ -129,47 +102,46 @@ def train(
     }
 
 
-def sampler(settings: Settings, policy: Seq2SeqPolicy, task: Task) -> Sampler:
-    """What Grow samples the policy by; says how far off it an engine of less than float32 is."""
-    chosen = agents.make_sampler(policy, settings.engine, settings.compute_type)
-    if settings.compute_type != "float32":
-        sources = task.split("validation").sources
-        moved = agents.shift(chosen, policy, sources, settings.temperature, settings.seed)
-        print(f"{chosen.engine}: {moved}")
-    return chosen
+def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, *, measured: bool = True) -> None:
+    """Save the policy, measure it on validation and test, keep its test translations, and record the stage.
+
+    Of several processes the first does.
+    """
+    rows: list[dict[str, object]] = [dict(facts)]
+    if run.folder.is_writer:
+        agent.save(run.folder.checkpoint(stage))
+        if measured:
+            rows = [_measure(run, stage, agent, facts, split, decode) for split, decode in MEASURED]
+            decodes: tuple[Decode, ...] = get_args(Decode)
+            translated = {each: run.evaluator.translations(agent.policy, "test", each) for each in decodes}
+            keep_translations(run, stage, translated)
+    run.folder.finish(stage, rows)
 
 
-def workers(device: str) -> Workers:
-    """Who makes the shards of a Grow step: all processes of the run, each with its cores, or with its GPU."""
-    from accelerate import PartialState
-
-    return ByRank(PartialState(), threads=None if device == "cpu" else 1)
-
-
-def original_data(task: Task, first: int | None = None) -> Slice:
-    """The supervised data D, or its first pairs."""
-    pairs = task.split("train")
-    return Slice.from_pairs(
-        pairs.sources[:first], pairs.references[:first], task.tokenizer, task.max_source_length, task.max_target_length
-    )
+def keep_translations(run: Experiment[Settings], stage: str, translated: Mapping[Decode, Translations]) -> None:
+    """JSON Lines, one a test source, for other metrics and for tests over sources."""
+    pairs = run.task.split("test")
+    columns: dict[str, Sequence[object]] = {"source": pairs.sources, "reference": pairs.references}
+    for decode, found in translated.items():
+        columns[decode] = found.texts
+        scores = {"reward": found.rewards, "oracle": found.qualities, "judge": found.judgements}
+        columns |= {f"{decode}_{name}": each.tolist() for name, each in scores.items() if each is not None}
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    run.folder.write_lines(translations_file(stage), rows)
 
 
-def finish(evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts) -> None:
-    """Save the policy, measure it on validation and test, and record the stage; of several processes the first does."""
-    rows: list[dict[str, object]] = []
-    if run.is_writer:
-        agent.save(run.checkpoint(stage))
-        rows = [_measured(evaluator, run, stage, agent, facts, split, decode) for split, decode in MEASURED]
-    run.finish(stage, rows)
+def translations_file(stage: str) -> str:
+    """Name in the run's folder of a stage's test translations."""
+    return f"hypotheses/{stage}.jsonl"
 
 
-def _measured(
-    evaluator: Evaluator, run: RunFolder, stage: str, agent: Agent, facts: Facts, split: str, decode: Decode
+def _measure(
+    run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, split: str, decode: Decode
 ) -> dict[str, object]:
-    measures = evaluator.measures(evaluator.translations(agent.policy, split, decode), split)
-    for name, value in measures.items():
-        if value is not None:
-            run.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
-    print(f"  {split} {decode}: " + ", ".join(f"{k} {v:.3f}" for k, v in measures.items() if v is not None))
+    measures = run.evaluator.measures(run.evaluator.translations(agent.policy, split, decode), split)
+    known = {name: value for name, value in measures.items() if value is not None}
+    for name, value in known.items():
+        run.folder.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
+    print(f"  {split} {decode}: " + ", ".join(f"{name} {value:.3f}" for name, value in known.items()))
     unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
     return {"split": split, "decode": decode, **measures, **unknown, **facts}

@@ -1,4 +1,4 @@
-"""Where a run's time goes."""
+"""Stopwatch of a run's kinds of work."""
 
 from __future__ import annotations
 

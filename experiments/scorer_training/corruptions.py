@@ -1,7 +1,7 @@
 """Ways in which a translation can be wrong, made from a right one: the scorer's unit tests and part of its ratings.
 
 Each function takes the random stream, the source, a right translation and another sentence's translation, and gives
-the damaged text, or None where the sentence does not allow the damage.
+the corrupted text, or None where the sentence does not allow the corruption.
 """
 
 from __future__ import annotations
@@ -139,4 +139,4 @@ CORRUPTIONS: dict[str, Corruption] = UNIT_TESTS | {
     "untranslated words": untranslated_words,
     "appended words": appended_words,
 }
-"""All of them."""
+"""The unit tests and the corruptions that only ratings are made of."""

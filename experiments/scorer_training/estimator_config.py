@@ -13,13 +13,13 @@ class HeadConfig:
     """The estimator's size and training."""
 
     width: int = 32
-    """Width of its layers."""
+    """Width of the estimator's layers."""
     dropout: float = 0.1
-    """Share of its inputs dropped in training."""
+    """Share of the estimator's inputs dropped in training, from 0 to below 1."""
     epochs: int = 12
     """Passes over the labelled hypotheses at most; the best on a tenth of their sources is kept."""
     sources_per_batch: int = 32
-    """Sources of an update, all hypotheses of each."""
+    """Sources of an update, each with all of its hypotheses."""
     learning_rate: float = 1e-3
     """Peak learning rate, above 0."""
 
@@ -42,8 +42,8 @@ class EstimatorConfig:
     """Scorers, each trained without the sources that it will judge; 1 trains one on all pairs of the training split,
     whose sources no policy should then be rewarded on."""
     repeats: int = 2
-    """How often, with other folds each time; a score is the mean over them. 1 fold is the same each time, so that there
-    is one scorer then."""
+    """Number of times that scorers are trained, with other folds each time; a score is the mean over them. With 1 fold
+    there is one scorer, whatever this says."""
     ratings: Path | None = None
     """Table of rated hypotheses to learn from: source, hypothesis and score, or one of WMT's layouts. None labels
     hypotheses by chrF against the references of held-out sources."""
@@ -51,9 +51,9 @@ class EstimatorConfig:
     """Without ratings, sources of each scorer whose hypotheses are labelled, half of its sources at most; its
     translation models never see them."""
     samples_per_source: int = 8
-    """Samples of a translation model for each labelled source."""
-    damaged_per_source: int = 2
-    """Damaged samples beside them."""
+    """Samples of a translation model for each labelled source, at least 1."""
+    corrupted_per_source: int = 2
+    """Corrupted samples of each labelled source, beside the others."""
     predictor: PolicyConfig = field(default_factory=lambda: PolicyConfig(d_model=256, ffn_dim=1024, dropout=0.2))
     """Size of both translation models, whose lengths are the task's."""
     training: TrainingConfig = field(
@@ -61,18 +61,18 @@ class EstimatorConfig:
             learning_rate=1.5e-3, schedule="linear", tokens_per_batch=2_048, max_tokens=2_500_000, warmup_tokens=50_000
         )
     )
-    """Training of each of them."""
+    """Training of each translation model."""
     head: HeadConfig = field(default_factory=HeadConfig)
-    """The network that judges what they say."""
+    """Size and training of the network that judges what both translation models say of a hypothesis."""
     processes: int | None = None
     """Translation models that train at a time, each on its share of the cores; None for one on each core. A network of
     this size gets more from a core of its own than from a second one. On a GPU they train one after the other."""
     device: str = "auto"
-    """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
+    """Device that the networks compute on: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
     def __post_init__(self) -> None:
         for name in ("folds", "repeats", "labelled_sources", "samples_per_source", "processes"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} is {value}; give 1 or more")
-        if self.damaged_per_source < 0:
-            raise ValueError(f"damaged_per_source is {self.damaged_per_source}; give 0 or more")
+        if self.corrupted_per_source < 0:
+            raise ValueError(f"corrupted_per_source is {self.corrupted_per_source}; give 0 or more")

@@ -1,4 +1,4 @@
-"""Making a predictor-estimator of one's own pairs: two translation models, labelled hypotheses, a small network.
+"""Predictor-estimator of one's own pairs: two translation models, labelled hypotheses, a small network.
 
 No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.wrappers.cross_fit``.
 """
@@ -6,7 +6,7 @@ No source is judged by a scorer that learned from it: see ``seq2seq_env.scorers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from agents import Seq2SeqPolicy, known_device
 from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.estimator_config import EstimatorConfig
-from experiments.scorer_training.estimator_fitting import fitted
+from experiments.scorer_training.head_training import train_head
 from experiments.scorer_training.ratings import Rating, read_ratings
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
@@ -50,19 +50,13 @@ LEAST_SOURCES = 20
 """With labels, of which a tenth says when the estimator is at its best."""
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Hypotheses of one source.
-
-    Attributes:
-        source: The source.
-        hypotheses: M texts.
-        labels: float32 [M], quality in [0, 1].
-    """
+class Labelled(NamedTuple):
+    """M hypotheses of one source."""
 
     source: str
     hypotheses: list[str]
     labels: Tensor
+    """float32 [M], quality in [0, 1]."""
 
 
 class _Part(NamedTuple):
@@ -163,7 +157,7 @@ def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: in
         )
     models = Predictor(folder / FORWARD, config.device), Predictor(folder / BACKWARD, config.device)
     read = _read(models, labelled)
-    EstimatorScorer.save(folder, fitted(config.head, read, [each.labels for each in labelled], seed))
+    EstimatorScorer.save(folder, train_head(config.head, read, [each.labels for each in labelled], seed))
 
 
 def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
@@ -195,7 +189,7 @@ def _chosen(pairs: Split, wanted: Callable[[str], bool]) -> Split:
 
 
 def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, seed: int) -> list[Labelled]:
-    """Samples of the policy for each source, and damaged ones, labelled by chrF.
+    """Samples of the policy for each source, and corrupted ones, labelled by chrF.
 
     The references are not among them: their chrF is 1 by definition, which no other right translation gets.
     """
@@ -212,12 +206,12 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
     for source, text in texts:
         drawn_of.setdefault(source, []).append(text)
     for source, own in drawn_of.items():
-        for _ in range(config.damaged_per_source):
-            damage = random.choice(list(CORRUPTIONS.values()))
+        for _ in range(config.corrupted_per_source):
+            corruption = random.choice(list(CORRUPTIONS.values()))
             other = random.choice(pairs.references)
-            damaged = damage(random, source, random.choice(own) or other, other)
-            if damaged is not None:
-                texts.append((source, damaged))
+            text = corruption(random, source, random.choice(own) or other, other)
+            if text is not None:
+                texts.append((source, text))
     distinct = list(dict.fromkeys(texts))
     quality = ChrfQuality(pairs.sources, pairs.references)
     return _grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())

@@ -23,7 +23,7 @@ class NetworkConfig:
     dropout: float = 0.05
     """Dropout probability."""
     max_tokens: int = 128
-    """Tokens of a pair, special tokens included."""
+    """Longest pair of source and hypothesis, in tokens, special tokens included."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +35,32 @@ class OracleConfig:
     """
 
     task_seed: int = 1
-    """Of the sentences the scorer learns from. The default task's seed is 0, so that no policy is rewarded on them."""
+    """Seed of the sentences that the scorer learns from. The default task's is 0, so that no policy is rewarded on
+    them."""
     pairs: int = 60_000
     """Sentence pairs to pre-train on, and to draw rated sources from."""
     noise: float = 0.2
-    """Share of their references that are faulty, in [0, 1]."""
+    """Share of faulty references among these pairs, in [0, 1]."""
     masking_epochs: int = 4
     """Passes over the pairs in which the network guesses masked tokens of the translation."""
-    damage_epochs: int = 3
-    """Passes over the pairs in which it finds synthetic damage."""
+    corruption_epochs: int = 3
+    """Passes over the pairs in which the network finds synthetic corruptions."""
     ratings: int = 20_000
     """Hypotheses that the oracle rates, at most 20,000."""
     rated_per_source: int = 8
-    """Of them, hypotheses of one source."""
-    fitting_epochs: int = 8
+    """Rated hypotheses of each source."""
+    rating_epochs: int = 8
     """Passes over the ratings."""
     policies: int = 2
-    """Weak policies to rate samples of, each at four stages of its training."""
+    """Weak policies whose samples are rated, each at four stages of its training."""
     policy_tokens: int = 600_000
-    """Target tokens that each of them is trained on."""
+    """Target tokens that each weak policy is trained on."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Size of the scorer."""
+    """Size of the scorer's network."""
     learning_rate: float = 1e-3
-    """Of the pre-training; a third of it fits the ratings."""
+    """Peak learning rate of the pre-training; the ratings are learned at a third of it."""
     batch_size: int = 32
-    """Pairs an update."""
+    """Pairs of each update."""
 
     def __post_init__(self) -> None:
         if not self.rated_per_source <= self.ratings <= MAX_RATINGS:

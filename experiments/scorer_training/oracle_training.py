@@ -1,8 +1,8 @@
-"""Making the scorer of a task with an oracle: pre-train it on synthetic damage, fit it to a budget of oracle ratings.
+"""Scorer of a task with an oracle: pre-trained on synthetic corruptions, then trained on a budget of oracle ratings.
 
 It reads source and hypothesis only. The oracle stands for the human raters whose ratings train a real
 quality-estimation model; it rates at most ``ratings`` hypotheses, half of them samples of weak policies and half
-damaged translations.
+corrupted translations.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import torch
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.policy.embeddings import align_embeddings, cross_lingual_embeddings
-from experiments.runs.stages import original_data
+from buffers import Slice
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.oracle_config import OracleConfig
-from experiments.scorer_training.scorer_network import Example, ScorerNetwork, damaged, masked, plausible_tokens, train
+from experiments.scorer_training.scorer_network import Example, ScorerNetwork, corrupt, mask, plausible_tokens, train
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
 from seq2seq_env.scorers import checked_scores
 from seq2seq_env.scorers.models.learned import LearnedScorer
@@ -34,7 +34,7 @@ POLICY_SIZES: dict[str, int] = {}
 
 
 def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
-    """A network that knows damaged translations from whole ones; no oracle is asked."""
+    """A network that tells corrupted translations from right ones; no oracle is asked."""
     pairs = task.split("train")
     sources, targets = (
         [row[:-1] for row in task.tokenizer.encode(texts)] for texts in (pairs.sources, pairs.references)
@@ -47,7 +47,7 @@ def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
     )
     random, mask_id = Random(seed), task.tokenizer.unk_id
     masking = [
-        [masked(random, source, target, mask_id) for source, target in zip(sources, targets, strict=True)]
+        [mask(random, source, target, mask_id) for source, target in zip(sources, targets, strict=True)]
         for _ in range(config.masking_epochs)
     ]
     train(
@@ -56,16 +56,16 @@ def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
     )  # fmt: skip
     epochs = [
         [
-            damaged(random, source, target, random.choice(targets), plausible)
+            corrupt(random, source, target, random.choice(targets), plausible)
             for source, target, plausible in zip(
                 sources, targets, plausible_tokens(network, targets, mask_id, random), strict=True
             )
         ]
-        for _ in range(config.damage_epochs)
+        for _ in range(config.corruption_epochs)
     ]
     train(
         network, epochs, learning_rate=config.learning_rate, batch_size=config.batch_size, seed=seed,
-        name="finding damage",
+        name="finding corruptions",
     )  # fmt: skip
     return network
 
@@ -73,11 +73,11 @@ def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
 def weak_policies(config: OracleConfig, task: Task, seeds: Sequence[int], tokens: int) -> list[Seq2SeqPolicy]:
     """Policies at four stages of supervised training, from babble to the best that noisy data gives."""
     pairs = task.split("train")
-    data = original_data(task)
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    data = Slice.from_pairs(pairs.sources, pairs.references, task.tokenizer, *lengths.values())
+    sizes = PolicyConfig(**POLICY_SIZES, **lengths)
     stages = []
     for seed in seeds:
-        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        sizes = PolicyConfig(**POLICY_SIZES, **lengths)
         policy = Seq2SeqPolicy.from_config(task.tokenizer, sizes, seed)
         align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
         agent = make_agent("bc", policy)
@@ -95,7 +95,10 @@ def hypotheses(
     config: OracleConfig, task: Task, split: str, count: int, policies: Sequence[Seq2SeqPolicy], *,
     samples: int, temperatures: Sequence[float], seed: int,
 ) -> tuple[list[str], list[str]]:  # fmt: skip
-    """``count`` hypotheses, ``rated_per_source`` a source: about ``samples`` of policies, the reference, and damage."""
+    """Sources and hypotheses, ``rated_per_source`` of each: about ``samples`` of policies, the reference, corruptions.
+
+    There are ``count`` of them, or fewer where the split has too few sources.
+    """
     random = Random(seed)
     pairs = task.split(split)
     rows = random.sample(range(len(pairs)), min(len(pairs), count // config.rated_per_source))
@@ -109,10 +112,10 @@ def hypotheses(
         if len(texts[row]) < config.rated_per_source:
             texts[row].append(pairs.references[row])
         while len(texts[row]) < config.rated_per_source:
-            damage = random.choice(list(CORRUPTIONS.values()))
-            damaged_text = damage(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
-            if damaged_text is not None:
-                texts[row].append(damaged_text)
+            corruption = random.choice(list(CORRUPTIONS.values()))
+            text = corruption(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
+            if text is not None:
+                texts[row].append(text)
     chosen = [(pairs.sources[row], text) for row in rows for text in texts[row][: config.rated_per_source]]
     return [source for source, _ in chosen], [text for _, text in chosen]
 
@@ -134,7 +137,7 @@ def report(config: OracleConfig, scorer: LearnedScorer, task: Task, unseen: Seq2
     count = len(task.split("validation")) * config.rated_per_source
     agreements = {}
     for name, samples in (
-        ("held-out sources: samples, references, damage", 4),
+        ("held-out sources: samples, references, corruptions", 4),
         ("held-out sources: samples of an unseen policy alone", config.rated_per_source),
     ):
         sources, texts = hypotheses(config, task, "validation", count, [unseen],
@@ -144,14 +147,14 @@ def report(config: OracleConfig, scorer: LearnedScorer, task: Task, unseen: Seq2
 
 
 def make(config: OracleConfig, name: str, options: TaskOptions, folder: Path, seed: int) -> ScorerReport:
-    """Pre-train, rate, fit, save, measure.
+    """Pre-train, rate, train on the ratings, save, measure.
 
     Args:
         config: Budgets.
         name: Of a task that takes ``train_size`` and ``noise``, and has an oracle.
         options: The task's own.
         folder: Of the checkpoint.
-        seed: Of weights, damage and samples.
+        seed: Of weights, corruptions and samples.
     """
     torch.manual_seed(seed)
     task = load_task(name, **{**options, "seed": config.task_seed, "train_size": config.pairs, "noise": config.noise})
@@ -163,8 +166,8 @@ def make(config: OracleConfig, name: str, options: TaskOptions, folder: Path, se
     mean = np.mean([example.score for example in examples])
     print(f"{len(examples)} ratings of {len(set(sources))} sources; mean quality {mean:.3f}")
     train(
-        network, [examples] * config.fitting_epochs, learning_rate=config.learning_rate / 3,
-        batch_size=config.batch_size, seed=seed + 1, name="fitting ratings",
+        network, [examples] * config.rating_epochs, learning_rate=config.learning_rate / 3,
+        batch_size=config.batch_size, seed=seed + 1, name="learning ratings",
     )  # fmt: skip
     pairs = PairEncoder.from_tokenizer(task.tokenizer, max_length=config.network.max_tokens)
     LearnedScorer.save(folder, network.model, pairs, activation="sigmoid", dtype="float16")

@@ -1,4 +1,4 @@
-"""The scorer's network and its training: masked translations, then synthetic damage, then regression on ratings."""
+"""Scorer network and its training: masked translations, then synthetic corruptions, then regression on ratings."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class ScorerNetwork(nn.Module):
         rows = [[self.eos_id, *e.source, self.eos_id, *e.hypothesis, self.eos_id] for e in examples]
         size = (len(rows), max(map(len, rows)))
         tokens, segments, mask = (np.full(size, fill) for fill in (self.pad_id, 0, 0))
-        labels = np.full(size, -1)
+        labels = np.full(
+            size, -1
+        )  # -1 where there is nothing to learn: padding, the source, tokens that were not masked
         for row, (ids, example) in enumerate(zip(rows, examples, strict=True)):
             start, end = len(example.source) + 2, len(ids)
             tokens[row, :end], mask[row, :end], segments[row, start:end] = ids, 1, 1
@@ -113,7 +115,7 @@ SOURCELESS = 0.15
 """Share of the masked examples without their source, so that the network can also say what merely reads well."""
 
 
-def masked(random: Random, source: list[int], target: list[int], mask_id: int) -> Example:
+def mask(random: Random, source: list[int], target: list[int], mask_id: int) -> Example:
     """A target with a share of its tokens, from a fifth to nearly all, replaced by ``mask_id``."""
     share = random.uniform(0.2, 0.9)
     source = [] if random.random() < SOURCELESS else source
@@ -167,7 +169,7 @@ def plausible_tokens(
     return found
 
 
-def damaged(
+def corrupt(
     random: Random, source: list[int], target: list[int], other: list[int], plausible: Mapping[int, int]
 ) -> Example:
     """A target with up to four random edits of its tokens, tagged and scored by how much of it is left.
@@ -216,6 +218,7 @@ def damaged(
         # The edits undid each other.
         return Example(source, tokens, 1.0, [False] * len(wrong))
     kept = min(kept, sum(not flag for flag in wrong[:-1]))
+    # Right tokens less wrong ones, over the target's: what is put in costs as much as what is left out.
     score = max(0.0, (2 * kept - len(tokens)) / len(target))
     return Example(source, tokens, score, wrong)
 

@@ -39,12 +39,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class UnitTest:
-    """What one kind of damage does to the score of right translations; None where no sentence allows it.
+    """What one kind of corruption does to the score of right translations; None where no sentence allows it.
 
     Attributes:
-        cases: Sentences that allow the damage.
+        cases: Sentences that allow the corruption.
         falls: Share of them whose score falls.
-        mean_fall: By how much, on the mean.
+        mean_fall: By how much, on average.
         effect_size: The mean fall over its standard deviation.
     """
 
@@ -85,22 +85,22 @@ def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: ND
 
 
 def unit_tests(scorer: Scorer, split: Split, oracle: Oracle, seed: int) -> dict[str, UnitTest]:
-    """Damage every right reference of ``split`` in every way and see whether the score falls.
+    """Corrupt every right reference of ``split`` in every way and see whether the score falls.
 
-    Damage that leaves a translation faultless by the oracle is left out.
+    A corruption that leaves a translation faultless by the oracle is left out.
     """
     whole = checked_scores(scorer, split.sources, split.references)
     results = {}
-    for name, damage in UNIT_TESTS.items():
+    for name, corruption in UNIT_TESTS.items():
         random = Random(f"{seed}/{name}")
         texts = []
         for source, reference in zip(split.sources, split.references, strict=True):
             other = split.references[random.randrange(len(split))]
-            texts.append(damage(random, source, reference, other))
+            texts.append(corruption(random, source, reference, other))
         rows = [row for row, text in enumerate(texts) if text is not None]
-        sources, damaged = [split.sources[row] for row in rows], [text for text in texts if text is not None]
-        worse = oracle(sources, damaged) < 1
-        falls = (whole[rows] - checked_scores(scorer, sources, damaged))[worse]
+        sources, corrupted = [split.sources[row] for row in rows], [text for text in texts if text is not None]
+        worse = oracle(sources, corrupted) < 1
+        falls = (whole[rows] - checked_scores(scorer, sources, corrupted))[worse]
         results[name] = _unit_test(falls)
     return results
 
@@ -118,7 +118,7 @@ class ScorerReport:
 
     Attributes:
         agreements: By the kind of hypotheses.
-        unit_tests: By the kind of damage.
+        unit_tests: By the kind of corruption.
     """
 
     agreements: dict[str, Agreement]

@@ -20,7 +20,6 @@ from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.policy.embeddings import align_embeddings
 from agents.training.history import Log
 from buffers import Slice
-from experiments.runs.run_folder import write_json
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 MADE = "made.json"
@@ -108,7 +107,10 @@ def _is_made(recipe: Recipe, model: TranslationModel) -> bool:
 
 
 def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], processes: int) -> None:
-    context = get_context("spawn")  # a forked PyTorch hangs in its first parallel loop
+    # A fork of a PyTorch that has computed hangs in its first parallel loop. This server has only imported it, and what
+    # a training imports late, once for all processes.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__, "accelerate", "transformers.models.marian.modeling_marian"])
     tokens: Queue[int] = context.Queue()
     quiet = replace(recipe, training=replace(recipe.training, progress=False, evaluate_every=SHOWN_TOKENS))
     begin = max(1, torch.get_num_threads() // processes), tokens
@@ -167,4 +169,4 @@ def _train(recipe: Recipe, model: TranslationModel, log: Log | None = None) -> N
     data = Slice.from_pairs(model.sources, model.targets, recipe.tokenizer, *longest)
     make_agent("bc", policy.to(recipe.device)).improve(data, replace(recipe.training, seed=recipe.seed), log=log)
     policy.save(model.folder)
-    write_json(model.folder / MADE, recipe.made_of(model))
+    (model.folder / MADE).write_text(json.dumps(recipe.made_of(model), indent=2) + "\n", "utf-8")

@@ -14,6 +14,7 @@ from pathlib import Path
 from agents import PolicyConfig, TrainingConfig
 from experiments.growing_batch import Config, growing_batch, report
 from experiments.runs.evaluation import Evaluator
+from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import RunFolder
 from seq2seq_env import Task, load_scorer, load_task
 from seq2seq_env.tasks import Oracle, Split
@@ -33,7 +34,6 @@ CONFIG = Config(
     policy=PolicyConfig(d_model=48, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=96, dropout=0.0),
     supervised=TRAINING,
     improve=replace(TRAINING, learning_rate=1e-3, tokens_per_batch=256, max_tokens=500, evaluate_every=500),
-    probe=False,
     device="cpu",
 )
 
@@ -74,12 +74,13 @@ def main(folder: Path) -> None:
     config = replace(CONFIG, out=folder / "runs" / "growing_batch")
     facts = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     excerpt, started = Excerpt(task), time.perf_counter()
-    run = RunFolder(config.out, config.recorded() | facts)
-    evaluator = Evaluator(excerpt, scorer, temperature=config.temperature, seed=config.seed, watch=run.watch)
-    growing_batch(config, excerpt, evaluator, run)
-    run.spend(time.perf_counter() - started)
-    run.close()
-    report(config, excerpt, evaluator, run)
+    run_folder = RunFolder(config.out, config.recorded() | facts)
+    evaluator = Evaluator(excerpt, scorer, temperature=config.temperature, seed=config.seed, watch=run_folder.watch)
+    run = Experiment(config, excerpt, evaluator, run_folder)
+    growing_batch(run)
+    run_folder.spend(time.perf_counter() - started)
+    run_folder.close()
+    report(run)
     write_text(load_task(CONFIG.task, noise=0.0), folder / "data")
 
 

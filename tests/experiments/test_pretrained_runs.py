@@ -15,6 +15,7 @@ from agents import LoRA, Seq2SeqPolicy, TrainingConfig
 from buffers.admin.export import export
 from experiments import compare_agents
 from experiments.growing_batch import Config, growing_batch
+from experiments.runs.experiment import Experiment
 from experiments.runs.script import execute
 from seq2seq_env.tasks import Task, load_task
 
@@ -28,7 +29,7 @@ CONFIG = Config(
 LANGUAGES = {"source_language": "deu_Latn", "target_language": "eng_Latn"}
 
 
-def no_report(*_: Any) -> None:
+def no_report(run: Experiment[Any]) -> None:
     """Plots take longer than these runs."""
 
 
@@ -61,7 +62,7 @@ def test_growing_batch_starts_from_nllb_and_its_buffer_exports_texts(
     data: dict[str, str], pretrained_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     model, options = str(pretrained_folder("nllb")), data | LANGUAGES
-    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run", control=False)
+    config = replace(CONFIG, pretrained=model, task_options=options, out=tmp_path / "run", arms=())
     execute(config, growing_batch, no_report)
     policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")
     assert policy.start == (2, 78)

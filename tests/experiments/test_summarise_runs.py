@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from experiments.summarise_runs import table
+from experiments.summarise_runs import summary_table
 
 
 def result(seed: int, gain: float, temperature: float = 0.8) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def result(seed: int, gain: float, temperature: float = 0.8) -> dict[str, Any]:
 
 
 def test_mean_and_spread_by_hand() -> None:
-    lines = table([result(0, 0.4), result(1, 0.6)]).splitlines()
+    lines = summary_table([result(0, 0.4), result(1, 0.6)]).splitlines()
     assert lines[0] == "| measure | mean | s.d. | seed 0 | seed 1 |"
     assert lines[2:] == [
         "| shortfall closed | 0.500 | 0.141 | 0.400 | 0.600 |",
@@ -26,4 +26,4 @@ def test_mean_and_spread_by_hand() -> None:
 
 def test_runs_of_other_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="the runs differ in temperature"):
-        table([result(0, 0.4), result(1, 0.6, temperature=1.0)])
+        summary_table([result(0, 0.4), result(1, 0.6, temperature=1.0)])

@@ -139,15 +139,15 @@ class Lexicon:
     """All words, with the lists that the grammar draws from."""
 
     def __init__(self) -> None:
-        self.nouns = tuple(_noun(row) for row in _table("nouns"))
-        self.verbs = tuple(_verb(row) for row in _table("verbs"))
+        self.nouns = tuple(_noun(row) for row in table("nouns"))
+        self.verbs = tuple(_verb(row) for row in table("verbs"))
         self.adjectives = tuple(
-            Adjective(row["german"], row["english"], frozenset(row["classes"].split())) for row in _table("adjectives")
+            Adjective(row["german"], row["english"], frozenset(row["classes"].split())) for row in table("adjectives")
         )
         self.names = Weighted.ranked(
-            [Name(row["german"], row["gender"], row["english"] or row["german"]) for row in _table("names")]
+            [Name(row["german"], row["gender"], row["english"] or row["german"]) for row in table("names")]
         )
-        self.cities = Weighted.ranked([(row["german"], row["english"]) for row in _table("cities")])
+        self.cities = Weighted.ranked([(row["german"], row["english"]) for row in table("cities")])
         self._nouns_of: dict[frozenset[str], Weighted[Noun]] = {}
         self._adjectives_of: dict[frozenset[str], Weighted[Adjective] | None] = {}
 
@@ -186,7 +186,8 @@ def join_prefix(prefix: str, form: str) -> str:
     return f"{prefix} {form}" if prefix == "spazieren" else prefix + form
 
 
-def _table(name: str) -> list[dict[str, str]]:
+def table(name: str) -> list[dict[str, str]]:
+    """Rows of one of the lexicon's tables."""
     text = (files(__package__) / "lexicon" / f"{name}.tsv").read_text(encoding="utf-8")
     return [
         {key: value or "" for key, value in row.items()}
@@ -208,23 +209,29 @@ def _noun(row: dict[str, str]) -> Noun:
 
 def _verb(row: dict[str, str]) -> Verb:
     prefix, _, stem = row["infinitive"].rpartition("|")
-    forms = row["english"].split(",")
-    base, _, particle = forms[0].partition(" ")
-    words = [form.partition(" ")[0] for form in forms]
-    past, participle = (words[1], words[2]) if len(words) > 1 else (_regular_past(base),) * 2
-    progressive = words[3] if len(words) == 4 else _regular_progressive(base)
+    forms, particle = english_forms(row["english"])
     return Verb(
         stem,
         prefix,
         row["present"],
         row["participle"],
         {"h": "haben", "s": "sein"}[row["auxiliary"]],
-        (base, past, participle, progressive),
+        forms,
         particle,
         row["aspect"],
         frozenset(row["subject"].split("+")),
         tuple(_complement(text) for text in row["frame"].split() if text != "none"),
     )
+
+
+def english_forms(text: str) -> tuple[tuple[str, str, str, str], str]:
+    """Base, past, past participle and -ing form of a verb such as "take off,took off,taken off", and its particle."""
+    written = text.split(",")
+    base, _, particle = written[0].partition(" ")
+    words = [form.partition(" ")[0] for form in written]
+    past, participle = (words[1], words[2]) if len(words) > 1 else (_regular_past(base),) * 2
+    progressive = words[3] if len(words) == 4 else _regular_progressive(base)
+    return (base, past, participle, progressive), particle
 
 
 def _complement(text: str) -> Complement:

@@ -9,8 +9,13 @@ hypothesis and ``r`` a right wording of the translation,
 where ``m`` is the weight of the heaviest common subsequence of chunks. The share of the meaning carried over is
 ``m / w(r)``; what is invented, ``w(h) - m``, is taken off. A word in a wrong form of the right lemma counts half. A
 function word counts only with its content word. A content word that ``h`` has already said as often as ``r`` does
-counts half, its function words nothing. It is 1 only for a right wording itself. Punctuation and case are not judged,
-except that a question is not a statement.
+weighs half, and half of that counts, its function words nothing. It is 1 only for a right wording itself, where a
+synonym of a word is as right as the word. Punctuation and case are not judged, except that a question is not a
+statement.
+
+Two things are not sums over words. An adverb of frequency in a wrong place costs its weight once, not as missing and
+as invented. And a sentence that denies what it should say, or says what it should deny, is worth ``DENIED`` of what it
+otherwise were: so it is where the negations of ``h`` are not as many as those of ``r``, or stand at other words.
 
 So words added at the end raise the quality only where they are missing meaning in its place: a chunk whose word is
 not in ``r`` adds nothing to ``m``, and one whose word has been said often enough adds at most half of what it adds to
@@ -22,6 +27,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -29,8 +35,10 @@ from seq2seq_env.tasks.phrasebook import english
 from seq2seq_env.tasks.phrasebook.clause import Segments
 from seq2seq_env.tasks.phrasebook.lexicon import lexicon
 from seq2seq_env.tasks.phrasebook.normal_form import Tokens, normal_form
+from seq2seq_env.tasks.phrasebook.synonyms import Replacements, replaced, replacements
 
 CONTENT, NUMBER, NEGATION, PRONOUN, WRONG_MARK = 1.0, 1.5, 1.5, 0.75, 0.5
+DENIED = 0.4
 _FUNCTION = {
     word: weight
     for weight, words in {
@@ -41,6 +49,8 @@ _FUNCTION = {
     for word in words.split()
 }
 _NEGATIVE = frozenset({"not", "never", "no"})
+_MARKS = frozenset({".", "!", "?"})
+_FREQUENCY = frozenset({"often", "always", "sometimes", "rarely", "never"})
 _PRONOUNS = frozenset({"i", "you", "he", "she", "it", "we", "they", "me", "him", "us", "them"})
 _IRREGULAR_LEMMAS = {
     "am": "be", "is": "be", "are": "be", "was": "be", "were": "be", "been": "be", "being": "be",
@@ -72,31 +82,39 @@ class Chunk(NamedTuple):
 Chunks = tuple[Chunk, ...]
 
 
-class Reading:
-    """A right wording prepared for comparison."""
+class Wording:
+    """Words prepared for comparison, a right translation's or a hypothesis's.
 
-    __slots__ = ("chunks", "weight")
+    Attributes:
+        chunks: In order.
+        weight: Of all of them.
+    """
 
-    def __init__(self, segments: Segments) -> None:
-        chunks: list[Chunk] = []
-        prefix: Tokens = ()
-        for segment in segments:
-            if segment != ",":
-                more, prefix = _chunked(segment, prefix)
-                chunks += more
-        if prefix:
-            chunks.append(_chunk("", prefix))
-        self.chunks: Chunks = tuple(chunks)
+    def __init__(self, chunks: Chunks) -> None:
+        self.chunks = chunks
         self.weight = sum([chunk.weight for chunk in chunks])
 
-    def times(self, lemma: str) -> int:
-        """How often the wording has a lemma."""
-        return sum([chunk.lemma == lemma for chunk in self.chunks])
+    @cached_property
+    def lemmas(self) -> dict[str, list[int]]:
+        """Where each lemma stands, last place first."""
+        lemmas: dict[str, list[int]] = {}
+        for place in range(len(self.chunks) - 1, -1, -1):
+            lemmas.setdefault(self.chunks[place].lemma, []).append(place)
+        return lemmas
 
     @property
     def tokens(self) -> Tokens:
         """The wording in its normal form."""
-        return _tokens(self.chunks)
+        return tuple(token for chunk in self.chunks for token in (*chunk.prefix, chunk.head) if token)
+
+    def said(self, words: AbstractSet[str]) -> Tokens:
+        """Those of some content words that it has, sorted."""
+        return tuple(sorted([chunk.head for chunk in self.chunks if chunk.head in words]))
+
+    def least_weight(self) -> float:
+        """What it weighs where each word that it repeats is one too many."""
+        several = [places for places in self.lemmas.values() if len(places) > 1]
+        return self.weight - 0.5 * sum([self.chunks[place].own for places in several for place in places[:-1]])
 
 
 class Readings:
@@ -105,9 +123,9 @@ class Readings:
     def __init__(self, wordings: Iterable[Segments], mark: str) -> None:
         self.question = mark == "?"
         self._pending = iter(wordings)
-        self._ready: list[Reading] = []
+        self._ready: list[Wording] = []
 
-    def __iter__(self) -> Iterator[Reading]:
+    def __iter__(self) -> Iterator[Wording]:
         at = 0
         while at < len(self._ready) or self._prepare_next():
             yield self._ready[at]
@@ -115,81 +133,99 @@ class Readings:
 
     def _prepare_next(self) -> bool:
         for segments in self._pending:
-            self._ready.append(Reading(segments))
+            self._ready.append(_wording(segments))
             return True
         return False
 
-
-class _Hypothesis:
-    """A hypothesis prepared for comparison."""
-
-    def __init__(self, text: str) -> None:
-        tokens = normal_form(text.strip())
-        self.question = tokens[-1:] == ("?",)
-        self.statement = _STATEMENT.search(text) is not None
-        more, prefix = _split(tokens[:-1] if self.question else tokens, ())
-        self.chunks: Chunks = (*more, _chunk("", prefix)) if prefix else tuple(more)
-        self.weight = sum([chunk.weight for chunk in self.chunks])
-
     @cached_property
-    def positions(self) -> dict[str, list[int]]:
-        """Where each lemma stands, last place first."""
-        positions: dict[str, list[int]] = {}
-        for position in range(len(self.chunks) - 1, -1, -1):
-            positions.setdefault(self.chunks[position].lemma, []).append(position)
-        return positions
+    def synonyms(self) -> Replacements:
+        """Synonyms for the words of the reference's wording, which are those of all."""
+        tokens = next(iter(self)).tokens
+        return replacements(tokens, frozenset(lemma_of(token) for token in tokens))
 
 
 def quality(readings: Readings, text: str) -> float:
     """Quality of a hypothesis in [0, 1] against the right wordings."""
-    hypothesis = _Hypothesis(text)
-    wrong_mark = hypothesis.question if not readings.question else hypothesis.statement
-    fault = WRONG_MARK if wrong_mark else 0.0
-    chunks, weight, positions = hypothesis.chunks, hypothesis.weight, hypothesis.positions
+    tokens = normal_form(text.strip())
+    words = tuple([token for token in tokens if token not in _MARKS])
+    hypothesis = _said_as(words)
+    question = "?" in tokens
+    statement = len(words) + tokens.count("?") < len(tokens) or _STATEMENT.search(text) is not None
+    fault = WRONG_MARK if (statement if readings.question else question) else 0.0
+    reference = next(iter(readings))
+    if reference.chunks == hypothesis.chunks:
+        return 1.0 - fault / reference.weight
+    if (known := replaced(words, readings.synonyms)) != words:
+        hypothesis = _said_as(known)
+    least = hypothesis.least_weight()
     best = 0.0
     for reading in readings:
-        if reading.chunks == chunks:
+        if reading.chunks == hypothesis.chunks:
             return 1.0 - fault / reading.weight
-        in_reach = min(weight, sum([chunk.weight for chunk in reading.chunks if chunk.lemma in positions]))
-        if 2 * in_reach - weight - fault > best * reading.weight:
-            worth = 2 * _common_weight(hypothesis, reading) - weight - fault
-            best = max(best, worth / reading.weight)
+        in_reach = min(
+            hypothesis.weight, sum([chunk.weight for chunk in reading.chunks if chunk.lemma in hypothesis.lemmas])
+        )
+        if 2 * in_reach - least - fault > best * reading.weight:
+            best = max(best, (_worth(hypothesis, reading) - fault) / reading.weight)
     return best
 
 
-def _common_weight(hypothesis: _Hypothesis, reading: Reading) -> float:
-    """Weight of the heaviest common subsequence of chunks."""
-    chunks, positions = hypothesis.chunks, hypothesis.positions
+def _worth(hypothesis: Wording, reading: Wording) -> float:
+    """Weight carried over less weight invented, of what is not denied, wherever an adverb of frequency stands."""
+    worth = _worth_in_order(hypothesis, reading)
+    if (adverbs := hypothesis.said(_FREQUENCY)) and adverbs == reading.said(_FREQUENCY):
+        worth = max(worth, _worth_in_order(_without(hypothesis, _FREQUENCY), _without(reading, _FREQUENCY)))
+    return worth
+
+
+def _worth_in_order(hypothesis: Wording, reading: Wording) -> float:
+    common, repeated = _common_weight(hypothesis, reading)
+    worth = 2 * common - (hypothesis.weight - 0.5 * repeated)
+    negations = hypothesis.said(_NEGATIVE)
+    denied = negations != reading.said(_NEGATIVE)
+    if negations and not denied:
+        # A negation at another word is missing from the common subsequence, or keeps that word out of it.
+        rest, _ = _common_weight(_without(hypothesis, _NEGATIVE), _without(reading, _NEGATIVE))
+        denied = common < rest + NEGATION * len(negations) - 1e-6
+    return DENIED * worth if denied else worth
+
+
+def _common_weight(hypothesis: Wording, reading: Wording) -> tuple[float, float]:
+    """Weight of the heaviest common subsequence of chunks, and of the hypothesis's words that are said too often."""
+    chunks = hypothesis.chunks
     size = len(chunks)
     best = [0.0] * (size + 1)
+    repeated = {}
     for right in reading.chunks:
-        places = positions.get(right.lemma, ())
-        too_many = len(places) - reading.times(right.lemma) if len(places) > 1 else 0
-        for rank, position in enumerate(places):
-            chunk = chunks[position]
+        places = hypothesis.lemmas.get(right.lemma, ())
+        too_many = len(places) - len(reading.lemmas[right.lemma]) if len(places) > 1 and right.head else 0
+        if too_many > 0:
+            repeated[right.lemma] = sum([chunks[place].own for place in places[:too_many]])
+        for rank, place in enumerate(places):
+            chunk = chunks[place]
             if not right.head:
                 gain = _common_function_weight(_not_said_before(hypothesis, reading), right.prefix)
             elif rank < too_many:
-                gain = 0.5 * _head_gain(chunk, right)
+                gain = 0.25 * _head_gain(chunk, right)
             elif chunk == right:
                 gain = right.weight
             else:
                 gain = _head_gain(chunk, right) + _common_function_weight(chunk.prefix, right.prefix)
-            value = best[position] + gain
-            after = position + 1
+            value = best[place] + gain
+            after = place + 1
             while after <= size and best[after] < value:
                 best[after] = value
                 after += 1
-    return best[size]
+    return best[size], sum(repeated.values())
 
 
 def _head_gain(chunk: Chunk, right: Chunk) -> float:
     return right.own if chunk.head == right.head else 0.5 * right.own
 
 
-def _not_said_before(hypothesis: _Hypothesis, reading: Reading) -> Tokens:
+def _not_said_before(hypothesis: Wording, reading: Wording) -> Tokens:
     """Function words at the end that the hypothesis does not say more often than the wording."""
-    times, right_times = Counter(_tokens(hypothesis.chunks)), Counter(reading.tokens)
+    times, right_times = Counter(hypothesis.tokens), Counter(reading.tokens)
     return tuple(token for token in hypothesis.chunks[-1].prefix if times[token] <= right_times[token])
 
 
@@ -204,6 +240,28 @@ def _common_function_weight(one: Tokens, two: Tokens) -> float:
                 best[index + 1] = max(best[index + 1], diagonal + weight * (1.0 if token == other else 0.5))
             best[index + 1] = max(best[index + 1], best[index])
     return best[-1]
+
+
+def _wording(segments: Segments) -> Wording:
+    chunks: list[Chunk] = []
+    prefix: Tokens = ()
+    for segment in segments:
+        if segment != ",":
+            more, prefix = _chunked(segment, prefix)
+            chunks += more
+    if prefix:
+        chunks.append(_chunk("", prefix))
+    return Wording(tuple(chunks))
+
+
+def _said_as(tokens: Tokens) -> Wording:
+    chunks, prefix = _split(tokens, ())
+    return Wording((*chunks, _chunk("", prefix)) if prefix else tuple(chunks))
+
+
+def _without(wording: Wording, words: AbstractSet[str]) -> Wording:
+    """A wording without some content words; their function words go to what follows."""
+    return _said_as(tuple([token for token in wording.tokens if token not in words]))
 
 
 @lru_cache(maxsize=50_000)
@@ -221,10 +279,6 @@ def _split(tokens: Tokens, prefix: Tokens) -> tuple[Sequence[Chunk], Tokens]:
             chunks.append(_chunk(token, prefix))
             prefix = ()
     return chunks, prefix
-
-
-def _tokens(chunks: Chunks) -> Tokens:
-    return tuple(token for chunk in chunks for token in (*chunk.prefix, chunk.head) if token)
 
 
 @lru_cache(maxsize=50_000)

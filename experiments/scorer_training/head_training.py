@@ -1,4 +1,4 @@
-"""Fitting the estimator: a small network that is to order the hypotheses of a source by their labels."""
+"""Training of the estimator's head: a small network that is to order the hypotheses of a source by their labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ CROSS_ENTROPY = 0.3
 """Weight of the scores' cross-entropy beside the loss of their order, which is what a filter asks for."""
 
 
-def fitted(config: HeadConfig, read: Sequence[list[Features]], labels: Sequence[Tensor], seed: int) -> EstimatorHead:
+def train_head(
+    config: HeadConfig, read: Sequence[list[Features]], labels: Sequence[Tensor], seed: int
+) -> EstimatorHead:
     """A network trained on all hypotheses of a source together, as it was when it ordered a tenth of the sources best.
 
     Args:
@@ -31,11 +33,11 @@ def fitted(config: HeadConfig, read: Sequence[list[Features]], labels: Sequence[
         torch.manual_seed(seed)
         head = EstimatorHead(config.width, config.dropout)
         head.standardise([pair for pairs in read for pair in pairs])
-        _fit(head, read, labels, config, seed)
+        _train(head, read, labels, config, seed)
     return head
 
 
-def _fit(
+def _train(
     head: EstimatorHead, read: Sequence[list[Features]], labels: Sequence[Tensor], config: HeadConfig, seed: int
 ) -> None:
     """Train on all hypotheses of a source together; keep the epoch that orders a tenth of the sources best."""
@@ -47,7 +49,7 @@ def _fit(
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, updates)
     best, kept = -1.0, head.state_dict()
-    with tqdm(total=updates, desc="fitting the estimator", unit="update") as bar:
+    with tqdm(total=updates, desc="training the estimator", unit="update") as bar:
         for _ in range(config.epochs):
             head.train()
             for batch in _batches(train, config.sources_per_batch, random):
@@ -83,7 +85,7 @@ def estimator_loss(logits: Tensor, labels: Sequence[Tensor]) -> Tensor:
         -logsigmoid(scores[:, None] - scores[None])[quality[:, None] > quality[None]]
         for scores, quality in zip(logits.split_with_sizes([len(each) for each in labels]), labels, strict=True)
     ]
-    order = torch.cat(terms)
+    order = torch.cat(terms)  # empty where no two hypotheses of any source differ
     return order.sum() / max(1, len(order)) + CROSS_ENTROPY * binary_cross_entropy_with_logits(
         logits, torch.cat(list(labels))
     )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.reports.claims import (
@@ -13,9 +14,10 @@ from experiments.reports.claims import (
     second_grow,
     value_rank,
 )
-from experiments.reports.comparison import Interval
+from experiments.reports.comparison_entry import Entry
+from experiments.reports.statistics import Interval
 
-UP, DOWN, OPEN = Interval(0.05, 0.02, 0.08), Interval(-0.03, -0.05, -0.01), Interval(0.01, -0.02, 0.04)
+UP, DOWN, OPEN = Interval(0.05, 0.02, 0.08, 0.01), Interval(-0.03, -0.05, -0.01, 0.01), Interval(0.01, -0.02, 0.04, 0.5)
 
 
 def run_of(folder: Path, rewards: dict[tuple[int, int], float]) -> Path:
@@ -37,7 +39,7 @@ def test_the_second_grow_step_is_its_last_improve_step_less_that_of_the_first(tm
     ]
     found = second_grow(runs)
     # Mean 0.03, standard error 0.01, Student's t with 1 degree of freedom 12.706.
-    assert found.found == "+0.030 [-0.097, +0.157] over 2 runs (t interval)"
+    assert found.measured == "+0.030 [-0.097, +0.157] over 2 runs (t interval)"
     assert found.verdict == "open"
     assert second_grow(runs[2:]).verdict == "open"
 
@@ -59,17 +61,37 @@ def test_one_better_loss_refutes_that_bc_is_the_best(differences: tuple[Interval
     assert best_loss({}).verdict == "open"
 
 
-def test_the_orders_by_reward_and_by_oracle() -> None:
+def test_a_loss_that_looks_worse_by_chance_refutes_nothing() -> None:
+    """One of five is below 0 at 3 %, which five tests make 15 %."""
+    chance = Interval(-0.03, -0.058, -0.002, 0.03)
+    rows = {name: {"reward_gain": gain} for name, gain in zip("abcde", (chance, *[OPEN] * 4), strict=True)}
+    assert beats_supervised(rows).verdict == "open"
+
+
+@pytest.mark.parametrize(
+    ("spread", "quality", "verdict"),
+    [(0.01, (0.8, 0.9, 0.7), "holds"), (0.01, (0.8, 0.6, 0.5), "does not hold"), (2.0, (0.8, 0.9, 0.7), "open")],
+)
+def test_the_orders_by_reward_and_by_oracle(spread: float, quality: tuple[float, ...], verdict: str) -> None:
+    rng = np.random.default_rng(0)
+    entries = [
+        Entry(name, "own", [
+            {"rewards": reward + spread * rng.normal(size=50), "qualities": oracle + spread * rng.normal(size=50)}
+            for _ in range(5)
+        ], 0.0)
+        for name, reward, oracle in zip("abc", (0.9, 0.8, 0.7), quality, strict=True)
+    ]  # fmt: skip
     rows = {
-        name: {"reward": Interval(reward, 0, 1), "oracle": Interval(oracle, 0, 1), "oracle_gain": UP}
-        for name, reward, oracle in (("a", 0.9, 0.8), ("b", 0.8, 0.9), ("c", 0.7, 0.7))
+        name: {"reward": Interval(reward, 0, 1, 0), "oracle": Interval(oracle, 0, 1, 0), "oracle_gain": UP}
+        for name, reward, oracle in zip("abc", (0.9, 0.8, 0.7), quality, strict=True)
     }
-    beats, order = order_by_quality(rows)
-    assert (beats.verdict, order.verdict) == ("holds", "holds")
-    assert "Kendall tau of the two orders 0.33 over 3; best by reward a, by oracle b" in order.found
-    del rows["b"]
-    assert order_by_quality(rows)[1].verdict == "does not hold"
-    assert [claim.verdict for claim in order_by_quality({"a": {"reward": UP}})] == ["open", "open"]
+    beats, order = order_by_quality(rows, entries)
+    assert (beats.verdict, order.verdict) == ("holds", verdict)
+    assert "best by reward a, by oracle " in order.measured
+
+
+def test_without_an_oracle_there_is_no_order_by_it() -> None:
+    assert [claim.verdict for claim in order_by_quality({"a": {"reward": UP}}, [])] == ["open", "open"]
 
 
 def test_the_value_network_is_held_to_the_papers_numbers() -> None:
@@ -79,5 +101,5 @@ def test_the_value_network_is_held_to_the_papers_numbers() -> None:
     assert value_rank([report(0.93, 0.99)]).verdict == "holds"
     found = value_rank([report(0.4, 0.5), report(0.6, 0.7)])
     assert found.verdict == "does not hold"
-    assert "train kendall 0.500 ± 0.100" in found.found
+    assert "train kendall 0.500 ± 0.100" in found.measured
     assert "| 10 |" in claims_table([found])

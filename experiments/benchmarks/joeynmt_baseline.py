@@ -24,7 +24,7 @@ Row = dict[str, list[int]]
 def joeynmt_epoch(
     python: Path, sizes: PolicyConfig, vocab_size: int, rows: Sequence[Row], tokens_per_batch: int
 ) -> Callable[[], float]:
-    """A reading of one epoch.
+    """A timing of one epoch.
 
     Args:
         python: Of an environment with JoeyNMT.
@@ -37,10 +37,10 @@ def joeynmt_epoch(
         Trains two epochs, and gives the second's seconds by JoeyNMT's log.
 
     Raises:
-        RuntimeError: From the reading, if the training fails.
+        RuntimeError: From the timing, if JoeyNMT is not there or its training fails.
     """
 
-    def read() -> float:
+    def train() -> float:
         with TemporaryDirectory() as folder:
             config = _prepare(Path(folder), sizes, vocab_size, rows, tokens_per_batch)
             done = subprocess.run(
@@ -54,7 +54,7 @@ def joeynmt_epoch(
             )
         return epochs[1]
 
-    return read
+    return train
 
 
 def _prepare(folder: Path, sizes: PolicyConfig, vocab_size: int, rows: Sequence[Row], tokens_per_batch: int) -> Path:

@@ -40,18 +40,18 @@ def test_time_adds_up_over_the_calls_of_the_command(tmp_path: Path) -> None:
     assert usage["peak_memory_gib"] > 0
 
 
-def test_a_file_and_a_damaged_config_are_refused(tmp_path: Path) -> None:
+def test_a_file_and_a_corrupt_config_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(FileExistsError, match=r"thesis.txt' is a file; choose a folder with --out"):
         RunFolder(tmp_path / "thesis.txt", {"seed": 1})
-    for damaged in ("", "[1]"):
+    for corrupt in ("", "[1]"):
         (tmp_path / "run").mkdir(exist_ok=True)
-        (tmp_path / "run" / "config.json").write_text(damaged)
-        with pytest.raises(ValueError, match=r"config.json' is damaged .*; choose another --out"):
+        (tmp_path / "run" / "config.json").write_text(corrupt)
+        with pytest.raises(ValueError, match=r"config.json' is corrupt .*; choose another --out"):
             RunFolder(tmp_path / "run", {"seed": 1})
 
 
-def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_json_is_written_atomically(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_json(path, {"a": 1})
     with pytest.raises(TypeError, match="not JSON serializable"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 
-from agents import LoRA, PolicyConfig
+from agents import PolicyConfig
 from experiments import compare_agents, growing_batch
 from experiments.runs.presets import PRESETS, check_sizes, preset_settings, with_task_options
 from experiments.runs.script import _defaults, main
@@ -65,13 +65,6 @@ def test_a_pretrained_policy_has_budgets_and_sizes_of_its_own() -> None:
     check_sizes(_defaults(growing_batch.Config, ["--pretrained", "some/model", "--preset", "multi30k-de-en"]))
     with pytest.raises(ValueError, match="--policy options are sizes of a new network"):
         check_sizes(replace(pretrained, policy=PolicyConfig(d_model=64)))
-    with pytest.raises(ValueError, match="--no-fine-tune is for a pretrained policy"):
-        replace(fresh, fine_tune=False).check()
-    with pytest.raises(ValueError, match="agent 'd3rlpy-bc' trains whole networks"):
-        replace(fresh, agent="d3rlpy-bc", lora=LoRA(rank=4)).check()
-    assert {"fine_tune", "lora"} & replace(pretrained, fine_tune=False, lora=LoRA(rank=4)).recorded().keys()
-    assert not {"fine_tune", "lora"} & pretrained.recorded().keys()
-    assert {field.name for field in fields(pretrained)} >= {"fine_tune", "lora", "pretrained"}
 
 
 def test_help_shows_presets_and_their_values(

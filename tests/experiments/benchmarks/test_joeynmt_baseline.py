@@ -1,4 +1,4 @@
-"""What benchmarks share: readings in turns, and the configuration that JoeyNMT is given."""
+"""JoeyNMT as its users run it: the data and configuration that it is given, and how its failure is told."""
 
 from __future__ import annotations
 
@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 
 from agents import PolicyConfig
-from experiments.benchmarks.joeynmt_peer import joeynmt_epoch
-from experiments.benchmarks.readings import rates
+from experiments.benchmarks.joeynmt_baseline import joeynmt_epoch
 
 ROWS = [{"input_ids": [5, 6, 0], "labels": [7, 0]}, {"input_ids": [8, 0], "labels": [9, 9, 0]}]
-
-
-def test_a_reading_may_say_what_time_counts() -> None:
-    calls: list[str] = []
-    found = rates({"own": lambda: calls.append("own") or 0.5, "clock": lambda: calls.append("clock")}, 10, 2)  # type: ignore[func-returns-value]
-    assert found["own"] == [20.0, 20.0]
-    assert all(rate > 20 for rate in found["clock"])
-    assert calls == ["own", "clock"] * 3
 
 
 def test_joeynmt_trains_two_epochs_of_which_the_second_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,100 @@
+"""Corpus BLEU and chrF as functions of what their sentences add, and each sentence's share of them.
+
+A corpus score is no mean over sentences; its jackknife pseudo-values (Tukey 1958) stand for sentences where a test
+needs one number for each. Shape letters: N sentences, K statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLEU_ORDERS = 4
+
+
+def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+    """What each sentence adds to corpus BLEU: matches and n-grams of each order, and both lengths, float64 [N,10].
+
+    Raises:
+        ValueError: If there are not as many references as hypotheses.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(effective_order=True)
+    rows = []
+    for hypothesis, reference in zip(hypotheses, references, strict=True):
+        score = metric.sentence_score(hypothesis, [reference])
+        rows.append([*score.counts, *score.totals, score.sys_len, score.ref_len])
+    return np.array(rows, dtype=np.float64).reshape(-1, 2 * _BLEU_ORDERS + 2)
+
+
+def bleu(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corpus BLEU in [0, 100] as sacrebleu's default (exponential smoothing) gives it, float64 [...].
+
+    Args:
+        statistics: Sums of :func:`bleu_statistics` over sentences, float64 [...,10].
+    """
+    matches, totals = statistics[..., :_BLEU_ORDERS], statistics[..., _BLEU_ORDERS : 2 * _BLEU_ORDERS]
+    length, reference_length = statistics[..., -2], statistics[..., -1]
+    missed = matches == 0
+    # The k-th order without a match counts as 1 / 2^k of a match.
+    smoothed = np.where(missed, 0.5 ** missed.cumsum(axis=-1), matches) / np.maximum(totals, 1)
+    penalty = np.minimum(0.0, 1 - reference_length / np.maximum(length, 1))
+    score = 100 * np.exp(penalty + np.log(smoothed).mean(axis=-1))
+    none = (totals == 0).any(axis=-1) | missed.all(axis=-1)
+    return np.asarray(np.where(none, 0.0, score))
+
+
+def chrf_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+    """What each sentence adds to corpus chrF: n-grams of both texts and their matches, by order, float64 [N,18].
+
+    Raises:
+        ValueError: If there are not as many references as hypotheses.
+    """
+    from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.helpers import extract_all_char_ngrams
+
+    rows = []
+    for pair in zip(hypotheses, references, strict=True):
+        ours, theirs = (extract_all_char_ngrams(text, CHRF.CHAR_ORDER) for text in pair)
+        row: list[int] = []
+        for mine, right in zip(ours, theirs, strict=True):
+            # As sacrebleu does, an order for which the reference is too short counts nothing.
+            row += [mine.total() if right else 0, right.total(), (mine & right).total()]
+        rows.append(row)
+    return np.array(rows, dtype=np.float64).reshape(-1, 3 * CHRF.CHAR_ORDER)
+
+
+def chrf(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corpus chrF2 in [0, 100] as sacrebleu's default gives it, float64 [...].
+
+    Args:
+        statistics: Sums of :func:`chrf_statistics` over sentences, float64 [...,18].
+    """
+    from sacrebleu.metrics.chrf import CHRF
+
+    ours, theirs, matches = (statistics[..., start::3] for start in range(3))
+    counted = (ours > 0) & (theirs > 0)
+    orders = np.maximum(counted.sum(axis=-1), 1)
+    precision = (np.where(counted, matches, 0) / np.maximum(ours, 1)).sum(axis=-1) / orders
+    recall = (np.where(counted, matches, 0) / np.maximum(theirs, 1)).sum(axis=-1) / orders
+    beta = CHRF.BETA**2
+    weighted = beta * precision + recall
+    return np.asarray(100 * (1 + beta) * precision * recall / np.where(weighted > 0, weighted, 1))
+
+
+def pseudo_values(
+    statistics: NDArray[np.float64], score: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Jackknife pseudo-values of a corpus score, float64 [N]: ``N f(all) - (N - 1) f(all but one)``.
+
+    Their mean is the corpus score, but for its jackknife bias of order 1/N.
+
+    Args:
+        statistics: float64 [N,K].
+        score: The corpus score of sums of them, such as :func:`bleu`.
+    """
+    count, whole = len(statistics), statistics.sum(axis=0)
+    return count * score(whole) - (count - 1) * score(whole - statistics)

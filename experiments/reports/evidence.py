@@ -1,0 +1,120 @@
+"""Evidence of one run or several: what stands above the best control, source by source.
+
+ReST's last policy is compared with the arms that trained as long on other data, greedily and by samples, and its
+samples with those of the supervised policy at equal entropy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.reports.statistics import Interval, interval, stack
+from experiments.reports.tables import number, p_value, table
+from experiments.runs.arms import Arm
+from experiments.runs.run_folder import read_lines
+from experiments.runs.stages import translations_file
+
+EQUAL_ENTROPY = "equal-entropy"
+"""The stage of the supervised policy at the temperature that gives it the last policy's entropy."""
+
+TITLES = {"oracle": "true quality", "judge": "judge", "reward": "learned reward"}
+
+
+class Comparison(NamedTuple):
+    """ReST's last policy and the best of some controls, by one measure.
+
+    Attributes:
+        decode: "greedy" or "sample".
+        measure: "oracle", "judge" or "reward".
+        rest: ReST's mean over runs and sources.
+        control: Name of the best control.
+        best: Its mean.
+        difference: Of the two, source by source.
+        by_run: The difference in each run.
+    """
+
+    decode: str
+    measure: str
+    rest: float
+    control: str
+    best: float
+    difference: Interval
+    by_run: list[float]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval of the difference is above 0."""
+        return self.difference.low > 0
+
+    def __str__(self) -> str:
+        """A sentence."""
+        what = f"{TITLES[self.measure]} of {'greedy translations' if self.decode == 'greedy' else 'samples'}"
+        verdict = "above the best control" if self.shown else "NOT SHOWN to be above the best control"
+        return f"{what}: {self.rest:.3f}, {verdict}, {self.control} ({self.best:.3f}), by {self.difference:+.3f}"
+
+
+def comparisons(runs: Sequence[Path]) -> list[Comparison]:
+    """What finished runs of one configuration show, the true quality of greedy translations first.
+
+    Arms that all of the runs have count. Of a single run, an interval speaks of its sources alone.
+
+    Args:
+        runs: Folders of growing_batch.py.
+    """
+    last = _last_stage(runs[0])
+    arms = [arm for arm in get_args(Arm) if all((run / translations_file(arm)).is_file() for run in runs)]
+    found = []
+    for decode, controls in (("greedy", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
+        for measure in TITLES:
+            name = f"{decode}_{measure}"
+            values = {stage: _values(runs, stage, name) for stage in (last, *controls)}
+            known = {stage: each for stage, each in values.items() if each is not None}
+            if last in known and len(known) > 1:
+                found.append(_against_best(decode, measure, known.pop(last), known))
+    return found
+
+
+def _against_best(
+    decode: str, measure: str, rest: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]]
+) -> Comparison:
+    best = max(controls, key=lambda name: controls[name].mean())
+    difference = rest - controls[best]
+    by_run = difference.mean(axis=1).tolist()
+    means = float(rest.mean()), float(controls[best].mean())
+    return Comparison(decode, measure, means[0], best, means[1], interval(difference), by_run)
+
+
+def _values(runs: Sequence[Path], stage: str, name: str) -> NDArray[np.float64] | None:
+    """float64 [R,N] of a stage; None where a run lacks the stage or the measure."""
+    rows = []
+    for run in runs:
+        path = run / translations_file(stage)
+        lines = read_lines(path) if path.is_file() else []
+        if not lines or name not in lines[0]:
+            return None
+        rows.append([line[name] for line in lines])
+    return stack(rows)
+
+
+def _last_stage(run: Path) -> str:
+    config = json.loads((run / "config.json").read_text("utf-8"))
+    grows = config["grow_steps"]
+    return f"g{grows}i{config['improve_steps']}" if grows else "g0i0"
+
+
+def evidence_table(found: Sequence[Comparison]) -> str:
+    """Markdown, a row a comparison."""
+    several = bool(found) and len(found[0].by_run) > 1
+    head = ["measure", "ReST", "best control", "", "difference", "p", *(["by run"] if several else [])]
+    rows = []
+    for each in found:
+        row = [f"{each.decode} {TITLES[each.measure]}", number(each.rest), each.control, number(each.best)]
+        row += [f"{each.difference:+.3f}", p_value(each.difference.p)]
+        rows.append([*row, " ".join(f"{gain:+.3f}" for gain in each.by_run)] if several else row)
+    return table(head, rows)

@@ -1,0 +1,140 @@
+"""Statistics over whole runs and sources: intervals, tests, and correction for many of them.
+
+Runs and sources are crossed random samples: every run sees the same sources, and both another run and other sources
+would have given other numbers. Shape letters: R runs, N sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2_000
+
+
+class Interval(NamedTuple):
+    """A mean, its 95 % interval, and the p-value of a mean of 0, two-sided."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    def negated(self) -> Interval:
+        """Of the values with the opposite sign."""
+        return Interval(-self.mean, -self.high, -self.low, self.p)
+
+    def __str__(self) -> str:
+        return f"{self:.3f}"
+
+    def __format__(self, spec: str) -> str:
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+def interval(values: NDArray[np.float64]) -> Interval:
+    r"""Mean over runs and sources, with a t interval of the two-way random model.
+
+    With the mean squares of runs, sources and residuals,
+
+        Var(mean) = (MS_R + MS_N - MS_RN) / (R N),
+
+    at least what either of the first two alone gives, and degrees of freedom by Satterthwaite (1946). A percentile
+    bootstrap over a handful of runs is too narrow; this holds its level from five runs on. Of a single run, the
+    interval is over sources alone, and says nothing of other runs.
+
+    Args:
+        values: float64 [R,N]; differences, for a paired comparison.
+
+    Raises:
+        ValueError: If ``values`` is no such matrix, has a single number, or holds NaN.
+    """
+    if values.ndim != 2 or values.size < 2 or np.isnan(values).any():
+        raise ValueError(f"values has shape {values.shape}; give numbers [runs, sources], at least 2, none of them NaN")
+    from scipy.stats import t
+
+    mean = float(values.mean())
+    variance, freedom = _variance_of_mean(values)
+    error = float(np.sqrt(variance))
+    # Rounding leaves a trace of variance where all values are the same.
+    if error <= 1e-12 * float(np.abs(values).max()):
+        return Interval(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    half = float(t.ppf(0.975, freedom)) * error
+    return Interval(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error, freedom)))
+
+
+def _variance_of_mean(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Variance of the mean of [R,N] and its degrees of freedom."""
+    runs, sources = values.shape
+    if min(runs, sources) == 1:
+        return float(values.var(ddof=1)) / values.size, values.size - 1
+    by_run, by_source, mean = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True), values.mean()
+    squares = np.array([
+        sources * ((by_run - mean) ** 2).sum() / (runs - 1),
+        runs * ((by_source - mean) ** 2).sum() / (sources - 1),
+        ((values - by_run - by_source + mean) ** 2).sum() / ((runs - 1) * (sources - 1)),
+    ])  # fmt: skip
+    freedoms = np.array([runs - 1, sources - 1, (runs - 1) * (sources - 1)])
+    total = squares[0] + squares[1] - squares[2]
+    largest = int(squares[:2].argmax())
+    if squares[largest] >= total:
+        return float(squares[largest] / values.size), float(freedoms[largest])
+    return float(total / values.size), float(total**2 / (squares**2 / freedoms).sum())
+
+
+def order_probability(
+    one: Mapping[str, NDArray[np.float64]], other: Mapping[str, NDArray[np.float64]], *, seed: int = 0
+) -> float:
+    """Bootstrap probability that two measures put the same systems into different orders.
+
+    Every resample draws sources once for all runs, systems and both measures, and one run fewer than there are: with
+    a handful of runs, as many as there are would make their means vary too little.
+
+    Args:
+        one: float64 [R,N] of each system by one measure; R may differ between systems.
+        other: The same systems by the other measure.
+        seed: Of the resamples.
+
+    Raises:
+        ValueError: If the measures have other systems, or these other sources.
+    """
+    if one.keys() != other.keys() or len({values.shape[1] for values in (*one.values(), *other.values())}) > 1:
+        raise ValueError(f"measures of {sorted(one)} and {sorted(other)} are not of the same systems and sources")
+    rng = np.random.default_rng(seed)
+    sources = next(iter(one.values())).shape[1]
+    different = 0
+    for _ in range(RESAMPLES):
+        columns = rng.integers(sources, size=sources)
+        means = np.empty((2, len(one)))
+        for at, name in enumerate(one):
+            runs = len(one[name])
+            rows = rng.integers(runs, size=max(1, runs - 1))[:, None]
+            means[:, at] = one[name][rows, columns].mean(), other[name][rows, columns].mean()
+        different += bool((np.argsort(-means[0]) != np.argsort(-means[1])).any())
+    return different / RESAMPLES
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """p-values corrected for their number by Holm's step-down procedure (Holm 1979).
+
+    The i-th smallest of m, counted from 0, is multiplied by m - i; none becomes smaller than one before it, or more
+    than 1.
+    """
+    corrected, least = {}, 0.0
+    for rank, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[name]))
+        corrected[name] = least
+    return {name: corrected[name] for name in p_values}
+
+
+def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """float64 [R,N] of R runs' values.
+
+    Raises:
+        ValueError: If runs have different numbers of sources.
+    """
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError(f"runs have {sorted({len(row) for row in rows})} sources; compare on one split")
+    return np.array(rows, dtype=np.float64)

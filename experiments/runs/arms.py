@@ -1,0 +1,32 @@
+"""Arms of a run beside ReST: the controls, which train as ReST does, on other data.
+
+A gain of ReST counts above the best of them. Each has ReST's gradient tokens, Improve steps, restarts and choices of
+the best weights.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from buffers import Filter, GrowingBatchBuffer, Slice
+
+Arm = Literal["unfiltered", "filtered", "samples", "one-grow"]
+"""Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
+without the original data; as many Improve steps on the first Grow step's batch alone."""
+
+
+def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, kept: Filter | None) -> Slice:
+    """What an arm trains on in place of what the filter keeps of D_g.
+
+    Args:
+        arm: Which.
+        buffer: The original data as Grow step 0, and all Grow steps' samples.
+        grow_step: Number g of the Grow step, from 1.
+        kept: The filter F; None for an agent that takes all data and weighs it itself.
+    """
+    if arm == "unfiltered":
+        return buffer.select(grow_step=0)
+    if arm == "one-grow":
+        return buffer.select(kept, grow_step=(0, 1))
+    data = buffer.select(kept, grow_step=(0, grow_step))
+    return data.where(data.is_reference == (arm == "filtered"))

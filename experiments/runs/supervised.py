@@ -1,0 +1,76 @@
+"""Supervised policy that a run starts from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import agents
+from agents import LoRA
+from experiments.runs.experiment import Experiment
+from experiments.runs.run_folder import CHECKPOINTS
+from experiments.runs.settings import Settings
+from experiments.runs.stages import SUPERVISED, UNTRAINED, finish, original_data, train
+from seq2seq_env.tasks import Task
+
+if TYPE_CHECKING:
+    from agents import Seq2SeqPolicy
+
+
+def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:
+    """The policy that starts it all: BC on the original data until the validation reward stops rising.
+
+    A pretrained policy may also be taken as it is, and another run's supervised policy.
+
+    Raises:
+        FileNotFoundError: If that run has none.
+        ValueError: If that one has another tokenizer than the task.
+    """
+    config, task = run.config, run.task
+    if run.folder.has(SUPERVISED):
+        return agents.Seq2SeqPolicy.load(run.folder.checkpoint(SUPERVISED), config.device)
+    if config.start is not None:
+        policy = agents.Seq2SeqPolicy.load(config.start / CHECKPOINTS / SUPERVISED, config.device)
+        if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
+            raise ValueError(
+                f"the policy of {str(config.start)!r} has another tokenizer than task {config.task!r}; give the "
+                "task options of that run"
+            )
+        finish(run, SUPERVISED, agents.make_agent("bc", policy), dict(UNTRAINED))
+        return policy
+    policy = new_policy(config, task)
+    if config.pretrained is None:
+        from agents.policy.embeddings import align_embeddings
+
+        pairs = task.split("train")
+        align_embeddings(policy, pairs.sources, pairs.references, seed=config.seed)
+    agent = agents.make_agent("bc", policy.to(config.device))
+    if config.fine_tune:
+        print("Supervised policy: BC on the original data")
+        # Adapters change little, and a new policy has everything to learn.
+        lora = LoRA() if config.pretrained is None else config.lora
+        facts = train(run, agent, original_data(task), replace(config.supervised, seed=config.seed), SUPERVISED, lora)
+    else:
+        print(f"Supervised policy: {config.pretrained} as it is")
+        facts = dict(UNTRAINED)
+    finish(run, SUPERVISED, agent, facts)
+    return agent.policy
+
+
+def new_policy(config: Settings, task: Task) -> Seq2SeqPolicy:
+    """A pretrained policy, or one with random weights.
+
+    Raises:
+        OSError: If the pretrained model cannot be had.
+        ValueError: If it does not fit the task.
+    """
+    if config.pretrained is None:
+        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+        return agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), config.seed)
+    policy = agents.Seq2SeqPolicy.from_pretrained(config.pretrained, task.tokenizer, task.max_target_length)
+    if task.max_source_length > policy.max_source_length:
+        raise ValueError(
+            f"sources of task {task.name!r} have up to {task.max_source_length} tokens, and {config.pretrained!r} "
+            f"reads {policy.max_source_length}; give the task option max_tokens"
+        )
+    return policy

@@ -1,0 +1,82 @@
+"""Every benchmark of speed runs through with ``--tiny``, and says in one sentence what baseline is not there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+
+def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    """What a benchmark prints."""
+    monkeypatch.setattr(sys, "argv", [name, "--tiny", *options])
+    import_module(f"experiments.benchmarks.{name}").main()
+    return capsys.readouterr().out
+
+
+def rows(table: str) -> dict[str, list[float]]:
+    """The first number of each cell, by the name in the first column."""
+    found = {}
+    for line in table.splitlines():
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        numbers = [re.match(r"[-+]?[\d,.]+(e\+\d+)?", cell) for cell in cells]
+        if cells and all(numbers):
+            found[name] = [float(number[0].replace(",", "")) for number in numbers if number]
+    return found
+
+
+def test_the_oracle(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("oracle_speed", monkeypatch, capsys)
+    rates = {name: float(rate.replace(",", "")) for name, rate in re.findall(r"(\w+): +([\d,]+) hypotheses", shown)}
+    assert list(rates) == ["cold", "prepared", "seen"]
+    assert rates["cold"] < rates["seen"]
+
+
+def test_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("environment_speed", monkeypatch, capsys, "--seed", "1")
+    table = rows(shown)
+    assert list(table) == ["scalar", "native vector", "SyncVectorEnv", "native vector / SyncVectorEnv (target 50x)"]
+    assert all(rate > 0 for rates in table.values() for rate in rates)
+    assert re.search(r"4 scorer calls for one episode each, over one call for all .*: [\d.]+x, [\d.]+x", shown)
+    assert re.search(r"share of a rollout, 2 episodes of \d+ tokens by a policy of \d\.\d million .*: \d+\.\d%", shown)
+
+
+def test_a_baseline_that_is_not_there_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match=r"^error: no rl4lms/envs/text_generation/env\.py in .*; clone RL4LMs there$"):
+        run("environment_speed", monkeypatch, capsys, "--baseline", str(tmp_path))
+    with pytest.raises(
+        SystemExit, match=r"^error: JoeyNMT needs the Python of an environment .*; there is no .*python'$"
+    ):
+        run("training_speed", monkeypatch, capsys, "--joeynmt", str(tmp_path / "python"))
+
+
+def test_precision(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    table = rows(run("precision_curves", monkeypatch, capsys))
+    assert list(table) == ["300", "600", "validation"]
+    for fp32, bf16, difference in table.values():
+        assert bf16 - fp32 == pytest.approx(difference, abs=1e-3)
+    assert table["600"][0] < table["300"][0]
+
+
+def test_sampling(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("ctranslate2")
+    shown = run("sampling_speed", monkeypatch, capsys)
+    assert re.search(r"by_generate in batches of [24] sources, of 2, 4", shown)
+    names = re.findall(r"(?m)^\| ([^|]+) \| [\d.,e+]+ \(", shown)
+    assert names == [
+        "generate", "ours, engine transformers", "ours, engine ctranslate2", "ours, engine ctranslate2, int8",
+        "CTranslate2 by itself", "a Grow step of ours",
+    ]  # fmt: skip
+
+
+def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("training_speed", monkeypatch, capsys)
+    table = rows(shown)
+    assert table["ours"][1] == 1.0
+    assert len(table) == 3
+    assert "12 pairs, " in shown

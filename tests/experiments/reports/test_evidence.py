@@ -1,0 +1,64 @@
+"""What runs show above their controls, of translations written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.reports.evidence import EQUAL_ENTROPY, comparisons, evidence_table
+
+
+def run_of(folder: Path, **qualities: list[float]) -> Path:
+    """A run with the true quality of greedy translations and of samples of some stages, the reward the same."""
+    (folder / "hypotheses").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"grow_steps": 1, "improve_steps": 2}))
+    for stage, values in qualities.items():
+        decodes = ("sample",) if stage == "entropy" else ("greedy", "sample")
+        lines = [{f"{d}_{m}": value for d in decodes for m in ("oracle", "reward")} for value in values]
+        name = EQUAL_ENTROPY if stage == "entropy" else stage
+        (folder / "hypotheses" / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+REST = [0.9, 0.8, 0.95, 0.85]
+
+
+def test_rest_is_held_against_the_best_of_its_arms(tmp_path: Path) -> None:
+    run = run_of(
+        tmp_path, g1i2=REST, unfiltered=[0.5, 0.5, 0.5, 0.5], filtered=[0.8, 0.7, 0.84, 0.75], entropy=[0.95] * 4
+    )
+    found = comparisons([run])
+    assert [(each.decode, each.measure, each.control) for each in found] == [
+        ("greedy", "oracle", "filtered"), ("greedy", "reward", "filtered"),
+        ("sample", "oracle", "filtered"), ("sample", "reward", "filtered"),
+        ("sample", "oracle", EQUAL_ENTROPY), ("sample", "reward", EQUAL_ENTROPY),
+    ]  # fmt: skip
+    first, last = found[0], found[-1]
+    assert (first.rest, first.best) == pytest.approx((0.875, 0.7725))
+    assert first.difference.mean == pytest.approx(0.1025)
+    assert first.shown
+    assert str(first).startswith("true quality of greedy translations: 0.875, above the best control, filtered (0.772)")
+    assert not last.shown
+    assert "NOT SHOWN to be above the best control, equal-entropy" in str(last)
+    assert "| greedy true quality | 0.875 | filtered | 0.772 | +0.10" in evidence_table(found)
+
+
+def test_several_runs_must_agree(tmp_path: Path) -> None:
+    """A gain of 0.1 over the sources of one run is nothing where the next run loses as much."""
+    up = run_of(tmp_path / "up", g1i2=REST, filtered=[each - 0.1 for each in REST])
+    down = run_of(tmp_path / "down", g1i2=REST, filtered=[each + 0.09 for each in REST])
+    assert comparisons([up])[0].shown
+    both = comparisons([up, down])[0]
+    assert not both.shown
+    assert both.by_run == pytest.approx([0.1, -0.09])
+    assert "+0.100 -0.090 |" in evidence_table([both])
+
+
+def test_an_arm_that_a_run_lacks_does_not_count(tmp_path: Path) -> None:
+    one = run_of(tmp_path / "one", g1i2=REST, filtered=REST, samples=[1.0] * 4)
+    two = run_of(tmp_path / "two", g1i2=REST, filtered=REST)
+    assert {each.control for each in comparisons([one, two])} == {"filtered"}
+    assert {each.control for each in comparisons([one])} == {"samples"}
+    assert comparisons([run_of(tmp_path / "three", g1i2=REST)]) == []

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import t, ttest_1samp
+
+from experiments.reports import statistics
+from experiments.reports.corpus_scores import bleu, pseudo_values
+from experiments.reports.statistics import holm, interval, order_probability, stack
+
+RUNS, SOURCES = 5, 60
+
+
+def simulated(rng: np.random.Generator, *, run_effect: float, mean: float = 0.0) -> NDArray[np.float64]:
+    """[R,N] of crossed effects; a run effect of 1 varies as much as the mean of the residuals."""
+    sources = 0.5 * rng.normal(size=SOURCES)
+    runs = run_effect * rng.normal(size=(RUNS, 1)) / SOURCES**0.5
+    return np.asarray(mean + sources + runs + rng.normal(size=(RUNS, SOURCES)))
+
+
+def test_an_interval_by_hand() -> None:
+    """Mean squares 4 (runs), 1 (sources), 0 (residuals): variance 5 / 4 of the mean, 25 / (16 + 1) freedoms."""
+    found = interval(np.array([[0.0, 1.0], [2.0, 3.0]]))
+    half = float(t.ppf(0.975, 25 / 17)) * 1.25**0.5
+    assert found[:3] == pytest.approx((1.5, 1.5 - half, 1.5 + half))
+    assert found.p == pytest.approx(2 * t.sf(1.5 / 1.25**0.5, 25 / 17))
+    assert f"{found:+.1f}" == "+1.5 [-5.4, +8.4]"
+
+
+def test_a_single_run_is_tested_over_sources() -> None:
+    values = np.random.default_rng(0).normal(0.3, size=(1, 40))
+    assert interval(values).p == pytest.approx(ttest_1samp(values[0], 0).pvalue)
+
+
+def test_runs_that_differ_widen_the_interval_whatever_the_number_of_sources() -> None:
+    """Laying runs end to end as if independent would call this difference certain."""
+    values = np.tile([[0.1], [-0.05], [0.1], [-0.06], [0.1]], 1000)
+    values += np.random.default_rng(0).normal(0, 0.01, values.shape)
+    assert ttest_1samp(values.ravel(), 0).pvalue < 1e-10
+    assert interval(values).p > 0.2
+
+
+def test_values_without_spread() -> None:
+    assert interval(np.zeros((3, 4))) == (0, 0, 0, 1)
+    assert interval(np.full((3, 4), 0.1)).p == 0
+
+
+@pytest.mark.parametrize("values", [np.zeros(3), np.zeros((1, 1)), np.zeros((0, 2)), np.array([[0.0, np.nan]])])
+def test_what_is_no_matrix_of_numbers_is_refused(values: NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="give numbers"):
+        interval(values)
+
+
+@pytest.mark.parametrize("run_effect", [0.0, 1.0, 3.0])
+def test_five_percent_of_equal_systems_seem_to_differ(run_effect: float) -> None:
+    rng = np.random.default_rng(1)
+    assert 0.03 <= np.mean([interval(simulated(rng, run_effect=run_effect)).p < 0.05 for _ in range(1500)]) <= 0.07
+
+
+@pytest.mark.parametrize("run_effect", [1.0, 2.0])
+def test_five_percent_of_equal_systems_seem_to_differ_in_bleu(run_effect: float) -> None:
+    """Two systems whose words are right at one rate, which a run moves; BLEU by its pseudo-values."""
+    rng = np.random.default_rng(2)
+
+    def runs() -> NDArray[np.float64]:
+        rates = 0.7 + run_effect * 0.015 * rng.normal(size=RUNS)
+        return np.stack([pseudo_values(statistics_of(rng, hard, rate), bleu) for rate in rates])
+
+    seems = []
+    for _ in range(400):
+        hard = rng.normal(0, 0.1, SOURCES)
+        seems.append(interval(runs() - runs()).p < 0.05)
+    assert 0.03 <= np.mean(seems) <= 0.07
+
+
+def statistics_of(rng: np.random.Generator, hard: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """BLEU statistics [N,10] of hypotheses of ten words, each right with the rate less what is hard in its source."""
+    right = rng.random((SOURCES, 10)) < np.clip(rate - hard, 0, 1)[:, None]
+    matches = [np.lib.stride_tricks.sliding_window_view(right, n, axis=1).all(axis=-1).sum(axis=1) for n in range(1, 5)]
+    totals = np.tile([10, 9, 8, 7, 10, 10], (SOURCES, 1))
+    return np.column_stack([*matches, totals]).astype(float)
+
+
+@pytest.mark.parametrize("run_effect", [0.0, 1.0, 3.0])
+def test_an_order_seems_to_differ_at_most_as_often_as_it_may(
+    run_effect: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two systems are equal by one measure, its order agrees with another's as often as not."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 100)
+    rng = np.random.default_rng(3)
+    found = []
+    for seed in range(150):
+        tied, clear = (
+            {name: simulated(rng, run_effect=run_effect, mean=mean) for name, mean in (("a", 0.0), ("b", difference))}
+            for difference in (0.0, 2.0)
+        )
+        found.append(order_probability(tied, clear, seed=seed))
+    assert np.mean(np.array(found) >= 0.95) <= 0.07
+    assert np.mean(np.array(found) <= 0.05) <= 0.07
+
+
+def test_an_order_that_differs_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    up, down = (
+        {name: simulated(rng, run_effect=1, mean=mean * sign) for name, mean in (("a", 0.0), ("b", 2.0), ("c", 4.0))}
+        for sign in (1, -1)
+    )
+    assert order_probability(up, down) == 1
+    assert order_probability(up, up) == 0
+
+
+def test_measures_of_other_systems_have_no_common_order() -> None:
+    one = {"a": np.zeros((2, 3))}
+    with pytest.raises(ValueError, match=r"\['a'\] and \['b'\]"):
+        order_probability(one, {"b": np.zeros((2, 3))})
+    with pytest.raises(ValueError, match="sources"):
+        order_probability(one, {"a": np.zeros((2, 4))})
+
+
+def test_holm_by_hand() -> None:
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+    assert holm({}) == {}
+
+
+def test_holm_keeps_the_rate_of_a_family() -> None:
+    """One run effect serves all agents of a family, as one supervised policy does."""
+    rng = np.random.default_rng(4)
+    wrong = []
+    for _ in range(400):
+        base = simulated(rng, run_effect=1)
+        family = {str(agent): interval(simulated(rng, run_effect=1) - base).p for agent in range(5)}
+        wrong.append(min(holm(family).values()) < 0.05)
+    assert np.mean(wrong) <= 0.07
+
+
+def test_runs_of_other_splits_do_not_stack() -> None:
+    assert stack([[1, 2], [3, 4]]).tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(ValueError, match=r"\[1, 2\] sources"):
+        stack([[1.0], [1.0, 2.0]])

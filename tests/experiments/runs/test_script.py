@@ -1,0 +1,118 @@
+"""What surrounds a script's own work: its defaults, its scorer, its time, its errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments import growing_batch
+from experiments.growing_batch import Config
+from experiments.runs import script
+from experiments.runs.experiment import Experiment
+from seq2seq_env.scorers import CrossFittedScorer, load_scorer
+from tests.experiments.tiny_scorer import QUICK
+
+
+class Half:
+    """Scores that say nothing."""
+
+    fingerprint = "half"
+
+    def score(self, sources: Any, hypotheses: Any) -> Any:
+        return np.full(len(sources), 0.5, dtype=np.float32)
+
+
+def no_report(run: Experiment[Config]) -> None:
+    """Plots take longer than the work here."""
+
+
+def run_command(monkeypatch: pytest.MonkeyPatch, work: Any, *options: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["growing_batch.py", "--device", "cpu", *options])
+    monkeypatch.setattr(script, "load_scorer", lambda *_, **__: Half())
+    script.main(Config, "A run.", work, no_report)
+
+
+def test_the_work_gets_what_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Experiment[Config]] = []
+    run_command(
+        monkeypatch, seen.append, "--seed", "7", "--temperature", "0.6", "--out", str(tmp_path / "run"),
+        "--task-options", "train_size", "8", "--improve.learning-rate", "0.5",
+    )  # fmt: skip
+    (run,) = seen
+    assert (run.config.seed, run.config.improve.learning_rate, run.config.device) == (7, 0.5, "cpu")
+    assert (run.evaluator.seed, run.evaluator.temperature) == (7, 0.6)
+    assert len(run.task.split("train")) == 8
+    recorded = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert recorded["scorer_fingerprint"] == "half"
+    assert recorded["task_fingerprint"] == run.task.fingerprint
+    assert not {"out", "device", "preset"} & recorded.keys()
+    assert run.folder.result("usage")["seconds"] > 0
+
+
+def test_the_judge_is_recorded_and_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Experiment[Config]] = []
+    run_command(monkeypatch, seen.append, "--judge", "half", "--out", str(tmp_path / "run"))
+    assert seen[0].folder.config["judge_fingerprint"] == "half"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("seed is -1; give 0 or more"), "error: seed is -1; give 0 or more"),
+        (FloatingPointError("the loss is nan; lower the learning rate"), "error: the loss is nan; lower the"),
+        (KeyboardInterrupt(), "stopped; the same command with --out .* goes on after the last finished stage"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_the_time_is_kept(
+    error: BaseException, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(run: Experiment[Config]) -> None:
+        raise error
+
+    with pytest.raises(SystemExit, match=sentence):
+        run_command(monkeypatch, fail, "--out", str(tmp_path / "run"))
+    assert json.loads((tmp_path / "run" / "stages" / "usage.json").read_text())["seconds"] > 0
+
+
+def test_an_error_of_ours_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(run: Experiment[Config]) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_command(monkeypatch, fail, "--out", str(tmp_path / "run"))
+
+
+def test_other_options_in_the_same_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = ["--out", str(tmp_path / "run")]
+    run_command(monkeypatch, no_report, *out)
+    with pytest.raises(SystemExit, match=r"error: .* holds a run of another configuration: seed was 0 and is now 1"):
+        run_command(monkeypatch, no_report, "--seed", "1", *out)
+
+
+def test_two_text_files_to_a_finished_report(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("validation", "test"):
+        for ending in ("de", "en"):
+            (tmp_path / f"{name}.{ending}").unlink()
+    monkeypatch.setattr(script, "EstimatorConfig", lambda device: replace(QUICK, repeats=1, device=device))
+    config = Config(
+        task="text-files", task_options=files | {"held_out": "12"}, policy=QUICK.predictor, supervised=QUICK.training,
+        improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, device="cpu",
+        out=tmp_path / "runs" / "mine",
+    )  # fmt: skip
+    script.execute(config, growing_batch.growing_batch, growing_batch.report)
+    assert (config.out / "results.md").is_file()
+    assert "one is made of its pairs first" in capsys.readouterr().out
+    assert isinstance(load_scorer(tmp_path / "runs" / "mine-scorer"), CrossFittedScorer)
+    # The same command again takes the scorer that is there; one of other options is not taken.
+    script.execute(config, growing_batch.growing_batch, no_report)
+    assert "one is made of its pairs first" not in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"mine-scorer' was made otherwise; name it with --scorer"):
+        script.execute(replace(config, seed=1), growing_batch.growing_batch, no_report)

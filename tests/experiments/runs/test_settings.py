@@ -1,0 +1,95 @@
+"""Options of a run: what they record, refuse and stand for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import LoRA
+from experiments.growing_batch import Config
+from experiments.runs.settings import DEFAULT_VALUES, Settings
+from seq2seq_env.tasks import load_task
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": 0.0}, "temperature is 0.0; give a number above 0"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"start": Path("run"), "pretrained": "model"}, "both --start and --pretrained name the policy"),
+        ({"fine_tune": False}, "--no-fine-tune is for a pretrained policy"),
+        ({"candidates": 0}, "candidates is 0; give 1 or more"),
+        ({"improve_steps": 0}, "improve_steps is 0; give 1 or more"),
+        ({"seed": -1}, "seed is -1; give 0 or more"),
+        ({"learning_rate_decay": 1.5}, "learning_rate_decay is 1.5; give a factor above 0 and at most 1"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    Settings().check()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        replace(Settings(), **options).check()
+
+
+def test_adapters_are_for_networks_of_ours() -> None:
+    Settings().check_adapters(["bc", "bvmpo"])
+    adapted = Settings(lora=LoRA(rank=4))
+    adapted.check_adapters(["bc", "dpo"])
+    with pytest.raises(ValueError, match=r"agent 'd3rlpy-bc' trains whole networks .*; leave --lora\.rank at 0"):
+        adapted.check_adapters(["bc", "d3rlpy-bc"])
+
+
+def test_what_determines_the_results_is_recorded() -> None:
+    first = Settings()
+    for changes in ({"out": Path("elsewhere")}, {"device": "cuda"}, {"preset": "multi30k-de-en"}):
+        assert replace(first, **changes).recorded() == first.recorded(), changes  # type: ignore[arg-type]
+    for changes in ({"seed": 1}, {"start": Path("run")}, {"judge": "metricx:large"}, {"lora": LoRA(rank=2)}):
+        assert replace(first, **changes).recorded() != first.recorded(), changes  # type: ignore[arg-type]
+    assert replace(first, start=Path("runs") / "a").recorded()["start"] == str(Path("runs") / "a")
+
+
+def test_a_pretrained_policy_brings_its_tokenizer_where_the_task_takes_one() -> None:
+    text = Settings(task="text-files", task_options={"folder": "data"}, pretrained="some/model")
+    assert text.options_of_task() == {"tokenizer": "some/model", "folder": "data"}
+    own = replace(text, task_options={"tokenizer": "other/model"})
+    assert own.options_of_task() == {"tokenizer": "other/model"}
+    assert Settings(pretrained="some/model").options_of_task() == {}
+    assert load_task("phrasebook-de-en", **Settings().options_of_task()).name == "phrasebook-de-en"
+
+
+def test_the_learning_rate_falls_over_all_improve_steps() -> None:
+    config = Config(learning_rate_decay=0.5, seed=2)
+    first = config.improve
+    steps = [config.improve_at(step) for step in (1, 2, 5)]
+    assert [step.learning_rate for step in steps] == [first.learning_rate * share for share in (1, 0.5, 0.5**4)]
+    assert [step.seed for step in steps] == [2001, 2002, 2005]
+    assert config.improve_at(1, seed=9).seed == 9001
+    assert replace(steps[1], learning_rate=first.learning_rate, seed=first.seed) == first
+
+
+def values_of(config: Config, grow_steps: int) -> list[list[float]]:
+    return [[each.value for each in schedule] for schedule in config.schedules(grow_steps)]
+
+
+def test_values_are_given_for_one_grow_step_or_for_each() -> None:
+    config = Config(improve_steps=2, filter="threshold", filter_values=(0.5, 0.6, 0.7, 0.8))
+    assert values_of(config, 2) == [[0.5, 0.6], [0.7, 0.8]]
+    assert values_of(replace(config, filter_values=(0.5, 0.6)), 3) == [[0.5, 0.6]] * 3
+    assert values_of(replace(config, filter_values=(0.5, 0.6)), 0) == []
+    with pytest.raises(ValueError, match="does not rise"):
+        replace(config, filter_values=(0.6, 0.5)).schedules(2)
+    with pytest.raises(ValueError, match="filter_values has 3 values; give 2"):
+        replace(config, filter_values=(0.5, 0.6, 0.7)).schedules(2)
+    with pytest.raises(ValueError, match="unknown filter 'luck'; choose from threshold, percentile, interpolation"):
+        replace(config, filter="luck").schedules(2)
+
+
+def test_thresholds_start_higher_in_later_grow_steps_as_long_as_enough_are_left() -> None:
+    assert values_of(Config(improve_steps=3), 3) == [[0.8, 0.9, 0.95], [0.9, 0.95, 0.99], [0.9, 0.95, 0.99]]
+    assert values_of(Config(improve_steps=5), 2) == [list(DEFAULT_VALUES["threshold"])] * 2
+    # Within a source a better policy's best are best all the same.
+    assert values_of(Config(filter="percentile", improve_steps=2), 2) == [[50, 70]] * 2
+    assert values_of(Config(filter="interpolation", improve_steps=1), 2) == [[0.5]] * 2

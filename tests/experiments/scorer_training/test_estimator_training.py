@@ -1,0 +1,93 @@
+"""Folds of a predictor-estimator, and the hypotheses that it learns from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.scorer_training.chrf_quality import ChrfQuality
+from experiments.scorer_training.estimator_training import TEMPERATURES, _grouped, _part, _self_made, make
+from experiments.scorer_training.ratings import Rating
+from seq2seq_env.scorers.wrappers.cross_fit import fold_of
+from seq2seq_env.tasks import Split, Task, load_task
+from tests.experiments.tiny_scorer import QUICK
+
+
+@pytest.fixture
+def task(files: dict[str, str]) -> Task:
+    return load_task("text-files", **files)
+
+
+def test_no_scorer_learns_from_a_source_that_it_judges(task: Task) -> None:
+    sources = set(task.split("train").sources)
+    for number in range(QUICK.folds * QUICK.repeats):
+        repeat, fold = divmod(number, QUICK.folds)
+        part = _part(QUICK, task, None, number, seed=0)
+        learned = set(part.pairs.sources) | set(part.labelled.sources)
+        assert learned == {source for source in sources if fold_of(source, QUICK.folds, repeat) != fold}
+        assert not set(part.pairs.sources) & set(part.labelled.sources)
+        assert len(set(part.labelled.sources)) == QUICK.labelled_sources
+
+
+def test_one_scorer_of_all_learns_from_all(task: Task) -> None:
+    config = replace(QUICK, folds=1)
+    part = _part(config, task, None, None, seed=0)
+    assert set(part.pairs.sources) | set(part.labelled.sources) == set(task.split("train").sources)
+    assert part.labelled != _part(config, task, None, None, seed=1).labelled
+
+
+def test_rated_sources_are_kept_from_the_translation_models(task: Task) -> None:
+    sources = list(dict.fromkeys(task.split("train").sources))[:60]
+    ratings = [Rating(source, "text", 0.5) for source in sources]
+    part = _part(QUICK, task, ratings, 0, seed=0)
+    assert part.rated is not None
+    assert {rating.source for rating in part.rated} == {s for s in sources if fold_of(s, QUICK.folds, 0) != 0}
+    assert not set(part.pairs.sources) & {rating.source for rating in part.rated}
+
+
+def test_too_few_sources_with_labels_are_refused(task: Task) -> None:
+    with pytest.raises(ValueError, match=r"and 3 sources with labels are too few; give more pairs, or fewer folds"):
+        _part(QUICK, task, [Rating(f"s{n}", "text", 0.5) for n in range(3)], None, seed=0)
+
+
+class Echo:
+    """Stands in for a policy: what it samples is known."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, float]] = []
+
+    def sample(self, sources: list[str], count: int, temperature: float, seed: int) -> Any:
+        self.asked.append((count, temperature))
+        texts = [f"{source} {temperature} {number}" for source in sources for number in range(count)]
+        return type("Samples", (), {"texts": texts})()
+
+
+def test_labels_are_chrf_of_samples_and_corruptions() -> None:
+    pairs = Split("train", ["eins rot", "zwei blau"], ["one red thing", "two blue things"])
+    policy: Any = Echo()
+    labelled = _self_made(replace(QUICK, samples_per_source=5, corrupted_per_source=3), pairs, policy, seed=0)
+    assert policy.asked == [(2, TEMPERATURES[0]), (3, TEMPERATURES[1])]
+    assert [each.source for each in labelled] == pairs.sources
+    quality = ChrfQuality(pairs.sources, pairs.references)
+    for each in labelled:
+        assert 5 < len(each.hypotheses) == len(set(each.hypotheses)) <= 8
+        expected = torch.from_numpy(quality([each.source] * len(each.hypotheses), each.hypotheses))
+        torch.testing.assert_close(each.labels, expected)
+
+
+def test_hypotheses_are_grouped_by_source_in_order() -> None:
+    first, second = _grouped([("a", "x"), ("b", "y"), ("a", "z")], [0.1, 0.2, 0.3])
+    assert (first.source, first.hypotheses, first.labels.tolist()) == ("a", ["x", "z"], pytest.approx([0.1, 0.3]))
+    assert (second.source, second.hypotheses) == ("b", ["y"])
+
+
+def test_a_pretrained_models_tokenizer_is_refused(task: Task, tmp_path: Any) -> None:
+    class Other(type(task.tokenizer)):  # type: ignore[misc]
+        """Not the tokenizer that scorers save."""
+
+    task.tokenizer.__class__ = Other
+    with pytest.raises(ValueError, match="leave out its option tokenizer here"):
+        make(QUICK, task, tmp_path / "scorer", 0)
