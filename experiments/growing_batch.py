@@ -73,8 +73,8 @@ def growing_batch(run: Experiment[Config]) -> None:
     agent = agents.make_agent(config.agent, policy, **config.agent_options)
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
         batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
-        for i, kept in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
-            improve_step(run, agent, batch, kept, g, i)  # train pi on F(D_g) while the reward rises
+        for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
+            improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
     for arm in config.arms:
         control(run, arm)
     equal_entropy(run)
@@ -89,7 +89,7 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
     return buffer.select(grow_step=(0, g))
 
 
-def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, kept: Filter, g: int, i: int) -> None:
+def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:
     """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights."""
     config, stage = run.config, f"g{g}i{i}"
     if run.folder.has(stage):
@@ -97,11 +97,11 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, kept: Filt
         return
     if i == 1:
         agent.prepare(batch, config.improve_at(1))
-    data = batch.select(kept) if agent.filters else batch
+    data = batch.select(filter_i) if agent.filters else batch
     part = coverage(batch, data)
-    print(f"Improve {i} of Grow {g}, {kept if agent.filters else 'all data'}: {part}")
+    print(f"Improve {i} of Grow {g}, {filter_i if agent.filters else 'all data'}: {part}")
     facts = {
-        "threshold": kept.value if agent.filters else None,
+        "threshold": filter_i.value if agent.filters else None,
         "kept_fraction": part.kept_fraction,
         "sources_without_data": part.sources_without_data_fraction,
         "distinct_samples": part.distinct_samples,

@@ -142,8 +142,8 @@ def main() -> None:
     )
     print(f"ours: precision {training.precision}, attention {training.attention}")
     ours = median(measured["ours"])
-    rows = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
-    print(table(("", "target tokens per second", "ours is"), rows))
+    cells = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
+    print(table(("", "target tokens per second", "ours is"), cells))
 
 
 if __name__ == "__main__":

@@ -209,9 +209,9 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
         for _ in range(config.corrupted_per_source):
             corruption = random.choice(list(CORRUPTIONS.values()))
             other = random.choice(pairs.references)
-            text = corruption(random, source, random.choice(own) or other, other)
-            if text is not None:
-                texts.append((source, text))
+            corrupted = corruption(random, source, random.choice(own) or other, other)
+            if corrupted is not None:
+                texts.append((source, corrupted))
     distinct = list(dict.fromkeys(texts))
     quality = ChrfQuality(pairs.sources, pairs.references)
     return _grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())

@@ -113,9 +113,9 @@ def hypotheses(
             texts[row].append(pairs.references[row])
         while len(texts[row]) < config.rated_per_source:
             corruption = random.choice(list(CORRUPTIONS.values()))
-            text = corruption(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
-            if text is not None:
-                texts[row].append(text)
+            corrupted = corruption(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
+            if corrupted is not None:
+                texts[row].append(corrupted)
     chosen = [(pairs.sources[row], text) for row in rows for text in texts[row][: config.rated_per_source]]
     return [source for source, _ in chosen], [text for _, text in chosen]
 

@@ -132,8 +132,8 @@ def test_plots_have_a_line_a_seed_and_a_bar_an_agent() -> None:
     assert [text.get_text() for text in curves.get_legend().get_texts()] == ["bc", "awr (filtered data)"]  # type: ignore[union-attr]
     (points,) = _scatter(entries(), measures(0.0), "oracle").axes
     supervised, bc, _ = points.lines
-    assert (list(supervised.get_xdata()), list(supervised.get_ydata())) == ([0.5], [0.5])
-    assert list(bc.get_ydata()) == pytest.approx([0.6, 0.8])
+    assert (np.asarray(supervised.get_xdata()).tolist(), np.asarray(supervised.get_ydata()).tolist()) == ([0.5], [0.5])
+    assert np.asarray(bc.get_ydata()).tolist() == pytest.approx([0.6, 0.8])
     rows = {name: {"reward": Interval(0.6, 0.5, 0.8, 0.0)} for name in ("bc", "awr")}
     (bars,) = _bars(rows, measures(0.0, oracle=False)).axes
     assert [bar.get_width() for bar in bars.patches] == [0.6, 0.6]  # type: ignore[attr-defined]

@@ -38,7 +38,7 @@ CONTROL = [
 def test_steps_show_each_measure_that_was_made() -> None:
     figure = plots._by_step(STEPS, CONTROL)
     assert [axis.get_title() for axis in figure.axes] == ["learned reward", "true quality (oracle)", "BLEU"]
-    lines = {str(line.get_label()): list(line.get_ydata()) for line in figure.axes[0].lines}
+    lines = {str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines}
     assert lines["sample"] == pytest.approx([0.5, 0.6, 0.7])
     assert lines["unfiltered, greedy"] == lines["samples, sample"] == [0.55, 0.55]
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["BC", "G1 I1", "G1 I2"]
@@ -48,15 +48,15 @@ def test_data_of_the_improve_steps() -> None:
     figure = plots._kept(STEPS)
     shares, values = figure.axes
     assert [bar.get_height() for bar in shares.patches] == [0.25, 0.5]  # type: ignore[attr-defined]
-    assert list(shares.lines[0].get_ydata()) == [0.5, 0.5]
-    assert list(values.lines[0].get_ydata()) == pytest.approx([0.1, 0.2])
+    assert np.asarray(shares.lines[0].get_ydata()).tolist() == [0.5, 0.5]
+    assert np.asarray(values.lines[0].get_ydata()).tolist() == pytest.approx([0.1, 0.2])
 
 
 def test_the_reward_is_held_against_the_oracle() -> None:
     (axis,) = plots._reward_against("oracle", STEPS, CONTROL).axes
     path = next(line for line in axis.lines if line.get_label() == "sample")
-    assert list(path.get_xdata()) == [0.4] * 3
-    assert list(path.get_ydata()) == pytest.approx([0.5, 0.6, 0.7])
+    assert np.asarray(path.get_xdata()).tolist() == [0.4] * 3
+    assert np.asarray(path.get_ydata()).tolist() == pytest.approx([0.5, 0.6, 0.7])
     assert axis.get_xlabel() == "true quality (oracle)"
 
 
