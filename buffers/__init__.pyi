@@ -2,8 +2,8 @@ from .admin.compaction import compact
 from .batches import Batches, TokenBatch
 from .coverage import Coverage, coverage
 from .filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
-from .growing.forecast import Forecast
-from .growing.grow import GrowPlan, GrowReport, Sampler, grow
+from .growing.grow import GrowReport, grow
+from .growing.plan import GrowPlan, Sampler
 from .growing.scoring import rescore
 from .growing.workers import ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
@@ -24,7 +24,7 @@ from .slices import Slice
 from .storage.columns import Columns
 from .storage.container import ShardError
 from .storage.provenance import Provenance
-from .storage.scores import RescoredShard
+from .storage.reward_columns import RescoredShard
 from .storage.shard import Shard, write_shard
 from .storage.trajectories import Samples, Trajectories
 
@@ -34,7 +34,6 @@ __all__ = [
     "Columns",
     "Coverage",
     "Filter",
-    "Forecast",
     "GrowPlan",
     "GrowReport",
     "GrowingBatchBuffer",

@@ -1,4 +1,4 @@
-"""Look after a growing-batch buffer: what is in it, whether it is whole, what to grow again, and export of it."""
+"""Maintenance of a growing-batch buffer: what is in it, what is corrupt, what to grow again, and export of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tyro
 
 from buffers.admin.compaction import compact
 from buffers.admin.export import Format, export
-from buffers.admin.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
+from buffers.admin.maintenance import QUARANTINE, GrowStepInfo, describe, existing, find_corrupt, quarantine, sweep
 from buffers.filters import make_filter
 from buffers.growing.scoring import rescore
 from buffers.growing_batch import GrowingBatchBuffer
@@ -45,56 +45,60 @@ class Info:
 
 @dataclass(frozen=True)
 class Verify:
-    """Read every shard whole and compare it with its checksum; exit with 1 if one is damaged."""
+    """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
+    untrusted: bool = False
+    """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
     json: bool = False
     """Print JSON instead of text."""
 
     def run(self) -> int:
-        """Print what is damaged; 1 if anything is."""
-        found = list(damaged(self.path, progress=not self.json))
+        """Print what is corrupt; 1 if anything is."""
+        corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
         if self.json:
-            print(json.dumps([asdict(finding) for finding in found], indent=2))
+            print(json.dumps([asdict(found) for found in corrupt], indent=2))
         else:
-            for finding in found:
-                print(finding.problem)
-            if found:
-                print(f"next: python -m buffers repair {self.path}")
+            for found in corrupt:
+                print(found.problem)
+            if corrupt:
+                print(f"next: python -m buffers repair {self.path}{' --untrusted' * self.untrusted}")
             else:
                 print(f"{self.path}: every shard is whole")
-        return 1 if found else 0
+        return 1 if corrupt else 0
 
 
 @dataclass(frozen=True)
 class Repair:
-    """Set damaged shards aside, delete what killed writers left unfinished, and say what to grow again."""
+    """Move corrupt files into quarantine, delete what killed writers left unfinished, and say what to grow again."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
+    untrusted: bool = False
+    """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
     json: bool = False
     """Print JSON instead of text."""
 
     def run(self) -> int:
-        """Move the damaged files, delete the unfinished; 0."""
-        found = list(damaged(self.path, progress=not self.json))
-        for finding in found:
-            set_aside(self.path, finding)
+        """Move the corrupt files, delete the unfinished; 0."""
+        corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
+        for found in corrupt:
+            quarantine(self.path, found)
         swept = [str(file.relative_to(self.path)) for file in sweep(self.path)]
         steps = describe(self.path)
         missing = {step.grow_step: step.missing_shards for step in steps if step.missing_shards}
         if self.json:
-            record = {"set_aside": [asdict(finding) for finding in found], "deleted": swept, "missing": missing}
+            record = {"quarantined": [asdict(found) for found in corrupt], "deleted": swept, "missing": missing}
             print(json.dumps(record, indent=2))
             return 0
-        for finding in found:
-            print(f"moved {finding.file} to {self.path / ASIDE}: {finding.problem}")
+        for found in corrupt:
+            print(f"moved {found.file} to {self.path / QUARANTINE}: {found.problem}")
         for file in swept:
             print(f"deleted {file}: its writer was killed")
         for grow_step, shards in missing.items():
             print(f"Grow step {grow_step} lacks shards {', '.join(map(str, shards))}; the same Grow makes them again")
-        if not found and not swept and not missing:
+        if not corrupt and not swept and not missing:
             print(f"{self.path}: nothing to repair")
         return 0
 
@@ -166,7 +170,7 @@ class Rescore:
 
 @dataclass(frozen=True)
 class Export:
-    """Write trajectories for another library; the target must not exist, and is there whole or not at all."""
+    """Write trajectories for another library; the target must not exist, and is written atomically."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""

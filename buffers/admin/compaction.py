@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage.container import ShardError
-from buffers.storage.scores import RescoredShard, score_columns
+from buffers.storage.reward_columns import RescoredShard, score_columns
 from buffers.storage.shard import Shard, verify_file
 from buffers.storage.trajectories import Trajectories
 
@@ -33,7 +33,7 @@ def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress:
 
     Raises:
         ValueError: If ``trajectories_per_file`` is below 1.
-        ShardError: If a shard is damaged, or a column of rewards is unfinished.
+        ShardError: If a shard is corrupt, or a column of rewards is unfinished.
         OSError: If a file cannot be written or deleted.
     """
     if trajectories_per_file < 1:

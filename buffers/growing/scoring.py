@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage.container import ShardError
-from buffers.storage.scores import RescoredShard
+from buffers.storage.reward_columns import RescoredShard
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
 from seq2seq_env.tasks.task import Split, Task
@@ -56,7 +56,7 @@ def rescore(
 
     Raises:
         ValueError: If the name cannot be a folder's, there is nothing to score, or a score is no number in [0, 1].
-        ShardError: If a shard is damaged, of another task, or another scorer has begun the column.
+        ShardError: If a shard is corrupt, of another task, or another scorer has begun the column.
         OSError: If a file cannot be written.
     """
     buffer.check_task(task)
