@@ -21,7 +21,6 @@ from .interop import (
     to_parquet,
 )
 from .slices import Slice
-from .storage.columns import Columns
 from .storage.container import ShardError
 from .storage.provenance import Provenance
 from .storage.reward_columns import RescoredShard
@@ -31,7 +30,6 @@ from .storage.trajectories import Samples, Trajectories
 __all__ = [
     "Batches",
     "ByRank",
-    "Columns",
     "Coverage",
     "Filter",
     "GrowPlan",

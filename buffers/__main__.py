@@ -110,7 +110,7 @@ class Compact:
     path: tyro.conf.Positional[Path]
     """Folder of the buffer; nothing else may read it meanwhile."""
     trajectories_per_file: int = 250_000
-    """A file is filled up to this many trajectories, at least 1."""
+    """Number of trajectories up to which a file is filled, at least 1."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -136,14 +136,15 @@ class Rescore:
     scorer: str
     """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Of the task that grew the buffer, names and values in turn: --task-options folder data source de target en."""
+    """Options of the task that grew the buffer, names and values in turn: --task-options folder data source de target
+    en."""
     name: str | None = None
-    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's; one made
-    on the command line has none."""
+    """Name of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's, which
+    a scorer made on the command line has not."""
     grow_step: int | None = None
-    """Only this Grow step, from 0; None takes all."""
+    """Number of the only Grow step to score, from 0; None takes all."""
     device: str = "cpu"
-    """Where the scorer computes, "cpu" or "cuda"."""
+    """Device on which the scorer computes, "cpu" or "cuda"."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -162,7 +163,7 @@ class Rescore:
             record = {"name": name, "shards_written": written, "mean_reward": data.mean_reward(), "before": before}
             print(json.dumps(record, indent=2))
         else:
-            print(f"{self.path}: {written} shards scored as {name!r}, reward {data.mean_reward():.3f} on the mean")
+            print(f"{self.path}: {written} shards scored as {name!r}, reward {data.mean_reward():.3f} on average")
             print(f"the Grow step's own scorer: {before:.3f}")
             print(f"next: buffer.select(..., scorer={name!r})")
         return 0
@@ -179,17 +180,17 @@ class Export:
     out: str
     """File (parquet, jsonl; gzip where jsonl ends in .gz) or folder (datasets) to make, or id (minari: name-v0)."""
     grow_step: int | None = None
-    """Only this Grow step; all without it."""
+    """Number of the only Grow step to write; None takes all."""
     filter: Literal["threshold", "percentile", "interpolation"] | None = None
-    """Only what this filter keeps, with --value."""
+    """Kind of filter whose trajectories are kept, with --value; None keeps all."""
     value: float | None = None
-    """Of the filter."""
+    """Value of the filter: tau in [0, 1), p in [0, 100) or gamma in [0, 1)."""
     scorer: str | None = None
-    """Rewards of the column of this name, which rescore made; the Grow step's own without it."""
+    """Name of a column that rescore made, whose rewards are taken; None takes those of the Grow step."""
     texts: bool = False
     """Add the decoded source and target."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Of the task that grew the buffer, whose tokenizer decodes: names and values in turn."""
+    """Options of the task that grew the buffer, whose tokenizer decodes: names and values in turn."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -238,8 +239,8 @@ def _text(step: GrowStepInfo) -> str:
     lines = [
         f"Grow step {step.grow_step}: {step.shards} shards, {step.trajectories:,} trajectories "
         f"({step.references:,} references), {step.tokens:,} tokens, {step.bytes / 2**20:.1f} MiB, "
-        f"{step.bytes / max(1, step.tokens):.1f} bytes a token",
-        f"  reward {step.mean_reward:.3f} on the mean, by tenths of [0, 1]: |{bars}|",
+        f"{step.bytes / max(1, step.tokens):.1f} bytes per token",
+        f"  reward {step.mean_reward:.3f} on average, by tenths of [0, 1]: |{bars}|",
         f"  ended by themselves: {step.terminated_fraction:.1%}",
         f"  task {made['task']} {made['task_fingerprint'][:12]}, tokenizer {made['tokenizer_fingerprint'][:12]}",
         f"  policy {made['policy_fingerprint'][:12]} ({made['sampler']}), scorer {made['scorer_fingerprint'][:12]}",

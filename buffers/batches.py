@@ -163,6 +163,8 @@ def plan_batches(
 def _cut(order: NDArray[np.int64], width: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
     batches, start = [], 0
     while start < len(order):
+        # No batch reaches further than its first row's width allows, and its padded size grows with each row: so the
+        # last row that fits is found by one search, not by a loop over rows.
         reach = order[start : start + max(1, budget // int(width[order[start]]))]
         padded = np.maximum.accumulate(width[reach]) * np.arange(1, len(reach) + 1)
         size = max(1, int(np.searchsorted(padded, budget, side="right")))

@@ -230,6 +230,8 @@ class GrowingBatchBuffer:
             )
         self.check_fits(made)
         shards = self._steps.setdefault(made.grow_step, [])
+        # Units lie in disjoint ranges, so those that overlap this one's are neighbours: found by bisection, since a
+        # folder of many thousand shards is opened at each start.
         low = bisect_left(shards, made.units.start, key=_end_unit)  # the first that ends after this one's start
         low += low < len(shards) and shards[low].provenance.units.stop == made.units.start
         high = bisect_left(shards, made.units.stop, key=_first_unit)

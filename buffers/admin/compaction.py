@@ -85,6 +85,7 @@ def _unfinished(buffer: GrowingBatchBuffer) -> list[tuple[Shard, list[Shard]]]:
 
 def _replace(merged: Shard, parts: Sequence[Shard]) -> None:
     """Merge the parts' rewards of other scorers, then delete the parts; what is done already is left as it is."""
+    # Nothing is deleted before its successor is verified: a kill leaves both, and the next call goes on here.
     verify_file(merged.path)
     for name in score_columns(merged.path.parent):
         whole, columns = RescoredShard(merged, name), [RescoredShard(part, name) for part in parts]

@@ -90,6 +90,8 @@ class GrowPlan:
         places = np.concatenate([part.source_index for part in parts])
         texts = [text for part in parts for text in part.texts]
         lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        # By source and not by part, so that what a filter compares lies together; the sort is stable: samples in the
+        # order that the policy gave them, then the reference.
         return Trajectories(
             source_index=rows[places],
             offsets=np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()]),

@@ -58,6 +58,7 @@ class InThreads:
         with _single_threaded_torch() as available:
             pool = ThreadPoolExecutor(self.threads or available, initializer=_one_thread)
             making = {pool.submit(plan.make, unit): unit for unit in units}
+            # Threads make, this thread alone publishes: the buffer's index needs no lock.
             try:
                 for made in as_completed(making):
                     unit = making.pop(made)

@@ -38,7 +38,8 @@ def to_minari(
     ``log_prob`` (float32) of the token that led there, NaN at the start, and ``source_index`` (int64) and
     ``is_reference`` (bool), which do not change. What Minari cannot hold: which Grow step and shard a trajectory is of,
     and that padding is never written, its action space being a plain ``Discrete``. It makes eleven HDF5 data sets an
-    episode, of uncompressed observations: some 30 KiB where a shard takes 100 bytes, at some hundred episodes a second.
+    episode, of uncompressed observations: some 30 KiB where a shard takes 100 bytes, at some hundred episodes per
+    second.
 
     Args:
         data: Read in pieces.

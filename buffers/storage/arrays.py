@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
@@ -72,6 +73,25 @@ class File:
     rewritten: bool
 
 
+class Dataset(NamedTuple):
+    """A dataset of a file.
+
+    Attributes:
+        handle: Its low-level identifier.
+        dtype: Of its elements.
+        shape: Of all of them; asked of HDF5 once, as each question costs as much as reading a short array.
+    """
+
+    handle: h5d.DatasetID
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the array in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
 def encode(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Attribute]) -> memoryview:
     """An HDF5 file of these in memory, without its user block; the same bytes for the same contents.
 
@@ -91,7 +111,7 @@ def contents_sha256(attributes: Mapping[str, Attribute], arrays: Mapping[str, ND
     digest = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True, default=int).encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {len(array)}\n".encode())
-        digest.update(array)
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -113,7 +133,7 @@ def check(owner: str, file: File, layout: Layout) -> dict[str, int]:
         for name, (dtype, axis) in layout.items()
     }
     sizes = check_layout(owner, datasets, stored)
-    total = sum(max(_check_storage(name, dataset), _nbytes(dataset)) for name, dataset in datasets.items())
+    total = sum(max(_check_storage(name, dataset), dataset.nbytes) for name, dataset in datasets.items())
     if total > ALWAYS_INFLATED + MOST_INFLATED * file.size:
         raise ValueError(f"its {file.size} bytes promise arrays of {total} bytes")
     return sizes
@@ -173,26 +193,23 @@ def _attribute(owner: h5f.FileID | h5d.DatasetID, name: str, kind: str) -> Any:
     raise ValueError(f"its attribute {name!r} is missing or no {kind}")
 
 
-def _dataset(file: File, name: str) -> h5d.DatasetID:
+def _dataset(file: File, name: str) -> Dataset:
     if name.encode() not in file.handle:
         raise ValueError(f"{name!r} is missing")
     if file.handle.links.get_info(name.encode()).type != h5l.TYPE_HARD:
         raise ValueError(f"{name!r} is a link to elsewhere")
-    return h5d.open(file.handle, name.encode())
+    handle = h5d.open(file.handle, name.encode())
+    return Dataset(handle, handle.dtype, handle.shape)
 
 
-def _nbytes(dataset: h5d.DatasetID) -> int:
-    return int(dataset.shape[0]) * int(dataset.dtype.itemsize)
-
-
-def _check_storage(name: str, dataset: h5d.DatasetID) -> int:
+def _check_storage(name: str, dataset: Dataset) -> int:
     """Bytes that HDF5 allocates to read a chunk of the array; 0 where it lies in one piece."""
-    created, stored = dataset.get_create_plist(), dataset.get_storage_size()
+    created, stored = dataset.handle.get_create_plist(), dataset.handle.get_storage_size()
     layout = created.get_layout()
     if layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT) or created.get_external_count():
         raise ValueError(f"{name!r} is stored in another file")
     if layout != h5d.CHUNKED:
-        if stored != _nbytes(dataset):
+        if stored != dataset.nbytes:
             raise ValueError(f"{name!r} is not stored whole")
         return 0
     filters = [created.get_filter(i)[0] for i in range(created.get_nfilters())]
@@ -200,9 +217,9 @@ def _check_storage(name: str, dataset: h5d.DatasetID) -> int:
     if not FILTERS.issuperset(filters) or len(set(filters)) < len(filters):
         raise ValueError(f"{name!r} has the filters {filters}; only gzip, LZF, szip, shuffle and Fletcher-32 are read")
     length = created.get_chunk()[0]
-    size = length * int(dataset.dtype.itemsize)
+    size: int = length * dataset.dtype.itemsize
     chunks = -(-dataset.shape[0] // length)
-    if dataset.get_num_chunks() != chunks:
+    if dataset.handle.get_num_chunks() != chunks:
         raise ValueError(f"{name!r} lacks a chunk")
     if stored > chunks * (size + size // 100 + 1_024):  # what does not compress grows by less
         raise ValueError(f"{name!r} takes {stored} bytes in {chunks} chunks of {size}")
@@ -231,10 +248,10 @@ def _store(file: Any, name: str, array: NDArray[Any]) -> None:
 def _load(name: str, file: File) -> NDArray[Any]:
     dataset = _dataset(file, name)
     array = np.empty(dataset.shape, dataset.dtype)
-    dataset.read(h5s.ALL, h5s.ALL, array)
+    dataset.handle.read(h5s.ALL, h5s.ALL, array)
     # In a rewritten file the digest of the contents stands in for the sum, which a change of layout may have lost.
-    summed = not file.rewritten and dataset.get_create_plist().get_layout() != h5d.CHUNKED
-    if summed and _attribute(dataset, SUM, "uint") != _sum64(array):
+    summed = not file.rewritten and dataset.handle.get_create_plist().get_layout() != h5d.CHUNKED
+    if summed and _attribute(dataset.handle, SUM, "uint") != _sum64(array):
         raise ValueError(f"{name!r} does not have the sum that it was stored with")
     if array.dtype == np.bool_ and array.view(np.uint8).max(initial=0) > 1:
         raise ValueError(f"{name!r} has truth values that are neither 0 nor 1")

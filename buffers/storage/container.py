@@ -102,6 +102,7 @@ def sweep(partials: Iterable[Path]) -> list[Path]:
     """
     deleted = []
     for partial in partials:
+        # A lock dies with its process, however it is killed; a process id in the name could be another's by now.
         with suppress(OSError), open(partial, "r+b", opener=_at_once) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             partial.unlink()
@@ -160,7 +161,7 @@ def verify(path: Path) -> None:
 
 
 def _begun(path: Path) -> BufferedWriter:
-    """A new ``.partial`` file, locked for as long as this process has it open."""
+    """A new temporary file, locked for as long as this process has it open."""
     while True:
         file = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}").open("xb")
         with suppress(OSError):  # a file system without locks

@@ -41,11 +41,11 @@ class Config:
     """Options of the campaign."""
 
     runs: int = 200
-    """Of each kind of work, each begun anew and killed until it is done."""
+    """Number of runs of each kind of work, each begun anew and killed until it is done."""
     kills: int = 5
-    """Attempts to kill in a run; there are fewer where a child is done before."""
+    """Number of attempts to kill in a run; there are fewer where a child is done before."""
     seed: int = 0
-    """Of the instants."""
+    """Seed of the instants."""
     json: Path | None = None
     """File for the results; None prints them only."""
 
