@@ -1,10 +1,10 @@
 from .admin.compaction import compact
+from .admin.rescoring import rescore
 from .batches import Batches, TokenBatch
 from .coverage import Coverage, coverage
 from .filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
 from .growing.grow import GrowReport, grow
 from .growing.plan import GrowPlan, Sampler
-from .growing.scoring import rescore
 from .growing.workers import ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
 from .interop import (

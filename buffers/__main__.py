@@ -13,8 +13,8 @@ import tyro
 from buffers.admin.compaction import compact
 from buffers.admin.export import Format, export
 from buffers.admin.maintenance import QUARANTINE, GrowStepInfo, describe, existing, find_corrupt, quarantine, sweep
+from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
-from buffers.growing.scoring import rescore
 from buffers.growing_batch import GrowingBatchBuffer
 from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task

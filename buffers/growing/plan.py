@@ -9,11 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.growing.scoring import score_once
 from buffers.storage.encoding import encode_references, encode_sources, flatten
 from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import Samples, Trajectories
-from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.scorer import Scorer, checked_scores
 from seq2seq_env.tasks.task import Task
 
 
@@ -110,6 +109,18 @@ def shard_seed(seed: int, grow_step: int, shard_index: int) -> int:
     """A shard's own seed, in [0, 2^63)."""
     state = np.random.SeedSequence((seed, grow_step, shard_index)).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
+
+
+def score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+    """float32 [N], the scorer called with each distinct pair once.
+
+    Raises:
+        ValueError: If a score is no number in [0, 1].
+    """
+    pairs: dict[tuple[str, str], int] = {}
+    place = [pairs.setdefault(pair, len(pairs)) for pair in zip(sources, hypotheses, strict=True)]
+    scores = checked_scores(scorer, [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs])
+    return scores[place]
 
 
 def _references(policy: Sampler, task: Task, sources: list[str], references: list[str], temperature: float) -> Samples:

@@ -54,8 +54,12 @@ CONTENTS = "contents_sha256"
 FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF, h5z.FILTER_SZIP}
 """Lossless, and built in: for any other number HDF5 looks for a library and runs it."""
 
-NUMBERS = {"int": (h5t.INTEGER, np.int64), "uint": (h5t.INTEGER, np.uint64), "float": (h5t.FLOAT, np.float64)}
-"""Class and type in memory of an attribute that is a number."""
+NUMBERS = {
+    "int": (h5t.INTEGER, np.int64, h5t.NATIVE_INT64),
+    "uint": (h5t.INTEGER, np.uint64, h5t.NATIVE_UINT64),
+    "float": (h5t.FLOAT, np.float64, h5t.NATIVE_DOUBLE),
+}
+"""Class in the file and type in memory of an attribute that is a number."""
 
 
 @dataclass(frozen=True)
@@ -179,17 +183,18 @@ def _attribute(owner: h5f.FileID | h5d.DatasetID, name: str, kind: str) -> Any:
     if h5a.exists(owner, name.encode()):
         attribute = h5a.open(owner, name.encode())
         stored = attribute.get_type()
-        if attribute.get_space().get_simple_extent_type() == h5s.SCALAR:
-            if kind == "str" and stored.get_class() == h5t.STRING and not stored.is_variable_str():
-                if stored.get_size() > MOST_TEXT:
-                    raise ValueError(f"its attribute {name!r} has {stored.get_size()} bytes, above {MOST_TEXT}")
-                text = np.empty((), f"S{stored.get_size()}")
-                attribute.read(text, mtype=stored)
-                return text.item().decode()
-            if kind != "str" and stored.get_class() == NUMBERS[kind][0]:
-                number = np.empty((), NUMBERS[kind][1])
-                attribute.read(number)
-                return number.item()
+        # h5py would write all elements of an array behind the one that there is room for.
+        single = attribute.get_space().get_simple_extent_type() == h5s.SCALAR
+        if single and kind == "str" and stored.get_class() == h5t.STRING and not stored.is_variable_str():
+            if stored.get_size() > MOST_TEXT:
+                raise ValueError(f"its attribute {name!r} has {stored.get_size()} bytes, above {MOST_TEXT}")
+            text = np.empty((), f"S{stored.get_size()}")
+            attribute.read(text, stored)
+            return text.item().decode()
+        if single and kind != "str" and stored.get_class() == NUMBERS[kind][0]:
+            number = np.empty((), NUMBERS[kind][1])
+            attribute.read(number, NUMBERS[kind][2])
+            return number.item()
     raise ValueError(f"its attribute {name!r} is missing or no {kind}")
 
 

@@ -54,7 +54,8 @@ class Sandbox:
 
     def __enter__(self) -> Sandbox:
         environment = os.environ | SETTINGS | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-m", __name__, str(self.memory_mib), str(self.seconds)]
+        program = f"from {__name__} import serve; serve({self.memory_mib}, {self.seconds})"
+        command = [sys.executable, "-c", program]
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -99,13 +100,18 @@ def verify_untrusted(paths: Iterable[str | Path]) -> None:
             sandbox.verify(path)
 
 
-def _serve(memory_mib: int, seconds: float) -> None:
-    """Answer each line of the standard input, a path, until it ends."""
+def serve(memory_mib: int, seconds: float) -> None:
+    """The server: answers each line of the standard input, a path, until it ends.
+
+    Args:
+        memory_mib: MiB that a child may reserve beyond what it begins with.
+        seconds: After which a child is killed.
+    """
     for line in sys.stdin:
-        print(json.dumps(_supervised(Path(json.loads(line)), memory_mib, seconds)), flush=True)
+        print(json.dumps(_verdict(Path(json.loads(line)), memory_mib, seconds)), flush=True)
 
 
-def _supervised(path: Path, memory_mib: int, seconds: float) -> Answer:
+def _verdict(path: Path, memory_mib: int, seconds: float) -> Answer:
     fork = multiprocessing.get_context("fork")
     here, there = fork.Pipe(duplex=False)
     child = fork.Process(target=_child, args=(path, memory_mib, there))
@@ -144,7 +150,3 @@ def _child(path: Path, memory_mib: int, there: Connection) -> None:
     except OSError as error:
         answer = {"problem": error.strerror or str(error), "errno": error.errno or 0}
     there.send_bytes(json.dumps({**answer, "problem": str(answer["problem"])[:LONGEST_ANSWER]}).encode())
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]), float(sys.argv[2]))

@@ -24,7 +24,6 @@ from pathlib import Path
 import tyro
 from tqdm import tqdm
 
-import buffers.batches  # noqa: F401  # PyTorch is loaded before a case can be blamed for its memory
 from buffers.storage.sandbox import Sandbox
 from experiments.benchmarks.hostile_shards import Case, exercise, make_case
 from experiments.benchmarks.shard_originals import Original, originals
@@ -69,6 +68,8 @@ class Result:
 
 def campaign(config: Config, made: Mapping[str, Original]) -> Iterator[Result]:
     """The results of all cases, in order."""
+    import buffers.batches  # noqa: F401  # loads PyTorch, before a case can be blamed for its memory
+
     with Sandbox(config.memory_mib, config.seconds) as sandbox, tempfile.TemporaryDirectory() as folder:
         for number in range(config.first, config.first + config.cases):
             case = make_case(made, config.seed, number)

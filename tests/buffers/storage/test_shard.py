@@ -199,6 +199,7 @@ def test_impossible_values_are_refused_by_every_use(
         ({"temperature": 1}, "its attribute 'temperature' is missing or no float"),
         ({"candidates": 2.0}, "its attribute 'candidates' is missing or no int"),
         ({"task": 1 << 40}, "its attribute 'task' is missing or no str"),
+        ({"seed": [3] * 1_000}, "its attribute 'seed' is missing or no int"),
         ({"schema_version": "4"}, "its attribute 'schema_version' is missing or no int"),
     ],
 )
