@@ -11,12 +11,12 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
-from h5py import h5a, h5d, h5f, h5l, h5s, h5t, h5z
+from h5py import h5a, h5d, h5f, h5l, h5p, h5s, h5t, h5z
 from numpy.typing import NDArray
 
 from buffers.storage.layout import Layout, check_layout
@@ -70,11 +70,13 @@ class File:
         handle: Its low-level identifier, which costs half of what ``h5py.File`` does.
         size: Bytes of the file.
         rewritten: Whether it has another size than its header records, so that another program wrote it.
+        datasets: Those that were asked for, by name.
     """
 
     handle: h5f.FileID
     size: int
     rewritten: bool
+    datasets: dict[str, Dataset] = field(default_factory=dict)
 
 
 class Dataset(NamedTuple):
@@ -84,11 +86,13 @@ class Dataset(NamedTuple):
         handle: Its low-level identifier.
         dtype: Of its elements.
         shape: Of all of them; asked of HDF5 once, as each question costs as much as reading a short array.
+        created: How it is stored.
     """
 
     handle: h5d.DatasetID
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    created: h5p.PropDCID
 
     @property
     def nbytes(self) -> int:
@@ -199,17 +203,19 @@ def _attribute(owner: h5f.FileID | h5d.DatasetID, name: str, kind: str) -> Any:
 
 
 def _dataset(file: File, name: str) -> Dataset:
-    if name.encode() not in file.handle:
-        raise ValueError(f"{name!r} is missing")
-    if file.handle.links.get_info(name.encode()).type != h5l.TYPE_HARD:
-        raise ValueError(f"{name!r} is a link to elsewhere")
-    handle = h5d.open(file.handle, name.encode())
-    return Dataset(handle, handle.dtype, handle.shape)
+    if name not in file.datasets:
+        if name.encode() not in file.handle:
+            raise ValueError(f"{name!r} is missing")
+        if file.handle.links.get_info(name.encode()).type != h5l.TYPE_HARD:
+            raise ValueError(f"{name!r} is a link to elsewhere")
+        handle = h5d.open(file.handle, name.encode())
+        file.datasets[name] = Dataset(handle, handle.dtype, handle.shape, handle.get_create_plist())
+    return file.datasets[name]
 
 
 def _check_storage(name: str, dataset: Dataset) -> int:
     """Bytes that HDF5 allocates to read a chunk of the array; 0 where it lies in one piece."""
-    created, stored = dataset.handle.get_create_plist(), dataset.handle.get_storage_size()
+    created, stored = dataset.created, dataset.handle.get_storage_size()
     layout = created.get_layout()
     if layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT) or created.get_external_count():
         raise ValueError(f"{name!r} is stored in another file")
@@ -255,7 +261,7 @@ def _load(name: str, file: File) -> NDArray[Any]:
     array = np.empty(dataset.shape, dataset.dtype)
     dataset.handle.read(h5s.ALL, h5s.ALL, array)
     # In a rewritten file the digest of the contents stands in for the sum, which a change of layout may have lost.
-    summed = not file.rewritten and dataset.handle.get_create_plist().get_layout() != h5d.CHUNKED
+    summed = not file.rewritten and dataset.created.get_layout() != h5d.CHUNKED
     if summed and _attribute(dataset.handle, SUM, "uint") != _sum64(array):
         raise ValueError(f"{name!r} does not have the sum that it was stored with")
     if array.dtype == np.bool_ and array.view(np.uint8).max(initial=0) > 1:
