@@ -8,8 +8,8 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 1. A header of 512 bytes (HDF5's user block), text: ``seq2seq-env shard``, ``bytes`` (size of the file), ``sha256`` (of
    all bytes after the header).
-2. Attributes of the root: ``schema_version`` (int64, 3) and the fields of :class:`Provenance` (UTF-8 text of fixed
-   length, int64, float64).
+2. Attributes of the root: ``schema_version`` (int64, 4), the fields of :class:`Provenance` (UTF-8 text of fixed length,
+   int64, float64) and ``contents_sha256`` (text), the digest of these attributes and of the arrays' values.
 3. Datasets at the root, one-dimensional:
 
 | name             | dtype   | shape | meaning                                                            |
@@ -31,22 +31,26 @@ above 65,535, the ids of that array are int32, and compressed.
 
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 
-Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.storage.scores`); damaged files that were set
-aside in ``damaged/``.
+Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.storage.reward_columns`); corrupt files that
+were moved out of the way in ``quarantine/``.
 
-**Kills.** A file is there whole or not at all. Whoever is killed while writing leaves a hidden ``.{file}.….partial``;
-it goes when the same file is made again, or by ``python -m buffers repair``, never while its writer lives.
+**Kills.** A file is written to a temporary one and renamed. Whoever is killed while writing leaves a hidden
+``.{file}.….partial``; it goes when the same file is made again, or by ``python -m buffers repair``, never while its
+writer lives.
 
-**Files from elsewhere.** A file is data, never code. It is read by this package and not by HDF5's library, whose
-metadata can make it allocate, loop, open other files or load filters: only what a shard holds is understood, every
-address must lie within the file, every length is bounded (of arrays to 16 MiB and 100 times the file), pipes and
-devices are refused. Whatever is wrong ends in a :class:`ShardError` that names the file. ``verify`` finds accidents; it
-cannot know who made a file.
+**Checksums.** A file whose header records its size is as it was written, or corrupt: ``verify`` compares every byte,
+reading the checks of HDF5's metadata, of gzip and of ``sum64``. A file of another size, or without the header, is one
+that another program rewrote (``h5repack``, h5py; any chunks, and gzip, LZF, szip, shuffle, Fletcher-32 or no filter),
+or corrupt: it is read whole when opened, and its values must have their ``contents_sha256``.
 
-**Versions.** A later schema version may add attributes and datasets, which older releases refuse by their version, and
-may store a dataset in another way; it gives no name another meaning. A release reads all versions before its own:
-versions 1 and 2 lack ``references``, which is then 1; version 1 also lacks ``shard_count``, which is then 1, and its
-token ids are int32 and compressed.
+**Files from elsewhere.** A file is data, never code, and it is read by HDF5's library after a check of names, types,
+shapes, layouts, filters and sizes: links and other files are not followed, only built-in filters are read, arrays have
+at most 16 MiB and 100 times the file, pipes and devices are refused. Whatever is wrong ends in a :class:`ShardError`
+that names the file. As HDF5 itself may crash, loop or allocate without end on metadata made for that,
+``python -m buffers verify --untrusted`` and ``GrowingBatchBuffer(..., untrusted=True)`` first read each file in a child
+process with limits of memory and time. ``verify`` finds accidents; it cannot know who made a file.
+
+**Versions.** A release reads the schema version that it writes, and refuses others.
 """
 
 import lazy_loader

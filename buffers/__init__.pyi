@@ -1,10 +1,10 @@
 from .admin.compaction import compact
+from .admin.rescoring import rescore
 from .batches import Batches, TokenBatch
 from .coverage import Coverage, coverage
 from .filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
-from .growing.forecast import Forecast
-from .growing.grow import GrowPlan, GrowReport, Sampler, grow
-from .growing.scoring import rescore
+from .growing.grow import GrowReport, grow
+from .growing.plan import GrowPlan, Sampler
 from .growing.workers import ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
 from .interop import (
@@ -21,20 +21,17 @@ from .interop import (
     to_parquet,
 )
 from .slices import Slice
-from .storage.columns import Columns
 from .storage.container import ShardError
 from .storage.provenance import Provenance
-from .storage.scores import RescoredShard
+from .storage.reward_columns import RescoredShard
 from .storage.shard import Shard, write_shard
 from .storage.trajectories import Samples, Trajectories
 
 __all__ = [
     "Batches",
     "ByRank",
-    "Columns",
     "Coverage",
     "Filter",
-    "Forecast",
     "GrowPlan",
     "GrowReport",
     "GrowingBatchBuffer",

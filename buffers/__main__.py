@@ -1,4 +1,4 @@
-"""Look after a growing-batch buffer: what is in it, whether it is whole, what to grow again, and export of it."""
+"""Maintenance of a growing-batch buffer: what is in it, what is corrupt, what to grow again, and export of it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import tyro
 
 from buffers.admin.compaction import compact
 from buffers.admin.export import Format, export
-from buffers.admin.maintenance import ASIDE, GrowStepInfo, damaged, describe, existing, set_aside, sweep
+from buffers.admin.maintenance import QUARANTINE, GrowStepInfo, describe, existing, find_corrupt, quarantine, sweep
+from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
-from buffers.growing.scoring import rescore
 from buffers.growing_batch import GrowingBatchBuffer
 from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
@@ -45,56 +45,60 @@ class Info:
 
 @dataclass(frozen=True)
 class Verify:
-    """Read every shard whole and compare it with its checksum; exit with 1 if one is damaged."""
+    """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
+    untrusted: bool = False
+    """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
     json: bool = False
     """Print JSON instead of text."""
 
     def run(self) -> int:
-        """Print what is damaged; 1 if anything is."""
-        found = list(damaged(self.path, progress=not self.json))
+        """Print what is corrupt; 1 if anything is."""
+        corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
         if self.json:
-            print(json.dumps([asdict(finding) for finding in found], indent=2))
+            print(json.dumps([asdict(found) for found in corrupt], indent=2))
         else:
-            for finding in found:
-                print(finding.problem)
-            if found:
-                print(f"next: python -m buffers repair {self.path}")
+            for found in corrupt:
+                print(found.problem)
+            if corrupt:
+                print(f"next: python -m buffers repair {self.path}{' --untrusted' * self.untrusted}")
             else:
                 print(f"{self.path}: every shard is whole")
-        return 1 if found else 0
+        return 1 if corrupt else 0
 
 
 @dataclass(frozen=True)
 class Repair:
-    """Set damaged shards aside, delete what killed writers left unfinished, and say what to grow again."""
+    """Move corrupt files into quarantine, delete what killed writers left unfinished, and say what to grow again."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
+    untrusted: bool = False
+    """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
     json: bool = False
     """Print JSON instead of text."""
 
     def run(self) -> int:
-        """Move the damaged files, delete the unfinished; 0."""
-        found = list(damaged(self.path, progress=not self.json))
-        for finding in found:
-            set_aside(self.path, finding)
+        """Move the corrupt files, delete the unfinished; 0."""
+        corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
+        for found in corrupt:
+            quarantine(self.path, found)
         swept = [str(file.relative_to(self.path)) for file in sweep(self.path)]
         steps = describe(self.path)
         missing = {step.grow_step: step.missing_shards for step in steps if step.missing_shards}
         if self.json:
-            record = {"set_aside": [asdict(finding) for finding in found], "deleted": swept, "missing": missing}
+            record = {"quarantined": [asdict(found) for found in corrupt], "deleted": swept, "missing": missing}
             print(json.dumps(record, indent=2))
             return 0
-        for finding in found:
-            print(f"moved {finding.file} to {self.path / ASIDE}: {finding.problem}")
+        for found in corrupt:
+            print(f"moved {found.file} to {self.path / QUARANTINE}: {found.problem}")
         for file in swept:
             print(f"deleted {file}: its writer was killed")
         for grow_step, shards in missing.items():
             print(f"Grow step {grow_step} lacks shards {', '.join(map(str, shards))}; the same Grow makes them again")
-        if not found and not swept and not missing:
+        if not corrupt and not swept and not missing:
             print(f"{self.path}: nothing to repair")
         return 0
 
@@ -106,7 +110,7 @@ class Compact:
     path: tyro.conf.Positional[Path]
     """Folder of the buffer; nothing else may read it meanwhile."""
     trajectories_per_file: int = 250_000
-    """A file is filled up to this many trajectories, at least 1."""
+    """Number of trajectories up to which a file is filled, at least 1."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -132,14 +136,15 @@ class Rescore:
     scorer: str
     """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Of the task that grew the buffer, names and values in turn: --task-options folder data source de target en."""
+    """Options of the task that grew the buffer, names and values in turn: --task-options folder data source de target
+    en."""
     name: str | None = None
-    """Of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's; one made
-    on the command line has none."""
+    """Name of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's, which
+    a scorer made on the command line has not."""
     grow_step: int | None = None
-    """Only this Grow step, from 0; None takes all."""
+    """Number of the only Grow step to score, from 0; None takes all."""
     device: str = "cpu"
-    """Where the scorer computes, "cpu" or "cuda"."""
+    """Device on which the scorer computes, "cpu" or "cuda"."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -158,7 +163,7 @@ class Rescore:
             record = {"name": name, "shards_written": written, "mean_reward": data.mean_reward(), "before": before}
             print(json.dumps(record, indent=2))
         else:
-            print(f"{self.path}: {written} shards scored as {name!r}, reward {data.mean_reward():.3f} on the mean")
+            print(f"{self.path}: {written} shards scored as {name!r}, reward {data.mean_reward():.3f} on average")
             print(f"the Grow step's own scorer: {before:.3f}")
             print(f"next: buffer.select(..., scorer={name!r})")
         return 0
@@ -166,7 +171,7 @@ class Rescore:
 
 @dataclass(frozen=True)
 class Export:
-    """Write trajectories for another library; the target must not exist, and is there whole or not at all."""
+    """Write trajectories for another library; the target must not exist, and is written atomically."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
@@ -175,17 +180,17 @@ class Export:
     out: str
     """File (parquet, jsonl; gzip where jsonl ends in .gz) or folder (datasets) to make, or id (minari: name-v0)."""
     grow_step: int | None = None
-    """Only this Grow step; all without it."""
+    """Number of the only Grow step to write; None takes all."""
     filter: Literal["threshold", "percentile", "interpolation"] | None = None
-    """Only what this filter keeps, with --value."""
+    """Kind of filter whose trajectories are kept, with --value; None keeps all."""
     value: float | None = None
-    """Of the filter."""
+    """Value of the filter: tau in [0, 1), p in [0, 100) or gamma in [0, 1)."""
     scorer: str | None = None
-    """Rewards of the column of this name, which rescore made; the Grow step's own without it."""
+    """Name of a column that rescore made, whose rewards are taken; None takes those of the Grow step."""
     texts: bool = False
     """Add the decoded source and target."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Of the task that grew the buffer, whose tokenizer decodes: names and values in turn."""
+    """Options of the task that grew the buffer, whose tokenizer decodes: names and values in turn."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -234,8 +239,8 @@ def _text(step: GrowStepInfo) -> str:
     lines = [
         f"Grow step {step.grow_step}: {step.shards} shards, {step.trajectories:,} trajectories "
         f"({step.references:,} references), {step.tokens:,} tokens, {step.bytes / 2**20:.1f} MiB, "
-        f"{step.bytes / max(1, step.tokens):.1f} bytes a token",
-        f"  reward {step.mean_reward:.3f} on the mean, by tenths of [0, 1]: |{bars}|",
+        f"{step.bytes / max(1, step.tokens):.1f} bytes per token",
+        f"  reward {step.mean_reward:.3f} on average, by tenths of [0, 1]: |{bars}|",
         f"  ended by themselves: {step.terminated_fraction:.1%}",
         f"  task {made['task']} {made['task_fingerprint'][:12]}, tokenizer {made['tokenizer_fingerprint'][:12]}",
         f"  policy {made['policy_fingerprint'][:12]} ({made['sampler']}), scorer {made['scorer_fingerprint'][:12]}",

@@ -75,7 +75,7 @@ class TokenBatch:
         return int(self.target_mask.sum())
 
     def share(self, rank: int, ranks: int) -> TokenBatch:
-        """Every so manieth row of the batch, as wide as the whole: what one of several processes trains on."""
+        """Rows of the batch strided by rank, as wide as the whole: what one of several processes trains on."""
         return TokenBatch(**{name: tensor[rank::ranks] for name, tensor in vars(self).items()})
 
     def rows(self, index: Tensor) -> TokenBatch:
@@ -105,7 +105,7 @@ class Batches(IterableDataset[TokenBatch]):
     batches.
 
     Args:
-        make: Given a worker's number and the number of workers, its share: every so manieth batch.
+        make: Given a worker's number and the number of workers, its share: batches strided by that number.
     """
 
     def __init__(self, make: Callable[[int, int], Iterator[TokenBatch]]) -> None:
@@ -163,6 +163,8 @@ def plan_batches(
 def _cut(order: NDArray[np.int64], width: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
     batches, start = [], 0
     while start < len(order):
+        # No batch reaches further than its first row's width allows, and its padded size grows with each row: so the
+        # last row that fits is found by one search, not by a loop over rows.
         reach = order[start : start + max(1, budget // int(width[order[start]]))]
         padded = np.maximum.accumulate(width[reach]) * np.arange(1, len(reach) + 1)
         size = max(1, int(np.searchsorted(padded, budget, side="right")))

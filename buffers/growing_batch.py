@@ -1,4 +1,4 @@
-"""The growing batch on disk: a folder of immutable shards, one file for each unit of Grow work."""
+"""The growing batch on disk: a folder of immutable shards, one file per unit of Grow work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from buffers.slices import Slice
 from buffers.storage.columns import Columns
 from buffers.storage.container import ShardError
 from buffers.storage.provenance import Provenance
-from buffers.storage.scores import RescoredShard, score_columns
+from buffers.storage.reward_columns import RescoredShard, column_files, score_columns
+from buffers.storage.sandbox import verify_untrusted
 from buffers.storage.shard import Shard, write_shard
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tasks.task import Task
@@ -31,19 +32,24 @@ class GrowingBatchBuffer:
     Args:
         path: The folder; the first :meth:`append` makes it.
         task: Refuse a folder that another task or tokenizer filled; None takes what is there.
+        untrusted: Whether the files come from elsewhere: each is then first read whole in a child process with limits
+            of memory and time, whose crash, hang or exhaustion is a refusal.
 
     Raises:
         NotADirectoryError: If ``path`` is a file.
-        ShardError: If a shard is damaged or foreign, or shards do not fit together or the task.
+        ShardError: If a shard is corrupt or foreign, or shards do not fit together or the task.
     """
 
-    def __init__(self, path: str | Path, task: Task | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, task: Task | None = None, *, untrusted: bool = False) -> None:
+        self.path, self._untrusted = Path(path), untrusted
         self._steps: dict[int, list[Shard]] = {}  # by shard index, rising
         self._vocab_size = None if task is None else task.tokenizer.vocab_size
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"buffer {str(path)!r} is a file; name a folder of shards")
-        for file in sorted(self.path.glob(f"[!.]*{SUFFIX}")):
+        files = sorted(self.path.glob(f"[!.]*{SUFFIX}"))
+        if untrusted:
+            verify_untrusted([*files, *column_files(self.path)])
+        for file in files:
             self._register(file)
         if task is not None:
             self.check_task(task)
@@ -78,10 +84,12 @@ class GrowingBatchBuffer:
         """Whether a unit of Grow work is there, alone or in a compacted file, looking at the folder again.
 
         Raises:
-            ShardError: If a file of that name is there that is damaged or does not fit.
+            ShardError: If a file of that name is there that is corrupt or does not fit.
         """
         file = self.file(grow_step, shard_index)
         if self._holding(grow_step, shard_index) is None and file.exists():
+            if self._untrusted:
+                verify_untrusted([file])
             self._register(file)
         return self._holding(grow_step, shard_index) is not None
 
@@ -106,7 +114,7 @@ class GrowingBatchBuffer:
                 )
 
     def append(self, trajectories: Trajectories, provenance: Provenance) -> Path:
-        """Publish a shard, whole or not at all; units that are there already, made the same way, are left as they are.
+        """Publish a shard atomically; units that are there already, made the same way, are left as they are.
 
         Args:
             trajectories: The contents, scored.
@@ -166,7 +174,7 @@ class GrowingBatchBuffer:
 
         Raises:
             ValueError: If there is no shard (of that Grow step).
-            ShardError: If a shard has been damaged, or lacks the column.
+            ShardError: If a shard is corrupt, or lacks the column.
         """
         shards = self.shards_of(grow_step)
         columns = Columns(shards if scorer is None else [RescoredShard(shard, scorer) for shard in shards])
@@ -198,7 +206,7 @@ class GrowingBatchBuffer:
         """Read every shard whole, and other scorers' rewards, and compare them with their checksums.
 
         Raises:
-            ShardError: Naming the first that has been damaged.
+            ShardError: Naming the first that is corrupt.
         """
         for shard in self.shards:
             shard.verify()
@@ -222,6 +230,8 @@ class GrowingBatchBuffer:
             )
         self.check_fits(made)
         shards = self._steps.setdefault(made.grow_step, [])
+        # Units lie in disjoint ranges, so those that overlap this one's are neighbours: found by bisection, since a
+        # folder of many thousand shards is opened at each start.
         low = bisect_left(shards, made.units.start, key=_end_unit)  # the first that ends after this one's start
         low += low < len(shards) and shards[low].provenance.units.stop == made.units.start
         high = bisect_left(shards, made.units.stop, key=_first_unit)

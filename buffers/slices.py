@@ -264,6 +264,7 @@ class Slice:
         for rows in self._pools(rng):
             trajectories = self._load(rows)
             plan = plan_batches(trajectories.source_lengths, trajectories.target_lengths, tokens_per_batch, rng)
+            # Counted over all pools, so that every number of workers deals out the same batches in the same order.
             for batch in plan[(worker - planned) % workers :: workers]:
                 yield collate(trajectories, batch, self.pad_id, rows)
             planned += len(plan)
@@ -276,6 +277,8 @@ class Slice:
         bounds = np.searchsorted(self._index, starts)
         shares = np.diff(bounds) / np.maximum(1, np.diff(starts))
         tokens = shares * [part.num_tokens for part in parts]
+        # A slice that fits is one pool, so that all of it mixes; else parts are dealt into turns whole, as each has to
+        # be read and inflated whole.
         if tokens.sum() <= POOL_TOKENS:
             yield self._index
             return

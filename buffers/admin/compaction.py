@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage.container import ShardError
-from buffers.storage.scores import RescoredShard, score_columns
+from buffers.storage.reward_columns import RescoredShard, score_columns
 from buffers.storage.shard import Shard, verify_file
 from buffers.storage.trajectories import Trajectories
 
@@ -33,7 +33,7 @@ def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress:
 
     Raises:
         ValueError: If ``trajectories_per_file`` is below 1.
-        ShardError: If a shard is damaged, or a column of rewards is unfinished.
+        ShardError: If a shard is corrupt, or a column of rewards is unfinished.
         OSError: If a file cannot be written or deleted.
     """
     if trajectories_per_file < 1:
@@ -85,6 +85,7 @@ def _unfinished(buffer: GrowingBatchBuffer) -> list[tuple[Shard, list[Shard]]]:
 
 def _replace(merged: Shard, parts: Sequence[Shard]) -> None:
     """Merge the parts' rewards of other scorers, then delete the parts; what is done already is left as it is."""
+    # Nothing is deleted before its successor is verified: a kill leaves both, and the next call goes on here.
     verify_file(merged.path)
     for name in score_columns(merged.path.parent):
         whole, columns = RescoredShard(merged, name), [RescoredShard(part, name) for part in parts]

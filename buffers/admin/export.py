@@ -74,7 +74,7 @@ def export(
     task_options: TaskOptions | None = None,
     progress: bool = True,
 ) -> Exported:
-    """Write what a filter keeps of a buffer, whole or not at all, never in place of something.
+    """Write what a filter keeps of a buffer atomically, never in place of something.
 
     What made the trajectories goes into the description of a target that has one, as JSON.
 
@@ -92,7 +92,7 @@ def export(
     Raises:
         ImportError: If the target's library is not installed.
         OSError: If there is no such buffer, the target exists, or it cannot be written.
-        ValueError: If the buffer is damaged or lacks the Grow step, or the task's tokenizer is not at hand for texts.
+        ValueError: If the buffer is corrupt or lacks the Grow step, or the task's tokenizer is not at hand for texts.
     """
     steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
     data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)

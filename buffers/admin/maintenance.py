@@ -1,8 +1,9 @@
-"""What is in a buffer's folder, whether it is whole, and setting aside what is not."""
+"""Maintenance of a buffer's folder: contents, corrupt files, their quarantine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage import container
 from buffers.storage.columns import Columns
 from buffers.storage.container import PARTIAL, ShardError
-from buffers.storage.scores import FOLDER, RescoredShard, score_columns
-from buffers.storage.shard import Shard, verify_file
+from buffers.storage.reward_columns import RescoredShard, column_files, score_columns, verify_column
+from buffers.storage.sandbox import Sandbox
+from buffers.storage.shard import verify_file
 
 BINS = 10
 """Of the histogram of rewards, over [0, 1]."""
 
-ASIDE = "damaged"
-"""Folder within the buffer's that damaged shards are moved to; readers do not look into it."""
+QUARANTINE = "quarantine"
+"""Folder within the buffer's that corrupt files are moved to; readers do not look into it."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class GrowStepInfo:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A file that is not whole.
+class CorruptFile:
+    """A file that is not what was written.
 
     Attributes:
         file: Its path within the buffer's folder.
@@ -75,52 +77,54 @@ def describe(path: str | Path) -> list[GrowStepInfo]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ShardError: If a shard is damaged or foreign, or shards do not fit together.
+        ShardError: If a shard is corrupt or foreign, or shards do not fit together.
     """
     buffer = GrowingBatchBuffer(existing(path))
     return [_describe_step(buffer, grow_step) for grow_step in buffer.grow_steps]
 
 
-def damaged(path: str | Path, *, progress: bool = True) -> Iterator[Finding]:
-    """Read every shard whole and compare it with its checksum.
+def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = True) -> Iterator[CorruptFile]:
+    """Read every shard and every reward column whole, and compare them with their checksums.
 
     Args:
         path: The buffer's folder.
+        untrusted: Read each file in a child process, whose crash, hang or exhaustion is one more problem of the file.
         progress: Show files done, rate and time left.
 
     Raises:
         FileNotFoundError: If there is no such folder.
     """
     folder = existing(path)
-    files = sorted(folder.glob(f"[!.]*{SUFFIX}"))
-    columns = [folder / FOLDER / name / file.name for name in score_columns(folder) for file in files]
-    whole: dict[Path, Shard] = {}
-    for file in tqdm([*files, *filter(Path.is_file, columns)], unit="file", desc="verify", disable=not progress):
-        try:
-            if file.parent == folder:
-                verify_file(file)
-                whole[file] = Shard.open(file)
-            elif folder / file.name in whole:
-                RescoredShard(whole[folder / file.name], file.parent.name).verify()
-        except ShardError as error:
-            yield Finding(str(file.relative_to(folder)), str(error))
+    shards, columns = sorted(folder.glob(f"[!.]*{SUFFIX}")), column_files(folder)
+    corrupt: set[str] = set()
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox()) if untrusted else None
+        for file in tqdm([*shards, *columns], unit="file", desc="verify", disable=not progress):
+            if file.name in corrupt:
+                continue  # without their shard, nothing can be said of rewards
+            here: Callable[[Path], None] = verify_file if file.parent == folder else verify_column
+            try:
+                (sandbox.verify if sandbox else here)(file)
+            except ShardError as error:
+                corrupt.add(file.name)
+                yield CorruptFile(str(file.relative_to(folder)), str(error))
 
 
-def set_aside(path: str | Path, finding: Finding) -> Path:
-    """Move a damaged file out of the readers' way, so that the next Grow makes the shard anew.
+def quarantine(path: str | Path, found: CorruptFile) -> Path:
+    """Move a corrupt file out of the readers' way, so that the next Grow makes the shard anew.
 
     Returns:
         Where it is now.
 
     Raises:
-        FileExistsError: If one of that name was set aside before.
+        FileExistsError: If one of that name is in quarantine already.
         OSError: If it cannot be moved.
     """
-    target = Path(path) / ASIDE / finding.file
+    target = Path(path) / QUARANTINE / found.file
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
-        raise FileExistsError(f"{str(target)!r} was set aside before; look at it and delete it, then repair again")
-    return (Path(path) / finding.file).rename(target)
+        raise FileExistsError(f"{str(target)!r} is in quarantine already; look at it and delete it, then repair again")
+    return (Path(path) / found.file).rename(target)
 
 
 def sweep(path: str | Path) -> list[Path]:

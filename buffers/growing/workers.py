@@ -1,4 +1,4 @@
-"""Who makes the shards of a Grow step: threads, the ranks of a launcher, or Ray.
+"""Workers that make the shards of a Grow step: threads, the ranks of a launcher, or Ray.
 
 There is no queue and no lock: a shard is the same bytes whoever makes it, so a shard made twice does no harm.
 """
@@ -9,14 +9,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from buffers.growing.plan import GrowPlan
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage.shard import write_shard
 from seq2seq_env.extras import require
-
-if TYPE_CHECKING:
-    from buffers.growing.grow import GrowPlan
 
 Done = Callable[[int], object]
 """Takes the number of sources of a shard that is there now."""
@@ -24,9 +22,6 @@ Done = Callable[[int], object]
 
 class Workers(Protocol):
     """Makes shards."""
-
-    def lanes(self) -> int:
-        """Shards that are made at once."""
 
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """Publish the units of a plan, and return when all of them are there.
@@ -57,18 +52,13 @@ class InThreads:
             raise ValueError(f"threads is {threads}; give at least 1")
         self.threads = threads
 
-    def lanes(self) -> int:
-        """See :class:`Workers`."""
-        import torch
-
-        return self.threads or torch.get_num_threads()
-
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`."""
         failure: BaseException | None = None
-        with single_threaded_torch() as available:
-            pool = ThreadPoolExecutor(self.threads or available, initializer=one_thread)
+        with _single_threaded_torch() as available:
+            pool = ThreadPoolExecutor(self.threads or available, initializer=_one_thread)
             making = {pool.submit(plan.make, unit): unit for unit in units}
+            # Threads make, this thread alone publishes: the buffer's index needs no lock.
             try:
                 for made in as_completed(making):
                     unit = making.pop(made)
@@ -108,7 +98,7 @@ class Processes(Protocol):
 
 
 class ByRank:
-    """The processes of ``torchrun`` or the like, which see one folder; each takes every so manieth unit.
+    """The processes of ``torchrun`` or the like, which see one folder; units are strided by rank.
 
     Args:
         processes: ``accelerate.PartialState()``, say.
@@ -117,10 +107,6 @@ class ByRank:
 
     def __init__(self, processes: Processes, threads: int | None = None) -> None:
         self.processes, self._in_threads = processes, InThreads(threads)
-
-    def lanes(self) -> int:
-        """See :class:`Workers`."""
-        return self._in_threads.lanes() * self.processes.num_processes
 
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`."""
@@ -148,12 +134,6 @@ class OnRay:
     def __init__(self, cpus: float = 1, gpus: float = 0, retries: int = 3) -> None:
         self.options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
 
-    def lanes(self) -> int:
-        """See :class:`Workers`."""
-        resources = self._started().cluster_resources()
-        wanted = (("CPU", "num_cpus"), ("GPU", "num_gpus"))
-        return max(1, min(int(resources.get(kind, 0) / self.options[n]) for kind, n in wanted if self.options[n]))
-
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
         """See :class:`Workers`.
 
@@ -180,7 +160,7 @@ class OnRay:
 
 
 def _publish(plan: GrowPlan, unit: int, file: str) -> None:
-    one_thread()
+    _one_thread()
     write_shard(file, plan.make(unit), plan.provenance(unit))
 
 
@@ -188,7 +168,7 @@ def _ray() -> Any:
     return require("ray", "OnRay")
 
 
-def one_thread() -> None:
+def _one_thread() -> None:
     """PyTorch on one thread in the calling one."""
     import torch
 
@@ -196,7 +176,7 @@ def one_thread() -> None:
 
 
 @contextmanager
-def single_threaded_torch() -> Iterator[int]:
+def _single_threaded_torch() -> Iterator[int]:
     """PyTorch on one thread; gives the number of threads that it had, and has again afterwards."""
     import torch
 

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from buffers.interop import rows
+from buffers.interop.atomic_write import atomic_write
 from buffers.interop.tables import columns, schema_of, table_of, trajectories_of
-from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.extras import require
@@ -48,7 +48,7 @@ def to_datasets(
     schema = schema_of(arrow, texts=tokenizer is not None)
     folder = Path(folder)
     # The library writes a folder only from a data set, and holds one in memory unless it lies in a file.
-    with whole(folder) as partial, TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+    with atomic_write(folder) as partial, TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
         file = Path(scratch, "rows.arrow")
         with arrow.OSFile(str(file), "wb") as stream, arrow.ipc.new_stream(stream, schema) as writer:
             for part in rows.chunks(data, progress=progress):

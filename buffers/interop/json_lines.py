@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from buffers.interop.atomic_write import atomic_write
 from buffers.interop.rows import Row, chunks, in_chunks, join, join_all, rows
-from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -46,7 +46,7 @@ def to_jsonl(data: Slice, path: str | Path, *, tokenizer: Tokenizer | None = Non
         FileExistsError: If there is a file.
         OSError: If it cannot be written; nothing is left behind.
     """
-    with whole(Path(path)) as partial, partial.open("wb") as raw, _packed(raw, Path(path)) as file:
+    with atomic_write(Path(path)) as partial, partial.open("wb") as raw, _packed(raw, Path(path)) as file:
         for part in chunks(data, progress=progress):
             for record in _records(part, tokenizer):
                 text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -58,7 +58,7 @@ def from_jsonl(path: str | Path) -> Trajectories:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a line is damaged, naming file and line.
+        ValueError: If a line is corrupt, naming file and line.
     """
     path = Path(path)
     return join_all(_join(path, chunk) for chunk in in_chunks(_lines(path)))
@@ -108,7 +108,7 @@ def _lines(path: Path) -> Iterator[Line]:
             for number, line in enumerate(file, 1):
                 yield number, line
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise _damaged(path, number + 1, str(error)) from error
+            raise _corrupt(path, number + 1, str(error)) from error
 
 
 def _join(path: Path, lines: Sequence[Line]) -> Trajectories:
@@ -116,7 +116,7 @@ def _join(path: Path, lines: Sequence[Line]) -> Trajectories:
         return join([_row(line) for _, line in lines])
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         number, why = _first_bad(lines) or (lines[0][0], f"{error}, here or in the {len(lines) - 1} lines that follow")
-        raise _damaged(path, number, why) from error
+        raise _corrupt(path, number, why) from error
 
 
 def _first_bad(lines: Iterable[Line]) -> tuple[int, str] | None:
@@ -168,5 +168,5 @@ def _checked(record: dict[str, Any], name: str, *kinds: type) -> Any:
     return record[name]
 
 
-def _damaged(path: Path, number: int, why: str) -> ValueError:
-    return ValueError(f"{str(path)!r}, line {number} is damaged: {why}; mend or delete that line, or export anew")
+def _corrupt(path: Path, number: int, why: str) -> ValueError:
+    return ValueError(f"{str(path)!r}, line {number} is corrupt: {why}; mend or delete that line, or export anew")

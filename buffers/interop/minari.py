@@ -14,8 +14,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from buffers.interop.atomic_write import atomic_write
 from buffers.interop.rows import Row, check_lengths, chunks, in_chunks, join, join_all, rows, stepwise_reward
-from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.extras import require
@@ -38,7 +38,8 @@ def to_minari(
     ``log_prob`` (float32) of the token that led there, NaN at the start, and ``source_index`` (int64) and
     ``is_reference`` (bool), which do not change. What Minari cannot hold: which Grow step and shard a trajectory is of,
     and that padding is never written, its action space being a plain ``Discrete``. It makes eleven HDF5 data sets an
-    episode, of uncompressed observations: some 30 KiB where a shard takes 100 bytes, at some hundred episodes a second.
+    episode, of uncompressed observations: some 30 KiB where a shard takes 100 bytes, at some hundred episodes per
+    second.
 
     Args:
         data: Read in pieces.
@@ -65,7 +66,7 @@ def to_minari(
         vocab_size = max(int(max(ids, default=0)), data.pad_id) + 1
     else:
         longest, vocab_size = (task.max_source_length, task.max_target_length), task.tokenizer.vocab_size
-    with whole(folder) as partial:
+    with atomic_write(folder) as partial:
         partial.mkdir()
         storage = require("minari.dataset.minari_storage", "the format minari").MinariStorage.new(
             partial / "data",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from buffers.interop import rows
+from buffers.interop.atomic_write import atomic_write
 from buffers.interop.tables import columns, schema_of, table_of, trajectories_of
-from buffers.interop.whole import whole
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.extras import require
@@ -40,7 +40,7 @@ def to_parquet(
     arrow, parquet = require("pyarrow", "the format parquet"), require("pyarrow.parquet", "the format parquet")
     schema = schema_of(arrow, texts=tokenizer is not None).with_metadata({"description": description})
     with (
-        whole(Path(path)) as partial,
+        atomic_write(Path(path)) as partial,
         parquet.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         for part in rows.chunks(data, progress=progress):
@@ -53,7 +53,7 @@ def from_parquet(path: str | Path) -> Trajectories:
     Raises:
         FileNotFoundError: If there is no such file.
         ImportError: If pyarrow is not installed.
-        ValueError: If it is damaged, or a column is missing, of another type or holds nulls.
+        ValueError: If it is corrupt, or a column is missing, of another type or holds nulls.
     """
     arrow, parquet = require("pyarrow", "the format parquet"), require("pyarrow.parquet", "the format parquet")
     path = Path(path)
@@ -65,4 +65,4 @@ def from_parquet(path: str | Path) -> Trajectories:
     except FileNotFoundError:
         raise
     except (ValueError, OSError) as error:
-        raise ValueError(f"{str(path)!r} is damaged or no table of trajectories: {error}; export it anew") from error
+        raise ValueError(f"{str(path)!r} is corrupt or no table of trajectories: {error}; export it anew") from error

@@ -1,23 +1,30 @@
-"""One-dimensional arrays and attributes in HDF5: written by its library, read by :mod:`buffers.storage.hdf5`.
+"""One-dimensional arrays and attributes in HDF5, which are checked before any of their data are read.
 
-A hostile file can promise what it never stored, or inflate a kilobyte to a gigabyte. So only two kinds of storage are
-read, both bounded: plain contiguous numbers, and chunks under shuffle and gzip that are inflated here.
+Metadata may promise what was never stored, or name other files and filters. So a name, type, shape, layout, filter or
+size that no shard has is refused first, by what the file's own length allows; then HDF5's library reads.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
-import zlib
+import json
+import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
+from h5py import h5a, h5d, h5f, h5l, h5p, h5s, h5t, h5z
 from numpy.typing import NDArray
 
-from buffers.storage.container import HEADER_BYTES
-from buffers.storage.hdf5 import Attribute, Dataset, File
 from buffers.storage.layout import Layout, check_layout
+
+Attribute = str | int | float
+
+HEADER_BYTES = 512
+"""Of a shard's own header, HDF5's user block."""
 
 CHUNK = 65_536
 """Elements; a whole column of a typical shard, so few chunks to look up."""
@@ -30,7 +37,7 @@ CONTIGUOUS = ("tokens",)
 """Where narrow they are not compressed: two bytes are little more, and are read at the speed of the disk."""
 
 MOST_INFLATED = 100
-"""Bytes of arrays to a byte of file, beyond ``ALWAYS_INFLATED``; trajectories have about 3."""
+"""Bytes of arrays per byte of file, beyond ``ALWAYS_INFLATED``; trajectories have about 3."""
 
 ALWAYS_INFLATED = 1 << 24
 """Bytes of arrays that any file may have."""
@@ -41,6 +48,57 @@ MOST_TEXT = 4_000
 SUM = "sum64"
 """Attribute of what is not compressed, which would else lack gzip's check: :func:`_sum64`."""
 
+CONTENTS = "contents_sha256"
+"""Attribute of the file: :func:`contents_sha256`."""
+
+FILTERS = {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, h5z.FILTER_LZF, h5z.FILTER_SZIP}
+"""Lossless, and built in: for any other number HDF5 looks for a library and runs it."""
+
+NUMBERS = {
+    "int": (h5t.INTEGER, np.int64, h5t.NATIVE_INT64),
+    "uint": (h5t.INTEGER, np.uint64, h5t.NATIVE_UINT64),
+    "float": (h5t.FLOAT, np.float64, h5t.NATIVE_DOUBLE),
+}
+"""Class in the file and type in memory of an attribute that is a number."""
+
+
+@dataclass(frozen=True)
+class File:
+    """An open HDF5 file.
+
+    Attributes:
+        handle: Its low-level identifier, which costs half of what ``h5py.File`` does.
+        size: Bytes of the file.
+        rewritten: Whether it has another size than its header records, so that another program wrote it.
+        datasets: Those that were asked for, by name.
+    """
+
+    handle: h5f.FileID
+    size: int
+    rewritten: bool
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+
+
+class Dataset(NamedTuple):
+    """A dataset of a file.
+
+    Attributes:
+        handle: Its low-level identifier.
+        dtype: Of its elements.
+        shape: Of all of them; asked of HDF5 once, as each question costs as much as reading a short array.
+        created: How it is stored.
+    """
+
+    handle: h5d.DatasetID
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    created: h5p.PropDCID
+
+    @property
+    def nbytes(self) -> int:
+        """Of the array in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def encode(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Attribute]) -> memoryview:
     """An HDF5 file of these in memory, without its user block; the same bytes for the same contents.
@@ -49,11 +107,20 @@ def encode(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Attribut
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "v110"), userblock_size=HEADER_BYTES) as file:
-        for name, value in attributes.items():
+        for name, value in {**attributes, CONTENTS: contents_sha256(attributes, arrays)}.items():
             file.attrs[name] = _fixed_text(value) if isinstance(value, str) else value
         for name, array in arrays.items():
             _store(file, name, array)
     return buffer.getbuffer()[HEADER_BYTES:]
+
+
+def contents_sha256(attributes: Mapping[str, Attribute], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Digest of what a file says, however its bytes are laid out, compressed or narrowed."""
+    digest = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True, default=int).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {len(array)}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def check(owner: str, file: File, layout: Layout) -> dict[str, int]:
@@ -68,21 +135,33 @@ def check(owner: str, file: File, layout: Layout) -> dict[str, int]:
         TypeError: If a dtype is another.
         ValueError: If an array is missing, stored elsewhere or in another way, of a wrong length, or huge.
     """
-    datasets = {name: file.dataset(name) for name in layout}
+    datasets = {name: _dataset(file, name) for name in layout}
     stored = {
         name: (NARROW if name in TOKEN_IDS and datasets[name].dtype == NARROW else dtype, axis)
         for name, (dtype, axis) in layout.items()
     }
     sizes = check_layout(owner, datasets, stored)
-    for name, dataset in datasets.items():
-        if dataset.plain and dataset.stored != dataset.nbytes:
-            raise ValueError(f"{name!r} is not stored whole")
-        if not dataset.plain and dataset.chunk > CHUNK:
-            raise ValueError(f"{name!r} is in chunks of {dataset.chunk} elements, above {CHUNK}")
-    total = sum(dataset.nbytes for dataset in datasets.values())
+    total = sum(max(_check_storage(name, dataset), dataset.nbytes) for name, dataset in datasets.items())
     if total > ALWAYS_INFLATED + MOST_INFLATED * file.size:
         raise ValueError(f"its {file.size} bytes promise arrays of {total} bytes")
     return sizes
+
+
+def check_contents(file: File, attributes: Mapping[str, Attribute], layout: Layout) -> None:
+    """Compare what a file says with its digest: all that vouches for one that another program rewrote.
+
+    Args:
+        file: Whose arrays passed :func:`check`.
+        attributes: All that the digest covers, and the digest.
+        layout: Of all arrays.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    arrays = {name: array.astype(layout[name][0], copy=False) for name, array in read(file, layout).items()}
+    covered = {name: value for name, value in attributes.items() if name != CONTENTS}
+    if contents_sha256(covered, arrays) != attributes[CONTENTS]:
+        raise ValueError(f"its contents do not have the {CONTENTS} that it records")
 
 
 def read(file: File, names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -90,7 +169,7 @@ def read(file: File, names: Iterable[str]) -> dict[str, NDArray[Any]]:
 
     Raises:
         ValueError: If one is not what it should be.
-        OSError: If the file cannot be read.
+        OSError: If HDF5 cannot read it.
     """
     return {name: _load(name, file) for name in names}
 
@@ -101,10 +180,61 @@ def read_attributes(file: File, kinds: Mapping[str, str]) -> dict[str, Attribute
     Raises:
         ValueError: If one is missing or of another kind.
     """
-    for name, kind in kinds.items():
-        if type(file.attrs.get(name)).__name__ != kind:
-            raise ValueError(f"its attribute {name!r} is missing or no {kind}")
-    return {name: value for name, value in file.attrs.items() if name in kinds and value is not None}
+    return {name: _attribute(file.handle, name, kind) for name, kind in kinds.items()}
+
+
+def _attribute(owner: h5f.FileID | h5d.DatasetID, name: str, kind: str) -> Any:
+    if h5a.exists(owner, name.encode()):
+        attribute = h5a.open(owner, name.encode())
+        stored = attribute.get_type()
+        # h5py would write all elements of an array behind the one that there is room for.
+        single = attribute.get_space().get_simple_extent_type() == h5s.SCALAR
+        if single and kind == "str" and stored.get_class() == h5t.STRING and not stored.is_variable_str():
+            if stored.get_size() > MOST_TEXT:
+                raise ValueError(f"its attribute {name!r} has {stored.get_size()} bytes, above {MOST_TEXT}")
+            text = np.empty((), f"S{stored.get_size()}")
+            attribute.read(text, stored)
+            return text.item().decode()
+        if single and kind != "str" and stored.get_class() == NUMBERS[kind][0]:
+            number = np.empty((), NUMBERS[kind][1])
+            attribute.read(number, NUMBERS[kind][2])
+            return number.item()
+    raise ValueError(f"its attribute {name!r} is missing or no {kind}")
+
+
+def _dataset(file: File, name: str) -> Dataset:
+    if name not in file.datasets:
+        if name.encode() not in file.handle:
+            raise ValueError(f"{name!r} is missing")
+        if file.handle.links.get_info(name.encode()).type != h5l.TYPE_HARD:
+            raise ValueError(f"{name!r} is a link to elsewhere")
+        handle = h5d.open(file.handle, name.encode())
+        file.datasets[name] = Dataset(handle, handle.dtype, handle.shape, handle.get_create_plist())
+    return file.datasets[name]
+
+
+def _check_storage(name: str, dataset: Dataset) -> int:
+    """Bytes that HDF5 allocates to read a chunk of the array; 0 where it lies in one piece."""
+    created, stored = dataset.created, dataset.handle.get_storage_size()
+    layout = created.get_layout()
+    if layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT) or created.get_external_count():
+        raise ValueError(f"{name!r} is stored in another file")
+    if layout != h5d.CHUNKED:
+        if stored != dataset.nbytes:
+            raise ValueError(f"{name!r} is not stored whole")
+        return 0
+    filters = [created.get_filter(i)[0] for i in range(created.get_nfilters())]
+    # A filter that is there twice would inflate a thousandfold twice.
+    if not FILTERS.issuperset(filters) or len(set(filters)) < len(filters):
+        raise ValueError(f"{name!r} has the filters {filters}; only gzip, LZF, szip, shuffle and Fletcher-32 are read")
+    length = created.get_chunk()[0]
+    size: int = length * dataset.dtype.itemsize
+    chunks = -(-dataset.shape[0] // length)
+    if dataset.handle.get_num_chunks() != chunks:
+        raise ValueError(f"{name!r} lacks a chunk")
+    if stored > chunks * (size + size // 100 + 1_024):  # what does not compress grows by less
+        raise ValueError(f"{name!r} takes {stored} bytes in {chunks} chunks of {size}")
+    return size
 
 
 def _store(file: Any, name: str, array: NDArray[Any]) -> None:
@@ -127,30 +257,16 @@ def _store(file: Any, name: str, array: NDArray[Any]) -> None:
 
 
 def _load(name: str, file: File) -> NDArray[Any]:
-    dataset = file.dataset(name)
-    if dataset.plain:
-        array: NDArray[Any] = np.frombuffer(b"".join(file.stored(dataset)), dataset.dtype)
-        if _sum64(array) != dataset.attrs.get(SUM):
-            raise ValueError(f"{name!r} does not have the sum that it was stored with")
-    else:
-        array = np.concatenate([_inflated(name, content, dataset) for content in file.stored(dataset)])
-        array = array[: dataset.shape[0]]
-    if array.dtype == np.bool_ and array.view(np.uint8).max() > 1:
+    dataset = _dataset(file, name)
+    array = np.empty(dataset.shape, dataset.dtype)
+    dataset.handle.read(h5s.ALL, h5s.ALL, array)
+    # In a rewritten file the digest of the contents stands in for the sum, which a change of layout may have lost.
+    summed = not file.rewritten and dataset.created.get_layout() != h5d.CHUNKED
+    if summed and _attribute(dataset.handle, SUM, "uint") != _sum64(array):
+        raise ValueError(f"{name!r} does not have the sum that it was stored with")
+    if array.dtype == np.bool_ and array.view(np.uint8).max(initial=0) > 1:
         raise ValueError(f"{name!r} has truth values that are neither 0 nor 1")
     return array
-
-
-def _inflated(name: str, content: bytes, dataset: Dataset) -> NDArray[Any]:
-    size, length = dataset.dtype.itemsize, dataset.chunk
-    inflater = zlib.decompressobj()
-    try:
-        plain = inflater.decompress(content, length * size)
-    except zlib.error as error:
-        raise ValueError(f"{name!r} has a chunk that does not inflate: {error}") from error
-    if len(plain) != length * size or inflater.unconsumed_tail:
-        raise ValueError(f"{name!r} has a chunk of another size")
-    # The shuffle filter puts first bytes first, then all second bytes, and so on.
-    return np.frombuffer(plain, np.uint8).reshape(size, length).T.reshape(-1).view(dataset.dtype)
 
 
 def _sum64(array: NDArray[Any]) -> np.uint64:

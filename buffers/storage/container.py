@@ -1,7 +1,9 @@
-"""Files that are there whole or not at all: 512 bytes of header, then HDF5.
+"""Shard files: 512 bytes of header, then HDF5; written atomically, refused where they are corrupt.
 
 The header is HDF5's user block and holds size and sha256 of all that follows. So a truncated copy is recognised at
-once, and :func:`verify` vouches for every byte. A file is never changed once it is there.
+once, and :func:`verify` vouches for every byte. Where the size is another, or the header is missing, another program
+may have rewritten the file; then the digest of the contents among the attributes decides. A file is never changed once
+it is there.
 """
 
 from __future__ import annotations
@@ -16,20 +18,29 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from buffers.storage.hdf5 import File
+from h5py import h5a, h5f, h5p  # type: ignore[import-untyped]
 
-HEADER_BYTES = 512
+from buffers.storage.arrays import HEADER_BYTES, File, read_attributes
+
 PARTIAL = ".partial"
 MAGIC = b"seq2seq-env shard\n"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+ACCESS = h5p.create(h5p.FILE_ACCESS)
+# Closing the file closes its datasets too; a file that never changes needs no lock, which some file systems lack.
+ACCESS.set_fclose_degree(h5f.CLOSE_STRONG)
+ACCESS.set_file_locking(False, True)
+# No cache of chunks, each of which is read once: setting one up took half of the time of reading a small shard.
+ACCESS.set_cache(0, 1, 0, 0.0)
 
 
 class ShardError(ValueError):
-    """A file that is damaged, foreign, of another schema, or does not fit the shards beside it."""
+    """A file that is corrupt, foreign, of another schema, or does not fit the shards beside it."""
 
 
-def damaged(path: Path, why: str) -> ShardError:
+def corrupt(path: Path, why: str) -> ShardError:
     """The error of a file that is not what was written."""
-    return ShardError(f"shard {str(path)!r} is damaged: {why}; delete it and make it anew as it was made before")
+    return ShardError(f"shard {str(path)!r} is corrupt: {why}; delete it and make it anew as it was made before")
 
 
 def foreign(path: Path) -> ShardError:
@@ -37,8 +48,23 @@ def foreign(path: Path) -> ShardError:
     return ShardError(f"file {str(path)!r} is not a shard of this project; move it out of the buffer's folder")
 
 
+def check_schema(path: Path, file: File, known: int) -> None:
+    """Refuse a file of another schema version.
+
+    Raises:
+        ShardError: If it is not ``known``.
+        ValueError: If the file records none.
+    """
+    found = read_attributes(file, {"schema_version": "int"})["schema_version"]
+    if found != known:
+        raise ShardError(
+            f"shard {str(path)!r} has schema version {found}, this release reads {known}; read it with the release "
+            "that wrote it, or make it anew"
+        )
+
+
 def publish(path: Path, body: memoryview) -> None:
-    """Written aside, flushed to disk, then renamed.
+    """Write a temporary file, flush it to disk, then rename it.
 
     A process that is killed leaves at most a hidden ``.partial`` file, which goes when the same file is made again.
 
@@ -78,6 +104,7 @@ def sweep(partials: Iterable[Path]) -> list[Path]:
     """
     deleted = []
     for partial in partials:
+        # A lock dies with its process, however it is killed; a process id in the name could be another's by now.
         with suppress(OSError), open(partial, "r+b", opener=_at_once) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             partial.unlink()
@@ -87,67 +114,63 @@ def sweep(partials: Iterable[Path]) -> list[Path]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[File]:
-    """The HDF5 file under a header that fits its size; what it has that a shard has not becomes an error of ours.
+    """The HDF5 file behind the header; whatever HDF5 or a check has against it becomes a :class:`ShardError`.
 
     Raises:
-        ShardError: If the file is truncated, foreign or damaged.
+        ShardError: If the file is truncated, foreign or corrupt.
         OSError: If the file cannot be read.
     """
-    with _regular(path) as raw:
-        size = os.fstat(raw.fileno()).st_size
-        header = raw.read(HEADER_BYTES)
-        if not header.startswith(MAGIC):
-            if MAGIC.startswith(header):
-                raise damaged(path, f"it ends after {size} bytes")
+    with _regular(path) as raw:  # HDF5 itself would wait at a pipe
+        size, header = os.fstat(raw.fileno()).st_size, raw.read(HEADER_BYTES)
+    ours = header.startswith(MAGIC)
+    if not ours and MAGIC.startswith(header):
+        raise corrupt(path, f"it ends after {size} bytes")
+    if not ours and not header.startswith(HDF5):
+        raise foreign(path)
+    recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace") if ours else ""
+    rewritten = recorded != str(size)
+    handle = None
+    try:
+        handle = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, ACCESS)
+        if not ours and not h5a.exists(handle, b"schema_version"):
             raise foreign(path)
-        recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace")
-        if recorded != str(size):
-            raise damaged(path, f"it has {size} bytes where its header records {recorded}")
-        try:
-            yield File(raw, size)
-        except ShardError:
+        yield File(handle, size, rewritten)
+    except ShardError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        except (TypeError, ValueError) as error:
-            raise damaged(path, str(error)) from error
+        why = f"it has {size} bytes where its header records {recorded}, and " if ours and rewritten else ""
+        # HDF5's own KeyError would show its sentence in quotes.
+        raise corrupt(path, f"{why}{error.args[0] if error.args else type(error).__name__}") from error
+    finally:
+        if handle is not None:
+            handle.close()
 
 
 def verify(path: Path) -> None:
-    """Compare every byte with the checksum.
+    """Compare every byte with the checksum of a header whose size fits.
 
     Raises:
         ShardError: If the file is not what was written.
         OSError: If it cannot be read.
     """
     with _regular(path) as raw:
-        size = os.fstat(raw.fileno()).st_size
-        header = raw.read(HEADER_BYTES)
-        if header.startswith(MAGIC) and header != _header(size, hashlib.file_digest(raw, "sha256").hexdigest()):
-            raise damaged(path, "its contents do not have the sha256 that its header records")
-
-
-def sha256(path: Path) -> str:
-    """What the header records of all that follows it, which names the contents.
-
-    Raises:
-        ShardError: If the file has no such header.
-        OSError: If it cannot be read.
-    """
-    with _regular(path) as raw:
-        lines = raw.read(HEADER_BYTES).split(b"\n")
-    if len(lines) < 3 or lines[0] + b"\n" != MAGIC or not lines[2].startswith(b"sha256 "):
-        raise damaged(path, "its header records no sha256")
-    return lines[2].removeprefix(b"sha256 ").decode(errors="replace")
+        size, header = os.fstat(raw.fileno()).st_size, raw.read(HEADER_BYTES)
+        vouched = header.startswith(MAGIC + f"bytes {size}\n".encode())
+        if vouched and header != _header(size, hashlib.file_digest(raw, "sha256").hexdigest()):
+            raise corrupt(path, "its contents do not have the sha256 that its header records")
 
 
 def _begun(path: Path) -> BufferedWriter:
-    """A new ``.partial`` file, locked for as long as this process has it open."""
+    """A new temporary file, locked for as long as this process has it open."""
     while True:
         file = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}").open("xb")
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
             return file
-        file.close()  # it was swept up before it was locked
+        file.close()  # somebody swept it up before it was locked
 
 
 @contextmanager

@@ -74,6 +74,8 @@ def gather(offsets: NDArray[np.int64], index: NDArray[np.int64]) -> tuple[NDArra
     Returns:
         Positions in the flat array, row after row, and the chosen rows' own offsets [n+1].
     """
+    # Each flat position counts up by one within a row and jumps at its start: what to add to 0, 1, 2, ... is one number
+    # per row, repeated; a loop over rows would cost a Python call per trajectory.
     starts = offsets[index]
     chosen = np.zeros(len(index) + 1, dtype=np.int64)
     np.cumsum(offsets[index + 1] - starts, out=chosen[1:])

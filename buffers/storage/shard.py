@@ -11,17 +11,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from buffers.storage import arrays, container
+from buffers.storage.arrays import CONTENTS, File
 from buffers.storage.columns import NEEDED, Column, column_of
-from buffers.storage.container import ShardError, damaged
-from buffers.storage.hdf5 import Attribute, File
+from buffers.storage.container import ShardError
 from buffers.storage.layout import Layout
 from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
-SCHEMA_VERSION = 3
-ADDED_SINCE: dict[Attribute | None, dict[str, Any]] = {1: {"shard_count": 1, "references": 1}, 2: {"references": 1}}
-"""What older schema versions do not say, and what holds for them."""
+SCHEMA_VERSION = 4
+KINDS = {"schema_version": "int", CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Shard:
         num_trajectories: N.
         num_tokens: L.
         num_sources: U.
+        contents_sha256: Digest of attributes and arrays, which names the contents.
     """
 
     path: Path
@@ -41,10 +41,13 @@ class Shard:
     num_trajectories: int
     num_tokens: int
     num_sources: int
+    contents_sha256: str
 
     @classmethod
     def open(cls, path: str | Path) -> Shard:
         """Check header, size, schema and layout of a file, without reading a token.
+
+        Only a file that another program rewrote is read whole, as nothing but its contents' digest vouches for it.
 
         Raises:
             ShardError: If the file is truncated, foreign or of another schema.
@@ -52,10 +55,13 @@ class Shard:
         """
         path = Path(path)
         with container.opened(path) as file:
-            _check_schema(path, file)
+            container.check_schema(path, file, SCHEMA_VERSION)
             sizes = arrays.check(path.name, file, TRAJECTORIES_LAYOUT)
-            provenance = _read_provenance(file)
-        return cls(path, provenance, sizes["N"], sizes["L"], sizes["U"])
+            attributes: dict[str, Any] = arrays.read_attributes(file, KINDS)
+            if file.rewritten:
+                arrays.check_contents(file, attributes, TRAJECTORIES_LAYOUT)
+            made = Provenance(**{field.name: attributes[field.name] for field in fields(Provenance)})
+        return cls(path, made, sizes["N"], sizes["L"], sizes["U"], attributes[CONTENTS])
 
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some arrays of the layout, whole, as they are stored: token ids may be uint16.
@@ -63,7 +69,7 @@ class Shard:
         Values are checked as far as these arrays show them.
 
         Raises:
-            ShardError: If the file has been damaged.
+            ShardError: If the file is corrupt.
         """
         wanted = {name: TRAJECTORIES_LAYOUT[name] for name in names}
         # The lengths of the flat arrays say where offsets must end.
@@ -76,7 +82,7 @@ class Shard:
         """One number a trajectory, [N], read without any token.
 
         Raises:
-            ShardError: If the file has been damaged.
+            ShardError: If the file is corrupt.
         """
         return column_of(self.read_arrays(NEEDED[name]), name)
 
@@ -84,7 +90,7 @@ class Shard:
         """All trajectories, validated.
 
         Raises:
-            ShardError: If the file has been damaged.
+            ShardError: If the file is corrupt.
         """
         with self._again(TRAJECTORIES_LAYOUT) as (file, _):
             stored = arrays.read(file, TRAJECTORIES_LAYOUT)
@@ -104,10 +110,10 @@ class Shard:
 
     @contextmanager
     def _again(self, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
+        # Held open, every shard of a large buffer would cost a file descriptor; so each read opens it anew.
         with container.opened(self.path) as file:
             sizes = arrays.check(self.path.name, file, layout)
-            known = {"N": self.num_trajectories, "L": self.num_tokens, "U": self.num_sources}
-            if any(sizes.get(axis, size) != size for axis, size in known.items()):
+            if arrays.read_attributes(file, {CONTENTS: "str"})[CONTENTS] != self.contents_sha256:
                 raise ShardError(f"shard {str(self.path)!r} has changed since it was opened; open the buffer again")
             yield file, sizes
 
@@ -124,7 +130,7 @@ def verify_file(path: str | Path) -> None:
 
 
 def write_shard(path: str | Path, trajectories: Trajectories, provenance: Provenance) -> None:
-    """Publish a shard, there whole or not at all; the same contents give the same bytes, for one version of HDF5.
+    """Publish a shard atomically; the same contents give the same bytes, for one version of HDF5.
 
     Args:
         path: The file to make; its folder is made where missing.
@@ -144,21 +150,3 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
     attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
     contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
     container.publish(path, arrays.encode(contents, attributes))
-
-
-def _check_schema(path: Path, file: File) -> None:
-    version = file.attrs.get("schema_version")
-    if not isinstance(version, int):
-        raise damaged(path, "it records no schema version")
-    if version not in (*ADDED_SINCE, SCHEMA_VERSION):
-        raise ShardError(
-            f"shard {str(path)!r} has schema version {version}, this release reads up to {SCHEMA_VERSION}; "
-            "read it with the release that wrote it, or grow it again"
-        )
-
-
-def _read_provenance(file: File) -> Provenance:
-    added = ADDED_SINCE.get(file.attrs["schema_version"], {})
-    kinds = {field.name: str(field.type) for field in fields(Provenance) if field.name not in added}
-    values: dict[str, Any] = arrays.read_attributes(file, kinds)
-    return Provenance(**values, **added)

@@ -162,7 +162,7 @@ class Trajectories:
             if bad.size:
                 raise ValueError(
                     f"Trajectories.{name} has token {ids[bad[0]]} at place {bad[0]}, the vocabulary has {vocab_size}; "
-                    "the shard is damaged or of another tokenizer"
+                    "the shard is corrupt or of another tokenizer"
                 )
 
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Trajectories:

@@ -1,6 +1,6 @@
 """How a buffer of ten million trajectories behaves: append, open, select, first batch, memory, sequential reading.
 
-The trajectories are synthetic, of 25 target tokens on the mean. Each reading is a process of its own, so that its peak
+The trajectories are synthetic, of 25 target tokens on average. Each timing is a process of its own, so that its peak
 memory is its own; what importing the packages takes is printed too, and counted in.
 """
 
@@ -34,19 +34,19 @@ class Config:
     """Options of the benchmark."""
 
     trajectories: int = 10_000_000
-    """To append."""
+    """Number of trajectories to append."""
     sources_per_shard: int = 50_000
-    """Of a file, each with 5 trajectories."""
+    """Sources per file, each with 5 trajectories."""
     tau: float = 0.9
     """Threshold of the selection; rewards are uniform in [0, 1]."""
     tokens_per_batch: int = 4_096
-    """Of the first batch."""
+    """Token budget of the first batch."""
     repeats: int = 5
-    """Readings of each kind, of which the median is shown."""
+    """Timings of each kind, of which the median is shown."""
     folder: Path | None = None
-    """Where the buffer is kept, and found again; None takes a new folder and deletes it."""
-    reading: str | None = None
-    """Used by the script to call itself."""
+    """Folder that the buffer is kept and found again in; None takes a new one and deletes it."""
+    timing: str | None = None
+    """One timing to take in this process, as the script asks of itself; None takes all."""
 
 
 def synthetic(rng: np.random.Generator, rows: NDArray[np.int64]) -> Trajectories:
@@ -159,12 +159,12 @@ def peak_gib() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
 
 
-def measured(config: Config, folder: Path, reading: str) -> dict[str, float]:
+def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     """Medians over processes of their own."""
     command = [sys.executable, "-m", "experiments.benchmarks.buffer_scale", "--folder", str(folder)]
-    command += ["--reading", reading, "--tau", str(config.tau), "--tokens-per-batch", str(config.tokens_per_batch)]
+    command += ["--timing", timing, "--tau", str(config.tau), "--tokens-per-batch", str(config.tokens_per_batch)]
     found: list[dict[str, float]] = []
-    for _ in tqdm(range(config.repeats), desc=reading):
+    for _ in tqdm(range(config.repeats), desc=timing):
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found.append(json.loads(done.stdout))
     return {name: float(np.median([row[name] for row in found])) for name in found[0]}
@@ -173,9 +173,9 @@ def measured(config: Config, folder: Path, reading: str) -> dict[str, float]:
 def main(config: Config) -> None:
     """Print the table."""
     folder = config.folder or Path(mkdtemp()) / "buffer"
-    if config.reading is not None:
-        readings: dict[str, Any] = {"use": lambda: use(config, folder), "sequential": lambda: sequential(folder)}
-        print(json.dumps(readings[config.reading]()))
+    if config.timing is not None:
+        timings: dict[str, Any] = {"use": lambda: use(config, folder), "sequential": lambda: sequential(folder)}
+        print(json.dumps(timings[config.timing]()))
         return
     try:
         spent = fill(config, folder)
@@ -183,7 +183,7 @@ def main(config: Config) -> None:
         tokens = sum(shard.num_tokens for shard in buffer.shards)
         size = sum(shard.path.stat().st_size for shard in buffer.shards)
         print(f"{len(buffer):,} trajectories, {tokens:,} tokens, {len(buffer.shards)} files, {size / 2**30:.2f} GiB")
-        rows = {"append s": spent, "bytes a token (random, incompressible)": size / tokens}
+        rows = {"append s": spent, "bytes per token (random, incompressible)": size / tokens}
         rows |= measured(config, folder, "use") | measured(config, folder, "sequential")
         rows["sequential, share of plain h5py"] = rows["plain h5py s"] / rows["sequential tokens, ours s"]
         print("| what | median |\n|---|---|")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Samples, compact, grow, rescore
-from buffers.admin.maintenance import damaged, sweep
+from buffers.admin.maintenance import find_corrupt, sweep
 from buffers.storage.container import PARTIAL
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Task
@@ -41,11 +41,11 @@ class Config:
     """Options of the campaign."""
 
     runs: int = 200
-    """Of each kind of work, each begun anew and killed until it is done."""
+    """Number of runs of each kind of work, each begun anew and killed until it is done."""
     kills: int = 5
-    """Attempts to kill in a run; there are fewer where a child is done before."""
+    """Number of attempts to kill in a run; there are fewer where a child is done before."""
     seed: int = 0
-    """Of the instants."""
+    """Seed of the instants."""
     json: Path | None = None
     """File for the results; None prints them only."""
 
@@ -59,7 +59,7 @@ class Tally:
         identical: Of these, ended with the bytes of a run that was never killed.
         kills: That found a child at work.
         while_writing: Of these, left a file unfinished.
-        problems: Anything lost, changed, damaged or visible by halves, in one sentence each.
+        problems: Anything lost, changed, corrupt or visible by halves, in one sentence each.
     """
 
     runs: int
@@ -224,7 +224,7 @@ def _kill_often(work: Work, folder: Path, course: Course, instants: Sequence[tup
             return
         tally.kills += 1
         tally.while_writing += bool(_partials(folder) - before)
-        tally.problems += [finding.problem for finding in damaged(folder, progress=False)]
+        tally.problems += [found.problem for found in find_corrupt(folder, progress=False)]
         for file, content in _contents(folder).items():
             if content not in (course.start.get(file), course.end.get(file)):
                 tally.problems.append(f"{folder.name}/{file} is neither as it was nor as it should be")

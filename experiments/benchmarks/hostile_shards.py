@@ -17,6 +17,7 @@ from typing import Any
 from buffers import GrowingBatchBuffer, RescoredShard, Shard, ShardError
 from buffers.admin.maintenance import describe
 from buffers.storage.columns import NEEDED
+from buffers.storage.sandbox import Sandbox
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT
 from experiments.benchmarks.shard_originals import (
     COLUMN,
@@ -60,41 +61,48 @@ def make_case(originals: Mapping[str, Original], seed: int, number: int) -> Case
     return Case(name, chosen, mended, bytes(content) if mended == "nothing" else with_header(bytes(content[HEADER:])))
 
 
-def exercise(case: Case, folder: Path, originals: Mapping[str, Original]) -> str:
-    """Do all that a user would do with a file: "accepted", "refused when opened" or "refused when read".
+def exercise(case: Case, folder: Path, originals: Mapping[str, Original], sandbox: Sandbox) -> str:
+    """Have a file read in the sandbox, and if it is accepted, do all that a user would do with it.
 
     Args:
         case: The file.
         folder: Where to put it, in the place of the case before.
         originals: What it was made from, and the shard to put beside a file of rewards.
+        sandbox: Reads it first.
+
+    Returns:
+        "accepted", "refused" or, if the child that read it crashed, hung or ran out of memory, "harmed the child".
 
     Raises:
-        AssertionError: If a use refuses in another way than by naming the file, or accepts what it should not.
-        Exception: Whatever else a use raises; it should not.
+        AssertionError: If it is refused in another way than by naming the file, or accepted though it should not be.
+        Exception: Whatever a use raises of what the sandbox accepted; it should not.
     """
     shard, rewards = folder / NAME, folder / "scores" / COLUMN / NAME
     rewards.parent.mkdir(parents=True, exist_ok=True)
     rewards.unlink(missing_ok=True)
-    if case.original == REWARDS:
-        shard.write_bytes(originals["several"].content)
+    of_rewards = case.original == REWARDS
+    shard.write_bytes(originals["several"].content if of_rewards else case.content)
+    if of_rewards:
         rewards.write_bytes(case.content)
-        outcome = _exercise_rewards(rewards, RescoredShard(Shard.open(shard), COLUMN))
-    else:
-        shard.write_bytes(case.content)
-        outcome = _exercise_shard(shard)
-    changed = case.content != originals[case.original].content
-    assert outcome != "accepted" or case.mended != "nothing" or not changed, "verify accepts a changed file"
-    return outcome
-
-
-def _exercise_shard(path: Path) -> str:
+    path = rewards if of_rewards else shard
     try:
-        shard = Shard.open(path)
+        sandbox.verify(path)
     except ShardError as refusal:
         _check_refusal(path, refusal)
-        return "refused when opened"
-    buffer = path.parent
-    return _outcome(
+        return "harmed the child" if "hostile" in str(refusal) else "refused"
+    original = originals[case.original].content
+    under_its_header = len(case.content) == len(original) and case.content[:HEADER] == original[:HEADER]
+    assert case.content == original or not under_its_header, "verify accepts a changed file"
+    if of_rewards:
+        _use_rewards(path, RescoredShard(Shard.open(shard), COLUMN))
+    else:
+        _use_shard(path)
+    return "accepted"
+
+
+def _use_shard(path: Path) -> None:
+    shard, buffer = Shard.open(path), path.parent
+    _use(
         path,
         {
             "arrays": lambda: shard.read_arrays(tuple(TRAJECTORIES_LAYOUT)),
@@ -107,9 +115,9 @@ def _exercise_shard(path: Path) -> str:
     )
 
 
-def _exercise_rewards(path: Path, column: RescoredShard) -> str:
+def _use_rewards(path: Path, column: RescoredShard) -> None:
     buffer = column.shard.path.parent
-    return _outcome(
+    _use(
         path,
         {
             "fingerprint": column.scorer_fingerprint,
@@ -121,12 +129,10 @@ def _exercise_rewards(path: Path, column: RescoredShard) -> str:
     )
 
 
-def _outcome(path: Path, uses: Mapping[str, Callable[[], object]]) -> str:
+def _use(path: Path, uses: Mapping[str, Callable[[], object]]) -> None:
     refused = {name for name, use in uses.items() if _refuses(use, path)}
     # A folder may refuse a file that is whole, for a name that does not fit it.
-    assert "verify" in refused or refused <= {"describe", "batches"}, f"{refused} refuse what verify accepts"
-    assert "read" not in refused or "batches" in refused, "batches of what cannot be read"
-    return "refused when read" if refused else "accepted"
+    assert refused <= {"describe", "batches"}, f"{refused} refuse what the sandbox accepts"
 
 
 def _place(random: Random, content: bytearray, original: Original) -> int:

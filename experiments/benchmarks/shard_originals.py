@@ -14,8 +14,7 @@ import h5py  # type: ignore[import-untyped]
 import numpy as np
 
 from buffers import Provenance, RescoredShard, Shard, Trajectories, write_shard
-from buffers.storage.hdf5 import TIMES
-from buffers.storage.pieces import lookup3
+from buffers.storage.shard import SCHEMA_VERSION
 
 HEADER = 512
 NAME = "g001-s00000.h5"
@@ -28,6 +27,9 @@ SIGNATURES = re.compile(rb"\x89HDF|OHDR|OCHK|FRHP|FHDB|FHIB|BTHD|BTLF|BTIN|FAHD|
 
 USUAL = (34, 44, 78, 142, 264)
 """Bytes of many pieces of metadata, which are tried first."""
+
+TIMES = 0x20
+"""Flag of an object that records when it was made."""
 
 LONGEST = 600
 """Bytes that a piece of metadata may have where it does not say how long it is."""
@@ -152,7 +154,7 @@ def _exotic() -> bytes:
     """What HDF5 can store and a shard never does, so that changes to it reach HDF5's other rooms."""
     body = io.BytesIO()
     with h5py.File(body, "w", libver=("v110", "v110"), userblock_size=HEADER, track_order=True) as file:
-        file.attrs["schema_version"] = 2
+        file.attrs["schema_version"] = SCHEMA_VERSION
         file.attrs["task"] = "text of variable length"
         file.attrs["sampler"] = h5py.Empty("S4")
         file.attrs["seed"] = np.array([(1, 2.0)], dtype=[("number", "<i4"), ("parts", "<f8")])
@@ -208,3 +210,29 @@ def _checksum(content: bytes, start: int, end: int, place: int) -> bytes:
     if place < end:
         covered = covered[: place - start] + bytes(4) + covered[place - start + 4 :]
     return lookup3(covered).to_bytes(4, "little")
+
+
+def lookup3(content: bytes) -> int:
+    """Bob Jenkins' ``hashlittle`` of 2006 from 0, the checksum of HDF5's metadata, which h5py does not offer."""
+    mask = 0xFFFFFFFF
+    a = b = c = (0xDEADBEEF + len(content)) & mask
+    words = memoryview(content + bytes(-len(content) % 12)).cast("I")
+    for i in range(0, len(words) - 3, 3):
+        a, b, c = a + words[i], b + words[i + 1], c + words[i + 2] & mask
+        a = (a - c & mask) ^ (c << 4 & mask | c >> 28)
+        c += b
+        b = (b - a & mask) ^ (a << 6 & mask | a >> 26)
+        a += c
+        c = (c - b & mask) ^ (b << 8 & mask | b >> 24)
+        b += a
+        a = (a - c & mask) ^ (c << 16 & mask | c >> 16)
+        c += b
+        b = (b - a & mask) ^ (a << 19 & mask | a >> 13)
+        a += c
+        c = (c - b & mask) ^ (b << 4 & mask | b >> 28)
+        b += a
+    a, b, c = a + words[-3] & mask, b + words[-2] & mask, c + words[-1] & mask
+    for by in (14, 11, 25, 16, 4, 14, 24):
+        c = ((c ^ b) - (b << by & mask | b >> (32 - by))) & mask
+        a, b, c = b, c, a
+    return b

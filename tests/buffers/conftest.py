@@ -1,15 +1,28 @@
-"""A sampler without a network, and small trajectories, for the tests of the buffer."""
+"""A sampler without a network, and small trajectories and shards, for the tests of the buffer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from buffers import Provenance, Samples, Trajectories
+from buffers import GrowingBatchBuffer, Provenance, Samples, Trajectories, write_shard
+from buffers.__main__ import main
 from seq2seq_env.tasks.task import Task
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of each file below a folder, hidden ones too, by path within it."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+Run = Callable[..., tuple[int | str, str]]
+"""Runs ``python -m buffers`` with arguments; its exit code, or sentence, and what it printed."""
 
 
 class FakeSampler:
@@ -101,3 +114,40 @@ def assert_equal() -> Callable[[Trajectories, Trajectories], None]:
             np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
 
     return compare
+
+
+@pytest.fixture
+def path(tmp_path: Path, trajectories: Trajectories, provenance: Provenance) -> Path:
+    """The file of a shard."""
+    file = tmp_path / "g001-s00000.h5"
+    write_shard(file, trajectories, provenance)
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path: Path, trajectories: Trajectories, provenance: Provenance) -> Path:
+    """Two of three shards of a Grow step."""
+    made = replace(provenance, num_sources=3, sources_per_shard=1)
+    buffer = GrowingBatchBuffer(tmp_path / "buffer")
+    for index in (0, 2):
+        buffer.append(trajectories, replace(made, shard_index=index))
+    return tmp_path / "buffer"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int | str, str]:
+        monkeypatch.setattr("sys.argv", ["python -m buffers", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return 0 if code is None else code, capsys.readouterr().out
+
+    return call
+
+
+def corrupt(file: Path) -> None:
+    """Change the last byte of a file."""
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 import buffers.slices
-from buffers import Columns, Slice, TokenBatch, Trajectories
+from buffers import Slice, TokenBatch, Trajectories
 from buffers.batches import collate, plan_batches
-from buffers.storage.columns import InMemory
+from buffers.storage.columns import Columns, InMemory
 
 
 def test_a_batch_by_hand(trajectories: Trajectories) -> None:

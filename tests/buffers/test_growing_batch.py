@@ -193,14 +193,14 @@ def test_a_token_that_the_vocabulary_lacks_is_refused_when_read(
         next(iter(data.batches(100, seed=0)))
 
 
-def test_a_damaged_shard_is_named(buffer: GrowingBatchBuffer) -> None:
+def test_a_corrupt_shard_is_named(buffer: GrowingBatchBuffer) -> None:
     file = buffer.path / "g001-s00001.h5"
     content = file.read_bytes()
     file.write_bytes(content[:-100] + b"\xff" * 100)
-    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is damaged"):
+    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is corrupt"):
         buffer.verify()
     file.write_bytes(content[:1000])
-    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is damaged: it has 1000 bytes where its header records"):
+    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is corrupt: it has 1000 bytes where its header records"):
         GrowingBatchBuffer(buffer.path)
 
 

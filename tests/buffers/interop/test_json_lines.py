@@ -1,4 +1,4 @@
-"""JSON Lines: what a line looks like, and what is said of a damaged one."""
+"""JSON Lines: what a line looks like, and what is said of a corrupt one."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def test_numbers_are_short_and_exact(values: list[float]) -> None:
         ({"terminated": 1}, "'terminated' is a int, not a bool"),
     ],
 )
-def test_a_damaged_line_is_named(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+def test_a_corrupt_line_is_named(tmp_path: Path, change: dict[str, Any], why: str) -> None:
     file = tmp_path / "made.jsonl"
     file.write_text("\n".join(map(json.dumps, (GOOD, {**GOOD, **change}, GOOD))))
-    with pytest.raises(ValueError, match=rf"made.jsonl', line 2 is damaged: .*({why}).*; mend or delete that line"):
+    with pytest.raises(ValueError, match=rf"made.jsonl', line 2 is corrupt: .*({why}).*; mend or delete that line"):
         from_jsonl(file)
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, change: dict[str, Any], why: st
 def test_what_is_no_object_is_named(tmp_path: Path, line: bytes, why: str) -> None:
     file = tmp_path / "made.jsonl"
     file.write_bytes(json.dumps(GOOD).encode() + b"\n" + line + b"\n")
-    with pytest.raises(ValueError, match=f"line 2 is damaged: .*({why})"):
+    with pytest.raises(ValueError, match=f"line 2 is corrupt: .*({why})"):
         from_jsonl(file)
 
 
@@ -110,7 +110,7 @@ def test_lines_that_do_not_go_together_are_named(tmp_path: Path) -> None:
     file = tmp_path / "made.jsonl"
     file.write_text("\n".join(map(json.dumps, (GOOD, {**GOOD, "source_tokens": [3, 0]}))))
     with pytest.raises(
-        ValueError, match=r"line 1 is damaged: different tokens for one source row.*, here or in the 1 lines"
+        ValueError, match=r"line 1 is corrupt: different tokens for one source row.*, here or in the 1 lines"
     ):
         from_jsonl(file)
 
@@ -118,9 +118,9 @@ def test_lines_that_do_not_go_together_are_named(tmp_path: Path) -> None:
 def test_a_cut_or_foreign_packed_file_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "made.jsonl.gz"
     content = gzip.compress(b"\n".join([json.dumps(GOOD).encode()] * 3))
-    for damaged in (content[:-9], content[:30], b"no gzip", content[:20] + b"\x00" * 20):
-        file.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"made.jsonl.gz', line \d is damaged"):
+    for corrupt in (content[:-9], content[:30], b"no gzip", content[:20] + b"\x00" * 20):
+        file.write_bytes(corrupt)
+        with pytest.raises(ValueError, match=r"made.jsonl.gz', line \d is corrupt"):
             from_jsonl(file)
     with pytest.raises(FileNotFoundError):
         from_jsonl(tmp_path / "nothing.jsonl")

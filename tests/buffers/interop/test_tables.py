@@ -96,20 +96,20 @@ def test_other_columns_are_refused(tmp_path: Path, data: Slice, name: str, colum
     place = table.schema.names.index(name)
     table = table.drop_columns(name) if column is None else table.set_column(place, name, column)
     pq.write_table(table, tmp_path / "other.parquet")
-    with pytest.raises(ValueError, match=f"other.parquet' is damaged or no table of trajectories: .*{why}"):
+    with pytest.raises(ValueError, match=f"other.parquet' is corrupt or no table of trajectories: .*{why}"):
         from_parquet(tmp_path / "other.parquet")
     with pytest.raises(ValueError, match=why):
         from_datasets(datasets.Dataset(table))
 
 
-def test_a_damaged_or_foreign_file_is_one_sentence(tmp_path: Path, data: Slice) -> None:
+def test_a_corrupt_or_foreign_file_is_one_sentence(tmp_path: Path, data: Slice) -> None:
     to_parquet(data, tmp_path / "made.parquet")
     content = (tmp_path / "made.parquet").read_bytes()
     changed = bytearray(content)
     changed[40] ^= 1
-    for damaged in (b"", b"no table", content[:-20], content[20:], bytes(changed)):
-        (tmp_path / "other.parquet").write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"other.parquet' is damaged or no table of trajectories"):
+    for corrupt in (b"", b"no table", content[:-20], content[20:], bytes(changed)):
+        (tmp_path / "other.parquet").write_bytes(corrupt)
+        with pytest.raises(ValueError, match=r"other.parquet' is corrupt or no table of trajectories"):
             from_parquet(tmp_path / "other.parquet")
     with pytest.raises(FileNotFoundError):
         from_parquet(tmp_path / "nothing.parquet")

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, InThreads, Provenance, Shard, Trajectories, grow, write_shard
 from buffers.admin.maintenance import sweep
-from buffers.growing.grow import Sampler
+from buffers.growing.plan import Sampler
 from experiments.benchmarks.crash_campaign import SOURCES, Config, campaign, works
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Task
+from tests.buffers.conftest import contents
 
 FORK = multiprocessing.get_context("fork")
 NAME = "g001-s00000.h5"
@@ -36,10 +37,6 @@ SETTINGS: dict[str, Any] = {
     "sources_per_shard": 10,
     "progress": False,
 }
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -1,7 +1,7 @@
-"""How a Grow step's time and memory grow with the number of samples: the first should be linear, the second flat.
+"""Scaling of a Grow step's time and memory with the number of samples: the first should be linear, the second flat.
 
 A saved policy of the embedded task samples more and more of its sources, and the shipped scorer rates them. Each
-reading is a process of its own, whose peak memory is its own; the task's sentences are made before, and counted apart.
+timing is a process of its own, whose peak memory is its own; the task's sentences are made before, and counted apart.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class Config:
     policy: Path
     """Folder of a saved policy of the embedded task."""
     samples: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    """To grow; the last takes about ten minutes on 2 cores."""
+    """Numbers of samples to grow; the last takes about ten minutes on 2 cores."""
     candidates: int = 8
-    """Samples of each source."""
-    reading: int | None = None
-    """Used by the script to call itself."""
+    """Number of samples of each source."""
+    timing: int | None = None
+    """Number of samples to time in this process, as the script asks of itself; None times all."""
 
 
-def read(config: Config, samples: int) -> dict[str, float]:
+def measure(config: Config, samples: int) -> dict[str, float]:
     """One Grow step of so many samples in a new folder."""
     sources = samples // config.candidates
     task = load_task("phrasebook-de-en", train_size=sources)
@@ -60,23 +60,23 @@ def read(config: Config, samples: int) -> dict[str, float]:
     return {
         "samples": report.trajectories,
         "seconds": spent,
-        "samples a second": report.trajectories / spent,
+        "samples per second": report.trajectories / spent,
         "memory before GiB": before,
         "peak memory GiB": peak_gib(),
-        "bytes a token": size / report.tokens,
+        "bytes per token": size / report.tokens,
     }
 
 
 def main(config: Config) -> None:
     """Print a row for each number of samples."""
-    if config.reading is not None:
-        print(json.dumps(read(config, config.reading)))
+    if config.timing is not None:
+        print(json.dumps(measure(config, config.timing)))
         return
-    command = [sys.executable, "-m", "experiments.benchmarks.grow_growth", "--policy", str(config.policy)]
+    command = [sys.executable, "-m", "experiments.benchmarks.grow_scaling", "--policy", str(config.policy)]
     rows: list[dict[str, float]] = []
-    for samples in tqdm(config.samples, unit="reading"):
-        reading = [*command, "--candidates", str(config.candidates), "--reading", str(samples)]
-        done = subprocess.run(reading, stdout=subprocess.PIPE, text=True, check=True)
+    for samples in tqdm(config.samples, unit="timing"):
+        timing = [*command, "--candidates", str(config.candidates), "--timing", str(samples)]
+        done = subprocess.run(timing, stdout=subprocess.PIPE, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     print(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:

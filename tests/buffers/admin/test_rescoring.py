@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, ShardError, Threshold, grow, rescore
-from buffers.growing.grow import Sampler
+from buffers.growing.plan import Sampler
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
+from tests.buffers.conftest import contents
 
 
 class LengthScorer:
@@ -48,10 +49,6 @@ def buffer(sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, tmp_path: Pat
             progress=False,
         )
     return made
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.h5"))}
 
 
 def test_another_scorers_rewards_stand_beside_the_first(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
@@ -110,10 +107,10 @@ def test_rewards_of_another_shard_are_refused(buffer: GrowingBatchBuffer, tiny_t
         len(buffer.select(Threshold(0.5), scorer="length"))
 
 
-def test_damaged_rewards_are_found(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+def test_corrupt_rewards_are_found(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
     rescore(buffer, LengthScorer(), tiny_task, "length", progress=False)
     file = buffer.path / "scores" / "length" / "g001-s00001.h5"
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ShardError, match=r"length/g001-s00001\.h5' is damaged"):
+    with pytest.raises(ShardError, match=r"length/g001-s00001\.h5' is corrupt"):
         buffer.verify()

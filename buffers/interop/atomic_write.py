@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, and never in place of others."""
+"""Atomic writing of files and folders, never in place of others."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """A hidden path beside ``target`` to write to; it gets the name once the block ends well, and else goes.
+def atomic_write(target: Path) -> Iterator[Path]:
+    """A temporary path beside ``target`` to write to; it gets the name once the block ends well, and else goes.
 
     Args:
         target: The file or folder to make; the folder it lies in is made where missing.

@@ -1,32 +1,18 @@
-"""Rewards for pairs of texts: each distinct pair once, for new trajectories and for those of a buffer."""
+"""Rescoring: another scorer's rewards as a column beside the shards of a buffer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from buffers.growing.plan import score_once
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage.container import ShardError
-from buffers.storage.scores import RescoredShard
+from buffers.storage.reward_columns import RescoredShard
 from buffers.storage.trajectories import Trajectories
-from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Split, Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
-
-
-def score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-    """float32 [N], the scorer called with each distinct pair once.
-
-    Raises:
-        ValueError: If a score is no number in [0, 1].
-    """
-    pairs: dict[tuple[str, str], int] = {}
-    place = [pairs.setdefault(pair, len(pairs)) for pair in zip(sources, hypotheses, strict=True)]
-    scores = checked_scores(scorer, [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs])
-    return scores[place]
 
 
 def rescore(
@@ -56,7 +42,7 @@ def rescore(
 
     Raises:
         ValueError: If the name cannot be a folder's, there is nothing to score, or a score is no number in [0, 1].
-        ShardError: If a shard is damaged, of another task, or another scorer has begun the column.
+        ShardError: If a shard is corrupt, of another task, or another scorer has begun the column.
         OSError: If a file cannot be written.
     """
     buffer.check_task(task)
@@ -74,13 +60,13 @@ def rescore(
     with tqdm(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", disable=not progress) as bar:
         for part in parts:
             if not part.exists():
-                sources, targets = texts_of(part.shard.read(), split, task.tokenizer)
+                sources, targets = _texts(part.shard.read(), split, task.tokenizer)
                 part.write(score_once(scorer, sources, targets), scorer.fingerprint)
                 bar.update(part.num_trajectories)
     return len(parts) - len(done)
 
 
-def texts_of(trajectories: Trajectories, split: Split, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
+def _texts(trajectories: Trajectories, split: Split, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
     """Source and target of each trajectory as text.
 
     Raises:

@@ -1,8 +1,9 @@
-"""Another scorer's rewards beside the shards: one small file a shard, in a folder of the column's name.
+"""Reward columns: another scorer's rewards beside the shards, a small file per shard in a folder of the column's name.
 
 ``scores/{name}/g001-s00000.h5`` goes with shard ``g001-s00000.h5``. It has a shard's header, the attributes
-``schema_version`` (int64, 1), ``name``, ``scorer_fingerprint`` and ``shard_sha256`` (of the shard's header), and one
-dataset ``reward``, float32 [N], in the order of the shard's trajectories.
+``schema_version`` (int64, 2), ``name``, ``scorer_fingerprint``, ``shard_contents_sha256`` (the shard's
+``contents_sha256``) and a ``contents_sha256`` of its own, and one dataset ``reward``, float32 [N], in the order of the
+shard's trajectories.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers.storage import arrays, container
+from buffers.storage.arrays import CONTENTS, Attribute, File
 from buffers.storage.columns import Column
-from buffers.storage.container import ShardError, damaged
-from buffers.storage.hdf5 import Attribute, File
+from buffers.storage.container import ShardError, corrupt
 from buffers.storage.layout import Layout
 from buffers.storage.shard import Shard
 from buffers.storage.trajectories import Trajectories, check_rewards
 
 SCORES_LAYOUT: Layout = {"reward": (np.dtype(np.float32), "N")}
-SCORES_VERSION = 1
+SCORES_VERSION = 2
 FOLDER = "scores"
-KINDS = {"schema_version": "int", "name": "str", "scorer_fingerprint": "str", "shard_sha256": "str"}
+KINDS = {
+    "schema_version": "int",
+    "name": "str",
+    "scorer_fingerprint": "str",
+    "shard_contents_sha256": "str",
+    CONTENTS: "str",
+}
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -68,7 +75,7 @@ class RescoredShard:
         return self.path.is_file()
 
     def write(self, reward: NDArray[np.float32], scorer_fingerprint: str) -> None:
-        """Publish the rewards, there whole or not at all.
+        """Publish the rewards atomically.
 
         Args:
             reward: float32 [N].
@@ -87,7 +94,7 @@ class RescoredShard:
             "schema_version": SCORES_VERSION,
             "name": self.name,
             "scorer_fingerprint": scorer_fingerprint,
-            "shard_sha256": container.sha256(self.shard.path),
+            "shard_contents_sha256": self.shard.contents_sha256,
         }
         container.publish(self.path, arrays.encode({"reward": reward}, attributes))
 
@@ -95,7 +102,7 @@ class RescoredShard:
         """Of the scorer that gave the rewards.
 
         Raises:
-            ShardError: If the file is damaged, or belongs to another shard.
+            ShardError: If the file is corrupt, or belongs to another shard.
         """
         with self._opened() as (_, attributes):
             return str(attributes["scorer_fingerprint"])
@@ -104,7 +111,7 @@ class RescoredShard:
         """One number a trajectory, [N].
 
         Raises:
-            ShardError: If a file is damaged, missing, or belongs to another shard.
+            ShardError: If a file is corrupt, missing, or belongs to another shard.
         """
         return self._rewards() if name == "reward" else self.shard.column(name)
 
@@ -112,7 +119,7 @@ class RescoredShard:
         """All trajectories, validated.
 
         Raises:
-            ShardError: If a file is damaged, missing, or belongs to another shard.
+            ShardError: If a file is corrupt, missing, or belongs to another shard.
         """
         return replace(self.shard.read(), reward=self._rewards())
 
@@ -131,7 +138,7 @@ class RescoredShard:
         try:
             check_rewards("reward", reward)
         except ValueError as error:
-            raise damaged(self.path, str(error)) from error
+            raise corrupt(self.path, str(error)) from error
         return reward
 
     @contextmanager
@@ -142,20 +149,33 @@ class RescoredShard:
                 "name those of another scorer, or make them with: python -m buffers rescore"
             )
         with container.opened(self.path) as file:
+            container.check_schema(self.path, file, SCORES_VERSION)
             sizes = arrays.check(self.path.name, file, SCORES_LAYOUT)
             attributes = arrays.read_attributes(file, KINDS)
-            if attributes["schema_version"] != SCORES_VERSION:
-                raise ShardError(
-                    f"rewards {str(self.path)!r} have schema version {attributes['schema_version']}, this release "
-                    f"reads {SCORES_VERSION}; read them with the release that wrote them, or rescore"
-                )
-            if sizes["N"] != self.num_trajectories or attributes["shard_sha256"] != container.sha256(self.shard.path):
+            if file.rewritten:
+                arrays.check_contents(file, attributes, SCORES_LAYOUT)
+            belongs = attributes["shard_contents_sha256"] == self.shard.contents_sha256
+            if sizes["N"] != self.num_trajectories or not belongs:
                 raise ShardError(
                     f"rewards {str(self.path)!r} do not belong to the shard of that name; delete them and rescore"
                 )
             yield file, attributes
 
 
+def verify_column(file: Path) -> None:
+    """Compare every byte of a file of rewards with its checksum, and that it belongs to its shard.
+
+    Raises:
+        ShardError: If it is not what was written.
+    """
+    RescoredShard(Shard.open(file.parents[2] / file.name), file.parent.name).verify()
+
+
 def score_columns(folder: Path) -> list[str]:
     """Names of the columns that a buffer's folder has, finished or not."""
     return sorted(path.name for path in (folder / FOLDER).glob("*") if path.is_dir())
+
+
+def column_files(folder: Path) -> list[Path]:
+    """The files of all columns in a buffer's folder whose shards are there."""
+    return sorted(path for path in (folder / FOLDER).glob("*/[!.]*.h5") if (folder / path.name).exists())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from buffers import GrowingBatchBuffer, Provenance, RescoredShard, ShardError, Trajectories, compact
+from tests.buffers.conftest import contents
 
 Compare = Callable[[Trajectories, Trajectories], None]
 
@@ -30,10 +31,6 @@ def fill(path: Path, trajectories: Trajectories, provenance: Provenance, column:
     for shard in buffer.shards if column else ():
         RescoredShard(shard, "other").write(1 - shard.column("reward"), "scorer-2")
     return buffer
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.h5"))}
 
 
 @pytest.mark.parametrize("changes", [{"candidates": 0}, {"references": 0}])
@@ -133,7 +130,7 @@ def test_an_unfinished_column_is_refused(tmp_path: Path, trajectories: Trajector
     assert contents(tmp_path).keys() == before.keys() - {"scores/other/g001-s00002.h5"}
 
 
-def test_damage_is_found_before_anything_is_deleted(
+def test_corruption_is_found_before_anything_is_deleted(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:
     fill(tmp_path, trajectories, provenance)
@@ -141,7 +138,7 @@ def test_damage_is_found_before_anything_is_deleted(
     content = file.read_bytes()
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     before = contents(tmp_path)
-    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is damaged"):
+    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is corrupt"):
         compact(tmp_path, progress=False)
     assert contents(tmp_path) == before
 

@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from buffers import ByRank, GrowingBatchBuffer, InThreads, OnRay, Workers, grow
-from buffers.growing.grow import Sampler
+from buffers.growing.plan import Sampler
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
+from tests.buffers.conftest import contents
 
 SETTINGS: dict[str, Any] = {
     "grow_step": 1,
@@ -27,10 +28,6 @@ SETTINGS: dict[str, Any] = {
     "sources_per_shard": 4,
     "progress": False,
 }
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(folder.glob("*.h5"))}
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Our shards beside Minari's and d3rlpy's files: size, time, memory, for the same synthetic trajectories.
 
-Each reading is a process of its own, whose peak memory is its own. Minari (HDF5 storage) and ours write, open, filter
+Each timing is a process of its own, whose peak memory is its own. Minari (HDF5 storage) and ours write, open, filter
 by reward and give the first batch, and read all episodes one by one; d3rlpy dumps and loads its replay buffer, and ours
 writes and reads everything. Minari needs the extra ``interop``, some gigabytes of disk and, at 100,000 episodes, about
 half an hour.
@@ -39,13 +39,13 @@ class Config:
     """Options of the benchmark."""
 
     episodes: int = 100_000
-    """Trajectories of 25 tokens on the mean."""
+    """Number of trajectories, of 25 tokens on average."""
     folder: Path | None = None
-    """Where the files are kept; None takes a new folder and deletes it."""
-    peers: tuple[str, ...] = ("minari", "d3rlpy")
-    """What to stand beside."""
-    reading: str | None = None
-    """Used by the script to call itself."""
+    """Folder that the files are kept in; None takes a new one and deletes it."""
+    baselines: tuple[str, ...] = ("minari", "d3rlpy")
+    """Libraries to compare with, \"minari\", \"d3rlpy\" or both."""
+    timing: str | None = None
+    """One timing to take in this process, as the script asks of itself; None takes all."""
 
 
 def data(config: Config) -> Slice:
@@ -156,7 +156,7 @@ def memory(imported: float) -> dict[str, float]:
     return {"peak memory GiB": peak_gib(), "beyond imports GiB": peak_gib() - imported}
 
 
-READINGS: dict[str, Callable[[Config, Path], dict[str, float]]] = {
+TIMINGS: dict[str, Callable[[Config, Path], dict[str, float]]] = {
     f"{stage} {who}": function
     for who, stages in {
         "ours": {"write": write_ours, "first": first_ours, "read": read_ours},
@@ -167,10 +167,10 @@ READINGS: dict[str, Callable[[Config, Path], dict[str, float]]] = {
 }
 
 
-def measured(config: Config, folder: Path, reading: str) -> dict[str, float]:
+def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     """In a process of its own."""
-    command = [sys.executable, "-m", "experiments.benchmarks.buffer_peers", "--folder", str(folder)]
-    command += ["--reading", reading, "--episodes", str(config.episodes)]
+    command = [sys.executable, "-m", "experiments.benchmarks.buffer_baselines", "--folder", str(folder)]
+    command += ["--timing", timing, "--episodes", str(config.episodes)]
     environment = os.environ | {"MINARI_DATASETS_PATH": str(folder)}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # d3rlpy logs there too
@@ -180,14 +180,14 @@ def measured(config: Config, folder: Path, reading: str) -> dict[str, float]:
 def main(config: Config) -> None:
     """Print the tables."""
     folder = config.folder or Path(mkdtemp())
-    if config.reading is not None:
-        print(json.dumps(READINGS[config.reading](config, folder)))
+    if config.timing is not None:
+        print(json.dumps(TIMINGS[config.timing](config, folder)))
         return
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, float]] = {}
     try:
-        wanted = [name for name in READINGS if name.split()[1] in ("ours", *config.peers)]
-        for name in tqdm(wanted, unit="reading"):
+        wanted = [name for name in TIMINGS if name.split()[1] in ("ours", *config.baselines)]
+        for name in tqdm(wanted, unit="timing"):
             stage, who = name.split()
             values = measured(config, folder, name)
             found.setdefault(who, {}).update(values)
@@ -195,11 +195,14 @@ def main(config: Config) -> None:
     finally:
         if config.folder is None:
             shutil.rmtree(folder)
-    print(f"{config.episodes:,} episodes; " + ", ".join(f"{peer} {version(peer)}" for peer in (*config.peers, "h5py")))
-    for peer in config.peers:
-        print(f"\n| what | {peer} | ours | ratio |\n|---|---|---|---|")
-        for name in found[peer]:
-            theirs, ours = found[peer][name], found["ours"][name]
+    print(
+        f"{config.episodes:,} episodes; "
+        + ", ".join(f"{baseline} {version(baseline)}" for baseline in (*config.baselines, "h5py"))
+    )
+    for baseline in config.baselines:
+        print(f"\n| what | {baseline} | ours | ratio |\n|---|---|---|---|")
+        for name in found[baseline]:
+            theirs, ours = found[baseline][name], found["ours"][name]
             print(f"| {name} | {theirs:,.3f} | {ours:,.3f} | {theirs / ours:,.1f} |")
 
 

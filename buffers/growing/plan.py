@@ -1,0 +1,171 @@
+"""Grow plan: a Grow step as units of work, and how one unit's trajectories are sampled, joined and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffers.storage.encoding import encode_references, encode_sources, flatten
+from buffers.storage.provenance import Provenance
+from buffers.storage.trajectories import Samples, Trajectories
+from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from seq2seq_env.tasks.task import Task
+
+
+class Sampler(Protocol):
+    """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one. Several threads may call it at once.
+
+    Attributes:
+        fingerprint: Digest of the policy.
+        engine: What samples it, with all that changes the bytes; a shard's ``sampler``.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest."""
+
+    @property
+    def engine(self) -> str:
+        """A name, and a version where that matters."""
+
+    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+        """``num_candidates`` independent samples of every source, a pure function of the arguments."""
+
+    def log_probs(
+        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+    ) -> list[NDArray[np.float32]]:
+        """Log-probability of every target token, float32 [T] a target, at the temperature."""
+
+
+@dataclass(frozen=True)
+class GrowPlan:
+    """A Grow step as units of work, each a pure function of the plan and its number.
+
+    Attributes:
+        policy: Samples and gives log-probabilities.
+        scorer: Rates.
+        task: Its train split gives sources and references.
+        first: Provenance of unit 0.
+        rows: int64 [sources], rows of the train split, rising.
+    """
+
+    policy: Sampler
+    scorer: Scorer
+    task: Task
+    first: Provenance
+    rows: NDArray[np.int64]
+
+    def provenance(self, unit: int) -> Provenance:
+        """What makes a unit."""
+        return replace(self.first, shard_index=unit)
+
+    def rows_of(self, unit: int) -> NDArray[np.int64]:
+        """Rows of the train split that a unit is about, int64 [U]."""
+        size = self.first.sources_per_shard
+        return self.rows[unit * size : (unit + 1) * size]
+
+    def make(self, unit: int) -> Trajectories:
+        """A unit's trajectories: samples, original pairs or both, scored, ordered by source.
+
+        Raises:
+            ValueError: If a source is empty or too long, or the scorer or the policy gives something impossible.
+        """
+        rows, provenance, split = self.rows_of(unit), self.provenance(unit), self.task.split("train")
+        sources = [split.sources[row] for row in rows]
+        source = flatten(encode_sources(sources, rows.tolist(), self.task.tokenizer, self.task.max_source_length))
+        parts = []
+        if provenance.candidates:
+            seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
+            samples = self.policy.sample(sources, provenance.candidates, provenance.temperature, seed)
+            _check_samples(samples, len(rows), provenance.candidates, self.task)
+            parts.append(samples)
+        if provenance.references:
+            references = [split.references[row] for row in rows]
+            parts.append(_references(self.policy, self.task, sources, references, provenance.temperature))
+        places = np.concatenate([part.source_index for part in parts])
+        texts = [text for part in parts for text in part.texts]
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        # By source and not by part, so that what a filter compares lies together; the sort is stable: samples in the
+        # order that the policy gave them, then the reference.
+        return Trajectories(
+            source_index=rows[places],
+            offsets=np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()]),
+            tokens=np.concatenate([part.tokens for part in parts]),
+            log_prob=np.concatenate([part.log_prob for part in parts]),
+            terminated=np.concatenate([part.terminated for part in parts]),
+            reward=score_once(self.scorer, [sources[place] for place in places], texts),
+            is_reference=np.arange(len(places)) >= len(rows) * provenance.candidates,
+            source_rows=rows,
+            source_offsets=source.offsets,
+            source_tokens=source.tokens,
+        ).take(np.argsort(places, kind="stable").astype(np.int64))
+
+
+def shard_seed(seed: int, grow_step: int, shard_index: int) -> int:
+    """A shard's own seed, in [0, 2^63)."""
+    state = np.random.SeedSequence((seed, grow_step, shard_index)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+    """float32 [N], the scorer called with each distinct pair once.
+
+    Raises:
+        ValueError: If a score is no number in [0, 1].
+    """
+    pairs: dict[tuple[str, str], int] = {}
+    place = [pairs.setdefault(pair, len(pairs)) for pair in zip(sources, hypotheses, strict=True)]
+    scores = checked_scores(scorer, [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs])
+    return scores[place]
+
+
+def _references(policy: Sampler, task: Task, sources: list[str], references: list[str], temperature: float) -> Samples:
+    """The original pairs as if the policy had written them."""
+    targets, terminated = encode_references(references, task.tokenizer, task.max_target_length)
+    log_probs = policy.log_probs(sources, targets, temperature)
+    _check_log_probs(log_probs, targets)
+    flat = flatten(targets)
+    return Samples(
+        source_index=np.arange(len(sources), dtype=np.int64),
+        offsets=flat.offsets,
+        tokens=flat.tokens,
+        log_prob=np.concatenate(log_probs),
+        terminated=np.array(terminated),
+        texts=task.tokenizer.decode(targets),
+    )
+
+
+def _check_samples(samples: Samples, num_sources: int, candidates: int, task: Task) -> None:
+    counts = np.bincount(samples.source_index, minlength=num_sources)
+    if len(counts) != num_sources or np.any(counts != candidates):
+        raise ValueError(
+            f"the policy gave {counts.tolist()[:8]} samples to the first sources of {num_sources}; "
+            f"it must give each {candidates}"
+        )
+    longest = int(np.diff(samples.offsets).max())
+    if longest > task.max_target_length:
+        raise ValueError(
+            f"the policy sampled {longest} tokens where task {task.name!r} stops at {task.max_target_length}; "
+            "give the policy that length limit"
+        )
+    ended = samples.tokens[samples.offsets[1:] - 1] == task.tokenizer.eos_id
+    wrong = np.flatnonzero(ended != samples.terminated)
+    if wrong.size:
+        i = int(wrong[0])
+        raise ValueError(
+            f"sample {i} has terminated={bool(samples.terminated[i])} but its last token is "
+            f"{samples.tokens[samples.offsets[i + 1] - 1]}; terminated means that it ends with "
+            f"end-of-sequence ({task.tokenizer.eos_id})"
+        )
+
+
+def _check_log_probs(log_probs: Sequence[NDArray[np.float32]], targets: Sequence[Sequence[int]]) -> None:
+    found, wanted = [len(values) for values in log_probs], [len(tokens) for tokens in targets]
+    if found != wanted:
+        raise ValueError(
+            f"the policy gave {found[:8]} log-probabilities for targets of {wanted[:8]} tokens; give one each"
+        )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from buffers import (
+    GrowingBatchBuffer,
+    Trajectories,
+)
+from tests.buffers.conftest import Run, corrupt
+
+
+def test_info_tells_what_is_there_and_what_is_missing(folder: Path, run: Run, trajectories: Trajectories) -> None:
+    code, shown = run("info", folder)
+    assert code == 0
+    assert "2 shards" in shown
+    assert "unfinished: shards 1 are missing" in shown
+    code, shown = run("info", folder, "--json")
+    (step,) = json.loads(shown)
+    assert step["trajectories"] == 2 * len(trajectories)
+    assert step["tokens"] == 2 * len(trajectories.tokens)
+    assert step["mean_reward"] == pytest.approx(float(trajectories.reward.mean()))
+    assert sum(step["reward_histogram"]) == 2 * len(trajectories)
+    assert step["missing_shards"] == [1]
+    assert step["bytes"] == sum(file.stat().st_size for file in folder.iterdir())
+
+
+def test_verify_finds_one_changed_byte(folder: Path, run: Run) -> None:
+    assert run("verify", folder)[0] == 0
+    corrupt(sorted(folder.iterdir())[1])
+    code, shown = run("verify", folder)
+    assert code == 1
+    assert "s00002.h5' is corrupt" in shown
+    assert "python -m buffers repair" in shown
+    code, shown = run("verify", folder, "--untrusted")
+    assert code == 1
+    assert "s00002.h5' is corrupt" in shown
+    assert f"next: python -m buffers repair {folder} --untrusted" in shown
+    code, shown = run("verify", folder, "--json")
+    assert (code, [found["file"][-9:] for found in json.loads(shown)]) == (1, ["s00002.h5"])
+
+
+def test_repair_quarantines_what_is_corrupt_and_says_what_to_grow(folder: Path, run: Run) -> None:
+    broken = sorted(folder.iterdir())[1]
+    corrupt(broken)
+    content = broken.read_bytes()
+    code, shown = run("repair", folder)
+    assert code == 0
+    assert "lacks shards 1, 2; the same Grow makes them again" in shown
+    assert (folder / "quarantine" / broken.name).read_bytes() == content
+    assert len(GrowingBatchBuffer(folder).shards) == 1
+    assert run("verify", folder)[0] == 0
+    assert json.loads(run("repair", folder, "--json")[1])["quarantined"] == []
+    corrupt(broken.parent / sorted(file.name for file in folder.iterdir() if file.is_file())[0])
+    run("repair", folder, "--untrusted")
+    assert run("info", folder) == (0, f"{folder}: no shard yet; buffers.grow makes them\n")
+
+
+def test_repair_deletes_what_killed_writers_left(folder: Path, run: Run) -> None:
+    column = folder / "scores" / "other"
+    column.mkdir(parents=True)
+    left = [folder / ".g001-s00001.h5.1234.partial", column / ".g001-s00002.h5.1234.partial"]
+    for file in left:
+        file.write_text("half of a sh")
+    code, shown = run("repair", folder)
+    assert code == 0
+    assert "deleted .g001-s00001.h5.1234.partial: its writer was killed" in shown
+    assert "deleted scores/other/.g001-s00002.h5.1234.partial" in shown
+    assert not any(file.exists() for file in left)
+    left[1].write_text("half of a sh")
+    assert json.loads(run("repair", folder, "--json")[1])["deleted"] == ["scores/other/.g001-s00002.h5.1234.partial"]
+
+
+def test_repair_does_not_overwrite_what_is_in_quarantine(folder: Path, run: Run) -> None:
+    broken = sorted(folder.iterdir())[0]
+    (folder / "quarantine").mkdir()
+    (folder / "quarantine" / broken.name).write_text("kept")
+    corrupt(broken)
+    code, _ = run("repair", folder)
+    assert "is in quarantine already" in str(code)
+    assert broken.exists()
+    assert (folder / "quarantine" / broken.name).read_text() == "kept"
