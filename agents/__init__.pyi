@@ -1,4 +1,4 @@
-from .agent import Agent, AgentConfig, agent_class, check_options, make_agent
+from .agent import Agent, AgentConfig, LossAgent, agent_class, check_options, make_agent
 from .agent_names import AGENTS
 from .awr import AWR, AWRConfig, AWRLoss
 from .bc import BC, BCLoss
@@ -7,7 +7,6 @@ from .dpo import DPO, DPOConfig, DPOLoss
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig, GOLDLoss
 from .iql import IQL, IQLConfig, IQLLoss
-from .loss_agent import LossAgent
 from .oac import OAC, OACConfig, OACLoss
 from .policy.adapters import adapted
 from .policy.lora import LoRA
@@ -17,9 +16,8 @@ from .policy.seq2seq_policy import Seq2SeqPolicy
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding, Method
 from .sampling.engine_names import ComputeType, Engine
-from .sampling.engines import Shift, make_sampler, shift
+from .sampling.engines import SamplerKL, make_sampler, sampler_kl
 from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
-from .training.autotune import Probe, probe
 from .training.device import known_device
 from .training.history import HistoryRow, ImproveReport
 from .training.loop import Learner, fit
@@ -66,10 +64,9 @@ __all__ = [
     "OACConfig",
     "OACLoss",
     "PolicyConfig",
-    "Probe",
     "RankCorrelation",
+    "SamplerKL",
     "Seq2SeqPolicy",
-    "Shift",
     "TrainingConfig",
     "Translation",
     "ValueAgent",
@@ -88,7 +85,6 @@ __all__ = [
     "minimum_bayes_risk",
     "one_sample",
     "policy_folder",
-    "probe",
     "rank_correlations",
-    "shift",
+    "sampler_kl",
 ]

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from agents.agent import AgentConfig
 from agents.losses import value_loss, weighted_nll
-from agents.ranges import above_zero
 from agents.returns import lambda_returns
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import TokenBatch
+from seq2seq_env.ranges import above_zero
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class AWR(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> AWRLoss:
         """The equation above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         value = self.value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, mask, self.config.td_lambda)  # [B,T]
         weight = ((target - value.detach()) / self.config.beta).exp().clamp(max=self.config.max_weight)  # [B,T]

@@ -17,12 +17,11 @@ from agents.agent import AgentConfig
 from agents.importance import check_log_probs, log_ratio
 from agents.losses import categorical_kl, temperature_loss, upper_half, value_loss, vmpo_weights, weighted_nll
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
-from agents.policy.teacher_forcing import chosen_log_probs, padded
-from agents.ranges import above_zero, zero_or_more
 from agents.returns import vtrace
 from agents.value import ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)
@@ -159,9 +158,9 @@ class BVMPO(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> BVMPOLoss:
         """The equations above, in order."""
         mask, options = batch.target_mask, self.config
-        log_pi = self.policy.token_distributions(batch)  # [L,V]
-        log_prob = padded(chosen_log_probs(log_pi, batch.target[mask]), mask)  # [B,T]
-        ratio = log_ratio(log_pi, batch, options.behaviour_temperature)  # [B,T]
+        policy = self.policy.evaluate(batch)
+        log_pi, log_prob = policy.log_distribution, policy.log_prob  # [L,V], [B,T]
+        ratio = log_ratio(policy, batch, options.behaviour_temperature)  # [B,T]
 
         value = self.value(batch)  # [B,T]
         target, advantage = vtrace(
@@ -175,7 +174,7 @@ class BVMPO(ValueAgent):
         eta_loss = temperature_loss(advantage, eta, options.epsilon_eta, keep)
 
         with torch.no_grad():
-            log_prior = self.prior.token_distributions(batch)  # [L,V]
+            log_prior = self.prior.evaluate(batch).log_distribution  # [L,V]
         prior_kl = categorical_kl(log_prior, log_pi).mean()
         prior_weight = options.prior_first ** (1 - progress) * options.prior_last**progress
         regression = value_loss(value, target, mask)

@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import AgentConfig
+from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.loss_agent import LossAgent
 from agents.losses import preference_loss, sequence_log_prob
-from agents.ranges import above_zero, zero_or_more
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,9 @@ class DPO(LossAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> DPOLoss:
         """The equation above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         with torch.no_grad():
-            log_prior = self.prior.token_log_probs(batch)  # [B,T]
+            log_prior = self.prior.evaluate(batch).log_prob  # [B,T]
         ratio = sequence_log_prob(log_prob - log_prior, mask)  # [B]
         chosen, rejected = ratio[0::2], ratio[1::2]  # [B/2] each
         preference = preference_loss(chosen, rejected, self.config.beta)

@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import AgentConfig
+from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.loss_agent import LossAgent
 from agents.losses import future_sums, weighted_nll
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
@@ -115,7 +114,7 @@ class GOLD(LossAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> GOLDLoss:
         """The equations above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         weight = log_prob.detach().exp().clamp(min=self.config.u)  # [B,T]
         advantage = self.q(batch) - self.config.b  # [B,T]
         return GOLDLoss(
@@ -135,11 +134,11 @@ class GOLD(LossAgent):
     @torch.no_grad()
     def _log_mle(self, batch: TokenBatch) -> Tensor:
         if self._known is None:
-            return self.prior.token_log_probs(batch)
+            return self.prior.evaluate(batch).log_prob
         missing = self._known.missing(batch)
         if len(missing):
             part = batch.rows(missing)
-            self._known.put(part, self.prior.token_log_probs(part))
+            self._known.put(part, self.prior.evaluate(part).log_prob)
         return self._known.take(batch)
 
 

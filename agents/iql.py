@@ -9,10 +9,10 @@ from torch import Tensor
 
 from agents.agent import AgentConfig
 from agents.losses import expectile_loss, weighted_nll
-from agents.ranges import above_zero
 from agents.returns import lambda_returns
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import TokenBatch
+from seq2seq_env.ranges import above_zero
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class IQL(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> IQLLoss:
         """The equations above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         value = self.value(batch)  # [B,T]
         q = lambda_returns(value, batch.reward, mask, 0.0)  # [B,T]
         regression = expectile_loss(value, q, mask, self.config.expectile)

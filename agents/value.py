@@ -19,8 +19,7 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from agents.losses import value_loss
-from agents.policy.decoder_start import decoder_inputs
-from agents.policy.hidden_states import hidden_states
+from agents.policy.hidden_states import decoder_inputs, hidden_states
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns

@@ -11,16 +11,15 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
-from agents.agent import AgentConfig
+from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.loss_agent import LossAgent
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
-from agents.ranges import above_zero, zero_or_more
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from agents.value import BVE, ValueNetwork
 from agents.value_report import ValueReport, rank_correlations
 from buffers import Slice
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 HOLD_OUT = 20
 """One source in so many is kept from the value network's pre-training, to report on."""

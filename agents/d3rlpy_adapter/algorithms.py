@@ -2,7 +2,7 @@
 
 d3rlpy knows transitions, not sequences: each target token is a state of its own, and source and prefix are read anew
 for each, which costs about as many times more as a target has tokens. What is learned becomes an
-:mod:`agents.d3rlpy_adapter.action_values` model, so that it is sampled, saved and compared like every other policy.
+:mod:`agents.policy.action_values` model, so that it is sampled, saved and compared like every other policy.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents.agent import Agent, AgentConfig
-from agents.d3rlpy_adapter.action_values import ActionHead, with_action_head
-from agents.ranges import above_zero, zero_or_more
+from agents.policy.action_values import ActionHead, with_action_head
 from agents.training.history import Evaluate, History, ImproveReport, Log
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, d3rlpy_module, to_d3rlpy
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 START_ON = 256
 """Transitions that the scale of Q is found on."""
@@ -243,7 +243,8 @@ class D3rlpyBC(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        return modules.imitator._encoder, {"scores": modules.imitator._fc}
+        encoder, scores = modules.imitator.children()
+        return encoder, {"scores": scores}
 
 
 class D3rlpyCQL(D3rlpyAgent):
@@ -268,14 +269,16 @@ class D3rlpyCQL(D3rlpyAgent):
     def start(self, modules: Any, dataset: Any) -> None:
         """Logits may lie anywhere, rewards in [0, 1]: subtract the mean of ``log sum exp`` over a batch."""
         batch = dataset.sample_transition_batch(START_ON)
-        device = modules.q_funcs[0]._fc.weight.device
+        _, layers = self.heads(modules)
+        bias = layers["scores"].bias
         with torch.no_grad():
-            q = modules.q_funcs[0](torch.from_numpy(batch.observations).float().to(device)).q_value
-            modules.q_funcs[0]._fc.bias -= q.logsumexp(-1).mean()
+            q = modules.q_funcs[0](torch.from_numpy(batch.observations).float().to(bias.device)).q_value
+            bias -= q.logsumexp(-1).mean()
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        return modules.q_funcs[0].encoder, {"scores": modules.q_funcs[0]._fc}
+        encoder, scores = modules.q_funcs[0].children()
+        return encoder, {"scores": scores}
 
 
 class D3rlpyBCQ(D3rlpyAgent):
@@ -304,7 +307,9 @@ class D3rlpyBCQ(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        return modules.q_funcs[0].encoder, {"scores": modules.q_funcs[0]._fc, "imitator": modules.imitator._fc}
+        encoder, scores = modules.q_funcs[0].children()
+        _, imitator = modules.imitator.children()
+        return encoder, {"scores": scores, "imitator": imitator}
 
 
 @contextmanager

@@ -141,8 +141,8 @@ class _MarianLayer:
         hidden = layer.self_attn_layer_norm(hidden + written)
         read = layer.encoder_attn.out_proj(self._attend_to_source(hidden, source_bias))
         hidden = layer.encoder_attn_layer_norm(hidden + read)
-        thought = layer.fc2(layer.activation_fn(layer.fc1(hidden)))
-        output: Tensor = layer.final_layer_norm(hidden + thought)
+        ffn_output = layer.fc2(layer.activation_fn(layer.fc1(hidden)))
+        output: Tensor = layer.final_layer_norm(hidden + ffn_output)
         return output
 
     def keep(self, rows: Tensor, length: int) -> None:

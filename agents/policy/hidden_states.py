@@ -1,10 +1,12 @@
 """The decoder's hidden states over given targets, which policies and value networks start from.
 
-Shape letters: B batch, S source length, T target length, D width, H heads, C = D / H, Q queries, K keys.
+Shape letters: B batch, S source length, T target length, D width, H heads, C = D / H, Q queries, K keys or tokens of
+the decoder start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,8 +19,14 @@ from agents.policy.backends import attention_of, is_compiled
 _NUMBERS = 2**16
 
 
+def decoder_inputs(target: Tensor, start: Sequence[int]) -> Tensor:
+    """What the decoder reads to predict ``target`` (int64 [B,T]): int64 [B,K-1+T], whose last T outputs predict it."""
+    before = torch.tensor(list(start), device=target.device).expand(len(target), -1)
+    return torch.cat([before, target[:, :-1]], dim=1)
+
+
 def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor) -> Tensor:
-    """What the decoder makes of ``inputs``, before the vocabulary or the value.
+    """The decoder's last hidden states over ``inputs``, which an LM head or a value head reads.
 
     Args:
         body: The base model of any Hugging Face encoder-decoder. Marian's go through a forward of ours, which takes a
@@ -67,7 +75,7 @@ def _encode(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:
         own = layer.self_attn
         query, key, value = _project(own, (own.q_proj, own.k_proj, own.v_proj), hidden)
         hidden = _add(layer, hidden, _attend(own, query, key, value, bias), layer.self_attn_layer_norm)
-        hidden = _add(layer, hidden, _think(layer, hidden), layer.final_layer_norm)
+        hidden = _add(layer, hidden, _feed_forward(layer, hidden), layer.final_layer_norm)
     return hidden
 
 
@@ -82,7 +90,7 @@ def _decode(decoder: Any, inputs: Tensor, encoded: Tensor, source_mask: Tensor) 
         [query] = _project(cross, (cross.q_proj,), hidden)
         key, value = _project(cross, (cross.k_proj, cross.v_proj), encoded)
         hidden = _add(layer, hidden, _attend(cross, query, key, value, bias), layer.encoder_attn_layer_norm)
-        hidden = _add(layer, hidden, _think(layer, hidden), layer.final_layer_norm)
+        hidden = _add(layer, hidden, _feed_forward(layer, hidden), layer.final_layer_norm)
     return hidden
 
 
@@ -119,10 +127,10 @@ def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Ten
     return read
 
 
-def _think(layer: Any, hidden: Tensor) -> Tensor:
+def _feed_forward(layer: Any, hidden: Tensor) -> Tensor:
     inner = dropout(layer.activation_fn(layer.fc1(hidden)), layer.activation_dropout, layer.training)
-    thought: Tensor = layer.fc2(inner)
-    return thought
+    ffn_output: Tensor = layer.fc2(inner)
+    return ffn_output
 
 
 def _add(layer: Any, hidden: Tensor, change: Tensor, norm: nn.LayerNorm) -> Tensor:

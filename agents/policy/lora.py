@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agents.ranges import above_zero, zero_or_more
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     """
     from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
-    import agents.d3rlpy_adapter.action_values  # noqa: F401  # makes its architectures known
+    import agents.policy.action_values  # noqa: F401  # makes its architectures known
 
     local = Path(name).is_dir()
     # For a name it is the configuration alone, and says in one sentence what is wrong with it.

@@ -1,6 +1,6 @@
-"""A policy as a CTranslate2 model in memory, its temperature and support built into the last layer.
+"""A policy as a CTranslate2 model in memory, its temperature and logit mask built into the last layer.
 
-With ``logits / T`` and the support's bias inside the network, CTranslate2's own softmax is the policy's distribution,
+With ``logits / T`` and the logit mask inside the network, CTranslate2's own softmax is the policy's distribution,
 and the log-probability that it gives of a drawn token is the behaviour policy's.
 """
 
@@ -26,7 +26,7 @@ LAYOUTS = {
     "mbart": {"normalize_before": True, "normalize_embedding": True},
 }
 
-# Added to logits of tokens outside the support; its exponential is 0 in every arithmetic, and it is finite in float32.
+# Added to logits of tokens that are never written: its exponential is 0 in every arithmetic, and float32 holds it.
 _NEVER = -1e9
 
 # By this name CTranslate2's loader of Marian models knows the padding that it leaves out of the vocabulary.
@@ -54,7 +54,7 @@ def token_names(model: PreTrainedModel) -> list[str]:
 
 def convert(
     model: PreTrainedModel,
-    support: Tensor,
+    logit_mask: Tensor,
     temperature: float,
     unk_id: int,
     compute_type: str,
@@ -64,7 +64,7 @@ def convert(
 
     Args:
         model: An encoder-decoder without :func:`obstacle`.
-        support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        logit_mask: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
         temperature: Divides the logits.
         unk_id: The unknown token.
         compute_type: Type of the stored weights, "float32" or "int8" and the like.
@@ -82,7 +82,7 @@ def convert(
         spec = _MODEL_LOADERS[type(model.config).__name__](model, names)
         last = spec.decoder.projection
         weight = torch.as_tensor(last.weight).float().cpu()
-        bias = support.cpu().clamp(min=_NEVER)[: len(weight)].clone()
+        bias = logit_mask.cpu().clamp(min=_NEVER)[: len(weight)].clone()
         if last.has_bias():
             bias += torch.as_tensor(last.bias).float().cpu() / temperature
         last.weight, last.bias = weight / temperature, bias

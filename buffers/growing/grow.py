@@ -40,11 +40,11 @@ class Sampler(Protocol):
     def engine(self) -> str:
         """A name, and a version where that matters."""
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
-        """``num_candidates`` independent samples of every source, a pure function of the arguments."""
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
+        """``num_candidates`` independent samples of every source's token ids, a pure function of the arguments."""
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         """Log-probability of every target token, float32 [T] a target, at the temperature."""
 
@@ -223,16 +223,17 @@ def _make_shard(
 ) -> Trajectories:
     """Sample, join the original pairs, score and order by source one shard's trajectories."""
     sources = [split.sources[row] for row in rows]
-    source = flatten(encode_sources(sources, rows.tolist(), task.tokenizer, task.max_source_length))
+    encoded = encode_sources(sources, rows.tolist(), task.tokenizer, task.max_source_length)
+    source = flatten(encoded)
     parts = []
     if provenance.candidates:
         seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
-        samples = policy.sample(sources, provenance.candidates, provenance.temperature, seed)
+        samples = policy.sample(encoded, provenance.candidates, provenance.temperature, seed)
         _check_samples(samples, len(rows), provenance.candidates, task)
         parts.append(samples)
     if provenance.references:
         parts.append(
-            _references(policy, task, sources, [split.references[row] for row in rows], provenance.temperature)
+            _references(policy, task, encoded, [split.references[row] for row in rows], provenance.temperature)
         )
     places = np.concatenate([part.source_index for part in parts])
     texts = [text for part in parts for text in part.texts]
@@ -251,7 +252,9 @@ def _make_shard(
     ).take(np.argsort(places, kind="stable").astype(np.int64))
 
 
-def _references(policy: Sampler, task: Task, sources: list[str], references: list[str], temperature: float) -> Samples:
+def _references(
+    policy: Sampler, task: Task, sources: list[list[int]], references: list[str], temperature: float
+) -> Samples:
     """The original pairs as if the policy had written them."""
     targets, terminated = encode_references(references, task.tokenizer, task.max_target_length)
     log_probs = policy.log_probs(sources, targets, temperature)

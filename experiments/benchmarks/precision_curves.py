@@ -16,7 +16,6 @@ import tyro
 
 import agents
 from agents import PolicyConfig, TrainingConfig, known_device
-from agents.training.machine import device_name
 from agents.training.training_config import Precision
 from buffers import Slice
 from experiments.runs.stages import original_data
@@ -107,7 +106,7 @@ def main() -> None:
         for seed in range(config.seeds):
             fp32.append(curve(config, task, "fp32", seed))
             bf16.append(curve(config, task, "bf16", seed))
-    print(f"{device_name(device)}{', bf16 emulated' if emulated else ''}; torch {torch.__version__}; {config}\n")
+    print(f"{device}{', bf16 emulated' if emulated else ''}; torch {torch.__version__}; {config}\n")
     points = [f"{config.tokens * (point + 1) // config.points:,}" for point in range(config.points)]
     print(table(fp32, bf16, [*points, "validation"]))
 

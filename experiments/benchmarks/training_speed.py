@@ -1,11 +1,11 @@
 """Target tokens a second in training: our loop beside ``Seq2SeqTrainer`` and JoeyNMT.
 
 Both train the same Marian policy from the same weights on the same pairs of the phrasebook by cross-entropy, with
-AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by what
-a probe of the machine chooses, as the scripts do; the probe's time is not counted. ``Seq2SeqTrainer`` runs with its
-defaults, and with what it offers for speed (grouping by length, fused AdamW, bf16 where the machine has it). JoeyNMT
-trains a network of the same sizes by its own command, in an environment of its own; its log gives the time. Readings
-are interleaved; the table shows medians, the smallest and the largest reading.
+AdamW, gradients clipped at 1 and batches of about as many target tokens, which we count ourselves. Ours trains by its
+defaults, as the scripts do. ``Seq2SeqTrainer`` runs with its defaults, and with what it offers for speed (grouping by
+length, fused AdamW, bf16 where the machine has it). JoeyNMT trains a network of the same sizes by its own command, in
+an environment of its own; its log gives the time. Readings are interleaved; the table shows medians, the smallest and
+the largest reading.
 """
 
 from __future__ import annotations
@@ -93,6 +93,8 @@ def main() -> None:
     import torch
     import transformers
 
+    from agents.training.precision import use_bf16
+
     logging: Any = transformers.logging
     logging.set_verbosity_error()
     task = load_task(config.task)
@@ -109,12 +111,10 @@ def main() -> None:
     # Its own default attention; ours loads policies with "eager", which is faster for short sequences on a CPU.
     default = copy.deepcopy(policy)
     default.model.set_attn_implementation("sdpa")
-    epoch = TrainingConfig(
+    training = TrainingConfig(
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=data.num_tokens,
         evaluate_every=data.num_tokens, progress=False,
     )  # fmt: skip
-    chosen = agents.probe(policy, data, epoch)
-    training = chosen.applied(epoch)
     readings: dict[str, Reading] = {
         "ours": lambda: agents.BC(policy.clone()).improve(data, training),
         "Seq2SeqTrainer, defaults": lambda: by_trainer(copy.deepcopy(default), rows, batch, fast=False),
@@ -129,7 +129,8 @@ def main() -> None:
         f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a reading, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
-    print(f"ours: {chosen}")
+    bf16 = use_bf16(training.precision, [policy.model], policy.device)
+    print(f"ours: {'bf16' if bf16 else 'fp32'}, attention {training.attention}")
     print("\n| | target tokens a second | ours is |\n| --- | --- | --- |")
     for name, found in measured.items():
         print(f"| {name} | {spread(found)} | {median(measured['ours']) / median(found):.2f}x |")

@@ -98,7 +98,7 @@ class Evaluator:
         """Mean reward of samples, and of the best of ``count`` by the reward: what reranking gives without training."""
         sources = self.task.split(split).sources
         with self._watch("evaluating"):
-            texts = policy.sample(sources, count, self.temperature, self.seed).texts
+            texts = policy.sample(policy.encode(sources), count, self.temperature, self.seed).texts
             repeated = [source for source in sources for _ in range(count)]
             rewards = checked_scores(self._scores, repeated, texts).reshape(len(sources), count)
         return {"mean": float(rewards.mean(dtype=np.float64)), "best": float(rewards.max(1).mean(dtype=np.float64))}
@@ -120,7 +120,7 @@ class Evaluator:
 
     def kl(self, policy: Seq2SeqPolicy, other: Seq2SeqPolicy, split: str) -> float:
         """``KL(policy || other)`` of a whole translation at the sampling temperature, nats, by one sample a source."""
-        sources = self.task.split(split).sources
+        sources = policy.encode(self.task.split(split).sources)
         samples = policy.sample(sources, 1, self.temperature, self.seed)
         targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
         log_other = other.log_probs(sources, targets, self.temperature)
@@ -140,7 +140,7 @@ class Evaluator:
             if decode == "greedy":
                 self._texts[key] = policy.translate(sources)
             else:
-                self._texts[key] = policy.sample(sources, 1, self.temperature, self.seed).texts
+                self._texts[key] = policy.sample(policy.encode(sources), 1, self.temperature, self.seed).texts
             if len(self._texts) > REMEMBERED:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(key)

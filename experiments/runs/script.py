@@ -20,7 +20,6 @@ from experiments.runs.evaluation import Evaluator
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
-from experiments.runs.stages import fastest
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
@@ -60,7 +59,6 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         judge = load_scorer(config.judge, device=config.device)
         fingerprints["judge_fingerprint"] = judge.fingerprint
     run = RunFolder(config.out, config.recorded() | fingerprints)
-    config = fastest(config, task, run)
     evaluator = Evaluator(task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=run.watch)
     try:
         work(config, task, evaluator, run)

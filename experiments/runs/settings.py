@@ -105,10 +105,6 @@ class Settings:
         )
     )
     """Training of the first Improve step."""
-    probe: bool = True
-    """Try for some seconds what trains fastest on this machine, of what "auto" leaves open in precision, attention,
-    optimiser and compile of --supervised and --improve. The run keeps the choice in its folder, and later runs find it
-    in the user's cache. --no-probe takes what each option says of "auto"."""
     learning_rate_decay: float = 0.6
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0

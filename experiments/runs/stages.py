@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import agents
 from agents import LoRA, TrainingConfig
-from agents.training.machine import cache_folder
 from buffers import ByRank, Sampler, Slice, Workers
 from experiments.runs.evaluation import Decode, Evaluator
 from experiments.runs.run_folder import CHECKPOINTS, RunFolder
@@ -18,11 +17,6 @@ from seq2seq_env.tasks import Task
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
 
-C = TypeVar("C", bound=Settings)
-
-PROBED_PAIRS = 2_000
-"""Of the training split, that a probe trains on."""
-
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """What every stage is measured on."""
 
@@ -31,26 +25,6 @@ Facts = dict[str, float | int | bool | None]
 
 UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
 """Of a stage without training."""
-
-
-def fastest(settings: C, task: Task, run: RunFolder) -> C:
-    """Settings whose trainings leave nothing "auto": what a probe of the machine chose when the run began on it."""
-    if not settings.probe:
-        return settings
-    from accelerate import PartialState  # type: ignore[import-untyped]
-
-    stage = f"machine.{settings.device.partition(':')[0]}"  # a run may go on elsewhere
-    known = run.has(stage)
-    PartialState().wait_for_everyone()  # before the first writes it
-    if known:
-        found, origin = agents.Probe(**run.result(stage)), "as this run began"
-    else:
-        policy, data = first_policy(settings, task).to(settings.device), original_data(task, PROBED_PAIRS)
-        found = agents.probe(policy, data, settings.supervised, cache_folder() / "training.json")
-        origin = "from the cache" if found.cached else "found now"
-        run.finish(stage, asdict(found))
-    print(f"Training: {found}, {origin}; choose otherwise by --supervised.attention and the like, or --no-probe")
-    return replace(settings, supervised=found.applied(settings.supervised), improve=found.applied(settings.improve))
 
 
 def supervised(settings: Settings, task: Task, evaluator: Evaluator, run: RunFolder) -> Seq2SeqPolicy:
@@ -134,8 +108,7 @@ def sampler(settings: Settings, policy: Seq2SeqPolicy, task: Task) -> Sampler:
     chosen = agents.make_sampler(policy, settings.engine, settings.compute_type)
     if settings.compute_type != "float32":
         sources = task.split("validation").sources
-        moved = agents.shift(chosen, policy, sources, settings.temperature, settings.seed)
-        print(f"{chosen.engine}: {moved}")
+        print(f"{chosen.engine}: {agents.sampler_kl(chosen, policy, sources, settings.temperature, settings.seed)}")
     return chosen
 
 
@@ -146,11 +119,11 @@ def workers(device: str) -> Workers:
     return ByRank(PartialState(), threads=None if device == "cpu" else 1)
 
 
-def original_data(task: Task, first: int | None = None) -> Slice:
-    """The supervised data D, or its first pairs."""
+def original_data(task: Task) -> Slice:
+    """The supervised data D."""
     pairs = task.split("train")
     return Slice.from_pairs(
-        pairs.sources[:first], pairs.references[:first], task.tokenizer, task.max_source_length, task.max_target_length
+        pairs.sources, pairs.references, task.tokenizer, task.max_source_length, task.max_target_length
     )
 
 

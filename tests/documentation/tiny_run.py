@@ -33,7 +33,6 @@ CONFIG = Config(
     policy=PolicyConfig(d_model=48, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=96, dropout=0.0),
     supervised=TRAINING,
     improve=replace(TRAINING, learning_rate=1e-3, tokens_per_batch=256, max_tokens=500, evaluate_every=500),
-    probe=False,
     device="cpu",
 )
 

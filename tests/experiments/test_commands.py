@@ -101,7 +101,7 @@ def test_two_text_files_to_a_finished_report(
     monkeypatch.setattr(script, "EstimatorConfig", lambda device: replace(QUICK, device=device))
     config = growing_batch.Config(
         task="text-files", task_options=files | {"held_out": "12"}, policy=QUICK.predictor, supervised=QUICK.training,
-        improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, probe=False, device="cpu",
+        improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, device="cpu",
         out=tmp_path / "runs" / "mine",
     )  # fmt: skip
     script.execute(config, growing_batch.growing_batch, growing_batch.report)

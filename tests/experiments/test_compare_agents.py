@@ -30,7 +30,6 @@ CONFIG = Config(
                         max_source_length=12, max_target_length=12),
     supervised=TRAINING,
     improve=replace(TRAINING, max_tokens=300, evaluate_every=150),
-    probe=False,
     device="cpu",
 )  # fmt: skip
 

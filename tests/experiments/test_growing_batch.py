@@ -15,15 +15,13 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-import agents
-from agents import PolicyConfig, Probe, Seq2SeqPolicy, TrainingConfig
+from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer
 from experiments.growing_batch import Config, growing_batch, report
 from experiments.reports.report import summary, write_report
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.script import execute
-from experiments.runs.stages import fastest
 from seq2seq_env.extras import EXTRAS
 from seq2seq_env.scorers import LearnedScorer, PairEncoder
 from seq2seq_env.tasks import Task, load_task
@@ -42,7 +40,6 @@ CONFIG = Config(
                         max_source_length=12, max_target_length=12),
     supervised=TRAINING,
     improve=replace(TRAINING, max_tokens=400, evaluate_every=200),
-    probe=False,
     device="cpu",
 )  # fmt: skip
 
@@ -104,28 +101,6 @@ def test_without_the_extra_report_a_run_has_tables_and_neither_plots_nor_logs(
         "config.json", "stages", "checkpoints", "results.json", "results.md"
     }  # fmt: skip
     assert ".png" not in (run.path / "results.md").read_text()
-
-
-def test_a_run_keeps_the_training_that_was_fastest_when_it_began(
-    tiny_task: Task, run: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    choice: dict[str, Any] = {"precision": "fp32", "attention": "sdpa", "optimiser": "foreach", "compile": "off"}
-    asked: list[Any] = []
-
-    def once(policy: Seq2SeqPolicy, data: Any, training: TrainingConfig, cache: Path) -> Probe:
-        assert not asked
-        asked.append((policy.model.config.d_model, len(data), training.tokens_per_batch, cache.name))
-        return Probe(choice, {"attention sdpa": 1.5})
-
-    monkeypatch.setattr(agents, "probe", once)
-    config = replace(CONFIG, probe=True, improve=replace(CONFIG.improve, optimiser="fused"))
-    for origin in ("found now", "as this run began"):
-        found = fastest(config, tiny_task, run)
-        assert found.supervised == replace(CONFIG.supervised, **choice)
-        assert found.improve == replace(CONFIG.improve, **(choice | {"optimiser": "fused"}))
-        assert f"attention sdpa 1.50x), {origin}; choose otherwise by" in capsys.readouterr().out
-    assert asked == [(16, 24, 128, "training.json")]
-    assert fastest(CONFIG, tiny_task, run) == CONFIG
 
 
 def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, evaluator: Evaluator, run: RunFolder) -> None:
