@@ -150,7 +150,7 @@ class Agent(ABC):
             action_mask: Of the environment's info, [V] or [N,V]: what may be written here, where that is less than
                 what the policy writes anyway.
             temperature: None takes the likeliest token; above 0 draws one.
-            rng: What it is drawn with, one number a token; needed with a temperature, useless without.
+            rng: What it is drawn with, one number per token; needed with a temperature, useless without.
 
         Returns:
             An int, or int64 [N].

@@ -25,9 +25,9 @@ class AWRConfig(ValueConfig):
     """
 
     beta: float = 0.1
-    """Temperature of the advantages, in units of reward."""
+    """Temperature of the advantages, in units of reward, above 0."""
     max_weight: float = 20.0
-    """Upper bound of a weight (arXiv 1910.00177)."""
+    """Upper bound of a token's weight (arXiv 1910.00177)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,9 +40,9 @@ class AWRLoss(NamedTuple):
     loss: Tensor
     """Policy loss and value loss."""
     policy_loss: Tensor
-    """Of a target token, nats."""
+    """Policy loss per target token, nats."""
     value_loss: Tensor
-    """In squared units of reward."""
+    """Value loss, in squared units of reward."""
     weight: Tensor
     """Mean weight of a target token."""
 

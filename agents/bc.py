@@ -15,7 +15,7 @@ class BCLoss(NamedTuple):
     """What :meth:`BC.loss` returns."""
 
     loss: Tensor
-    """float32 [], negative log-likelihood of a target token, nats."""
+    """float32 [], negative log-likelihood per target token, nats."""
     sequence_log_prob: Tensor
     """float32 [], mean over the batch of ``log pi(y | x)``, nats; without gradient."""
 

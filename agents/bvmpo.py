@@ -37,17 +37,17 @@ class BVMPOConfig(ValueConfig):
     c_bar: float = 1.0
     """Bound of v-trace's weights c (arXiv 1802.01561, equation 1)."""
     eta: float = 0.1
-    """First temperature of the advantages (arXiv 1909.12238), in units of reward."""
+    """Temperature of the advantages at the start (arXiv 1909.12238), in units of reward."""
     epsilon_eta: float = 0.1
-    """epsilon of the temperature's dual (arXiv 1909.12238), nats."""
+    """Bound epsilon in the dual of the temperature (arXiv 1909.12238), nats."""
     eta_rate: float = 10.0
     """Learning rate of log eta, in multiples of the policy's."""
     prior_first: float = 1.0
-    """lambda_k of the behaviour prior at the start of an Improve step (A.8.1)."""
+    """Weight lambda_k of the behaviour prior at the start of an Improve step (A.8.1)."""
     prior_last: float = 1e-5
-    """lambda_k at its end; in between it falls exponentially (A.8.1)."""
+    """Weight lambda_k of the behaviour prior at the end of an Improve step, to which it falls exponentially (A.8.1)."""
     behaviour_temperature: float = 0.8
-    """Temperature that the data was sampled at, and so the policy's in pi / mu."""
+    """Sampling temperature of the data, and so the policy's in the importance ratio pi / mu."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,7 +68,7 @@ class BVMPOLoss(NamedTuple):
     """What :meth:`BVMPO.loss` returns, each float32 []."""
 
     loss: Tensor
-    """The sum of the four below, the last one times lambda."""
+    """The sum of the four losses below, the last one times lambda."""
     policy_loss: Tensor
     """``L_pi``, nats."""
     value_loss: Tensor
@@ -76,7 +76,7 @@ class BVMPOLoss(NamedTuple):
     eta_loss: Tensor
     """``L_eta``."""
     prior_kl: Tensor
-    """``KL(pi_BC || pi)`` of a target token, nats."""
+    """``KL(pi_BC || pi)`` per target token, nats."""
     eta: Tensor
     """Temperature of the advantages."""
     prior_weight: Tensor

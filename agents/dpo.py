@@ -26,12 +26,12 @@ class DPOConfig(AgentConfig):
     """
 
     beta: float = 0.1
-    """How dear it is to leave the reference policy (arXiv 2305.18290, equation 7)."""
+    """Strength of the pull to the reference policy (arXiv 2305.18290, equation 7)."""
     margin: float = 0.05
     """Reward by which the best candidate must beat the worst for the source to count."""
     nll: float = 1.0
-    """Weight of the best candidate's negative log-likelihood a token, which keeps its probability from falling with the
-    worse one's (arXiv 2404.19733); 0 is plain DPO."""
+    """Weight of the best candidate's negative log-likelihood per token, which keeps its probability from falling with
+    the worse one's (arXiv 2404.19733); 0 is plain DPO."""
 
     def __post_init__(self) -> None:
         above_zero(self, "beta")
@@ -44,7 +44,7 @@ class DPOLoss(NamedTuple):
     loss: Tensor
     """Preference loss and weighted negative log-likelihood."""
     preference_loss: Tensor
-    """Nats a pair."""
+    """Preference loss per pair, nats."""
     accuracy: Tensor
     """Share of pairs that the policy orders rightly, relative to the reference policy."""
 

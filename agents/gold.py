@@ -33,16 +33,17 @@ class GOLDConfig(AgentConfig):
     """
 
     reward: GoldReward = "log-probability"
-    """What ``Q_t`` sums: log-probabilities of the MLE model (GOLD-p of arXiv 2009.07839), its probabilities (GOLD-s),
-    or the sequence's learned reward alone."""
+    """Reward that ``Q_t`` sums: log-probabilities of the MLE model (GOLD-p of arXiv 2009.07839), its probabilities
+    (GOLD-s), or the sequence's learned reward alone."""
     k: int = 5
-    """Tokens that ``Q_t`` looks ahead, its own included (A.8.2)."""
+    """Tokens that ``Q_t`` looks ahead, its own included, at least 1 (A.8.2)."""
     u: float = 0.2
     """Lower clamp of the importance weight ``pi(a_t|s_t)`` (the published code's)."""
     p_min: float = 0.1
     """Lower clamp of the MLE model's probabilities (the published code's)."""
     baseline: float | None = None
-    """``b``; by default -10 for log-probabilities (the published code's), 0 otherwise."""
+    """Baseline ``b`` that is subtracted from ``Q_t``; by default -10 for log-probabilities (the published code's), 0
+    otherwise."""
 
     def __post_init__(self) -> None:
         if self.reward not in get_args(GoldReward):
@@ -67,7 +68,7 @@ class GOLDLoss(NamedTuple):
     """What :meth:`GOLD.loss` returns, each float32 []."""
 
     loss: Tensor
-    """The objective, a target token."""
+    """The objective per target token."""
     importance_weight: Tensor
     """Mean of ``max(pi, u)``."""
     q: Tensor
@@ -95,7 +96,7 @@ class GOLD(LossAgent):
     def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
         super().__init__(policy, config)
         self._kept: _TokenValues | None = None
-        self._known: _TokenValues | None = None  # what is kept, while an Improve step on it runs
+        self._active: _TokenValues | None = None  # what is kept, while an Improve step on it runs
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
@@ -105,11 +106,11 @@ class GOLD(LossAgent):
         if self._kept is None or not self._kept.data.shares_storage(data):
             self._kept = _TokenValues(data)
         self._kept.share(data)
-        self._known = self._kept
+        self._active = self._kept
         try:
             yield
         finally:
-            self._known = None
+            self._active = None
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> GOLDLoss:
         """The equations above."""
@@ -133,13 +134,13 @@ class GOLD(LossAgent):
 
     @torch.no_grad()
     def _log_mle(self, batch: TokenBatch) -> Tensor:
-        if self._known is None:
+        if self._active is None:
             return self.prior.evaluate(batch).log_prob
-        missing = self._known.missing(batch)
+        missing = self._active.missing(batch)
         if len(missing):
             part = batch.rows(missing)
-            self._known.put(part, self.prior.evaluate(part).log_prob)
-        return self._known.take(batch)
+            self._active.put(part, self.prior.evaluate(part).log_prob)
+        return self._active.take(batch)
 
 
 class _TokenValues:

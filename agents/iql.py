@@ -24,11 +24,11 @@ class IQLConfig(ValueConfig):
     """
 
     expectile: float = 0.7
-    """tau, between 0.5 (the behaviour's value) and 1 (the best action's); arXiv 2110.06169, equation 5."""
+    """Expectile tau, from 0.5 (the behaviour's value) to below 1 (the best action's); arXiv 2110.06169, equation 5."""
     beta: float = 10.0
-    """Inverse temperature of the advantages in the policy's weights; equation 7."""
+    """Inverse temperature of the advantages in the policy's weights; arXiv 2110.06169, equation 7."""
     max_weight: float = 20.0
-    """Upper bound of such a weight."""
+    """Upper bound of a token's weight."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,7 +43,7 @@ class IQLLoss(NamedTuple):
     loss: Tensor
     """Policy loss and value loss."""
     policy_loss: Tensor
-    """``L_pi``, of a target token."""
+    """``L_pi`` per target token."""
     value_loss: Tensor
     """``L_V``, in squared units of reward."""
     advantage: Tensor

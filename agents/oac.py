@@ -30,17 +30,17 @@ class OACConfig(ValueConfig):
     """
 
     advantage: OACAdvantage = "return"
-    """``R - V(s_t)``, or ``r_t + V(s_{t+1}) - V(s_t)``; the paper calls it plain and does not say which."""
+    """Advantage: "return" is ``R - V(s_t)``, "one-step" ``r_t + V(s_{t+1}) - V(s_t)``; the paper does not say which."""
     importance_weight: bool = True
-    """Whether each term is weighted by ``min(pi / mu, rho_bar)``; without it nothing bounds how far a token of negative
-    advantage is pushed down."""
+    """Weight each term by the importance ratio ``min(pi / mu, rho_bar)``; without it nothing bounds how far a token of
+    negative advantage is pushed down."""
     rho_bar: float = 1.0
-    """Bound of the importance weight."""
+    """Upper bound of the importance ratio."""
     behaviour_temperature: float = 0.8
-    """Temperature that the data was sampled at, and so the policy's in pi / mu."""
+    """Sampling temperature of the data, and so the policy's in the importance ratio pi / mu."""
     value_weight: float = 0.0
-    """Of the value's regression on an Improve step's data. At 0 the value stays the behaviour's, learned before from
-    all that was grown; a filtered slice would teach it the slice's own mean, and the advantages would vanish."""
+    """Weight of the value's regression on an Improve step's data. At 0 the value stays the behaviour's, learned before
+    from all that was grown; a filtered slice would teach it the slice's own mean, and the advantages would vanish."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,9 +58,9 @@ class OACLoss(NamedTuple):
     loss: Tensor
     """Policy loss and weighted value loss."""
     policy_loss: Tensor
-    """Of a target token."""
+    """Policy loss per target token."""
     value_loss: Tensor
-    """In squared units of reward."""
+    """Value loss, in squared units of reward."""
     advantage: Tensor
     """Mean of ``A_t``."""
 

@@ -30,7 +30,7 @@ from seq2seq_env.constraint import Constraint
 from seq2seq_env.ranges import above_zero, zero_or_more
 
 START_ON = 256
-"""Transitions that the scale of Q is found on."""
+"""Transitions that the scale of Q is measured on."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class D3rlpyBCConfig(AgentConfig):
     """
 
     beta: float = 0.0
-    """Weight of the mean squared log-probability over the vocabulary, d3rlpy's regulariser; its default of 0.5 is for a
-    handful of actions."""
+    """Weight of the mean squared log-probability over the vocabulary, d3rlpy's regulariser; d3rlpy's default of 0.5 is
+    for a handful of actions."""
 
     def __post_init__(self) -> None:
         zero_or_more(self, "beta")
@@ -60,7 +60,7 @@ class D3rlpyCQLConfig(AgentConfig):
     alpha: float = 1.0
     """Weight of the conservative loss ``log sum_a exp Q(s,a) - Q(s,a_t)``, a cross-entropy (arXiv 2006.04779)."""
     q_temperature: float = 1.0
-    """The policy is ``softmax(Q / q_temperature)``; at 1 the distribution of the conservative loss."""
+    """Temperature of the policy ``softmax(Q / q_temperature)``; at 1 the distribution of the conservative loss."""
     target_update_interval: int = 100
     """Steps of the optimiser between two copies to the target network."""
 
@@ -77,11 +77,12 @@ class D3rlpyBCQConfig(AgentConfig):
     """
 
     action_flexibility: float = 0.3
-    """Tokens less likely than this share of the imitator's likeliest one are ruled out (arXiv 1910.01708)."""
+    """Share of the imitator's likeliest token below which others are ruled out (arXiv 1910.01708)."""
     beta: float = 0.0
-    """Weight of the imitator's mean squared log-probability; see DiscreteBC."""
+    """Weight of the imitator's mean squared log-probability, as in DiscreteBC."""
     q_temperature: float = 0.1
-    """The policy is ``softmax(Q / q_temperature)`` over what is left, in units of reward; greedy it is d3rlpy's."""
+    """Temperature of the policy ``softmax(Q / q_temperature)`` over what is left, in units of reward; greedy it is
+    d3rlpy's."""
     target_update_interval: int = 100
     """Steps of the optimiser between two copies to the target network."""
 
@@ -164,14 +165,14 @@ class D3rlpyAgent(Agent):
                     vocab_size=self.policy.model.config.vocab_size,
                 )
                 algorithm = self._build(library, config, folder, dataset, longest)
-                for row, found in algorithm.fitter(
+                for row, logged in algorithm.fitter(
                     dataset,
                     n_steps=rows * steps,
                     n_steps_per_epoch=steps,
                     logger_adapter=library.logging.NoopAdapterFactory(),
                     show_progress=config.progress,
                 ):
-                    metrics = {name: float(value) for name, value in found.items() if not name.startswith("time_")}
+                    metrics = {name: float(value) for name, value in logged.items() if not name.startswith("time_")}
                     if not math.isfinite(metrics["loss"]):
                         raise FloatingPointError(f"d3rlpy's loss is {metrics['loss']} in row {row} of the history")
                     self._take(algorithm)

@@ -75,7 +75,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
-        ValueError: If the weights' file is damaged, or the model was never saved as a policy.
+        ValueError: If the weights' file is corrupt, or the model was never saved as a policy.
     """
     kept = LANGUAGES if (folder / LANGUAGES).is_file() else FILE_NAME
     for name in ("config.json", GENERATION, "model.safetensors", kept):
@@ -98,7 +98,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
             )
     except SafetensorError as error:
         raise ValueError(
-            f"model.safetensors in {str(folder)!r} is damaged ({error}); save or download it again"
+            f"model.safetensors in {str(folder)!r} is corrupt ({error}); save or download it again"
         ) from error
     fix_positions(model)
     constraint = Constraint()

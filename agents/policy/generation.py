@@ -7,6 +7,7 @@ L tokens in all, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.policy.decoders import Decoder, open_decoder
 from agents.policy.inputs import check_seed
@@ -51,7 +52,7 @@ class Decoded:
 
 
 def random_stream(seed: int, source_index: int) -> np.random.Generator:
-    """The source of chance for one source sentence, the same whatever else is sampled beside it.
+    """The random numbers of one source sentence, batch-invariant.
 
     Philox is counter-based: ``(seed, source_index)`` is its key, so no two sources share a stream.
 
@@ -75,7 +76,7 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         scores: float32 [K,V], ``-inf`` at tokens that must not be drawn.
-        uniform: float32 [K,C] in [0, 1); one number a token, so that nothing else has to be random.
+        uniform: float32 [K,C] in [0, 1); one number per token, so that nothing else has to be random.
 
     Returns:
         int64 [K,C] tokens, and float32 [K,C] their log-probabilities.
@@ -92,6 +93,18 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
     # right=True: the first token whose cumulative probability lies above, which therefore has a probability above 0.
     tokens = torch.searchsorted(cumulative, uniform.clamp(max=BELOW_ONE) * total, right=True)
     return tokens, probabilities.gather(1, tokens).log()
+
+
+@contextmanager
+def inference(model: nn.Module) -> Iterator[None]:
+    """Dropout off and no gradient, and the model's mode as it was afterwards."""
+    training = model.training
+    model.train(False)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
 
 
 def rows_together(sources: Sequence[Sequence[int]], rows_each: int, device: torch.device) -> Iterator[list[int]]:
@@ -252,14 +265,14 @@ def beam_search(
         num_beams: Hypotheses held at once for each source.
         max_length: T.
         suppressed: Tokens never to write after the first ones.
-        start: Tokens that the decoder is given before a hypothesis.
+        start: Decoder start.
         prefix: Tokens that every hypothesis begins with.
 
     Returns:
         int64 [R,T] without ``start``, end-of-sequence and padding after the end.
     """
     generator: Any = model
-    found: Tensor = generator.generate(
+    hypotheses: Tensor = generator.generate(
         input_ids=source,
         attention_mask=source_mask.long(),
         num_beams=num_beams,
@@ -269,4 +282,4 @@ def beam_search(
         max_new_tokens=max_length - len(prefix),
         suppress_tokens=suppressed,
     )
-    return found[:, len(start) :]
+    return hypotheses[:, len(start) :]

@@ -63,6 +63,7 @@ def dropout(values: Tensor, share: float, training: bool) -> Tensor:
     dropped = round(share * _NUMBERS)
     if not training or not 0 < dropped < _NUMBERS or values.device.type != "cpu":
         return F.dropout(values, share, training)
+    # Four 16-bit numbers of each 64-bit one: the generator's calls are what F.dropout spends its time on.
     numbers = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
     kept = numbers[: values.numel()].view(values.shape) >= dropped - _NUMBERS // 2
     return values * kept.to(values.dtype).mul_(_NUMBERS / (_NUMBERS - dropped))
@@ -119,11 +120,11 @@ def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Ten
     if attention_of(attention) == "sdpa":
         share = attention.dropout if attention.training else 0.0
         bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)  # which would be -inf in bfloat16
-        found = F.scaled_dot_product_attention(query, key, value, bias, share, scale=attention.scaling)
+        attended = F.scaled_dot_product_attention(query, key, value, bias, share, scale=attention.scaling)
     else:
         weights = torch.softmax((query * attention.scaling) @ key.transpose(2, 3) + bias, dim=-1)
-        found = dropout(weights, attention.dropout, attention.training) @ value
-    read: Tensor = attention.out_proj(found.transpose(1, 2).flatten(2))
+        attended = dropout(weights, attention.dropout, attention.training) @ value
+    read: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
     return read
 
 

@@ -27,12 +27,12 @@ def policy_folder(path: Path, checkpoint: str | None = None) -> Path:
         return path
     # An agent's folder holds policies too (the prior), which are no checkpoints of their own.
     saved = [file.parent for depth in ("*", "*/*") for file in path.glob(f"{depth}/{GENERATION}") if _is_whole(file)]
-    found = sorted((folder for folder in saved if folder.parent not in saved), key=_natural)
-    if not found:
+    policies = sorted((folder for folder in saved if folder.parent not in saved), key=_natural)
+    if not policies:
         raise FileNotFoundError(f"{str(path)!r} is neither a saved policy nor holds one; name the folder of one")
-    chosen = [folder for folder in found if checkpoint in (None, folder.name)]
+    chosen = [folder for folder in policies if checkpoint in (None, folder.name)]
     if not chosen:
-        names = ", ".join(folder.name for folder in found)
+        names = ", ".join(folder.name for folder in policies)
         raise FileNotFoundError(f"{str(path)!r} holds no policy {checkpoint!r}; choose one of {names}")
     return chosen[-1]
 

@@ -43,14 +43,14 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     try:
         model: Any
         with quiet():
-            model, found = AutoModelForSeq2SeqLM.from_pretrained(
+            model, loading = AutoModelForSeq2SeqLM.from_pretrained(
                 name, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=local,
                 output_loading_info=True,
             )  # fmt: skip
     except Exception as error:  # of many kinds, by what is wrong
         raise _explained(name, folder, error) from error
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
         raise ValueError(
             f"the weights of {str(name)!r} lack {missing[0]} and {len(missing) - 1} more; download it whole"
         )

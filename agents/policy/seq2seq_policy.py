@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.policy import checkpoints, inputs
-from agents.policy.generation import Decoded, as_samples, beam_search, rows_together, uniforms, write
+from agents.policy.generation import Decoded, as_samples, beam_search, inference, rows_together, uniforms, write
 from agents.policy.marian import build_marian
 from agents.policy.model_card import policy_card
 from agents.policy.policy_config import PolicyConfig
@@ -50,14 +49,14 @@ class Seq2SeqPolicy(Publishable):
     the environment takes: sampling, evaluation and training then know no other targets. A forced token has probability
     1, so it adds nothing to the policy's gradient.
 
-    *Chance.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the candidate),
-    not on the batch they were written in (up to float rounding at the edge between two tokens).
+    *Batch-invariant.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the
+    candidate), not on the batch they were written in (up to float rounding at the edge between two tokens).
 
-    *Start.* A model's start token and a language's code are given to the decoder before a target, and are no part of
-    it: trajectories begin with the first token that is chosen.
+    *Decoder start.* A model's start token and a language's code (forced BOS) stand before a target and are no part of
+    it.
 
     Attributes:
-        start: Ids that the decoder is given before a target.
+        start: Decoder start, token ids.
 
     Args:
         model: Any Hugging Face encoder-decoder, in float32.
@@ -128,7 +127,7 @@ class Seq2SeqPolicy(Publishable):
 
         Raises:
             FileNotFoundError: If the folder is not a saved policy, naming what it lacks.
-            ValueError: If its weights are damaged, or its model and tokenizer do not belong together.
+            ValueError: If its weights are corrupt, or its model and tokenizer do not belong together.
         """
         return cls(*checkpoints.load(Path(folder))).to(device)
 
@@ -232,7 +231,7 @@ class Seq2SeqPolicy(Publishable):
             if num_beams == 1:
                 written = self._decode(rows, 1.0, None).tokens
             else:
-                with self._evaluating():
+                with inference(self.model):
                     written = beam_search(
                         self.model, *self._pad(rows), num_beams, self.max_target_length, self._suppressed,
                         self.start, self.constraint.prefix,
@@ -269,7 +268,7 @@ class Seq2SeqPolicy(Publishable):
         most = max(1, min(tokens_of_a_pass(None, self.device.type), LOGITS_AT_ONCE // self.model.config.vocab_size))
         for index in by_length(lengths, most, mixed=True):
             pairs = Pairs(*self._pad([sources[i] for i in index]), *self._pad([targets[i] for i in index]), self.start)
-            with self._evaluating():
+            with inference(self.model):
                 log_prob = Evaluation(self.model, pairs, self.allowed_tokens(), temperature).log_prob.cpu().numpy()
             for i, row in zip(index, log_prob, strict=True):
                 result[i] = row[: len(targets[i])].copy()
@@ -314,7 +313,7 @@ class Seq2SeqPolicy(Publishable):
         source, mask = self._pad(sources)
         given, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
         logit_mask, _, forced = self.allowed_tokens()
-        with self._evaluating():
+        with inference(self.model):
             output = self.model(input_ids=source, attention_mask=mask.long(), decoder_input_ids=given, use_cache=False)
             last = output.logits[torch.arange(len(source), device=self.device), written.sum(1) - 1]
             scores = torch.add(logit_mask, last.float(), alpha=1 / temperature)
@@ -330,22 +329,11 @@ class Seq2SeqPolicy(Publishable):
     def _decode(
         self, rows: Sequence[Sequence[int]], temperature: float, uniform: NDArray[np.float64] | None
     ) -> Decoded:
-        with self._evaluating():
+        with inference(self.model):
             return write(
                 self.model, self.start, *self._pad(rows), self.allowed_tokens(), self.tokenizer.eos_id,
                 self.max_target_length, temperature, uniform,
             )  # fmt: skip
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Dropout off and no gradient, and the model's mode as it was afterwards."""
-        training = self.model.training
-        self.model.train(False)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            self.model.train(training)
 
     def __repr__(self) -> str:
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6

@@ -24,7 +24,7 @@ from buffers import Samples
 from seq2seq_env.extras import require
 
 # What is drawn from one random stream; a thread's work.
-SOURCES_A_STREAM = 128
+SOURCES_PER_STREAM = 128
 
 # Rows decoded together.
 ROWS = {"cpu": 256, "cuda": 4096}
@@ -48,7 +48,7 @@ class CTranslate2Sampler:
     the converted network), with other random numbers. A token's log-probability is the one that it was drawn with. All
     candidates of a source share one pass of the encoder.
 
-    *Reproducible.* CTranslate2 seeds a thread's random numbers once, so each run of ``SOURCES_A_STREAM`` sources gets
+    *Reproducible.* CTranslate2 seeds a thread's random numbers once, so each run of ``SOURCES_PER_STREAM`` sources gets
     a translator, and with it a thread, of its own, computes on one core and in batches of one size. What is sampled
     depends on the weights, the sources in their order, the number of candidates, the temperature and the seed; not on
     the number of threads, their order, or what else is sampled meanwhile. Unlike the policy's own sampling it does
@@ -103,7 +103,7 @@ class CTranslate2Sampler:
         policy = self.policy
         check_sources(sources, policy.tokenizer, policy.max_source_length)
         model = self._model(temperature)
-        parts = [sources[start : start + SOURCES_A_STREAM] for start in range(0, len(sources), SOURCES_A_STREAM)]
+        parts = [sources[start : start + SOURCES_PER_STREAM] for start in range(0, len(sources), SOURCES_PER_STREAM)]
         streams = [_Stream(self, model, seed, number) for number in range(len(parts))]
         with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
             drawn = list(pool.map(lambda stream, part: stream.draw(part, num_candidates), streams, parts))
@@ -164,8 +164,8 @@ class _Stream:
         translator = self._translator([names[token] for token in encoded[0]])
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         step = max(1, ROWS.get(policy.device.type, ROWS["cpu"]) // candidates)
-        # What else the decoder is given is a prefix to the library, which gives it back with the rest.
-        given = len(policy.start) - 1
+        # The rest of the decoder start is a prefix to the library, which returns it with what was drawn.
+        forced = len(policy.start) - 1
         prefix = [names[token] for token in (*policy.start[1:], *policy.constraint.prefix)]
         drawn: list[tuple[NDArray[np.int64], list[Any]]] = []
         for start in range(0, len(order), step):
@@ -177,7 +177,7 @@ class _Stream:
                 # The method itself, as a function around it would double the time of a token.
                 callback=written.append,
                 num_hypotheses=candidates,
-                max_decoding_length=given + policy.max_target_length,
+                max_decoding_length=forced + policy.max_target_length,
                 **_SAMPLING,
             )
             first_row = np.array(batch) * candidates
@@ -187,11 +187,11 @@ class _Stream:
         written = [token for _, written in drawn for token in written]
         by_row = np.argsort(rows, kind="stable")  # a row's tokens come in their order
         lengths = np.bincount(rows, minlength=len(encoded) * candidates)
-        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= given]
+        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= forced]
         return _Drawn(
             np.array([token.token_id for token in written])[by_row],
             np.array([token.log_prob for token in written], dtype=np.float32)[by_row],
-            lengths - given,
+            lengths - forced,
         )
 
     def _translator(self, first: list[str]) -> Any:

@@ -180,12 +180,12 @@ class _Run:
         means = torch.stack([value.detach().float() for value in values.values()])
         if ranks > 1:
             means = reduce(means * weight, "sum")
-        found = dict(zip(values, means.tolist(), strict=True))
-        self._check_finite("loss", found["loss"], batch, place)
+        averages = dict(zip(values, means.tolist(), strict=True))
+        self._check_finite("loss", averages["loss"], batch, place)
         torch.autograd.backward(values["loss"] * weight)
         if ranks > 1:
             self._sum_gradients()
-        return found
+        return averages
 
     def _sum_gradients(self) -> None:
         parameters = list(itertools.chain.from_iterable(self.parameters))

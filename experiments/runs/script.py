@@ -42,6 +42,8 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     """
     from accelerate import PartialState  # type: ignore[import-untyped]
 
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("agents").setLevel(logging.INFO)
     started = time.perf_counter()
     config = with_task_options(config)
     config.check()

@@ -18,14 +18,14 @@ def test_a_network_of_another_tokenizer_is_refused(policy: Seq2SeqPolicy) -> Non
         BVMPO(policy, value=value)
 
 
-def test_value_agents_print_how_well_they_rank(
-    policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig, capsys: pytest.CaptureFixture[str]
+def test_value_agents_log_how_well_they_rank(
+    policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "agents")
     agent = make_agent("oac", policy, value_tokens=400)
     agent.prepare(grown, quick)
-    shown = capsys.readouterr().out
-    assert "Kendall tau / Spearman rho" in shown
-    assert "held-out sources: first" in shown
+    assert "Kendall tau / Spearman rho" in caplog.text
+    assert "held-out sources: first" in caplog.text
 
 
 def test_data_without_rewards_or_log_probs_is_refused(

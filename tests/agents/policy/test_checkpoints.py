@@ -90,11 +90,11 @@ def test_a_folder_that_lacks_a_file_is_refused(policy: Seq2SeqPolicy, tmp_path: 
         Seq2SeqPolicy.load(tmp_path)
 
 
-def test_damaged_weights_are_told(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
+def test_corrupt_weights_are_named(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
     policy.save(tmp_path)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"model\.safetensors in .* is damaged \(.*; save or download it again"):
+    with pytest.raises(ValueError, match=r"model\.safetensors in .* is corrupt \(.*; save or download it again"):
         Seq2SeqPolicy.load(tmp_path)
 
 

@@ -77,10 +77,8 @@ def test_a_constraint_is_kept_to(policy: Seq2SeqPolicy) -> None:
     np.testing.assert_allclose(samples.log_prob, scored(narrow, samples, 1.0), rtol=0, atol=2e-5)
 
 
-def test_samples_are_the_same_on_any_number_of_threads(
-    trained: Seq2SeqPolicy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SOURCES_A_STREAM", 3)
+def test_samples_are_the_same_on_any_number_of_threads(trained: Seq2SeqPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SOURCES_PER_STREAM", 3)
     sources = SOURCES * 4
     alone = CTranslate2Sampler(trained).sample(trained.encode(sources), 5, 1.2, seed=7)
     threads = torch.get_num_threads()
