@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from agents.policy.teacher_forcing import AllowedTokens
+
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel
 
 ARCHITECTURES = ("bart", "m2m_100", "marian", "mbart", "mt5", "t5")
@@ -54,9 +55,8 @@ def token_names(model: PreTrainedModel) -> list[str]:
 
 def convert(
     model: PreTrainedModel,
-    logit_mask: Tensor,
+    allowed: AllowedTokens,
     temperature: float,
-    unk_id: int,
     compute_type: str,
     start_id: int | None = None,
 ) -> dict[str, bytes]:
@@ -64,9 +64,8 @@ def convert(
 
     Args:
         model: An encoder-decoder without :func:`obstacle`.
-        logit_mask: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        allowed: What may be written; a prefix is not converted.
         temperature: Divides the logits.
-        unk_id: The unknown token.
         compute_type: Type of the stored weights, "float32" or "int8" and the like.
         start_id: Token that the decoder is given first; None: the one of the model's configuration.
     """
@@ -77,12 +76,12 @@ def convert(
     model = copy.deepcopy(model)
     for name, value in LAYOUTS.get(model.config.model_type, {}).items():
         setattr(model.config, name, value)
-    names = _Names(model, unk_id)
+    names = _Names(model, allowed.unk_id)
     with torch.no_grad():
         spec = _MODEL_LOADERS[type(model.config).__name__](model, names)
         last = spec.decoder.projection
         weight = torch.as_tensor(last.weight).float().cpu()
-        bias = logit_mask.cpu().clamp(min=_NEVER)[: len(weight)].clone()
+        bias = allowed.logit_mask.cpu().clamp(min=_NEVER)[: len(weight)].clone()
         if last.has_bias():
             bias += torch.as_tensor(last.bias).float().cpu() / temperature
         last.weight, last.bias = weight / temperature, bias

@@ -127,9 +127,8 @@ class CTranslate2Sampler:
                 if policy.fingerprint != self.fingerprint:
                     raise RuntimeError("the policy has been trained since this sampler was made; make a new one of it")
                 self._models[temperature] = convert(
-                    policy.model, policy.allowed_tokens().logit_mask, temperature, policy.tokenizer.unk_id,
-                    self.compute_type, policy.start[0],
-                )  # fmt: skip
+                    policy.model, policy.allowed_tokens(), temperature, self.compute_type, policy.start[0]
+                )
             return self._models[temperature]
 
     @cached_property

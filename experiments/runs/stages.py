@@ -114,7 +114,7 @@ def sampler(settings: Settings, policy: Seq2SeqPolicy, task: Task) -> Sampler:
 
 def workers(device: str) -> Workers:
     """Who makes the shards of a Grow step: all processes of the run, each with its cores, or with its GPU."""
-    from accelerate import PartialState
+    from accelerate import PartialState  # type: ignore[import-untyped]
 
     return ByRank(PartialState(), threads=None if device == "cpu" else 1)
 

@@ -35,7 +35,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
     sample = Seq2SeqPolicy.sample
 
-    def counting(self: Seq2SeqPolicy, sources: list[str], *arguments: Any) -> Any:
+    def counting(self: Seq2SeqPolicy, sources: list[list[int]], *arguments: Any) -> Any:
         calls.append(len(sources))
         return sample(self, sources, *arguments)
 

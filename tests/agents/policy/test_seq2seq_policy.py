@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from agents import Seq2SeqPolicy
-from agents.policy import generation, teacher_forcing
+from agents.policy import generation, hidden_states, teacher_forcing
 from agents.policy import seq2seq_policy as policy_module
 from buffers import Samples, Slice
 from seq2seq_env import Constraint
@@ -195,7 +195,7 @@ def test_both_kinds_of_log_probability_agree(
     policy: Seq2SeqPolicy, pairs: Slice, distribution_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forwards: list[int] = []
-    original = teacher_forcing.hidden_states
+    original = hidden_states.hidden_states
 
     def counted(*arguments: Any) -> torch.Tensor:
         forwards.append(1)

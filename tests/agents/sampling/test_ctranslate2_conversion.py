@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from agents import CTranslate2Sampler, Seq2SeqPolicy, make_sampler
+from agents.policy.teacher_forcing import AllowedTokens
 from agents.sampling.ctranslate2_conversion import convert, obstacle, token_names
 from buffers import Samples
 from seq2seq_env.tasks.task import Task
@@ -57,7 +58,7 @@ def test_m2m100_converts() -> None:
     mask = torch.zeros(20)
     mask[[1, 3]] = -torch.inf
     names = token_names(model)
-    files = convert(model, mask, 0.7, 3, "float32")
+    files = convert(model, AllowedTokens(mask, unk_id=3), 0.7, "float32")
     translator = ctranslate2.Translator("m2m100", device="cpu", files=files)
     source, target = [5, 6, 7, 2], [8, 9, 10, 2]
     [scored] = translator.score_batch([[names[i] for i in source]], [[names[i] for i in target]])

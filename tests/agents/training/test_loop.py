@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents import BC, BCLoss, FilteredBC, Seq2SeqPolicy, TrainingConfig, fit
+from agents import BC, FilteredBC, Seq2SeqPolicy, TrainingConfig, fit
+from agents.bc import BCLoss
 from buffers import GrowingBatchBuffer, Slice, Threshold, TokenBatch, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
