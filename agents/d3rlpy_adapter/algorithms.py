@@ -244,7 +244,7 @@ class D3rlpyBC(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.imitator.children()
+        encoder, scores = modules.imitator.children()  # d3rlpy keeps both under private names
         return encoder, {"scores": scores}
 
 

@@ -200,6 +200,7 @@ def decode(
         elif uniform is None or log_prob is None:
             chosen = scores.argmax(-1)[state]
         else:
+            # By state and candidate, so that a candidate's draw is the same whichever state it has come to be in.
             numbers = uniform.new_zeros(len(scores), copies)
             numbers[state, rows % copies] = uniform[rows, position]
             drawn, log_probs = draw(scores, numbers)

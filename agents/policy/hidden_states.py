@@ -108,6 +108,7 @@ def _bias(mask: Tensor) -> Tensor:
 
 def _project(attention: Any, projections: tuple[nn.Linear, ...], hidden: Tensor) -> list[Tensor]:
     """[B,Q,D] to [B,H,Q,C] for each projection, by one product for all of them."""
+    # The copies cost less than a product for each projection, and their gradients flow back to the originals.
     weight = torch.cat([projection.weight for projection in projections])
     bias = torch.cat([projection.bias for projection in projections])
     heads = (*hidden.shape[:2], len(projections), attention.num_heads, -1)

@@ -266,6 +266,7 @@ class Seq2SeqPolicy(Publishable):
         result: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(sources)
         lengths = [max(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
         most = max(1, min(tokens_of_a_pass(None, self.device.type), LOGITS_AT_ONCE // self.model.config.vocab_size))
+        # Both budgets bound the pass: tokens for the caches of the network, logits for the memory of the LM head.
         for index in by_length(lengths, most, mixed=True):
             pairs = Pairs(*self._pad([sources[i] for i in index]), *self._pad([targets[i] for i in index]), self.start)
             with inference(self.model):

@@ -177,6 +177,7 @@ class _Run:
             batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
         with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.bf16):
             values = self.learner.loss(batch, min(1.0, self.tokens / self.config.max_tokens))._asdict()
+        # One transfer from the device for all values: each by itself would wait for the GPU.
         means = torch.stack([value.detach().float() for value in values.values()])
         if ranks > 1:
             means = reduce(means * weight, "sum")
@@ -189,6 +190,7 @@ class _Run:
 
     def _sum_gradients(self) -> None:
         parameters = list(itertools.chain.from_iterable(self.parameters))
+        # One reduction for all of them; a parameter that this process's share left out still takes part, with zeros.
         flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
         parts = reduce(flat, "sum").split([p.numel() for p in parameters])
         for parameter, part in zip(parameters, parts, strict=True):
