@@ -1,32 +1,30 @@
-from .agent import Agent, AgentConfig, agent_class, check_options, make_agent
+from .agent import Agent, AgentConfig, LossAgent, agent_class, check_options, make_agent
 from .agent_names import AGENTS
-from .awr import AWR, AWRConfig, AWRLoss
-from .bc import BC, BCLoss
-from .bvmpo import BVMPO, BVMPOConfig, BVMPOLoss
-from .dpo import DPO, DPOConfig, DPOLoss
+from .awr import AWR, AWRConfig
+from .bc import BC
+from .bvmpo import BVMPO, BVMPOConfig
+from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
-from .gold import GOLD, GOLDConfig, GOLDLoss
-from .iql import IQL, IQLConfig, IQLLoss
-from .loss_agent import LossAgent
-from .oac import OAC, OACConfig, OACLoss
+from .gold import GOLD, GOLDConfig
+from .iql import IQL, IQLConfig
+from .oac import OAC, OACConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
 from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
 from .policy.seq2seq_policy import Seq2SeqPolicy
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
-from .sampling.decoding import Decoding, Method
+from .sampling.decoding import Decoding
 from .sampling.engine_names import ComputeType, Engine
-from .sampling.engines import Shift, make_sampler, shift
+from .sampling.engines import make_sampler, sampler_kl
 from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
-from .training.autotune import Probe, probe
 from .training.device import known_device
-from .training.history import HistoryRow, ImproveReport
+from .training.history import ImproveReport
 from .training.loop import Learner, fit
 from .training.training_config import TrainingConfig
-from .value import BVE, BVELoss, ValueNetwork
+from .value import BVE, ValueNetwork
 from .value_agent import ValueAgent, ValueConfig
-from .value_report import RankCorrelation, ValueReport, rank_correlations
+from .value_report import ValueReport, rank_correlations
 
 __all__ = [
     "AGENTS",
@@ -39,37 +37,24 @@ __all__ = [
     "IQL",
     "OAC",
     "AWRConfig",
-    "AWRLoss",
     "Agent",
     "AgentConfig",
-    "BCLoss",
-    "BVELoss",
     "BVMPOConfig",
-    "BVMPOLoss",
     "CTranslate2Sampler",
     "ComputeType",
     "DPOConfig",
-    "DPOLoss",
     "Decoding",
     "Engine",
     "FilteredBC",
     "GOLDConfig",
-    "GOLDLoss",
-    "HistoryRow",
     "IQLConfig",
-    "IQLLoss",
     "ImproveReport",
     "Learner",
     "LoRA",
     "LossAgent",
-    "Method",
     "OACConfig",
-    "OACLoss",
     "PolicyConfig",
-    "Probe",
-    "RankCorrelation",
     "Seq2SeqPolicy",
-    "Shift",
     "TrainingConfig",
     "Translation",
     "ValueAgent",
@@ -88,7 +73,6 @@ __all__ = [
     "minimum_bayes_risk",
     "one_sample",
     "policy_folder",
-    "probe",
     "rank_correlations",
-    "shift",
+    "sampler_kl",
 ]

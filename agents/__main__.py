@@ -22,17 +22,17 @@ class Translate:
     """Translate texts line by line: those of the command line, of --input, or piped in; one line for each."""
 
     policy: Path
-    """Folder of a saved policy, or of a run, whose last Improve step is taken."""
+    """Folder of a saved policy, or of a run, whose last policy is taken."""
     texts: tyro.conf.Positional[tuple[str, ...]] = ()
-    """What to translate; none takes --input or standard input, in UTF-8."""
+    """Texts to translate; none takes --input or standard input, in UTF-8."""
     checkpoint: str | None = None
-    """Of a run, another of its stages: g0i0 is the supervised policy, g1i3 Improve step 3 of Grow step 1."""
+    """Name of another policy of a run: g0i0 is the supervised policy, g1i3 Improve step 3 of Grow step 1."""
     decoding: tyro.conf.OmitArgPrefixes[Decoding] = field(default_factory=Decoding)
-    """How one translation is found among all."""
+    """Decoding strategy, which chooses one translation among all."""
     input: Path | None = None
     """File to translate, a text a line; empty lines stay empty."""
     output: Path | None = None
-    """File to write, whole or not at all, in place of one of that name; None writes to standard output."""
+    """File to write atomically, in place of one of that name; None writes to standard output."""
     json: bool = False
     """Write JSON Lines with source, hypothesis, and score (best-of-n) or utility (mbr)."""
     over_long: OverLong = "refuse"
@@ -75,15 +75,15 @@ class Push:
     """Publish a policy on the Hugging Face hub, with a model card where there is none yet."""
 
     policy: Path
-    """Folder of a saved policy, or of a run, whose last Improve step is taken."""
+    """Folder of a saved policy, or of a run, whose last policy is taken."""
     repo: str
-    """Name of the repository, "user/name" or "name"; it is made where it is not there."""
+    """Name of the repository, "user/name" or "name"; it is created where it does not exist."""
     checkpoint: str | None = None
-    """Of a run, another of its stages, such as g1i3."""
+    """Name of another policy of a run, such as g1i3."""
     private: bool = False
-    """Only for you and your organization; a public repository of that name is refused."""
+    """Publish only for you and your organization; a public repository of that name is refused."""
     licence: str = "unknown"
-    """Hub's name of the licence in the model card, such as apache-2.0; what it was trained on may decide it."""
+    """Licence in the model card by the hub's name, such as apache-2.0; what the policy was trained on may decide it."""
 
     def run(self) -> None:
         """Upload it and print the address."""

@@ -1,4 +1,4 @@
-"""What every offline-RL agent is: a policy, a loss, and the ways to use it.
+"""Offline-RL agents: a policy, a loss, and the ways to use them.
 
 Shape letters: B batch, T target length, V vocabulary.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -25,8 +25,9 @@ from agents.agent_names import AGENTS
 from agents.policy.generation import draw
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.training.history import Evaluate, ImproveReport, Log
+from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
-from buffers import Slice
+from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.extras import check_extra
 
 FILE_NAME = "agent.json"
@@ -149,7 +150,7 @@ class Agent(ABC):
             action_mask: Of the environment's info, [V] or [N,V]: what may be written here, where that is less than
                 what the policy writes anyway.
             temperature: None takes the likeliest token; above 0 draws one.
-            rng: What it is drawn with, one number a token; needed with a temperature, useless without.
+            rng: What it is drawn with, one number per token; needed with a temperature, useless without.
 
         Returns:
             An int, or int64 [N].
@@ -215,9 +216,32 @@ class Agent(ABC):
         return agent
 
 
-def _rows(tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[list[int]]:
-    """Rows of one observation or of many, without their padding."""
-    return [row[:length].tolist() for row, length in zip(np.atleast_2d(tokens), np.ravel(lengths), strict=True)]
+class LossAgent(Agent):
+    """An algorithm that is a loss of a batch, trained by the one optimisation loop, :func:`agents.training.loop.fit`.
+
+    A subclass's class docstring is the equation, its :meth:`loss` the same in code, its ``Config`` the equation's
+    symbols.
+    """
+
+    @abstractmethod
+    def loss(self, batch: TokenBatch, progress: float = 0.0) -> NamedTuple:
+        """The loss of one batch, with gradient, and what is worth watching beside it.
+
+        Args:
+            batch: On the policy's device.
+            progress: Share of the Improve step's budget that is spent, for what is annealed.
+
+        Returns:
+            A named tuple of scalars whose first field is ``loss``; the other fields' names are the metrics' names.
+        """
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """One epoch of an Improve step's data, as :meth:`loss` wants it."""
+        return data.batches(tokens_per_batch, seed=seed)
+
+    def train(self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None) -> ImproveReport:
+        """See :meth:`Agent.train`."""
+        return fit(self, data, config, evaluate, log)
 
 
 def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:
@@ -264,3 +288,8 @@ def agent_class(name: str) -> type[Agent]:
     module, _, attribute = AGENTS[name].partition(":")
     kind: type[Agent] = getattr(importlib.import_module(module), attribute)
     return kind
+
+
+def _rows(tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[list[int]]:
+    """Rows of one observation or of many, without their padding."""
+    return [row[:length].tolist() for row, length in zip(np.atleast_2d(tokens), np.ravel(lengths), strict=True)]

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from agents.agent import AgentConfig
 from agents.losses import value_loss, weighted_nll
-from agents.ranges import above_zero
 from agents.returns import lambda_returns
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import TokenBatch
+from seq2seq_env.ranges import above_zero
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class AWRConfig(ValueConfig):
     """
 
     beta: float = 0.1
-    """Temperature of the advantages, in units of reward."""
+    """Temperature of the advantages, in units of reward, above 0."""
     max_weight: float = 20.0
-    """Upper bound of a weight (arXiv 1910.00177)."""
+    """Upper bound of a token's weight (arXiv 1910.00177)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,9 +40,9 @@ class AWRLoss(NamedTuple):
     loss: Tensor
     """Policy loss and value loss."""
     policy_loss: Tensor
-    """Of a target token, nats."""
+    """Policy loss per target token, nats."""
     value_loss: Tensor
-    """In squared units of reward."""
+    """Value loss, in squared units of reward."""
     weight: Tensor
     """Mean weight of a target token."""
 
@@ -65,7 +65,7 @@ class AWR(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> AWRLoss:
         """The equation above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         value = self.value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, mask, self.config.td_lambda)  # [B,T]
         weight = ((target - value.detach()) / self.config.beta).exp().clamp(max=self.config.max_weight)  # [B,T]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor
 
-from agents.loss_agent import LossAgent
+from agents.agent import LossAgent
 from agents.losses import sequence_log_prob, weighted_nll
 from buffers import TokenBatch
 
@@ -16,7 +15,7 @@ class BCLoss(NamedTuple):
     """What :meth:`BC.loss` returns."""
 
     loss: Tensor
-    """float32 [], negative log-likelihood of a target token, nats."""
+    """float32 [], negative log-likelihood per target token, nats."""
     sequence_log_prob: Tensor
     """float32 [], mean over the batch of ``log pi(y | x)``, nats; without gradient."""
 
@@ -36,8 +35,8 @@ class BC(LossAgent):
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> BCLoss:
         """The equation above, with weight 1 for every sequence."""
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
-        weight = torch.ones_like(batch.reward)[:, None]  # [B,1]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
+        weight = log_prob.new_ones(len(batch), 1)  # [B,1]
         return BCLoss(
             loss=weighted_nll(log_prob, weight, batch.target_mask),
             sequence_log_prob=sequence_log_prob(log_prob.detach(), batch.target_mask).mean(),

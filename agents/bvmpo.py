@@ -17,12 +17,11 @@ from agents.agent import AgentConfig
 from agents.importance import check_log_probs, log_ratio
 from agents.losses import categorical_kl, temperature_loss, upper_half, value_loss, vmpo_weights, weighted_nll
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
-from agents.policy.teacher_forcing import chosen_log_probs, padded
-from agents.ranges import above_zero, zero_or_more
 from agents.returns import vtrace
 from agents.value import ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,17 @@ class BVMPOConfig(ValueConfig):
     c_bar: float = 1.0
     """Bound of v-trace's weights c (arXiv 1802.01561, equation 1)."""
     eta: float = 0.1
-    """First temperature of the advantages (arXiv 1909.12238), in units of reward."""
+    """Temperature of the advantages at the start (arXiv 1909.12238), in units of reward."""
     epsilon_eta: float = 0.1
-    """epsilon of the temperature's dual (arXiv 1909.12238), nats."""
+    """Bound epsilon in the dual of the temperature (arXiv 1909.12238), nats."""
     eta_rate: float = 10.0
     """Learning rate of log eta, in multiples of the policy's."""
     prior_first: float = 1.0
-    """lambda_k of the behaviour prior at the start of an Improve step (A.8.1)."""
+    """Weight lambda_k of the behaviour prior at the start of an Improve step (A.8.1)."""
     prior_last: float = 1e-5
-    """lambda_k at its end; in between it falls exponentially (A.8.1)."""
+    """Weight lambda_k of the behaviour prior at the end of an Improve step, to which it falls exponentially (A.8.1)."""
     behaviour_temperature: float = 0.8
-    """Temperature that the data was sampled at, and so the policy's in pi / mu."""
+    """Sampling temperature of the data, and so the policy's in the importance ratio pi / mu."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +68,7 @@ class BVMPOLoss(NamedTuple):
     """What :meth:`BVMPO.loss` returns, each float32 []."""
 
     loss: Tensor
-    """The sum of the four below, the last one times lambda."""
+    """The sum of the four losses below, the last one times lambda."""
     policy_loss: Tensor
     """``L_pi``, nats."""
     value_loss: Tensor
@@ -77,7 +76,7 @@ class BVMPOLoss(NamedTuple):
     eta_loss: Tensor
     """``L_eta``."""
     prior_kl: Tensor
-    """``KL(pi_BC || pi)`` of a target token, nats."""
+    """``KL(pi_BC || pi)`` per target token, nats."""
     eta: Tensor
     """Temperature of the advantages."""
     prior_weight: Tensor
@@ -159,9 +158,9 @@ class BVMPO(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> BVMPOLoss:
         """The equations above, in order."""
         mask, options = batch.target_mask, self.config
-        log_pi = self.policy.token_distributions(batch)  # [L,V]
-        log_prob = padded(chosen_log_probs(log_pi, batch.target[mask]), mask)  # [B,T]
-        ratio = log_ratio(log_pi, batch, options.behaviour_temperature)  # [B,T]
+        policy = self.policy.evaluate(batch)
+        log_pi, log_prob = policy.log_distribution, policy.log_prob  # [L,V], [B,T]
+        ratio = log_ratio(policy, batch, options.behaviour_temperature)  # [B,T]
 
         value = self.value(batch)  # [B,T]
         target, advantage = vtrace(
@@ -175,7 +174,7 @@ class BVMPO(ValueAgent):
         eta_loss = temperature_loss(advantage, eta, options.epsilon_eta, keep)
 
         with torch.no_grad():
-            log_prior = self.prior.token_distributions(batch)  # [L,V]
+            log_prior = self.prior.evaluate(batch).log_distribution  # [L,V]
         prior_kl = categorical_kl(log_prior, log_pi).mean()
         prior_weight = options.prior_first ** (1 - progress) * options.prior_last**progress
         regression = value_loss(value, target, mask)

@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import AgentConfig
+from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.loss_agent import LossAgent
 from agents.losses import preference_loss, sequence_log_prob
-from agents.ranges import above_zero, zero_or_more
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,12 @@ class DPOConfig(AgentConfig):
     """
 
     beta: float = 0.1
-    """How dear it is to leave the reference policy (arXiv 2305.18290, equation 7)."""
+    """Strength of the pull to the reference policy (arXiv 2305.18290, equation 7)."""
     margin: float = 0.05
     """Reward by which the best candidate must beat the worst for the source to count."""
     nll: float = 1.0
-    """Weight of the best candidate's negative log-likelihood a token, which keeps its probability from falling with the
-    worse one's (arXiv 2404.19733); 0 is plain DPO."""
+    """Weight of the best candidate's negative log-likelihood per token, which keeps its probability from falling with
+    the worse one's (arXiv 2404.19733); 0 is plain DPO."""
 
     def __post_init__(self) -> None:
         above_zero(self, "beta")
@@ -45,7 +44,7 @@ class DPOLoss(NamedTuple):
     loss: Tensor
     """Preference loss and weighted negative log-likelihood."""
     preference_loss: Tensor
-    """Nats a pair."""
+    """Preference loss per pair, nats."""
     accuracy: Tensor
     """Share of pairs that the policy orders rightly, relative to the reference policy."""
 
@@ -84,9 +83,9 @@ class DPO(LossAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> DPOLoss:
         """The equation above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         with torch.no_grad():
-            log_prior = self.prior.token_log_probs(batch)  # [B,T]
+            log_prior = self.prior.evaluate(batch).log_prob  # [B,T]
         ratio = sequence_log_prob(log_prob - log_prior, mask)  # [B]
         chosen, rejected = ratio[0::2], ratio[1::2]  # [B/2] each
         preference = preference_loss(chosen, rejected, self.config.beta)

@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import AgentConfig
+from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.loss_agent import LossAgent
 from agents.losses import future_sums, weighted_nll
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
@@ -34,16 +33,17 @@ class GOLDConfig(AgentConfig):
     """
 
     reward: GoldReward = "log-probability"
-    """What ``Q_t`` sums: log-probabilities of the MLE model (GOLD-p of arXiv 2009.07839), its probabilities (GOLD-s),
-    or the sequence's learned reward alone."""
+    """Reward that ``Q_t`` sums: log-probabilities of the MLE model (GOLD-p of arXiv 2009.07839), its probabilities
+    (GOLD-s), or the sequence's learned reward alone."""
     k: int = 5
-    """Tokens that ``Q_t`` looks ahead, its own included (A.8.2)."""
+    """Tokens that ``Q_t`` looks ahead, its own included, at least 1 (A.8.2)."""
     u: float = 0.2
     """Lower clamp of the importance weight ``pi(a_t|s_t)`` (the published code's)."""
     p_min: float = 0.1
     """Lower clamp of the MLE model's probabilities (the published code's)."""
     baseline: float | None = None
-    """``b``; by default -10 for log-probabilities (the published code's), 0 otherwise."""
+    """Baseline ``b`` that is subtracted from ``Q_t``; by default -10 for log-probabilities (the published code's), 0
+    otherwise."""
 
     def __post_init__(self) -> None:
         if self.reward not in get_args(GoldReward):
@@ -68,7 +68,7 @@ class GOLDLoss(NamedTuple):
     """What :meth:`GOLD.loss` returns, each float32 []."""
 
     loss: Tensor
-    """The objective, a target token."""
+    """The objective per target token."""
     importance_weight: Tensor
     """Mean of ``max(pi, u)``."""
     q: Tensor
@@ -96,7 +96,7 @@ class GOLD(LossAgent):
     def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
         super().__init__(policy, config)
         self._kept: _TokenValues | None = None
-        self._known: _TokenValues | None = None  # what is kept, while an Improve step on it runs
+        self._active: _TokenValues | None = None  # what is kept, while an Improve step on it runs
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
@@ -106,16 +106,16 @@ class GOLD(LossAgent):
         if self._kept is None or not self._kept.data.shares_storage(data):
             self._kept = _TokenValues(data)
         self._kept.share(data)
-        self._known = self._kept
+        self._active = self._kept
         try:
             yield
         finally:
-            self._known = None
+            self._active = None
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> GOLDLoss:
         """The equations above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         weight = log_prob.detach().exp().clamp(min=self.config.u)  # [B,T]
         advantage = self.q(batch) - self.config.b  # [B,T]
         return GOLDLoss(
@@ -134,13 +134,13 @@ class GOLD(LossAgent):
 
     @torch.no_grad()
     def _log_mle(self, batch: TokenBatch) -> Tensor:
-        if self._known is None:
-            return self.prior.token_log_probs(batch)
-        missing = self._known.missing(batch)
+        if self._active is None:
+            return self.prior.evaluate(batch).log_prob
+        missing = self._active.missing(batch)
         if len(missing):
             part = batch.rows(missing)
-            self._known.put(part, self.prior.token_log_probs(part))
-        return self._known.take(batch)
+            self._active.put(part, self.prior.evaluate(part).log_prob)
+        return self._active.take(batch)
 
 
 class _TokenValues:

@@ -1,6 +1,6 @@
-"""What is stored with every trajectory: ``log mu`` of the policy that wrote it, and its reward.
+"""Importance ratios ``pi / mu``, and checks that trajectories have the ``log mu`` and the reward that a loss needs.
 
-Shape letters: B batch, T target length, L target tokens in all, V vocabulary.
+Shape letters: B batch, T target length.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.policy.teacher_forcing import chosen_log_probs, padded
+from agents.policy.teacher_forcing import Evaluation
 from buffers import Slice, TokenBatch
 
 
@@ -40,18 +40,15 @@ def check_log_probs(name: str, batch: TokenBatch) -> None:
         )
 
 
-def log_ratio(log_pi: Tensor, batch: TokenBatch, temperature: float) -> Tensor:
+def log_ratio(policy: Evaluation, batch: TokenBatch, temperature: float) -> Tensor:
     """``log pi(a_t|s_t) - log mu(a_t|s_t)``, both at the temperature of the sampling, without gradient.
 
     Args:
-        log_pi: float32 [L,V] at temperature 1.
+        policy: Of the batch, at temperature 1.
         batch: Holds ``log mu`` of each target token.
         temperature: That ``mu`` was sampled at.
 
     Returns:
         float32 [B,T], 0 at padding.
     """
-    mask = batch.target_mask
-    tempered = torch.log_softmax(log_pi.detach() / temperature, dim=-1)
-    chosen = padded(chosen_log_probs(tempered, batch.target[mask]), mask)
-    return (chosen - batch.log_prob).masked_fill(~mask, 0.0)
+    return (policy.log_prob_at(temperature) - batch.log_prob).masked_fill(~batch.target_mask, 0.0)

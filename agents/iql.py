@@ -9,10 +9,10 @@ from torch import Tensor
 
 from agents.agent import AgentConfig
 from agents.losses import expectile_loss, weighted_nll
-from agents.ranges import above_zero
 from agents.returns import lambda_returns
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import TokenBatch
+from seq2seq_env.ranges import above_zero
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class IQLConfig(ValueConfig):
     """
 
     expectile: float = 0.7
-    """tau, between 0.5 (the behaviour's value) and 1 (the best action's); arXiv 2110.06169, equation 5."""
+    """Expectile tau, from 0.5 (the behaviour's value) to below 1 (the best action's); arXiv 2110.06169, equation 5."""
     beta: float = 10.0
-    """Inverse temperature of the advantages in the policy's weights; equation 7."""
+    """Inverse temperature of the advantages in the policy's weights; arXiv 2110.06169, equation 7."""
     max_weight: float = 20.0
-    """Upper bound of such a weight."""
+    """Upper bound of a token's weight."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,7 +43,7 @@ class IQLLoss(NamedTuple):
     loss: Tensor
     """Policy loss and value loss."""
     policy_loss: Tensor
-    """``L_pi``, of a target token."""
+    """``L_pi`` per target token."""
     value_loss: Tensor
     """``L_V``, in squared units of reward."""
     advantage: Tensor
@@ -73,7 +73,7 @@ class IQL(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> IQLLoss:
         """The equations above."""
         mask = batch.target_mask
-        log_prob = self.policy.token_log_probs(batch)  # [B,T]
+        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
         value = self.value(batch)  # [B,T]
         q = lambda_returns(value, batch.reward, mask, 0.0)  # [B,T]
         regression = expectile_loss(value, q, mask, self.config.expectile)

@@ -1,4 +1,4 @@
-"""The pure functions that losses are made of: tensors in, tensors out, no model and no optimiser.
+"""Building blocks of losses: pure functions, tensors in, tensors out, no model and no optimiser.
 
 Shape letters: B batch, T target length, L target tokens in all, V vocabulary.
 """
@@ -19,7 +19,7 @@ def weighted_nll(log_prob: Tensor, weight: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         log_prob: float32 [B,T], ``log pi(y_t | x, y_<t)``.
-        weight: float32, [B,T], or [B,1] for one weight a sequence.
+        weight: float32, [B,T], or [B,1] for one weight per sequence.
         mask: bool [B,T], true at target tokens, end-of-sequence included.
 
     Returns:
@@ -112,11 +112,11 @@ def upper_half(advantage: Tensor, mask: Tensor) -> Tensor:
         ValueError: If the shapes differ.
     """
     _check(advantage, mask, "advantage")
-    found = advantage[mask]
-    if not len(found):
+    advantages = advantage[mask]
+    if not len(advantages):
         return mask
     # Of an even number the upper of the two middle ones, so that distinct advantages keep exactly half.
-    median = found.sort().values[len(found) // 2]
+    median = advantages.sort().values[len(advantages) // 2]
     return mask & (advantage >= median)
 
 

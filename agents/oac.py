@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from agents.agent import AgentConfig
 from agents.importance import check_log_probs, log_ratio
 from agents.losses import value_loss, weighted_nll
-from agents.policy.teacher_forcing import chosen_log_probs, padded
-from agents.ranges import above_zero, zero_or_more
 from agents.returns import lambda_returns, td_errors
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 OACAdvantage = Literal["return", "one-step"]
 
@@ -31,17 +30,17 @@ class OACConfig(ValueConfig):
     """
 
     advantage: OACAdvantage = "return"
-    """``R - V(s_t)``, or ``r_t + V(s_{t+1}) - V(s_t)``; the paper calls it plain and does not say which."""
+    """Advantage: "return" is ``R - V(s_t)``, "one-step" ``r_t + V(s_{t+1}) - V(s_t)``; the paper does not say which."""
     importance_weight: bool = True
-    """Whether each term is weighted by ``min(pi / mu, rho_bar)``; without it nothing bounds how far a token of negative
-    advantage is pushed down."""
+    """Weight each term by the importance ratio ``min(pi / mu, rho_bar)``; without it nothing bounds how far a token of
+    negative advantage is pushed down."""
     rho_bar: float = 1.0
-    """Bound of the importance weight."""
+    """Upper bound of the importance ratio."""
     behaviour_temperature: float = 0.8
-    """Temperature that the data was sampled at, and so the policy's in pi / mu."""
+    """Sampling temperature of the data, and so the policy's in the importance ratio pi / mu."""
     value_weight: float = 0.0
-    """Of the value's regression on an Improve step's data. At 0 the value stays the behaviour's, learned before from
-    all that was grown; a filtered slice would teach it the slice's own mean, and the advantages would vanish."""
+    """Weight of the value's regression on an Improve step's data. At 0 the value stays the behaviour's, learned before
+    from all that was grown; a filtered slice would teach it the slice's own mean, and the advantages would vanish."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,9 +58,9 @@ class OACLoss(NamedTuple):
     loss: Tensor
     """Policy loss and weighted value loss."""
     policy_loss: Tensor
-    """Of a target token."""
+    """Policy loss per target token."""
     value_loss: Tensor
-    """In squared units of reward."""
+    """Value loss, in squared units of reward."""
     advantage: Tensor
     """Mean of ``A_t``."""
 
@@ -97,8 +96,9 @@ class OAC(ValueAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> OACLoss:
         """The equation above."""
         mask, options = batch.target_mask, self.config
-        log_pi = self.policy.token_distributions(batch)  # [L,V]
-        log_prob = padded(chosen_log_probs(log_pi, batch.target[mask]), mask)  # [B,T]
+        policy, weight = self.policy.evaluate(batch), torch.ones_like(batch.log_prob)
+        if options.importance_weight:
+            weight = log_ratio(policy, batch, options.behaviour_temperature).exp().clamp(max=options.rho_bar)  # [B,T]
 
         with torch.set_grad_enabled(options.value_weight > 0):
             value = self.value(batch)  # [B,T]
@@ -107,11 +107,8 @@ class OAC(ValueAgent):
             advantage = lambda_returns(value, batch.reward, mask, 1.0) - value.detach()  # [B,T]
         else:
             advantage = td_errors(value.detach(), batch.reward, mask)  # [B,T]
-        weight = torch.ones_like(log_prob)
-        if options.importance_weight:
-            weight = log_ratio(log_pi, batch, options.behaviour_temperature).exp().clamp(max=options.rho_bar)  # [B,T]
 
-        policy_loss = weighted_nll(log_prob, weight * advantage, mask)
+        policy_loss = weighted_nll(policy.log_prob, weight * advantage, mask)
         regression = value_loss(value, target, mask)
         return OACLoss(
             loss=policy_loss + options.value_weight * regression,

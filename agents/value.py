@@ -44,7 +44,7 @@ class ValueNetwork(nn.Module):
 
     Args:
         config: A Hugging Face encoder-decoder's.
-        start: Tokens that the decoder is given before a target.
+        start: Decoder start.
         tokenizer_fingerprint: Of the tokens it reads.
     """
 
@@ -124,9 +124,7 @@ class ValueNetwork(nn.Module):
         record = json.loads((folder / "value.json").read_text())
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.random.fork_rng():
-            # Networks of pretrained models may have several, older files know of one.
-            start = record["start"] if "start" in record else [record["start_id"]]
-            network = cls(config, start, record["tokenizer_fingerprint"])
+            network = cls(config, record["start"], record["tokenizer_fingerprint"])
         load_model(network, str(folder / "model.safetensors"))
         return network.to(device)
 
@@ -135,7 +133,7 @@ class BVELoss(NamedTuple):
     """What :meth:`BVE.loss` returns."""
 
     loss: Tensor
-    """float32 [], mean squared error of a target token."""
+    """float32 [], mean squared error per target token."""
 
 
 class BVE:

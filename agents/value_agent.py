@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,19 +12,20 @@ from typing import ClassVar
 import numpy as np
 from torch import nn
 
-from agents.agent import AgentConfig
+from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.loss_agent import LossAgent
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
-from agents.ranges import above_zero, zero_or_more
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from agents.value import BVE, ValueNetwork
 from agents.value_report import ValueReport, rank_correlations
 from buffers import Slice
+from seq2seq_env.ranges import above_zero, zero_or_more
+
+_LOGGER = logging.getLogger(__name__)
 
 HOLD_OUT = 20
-"""One source in so many is kept from the value network's pre-training, to report on."""
+"""Every k-th source is held out from the value network's pre-training, to report on."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class ValueConfig(AgentConfig):
     value_tokens: int = 300_000
     """Target tokens of behaviour value estimation before the first Improve step of each Grow step; 0 for none."""
     value_learning_rate: float = 1e-3
-    """Of behaviour value estimation, falling linearly to 0."""
+    """Peak learning rate of behaviour value estimation, falling linearly to 0."""
     td_lambda: float = 1.0
-    """lambda of its returns, from 0 (one step) to 1 (Monte Carlo; A.8.4)."""
+    """Lambda of the returns of behaviour value estimation, from 0 (one step) to 1 (Monte Carlo; A.8.4)."""
 
     def __post_init__(self) -> None:
         zero_or_more(self, "value_tokens")
@@ -87,7 +89,7 @@ class ValueAgent(LossAgent):
         return {**super().networks, "value": self.value}
 
     def prepare(self, grown: Slice, training: TrainingConfig) -> None:
-        """Behaviour value estimation on D_g, and a printed report of how well the values rank its sequences."""
+        """Behaviour value estimation on D_g, and a logged report of how well the values rank its sequences."""
         check_scored(self.name, grown)
         _, source = np.unique(grown.source_index, return_inverse=True)
         held_out = source % HOLD_OUT == HOLD_OUT - 1
@@ -104,7 +106,7 @@ class ValueAgent(LossAgent):
             )
             fit(BVE(self.value, self.config.td_lambda), learned, budget)
         self.value_report = ValueReport(rank_correlations(self.value, learned), rank_correlations(self.value, kept))
-        print(self.value_report)
+        _LOGGER.info("%s", self.value_report)
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:

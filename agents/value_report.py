@@ -1,4 +1,4 @@
-"""How well a value network ranks sequences: Kendall's tau and Spearman's rho with the reward, by position."""
+"""Value report: rank correlations (Kendall's tau, Spearman's rho) of values with the reward, by position."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class ValueReport:
 
     def __str__(self) -> str:
         lines = ["value network, Kendall tau / Spearman rho with the reward:"]
-        for name, found in (("training data", self.train), ("held-out sources", self.held_out)):
-            if all(math.isnan(c.kendall) for c in found.values()):
+        for name, correlations in (("training data", self.train), ("held-out sources", self.held_out)):
+            if all(math.isnan(c.kendall) for c in correlations.values()):
                 lines.append(f"  {name}: too few to rank")
                 continue
-            cells = (f"{position} {c.kendall:.3f} / {c.spearman:.3f}" for position, c in found.items())
+            cells = (f"{position} {c.kendall:.3f} / {c.spearman:.3f}" for position, c in correlations.items())
             lines.append(f"  {name}: " + ", ".join(cells))
         return "\n".join(lines)
 
@@ -74,7 +74,7 @@ def rank_correlations(value: ValueNetwork, data: Slice, max_sequences: int = 5_0
             for name, share in POSITIONS.items():
                 places = np.rint(share * last).astype(np.int64)
                 columns[name] += values[np.arange(len(values)), places].tolist()
-    return {name: _correlation(np.array(found), np.array(rewards)) for name, found in columns.items()}
+    return {name: _correlation(np.array(values), np.array(rewards)) for name, values in columns.items()}
 
 
 def _correlation(values: np.ndarray, rewards: np.ndarray) -> RankCorrelation:

@@ -5,19 +5,15 @@ Each has an upper bound of its library's version in pyproject.toml.
 
 from __future__ import annotations
 
-from typing import Any
+import ast
+from pathlib import Path
 
 import pytest
-import torch
 
 from seq2seq_env.extras import require
 
-
-def test_accelerate_resets_its_state() -> None:
-    """agents/training/loop.py: each training brings its precision, which accelerate keeps for a whole process."""
-    from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
-
-    assert callable(AcceleratorState._reset_state)
+ROOT = Path(__file__).parent.parent
+ROOMS = ("experiments", "agents", "buffers", "seq2seq_env")
 
 
 def test_ctranslate2_lists_its_loaders() -> None:
@@ -25,23 +21,6 @@ def test_ctranslate2_lists_its_loaders() -> None:
     loaders = require("ctranslate2.converters.transformers", "the test")._MODEL_LOADERS
     configs = {"BartConfig", "M2M100Config", "MarianConfig", "MBartConfig", "MT5Config", "T5Config"}
     assert configs <= set(loaders)
-
-
-def test_d3rlpy_names_its_networks() -> None:
-    """agents/d3rlpy_adapter/algorithms.py: what d3rlpy has learned is taken from its encoder and its last layer."""
-    library = require("d3rlpy", "the test")
-    algorithm: Any = library.algos.DiscreteBCConfig().create()
-    algorithm.create_impl((4,), 3)
-    assert algorithm.impl.modules.imitator._encoder is not None
-    assert algorithm.impl.modules.imitator._fc.out_features == 3
-    algorithm = library.algos.DiscreteCQLConfig().create()
-    algorithm.create_impl((4,), 3)
-    assert algorithm.impl.modules.q_funcs[0]._fc.out_features == 3
-
-
-def test_pytorch_tells_of_bf16_instructions() -> None:
-    """agents/training/precision.py: whether a CPU computes in bfloat16 or emulates it."""
-    assert isinstance(torch.ops.mkldnn._is_mkldnn_bf16_supported(), bool)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -57,3 +36,31 @@ def test_transformers_lists_weights_to_pass_over() -> None:
     from transformers import MT5Model
 
     assert isinstance(MT5Model._keys_to_ignore_on_load_unexpected, (list, set))
+
+
+def test_transformers_ties_weights_by_a_table() -> None:
+    """agents/policy/action_values.py: a model with a last layer of d3rlpy's has no weight there to tie."""
+    from transformers import MarianMTModel
+
+    assert "lm_head.weight" in MarianMTModel._tied_weights_keys
+
+
+def private_names() -> set[str]:
+    """Private names that the rooms read and do not define."""
+    own, read = {"_asdict", "_replace", "_fields"}, set[str]()  # public methods of a NamedTuple
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                own.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                own.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                (own if isinstance(node.ctx, ast.Store) else read).add(node.attr)
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] not in ROOMS:
+                read.update(alias.name for alias in node.names)
+    return {name for name in read - own if name.startswith("_") and not name.startswith("__")}
+
+
+def test_no_other_private_interface_is_used() -> None:
+    """The other two of the four tested above are set by a class of ours, and so count as its own."""
+    assert private_names() == {"_MODEL_LOADERS", "_attn_implementation"}

@@ -29,6 +29,9 @@ from transformers import (
     T5Tokenizer,
 )
 
+from agents import PolicyConfig, Seq2SeqPolicy
+from seq2seq_env.tokenization import tokenizer as tokenization
+
 SIZES: dict[str, Any] = {
     "d_model": 16,
     "encoder_layers": 1,
@@ -50,6 +53,32 @@ OPTIONS: dict[str, dict[str, str]] = {
     "bart": {},
     "t5": {"source_prefix": "eins zu one: "},
 }
+
+
+def tiny_policy_config(**changes: Any) -> PolicyConfig:
+    """The default policy network in 16 features, for the tiny task."""
+    sizes: dict[str, Any] = {"d_model": 16, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 2, "ffn_dim": 32}
+    return PolicyConfig(**sizes | {"max_source_length": 12, "max_target_length": 12} | changes)
+
+
+def random_policy(name: str, tokenizer: tokenization.Tokenizer, **changes: Any) -> Seq2SeqPolicy:
+    """A random model of 16 features in the layout of a pretrained "bart", "mbart" or "t5"."""
+    common: dict[str, Any] = {
+        "vocab_size": tokenizer.vocab_size,
+        "pad_token_id": tokenizer.pad_id,
+        "eos_token_id": tokenizer.eos_id,
+        "bos_token_id": None,
+        "decoder_start_token_id": tokenizer.eos_id,
+    }
+    torch.manual_seed(0)
+    if name == "t5":
+        common["vocab_size"] += 5  # its embedding has more rows than its tokenizer
+        config = T5Config(**common, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, **changes)
+        return Seq2SeqPolicy(T5ForConditionalGeneration(config), tokenizer, 12)
+    sizes = SIZES | {"max_position_embeddings": 20, "init_std": 0.5, "forced_eos_token_id": None} | changes
+    configs = {"bart": BartConfig, "mbart": MBartConfig}
+    models = {"bart": BartForConditionalGeneration, "mbart": MBartForConditionalGeneration}
+    return Seq2SeqPolicy(models[name](configs[name](**common, **sizes)), tokenizer, 12)
 
 
 def save_pretrained(name: str, folder: Path, words: list[str]) -> Path:

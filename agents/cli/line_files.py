@@ -59,8 +59,8 @@ def open_lines(texts: Sequence[str], file: Path | None) -> Iterator[Lines]:
         raise ValueError(f"there are texts and the file {str(file)!r}; give either")
     if texts:
         # What a terminal sent in another encoding Python keeps as surrogates.
-        given = "".join(f"{text}\n" for text in texts).encode("utf-8", "surrogateescape")
-        yield Lines(io.BytesIO(given), "the command line")
+        joined = "".join(f"{text}\n" for text in texts).encode("utf-8", "surrogateescape")
+        yield Lines(io.BytesIO(joined), "the command line")
     elif file is not None:
         with file.open("rb") as stream:
             yield Lines(stream, repr(str(file)))
@@ -72,10 +72,9 @@ def open_lines(texts: Sequence[str], file: Path | None) -> Iterator[Lines]:
 
 @contextmanager
 def open_output(file: Path | None) -> Iterator[BinaryIO]:
-    """A stream to standard output, or to a file that is there whole or not at all.
+    """A stream to standard output, or to a file that is written atomically.
 
-    The file is written aside and takes its name, and the place of one that had it, where the block ends without an
-    error.
+    A temporary file takes its name, and the place of one that had it, where the block ends without an error.
 
     Raises:
         FileNotFoundError: If the file's folder is not there.
@@ -90,12 +89,12 @@ def open_output(file: Path | None) -> Iterator[BinaryIO]:
         raise FileNotFoundError(f"there is no folder {str(file.parent)!r} for {file.name}; make it first")
     if file.exists() and not file.is_file():
         raise FileExistsError(f"{str(file)!r} is no ordinary file; choose another output, or pipe the standard one")
-    aside = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        with aside.open("xb") as stream:
+        with temporary.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        aside.replace(file)
+        temporary.replace(file)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Translating texts of any length line by line, some lines at a time, so that memory does not grow with them."""
+"""Translation of texts of any length line by line, some lines at a time, so that memory does not grow with them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from agents.policy.seq2seq_policy import Seq2SeqPolicy
 
 OverLong = Literal["refuse", "pass-over"]
-"""What is done with a line of more tokens than the policy reads."""
+"""Treatment of a line of more tokens than the policy reads."""
 
 
 class TranslatedLine(NamedTuple):
-    """A line and what became of it.
+    """A line and its translation.
 
     Attributes:
         source: As it was read.
@@ -130,27 +130,27 @@ class LineTranslator:
     def _too_long(self, texts: list[str], before: int, name: str) -> dict[int, str]:
         """Of each line that the policy cannot read, its row here and a message; ``before`` lines came earlier."""
         limit = self._policy.max_source_length
-        found = {}
+        messages = {}
         for row, tokens in enumerate(self._policy.tokenizer.encode(texts)):
             if len(tokens) > limit and texts[row].strip():
-                found[row] = (
+                messages[row] = (
                     f"line {before + row + 1} of {name} has {len(tokens)} tokens, the policy reads {limit} at most: "
                     f"{reprlib.repr(texts[row])}"
                 )
                 if self._over_long == "refuse":
-                    raise ValueError(f"{found[row]}; shorten or split it, or have it passed over")
-        return found
+                    raise ValueError(f"{messages[row]}; shorten or split it, or have it passed over")
+        return messages
 
     def _translated(self, texts: list[str], left_out: Collection[int], number: int) -> list[TranslatedLine]:
         began = time.perf_counter()
         rows = [row for row, text in enumerate(texts) if text.strip() and row not in left_out]
-        found = self._rule([texts[row] for row in rows], number) if rows else []
+        chosen = self._rule([texts[row] for row in rows], number) if rows else []
         self.seconds += time.perf_counter() - began
-        self.sentences += len(found)
-        self.tokens += sum(translation.tokens for translation in found)
+        self.sentences += len(chosen)
+        self.tokens += sum(translation.tokens for translation in chosen)
         translations: list[Translation | None] = [Translation("", 0)] * len(texts)
         for row in left_out:
             translations[row] = None
-        for row, translation in zip(rows, found, strict=True):
+        for row, translation in zip(rows, chosen, strict=True):
             translations[row] = translation
         return [TranslatedLine(*each) for each in zip(texts, translations, strict=True)]

@@ -2,7 +2,7 @@
 
 d3rlpy knows transitions, not sequences: each target token is a state of its own, and source and prefix are read anew
 for each, which costs about as many times more as a target has tokens. What is learned becomes an
-:mod:`agents.d3rlpy_adapter.action_values` model, so that it is sampled, saved and compared like every other policy.
+:mod:`agents.policy.action_values` model, so that it is sampled, saved and compared like every other policy.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 
 from agents.agent import Agent, AgentConfig
-from agents.d3rlpy_adapter.action_values import ActionHead, with_action_head
-from agents.ranges import above_zero, zero_or_more
+from agents.policy.action_values import ActionHead, with_action_head
 from agents.training.history import Evaluate, History, ImproveReport, Log
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, d3rlpy_module, to_d3rlpy
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 START_ON = 256
-"""Transitions that the scale of Q is found on."""
+"""Transitions that the scale of Q is measured on."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class D3rlpyBCConfig(AgentConfig):
     """
 
     beta: float = 0.0
-    """Weight of the mean squared log-probability over the vocabulary, d3rlpy's regulariser; its default of 0.5 is for a
-    handful of actions."""
+    """Weight of the mean squared log-probability over the vocabulary, d3rlpy's regulariser; d3rlpy's default of 0.5 is
+    for a handful of actions."""
 
     def __post_init__(self) -> None:
         zero_or_more(self, "beta")
@@ -60,7 +60,7 @@ class D3rlpyCQLConfig(AgentConfig):
     alpha: float = 1.0
     """Weight of the conservative loss ``log sum_a exp Q(s,a) - Q(s,a_t)``, a cross-entropy (arXiv 2006.04779)."""
     q_temperature: float = 1.0
-    """The policy is ``softmax(Q / q_temperature)``; at 1 the distribution of the conservative loss."""
+    """Temperature of the policy ``softmax(Q / q_temperature)``; at 1 the distribution of the conservative loss."""
     target_update_interval: int = 100
     """Steps of the optimiser between two copies to the target network."""
 
@@ -77,11 +77,12 @@ class D3rlpyBCQConfig(AgentConfig):
     """
 
     action_flexibility: float = 0.3
-    """Tokens less likely than this share of the imitator's likeliest one are ruled out (arXiv 1910.01708)."""
+    """Share of the imitator's likeliest token below which others are ruled out (arXiv 1910.01708)."""
     beta: float = 0.0
-    """Weight of the imitator's mean squared log-probability; see DiscreteBC."""
+    """Weight of the imitator's mean squared log-probability, as in DiscreteBC."""
     q_temperature: float = 0.1
-    """The policy is ``softmax(Q / q_temperature)`` over what is left, in units of reward; greedy it is d3rlpy's."""
+    """Temperature of the policy ``softmax(Q / q_temperature)`` over what is left, in units of reward; greedy it is
+    d3rlpy's."""
     target_update_interval: int = 100
     """Steps of the optimiser between two copies to the target network."""
 
@@ -164,14 +165,14 @@ class D3rlpyAgent(Agent):
                     vocab_size=self.policy.model.config.vocab_size,
                 )
                 algorithm = self._build(library, config, folder, dataset, longest)
-                for row, found in algorithm.fitter(
+                for row, logged in algorithm.fitter(
                     dataset,
                     n_steps=rows * steps,
                     n_steps_per_epoch=steps,
                     logger_adapter=library.logging.NoopAdapterFactory(),
                     show_progress=config.progress,
                 ):
-                    metrics = {name: float(value) for name, value in found.items() if not name.startswith("time_")}
+                    metrics = {name: float(value) for name, value in logged.items() if not name.startswith("time_")}
                     if not math.isfinite(metrics["loss"]):
                         raise FloatingPointError(f"d3rlpy's loss is {metrics['loss']} in row {row} of the history")
                     self._take(algorithm)
@@ -243,7 +244,8 @@ class D3rlpyBC(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        return modules.imitator._encoder, {"scores": modules.imitator._fc}
+        encoder, scores = modules.imitator.children()  # d3rlpy keeps both under private names
+        return encoder, {"scores": scores}
 
 
 class D3rlpyCQL(D3rlpyAgent):
@@ -268,14 +270,16 @@ class D3rlpyCQL(D3rlpyAgent):
     def start(self, modules: Any, dataset: Any) -> None:
         """Logits may lie anywhere, rewards in [0, 1]: subtract the mean of ``log sum exp`` over a batch."""
         batch = dataset.sample_transition_batch(START_ON)
-        device = modules.q_funcs[0]._fc.weight.device
+        _, layers = self.heads(modules)
+        bias = layers["scores"].bias
         with torch.no_grad():
-            q = modules.q_funcs[0](torch.from_numpy(batch.observations).float().to(device)).q_value
-            modules.q_funcs[0]._fc.bias -= q.logsumexp(-1).mean()
+            q = modules.q_funcs[0](torch.from_numpy(batch.observations).float().to(bias.device)).q_value
+            bias -= q.logsumexp(-1).mean()
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        return modules.q_funcs[0].encoder, {"scores": modules.q_funcs[0]._fc}
+        encoder, scores = modules.q_funcs[0].children()
+        return encoder, {"scores": scores}
 
 
 class D3rlpyBCQ(D3rlpyAgent):
@@ -304,7 +308,9 @@ class D3rlpyBCQ(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        return modules.q_funcs[0].encoder, {"scores": modules.q_funcs[0]._fc, "imitator": modules.imitator._fc}
+        encoder, scores = modules.q_funcs[0].children()
+        _, imitator = modules.imitator.children()
+        return encoder, {"scores": scores, "imitator": imitator}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What d3rlpy builds its networks and optimisers from, so that they read a source and a prefix.
+"""Factories of d3rlpy's encoders, which read a source and a prefix, and of its learning rates.
 
 Shape letters: B states, S longest source, P longest prefix, D width, K tokens before a target.
 """
@@ -28,7 +28,7 @@ class PrefixEncoder(nn.Module):
     Args:
         body: A Hugging Face encoder-decoder without a last layer.
         source_length: S; an observation's first columns.
-        start: What the decoder is given before a target; None: the model's own start token.
+        start: Decoder start; None is the model's own start token.
     """
 
     def __init__(self, body: nn.Module, source_length: int, start: Sequence[int] | None = None) -> None:
@@ -57,10 +57,10 @@ class PrefixEncoder(nn.Module):
         longest, width = int(read.sum(1).max()), int(written.max())
         inputs = torch.cat([start, prefix[:, :width]], dim=1)
         hidden = hidden_states(self.body, source[:, :longest], read[:, :longest], inputs)  # [B,K+width,D]
-        found: Tensor = hidden[torch.arange(len(x), device=x.device), written + len(self.start) - 1]
-        if not bool(torch.isfinite(found).all()):
+        last: Tensor = hidden[torch.arange(len(x), device=x.device), written + len(self.start) - 1]
+        if not bool(torch.isfinite(last).all()):
             raise FloatingPointError("a hidden state of d3rlpy's network is not finite")
-        return found
+        return last
 
 
 @dataclasses.dataclass()
@@ -70,7 +70,7 @@ class TranslationEncoderFactory(EncoderFactory):  # type: ignore[misc]
     Args:
         folder: That the policy was saved to.
         source_length: S of the observations.
-        start: What the decoder is given before a target.
+        start: Decoder start.
     """
 
     folder: str

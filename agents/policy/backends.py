@@ -1,61 +1,16 @@
-"""What attention computes with and whether layers are compiled, for as long as networks train."""
+"""What a network computes with at the moment: its attention backend, and whether its layers are compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-import torch
 from torch import nn
 
-from agents.training.training_config import Attention
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-BACKEND = "inductor"
-"""Of ``torch.compile``."""
-
-
-class Kernels:
-    """Switches networks to what they train with, and back to what they are used with.
-
-    Layers are compiled one by one, for any shape: those of one class share the code, and an encoder-decoder's lengths
-    differ from batch to batch.
-
-    Args:
-        networks: Encoder-decoders of Hugging Face, or modules around one; others stay as they are.
-        attention: "auto" leaves each network its own.
-        compiled: Whether layers are compiled.
-
-    Raises:
-        ValueError: If nothing can be compiled on this machine.
-    """
-
-    def __init__(self, networks: Mapping[str, nn.Module], attention: Attention, compiled: bool) -> None:
-        models = [model for network in networks.values() for model in _models(network)]
-        self._attention = [] if attention == "auto" else [(model, attention_of(model), attention) for model in models]
-        self._compiled: list[tuple[Any, Callable[..., Any]]] = []
-        if compiled:
-            for model in models:
-                _try_to_compile(model.device)
-                for layer in layers(model):
-                    self._compiled.append((layer, torch.compile(layer.forward, dynamic=True, backend=BACKEND)))
-
-    def switch(self, training: bool) -> None:
-        """To what they train with, or back.
-
-        Raises:
-            ValueError: If a network has no such attention.
-        """
-        for model, own, wanted in self._attention:
-            _set_attention(model, wanted if training else own)
-        for layer, compiled in self._compiled:
-            # An attribute of the object hides the method of its class, and of this layer alone.
-            if training:
-                layer.forward = compiled
-            else:
-                vars(layer).pop("forward", None)
+def attention_of(module: Any) -> str:
+    """Attention backend of a model, or of a layer with its configuration; the library has no public reader."""
+    return str(module.config._attn_implementation)
 
 
 def is_compiled(body: Any) -> bool:
@@ -67,36 +22,3 @@ def layers(module: nn.Module) -> Iterator[nn.Module]:
     """The repeated layers of a network: what its outermost lists hold."""
     for child in module.children():
         yield from child if isinstance(child, nn.ModuleList) else layers(child)
-
-
-def _models(network: nn.Module) -> list[PreTrainedModel]:
-    from transformers import PreTrainedModel
-
-    # The first holds the others.
-    return [module for module in network.modules() if isinstance(module, PreTrainedModel)][:1]
-
-
-def attention_of(module: Any) -> str:
-    """What a model, or a layer with its configuration, computes attention with; the library has no public reader."""
-    return str(module.config._attn_implementation)
-
-
-def _set_attention(model: PreTrainedModel, wanted: str) -> None:
-    model.set_attn_implementation(wanted)  # it raises ValueError where it knows better
-    if attention_of(model) != wanted:
-        raise ValueError(f"{type(model).__name__} has no {wanted!r} attention; choose attention auto")
-
-
-def _try_to_compile(device: torch.device) -> None:
-    """PyTorch finds out at the first call only, by an error of many lines."""
-
-    def twice(values: torch.Tensor) -> torch.Tensor:
-        return values + values
-
-    try:
-        torch.compile(twice, backend=BACKEND)(torch.ones(2, device=device))
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"nothing can be compiled for {device} on this machine ({reason}); choose compile off"
-        ) from error

@@ -1,4 +1,4 @@
-"""A policy on disk, as an ordinary Hugging Face folder, and the fingerprint of its weights."""
+"""Checkpoints: a policy on disk as an ordinary Hugging Face folder, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError
 
+from agents.policy.policy_folder import GENERATION
 from agents.policy.pretrained import fix_positions, quiet
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.tokenization.loading import load_tokenizer
@@ -51,7 +52,6 @@ def save(
     }
     if len(start) > 1:
         generation["forced_bos_token_id"] = start[1]
-    _write(folder / "generation_config.json", generation)
     tokenizer.save(folder)
     if not isinstance(tokenizer, PretrainedTokenizer):  # which describes itself
         description = {
@@ -68,6 +68,7 @@ def save(
         (folder / CONSTRAINT).unlink(missing_ok=True)
     else:
         _write(folder / CONSTRAINT, _described(constraint))
+    _write(folder / GENERATION, generation)  # last: whoever finds its entries finds a whole policy
 
 
 def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
@@ -75,17 +76,17 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
 
     Raises:
         FileNotFoundError: If the folder lacks one of the files.
-        ValueError: If the weights' file is damaged, or the model was never saved as a policy.
+        ValueError: If the weights' file is corrupt, or the model was never saved as a policy.
     """
     kept = LANGUAGES if (folder / LANGUAGES).is_file() else FILE_NAME
-    for name in ("config.json", "generation_config.json", "model.safetensors", kept):
+    for name in ("config.json", GENERATION, "model.safetensors", kept):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {str(folder)!r}; name a folder that a policy was saved to")
     from transformers import AutoModelForSeq2SeqLM
 
-    import agents.d3rlpy_adapter.action_values  # noqa: F401  # makes its architecture known
+    import agents.policy.action_values  # noqa: F401  # makes its architecture known
 
-    generation = json.loads((folder / "generation_config.json").read_text())
+    generation = json.loads((folder / GENERATION).read_text())
     if "max_new_tokens" not in generation:
         raise ValueError(
             f"{str(folder)!r} is a model as it was pretrained, not a saved policy; load it with "
@@ -99,7 +100,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
             )
     except SafetensorError as error:
         raise ValueError(
-            f"model.safetensors in {str(folder)!r} is damaged ({error}); save or download it again"
+            f"model.safetensors in {str(folder)!r} is corrupt ({error}); save or download it again"
         ) from error
     fix_positions(model)
     constraint = Constraint()

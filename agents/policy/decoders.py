@@ -126,6 +126,7 @@ class _MarianLayer:
         self._layer = layer
         self._heads: int = own.num_heads
         self._scaling: float = own.scaling
+        # Copies, so the decoder must not outlive a training step; it lives for one call of sample or translate.
         self._weight = torch.cat([own.q_proj.weight, own.k_proj.weight, own.v_proj.weight])
         self._bias = torch.cat([own.q_proj.bias, own.k_proj.bias, own.v_proj.bias])
         heads = (*encoded.shape[:2], self._heads, -1)
@@ -141,13 +142,14 @@ class _MarianLayer:
         hidden = layer.self_attn_layer_norm(hidden + written)
         read = layer.encoder_attn.out_proj(self._attend_to_source(hidden, source_bias))
         hidden = layer.encoder_attn_layer_norm(hidden + read)
-        thought = layer.fc2(layer.activation_fn(layer.fc1(hidden)))
-        output: Tensor = layer.final_layer_norm(hidden + thought)
+        ffn_output = layer.fc2(layer.activation_fn(layer.fc1(hidden)))
+        output: Tensor = layer.final_layer_norm(hidden + ffn_output)
         return output
 
     def keep(self, rows: Tensor, length: int) -> None:
         self._cross_key = self._cross_key.index_select(0, rows)
         self._cross_value = self._cross_value.index_select(0, rows)
+        # Room for the next token at least, so that dropping rows and growing never copy the cache twice in one step.
         cache = self._cache
         self._cache = cache.new_empty(2, _capacity(length + 1), len(rows), *cache.shape[3:])
         torch.index_select(cache[:, :length], 2, rows, out=self._cache[:, :length])

@@ -1,4 +1,4 @@
-"""Writing whole hypotheses: greedy, or drawn with a random stream of each trajectory's own.
+"""Generation of whole hypotheses: greedy, by beam search, or drawn with a random stream of each trajectory's own.
 
 Shape letters: B sources, C candidates of each, R rows being written, K states of the decoder, T target length,
 L tokens in all, V vocabulary.
@@ -6,7 +6,8 @@ L tokens in all, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from agents.policy.decoders import Decoder
+from agents.policy.decoders import Decoder, open_decoder
 from agents.policy.inputs import check_seed
+from agents.policy.teacher_forcing import AllowedTokens
 from buffers import Samples
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+# Rows decoded together. On a CPU more rows fall out of the cache; a GPU is idle with fewer.
+ROWS = {"cpu": 512, "cuda": 4096}
 
 # States whose rows have ended are dropped once this share has: dropping copies the others' keys and values.
 DROP_SHARE = 0.25
@@ -47,7 +52,7 @@ class Decoded:
 
 
 def random_stream(seed: int, source_index: int) -> np.random.Generator:
-    """The source of chance for one source sentence, the same whatever else is sampled beside it.
+    """The random numbers of one source sentence, batch-invariant.
 
     Philox is counter-based: ``(seed, source_index)`` is its key, so no two sources share a stream.
 
@@ -71,7 +76,7 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         scores: float32 [K,V], ``-inf`` at tokens that must not be drawn.
-        uniform: float32 [K,C] in [0, 1); one number a token, so that nothing else has to be random.
+        uniform: float32 [K,C] in [0, 1); one number per token, so that nothing else has to be random.
 
     Returns:
         int64 [K,C] tokens, and float32 [K,C] their log-probabilities.
@@ -84,14 +89,76 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
     total = cumulative[:, -1:]
     if not bool(torch.isfinite(total).all()):
         raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
+    # The sum may be a little below 1; scaling the number by it keeps the last token's share.
     # right=True: the first token whose cumulative probability lies above, which therefore has a probability above 0.
     tokens = torch.searchsorted(cumulative, uniform.clamp(max=BELOW_ONE) * total, right=True)
     return tokens, probabilities.gather(1, tokens).log()
 
 
+@contextmanager
+def inference(model: nn.Module) -> Iterator[None]:
+    """Dropout off and no gradient, and the model's mode as it was afterwards."""
+    training = model.training
+    model.train(False)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+
+
+def rows_together(sources: Sequence[Sequence[int]], rows_each: int, device: torch.device) -> Iterator[list[int]]:
+    """Sources to write together, by length bucketing; a source's ``rows_each`` rows are never apart."""
+    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    step = max(1, ROWS.get(device.type, ROWS["cpu"]) // rows_each)
+    for start in range(0, len(order), step):
+        yield order[start : start + step]
+
+
+def write(
+    model: PreTrainedModel,
+    start: Sequence[int],
+    source: Tensor,
+    source_mask: Tensor,
+    allowed: AllowedTokens,
+    eos_id: int,
+    max_length: int,
+    temperature: float,
+    uniform: NDArray[np.float64] | None,
+) -> Decoded:
+    """Write hypotheses of sources; see :func:`decode`.
+
+    Args:
+        model: Any Hugging Face encoder-decoder.
+        start: The decoder start.
+        source: int64 [B,S].
+        source_mask: bool [B,S].
+        allowed: What may be written.
+        eos_id: As of :func:`decode`, and so are the other arguments.
+        max_length: T.
+        temperature: Divides the logits.
+        uniform: float64 [R,T], or None.
+    """
+    numbers = None if uniform is None else torch.from_numpy(uniform).float().to(source.device)
+    decoder = open_decoder(model, source, source_mask)
+    for token in start[:-1]:
+        decoder.step(torch.full((len(source),), token, device=source.device))
+    return decode(
+        decoder,
+        allowed.logit_mask,
+        num_sources=len(source),
+        start_id=start[-1],
+        eos_id=eos_id,
+        max_length=max_length,
+        temperature=temperature,
+        uniform=numbers,
+        prefix=allowed.prefix,
+    )
+
+
 def decode(
     decoder: Decoder,
-    support: Tensor,
+    logit_mask: Tensor,
     *,
     num_sources: int,
     start_id: int,
@@ -108,7 +175,7 @@ def decode(
 
     Args:
         decoder: Open on ``num_sources`` rows, one a source, with nothing written.
-        support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        logit_mask: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
         num_sources: B; R is a multiple of it, and a source's rows stand together.
         start_id: Token that the decoder is given first.
         eos_id: Token that ends a row.
@@ -117,7 +184,7 @@ def decode(
         uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time, R being B.
         prefix: Tokens that every row begins with, without end-of-sequence; their log-probability is 0.
     """
-    device = support.device
+    device = logit_mask.device
     copies = 1 if uniform is None else len(uniform) // num_sources
     num_rows = num_sources * copies
     tokens = torch.full((num_rows, max_length), eos_id, device=device)
@@ -127,12 +194,13 @@ def decode(
     state = rows // copies  # the decoder's, of each of them
     current = torch.full((num_sources,), start_id, device=device)
     for position in range(max_length):
-        scores = torch.add(support, decoder.step(current), alpha=1 / temperature)
+        scores = torch.add(logit_mask, decoder.step(current), alpha=1 / temperature)
         if position < len(prefix):
             chosen = torch.full_like(rows, prefix[position])
         elif uniform is None or log_prob is None:
             chosen = scores.argmax(-1)[state]
         else:
+            # By state and candidate, so that a candidate's draw is the same whichever state it has come to be in.
             numbers = uniform.new_zeros(len(scores), copies)
             numbers[state, rows % copies] = uniform[rows, position]
             drawn, log_probs = draw(scores, numbers)
@@ -144,9 +212,11 @@ def decode(
         rows, state, chosen = rows[~ends], state[~ends], chosen[~ends]
         if not len(rows):
             break
-        written, row_state = torch.unique(state * len(support) + chosen, return_inverse=True)
-        before, last = written // len(support), written % len(support)
+        # One number for each pair of a state and its next token: equal pairs are one state from here on.
+        written, row_state = torch.unique(state * len(logit_mask) + chosen, return_inverse=True)
+        before, last = written // len(logit_mask), written % len(logit_mask)
         splits = bool((before[1:] == before[:-1]).any())
+        # Copying keys and values costs more than a few rows too many, so ended ones stay until it is worth it.
         if splits or len(written) <= (1 - DROP_SHARE) * len(current):
             decoder.keep(before)
             state, current = row_state, last
@@ -183,7 +253,7 @@ def beam_search(
     source_mask: Tensor,
     num_beams: int,
     max_length: int,
-    blocked: list[int],
+    suppressed: list[int],
     start: Sequence[int],
     prefix: Sequence[int],
 ) -> Tensor:
@@ -195,15 +265,15 @@ def beam_search(
         source_mask: bool [R,S].
         num_beams: Hypotheses held at once for each source.
         max_length: T.
-        blocked: Tokens never to write after the first ones.
-        start: Tokens that the decoder is given before a hypothesis.
+        suppressed: Tokens never to write after the first ones.
+        start: Decoder start.
         prefix: Tokens that every hypothesis begins with.
 
     Returns:
         int64 [R,T] without ``start``, end-of-sequence and padding after the end.
     """
     generator: Any = model
-    found: Tensor = generator.generate(
+    hypotheses: Tensor = generator.generate(
         input_ids=source,
         attention_mask=source_mask.long(),
         num_beams=num_beams,
@@ -211,6 +281,6 @@ def beam_search(
         decoder_start_token_id=start[0],  # else the library would put the configuration's before
         decoder_input_ids=torch.tensor([[*start, *prefix]], device=source.device).expand(len(source), -1),
         max_new_tokens=max_length - len(prefix),
-        suppress_tokens=blocked,
+        suppress_tokens=suppressed,
     )
-    return found[:, len(start) :]
+    return hypotheses[:, len(start) :]

@@ -1,6 +1,7 @@
 """The decoder's hidden states over given targets, which policies and value networks start from.
 
-Shape letters: B batch, S source length, T target length, D width, H heads, C = D / H, Q queries, K keys.
+Shape letters: B batch, S source length, T target length, D width, H heads, C = D / H, Q queries, K keys or tokens of
+the decoder start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _NUMBERS = 2**16
 
 
 def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor) -> Tensor:
-    """What the decoder makes of ``inputs``, before the vocabulary or the value.
+    """The decoder's last hidden states over ``inputs``, which an LM head or a value head reads.
 
     Args:
         body: The base model of any Hugging Face encoder-decoder. Marian's go through a forward of ours, which takes a
@@ -55,6 +56,7 @@ def dropout(values: Tensor, share: float, training: bool) -> Tensor:
     dropped = round(share * _NUMBERS)
     if not training or not 0 < dropped < _NUMBERS or values.device.type != "cpu":
         return F.dropout(values, share, training)
+    # Four 16-bit numbers of each 64-bit one: the generator's calls are what F.dropout spends its time on.
     numbers = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
     kept = numbers[: values.numel()].view(values.shape) >= dropped - _NUMBERS // 2
     return values * kept.to(values.dtype).mul_(_NUMBERS / (_NUMBERS - dropped))
@@ -67,7 +69,7 @@ def _encode(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:
         own = layer.self_attn
         query, key, value = _project(own, (own.q_proj, own.k_proj, own.v_proj), hidden)
         hidden = _add(layer, hidden, _attend(own, query, key, value, bias), layer.self_attn_layer_norm)
-        hidden = _add(layer, hidden, _think(layer, hidden), layer.final_layer_norm)
+        hidden = _add(layer, hidden, _feed_forward(layer, hidden), layer.final_layer_norm)
     return hidden
 
 
@@ -82,7 +84,7 @@ def _decode(decoder: Any, inputs: Tensor, encoded: Tensor, source_mask: Tensor) 
         [query] = _project(cross, (cross.q_proj,), hidden)
         key, value = _project(cross, (cross.k_proj, cross.v_proj), encoded)
         hidden = _add(layer, hidden, _attend(cross, query, key, value, bias), layer.encoder_attn_layer_norm)
-        hidden = _add(layer, hidden, _think(layer, hidden), layer.final_layer_norm)
+        hidden = _add(layer, hidden, _feed_forward(layer, hidden), layer.final_layer_norm)
     return hidden
 
 
@@ -99,6 +101,7 @@ def _bias(mask: Tensor) -> Tensor:
 
 def _project(attention: Any, projections: tuple[nn.Linear, ...], hidden: Tensor) -> list[Tensor]:
     """[B,Q,D] to [B,H,Q,C] for each projection, by one product for all of them."""
+    # The copies cost less than a product for each projection, and their gradients flow back to the originals.
     weight = torch.cat([projection.weight for projection in projections])
     bias = torch.cat([projection.bias for projection in projections])
     heads = (*hidden.shape[:2], len(projections), attention.num_heads, -1)
@@ -111,18 +114,18 @@ def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, bias: Ten
     if attention_of(attention) == "sdpa":
         share = attention.dropout if attention.training else 0.0
         bias = bias.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)  # which would be -inf in bfloat16
-        found = F.scaled_dot_product_attention(query, key, value, bias, share, scale=attention.scaling)
+        attended = F.scaled_dot_product_attention(query, key, value, bias, share, scale=attention.scaling)
     else:
         weights = torch.softmax((query * attention.scaling) @ key.transpose(2, 3) + bias, dim=-1)
-        found = dropout(weights, attention.dropout, attention.training) @ value
-    read: Tensor = attention.out_proj(found.transpose(1, 2).flatten(2))
+        attended = dropout(weights, attention.dropout, attention.training) @ value
+    read: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
     return read
 
 
-def _think(layer: Any, hidden: Tensor) -> Tensor:
+def _feed_forward(layer: Any, hidden: Tensor) -> Tensor:
     inner = dropout(layer.activation_fn(layer.fc1(hidden)), layer.activation_dropout, layer.training)
-    thought: Tensor = layer.fc2(inner)
-    return thought
+    ffn_output: Tensor = layer.fc2(inner)
+    return ffn_output
 
 
 def _add(layer: Any, hidden: Tensor, change: Tensor, norm: nn.LayerNorm) -> Tensor:

@@ -1,11 +1,15 @@
-"""What a policy is given, checked."""
+"""Checked inputs of a policy: sources, targets, sampling options, decoder start."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    pass
 
 
 def encode_sources(sources: Sequence[str], tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
@@ -27,6 +31,23 @@ def encode_sources(sources: Sequence[str], tokenizer: Tokenizer, max_length: int
                 f"{reprlib.repr(text)}; shorten or split it"
             )
     return encoded
+
+
+def check_sources(sources: Sequence[Sequence[int]], tokenizer: Tokenizer, max_length: int) -> None:
+    """Refuse sources that the policy cannot read.
+
+    Raises:
+        TypeError: If a source is a text.
+        ValueError: If a source is empty, has more than ``max_length`` tokens, or holds no token of the vocabulary,
+            naming its row.
+    """
+    for row, source in enumerate(sources):
+        if isinstance(source, str):
+            raise TypeError(f"source {row} is the text {reprlib.repr(source)}; give token ids, policy.encode(texts)")
+        if not 0 < len(source) <= max_length:
+            raise ValueError(f"source {row} has {len(source)} tokens; the policy reads 1 to {max_length}")
+        if not 0 <= min(source) <= max(source) < tokenizer.vocab_size:
+            raise ValueError(f"source {row} holds a token outside 0..{tokenizer.vocab_size - 1}; encode it anew")
 
 
 def check_targets(targets: Sequence[Sequence[int]], tokenizer: Tokenizer, max_length: int) -> None:

@@ -1,10 +1,10 @@
-"""Options of low-rank adapters, known without a network to put them in."""
+"""Options of low-rank adapters, without the library that makes them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agents.ranges import above_zero, zero_or_more
+from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class LoRA:
     rank: int = 0
     """Rank of each adapter; 0 trains all weights."""
     alpha: float = 16.0
-    """What an adapter adds is scaled by alpha / rank."""
+    """Scale of what an adapter adds, times its rank: it is scaled by alpha / rank."""
     dropout: float = 0.0
-    """Share of an adapter's inputs dropped in training, from 0 to below 1."""
+    """Dropout of an adapter's inputs in training, a share from 0 to below 1."""
     layers: tuple[str, ...] = ()
     """Endings of the names of the linear layers that get one (q_proj v_proj; of T5 q v); by default all but the
     last."""

@@ -1,4 +1,4 @@
-"""The default policy network: a small Marian encoder-decoder, made from a few sizes."""
+"""The default policy network: a small Marian encoder-decoder of given sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of the default policy network, known without making one."""
+"""Sizes of the default policy network, without the library that makes one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PolicyConfig:
     ffn_dim: int = 512
     """Width inside a feed-forward block, features."""
     dropout: float = 0.1
-    """Share of features dropped in training, from 0 to below 1."""
+    """Dropout in training, a share of features from 0 to below 1."""
     max_source_length: int = 64
     """Longest source it can read, tokens, end-of-sequence included; the task knows it."""
     max_target_length: int = 64

@@ -1,46 +1,47 @@
-"""Where a policy lies on disk: a folder of its own, or a stage of a run."""
+"""Resolution of a path to a policy's folder: the path itself, or one of the policies saved below it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-_STEP = re.compile(r"g(\d+)i(\d+)")
+GENERATION = "generation_config.json"
+"""What a policy's folder has, and what is written there last."""
 
 
 def policy_folder(path: Path, checkpoint: str | None = None) -> Path:
     """The folder that ``Seq2SeqPolicy.load`` reads.
 
     Args:
-        path: A saved policy's folder, or what ``experiments/growing_batch.py`` left: ``checkpoints/g1i3`` and so on,
-            and ``stages/g1i3.json`` for each that is finished.
-        checkpoint: Of a run, one of its finished stages; None takes the last Improve step, or the supervised policy
-            where none is finished.
+        path: A saved policy's folder, or one that holds several in its subfolders or theirs, such as a run's.
+        checkpoint: Of several, the name of a policy's folder; None takes the last in natural order, in which "control"
+            comes before "g9i3", and that before "g10i1".
 
     Raises:
-        FileNotFoundError: If the folder holds neither, or the run no such checkpoint.
-        ValueError: If a checkpoint is named and the folder is no run's.
+        FileNotFoundError: If the path is no policy and holds none, or none of that name.
+        ValueError: If a checkpoint is named and the path is itself a policy.
     """
-    stages = path / "checkpoints"
-    if not stages.is_dir():
-        if not (path / "generation_config.json").is_file():
-            raise FileNotFoundError(
-                f"{str(path)!r} is neither a saved policy nor a run with checkpoints; name the folder of one"
-            )
+    if (path / GENERATION).is_file():
         if checkpoint is not None:
             raise ValueError(f"{str(path)!r} is a policy and no run; leave the checkpoint {checkpoint!r} out")
         return path
-    finished = [each for each in sorted(stages.iterdir()) if (path / "stages" / f"{each.name}.json").is_file()]
-    if checkpoint is not None:
-        chosen = [each for each in finished if each.name == checkpoint]
-    else:
-        chosen = sorted((each for each in finished if _STEP.fullmatch(each.name)), key=_order)
+    # An agent's folder holds policies too (the prior), which are no checkpoints of their own.
+    saved = [file.parent for depth in ("*", "*/*") for file in path.glob(f"{depth}/{GENERATION}") if _is_whole(file)]
+    policies = sorted((folder for folder in saved if folder.parent not in saved), key=_natural)
+    if not policies:
+        raise FileNotFoundError(f"{str(path)!r} is neither a saved policy nor holds one; name the folder of one")
+    chosen = [folder for folder in policies if checkpoint in (None, folder.name)]
     if not chosen:
-        names = ", ".join(each.name for each in finished) or "no finished one yet"
-        raise FileNotFoundError(f"the run {str(path)!r} has no checkpoint {checkpoint or 'to take'}; it has {names}")
+        names = ", ".join(folder.name for folder in policies)
+        raise FileNotFoundError(f"{str(path)!r} holds no policy {checkpoint!r}; choose one of {names}")
     return chosen[-1]
 
 
-def _order(stage: Path) -> tuple[int, ...]:
-    """Grow step and Improve step, as numbers: g10i1 comes after g9i1."""
-    return tuple(int(number) for number in re.findall(r"\d+", stage.name))
+def _is_whole(file: Path) -> bool:
+    """Whether a saving was not cut off: transformers' own version of the file, written first, has no such entry."""
+    return "max_new_tokens" in file.read_text("utf-8")
+
+
+def _natural(folder: Path) -> list[tuple[int, str]]:
+    """A name's parts, numbers compared as numbers: g10i1 comes after g9i1."""
+    return [(int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", folder.name)]

@@ -28,7 +28,7 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     """
     from transformers import AutoModelForSeq2SeqLM, GenerationConfig
 
-    import agents.d3rlpy_adapter.action_values  # noqa: F401  # makes its architectures known
+    import agents.policy.action_values  # noqa: F401  # makes its architectures known
 
     local = Path(name).is_dir()
     # For a name it is the configuration alone, and says in one sentence what is wrong with it.
@@ -43,14 +43,14 @@ def load_pretrained(name: str | Path) -> PreTrainedModel:
     try:
         model: Any
         with quiet():
-            model, found = AutoModelForSeq2SeqLM.from_pretrained(
+            model, loading = AutoModelForSeq2SeqLM.from_pretrained(
                 name, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=local,
                 output_loading_info=True,
             )  # fmt: skip
     except Exception as error:  # of many kinds, by what is wrong
         raise _explained(name, folder, error) from error
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
         raise ValueError(
             f"the weights of {str(name)!r} lack {missing[0]} and {len(missing) - 1} more; download it whole"
         )

@@ -1,4 +1,4 @@
-"""The policy: an encoder-decoder that samples, translates and says how likely a translation is.
+"""The policy ``pi(y | x)``: an encoder-decoder with its tokenizer, sampling, translation and log-probabilities.
 
 Shape letters: B batch or sources, S source length, T target length, V vocabulary, N trajectories, L tokens in all.
 """
@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.policy import checkpoints
-from agents.policy.decoders import open_decoder
-from agents.policy.generation import Decoded, as_samples, beam_search, decode, uniforms
-from agents.policy.inputs import check_sampling, check_targets, check_temperature, encode_sources
+from agents.policy import checkpoints, inputs
+from agents.policy.generation import Decoded, as_samples, beam_search, inference, rows_together, uniforms, write
 from agents.policy.marian import build_marian
 from agents.policy.model_card import policy_card
 from agents.policy.policy_config import PolicyConfig
 from agents.policy.pretrained import check_fit, load_pretrained
-from agents.policy.teacher_forcing import Pairs, log_distributions, padded, target_log_probs, target_logits
+from agents.policy.teacher_forcing import AllowedTokens, Evaluation, Pairs
 from buffers import Samples, TokenBatch
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.models.decoder_start import decoder_start
@@ -37,9 +33,6 @@ from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-# Rows decoded together. On a CPU more rows fall out of the cache; a GPU is idle with fewer.
-ROWS = {"cpu": 512, "cuda": 4096}
 
 # Logits held at once while targets are scored: 128 MiB of float32.
 LOGITS_AT_ONCE = 2**25
@@ -57,14 +50,14 @@ class Seq2SeqPolicy(Publishable):
     the environment takes: sampling, evaluation and training then know no other targets. A forced token has probability
     1, so it adds nothing to the policy's gradient.
 
-    *Chance.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the candidate),
-    not on the batch they were written in (up to float rounding at the edge between two tokens).
+    *Batch-invariant.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the
+    candidate), not on the batch they were written in (up to float rounding at the edge between two tokens).
 
-    *Start.* A model's start token and a language's code are given to the decoder before a target, and are no part of
-    it: trajectories begin with the first token that is chosen.
+    *Decoder start.* A model's start token and a language's code (forced BOS) stand before a target and are no part of
+    it.
 
     Attributes:
-        start: Ids that the decoder is given before a target.
+        start: Decoder start, token ids.
 
     Args:
         model: Any Hugging Face encoder-decoder, in float32.
@@ -100,8 +93,8 @@ class Seq2SeqPolicy(Publishable):
         self.max_source_length = limit
         self.constraint = constraint or Constraint()
         self.constraint.check(tokenizer, max_target_length)
-        blocked = np.flatnonzero(~self.constraint.allowed(tokenizer)).tolist()
-        self._blocked = sorted({*blocked, tokenizer.unk_id, *range(tokenizer.vocab_size, model.config.vocab_size)})
+        forbidden = np.flatnonzero(~self.constraint.allowed(tokenizer)).tolist()
+        self._suppressed = sorted({*forbidden, tokenizer.unk_id, *range(tokenizer.vocab_size, model.config.vocab_size)})
 
     @classmethod
     def from_pretrained(cls, name: str | Path, tokenizer: Tokenizer, max_target_length: int) -> Self:
@@ -135,7 +128,7 @@ class Seq2SeqPolicy(Publishable):
 
         Raises:
             FileNotFoundError: If the folder is not a saved policy, naming what it lacks.
-            ValueError: If its weights are damaged, or its model and tokenizer do not belong together.
+            ValueError: If its weights are corrupt, or its model and tokenizer do not belong together.
         """
         return cls(*checkpoints.load(Path(folder))).to(device)
 
@@ -145,7 +138,8 @@ class Seq2SeqPolicy(Publishable):
 
     def publication(self, licence: str) -> Publication:
         """What :meth:`save` writes, for :meth:`push_to_hub`."""
-        return Publication(self.save, policy_card(self, licence), [checkpoints.CONSTRAINT, "*.safetensors"])
+        card = policy_card(self.model, self.tokenizer, self.max_target_length, self.constraint, licence)
+        return Publication(self.save, card, [checkpoints.CONSTRAINT, "*.safetensors"])
 
     @property
     def fingerprint(self) -> str:
@@ -183,11 +177,20 @@ class Seq2SeqPolicy(Publishable):
         self.model.train(training)
         return other
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def encode(self, sources: Sequence[str]) -> list[list[int]]:
+        """Token ids of sources, end-of-sequence included: what :meth:`sample` and :meth:`log_probs` take.
+
+        Raises:
+            TypeError: If ``sources`` is one text and not several.
+            ValueError: If a source is empty or too long, naming its row.
+        """
+        return inputs.encode_sources(sources, self.tokenizer, self.max_source_length)
+
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source.
 
         Args:
-            sources: B sentences.
+            sources: Token ids of B sources; see :meth:`encode`.
             num_candidates: Translations of each.
             temperature: Divides the logits; above 0.
             seed: From 0 to 2**64 - 1.
@@ -196,16 +199,17 @@ class Seq2SeqPolicy(Publishable):
             N = B * num_candidates trajectories, a source's candidates together, in the order of the sources.
 
         Raises:
+            TypeError: If a source is a text.
             ValueError: If a number is out of range, or a source is empty or too long.
         """
-        check_sampling(num_candidates, temperature, seed)
-        encoded = self._encode(sources)
+        inputs.check_sampling(num_candidates, temperature, seed)
+        inputs.check_sources(sources, self.tokenizer, self.max_source_length)
         shape = (len(sources), num_candidates, self.max_target_length)
         tokens, log_prob = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
         lengths = np.zeros(shape[:2], dtype=np.int64)
-        for index in self._groups(encoded, num_candidates):
-            uniform = np.stack([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
-            written = self._decode([encoded[i] for i in index], temperature, uniform)
+        for index in rows_together(sources, num_candidates, self.device):
+            uniform = np.concatenate([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
+            written = self._decode([sources[i] for i in index], temperature, uniform)
             assert written.log_prob is not None
             tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
             log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
@@ -221,16 +225,16 @@ class Seq2SeqPolicy(Publishable):
         """
         if num_beams < 1:
             raise ValueError(f"num_beams is {num_beams}; give at least 1")
-        encoded = self._encode(sources)
+        encoded = self.encode(sources)
         texts = [""] * len(sources)
-        for index in self._groups(encoded, num_beams):
+        for index in rows_together(encoded, num_beams, self.device):
             rows = [encoded[i] for i in index]
             if num_beams == 1:
                 written = self._decode(rows, 1.0, None).tokens
             else:
-                with self._evaluating():
+                with inference(self.model):
                     written = beam_search(
-                        self.model, *self._pad(rows), num_beams, self.max_target_length, self._blocked,
+                        self.model, *self._pad(rows), num_beams, self.max_target_length, self._suppressed,
                         self.start, self.constraint.prefix,
                     )  # fmt: skip
             for i, text in zip(index, self.tokenizer.decode(written.tolist()), strict=True):
@@ -238,63 +242,55 @@ class Seq2SeqPolicy(Publishable):
         return texts
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         """``log pi(y_t | x, y_<t)`` of every token of given targets.
 
         Args:
-            sources: B sentences.
-            targets: B token sequences, without start token.
+            sources: Token ids of B sources; see :meth:`encode`.
+            targets: Token ids of B targets, without start token.
             temperature: Divides the logits; above 0.
 
         Returns:
             B arrays, float32, as long as the targets.
 
         Raises:
+            TypeError: If a source is a text.
             ValueError: If a source is empty or too long, or a target is empty, too long, holds another token or one
                 that the constraint forbids.
         """
-        check_temperature(temperature)
-        encoded = self._encode(sources)
+        inputs.check_temperature(temperature)
+        inputs.check_sources(sources, self.tokenizer, self.max_source_length)
         if len(targets) != len(sources):
             raise ValueError(f"there are {len(sources)} sources but {len(targets)} targets; give one target a source")
-        check_targets(targets, self.tokenizer, self._longest)
+        inputs.check_targets(targets, self.tokenizer, self._longest)
         result: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(sources)
-        lengths = [max(len(read), len(written)) for read, written in zip(encoded, targets, strict=True)]
+        lengths = [max(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
         most = max(1, min(token_budget(None, self.device.type), LOGITS_AT_ONCE // self.model.config.vocab_size))
+        # Both budgets bound the pass: tokens for the caches of the network, logits for the memory of the LM head.
         for index in length_buckets(lengths, most, mixed=True):
-            read, written = self._pad([encoded[i] for i in index]), self._pad([targets[i] for i in index])
-            with self._evaluating():
-                log_prob = self._score(Pairs(*read, *written, self.start), temperature).cpu().numpy()
+            pairs = Pairs(*self._pad([sources[i] for i in index]), *self._pad([targets[i] for i in index]), self.start)
+            with inference(self.model):
+                log_prob = Evaluation(self.model, pairs, self.allowed_tokens(), temperature).log_prob.cpu().numpy()
             for i, row in zip(index, log_prob, strict=True):
                 result[i] = row[: len(targets[i])].copy()
         return result
 
-    def token_log_probs(self, batch: TokenBatch, temperature: float = 1.0) -> Tensor:
-        """``log pi(y_t | x, y_<t)`` of a batch's targets, with gradient: what every loss starts from.
+    def evaluate(self, batch: TokenBatch, temperature: float = 1.0) -> Evaluation:
+        """Teacher-forced log-probabilities of a batch's targets, with gradient: what every loss starts from.
 
         Args:
             batch: On the policy's device.
             temperature: Divides the logits; above 0.
-
-        Returns:
-            float32 [B,T], 0 at padding.
         """
-        return self._score(self._pairs(batch), temperature)
+        pairs = Pairs(batch.source, batch.source_mask, batch.target, batch.target_mask, self.start)
+        return Evaluation(self.model, pairs, self.allowed_tokens(), temperature)
 
-    def token_distributions(self, batch: TokenBatch, temperature: float = 1.0) -> Tensor:
-        """``log pi(. | x, y_<t)`` at every target token of a batch, with gradient.
-
-        Args:
-            batch: On the policy's device.
-            temperature: Divides the logits; above 0.
-
-        Returns:
-            float32 [L,V], row after row of the batch, padding left out; ``-inf`` at tokens that are never written.
-        """
-        pairs = self._pairs(batch)
-        logits, forced = target_logits(self.model, pairs), self._forced(pairs)
-        return log_distributions(logits, pairs.chosen, self.support(), self.tokenizer.unk_id, temperature, forced)
+    def allowed_tokens(self) -> AllowedTokens:
+        """What may be written, on the policy's device."""
+        mask = torch.zeros(self.model.config.vocab_size, device=self.device)
+        mask[self._suppressed] = -torch.inf
+        return AllowedTokens(mask, self.tokenizer.unk_id, self.constraint.prefix)
 
     def next_token_scores(
         self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]], temperature: float = 1.0
@@ -312,91 +308,34 @@ class Seq2SeqPolicy(Publishable):
         Raises:
             ValueError: If the temperature has no distribution, or a prefix is too long for the model.
         """
-        check_temperature(temperature)
+        inputs.check_temperature(temperature)
         longest = max(map(len, prefixes), default=0)
         if longest >= self._longest:
-            raise ValueError(
-                f"a prefix has {longest} tokens; the model has positions for {self._longest}, the start token's "
-                "included"
-            )
-        rows, mask = self._pad(sources)
-        inputs, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
-        forced = self.constraint.prefix
-        with self._evaluating():
-            output = self.model(input_ids=rows, attention_mask=mask.long(), decoder_input_ids=inputs, use_cache=False)
-            last = output.logits[torch.arange(len(rows), device=self.device), written.sum(1) - 1]
-            scores = torch.add(self.support(), last.float(), alpha=1 / temperature)
+            raise ValueError(f"a prefix has {longest} tokens; give fewer than {self._longest}, the model's positions")
+        source, mask = self._pad(sources)
+        given, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
+        logit_mask, _, forced = self.allowed_tokens()
+        with inference(self.model):
+            output = self.model(input_ids=source, attention_mask=mask.long(), decoder_input_ids=given, use_cache=False)
+            last = output.logits[torch.arange(len(source), device=self.device), written.sum(1) - 1]
+            scores = torch.add(logit_mask, last.float(), alpha=1 / temperature)
             for row, prefix in enumerate(prefixes):
                 if len(prefix) < len(forced):
                     scores[row] = -torch.inf
                     scores[row, forced[len(prefix)]] = 0.0
         return scores
 
-    def _encode(self, sources: Sequence[str]) -> list[list[int]]:
-        return encode_sources(sources, self.tokenizer, self.max_source_length)
-
-    def _groups(self, encoded: list[list[int]], rows_each: int) -> Iterator[list[int]]:
-        """Sources to write together: of similar lengths, a source's rows never apart."""
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-        step = max(1, ROWS.get(self.device.type, ROWS["cpu"]) // rows_each)
-        for start in range(0, len(order), step):
-            yield order[start : start + step]
-
     def _pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         return pad(rows, self.tokenizer.pad_id, self.device)
 
-    def support(self) -> Tensor:
-        """[V], 0 at tokens that may be written and -inf elsewhere."""
-        support = torch.zeros(self.model.config.vocab_size, device=self.device)
-        support[self._blocked] = -torch.inf
-        return support
-
-    def _pairs(self, batch: TokenBatch) -> Pairs:
-        return Pairs(batch.source, batch.source_mask, batch.target, batch.target_mask, self.start)
-
-    def _score(self, pairs: Pairs, temperature: float) -> Tensor:
-        """float32 [B,T], 0 at padding."""
-        forced = self._forced(pairs)
-        found = target_log_probs(self.model, pairs, self.support(), self.tokenizer.unk_id, temperature, forced)
-        return padded(found, pairs.target_mask)
-
-    def _forced(self, pairs: Pairs) -> Tensor | None:
-        """int64 [L]: the constraint's beginning, and -1 after it; None without one."""
-        if not self.constraint.prefix:
-            return None
-        target, length = pairs.target, pairs.target.shape[1]
-        prefix = torch.tensor(self.constraint.prefix, device=target.device)
-        return F.pad(prefix, (0, length), value=-1)[:length].expand_as(target)[pairs.target_mask]
-
-    def _decode(self, rows: list[list[int]], temperature: float, uniform: NDArray[np.float64] | None) -> Decoded:
-        source, mask = self._pad(rows)
-        numbers = None if uniform is None else torch.from_numpy(uniform.reshape(-1, uniform.shape[-1])).float()
-        with self._evaluating():
-            decoder = open_decoder(self.model, source, mask)
-            for token in self.start[:-1]:
-                decoder.step(torch.full((len(rows),), token, device=self.device))
-            return decode(
-                decoder,
-                self.support(),
-                num_sources=len(rows),
-                start_id=self.start[-1],
-                eos_id=self.tokenizer.eos_id,
-                max_length=self.max_target_length,
-                temperature=temperature,
-                uniform=None if numbers is None else numbers.to(self.device),
-                prefix=self.constraint.prefix,
-            )
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        """Dropout off and no gradient, and the model's mode as it was afterwards."""
-        training = self.model.training
-        self.model.train(False)
-        try:
-            with torch.inference_mode():
-                yield
-        finally:
-            self.model.train(training)
+    def _decode(
+        self, rows: Sequence[Sequence[int]], temperature: float, uniform: NDArray[np.float64] | None
+    ) -> Decoded:
+        with inference(self.model):
+            return write(
+                self.model, self.start, *self._pad(rows), self.allowed_tokens(), self.tokenizer.eos_id,
+                self.max_target_length, temperature, uniform,
+            )  # fmt: skip
 
     def __repr__(self) -> str:
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6

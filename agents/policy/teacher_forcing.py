@@ -1,4 +1,4 @@
-"""The forward pass over given targets, and how likely it makes them.
+"""Teacher forcing: the forward pass over given targets, and the log-probabilities that it gives them.
 
 Shape letters: B batch, S source length, T target length, V vocabulary, L target tokens in all.
 """
@@ -6,6 +6,8 @@ Shape letters: B batch, S source length, T target length, V vocabulary, L target
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -13,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from agents.policy.hidden_states import hidden_states
-from agents.policy.lm_head import hidden_log_probs
+from agents.policy.lm_head import chunked_log_probs
 from seq2seq_env.models.decoder_start import decoder_inputs
 from seq2seq_env.models.teacher_forcing import teacher_forced_logits
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pairs(NamedTuple):
-    """What a forward pass is given."""
+    """Sources and targets of a forward pass."""
 
     source: Tensor
     """int64 [B,S]."""
@@ -33,7 +35,7 @@ class Pairs(NamedTuple):
     target_mask: Tensor
     """bool [B,T]."""
     start: Sequence[int]
-    """Tokens that the decoder is given before a target; see :func:`seq2seq_env.models.decoder_start.decoder_start`."""
+    """Decoder start; see :func:`seq2seq_env.models.decoder_start.decoder_start`."""
 
     @property
     def chosen(self) -> Tensor:
@@ -41,78 +43,104 @@ class Pairs(NamedTuple):
         return self.target[self.target_mask]
 
 
-def target_log_probs(
-    model: PreTrainedModel,
-    pairs: Pairs,
-    support: Tensor,
-    unk_id: int,
-    temperature: float,
-    forced: Tensor | None = None,
-) -> Tensor:
-    """``log softmax(logits / temperature)`` over the support, of each target token.
+class AllowedTokens(NamedTuple):
+    """What a policy writes."""
+
+    logit_mask: Tensor
+    """float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere."""
+    unk_id: int
+    """The unknown token; no policy writes it, but where a target holds it, it is allowed there."""
+    prefix: tuple[int, ...] = ()
+    """Tokens that every target begins with."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Teacher-forced log-probabilities of a batch's targets, with gradient, each computed when first asked for.
+
+    Both kinds start from one forward pass. Where both are wanted, ask for :attr:`log_distribution` first: the
+    log-probabilities are then taken from it.
 
     Args:
         model: Any Hugging Face encoder-decoder.
         pairs: Sources and targets.
-        support: As in :func:`log_distributions`, and so are the other arguments.
-        unk_id: The unknown token.
-        temperature: Above 0.
-        forced: int64 [L], or None.
-
-    Returns:
-        float32 [L], row after row of the batch, padding left out.
+        allowed: What the policy writes.
+        temperature: Divides the logits; above 0.
 
     Raises:
-        ValueError: If a token was chosen that is not in the support.
+        ValueError: If a target holds a token that is not allowed; the attributes raise it.
     """
-    chosen = pairs.chosen
-    if model.config.model_type != "marian" or forced is not None:
-        logits = target_logits(model, pairs)
-        return chosen_log_probs(log_distributions(logits, chosen, support, unk_id, temperature, forced), chosen)
-    unknown = _unknown(chosen, support, unk_id, torch.ones_like(chosen, dtype=torch.bool))
-    hidden = _marian_hidden(model, pairs)
-    marian: Any = model
-    bias = marian.final_logits_bias[0]
-    return hidden_log_probs(hidden, marian.lm_head.weight, bias, chosen, support, unknown, temperature)
 
+    model: PreTrainedModel
+    pairs: Pairs
+    allowed: AllowedTokens
+    temperature: float = 1.0
 
-def target_logits(model: PreTrainedModel, pairs: Pairs) -> Tensor:
-    """Logits that predict each target token from the ones before it.
+    @cached_property
+    def log_prob(self) -> Tensor:
+        """``log pi(y_t | x, y_<t)``, float32 [B,T], 0 at padding."""
+        pairs, chosen = self.pairs, self.pairs.chosen
+        chunked = self.model.config.model_type == "marian" and self._forced is None
+        if not chunked or "log_distribution" in vars(self):
+            return padded(_of_chosen(self.log_distribution, chosen), pairs.target_mask)
+        model: Any = self.model
+        mask, unk_id, _ = self.allowed
+        unknown = _unknown(chosen, mask, unk_id, torch.ones_like(chosen, dtype=torch.bool))
+        weight, bias = model.lm_head.weight, model.final_logits_bias[0]
+        log_probs = chunked_log_probs(self._hidden, weight, bias, chosen, mask, unknown, self.temperature)
+        return padded(log_probs, pairs.target_mask)
 
-    Args:
-        model: Any Hugging Face encoder-decoder.
-        pairs: Sources and targets.
+    @cached_property
+    def log_distribution(self) -> Tensor:
+        """``log pi(. | x, y_<t)``, float32 [L,V], row after row, padding left out; ``-inf`` at other tokens."""
+        mask, unk_id, _ = self.allowed
+        return log_distributions(self._logits(), self.pairs.chosen, mask, unk_id, self.temperature, self._forced)
 
-    Returns:
-        float [L,V], row after row of the batch, padding left out.
-    """
-    if model.config.model_type != "marian":
-        return teacher_forced_logits(model, *pairs[:3], pairs.start)[pairs.target_mask]
-    marian: Any = model
-    hidden = _marian_hidden(model, pairs)
-    return F.linear(hidden, marian.lm_head.weight, marian.final_logits_bias[0])
+    def log_prob_at(self, temperature: float) -> Tensor:
+        """:attr:`log_prob` of the distribution sharpened or flattened further, float32 [B,T], without gradient."""
+        tempered = torch.log_softmax(self.log_distribution.detach() / temperature, dim=-1)
+        return padded(_of_chosen(tempered, self.pairs.chosen), self.pairs.target_mask)
 
+    @cached_property
+    def _hidden(self) -> Tensor:
+        """[L,D]: what the LM head reads.
 
-def _marian_hidden(model: PreTrainedModel, pairs: Pairs) -> Tensor:
-    """[L,D]: what the vocabulary layer reads.
+        It is by far the widest layer, so padding is left out before it. Other architectures than Marian scale the
+        hidden state in ways of their own, so they go through their own forward.
+        """
+        pairs = self.pairs
+        inputs, given = decoder_inputs(pairs.target, pairs.start), len(pairs.start) - 1
+        hidden = hidden_states(self.model.base_model, pairs.source, pairs.source_mask, inputs)
+        return hidden[:, given:][pairs.target_mask]
 
-    It is by far the widest layer, so padding is left out before it. Other architectures scale the hidden state in ways
-    of their own, so they go through their own forward.
-    """
-    inputs, given = decoder_inputs(pairs.target, pairs.start), len(pairs.start) - 1
-    return hidden_states(model.base_model, pairs.source, pairs.source_mask, inputs)[:, given:][pairs.target_mask]
+    def _logits(self) -> Tensor:
+        """Float [L,V], of each target token from the ones before it."""
+        model: Any = self.model
+        if model.config.model_type == "marian":
+            return F.linear(self._hidden, model.lm_head.weight, model.final_logits_bias[0])
+        pairs = self.pairs
+        return teacher_forced_logits(self.model, *pairs[:3], pairs.start)[pairs.target_mask]
+
+    @cached_property
+    def _forced(self) -> Tensor | None:
+        """int64 [L]: the prefix that every target begins with, and -1 after it; None without one."""
+        if not self.allowed.prefix:
+            return None
+        target, length = self.pairs.target, self.pairs.target.shape[1]
+        prefix = torch.tensor(self.allowed.prefix, device=target.device)
+        return F.pad(prefix, (0, length), value=-1)[:length].expand_as(target)[self.pairs.target_mask]
 
 
 def log_distributions(
-    logits: Tensor, chosen: Tensor, support: Tensor, unk_id: int, temperature: float, forced: Tensor | None = None
+    logits: Tensor, chosen: Tensor, mask: Tensor, unk_id: int, temperature: float, forced: Tensor | None = None
 ) -> Tensor:
-    """``log softmax(logits / temperature)`` over the support.
+    """``log softmax(logits / temperature)`` over the allowed tokens.
 
     Args:
         logits: float [L,V].
         chosen: int64 [L], the tokens that follow.
-        support: float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere.
-        unk_id: The unknown token; no policy writes it, but where it was chosen it belongs to the support.
+        mask: float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere.
+        unk_id: The unknown token; allowed where it was chosen, and nowhere else.
         temperature: Above 0.
         forced: int64 [L], the only token that a policy writes at this place, or -1; None is -1 everywhere.
 
@@ -120,39 +148,40 @@ def log_distributions(
         float32 [L,V].
 
     Raises:
-        ValueError: If a token was chosen that is not in the support.
+        ValueError: If a token was chosen that is not allowed.
     """
     free = torch.ones_like(chosen, dtype=torch.bool) if forced is None else forced < 0
-    unknown = _unknown(chosen, support, unk_id, free)
+    unknown = _unknown(chosen, mask, unk_id, free)
     if bool(unknown.any()):
-        support = support.repeat(len(chosen), 1)
-        support[unknown, unk_id] = 0.0
-    scores = torch.add(support, logits, alpha=1 / temperature)
+        mask = mask.repeat(len(chosen), 1)
+        mask[unknown, unk_id] = 0.0
+    scores = torch.add(mask, logits, alpha=1 / temperature)
     if forced is not None:
         _check_all(free | (chosen == forced), chosen)
         only = F.one_hot(forced.clamp(min=0), scores.shape[1]).bool()
+        # Constants, so a forced token has log-probability 0 exactly and no gradient.
         scores = torch.where(free[:, None], scores, torch.where(only, 0.0, -torch.inf))
     return torch.log_softmax(scores, dim=-1)
 
 
-def _unknown(chosen: Tensor, support: Tensor, unk_id: int, free: Tensor) -> Tensor:
+def _unknown(chosen: Tensor, mask: Tensor, unk_id: int, free: Tensor) -> Tensor:
     """Bool [L]: where the unknown token was chosen though no policy writes it, of those that are free to choose."""
-    outside = free & torch.isinf(support[chosen])
+    outside = free & torch.isinf(mask[chosen])
     unknown = outside & (chosen == unk_id)
     _check_all(outside == unknown, chosen)
     return unknown
 
 
-def _check_all(writable: Tensor, chosen: Tensor) -> None:
-    if not bool(writable.all()):
-        token = int(chosen[~writable][0])
+def _check_all(allowed: Tensor, chosen: Tensor) -> None:
+    if not bool(allowed.all()):
+        token = int(chosen[~allowed][0])
         raise ValueError(
             f"a target holds token {token} where the policy's constraint forbids it; train on targets that keep to "
             "the constraint, or use policy.constrained(None)"
         )
 
 
-def chosen_log_probs(log_distribution: Tensor, chosen: Tensor) -> Tensor:
+def _of_chosen(log_distribution: Tensor, chosen: Tensor) -> Tensor:
     """Log-probability of the chosen tokens (int64 [L]) under float32 [L,V]; float32 [L]."""
     return log_distribution.gather(1, chosen[:, None])[:, 0]
 

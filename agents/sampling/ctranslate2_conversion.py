@@ -1,6 +1,6 @@
-"""A policy as a CTranslate2 model in memory, its temperature and support built into the last layer.
+"""A policy as a CTranslate2 model in memory, its temperature and logit mask built into the last layer.
 
-With ``logits / T`` and the support's bias inside the network, CTranslate2's own softmax is the policy's distribution,
+With ``logits / T`` and the logit mask inside the network, CTranslate2's own softmax is the policy's distribution,
 and the log-probability that it gives of a drawn token is the behaviour policy's.
 """
 
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from agents.policy.teacher_forcing import AllowedTokens
+
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel
 
 ARCHITECTURES = ("bart", "m2m_100", "marian", "mbart", "mt5", "t5")
@@ -26,7 +27,7 @@ LAYOUTS = {
     "mbart": {"normalize_before": True, "normalize_embedding": True},
 }
 
-# Added to logits of tokens outside the support; its exponential is 0 in every arithmetic, and it is finite in float32.
+# Added to logits of tokens that are never written: its exponential is 0 in every arithmetic, and float32 holds it.
 _NEVER = -1e9
 
 # By this name CTranslate2's loader of Marian models knows the padding that it leaves out of the vocabulary.
@@ -54,9 +55,8 @@ def token_names(model: PreTrainedModel) -> list[str]:
 
 def convert(
     model: PreTrainedModel,
-    support: Tensor,
+    allowed: AllowedTokens,
     temperature: float,
-    unk_id: int,
     compute_type: str,
     start_id: int | None = None,
 ) -> dict[str, bytes]:
@@ -64,9 +64,8 @@ def convert(
 
     Args:
         model: An encoder-decoder without :func:`obstacle`.
-        support: float32 [V], 0 at tokens that may be written and ``-inf`` elsewhere.
+        allowed: What may be written; a prefix is not converted.
         temperature: Divides the logits.
-        unk_id: The unknown token.
         compute_type: Type of the stored weights, "float32" or "int8" and the like.
         start_id: Token that the decoder is given first; None: the one of the model's configuration.
     """
@@ -77,12 +76,12 @@ def convert(
     model = copy.deepcopy(model)
     for name, value in LAYOUTS.get(model.config.model_type, {}).items():
         setattr(model.config, name, value)
-    names = _Names(model, unk_id)
+    names = _Names(model, allowed.unk_id)
     with torch.no_grad():
         spec = _MODEL_LOADERS[type(model.config).__name__](model, names)
         last = spec.decoder.projection
         weight = torch.as_tensor(last.weight).float().cpu()
-        bias = support.cpu().clamp(min=_NEVER)[: len(weight)].clone()
+        bias = allowed.logit_mask.cpu().clamp(min=_NEVER)[: len(weight)].clone()
         if last.has_bias():
             bias += torch.as_tensor(last.bias).float().cpu() / temperature
         last.weight, last.bias = weight / temperature, bias

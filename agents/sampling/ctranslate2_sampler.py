@@ -1,4 +1,4 @@
-"""Sampling by CTranslate2, many times as fast as PyTorch on a CPU.
+"""The engine CTranslate2: sampling many times as fast as PyTorch on a CPU.
 
 Shape letters: B sources, C candidates of each, N = B * C trajectories, L tokens in all.
 """
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.policy.generation import as_samples
-from agents.policy.inputs import check_sampling, encode_sources
+from agents.policy.inputs import check_sampling, check_sources
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.sampling.ctranslate2_conversion import convert, obstacle, token_names
 from agents.sampling.engine_names import ComputeType
@@ -24,7 +24,7 @@ from buffers import Samples
 from seq2seq_env.extras import require
 
 # What is drawn from one random stream; a thread's work.
-SOURCES_A_STREAM = 128
+SOURCES_PER_STREAM = 128
 
 # Rows decoded together.
 ROWS = {"cpu": 256, "cuda": 4096}
@@ -44,11 +44,11 @@ class _Drawn(NamedTuple):
 class CTranslate2Sampler:
     """A :class:`buffers.Sampler` that draws from a policy's distribution by CTranslate2.
 
-    It draws from what :meth:`Seq2SeqPolicy.sample` draws from (temperature, support and constraint are built into the
-    converted network), with other random numbers. A token's log-probability is the one that it was drawn with. All
+    It draws from what :meth:`Seq2SeqPolicy.sample` draws from (temperature, logit mask and constraint are built into
+    the converted network), with other random numbers. A token's log-probability is the one that it was drawn with. All
     candidates of a source share one pass of the encoder.
 
-    *The same bytes.* CTranslate2 seeds a thread's random numbers once, so each run of ``SOURCES_A_STREAM`` sources gets
+    *Reproducible.* CTranslate2 seeds a thread's random numbers once, so each run of ``SOURCES_PER_STREAM`` sources gets
     a translator, and with it a thread, of its own, computes on one core and in batches of one size. What is sampled
     depends on the weights, the sources in their order, the number of candidates, the temperature and the seed; not on
     the number of threads, their order, or what else is sampled meanwhile. Unlike the policy's own sampling it does
@@ -86,19 +86,24 @@ class CTranslate2Sampler:
         """What the bytes depend on beside the policy."""
         return f"ctranslate2 {_library().__version__} {self.compute_type}"
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def encode(self, sources: Sequence[str]) -> list[list[int]]:
+        """The policy's own; see :meth:`Seq2SeqPolicy.encode`."""
+        return self.policy.encode(sources)
+
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source; see :meth:`Seq2SeqPolicy.sample`.
 
         Raises:
+            TypeError: If a source is a text.
             ValueError: If a number is out of range, a source is empty or too long.
             RuntimeError: If the policy has been trained since the sampler was made.
             FloatingPointError: If the policy's logits are not finite.
         """
         check_sampling(num_candidates, temperature, seed)
         policy = self.policy
-        encoded = encode_sources(sources, policy.tokenizer, policy.max_source_length)
+        check_sources(sources, policy.tokenizer, policy.max_source_length)
         model = self._model(temperature)
-        parts = [encoded[start : start + SOURCES_A_STREAM] for start in range(0, len(encoded), SOURCES_A_STREAM)]
+        parts = [sources[start : start + SOURCES_PER_STREAM] for start in range(0, len(sources), SOURCES_PER_STREAM)]
         streams = [_Stream(self, model, seed, number) for number in range(len(parts))]
         with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
             drawn = list(pool.map(lambda stream, part: stream.draw(part, num_candidates), streams, parts))
@@ -110,7 +115,7 @@ class CTranslate2Sampler:
         return as_samples(policy.tokenizer, tokens, log_prob, lengths.reshape(-1, num_candidates))
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         """The policy's own; see :meth:`Seq2SeqPolicy.log_probs`."""
         return self.policy.log_probs(sources, targets, temperature)
@@ -122,9 +127,8 @@ class CTranslate2Sampler:
                 if policy.fingerprint != self.fingerprint:
                     raise RuntimeError("the policy has been trained since this sampler was made; make a new one of it")
                 self._models[temperature] = convert(
-                    policy.model, policy.support(), temperature, policy.tokenizer.unk_id, self.compute_type,
-                    policy.start[0],
-                )  # fmt: skip
+                    policy.model, policy.allowed_tokens(), temperature, self.compute_type, policy.start[0]
+                )
             return self._models[temperature]
 
     @cached_property
@@ -154,13 +158,13 @@ class _Stream:
         # 2**32 - 1 stands for "no seed".
         self._seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0] % (2**32 - 1))
 
-    def draw(self, encoded: list[list[int]], candidates: int) -> _Drawn:
+    def draw(self, encoded: Sequence[Sequence[int]], candidates: int) -> _Drawn:
         policy, names = self._sampler.policy, self._sampler._names
         translator = self._translator([names[token] for token in encoded[0]])
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         step = max(1, ROWS.get(policy.device.type, ROWS["cpu"]) // candidates)
-        # What else the decoder is given is a prefix to the library, which gives it back with the rest.
-        given = len(policy.start) - 1
+        # The rest of the decoder start is a prefix to the library, which returns it with what was drawn.
+        forced = len(policy.start) - 1
         prefix = [names[token] for token in (*policy.start[1:], *policy.constraint.prefix)]
         drawn: list[tuple[NDArray[np.int64], list[Any]]] = []
         for start in range(0, len(order), step):
@@ -172,7 +176,7 @@ class _Stream:
                 # The method itself, as a function around it would double the time of a token.
                 callback=written.append,
                 num_hypotheses=candidates,
-                max_decoding_length=given + policy.max_target_length,
+                max_decoding_length=forced + policy.max_target_length,
                 **_SAMPLING,
             )
             first_row = np.array(batch) * candidates
@@ -182,11 +186,11 @@ class _Stream:
         written = [token for _, written in drawn for token in written]
         by_row = np.argsort(rows, kind="stable")  # a row's tokens come in their order
         lengths = np.bincount(rows, minlength=len(encoded) * candidates)
-        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= given]
+        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= forced]
         return _Drawn(
             np.array([token.token_id for token in written])[by_row],
             np.array([token.log_prob for token in written], dtype=np.float32)[by_row],
-            lengths - given,
+            lengths - forced,
         )
 
     def _translator(self, first: list[str]) -> Any:

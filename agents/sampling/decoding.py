@@ -1,4 +1,4 @@
-"""How a policy translates, as options: a method by name and its numbers."""
+"""Decoding options: a strategy by name and its numbers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from agents.policy.seq2seq_policy import Seq2SeqPolicy
 
 Method = Literal["greedy", "beam", "sample", "best-of-n", "mbr"]
-"""How one translation is found among all."""
+"""Decoding strategy, which chooses one translation among all."""
 
 Rule = Callable[[Sequence[str], int], list[Translation]]
-"""Translates some sources; the number tells one call from another, and with it their random numbers."""
+"""Translates some sources; the number distinguishes calls, and with it their random numbers."""
 
 _SAMPLING = ("temperature", "seed")
 _OPTIONS: dict[Method, tuple[str, ...]] = {
@@ -33,21 +33,22 @@ _OPTIONS: dict[Method, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Decoding:
-    """A method and its options."""
+    """A decoding strategy and its options."""
 
     method: Method = "greedy"
-    """"greedy" and "beam" seek the likeliest translation, "sample" draws one, "best-of-n" takes the candidate that a
-    scorer likes best, "mbr" the one that the other candidates agree with most (minimum Bayes risk with chrF)."""
+    """Decoding strategy: "greedy" and "beam" seek the likeliest translation, "sample" draws one, "best-of-n" takes the
+    candidate that a scorer likes best, "mbr" the one that the other candidates agree with most (minimum Bayes risk with
+    chrF)."""
     beams: int | None = None
-    """Of beam: hypotheses held at once for each source, at least 1; 5 by default."""
+    """Hypotheses that beam search holds at once for each source, at least 1; 5 by default."""
     candidates: int | None = None
-    """Of best-of-n and mbr: samples of each source, at least 1, for mbr 2; 16 by default."""
+    """Samples of each source for best-of-n and mbr, at least 1, for mbr 2; 16 by default."""
     temperature: float | None = None
-    """Of sample, best-of-n and mbr: divides the logits, above 0; 1 by default."""
+    """Sampling temperature of sample, best-of-n and mbr, above 0; 1 by default."""
     seed: int | None = None
-    """Of sample, best-of-n and mbr: of the samples, from 0; 0 by default."""
+    """Random seed of the samples of sample, best-of-n and mbr, from 0; 0 by default."""
     scorer: str | None = None
-    """Of best-of-n: name or folder of a scorer, or "process:" and the command of a program."""
+    """Scorer that best-of-n chooses by: its name or folder, or "process:" and the command of a program."""
 
     def check(self) -> None:
         """Refuse what cannot work, and options that the method has no use for.

@@ -1,11 +1,11 @@
-"""Which engine samples a policy, and how far an engine's arithmetic moves the policy."""
+"""Engines that sample a policy, and the sampler KL: how far an engine's arithmetic is from the policy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import get_args
+from typing import Protocol, get_args
 
 import numpy as np
 
@@ -17,7 +17,14 @@ from buffers import Sampler
 from seq2seq_env.extras import is_installed
 
 
-def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: ComputeType = "float32") -> Sampler:
+class TextSampler(Sampler, Protocol):
+    """A :class:`buffers.Sampler` that tokenises too: a policy, or an engine that samples one."""
+
+    def encode(self, sources: Sequence[str]) -> list[list[int]]:
+        """Token ids of sources, end-of-sequence included; see :meth:`Seq2SeqPolicy.encode`."""
+
+
+def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: ComputeType = "float32") -> TextSampler:
     """What Grow samples a policy by.
 
     Args:
@@ -25,7 +32,7 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
         engine: "transformers" is the policy itself, on PyTorch; "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is
             CTranslate2 where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models,
             whose decoder here computes candidates that agree so far once and is the faster.
-        compute_type: CTranslate2's arithmetic; other than "float32" it moves the distribution, see :func:`shift`.
+        compute_type: CTranslate2's arithmetic; other than "float32" it moves the distribution, see :func:`sampler_kl`.
 
     Raises:
         ImportError: If the engine is not installed.
@@ -48,8 +55,8 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
 
 
 @dataclass(frozen=True)
-class Shift:
-    """How far a sampler's distribution is from its policy's, measured on samples.
+class SamplerKL:
+    """KL divergence of a sampler's distribution from its policy's, estimated on samples.
 
     Attributes:
         kl: ``KL(sampler || policy)`` of a target token, nats.
@@ -62,10 +69,12 @@ class Shift:
     tokens: int
 
     def __str__(self) -> str:
-        return f"KL from the policy {self.kl:.2g} +- {self.standard_error:.1g} nats a token, of {self.tokens} tokens"
+        return f"sampler KL {self.kl:.2g} +- {self.standard_error:.1g} nats per token, on {self.tokens} tokens"
 
 
-def shift(sampler: Sampler, policy: Seq2SeqPolicy, sources: Sequence[str], temperature: float, seed: int) -> Shift:
+def sampler_kl(
+    sampler: Sampler, policy: Seq2SeqPolicy, sources: Sequence[str], temperature: float, seed: int
+) -> SamplerKL:
     """Sample each source once, and compare the log-probabilities with the policy's.
 
     Raises:
@@ -73,12 +82,13 @@ def shift(sampler: Sampler, policy: Seq2SeqPolicy, sources: Sequence[str], tempe
     """
     if len(sources) < 2:
         raise ValueError(f"there are {len(sources)} sources; give at least 2")
-    samples = sampler.sample(sources, 1, temperature, seed)
+    encoded = policy.encode(sources)
+    samples = sampler.sample(encoded, 1, temperature, seed)
     targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
-    by_policy = policy.log_probs(sources, targets, temperature)
+    by_policy = policy.log_probs(encoded, targets, temperature)
     differences = samples.log_prob.astype(np.float64) - np.concatenate(by_policy)
     by_row = np.add.reduceat(differences, samples.offsets[:-1])
     lengths = np.diff(samples.offsets)
     kl = by_row.sum() / lengths.sum()
     spread = np.sqrt(np.square(by_row - kl * lengths).sum() * len(lengths) / (len(lengths) - 1))
-    return Shift(float(kl), float(spread / lengths.sum()), int(lengths.sum()))
+    return SamplerKL(float(kl), float(spread / lengths.sum()), int(lengths.sum()))

@@ -1,4 +1,4 @@
-"""Which translation is taken of those that a policy could write: the likeliest, a drawn one, or the best of several.
+"""Decoding strategies: the likeliest translation, a drawn one, the best of several, or the one most agreed with.
 
 Shape letters: C candidates of a source, D distinct ones.
 """
@@ -16,7 +16,7 @@ from seq2seq_env.scorers.scorer import Scorer, checked_scores
 
 if TYPE_CHECKING:
     from agents.policy.seq2seq_policy import Seq2SeqPolicy
-    from buffers import Sampler
+    from agents.sampling.engines import TextSampler
 
 
 class Translation(NamedTuple):
@@ -47,7 +47,7 @@ def likeliest(policy: Seq2SeqPolicy, sources: Sequence[str], beams: int = 1) -> 
     ]
 
 
-def one_sample(sampler: Sampler, sources: Sequence[str], temperature: float, seed: int) -> list[Translation]:
+def one_sample(sampler: TextSampler, sources: Sequence[str], temperature: float, seed: int) -> list[Translation]:
     """One translation drawn of each source.
 
     Raises:
@@ -57,7 +57,7 @@ def one_sample(sampler: Sampler, sources: Sequence[str], temperature: float, see
 
 
 def best_of_n(
-    sampler: Sampler, sources: Sequence[str], scorer: Scorer, candidates: int, temperature: float, seed: int
+    sampler: TextSampler, sources: Sequence[str], scorer: Scorer, candidates: int, temperature: float, seed: int
 ) -> list[Translation]:
     """The candidate of the highest score, the one drawn first where several have it; equal ones are scored once.
 
@@ -84,7 +84,7 @@ def best_of_n(
 
 
 def minimum_bayes_risk(
-    sampler: Sampler, sources: Sequence[str], candidates: int, temperature: float, seed: int
+    sampler: TextSampler, sources: Sequence[str], candidates: int, temperature: float, seed: int
 ) -> list[Translation]:
     """The candidate that the others agree with most: of the highest mean chrF with all other samples as references.
 
@@ -117,10 +117,10 @@ def minimum_bayes_risk(
 
 
 def _drawn(
-    sampler: Sampler, sources: Sequence[str], candidates: int, temperature: float, seed: int
+    sampler: TextSampler, sources: Sequence[str], candidates: int, temperature: float, seed: int
 ) -> Iterator[tuple[list[str], int]]:
     """The C texts of each source, and how many tokens they have together."""
-    samples = sampler.sample(sources, candidates, temperature, seed)
+    samples = sampler.sample(sampler.encode(sources), candidates, temperature, seed)
     for low in range(0, len(samples), candidates):
         high = low + candidates
         yield samples.texts[low:high], int(samples.offsets[high] - samples.offsets[low])

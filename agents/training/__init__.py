@@ -1,1 +1,1 @@
-"""The one training loop, its configuration, and what it chooses for a machine."""
+"""The one training loop, its configuration, precision and backends."""

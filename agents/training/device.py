@@ -1,4 +1,4 @@
-"""Where networks compute."""
+"""Resolution of a device's name."""
 
 from __future__ import annotations
 

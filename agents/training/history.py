@@ -1,4 +1,4 @@
-"""What is recorded of a training while it goes on, and the best weights so far."""
+"""History of a training, and the best weights so far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Evaluate = Callable[[], float]
-"""Gives a number that should rise: the policy's mean reward on the validation sources."""
+"""Returns a number that should rise: the policy's mean reward on the validation sources."""
 
 Log = Callable[[str, float, int], None]
 """Takes a metric's name, its value and the target tokens trained on so far."""

@@ -11,16 +11,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator  # type: ignore[import-untyped]
-from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
-from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
+from accelerate import PartialState  # type: ignore[import-untyped]
+from accelerate.utils import broadcast_object_list, reduce  # type: ignore[import-untyped]
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from agents.policy.backends import Kernels
+from agents.training.backends import TrainingBackends
 from agents.training.history import Evaluate, History, ImproveReport, Log
-from agents.training.precision import has_fused, supported_precision
+from agents.training.precision import use_bf16
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 
@@ -118,14 +117,12 @@ class _Run:
     steps: int = 0
 
     def __post_init__(self) -> None:
-        device = _device(self.learner)
-        # The precision is a global of accelerate; each training brings its own.
-        AcceleratorState._reset_state(reset_partial_state=True)
-        precision = supported_precision(self.config.precision, self.learner.networks.values(), device)
-        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
-        config, is_main = self.config, self.accelerator.is_main_process
-        self.bar = tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not (config.progress and is_main))
-        torch.manual_seed(config.seed + (self.accelerator.process_index << 32))  # dropout of each process's own
+        device, config = _device(self.learner), self.config
+        self.processes = PartialState()
+        self.bf16 = use_bf16(config.precision, self.learner.networks.values(), device)
+        shown = config.progress and self.processes.is_main_process
+        self.bar = tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not shown)
+        torch.manual_seed(config.seed + (self.processes.process_index << 32))  # dropout of each process's own
         self.parameters = [
             [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
         ]
@@ -135,12 +132,11 @@ class _Run:
             {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
         ]
-        fused = has_fused(device) if config.optimiser == "auto" else config.optimiser == "fused"
-        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=fused, foreach=not fused)
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
         self.learning_rate = 0.0
         self.sums: dict[str, float] = {}
         self.sums_steps = 0
-        self.kernels = Kernels(self.learner.networks, config.attention, config.compile == "on")
+        self.backends = TrainingBackends(self.learner.networks, config.attention, config.compile)
         evaluate = None if self.evaluate is None else partial(self._evaluate, self.evaluate)
         self.history = History(self.learner.networks, evaluate, self.log)
         self._train_mode(True)
@@ -159,7 +155,7 @@ class _Run:
         values = self._backward(batch, place)
         # Each network by itself: the value network's errors must not shrink the policy's step.
         for parameters in self.parameters:
-            norm = self.accelerator.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            norm = nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
             self._check_finite("gradient's norm", float(norm), batch, place)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -174,27 +170,29 @@ class _Run:
 
     def _backward(self, batch: TokenBatch, place: str) -> dict[str, float]:
         """Add the gradient of the batch's loss, and give the loss's values, both over all processes."""
-        rank, ranks, weight = self.accelerator.process_index, self.accelerator.num_processes, 1.0
+        rank, ranks, weight = self.processes.process_index, self.processes.num_processes, 1.0
         if ranks > 1:
             tokens, part = batch.num_target_tokens, batch.share(rank, ranks)
             # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
             batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
-        with self.accelerator.autocast():
+        with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.bf16):
             values = self.learner.loss(batch, min(1.0, self.tokens / self.config.max_tokens))._asdict()
+        # One transfer from the device for all values: each by itself would wait for the GPU.
         means = torch.stack([value.detach().float() for value in values.values()])
         if ranks > 1:
-            means = self.accelerator.reduce(means * weight, "sum")
-        found = dict(zip(values, means.tolist(), strict=True))
-        self._check_finite("loss", found["loss"], batch, place)
-        self.accelerator.backward(values["loss"] * weight)
+            means = reduce(means * weight, "sum")
+        averages = dict(zip(values, means.tolist(), strict=True))
+        self._check_finite("loss", averages["loss"], batch, place)
+        torch.autograd.backward(values["loss"] * weight)
         if ranks > 1:
             self._sum_gradients()
-        return found
+        return averages
 
     def _sum_gradients(self) -> None:
         parameters = list(itertools.chain.from_iterable(self.parameters))
+        # One reduction for all of them; a parameter that this process's share left out still takes part, with zeros.
         flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
-        parts = self.accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
+        parts = reduce(flat, "sum").split([p.numel() for p in parameters])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
@@ -215,7 +213,7 @@ class _Run:
     def _evaluate(self, evaluate: Evaluate) -> float:
         self._train_mode(False)
         try:
-            value = evaluate() if self.accelerator.is_main_process else 0.0
+            value = evaluate() if self.processes.is_main_process else 0.0
         finally:
             self._train_mode(True)
         return float(broadcast_object_list([value])[0])
@@ -231,6 +229,6 @@ class _Run:
         )
 
     def _train_mode(self, training: bool) -> None:
-        self.kernels.switch(training)
+        self.backends.switch(training)
         for network in self.learner.networks.values():
             network.train(training)

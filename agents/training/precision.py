@@ -1,10 +1,10 @@
-"""What a device can train in and by."""
+"""Arithmetic of training: bfloat16 autocast where it is the faster one."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Literal
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,47 +14,35 @@ from agents.training.training_config import Precision
 WIDE = 256
 """Width from which a network's matrix products on a CPU are worth bfloat16."""
 
+CPU_FLAGS = Path("/proc/cpuinfo")
+
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device has bfloat16 instructions; without them it would emulate them, slower than float32."""
+    """Whether a device multiplies matrices in bfloat16: a GPU without emulation, a CPU that Linux says has AMX."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return False
+    return device.type == "cpu" and CPU_FLAGS.is_file() and "amx_bf16" in CPU_FLAGS.read_text("utf-8")
 
 
-def bf16_pays(network: nn.Module) -> bool:
-    """Whether a network is likely to train faster in bfloat16 where it is.
+def use_bf16(wanted: Precision, networks: Iterable[nn.Module], device: torch.device) -> bool:
+    """Whether to train under bfloat16 autocast.
 
-    On a CPU oneDNN makes code for every new shape, which costs a narrow network more than its products: one of width
-    128 trained at half the speed of float32, one of width 256 at 1.3 times it.
-    """
-    parameters = list(network.parameters())
-    if not has_bf16(parameters[0].device):
-        return False
-    width = max((min(parameter.shape) for parameter in parameters if parameter.dim() == 2), default=0)
-    return parameters[0].device.type != "cpu" or width >= WIDE
-
-
-def has_fused(device: torch.device) -> bool:
-    """Whether PyTorch's AdamW has one kernel for all of a step on a device."""
-    return device.type in ("cpu", "cuda")
-
-
-def supported_precision(
-    wanted: Precision, networks: Iterable[nn.Module], device: torch.device
-) -> Literal["no", "bf16"]:
-    """Accelerate's name for the precision to train in.
+    Args:
+        wanted: "auto" is bfloat16 on a GPU that has it, and on a CPU that has it where a network is :data:`WIDE`:
+            oneDNN generates code for every new shape, which costs a narrow network more than its products.
+        networks: What is trained.
+        device: Where they are.
 
     Warns:
         RuntimeWarning: If "bf16" is wanted where the device has none; float32 is taken.
     """
     if wanted == "auto":
-        return "bf16" if any(bf16_pays(network) for network in networks) else "no"
-    if wanted == "fp32":
-        return "no"
-    if not has_bf16(device):
+        return has_bf16(device) and (device.type != "cpu" or any(_width(network) >= WIDE for network in networks))
+    if wanted == "bf16" and not has_bf16(device):
         warnings.warn(f"{device} has no bfloat16 instructions; training in float32", RuntimeWarning, stacklevel=2)
-        return "no"
-    return "bf16"
+        return False
+    return wanted == "bf16"
+
+
+def _width(network: nn.Module) -> int:
+    return max((min(parameter.shape) for parameter in network.parameters() if parameter.dim() == 2), default=0)

@@ -32,11 +32,11 @@ class Sampler(Protocol):
     def engine(self) -> str:
         """A name, and a version where that matters."""
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
-        """``num_candidates`` independent samples of every source, a pure function of the arguments."""
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
+        """``num_candidates`` independent samples of every source's token ids, a pure function of the arguments."""
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         """Log-probability of every target token, float32 [T] a target, at the temperature."""
 
@@ -76,16 +76,17 @@ class GrowPlan:
         """
         rows, provenance, split = self.rows_of(unit), self.provenance(unit), self.task.split("train")
         sources = [split.sources[row] for row in rows]
-        source = flatten(encode_sources(sources, rows.tolist(), self.task.tokenizer, self.task.max_source_length))
+        encoded = encode_sources(sources, rows.tolist(), self.task.tokenizer, self.task.max_source_length)
+        source = flatten(encoded)
         parts = []
         if provenance.candidates:
             seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
-            samples = self.policy.sample(sources, provenance.candidates, provenance.temperature, seed)
+            samples = self.policy.sample(encoded, provenance.candidates, provenance.temperature, seed)
             _check_samples(samples, len(rows), provenance.candidates, self.task)
             parts.append(samples)
         if provenance.references:
             references = [split.references[row] for row in rows]
-            parts.append(_references(self.policy, self.task, sources, references, provenance.temperature))
+            parts.append(_references(self.policy, self.task, encoded, references, provenance.temperature))
         places = np.concatenate([part.source_index for part in parts])
         texts = [text for part in parts for text in part.texts]
         lengths = np.concatenate([np.diff(part.offsets) for part in parts])
@@ -123,7 +124,9 @@ def score_once(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]
     return scores[place]
 
 
-def _references(policy: Sampler, task: Task, sources: list[str], references: list[str], temperature: float) -> Samples:
+def _references(
+    policy: Sampler, task: Task, sources: list[list[int]], references: list[str], temperature: float
+) -> Samples:
     """The original pairs as if the policy had written them."""
     targets, terminated = encode_references(references, task.tokenizer, task.max_target_length)
     log_probs = policy.log_probs(sources, targets, temperature)

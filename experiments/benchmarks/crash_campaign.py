@@ -109,7 +109,7 @@ class DrawnWords:
     def __init__(self, task: Task) -> None:
         self._tokenizer, self._longest = task.tokenizer, task.max_target_length
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Targets of 1 to 11 words, all of which end."""
         rng = np.random.default_rng(seed)
         lengths = rng.integers(2, min(12, self._longest), size=len(sources) * num_candidates)
@@ -126,7 +126,7 @@ class DrawnWords:
         )
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         """The same for every token."""
         return [np.full(len(target), -1 / temperature, dtype=np.float32) for target in targets]

@@ -155,7 +155,7 @@ def main() -> None:
     sources = sources[: config.sources]
 
     def ours(sampler: Any) -> Timed:
-        return lambda: sampler.sample(sources, config.candidates, config.temperature, config.seed)
+        return lambda: sampler.sample(sampler.encode(sources), config.candidates, config.temperature, config.seed)
 
     def fastest(baseline: Baseline, batches: tuple[int, ...]) -> Timed:
         trials = {str(batch): baseline(policy, sources, config, batch) for batch in batches}
@@ -170,7 +170,7 @@ def main() -> None:
     }
     if obstacle(policy.model) is None:
         eighth = agents.CTranslate2Sampler(policy, "int8")
-        print(f"int8: {agents.shift(eighth, policy, sources, config.temperature, config.seed)}")
+        print(f"int8: {agents.sampler_kl(eighth, policy, sources, config.temperature, config.seed)}")
         timed["ours, engine ctranslate2"] = ours(agents.CTranslate2Sampler(policy))
         timed["ours, engine ctranslate2, int8"] = ours(eighth)
         timed["CTranslate2 by itself"] = fastest(by_ctranslate2, config.ctranslate2_batches)

@@ -106,6 +106,8 @@ def main() -> None:
     import torch
     import transformers
 
+    from agents.training.precision import use_bf16
+
     logging: Any = transformers.logging
     logging.set_verbosity_error()
     task = load_task(config.task, **config.task_options)
@@ -140,7 +142,8 @@ def main() -> None:
         f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a timing, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
-    print(f"ours: precision {training.precision}, attention {training.attention}")
+    bf16 = use_bf16(training.precision, [policy.model], policy.device)
+    print(f"ours: {'bf16' if bf16 else 'fp32'}, attention {training.attention}")
     ours = median(measured["ours"])
     cells = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
     print(table(("", "target tokens per second", "ours is"), cells))

@@ -117,7 +117,7 @@ class Evaluator:
         """Mean reward of samples, and of the best of ``count`` by the reward: what reranking gives without training."""
         sources = self.task.split(split).sources
         with self._watch("evaluating"):
-            texts = policy.sample(sources, count, self.temperature, self.seed).texts
+            texts = policy.sample(policy.encode(sources), count, self.temperature, self.seed).texts
             repeated = [source for source in sources for _ in range(count)]
             rewards = checked_scores(self._scores, repeated, texts).reshape(len(sources), count)
         return {"mean": float(rewards.mean(dtype=np.float64)), "best": float(rewards.max(1).mean(dtype=np.float64))}
@@ -167,7 +167,7 @@ class Evaluator:
             if decode == "greedy":
                 self._texts[key] = policy.translate(sources), None
             else:
-                samples = policy.sample(sources, 1, temperature, self.seed)
+                samples = policy.sample(policy.encode(sources), 1, temperature, self.seed)
                 self._texts[key] = samples.texts, -float(samples.log_prob.mean(dtype=np.float64))
             if len(self._texts) > REMEMBERED:
                 self._texts.popitem(last=False)

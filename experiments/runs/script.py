@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     """
     from accelerate import PartialState  # type: ignore[import-untyped]
 
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("agents").setLevel(logging.INFO)
     started = time.perf_counter()
     config = with_task_options(config)
     config.check()

@@ -82,7 +82,7 @@ def _sampler(run: Experiment[Settings], policy: Seq2SeqPolicy) -> Sampler:
     sampler = agents.make_sampler(policy, config.engine, config.compute_type)
     if config.compute_type != "float32":
         sources = run.task.split("validation").sources
-        print(f"{sampler.engine}: {agents.shift(sampler, policy, sources, config.temperature, config.seed)}")
+        print(f"{sampler.engine}: {agents.sampler_kl(sampler, policy, sources, config.temperature, config.seed)}")
     return sampler
 
 

@@ -173,7 +173,7 @@ def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: 
         sources = [source for source in split.sources if fold_of(source, len(parts)) == fold]
         if sources:
             policy = Seq2SeqPolicy.load(part.folder / FORWARD, part.device)
-            texts = policy.sample(sources, SAMPLES, TEMPERATURES[0], seed + 7).texts
+            texts = policy.sample(policy.encode(sources), SAMPLES, TEMPERATURES[0], seed + 7).texts
             samples += zip([source for source in sources for _ in range(SAMPLES)], texts, strict=True)
     sources, texts = (list(side) for side in zip(*samples, strict=True))
     scores = checked_scores(scorer, sources, texts)
@@ -200,7 +200,7 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
         count = config.samples_per_source * (number + 1) // len(TEMPERATURES)
         count -= config.samples_per_source * number // len(TEMPERATURES)
         if count:
-            drawn = policy.sample(sources, count, temperature, seed + number).texts
+            drawn = policy.sample(policy.encode(sources), count, temperature, seed + number).texts
             texts += zip([source for source in sources for _ in range(count)], drawn, strict=True)
     drawn_of: dict[str, list[str]] = {}
     for source, text in texts:

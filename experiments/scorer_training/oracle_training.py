@@ -105,7 +105,8 @@ def hypotheses(
     texts: dict[int, list[str]] = {row: [] for row in rows}
     for number, policy in enumerate(policies):
         mine = [row for row in rows for _ in range(samples) if random.random() < 1 / len(policies)]
-        drawn = policy.sample([pairs.sources[row] for row in mine], 1, random.choice(temperatures), seed + number)
+        sources = policy.encode([pairs.sources[row] for row in mine])
+        drawn = policy.sample(sources, 1, random.choice(temperatures), seed + number)
         for row, text in zip(mine, drawn.texts, strict=True):
             texts[row].append(text)
     for row in rows:

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from agents import BC, Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer, Slice, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
-
-
-@pytest.fixture(scope="session")
-def small() -> PolicyConfig:
-    return PolicyConfig(
-        d_model=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=2,
-        ffn_dim=32,
-        dropout=0.1,
-        max_source_length=12,
-        max_target_length=12,
-    )
+from tests.tiny_models import tiny_policy_config
 
 
 @pytest.fixture
-def policy(tiny_task: Task, small: PolicyConfig) -> Seq2SeqPolicy:
-    return Seq2SeqPolicy.from_config(tiny_task.tokenizer, small, seed=3)
+def policy(tiny_task: Task) -> Seq2SeqPolicy:
+    return Seq2SeqPolicy.from_config(tiny_task.tokenizer, tiny_policy_config(), seed=3)
 
 
 @pytest.fixture(scope="session")
@@ -51,8 +38,8 @@ def quick() -> TrainingConfig:
 
 
 @pytest.fixture(scope="session")
-def trained_once(tiny_task: Task, small: PolicyConfig, pairs: Slice) -> Seq2SeqPolicy:
-    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, small, seed=3)
+def trained_once(tiny_task: Task, pairs: Slice) -> Seq2SeqPolicy:
+    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, tiny_policy_config(), seed=3)
     config = TrainingConfig(
         learning_rate=1e-2,
         tokens_per_batch=64,

@@ -26,7 +26,6 @@ from agents import (
     DPO,
     Agent,
     DPOConfig,
-    PolicyConfig,
     Seq2SeqPolicy,
     TrainingConfig,
     ValueNetwork,
@@ -35,6 +34,7 @@ from agents import (
 )
 from buffers import Slice, Threshold, Trajectories
 from seq2seq_env.tasks.task import Task
+from tests.tiny_models import tiny_policy_config
 
 ONE, TWO, END = 10, 11, 0
 SEQUENCES = {"oo": (ONE, ONE), "ot": (ONE, TWO), "to": (TWO, ONE), "tt": (TWO, TWO)}
@@ -85,16 +85,7 @@ def data(tiny_task: Task) -> Slice:
 @pytest.fixture(scope="module")
 def behaviour(tiny_task: Task, data: Slice) -> Seq2SeqPolicy:
     """The policy after BC, with which every other agent begins."""
-    config = PolicyConfig(
-        d_model=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        ffn_dim=32,
-        dropout=0.0,
-        max_source_length=12,
-        max_target_length=12,
-    )
+    config = tiny_policy_config(decoder_layers=1, dropout=0.0)
     policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=0)
     BC(policy).improve(data, TRAINING)
     return policy
@@ -102,7 +93,7 @@ def behaviour(tiny_task: Task, data: Slice) -> Seq2SeqPolicy:
 
 def probabilities(policy: Seq2SeqPolicy) -> dict[str, float]:
     targets = [[*tokens, END] for tokens in SEQUENCES.values()]
-    rows = policy.log_probs(["eins"] * len(targets), targets)
+    rows = policy.log_probs(policy.encode(["eins"] * len(targets)), targets)
     return {name: math.exp(row.sum()) for name, row in zip(SEQUENCES, rows, strict=True)}
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents import BVE, BVMPO, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit, make_agent, rank_correlations
-from agents.importance import check_log_probs
-from agents.value_report import ValueReport
+from agents import BVE, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit
 from buffers import Slice
 from seq2seq_env import Scorer, Seq2SeqTranslateVectorEnv, Task
 
@@ -80,73 +77,3 @@ def test_save_and_load_are_exact(policy: Seq2SeqPolicy, grown: Slice, quick: Tra
     assert torch.equal(ValueNetwork.load(tmp_path / "value")(batch), value(batch))
     with pytest.raises(FileNotFoundError, match=r"no value\.json in"):
         ValueNetwork.load(tmp_path)
-
-
-def test_a_network_of_another_tokenizer_is_refused(policy: Seq2SeqPolicy) -> None:
-    value = ValueNetwork.from_policy(policy)
-    value.tokenizer_fingerprint = "another"
-    with pytest.raises(ValueError, match="the value network reads tokenizer another, the policy"):
-        BVMPO(policy, value=value)
-
-
-def test_rank_correlations_by_hand(policy: Seq2SeqPolicy, grown: Slice, monkeypatch: pytest.MonkeyPatch) -> None:
-    value = ValueNetwork.from_policy(policy)
-
-    def reward_at_the_end(batch: object) -> torch.Tensor:
-        last = batch.target_mask.sum(1) - 1  # type: ignore[attr-defined]
-        found = torch.zeros(batch.target_mask.shape)  # type: ignore[attr-defined]
-        found[torch.arange(len(found)), last] = batch.reward  # type: ignore[attr-defined]
-        return found
-
-    monkeypatch.setattr(value, "forward", reward_at_the_end)
-    found = rank_correlations(value, grown)
-    assert found["final"].kendall == pytest.approx(1.0)
-    assert found["final"].spearman == pytest.approx(1.0)
-    assert math.isnan(found["first"].kendall)  # always 0 where sequences are longer than one token
-    assert "final 1.000 / 1.000" in str(ValueReport(found, found))
-
-
-def test_value_agents_print_how_well_they_rank(
-    policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig, capsys: pytest.CaptureFixture[str]
-) -> None:
-    agent = make_agent("oac", policy, value_tokens=400)
-    agent.prepare(grown, quick)
-    shown = capsys.readouterr().out
-    assert "Kendall tau / Spearman rho" in shown
-    assert "held-out sources: first" in shown
-
-
-def test_data_without_rewards_or_log_probs_is_refused(
-    policy: Seq2SeqPolicy, pairs: Slice, grown: Slice, quick: TrainingConfig
-) -> None:
-    for name in ("bvmpo", "oac", "awr", "iql", "dpo"):
-        with pytest.raises(ValueError, match=f"agent '{name}' needs rewards, 24 of 24 trajectories have none"):
-            make_agent(name, policy.clone()).improve(pairs, quick)
-    batch = next(iter(grown.batches(100, seed=0)))
-    blind = replace(batch, log_prob=torch.full_like(batch.log_prob, math.nan))
-    with pytest.raises(ValueError, match="agent 'oac' needs the behaviour policy's log-probabilities"):
-        check_log_probs("oac", blind)
-
-
-@pytest.mark.parametrize(
-    ("name", "option", "bad"),
-    [
-        ("bvmpo", "eta", 0.0),
-        ("bvmpo", "c_bar", -1.0),
-        ("oac", "td_lambda", 1.5),
-        ("oac", "advantage", "best"),
-        ("awr", "beta", 0.0),
-        ("awr", "value_tokens", -1),
-        ("awr", "value_learning_rate", 0.0),
-        ("iql", "expectile", 1.0),
-        ("gold", "k", 0),
-        ("gold", "u", 2.0),
-        ("gold", "reward", "best"),
-        ("gold", "p_min", 0.0),
-        ("dpo", "beta", 0.0),
-        ("dpo", "margin", -0.1),
-    ],
-)
-def test_options_out_of_range_are_refused(policy: Seq2SeqPolicy, name: str, option: str, bad: object) -> None:
-    with pytest.raises(ValueError, match=f"{bad!r}; (give|choose)"):
-        make_agent(name, policy, **{option: bad})

@@ -35,7 +35,7 @@ class FakeSampler:
         self.limit = task.max_target_length
         self.sampled: list[tuple[list[str], int]] = []
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         self.sampled.append((list(sources), seed))
         rng = np.random.default_rng(seed)
         rows, terminated = [], []
@@ -56,7 +56,7 @@ class FakeSampler:
         )
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         return [(-np.asarray(target) / 10 / temperature).astype(np.float32) for target in targets]
 

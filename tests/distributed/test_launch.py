@@ -11,23 +11,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from agents import PolicyConfig, Seq2SeqPolicy
+from agents import Seq2SeqPolicy
 from tests.distributed.one_run import main
+from tests.tiny_models import tiny_policy_config
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_two_processes_grow_the_same_bytes_and_learn_the_same_weights(tmp_path: Path, tiny_task: object) -> None:
-    config = PolicyConfig(
-        d_model=16,
-        num_heads=2,
-        encoder_layers=1,
-        decoder_layers=1,
-        ffn_dim=32,
-        dropout=0.0,  # which each process draws for itself
-        max_source_length=12,
-        max_target_length=12,
-    )
+    config = tiny_policy_config(decoder_layers=1, dropout=0.0)  # each process draws dropout for itself
     policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=3)  # type: ignore[attr-defined]
     policy.save(tmp_path / "start")
     main(tmp_path / "start", tmp_path / "alone")

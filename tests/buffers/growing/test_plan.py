@@ -37,11 +37,11 @@ class BrokenSampler:
     def __init__(self, policy: Any, spoil: Callable[[Samples], Samples], extra: int = 0) -> None:
         self.policy, self.spoil, self.extra = policy, spoil, extra
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         return self.spoil(self.policy.sample(sources, num_candidates, temperature, seed))
 
     def log_probs(
-        self, sources: Sequence[str], targets: Sequence[Sequence[int]], temperature: float = 1.0
+        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
         given = self.policy.log_probs(sources, targets, temperature)
         return [np.append(row, np.float32(0)) for row in given] if self.extra else given

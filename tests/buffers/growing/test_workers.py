@@ -91,13 +91,13 @@ def test_any_number_of_ranks_gives_the_same_bytes_and_the_same_report(
 def test_a_failing_shard_does_not_lose_the_others(
     whole: dict[str, bytes], sampler: Any, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path
 ) -> None:
-    sources = tiny_task.split("train").sources
+    sources = tiny_task.tokenizer.encode(tiny_task.split("train").sources)
 
     class Broken:
         fingerprint, engine = sampler.fingerprint, sampler.engine
         log_probs = sampler.log_probs
 
-        def sample(self, given: Sequence[str], *args: Any) -> Any:
+        def sample(self, given: Sequence[Sequence[int]], *args: Any) -> Any:
             if given[0] == sources[8]:
                 raise FloatingPointError("the policy's logits are not finite")
             return sampler.sample(given, *args)
@@ -124,7 +124,7 @@ class Deadly:
         self.sampler, self.marker = sampler, marker
         self.fingerprint, self.engine = sampler.fingerprint, sampler.engine
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Any:
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Any:
         if not self.marker.exists():
             self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -35,7 +35,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
     sample = Seq2SeqPolicy.sample
 
-    def counting(self: Seq2SeqPolicy, sources: list[str], *arguments: Any) -> Any:
+    def counting(self: Seq2SeqPolicy, sources: list[list[int]], *arguments: Any) -> Any:
         calls.append(len(sources))
         return sample(self, sources, *arguments)
 
@@ -106,7 +106,7 @@ def test_the_judge_measures_and_decides_nothing(
 
 def test_the_best_of_n_by_hand(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task) -> None:
     sources = tiny_task.split("test").sources
-    texts = policy.sample(sources, 4, 0.8, 0).texts
+    texts = policy.sample(policy.encode(sources), 4, 0.8, 0).texts
     rewards = [evaluator.scorer.score([source] * 4, texts[4 * i : 4 * i + 4]) for i, source in enumerate(sources)]
     found = evaluator.best_of(policy, "test", 4)
     assert found["mean"] == pytest.approx(np.mean(rewards), abs=1e-6)

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import T5Config, T5ForConditionalGeneration
 
 from agents import BC, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit
-from agents.policy.backends import Kernels, attention_of, is_compiled
+from agents.policy.backends import attention_of, is_compiled
 from agents.policy.hidden_states import hidden_states
+from agents.training.backends import TrainingBackends
 from buffers import Slice
-from tests.agents.test_hidden_states import inputs
+from tests.agents.policy.test_hidden_states import inputs
 from tests.conftest import TinyTask
+from tests.tiny_models import random_policy
 
 # PyTorch's own, while it traces a layer.
 pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor 
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Layers are traced, and no code is made of them, which would take a minute."""
-    monkeypatch.setattr("agents.policy.backends.BACKEND", "eager")
+    monkeypatch.setattr("agents.training.backends.BACKEND", "eager")
     yield
     torch.compiler.reset()
 
@@ -42,17 +43,7 @@ def not_traced(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def t5(tiny_task: TinyTask) -> Seq2SeqPolicy:
-    tokens = tiny_task.tokenizer
-    sizes: dict[str, Any] = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2, "dropout_rate": 0.0}
-    sizes["attn_implementation"] = "eager"
-    ids: dict[str, Any] = {
-        "pad_token_id": tokens.pad_id,
-        "eos_token_id": tokens.eos_id,
-        "decoder_start_token_id": tokens.pad_id,
-    }
-    layout = T5Config(vocab_size=tokens.vocab_size, **ids, **sizes)
-    torch.manual_seed(0)
-    return Seq2SeqPolicy(T5ForConditionalGeneration(layout), tokens, 12)
+    return random_policy("t5", tiny_task.tokenizer, dropout_rate=0.0)
 
 
 def losses(policy: Seq2SeqPolicy, data: Slice, config: TrainingConfig) -> list[float]:
@@ -86,8 +77,8 @@ def test_both_attentions_give_the_same(policy: Seq2SeqPolicy, dtype: torch.dtype
         torch.testing.assert_close(mine, other, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("change", [{"attention": "sdpa"}, {"optimiser": "foreach"}, {"compile": "on"}])
-def test_the_losses_are_those_of_the_rule(
+@pytest.mark.parametrize("change", [{"attention": "sdpa"}, {"compile": True}])
+def test_the_losses_are_those_of_the_defaults(
     change: dict[str, Any],
     policy: Seq2SeqPolicy,
     pairs: Slice,
@@ -105,7 +96,7 @@ def test_an_architecture_of_the_library_trains_by_each(
 ) -> None:
     config = replace(quick, max_tokens=150, evaluate_every=1, precision="fp32")
     expected = losses(t5.clone(), pairs, config)
-    found = losses(t5, pairs, replace(config, attention="sdpa", compile="on", optimiser="foreach"))
+    found = losses(t5, pairs, replace(config, attention="sdpa", compile=True))
     assert found == pytest.approx(expected, rel=1e-3)
     inductor = {"dynamic": True, "backend": "inductor"}
     assert not_traced == [{"backend": "inductor"}, inductor, inductor]  # whether it works, and one a layer
@@ -128,17 +119,17 @@ def test_what_trains_differently_is_used_as_before(
         assert state(at) == ("eager", False)
         return 0.0
 
-    Watched(policy).improve(pairs, replace(quick, max_tokens=100, attention="sdpa", compile="on"), evaluate)
+    Watched(policy).improve(pairs, replace(quick, max_tokens=100, attention="sdpa", compile=True), evaluate)
     assert set(seen) == {("sdpa", True)}
     assert state(policy) == ("eager", False)
 
 
 def test_networks_around_one_are_switched_and_others_left(policy: Seq2SeqPolicy) -> None:
     value, plain = ValueNetwork.from_policy(policy), torch.nn.Linear(2, 2)
-    kernels = Kernels({"value": value, "plain": plain}, "sdpa", compiled=False)
-    kernels.switch(True)
+    backends = TrainingBackends({"value": value, "plain": plain}, "sdpa", compiled=False)
+    backends.switch(True)
     assert attention_of(value.body) == "sdpa"
-    kernels.switch(False)
+    backends.switch(False)
     assert attention_of(value.body) == "eager"
 
 
@@ -146,7 +137,7 @@ def test_an_attention_that_is_not_there_is_refused(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(policy.model), "set_attn_implementation", lambda self, wanted: None)
-    with pytest.raises(ValueError, match="MarianMTModel has no 'sdpa' attention; choose attention auto"):
+    with pytest.raises(ValueError, match="MarianMTModel has no 'sdpa' attention; choose another"):
         fit(BC(policy), pairs, replace(quick, attention="sdpa"))
 
 
@@ -157,6 +148,6 @@ def test_a_machine_that_cannot_compile_says_so(
         raise RuntimeError("No C++ compiler\nfound, and much more")
 
     monkeypatch.setattr(torch, "compile", broken)
-    message = r"nothing can be compiled for cpu on this machine \(No C\+\+ compiler\); choose compile off"
+    message = r"nothing can be compiled for cpu on this machine \(No C\+\+ compiler\); choose no compile"
     with pytest.raises(ValueError, match=message):
-        fit(BC(policy), pairs, replace(quick, compile="on"))
+        fit(BC(policy), pairs, replace(quick, compile=True))

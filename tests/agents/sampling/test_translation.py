@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics.chrf import CHRF
 
 import agents.sampling.translation as module
-from agents import Decoding, Seq2SeqPolicy, best_of_n, likeliest, minimum_bayes_risk, one_sample
+from agents import Seq2SeqPolicy, best_of_n, likeliest, minimum_bayes_risk, one_sample
 from buffers import Samples
 from seq2seq_env.chrf import pairwise_chrf
 from seq2seq_env.scorers import Scorer
@@ -40,9 +39,13 @@ class Fixed:
     def __init__(self, candidates: dict[str, list[str]]) -> None:
         self.candidates = candidates
 
-    def sample(self, sources: Sequence[str], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def encode(self, sources: Sequence[str]) -> list[list[int]]:
+        return [[list(self.candidates).index(source)] for source in sources]
+
+    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         assert (temperature, seed) == (0.9, 7)
-        texts = [text for source in sources for text in self.candidates[source]]
+        drawn = list(self.candidates.values())
+        texts = [text for [place] in sources for text in drawn[place]]
         assert len(texts) == len(sources) * num_candidates
         lengths = [len(text.split()) + 1 for text in texts]
         return Samples(
@@ -107,7 +110,7 @@ def test_minimum_bayes_risk_takes_the_most_central_sample(monkeypatch: pytest.Mo
 
 def test_what_is_taken_are_samples_of_the_policy(trained: Seq2SeqPolicy, fake_scorer: Scorer, tiny_task: Task) -> None:
     sources = tiny_task.split("train").sources
-    samples = trained.sample(sources, 6, 1.5, seed=2)
+    samples = trained.sample(trained.encode(sources), 6, 1.5, seed=2)
     candidates = [samples.texts[6 * row : 6 * row + 6] for row in range(len(sources))]
     best = best_of_n(trained, sources, fake_scorer, 6, 1.5, 2)
     central = minimum_bayes_risk(trained, sources, 6, 1.5, 2)
@@ -118,64 +121,8 @@ def test_what_is_taken_are_samples_of_the_policy(trained: Seq2SeqPolicy, fake_sc
         assert central[row].text in candidates[row]
     tokens = [int(samples.offsets[high] - samples.offsets[high - 6]) for high in range(6, len(samples) + 1, 6)]
     assert [each.tokens for each in best] == [each.tokens for each in central] == tokens
-    assert [each.text for each in one_sample(trained, sources, 1.5, 2)] == trained.sample(sources, 1, 1.5, 2).texts
+    single = trained.sample(trained.encode(sources), 1, 1.5, 2)
+    assert [each.text for each in one_sample(trained, sources, 1.5, 2)] == single.texts
     for beams in (1, 3):
         assert [each.text for each in likeliest(trained, sources, beams)] == trained.translate(sources, beams)
     assert likeliest(trained, ["zwei rot haus"])[0].tokens == 4
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"method": "worst"}, "there is no method 'worst'; choose one of greedy, beam, sample, best-of-n, mbr"),
-        ({"candidates": 4}, "candidates is 4, but greedy has none; leave it out, or choose best-of-n or mbr"),
-        ({"method": "mbr", "beams": 2}, "beams is 2, but mbr has none; leave it out, or choose beam"),
-        ({"method": "mbr", "scorer": "x"}, "scorer is x, but mbr has none"),
-        ({"method": "beam", "seed": 0}, "seed is 0, but beam has none"),
-        ({"method": "beam", "beams": 0}, "beams is 0; give at least 1"),
-        ({"method": "best-of-n", "candidates": 0}, "candidates is 0; give at least 1"),
-        ({"method": "best-of-n"}, "best-of-n needs a scorer"),
-        ({"method": "best-of-n", "scorer": "none such"}, "there is no scorer 'none such'"),
-        ({"method": "mbr", "candidates": 1}, "candidates is 1; mbr compares them, give at least 2"),
-        ({"method": "sample", "temperature": 0.0}, "temperature is 0.0; give a number above 0"),
-        ({"method": "sample", "seed": -1}, "seed is -1"),
-    ],
-)
-def test_options_that_cannot_work_are_refused(policy: Seq2SeqPolicy, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Decoding(**options).rule(policy)
-
-
-def test_every_option_reaches_the_rule(
-    trained: Seq2SeqPolicy, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agents.sampling.decoding.load_scorer", lambda name, device: {"overlap": fake_scorer}[name])
-    sources = tiny_task.split("train").sources
-    common: dict[str, Any] = {"temperature": 3.0, "seed": 3}
-    variants = [
-        Decoding(),
-        Decoding("sample", **common),
-        Decoding("sample", temperature=3.0, seed=4),
-        Decoding("sample", temperature=1.5, seed=3),
-        Decoding("best-of-n", candidates=2, scorer="overlap", **common),
-        Decoding("best-of-n", candidates=5, scorer="overlap", **common),
-        Decoding("mbr", candidates=2, **common),
-        Decoding("mbr", candidates=5, **common),
-    ]
-    found = [[each.text for each in variant.rule(trained)(sources, 0)] for variant in variants]
-    assert len({tuple(texts) for texts in found}) == len(variants)
-    again = [[each.text for each in variant.rule(trained)(sources, 0)] for variant in variants]
-    assert again == found
-    # Another call draws other numbers; the likeliest stays.
-    later = [[each.text for each in variant.rule(trained)(sources, 1)] for variant in variants]
-    assert [key for key, _ in groupby(a == b for a, b in zip(found, later, strict=True))] == [True, False]
-    asked: list[int] = []
-
-    def translate(sources: list[str], num_beams: int) -> list[str]:
-        asked.append(num_beams)
-        return ["x"] * len(sources)
-
-    monkeypatch.setattr(trained, "translate", translate)
-    for decoding in (Decoding("beam"), Decoding("beam", beams=2)):
-        decoding.rule(trained)(["zwei"], 0)
-    assert asked == [5, 2]

@@ -71,10 +71,10 @@ def by_the_library(policy: Seq2SeqPolicy, source: str, target: list[int]) -> np.
 
 
 def test_log_probabilities_are_those_of_the_model_after_its_start_tokens(policy: Seq2SeqPolicy) -> None:
-    samples = policy.sample(SOURCES, 3, 1.0, seed=2)
+    samples = policy.sample(policy.encode(SOURCES), 3, 1.0, seed=2)
     targets = targets_of(samples)
     sources = [SOURCES[i] for i in samples.source_index]
-    scored = policy.log_probs(sources, targets)
+    scored = policy.log_probs(policy.encode(sources), targets)
     np.testing.assert_allclose(np.concatenate(scored), samples.log_prob, atol=2e-5)
     for source, target, row in list(zip(sources, targets, scored, strict=True))[:4]:
         np.testing.assert_allclose(row, by_the_library(policy, source, target), atol=2e-5)
@@ -121,7 +121,7 @@ def test_episodes_are_what_the_policy_samples(
     task = pretrained_task(name)
     env = Seq2SeqTranslateEnv(task, fake_scorer, max_target_length=12)
     sources = task.split("train").sources[:3]
-    samples = policy.sample(sources, 2, 1.0, seed=0)
+    samples = policy.sample(policy.encode(sources), 2, 1.0, seed=0)
     for index, target, text in zip(samples.source_index, targets_of(samples), samples.texts, strict=True):
         _, info = env.reset(options={"source": sources[index]})
         for token in target:
@@ -156,9 +156,9 @@ def test_ctranslate2_draws_from_it(kind: str, pretrained_folder: MakeFolder, pre
     policy = Seq2SeqPolicy.from_pretrained(pretrained_folder(kind), pretrained_task(kind).tokenizer, 12)
     assert obstacle(policy.model) is None
     sampler = CTranslate2Sampler(policy)
-    samples = sampler.sample(SOURCES, 10, 0.8, seed=1)
+    samples = sampler.sample(sampler.encode(SOURCES), 10, 0.8, seed=1)
     sources = [SOURCES[i] for i in samples.source_index]
-    scored = np.concatenate(policy.log_probs(sources, targets_of(samples), 0.8))
+    scored = np.concatenate(policy.log_probs(policy.encode(sources), targets_of(samples), 0.8))
     np.testing.assert_allclose(samples.log_prob, scored, atol=1e-4)
     lengths = np.diff(samples.offsets)
     assert (lengths[~samples.terminated] == 12).all()
@@ -274,5 +274,5 @@ def test_every_agent_trains_it_and_saves_it(
     loaded = Agent.load(tmp_path)
     assert loaded.policy.fingerprint == agent.policy.fingerprint
     assert loaded.translate(SOURCES) == agent.translate(SOURCES)
-    written = agent.policy.sample(SOURCES, 2, 1.0, seed=3).tokens.tolist()
+    written = agent.policy.sample(agent.policy.encode(SOURCES), 2, 1.0, seed=3).tokens.tolist()
     assert not agent.policy.tokenizer.never_written & set(written)

@@ -3,50 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from transformers import BartConfig, BartForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
-from agents import PolicyConfig, Seq2SeqPolicy
+from agents import Seq2SeqPolicy
 from agents.policy.decoders import CachedDecoder, Decoder, MarianDecoder, open_decoder
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
-
-
-def bart(tokenizer: Tokenizer) -> Seq2SeqPolicy:
-    config = BartConfig(
-        vocab_size=tokenizer.vocab_size,
-        d_model=16,
-        encoder_layers=1,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        max_position_embeddings=20,
-        init_std=0.5,
-        pad_token_id=tokenizer.pad_id,
-        eos_token_id=tokenizer.eos_id,
-        bos_token_id=None,
-        decoder_start_token_id=tokenizer.start_id,
-        forced_eos_token_id=None,
-    )
-    torch.manual_seed(0)
-    return Seq2SeqPolicy(BartForConditionalGeneration(config), tokenizer, 12)
-
-
-def t5(tokenizer: Tokenizer) -> Seq2SeqPolicy:
-    config = T5Config(
-        vocab_size=tokenizer.vocab_size + 5,  # T5's embedding has more rows than its tokenizer
-        d_model=16,
-        d_kv=8,
-        d_ff=32,
-        num_layers=1,
-        num_heads=2,
-        pad_token_id=tokenizer.pad_id,
-        eos_token_id=tokenizer.eos_id,
-    )
-    config.decoder_start_token_id = tokenizer.start_id
-    torch.manual_seed(0)
-    return Seq2SeqPolicy(T5ForConditionalGeneration(config), tokenizer, 12)
+from tests.tiny_models import random_policy, tiny_policy_config
 
 
 def encode(tokenizer: Tokenizer, sources: list[str]) -> tuple[Tensor, Tensor]:
@@ -62,11 +24,11 @@ def check_against_forward(kind: type, policy: Seq2SeqPolicy) -> None:
     source, mask = encode(policy.tokenizer, ["eins rot haus", "zwei", "drei blau"])
     source_row = torch.tensor([0, 0, 1, 2, 2])
     decoder: Decoder = open_decoder(policy.model, source, mask)
-    decoder.step(torch.full((3,), policy.tokenizer.start_id))
+    decoder.step(torch.full((3,), policy.start[0]))
     decoder.keep(source_row)
     assert isinstance(decoder, kind)
     generator = torch.Generator().manual_seed(0)
-    written = torch.full((5, 1), policy.tokenizer.start_id)
+    written = torch.full((5, 1), policy.start[0])
     kept = torch.arange(5)
     written = torch.cat([written, torch.tensor([[3], [4], [5], [6], [7]])], dim=1)
     for position in range(17):
@@ -86,23 +48,21 @@ def check_against_forward(kind: type, policy: Seq2SeqPolicy) -> None:
 
 
 def test_the_marian_decoder_computes_what_transformers_does(tiny_task: Task) -> None:
-    config = PolicyConfig(
-        d_model=16, num_heads=2, encoder_layers=1, ffn_dim=32, max_source_length=8, max_target_length=20
-    )
+    config = tiny_policy_config(max_target_length=20)
     check_against_forward(MarianDecoder, Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=1))
 
 
-@pytest.mark.parametrize("make", [bart, t5])
-def test_other_architectures_decode_through_their_own_cache(tiny_task: Task, make: type) -> None:
-    check_against_forward(CachedDecoder, make(tiny_task.tokenizer))
+@pytest.mark.parametrize("name", ["bart", "t5"])
+def test_other_architectures_decode_through_their_own_cache(tiny_task: Task, name: str) -> None:
+    check_against_forward(CachedDecoder, random_policy(name, tiny_task.tokenizer))
 
 
-@pytest.mark.parametrize("make", [bart, t5])
-def test_other_architectures_sample_what_they_score(tiny_task: Task, make: type) -> None:
-    policy: Seq2SeqPolicy = make(tiny_task.tokenizer)
-    samples = policy.sample(["eins rot haus", "zwei"], 3, 0.8, seed=1)
+@pytest.mark.parametrize("name", ["bart", "t5"])
+def test_other_architectures_sample_what_they_score(tiny_task: Task, name: str) -> None:
+    policy = random_policy(name, tiny_task.tokenizer)
+    samples = policy.sample(policy.encode(["eins rot haus", "zwei"]), 3, 0.8, seed=1)
     targets = [samples.tokens[a:b].tolist() for a, b in zip(samples.offsets, samples.offsets[1:], strict=False)]
     sources = [["eins rot haus", "zwei"][i] for i in samples.source_index]
-    scored = torch.cat([torch.from_numpy(row) for row in policy.log_probs(sources, targets, 0.8)])
+    scored = torch.cat([torch.from_numpy(row) for row in policy.log_probs(policy.encode(sources), targets, 0.8)])
     torch.testing.assert_close(torch.from_numpy(samples.log_prob), scored, rtol=0, atol=1e-4)
     assert samples.tokens.max() < tiny_task.tokenizer.pad_id

@@ -163,10 +163,10 @@ def with_action_head(model: Any, q_temperature: float, action_flexibility: float
     settings |= {"q_temperature": q_temperature, "action_flexibility": action_flexibility}
     config = config_class(**settings, attn_implementation=attention_of(model))
     with torch.random.fork_rng():
-        found = model_class(config)
-    found.model.load_state_dict(model.model.state_dict())
-    _start_head(found.lm_head, model)
-    return found.to(model.device)
+        network = model_class(config)
+    network.model.load_state_dict(model.model.state_dict())
+    _start_head(network.lm_head, model)
+    return network.to(model.device)
 
 
 @torch.no_grad()

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from agents import PolicyConfig, Seq2SeqPolicy
+from agents import Seq2SeqPolicy
 from agents.policy.embeddings import align_embeddings, cross_lingual_embeddings, initialise
 from seq2seq_env.tasks import Task
+from tests.tiny_models import tiny_policy_config
 
 
 def test_words_that_translate_each_other_are_neighbours() -> None:
@@ -39,8 +40,7 @@ def test_unknown_rows_keep_what_they_had() -> None:
 
 
 def test_policy_starts_from_its_pairs_and_padding_stays_zero(tiny_task: Task) -> None:
-    sizes = PolicyConfig(d_model=8, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=16,
-                         max_source_length=12, max_target_length=12)  # fmt: skip
+    sizes = tiny_policy_config(d_model=8, decoder_layers=1, ffn_dim=16)
     policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, sizes, 0)
     pairs = tiny_task.split("train")
     align_embeddings(policy, pairs.sources, pairs.references, seed=0)

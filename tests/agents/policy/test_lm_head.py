@@ -1,4 +1,4 @@
-"""The vocabulary layer gives, chunk by chunk, what the whole matrix of scores gives."""
+"""Chunked cross-entropy of the LM head gives what the whole matrix of logits gives."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from agents.policy import lm_head
-from agents.policy.lm_head import hidden_log_probs
-from agents.policy.teacher_forcing import chosen_log_probs, log_distributions
+from agents.policy.lm_head import chunked_log_probs
+from agents.policy.teacher_forcing import log_distributions
 
 TOKENS, WIDTH, VOCABULARY, UNKNOWN = 7, 5, 11, 3
 
 
 def problem() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Hidden states, weight, bias, chosen tokens (two of them unknown) and support."""
+    """Hidden states, weight, bias, chosen tokens (two of them unknown) and logit mask."""
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(TOKENS, WIDTH, generator=generator).requires_grad_()
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator).requires_grad_()
     bias = torch.randn(VOCABULARY, generator=generator)
-    support = torch.zeros(VOCABULARY)
-    support[[0, UNKNOWN]] = -torch.inf
-    return hidden, weight, bias, torch.tensor([1, UNKNOWN, 2, 9, UNKNOWN, 10, 1]), support
+    mask = torch.zeros(VOCABULARY)
+    mask[[0, UNKNOWN]] = -torch.inf
+    return hidden, weight, bias, torch.tensor([1, UNKNOWN, 2, 9, UNKNOWN, 10, 1]), mask
 
 
 def gradients(log_prob: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
@@ -30,25 +30,25 @@ def gradients(log_prob: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
-@pytest.mark.parametrize("scores_at_once", [1, 3 * VOCABULARY, 2**20])
+@pytest.mark.parametrize("logits_at_once", [1, 3 * VOCABULARY, 2**20])
 def test_values_and_gradients_are_those_of_the_whole(
-    temperature: float, scores_at_once: int, monkeypatch: pytest.MonkeyPatch
+    temperature: float, logits_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lm_head, "SCORES_AT_ONCE", {"cpu": scores_at_once, "cuda": scores_at_once})
-    hidden, weight, bias, chosen, support = problem()
-    whole = log_distributions(F.linear(hidden, weight, bias), chosen, support, UNKNOWN, temperature)
-    expected = chosen_log_probs(whole, chosen)
-    found = hidden_log_probs(hidden, weight, bias, chosen, support, chosen == UNKNOWN, temperature)
+    monkeypatch.setattr(lm_head, "LOGITS_AT_ONCE", {"cpu": logits_at_once, "cuda": logits_at_once})
+    hidden, weight, bias, chosen, mask = problem()
+    whole = log_distributions(F.linear(hidden, weight, bias), chosen, mask, UNKNOWN, temperature)
+    expected = whole.gather(1, chosen[:, None])[:, 0]
+    found = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, temperature)
     torch.testing.assert_close(found, expected)
     for mine, other in zip(gradients(found, hidden, weight), gradients(expected, hidden, weight), strict=True):
         torch.testing.assert_close(mine, other)
 
 
 def test_autocast_is_as_near_as_its_precision() -> None:
-    hidden, weight, bias, chosen, support = problem()
-    exact = hidden_log_probs(hidden, weight, bias, chosen, support, chosen == UNKNOWN, 1.0)
+    hidden, weight, bias, chosen, mask = problem()
+    exact = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 1.0)
     with torch.autocast("cpu", torch.bfloat16):
-        near = hidden_log_probs(hidden, weight, bias, chosen, support, chosen == UNKNOWN, 1.0)
+        near = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 1.0)
     assert near.dtype == torch.float32
     assert not torch.equal(near, exact)
     torch.testing.assert_close(near, exact, atol=0.1, rtol=0.02)
@@ -58,6 +58,6 @@ def test_autocast_is_as_near_as_its_precision() -> None:
 
 
 def test_no_tokens_give_no_numbers() -> None:
-    hidden, weight, bias, chosen, support = problem()
+    hidden, weight, bias, chosen, mask = problem()
     nothing = chosen[:0]
-    assert hidden_log_probs(hidden[:0], weight, bias, nothing, support, nothing.bool(), 1.0).shape == (0,)
+    assert chunked_log_probs(hidden[:0], weight, bias, nothing, mask, nothing.bool(), 1.0).shape == (0,)

@@ -49,10 +49,10 @@ def test_only_adapters_train_and_become_weights(policy: Seq2SeqPolicy, pairs: Sl
 
 
 def test_adapters_start_as_the_policy_and_the_generator_stays(policy: Seq2SeqPolicy) -> None:
-    before, samples = policy.fingerprint, policy.sample(["zwei", "rot haus"], 3, 1.0, 0)
+    before, samples = policy.fingerprint, policy.sample(policy.encode(["zwei", "rot haus"]), 3, 1.0, 0)
     state = torch.random.get_rng_state()
     with adapted(policy, LoRA(rank=2, layers=("q_proj", "v_proj"), dropout=0.1), seed=0):
-        assert policy.sample(["zwei", "rot haus"], 3, 1.0, 0).texts == samples.texts
+        assert policy.sample(policy.encode(["zwei", "rot haus"]), 3, 1.0, 0).texts == samples.texts
         adapters = {name.split(".")[-4] for name, _ in policy.model.named_parameters() if "lora_A" in name}
         assert adapters == {"q_proj", "v_proj"}
     assert policy.fingerprint == before
