@@ -106,7 +106,7 @@ def by_ctranslate2(policy: Seq2SeqPolicy, sources: list[str], config: Config, ba
 
     from agents.sampling.ctranslate2_conversion import convert, token_names
 
-    files = convert(policy.model, policy.support(), config.temperature, policy.tokenizer.unk_id, "float32")
+    files = convert(policy.model, policy.allowed_tokens(), config.temperature, "float32")
     translator = ctranslate2.Translator(
         "model", device=policy.device.type, inter_threads=torch.get_num_threads(), intra_threads=1, files=files,
         compute_type="float32",

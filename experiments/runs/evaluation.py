@@ -143,7 +143,7 @@ class Evaluator:
 
     def kl(self, policy: Seq2SeqPolicy, other: Seq2SeqPolicy, split: str) -> float:
         """``KL(policy || other)`` of a whole translation at the sampling temperature, nats, by one sample a source."""
-        sources = self.task.split(split).sources
+        sources = policy.encode(self.task.split(split).sources)
         samples = policy.sample(sources, 1, self.temperature, self.seed)
         targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
         # A sample comes with its log-probability under its own policy, so that only the other one must read it.

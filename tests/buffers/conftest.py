@@ -33,7 +33,7 @@ class FakeSampler:
     def __init__(self, task: Task) -> None:
         self.tokenizer = task.tokenizer
         self.limit = task.max_target_length
-        self.sampled: list[tuple[list[str], int]] = []
+        self.sampled: list[tuple[list[Sequence[int]], int]] = []
 
     def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         self.sampled.append((list(sources), seed))

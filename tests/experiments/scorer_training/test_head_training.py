@@ -20,7 +20,11 @@ def features_of(quality: float, random: np.random.Generator) -> Features:
     def noisy(*shape: int) -> torch.Tensor:
         return torch.from_numpy(quality + 0.05 * random.standard_normal(shape)).float()
 
-    return Features(noisy(4, predictor.NUMBERS), noisy(5, predictor.NUMBERS), noisy(pseudo_references.NUMBERS))
+    return Features(
+        noisy(4, predictor.TOKEN_FEATURES),
+        noisy(5, predictor.TOKEN_FEATURES),
+        noisy(pseudo_references.AGREEMENT_FEATURES),
+    )
 
 
 def test_estimators_loss_is_of_the_order_and_of_the_scores() -> None:
