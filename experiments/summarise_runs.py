@@ -1,4 +1,4 @@
-"""Mean and spread of several runs that differ by their seed, in one table from their results.json."""
+"""Several runs that differ by their seed: mean and spread of what they measured, and what stands above their controls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.reports.evidence import comparisons, evidence_table
 from experiments.reports.tables import table
 
 
@@ -56,6 +57,9 @@ def main() -> None:
         sys.exit(f"error: no results.json in {', '.join(missing) or 'no folder at all'}; name folders of finished runs")
     try:
         print(summary_table([json.loads((run / "results.json").read_text("utf-8")) for run in config.runs]))
+        if evidence := comparisons(config.runs):
+            print("\nAbove the best control, over runs and test sources, with 95 % intervals:\n")
+            print(evidence_table(evidence))
     except ValueError as error:
         sys.exit(f"error: {error}")
 

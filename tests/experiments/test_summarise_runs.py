@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
+from experiments import summarise_runs
+from experiments.growing_batch import Config
+from experiments.runs.experiment import Experiment
 from experiments.summarise_runs import summary_table
 
 
@@ -27,3 +31,21 @@ def test_mean_and_spread_by_hand() -> None:
 def test_runs_of_other_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="the runs differ in temperature"):
         summary_table([result(0, 0.4), result(1, 0.6, temperature=1.0)])
+
+
+def test_runs_are_held_against_their_controls(
+    finished_run: Experiment[Config], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(finished_run.folder.path)
+    monkeypatch.setattr(sys, "argv", ["summarise_runs.py", folder, folder])
+    summarise_runs.main()
+    printed = capsys.readouterr().out
+    assert "| reward best control |" in printed
+    assert printed.count("| sample true quality |") == 2  # the best arm, and the supervised policy at equal entropy
+    assert "| equal-entropy |" in printed
+
+
+def test_a_folder_without_a_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["summarise_runs.py", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"^error: no results\.json in "):
+        summarise_runs.main()
