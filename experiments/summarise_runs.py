@@ -1,4 +1,4 @@
-"""Several runs that differ by their seed: mean and spread of what they measured, and what stands above their controls."""
+"""Several runs that differ by their seed: mean and spread of their measures, and what stands above their controls."""
 
 from __future__ import annotations
 
