@@ -16,7 +16,7 @@ import agents
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.report import RERANKED, write_report
-from experiments.runs.arms import Arm, arm_data
+from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
@@ -120,14 +120,14 @@ def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
 def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
     config = run.config
-    if run.folder.has(arm) or not config.grow_steps:
+    if run.folder.has(arm_stage(arm)) or not config.grow_steps:
         return
     print(f"Control: {arm}")
     agent = agents.make_agent(config.agent, supervised(run), **config.agent_options)
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
         for i, kept in enumerate(filters, start=1):
-            stage = f"{arm}-g{g}i{i}"
+            stage = f"{arm_stage(arm)}-g{g}i{i}"
             if run.folder.has(stage):
                 agent.restore(run.folder.checkpoint(stage))
                 continue
@@ -141,8 +141,10 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
             facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
             finish(run, stage, agent, facts, measured=False)
-    steps = [run.folder.result(f"{arm}-{step}")[0] for step in _steps(config)]
-    finish(run, arm, agent, {name: sum(step[name] for step in steps) for name in ("train_tokens", "seconds")})
+    steps = [run.folder.result(f"{arm_stage(arm)}-{step}")[0] for step in _steps(config)]
+    finish(
+        run, arm_stage(arm), agent, {name: sum(step[name] for step in steps) for name in ("train_tokens", "seconds")}
+    )
 
 
 def equal_entropy(run: Experiment[Config]) -> None:

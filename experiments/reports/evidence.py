@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from experiments.reports.statistics import Interval, interval, stack
 from experiments.reports.tables import number, p_value, table
-from experiments.runs.arms import Arm
+from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import translations_file
 
@@ -68,7 +68,8 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
         runs: Folders of growing_batch.py.
     """
     last = _last_stage(runs[0])
-    arms = [arm for arm in get_args(Arm) if all((run / translations_file(arm)).is_file() for run in runs)]
+    stages = {arm_stage(arm): arm for arm in get_args(Arm)}
+    arms = [stage for stage in stages if all((run / translations_file(stage)).is_file() for run in runs)]
     found = []
     for decode, controls in (("greedy", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
         for measure in TITLES:
@@ -76,7 +77,9 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
             values = {stage: _values(runs, stage, name) for stage in (last, *controls)}
             known = {stage: each for stage, each in values.items() if each is not None}
             if last in known and len(known) > 1:
-                found.append(_against_best(decode, measure, known.pop(last), known))
+                rest = known.pop(last)
+                named = {stages.get(stage, stage): each for stage, each in known.items()}
+                found.append(_against_best(decode, measure, rest, named))
     return found
 
 

@@ -10,7 +10,7 @@ from buffers import GrowingBatchBuffer
 from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
 from experiments.reports.plots import save_plots
 from experiments.reports.tables import number, table
-from experiments.runs.arms import Arm
+from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder, write_json
 
@@ -27,7 +27,9 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     import sacrebleu
 
     steps = [row for stage in _stages(run) for row in _rows(run, stage)]
-    controls = [{"step": arm, **row} for arm in get_args(Arm) if run.has(arm) for row in run.result(arm)]
+    controls = [
+        {"step": arm, **row} for arm in get_args(Arm) if run.has(arm_stage(arm)) for row in run.result(arm_stage(arm))
+    ]
     entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
     evidence = comparisons([run.path])
     results = {

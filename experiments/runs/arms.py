@@ -15,6 +15,11 @@ Arm = Literal["unfiltered", "filtered", "samples", "one-grow"]
 without the original data; as many Improve steps on the first Grow step's batch alone."""
 
 
+def arm_stage(arm: Arm) -> str:
+    """Stage of an arm's last policy, which stands in order of names before ReST's."""
+    return f"control-{arm}"
+
+
 def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, kept: Filter | None) -> Slice:
     """What an arm trains on in place of what the filter keeps of D_g.
 

@@ -18,9 +18,10 @@ import transformers
 from numpy.typing import NDArray
 
 from agents import Seq2SeqPolicy
+from agents.policy.policy_folder import policy_folder
 from buffers import GrowingBatchBuffer, Threshold
 from experiments.growing_batch import Config, growing_batch, report
-from experiments.runs.arms import Arm, arm_data
+from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.script import execute, main
@@ -65,6 +66,10 @@ def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[
     assert all(0 <= tokens - spent <= steps * GROWING.improve.tokens_per_batch for tokens in arms.values())
 
 
+def test_the_last_policy_of_a_run_is_rests(finished_run: Experiment[Config]) -> None:
+    assert policy_folder(finished_run.folder.path).name == "g1i2"
+
+
 def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
     buffer, kept = GrowingBatchBuffer(finished_run.folder.path / "buffer"), Threshold(0.4)
     whole, filtered = buffer.select(grow_step=(0, 1)), buffer.select(kept, grow_step=(0, 1))
@@ -87,7 +92,7 @@ def test_the_supervised_policy_is_measured_at_the_last_ones_entropy(finished_run
 def test_translations_of_every_policy_are_kept(finished_run: Experiment[Config]) -> None:
     folder, test = finished_run.folder.path / "hypotheses", finished_run.task.split("test")
     stages = {path.stem for path in folder.iterdir()}
-    assert stages == {"g0i0", "g1i1", "g1i2", *get_args(Arm), "equal-entropy"}
+    assert stages == {"g0i0", "g1i1", "g1i2", *map(arm_stage, get_args(Arm)), "equal-entropy"}
     rows = read_lines(folder / "g1i2.jsonl")
     assert [row["source"] for row in rows] == test.sources
     assert [row["reference"] for row in rows] == test.references
@@ -99,12 +104,12 @@ def test_translations_of_every_policy_are_kept(finished_run: Experiment[Config])
 
 def test_an_arm_can_be_added_to_a_finished_run(finished_run: Experiment[Config], tmp_path: Path) -> None:
     run = copy_of(finished_run, tmp_path / "run")
-    before = Seq2SeqPolicy.load(run.folder.checkpoint("samples")).fingerprint
-    for record in (run.folder.path / "stages").glob("samples*.json"):
+    before = Seq2SeqPolicy.load(run.folder.checkpoint("control-samples")).fingerprint
+    for record in (run.folder.path / "stages").glob("control-samples*.json"):
         record.unlink()
     again = replace(run, config=replace(run.config, arms=("samples",)))
     growing_batch(again)
-    assert Seq2SeqPolicy.load(run.folder.checkpoint("samples")).fingerprint == before
+    assert Seq2SeqPolicy.load(run.folder.checkpoint("control-samples")).fingerprint == before
 
 
 def test_a_grow_step_joins_samples_of_some_sources_with_all_references(finished_run: Experiment[Config]) -> None:
@@ -170,7 +175,7 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
     run = begin(config, tmp_path / "run", tiny_task, Strict())
     growing_batch(run)
     assert capsys.readouterr().out.count("the filter keeps nothing of 26 trajectories") == 2
-    assert run.folder.result("g1i2")[0]["train_tokens"] == run.folder.result("samples")[0]["train_tokens"] == 0
+    assert run.folder.result("g1i2")[0]["train_tokens"] == run.folder.result("control-samples")[0]["train_tokens"] == 0
     before, after = (Seq2SeqPolicy.load(run.folder.checkpoint(stage)) for stage in ("g0i0", "g1i2"))
     assert before.fingerprint == after.fingerprint
 

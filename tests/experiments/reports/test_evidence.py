@@ -17,7 +17,7 @@ def run_of(folder: Path, **qualities: list[float]) -> Path:
     for stage, values in qualities.items():
         decodes = ("sample",) if stage == "entropy" else ("greedy", "sample")
         lines = [{f"{d}_{m}": value for d in decodes for m in ("oracle", "reward")} for value in values]
-        name = EQUAL_ENTROPY if stage == "entropy" else stage
+        name = {"entropy": EQUAL_ENTROPY, "g1i2": "g1i2"}.get(stage, f"control-{stage}")
         (folder / "hypotheses" / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
