@@ -111,7 +111,7 @@ def test_a_buffer_needs_pytorch_for_batches_alone(started: Started) -> None:
 
 
 def test_the_main_options_are_known_without_pytorch(started: Started) -> None:
-    names = "AGENTS, ComputeType, Decoding, Engine, LoRA, Method, PolicyConfig, TrainingConfig"
+    names = "AGENTS, ComputeType, Decoding, Engine, LoRA, PolicyConfig, TrainingConfig"
     outcome, heavy = started(f"import agents; from agents import {names}")
     assert (outcome.failed, heavy) == (False, set())
 

@@ -49,7 +49,7 @@ def test_every_agent_has_a_row_with_its_interval_and_its_budget(compared: Experi
     found = results(compared)
     assert list(found["agents"]) == ["bc", "filtered-bc", "dpo", "dpo (filtered data)"]
     for row in found["agents"].values():
-        mean, low, high = row["reward"]
+        mean, low, high, _ = row["reward"]
         assert low <= mean <= high
         assert 300 <= row["tokens"] <= 300 + COMPARING.improve.tokens_per_batch
         assert 0 <= row["reward_p"] <= 1

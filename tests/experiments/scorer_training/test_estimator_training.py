@@ -59,9 +59,12 @@ class Echo:
     def __init__(self) -> None:
         self.asked: list[tuple[int, float]] = []
 
-    def sample(self, sources: list[str], count: int, temperature: float, seed: int) -> Any:
+    def encode(self, sources: list[str]) -> list[list[int]]:
+        return [list(source.encode()) for source in sources]
+
+    def sample(self, sources: list[list[int]], count: int, temperature: float, seed: int) -> Any:
         self.asked.append((count, temperature))
-        texts = [f"{source} {temperature} {number}" for source in sources for number in range(count)]
+        texts = [f"{bytes(source).decode()} {temperature} {number}" for source in sources for number in range(count)]
         return type("Samples", (), {"texts": texts})()
 
 
