@@ -45,7 +45,7 @@ class Sandbox:
     """A server whose children verify files; use it as a context manager, and for many files.
 
     Args:
-        memory_mib: MiB that a child may reserve beyond what it begins with.
+        memory_mib: MiB that a child may reserve beyond what it begins with, on Linux.
         seconds: After which a child is killed.
     """
 
@@ -137,8 +137,9 @@ def _child(path: Path, memory_mib: int, there: Connection) -> None:
     silent = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # the server's own answers go through 1
         os.dup2(silent, descriptor)
-    limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (memory_mib << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if (reserved := Path("/proc/self/statm")).is_file():  # only Linux tells, and keeps to such a limit
+        limit = int(reserved.read_text().split()[0]) * resource.getpagesize() + (memory_mib << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answer: Answer = {"problem": ""}
     try:
