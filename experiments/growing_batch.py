@@ -102,6 +102,7 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     print(f"Improve {i} of Grow {g}, {filter_i if agent.filters else 'all data'}: {part}")
     facts = {
         "threshold": filter_i.value if agent.filters else None,
+        "data_reward": part.mean_reward_before,
         "kept_fraction": part.kept_fraction,
         "sources_without_data": part.sources_without_data_fraction,
         "distinct_samples": part.distinct_samples,

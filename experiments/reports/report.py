@@ -48,6 +48,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         "# ReST on " + run.config["task"],
         f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
         *_headline(evidence, entropy),
+        *warnings(steps, run.config["filter"]),
         evidence_table(evidence),
         "## Summary",
         _summary_table(results["summary"]),
@@ -65,7 +66,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     ]
     (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(_summary_table(results["summary"]))
-    print("\n".join(_headline(evidence, entropy)))
+    print("\n".join([*_headline(evidence, entropy), *warnings(steps, run.config["filter"])]))
 
 
 def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> list[str]:
@@ -81,6 +82,23 @@ def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> l
             f"entropy: {entropy['temperature']:.2f}, {entropy['nats']:.3f} nats per token."
         )
     return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
+
+
+def warnings(steps: Sequence[Row], kind: str) -> list[str]:
+    """Sentences on Improve steps whose filter did not do what Algorithm 1 has it for."""
+    found = []
+    for row in (row for row in steps if row["improve"] and row["split"] == "validation"):
+        if row["kept_fraction"] == 0:
+            found.append(
+                f"WARNING: nothing was trained at {_name(row)}: the {kind} filter at {row['threshold']:g} keeps "
+                "nothing; give lower --filter-values, or a filter within each source."
+            )
+        elif kind == "threshold" and row["improve"] == 1 and (row["threshold"] or 1) <= row["data_reward"]:
+            found.append(
+                f"WARNING: the threshold {row['threshold']:g} of {_name(row)} is not above the mean reward of its "
+                f"data, {row['data_reward']:.3f}, as Algorithm 1 has it; give higher --filter-values."
+            )
+    return found
 
 
 def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
@@ -151,7 +169,7 @@ def _step_table(rows: Sequence[Row], split: str) -> str:
 
 
 def _data_table(rows: Sequence[Row]) -> str:
-    columns = ("threshold", "kept_fraction", "sources_without_data", "distinct_samples")
+    columns = ("data_reward", "threshold", "kept_fraction", "sources_without_data", "distinct_samples")
     steps = (row for row in rows if row["improve"] and row["split"] == "validation")
     return table(["step", *columns], ([_name(row), *(number(row[c]) for c in columns)] for row in steps))
 

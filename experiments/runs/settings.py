@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
 from buffers import Schedule, make_filter, make_schedule
 from seq2seq_env.extras import check_extra
-from seq2seq_env.tasks import TaskOptions, task_parameters
+from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
@@ -74,9 +74,11 @@ class Settings:
     CTranslate2 where it converts the model, but for Marian models."""
     compute_type: ComputeType = "float32"
     """CTranslate2's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
-    filter: str = "threshold"
+    filter: str = "auto"
     """Filter of what an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a
-    source, which leave hard sources some data, and nothing of a source with one candidate."""
+    source, which leave hard sources some data, and nothing of a source with one candidate. "auto" is "threshold" where
+    filter values are given or the task has a scorer of its own, whose rewards mean what they say, and "percentile" for
+    other scorers, whose rewards may all lie below the paper's thresholds."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
     [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves
@@ -160,6 +162,13 @@ class Settings:
             return self.task_options
         return {"tokenizer": self.pretrained, **self.task_options}
 
+    def with_filter(self, task: Task) -> Self:
+        """The same options with what the filter "auto" stands for."""
+        if self.filter != "auto":
+            return self
+        calibrated = self.scorer is None and task.default_scorer is not None
+        return replace(self, filter="threshold" if calibrated or self.filter_values is not None else "percentile")
+
     def schedules(self, grow_steps: int) -> list[Schedule]:
         """The filters of each Grow step.
 
@@ -167,10 +176,11 @@ class Settings:
             ValueError: If the filter is unknown, its values' number fits neither I nor G * I, or they do not rise.
         """
         steps, values = self.improve_steps, self.filter_values
+        kind = "threshold" if self.filter == "auto" else self.filter
         if values is None:
-            make_filter(self.filter, 0.5)
-            known = DEFAULT_VALUES[self.filter]
-            spare = max(0, len(known) - steps) if self.filter == "threshold" else 0
+            make_filter(kind, 0.5)
+            known = DEFAULT_VALUES[kind]
+            spare = max(0, len(known) - steps) if kind == "threshold" else 0
             starts = [min(grow, spare) for grow in range(1, grow_steps + 1)]
             values = tuple(value for start in starts for value in known[start : start + steps])
         if len(values) == steps:
@@ -180,7 +190,7 @@ class Settings:
                 f"filter_values has {len(values)} values; give {steps}, one an Improve step, or "
                 f"{steps * grow_steps}, one for each Improve step of each Grow step"
             )
-        return [make_schedule(self.filter, values[start : start + steps]) for start in range(0, len(values), steps)]
+        return [make_schedule(kind, values[start : start + steps]) for start in range(0, len(values), steps)]
 
     def improve_at(self, step: int, seed: int | None = None) -> TrainingConfig:
         """Training of Improve step ``step``, counted from 1 over all Grow steps, with its smaller learning rate."""

@@ -143,5 +143,5 @@ def _measure(
     for name, value in known.items():
         run.folder.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
     print(f"  {split} {decode}: " + ", ".join(f"{name} {value:.3f}" for name, value in known.items()))
-    unknown = dict.fromkeys(("threshold", "kept_fraction", "sources_without_data", "distinct_samples"))
+    unknown = dict.fromkeys(("threshold", "data_reward", "kept_fraction", "sources_without_data", "distinct_samples"))
     return {"split": split, "decode": decode, **measures, **unknown, **facts}

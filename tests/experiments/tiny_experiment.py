@@ -29,6 +29,7 @@ GROWING = growing_batch.Config(
     improve_steps=2,
     sources=12,
     candidates=4,
+    filter="threshold",
     filter_values=(0.2, 0.4),
     arms=get_args(Arm),
     policy=POLICY,

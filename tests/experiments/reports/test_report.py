@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.growing_batch import BEST_OF, Config
-from experiments.reports.report import NUM_EXAMPLES, RERANKED, _spread, summary
+from experiments.reports.report import NUM_EXAMPLES, RERANKED, _spread, summary, warnings
 from experiments.runs.experiment import Experiment
 
 ARMS = ("unfiltered", "filtered", "samples", "one-grow")
@@ -22,6 +22,10 @@ def rows(reward: float, oracle: float | None, bleu: float, judge: float | None =
         {"split": s, "decode": d, "reward": reward, "oracle": oracle, "judge": judge, "bleu": bleu, "chrf": bleu / 2}
         for s, d in (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
     ]
+
+
+def steps_of_data(page: str) -> list[str]:
+    return page[page.index("## Data of each Improve step") :].splitlines()
 
 
 def test_gains_by_hand() -> None:
@@ -81,13 +85,32 @@ def test_the_page_shows_every_step_and_every_plot(finished_run: Experiment[Confi
     assert all(any(line.startswith(each) for line in steps) for each in by_split)
     for plot in folder.glob("*.png"):
         assert f"![{plot.name}]({plot.name})" in page
-    assert "| G=1 I=2 | 0.400 |" in page  # data of each Improve step
+    assert " | 0.400 | " in next(line for line in steps_of_data(page) if "G=1 I=2" in line)
     split = finished_run.task.split("test")
     shown = [line.split(" | ") for line in page[page.index("test sentences before and after") :].splitlines()[6:-2]]
     assert len(shown) == min(NUM_EXAMPLES, len(split))
     assert {(cells[0].removeprefix("| "), cells[1]) for cells in shown} <= set(
         zip(split.sources, split.references, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("improve", "kind", "threshold", "kept", "message"),
+    [
+        (2, "threshold", 0.9, 0.0, "nothing was trained at G=1 I=2: the threshold filter at 0.9 keeps nothing"),
+        (1, "threshold", 0.5, 0.4, "the threshold 0.5 of G=1 I=1 is not above the mean reward of its data, 0.600"),
+        (1, "threshold", 0.7, 0.4, ""),
+        (2, "threshold", 0.5, 0.4, ""),
+        (1, "percentile", 50, 0.4, ""),
+        (1, "threshold", None, 1.0, ""),  # an agent that filters nothing
+    ],
+)
+def test_a_filter_that_does_not_do_its_work_is_named(
+    improve: int, kind: str, threshold: float | None, kept: float, message: str
+) -> None:
+    row = {"grow": 1, "improve": improve, "split": "validation", "decode": "sample"}
+    found = warnings([row | {"threshold": threshold, "kept_fraction": kept, "data_reward": 0.6}], kind)
+    assert [message in each for each in found] == ([True] if message else [])
 
 
 def test_examples_are_spread_evenly() -> None:

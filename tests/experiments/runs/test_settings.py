@@ -93,3 +93,23 @@ def test_thresholds_start_higher_in_later_grow_steps_as_long_as_enough_are_left(
     # Within a source a better policy's best are best all the same.
     assert values_of(Config(filter="percentile", improve_steps=2), 2) == [[50, 70]] * 2
     assert values_of(Config(filter="interpolation", improve_steps=1), 2) == [[0.5]] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "default_scorer", "kind"),
+    [
+        ({}, "phrasebook-qe", "threshold"),
+        ({}, None, "percentile"),  # a scorer is made of the task's pairs, whose rewards may all be low
+        ({"scorer": "other"}, "phrasebook-qe", "percentile"),
+        ({"scorer": "other", "filter_values": (0.3, 0.4, 0.5)}, None, "threshold"),
+        ({"filter": "interpolation"}, None, "interpolation"),
+    ],
+)
+def test_the_filter_fits_the_scorer(
+    tiny_task: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], default_scorer: str | None, kind: str
+) -> None:
+    monkeypatch.setattr(tiny_task, "default_scorer", default_scorer)
+    config = Settings(**options).with_filter(tiny_task)
+    assert config.filter == kind
+    assert len(config.schedules(2)) == 2
+    assert Settings(**options).schedules(1)  # known before there is a task
