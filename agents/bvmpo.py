@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
@@ -14,18 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from agents.agent import AgentConfig
-from agents.importance import check_log_probs, log_ratio
+from agents.importance import log_ratio
+from agents.importance_agent import ImportanceAgent, ImportanceConfig
 from agents.losses import categorical_kl, temperature_loss, upper_half, value_loss, vmpo_weights, weighted_nll
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.returns import vtrace
 from agents.value import ValueNetwork
-from agents.value_agent import ValueAgent, ValueConfig
-from buffers import Batches, Slice, TokenBatch
+from buffers import TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
 
 
 @dataclass(frozen=True)
-class BVMPOConfig(ValueConfig):
+class BVMPOConfig(ImportanceConfig):
     """The symbols of BVMPO's equations; the paper states no value but those of lambda.
 
     Raises:
@@ -46,8 +45,6 @@ class BVMPOConfig(ValueConfig):
     """Weight lambda_k of the behaviour prior at the start of an Improve step (A.8.1)."""
     prior_last: float = 1e-5
     """Weight lambda_k of the behaviour prior at the end of an Improve step, to which it falls exponentially (A.8.1)."""
-    behaviour_temperature: float = 0.8
-    """Sampling temperature of the data, and so the policy's in the importance ratio pi / mu."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,7 +56,6 @@ class BVMPOConfig(ValueConfig):
             "eta_rate",
             "prior_first",
             "prior_last",
-            "behaviour_temperature",
         )
         zero_or_more(self, "c_bar")
 
@@ -116,7 +112,7 @@ class Temperature(nn.Module):
         return temperature.to(device)
 
 
-class BVMPO(ValueAgent):
+class BVMPO(ImportanceAgent):
     """V-MPO on offline data, with a behaviour value to start from and a behaviour prior to stay near.
 
     Two networks, the policy from BC and the value from BVE, both trained further::
@@ -150,10 +146,6 @@ class BVMPO(ValueAgent):
     def networks(self) -> Mapping[str, nn.Module]:
         """Policy, value network and temperature."""
         return {**super().networks, "temperature": self.temperature}
-
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
-        """One epoch of data whose behaviour log-probabilities are known."""
-        return super().batches(data, tokens_per_batch, seed).checked(partial(check_log_probs, self.name))
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> BVMPOLoss:
         """The equations above, in order."""

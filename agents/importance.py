@@ -40,15 +40,34 @@ def check_log_probs(name: str, batch: TokenBatch) -> None:
         )
 
 
-def log_ratio(policy: Evaluation, batch: TokenBatch, temperature: float) -> Tensor:
+def check_temperature(name: str, option: float | None, batch: TokenBatch) -> None:
+    """Refuse a batch whose sampling temperature is unknown, or another than an agent's options say.
+
+    Raises:
+        ValueError: If it is.
+    """
+    recorded = batch.temperature[~torch.isnan(batch.temperature)]
+    if option is None and len(recorded) < len(batch):
+        raise ValueError(
+            f"agent {name!r} needs the temperature that its data was sampled at, and {len(batch) - len(recorded)} of "
+            f"{len(batch)} trajectories record none; give the option behaviour_temperature"
+        )
+    if option is not None and bool((other := recorded[~torch.isclose(recorded, torch.tensor(option))]).any()):
+        raise ValueError(
+            f"behaviour_temperature is {option}, and the data was sampled at {float(other[0]):g}; leave the option out"
+        )
+
+
+def log_ratio(policy: Evaluation, batch: TokenBatch, temperature: float | None = None) -> Tensor:
     """``log pi(a_t|s_t) - log mu(a_t|s_t)``, both at the temperature of the sampling, without gradient.
 
     Args:
         policy: Of the batch, at temperature 1.
-        batch: Holds ``log mu`` of each target token.
-        temperature: That ``mu`` was sampled at.
+        batch: Holds ``log mu`` of each target token, and the temperature that ``mu`` was sampled at.
+        temperature: That of trajectories which record none.
 
     Returns:
         float32 [B,T], 0 at padding.
     """
-    return (policy.log_prob_at(temperature) - batch.log_prob).masked_fill(~batch.target_mask, 0.0)
+    sampled = batch.temperature if temperature is None else batch.temperature.nan_to_num(temperature)
+    return (policy.log_prob_at(sampled) - batch.log_prob).masked_fill(~batch.target_mask, 0.0)

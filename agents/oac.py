@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
 from agents.agent import AgentConfig
-from agents.importance import check_log_probs, log_ratio
+from agents.importance import log_ratio
+from agents.importance_agent import ImportanceAgent, ImportanceConfig
 from agents.losses import value_loss, weighted_nll
 from agents.returns import lambda_returns, td_errors
-from agents.value_agent import ValueAgent, ValueConfig
-from buffers import Batches, Slice, TokenBatch
+from buffers import TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
 
 OACAdvantage = Literal["return", "one-step"]
 
 
 @dataclass(frozen=True)
-class OACConfig(ValueConfig):
+class OACConfig(ImportanceConfig):
     """The symbols of OAC's equations.
 
     Raises:
@@ -36,8 +35,6 @@ class OACConfig(ValueConfig):
     negative advantage is pushed down."""
     rho_bar: float = 1.0
     """Upper bound of the importance ratio."""
-    behaviour_temperature: float = 0.8
-    """Sampling temperature of the data, and so the policy's in the importance ratio pi / mu."""
     value_weight: float = 0.0
     """Weight of the value's regression on an Improve step's data. At 0 the value stays the behaviour's, learned before
     from all that was grown; a filtered slice would teach it the slice's own mean, and the advantages would vanish."""
@@ -48,7 +45,7 @@ class OACConfig(ValueConfig):
             raise ValueError(
                 f"there is no advantage {self.advantage!r}; choose one of {', '.join(get_args(OACAdvantage))}"
             )
-        above_zero(self, "rho_bar", "behaviour_temperature")
+        above_zero(self, "rho_bar")
         zero_or_more(self, "value_weight")
 
 
@@ -65,7 +62,7 @@ class OACLoss(NamedTuple):
     """Mean of ``A_t``."""
 
 
-class OAC(ValueAgent):
+class OAC(ImportanceAgent):
     """Offline actor-critic: policy gradient on stored trajectories, with the behaviour policy's value as baseline.
 
     ``L(theta) = -1/M sum_(x,y) sum_t min(pi/mu, rho-bar) A_t log pi_theta(a_t|s_t)``
@@ -83,15 +80,15 @@ class OAC(ValueAgent):
     config: OACConfig
 
     @property
+    def has_ratio(self) -> bool:
+        """See :attr:`ImportanceAgent.has_ratio`."""
+        return self.config.importance_weight
+
+    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """Policy, and value network where it is trained."""
         networks = super().networks
         return networks if self.config.value_weight else {"policy": networks["policy"]}
-
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
-        """One epoch; where the loss has an importance weight, with the behaviour's log-probabilities."""
-        batches = super().batches(data, tokens_per_batch, seed)
-        return batches.checked(partial(check_log_probs, self.name)) if self.config.importance_weight else batches
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> OACLoss:
         """The equation above."""

@@ -32,6 +32,7 @@ class TokenBatch:
         target: int64 [B,T], no start token, end-of-sequence included where terminated.
         target_mask: bool [B,T].
         log_prob: float32 [B,T], log-probability under the behaviour policy; 0 at padding, NaN where unscored.
+        temperature: float32 [B], of the sampling that ``log_prob`` is of; NaN where nobody recorded it.
         reward: float32 [B], NaN where unscored.
         terminated: bool [B].
         is_reference: bool [B].
@@ -46,6 +47,7 @@ class TokenBatch:
     target: Tensor
     target_mask: Tensor
     log_prob: Tensor
+    temperature: Tensor
     reward: Tensor
     terminated: Tensor
     is_reference: Tensor
@@ -59,6 +61,7 @@ class TokenBatch:
             "target": (*batch, *target[1:2]),
             "target_mask": target,
             "log_prob": target,
+            "temperature": batch,
             "reward": batch,
             "terminated": batch,
             "is_reference": batch,
@@ -174,7 +177,11 @@ def _cut(order: NDArray[np.int64], width: NDArray[np.int64], budget: int) -> lis
 
 
 def collate(
-    trajectories: Trajectories, rows: NDArray[np.int64], pad_id: int, storage_rows: NDArray[np.int64]
+    trajectories: Trajectories,
+    rows: NDArray[np.int64],
+    pad_id: int,
+    storage_rows: NDArray[np.int64],
+    temperature: NDArray[np.float32],
 ) -> TokenBatch:
     """The batch of some rows.
 
@@ -183,6 +190,7 @@ def collate(
         rows: int64 [B].
         pad_id: The tokenizer's padding token.
         storage_rows: int64 [N], what the batch calls them.
+        temperature: float32 [N], of the sampling; NaN where unknown.
     """
     targets, offsets = gather(trajectories.offsets, rows)
     sources, source_offsets = gather(trajectories.source_offsets, trajectories.source_positions[rows])
@@ -193,6 +201,7 @@ def collate(
         target=_pad(trajectories.tokens[targets].astype(np.int64), target_mask, pad_id),
         target_mask=torch.from_numpy(target_mask),
         log_prob=_pad(trajectories.log_prob[targets], target_mask, 0),
+        temperature=torch.from_numpy(temperature[rows]),
         reward=torch.from_numpy(trajectories.reward[rows]),
         terminated=torch.from_numpy(trajectories.terminated[rows]),
         is_reference=torch.from_numpy(trajectories.is_reference[rows]),

@@ -254,7 +254,7 @@ class Slice:
         budget = max(1, tokens_per_batch // members.shape[1])
         plan = plan_batches(source, target, budget, np.random.default_rng(seed))
         for group in plan[worker::workers]:
-            yield collate(trajectories, places[group].ravel(), self.pad_id, used)
+            yield collate(trajectories, places[group].ravel(), self.pad_id, used, self._columns.temperature[used])
 
     def _batches(self, tokens_per_batch: int, seed: int | None, worker: int, workers: int) -> Iterator[TokenBatch]:
         from buffers.batches import collate, plan_batches
@@ -266,7 +266,7 @@ class Slice:
             plan = plan_batches(trajectories.source_lengths, trajectories.target_lengths, tokens_per_batch, rng)
             # Counted over all pools, so that every number of workers deals out the same batches in the same order.
             for batch in plan[(worker - planned) % workers :: workers]:
-                yield collate(trajectories, batch, self.pad_id, rows)
+                yield collate(trajectories, batch, self.pad_id, rows, self._columns.temperature[rows])
             planned += len(plan)
 
     def _pools(self, rng: np.random.Generator | None) -> Iterator[NDArray[np.int64]]:

@@ -96,9 +96,14 @@ class Evaluation:
         mask, unk_id, _ = self.allowed
         return log_distributions(self._logits(), self.pairs.chosen, mask, unk_id, self.temperature, self._forced)
 
-    def log_prob_at(self, temperature: float) -> Tensor:
-        """:attr:`log_prob` of the distribution sharpened or flattened further, float32 [B,T], without gradient."""
-        tempered = torch.log_softmax(self.log_distribution.detach() / temperature, dim=-1)
+    def log_prob_at(self, temperature: Tensor) -> Tensor:
+        """:attr:`log_prob` of the distribution sharpened or flattened further, float32 [B,T], without gradient.
+
+        Args:
+            temperature: float32 [B], above 0.
+        """
+        everywhere = temperature[:, None].expand_as(self.pairs.target)[self.pairs.target_mask]  # [L]
+        tempered = torch.log_softmax(self.log_distribution.detach() / everywhere[:, None], dim=-1)
         return padded(_of_chosen(tempered, self.pairs.chosen), self.pairs.target_mask)
 
     @cached_property

@@ -20,7 +20,12 @@ class Part(Protocol):
     Attributes:
         num_trajectories: N.
         num_tokens: Target tokens.
+        temperature: That the behaviour policy was sampled at; None where nobody recorded it.
     """
+
+    @property
+    def temperature(self) -> float | None:
+        """Above 0."""
 
     @property
     def num_trajectories(self) -> int:
@@ -85,6 +90,12 @@ class Columns:
         """Bool [N], True for the original pairs."""
         return self._joined("is_reference")
 
+    @cached_property
+    def temperature(self) -> NDArray[np.float32]:
+        """float32 [N], that the behaviour policy was sampled at; NaN where nobody recorded it."""
+        known = [np.nan if part.temperature is None else part.temperature for part in self.parts]
+        return np.repeat(np.array(known, dtype=np.float32), np.diff(self.starts))
+
     def _joined(self, name: Column) -> NDArray[Any]:
         return np.concatenate([part.column(name) for part in self.parts])
 
@@ -98,6 +109,10 @@ class InMemory:
 
     def __init__(self, trajectories: Trajectories) -> None:
         self._trajectories = trajectories
+
+    @property
+    def temperature(self) -> None:
+        """Trajectories in memory record none."""
 
     @property
     def num_trajectories(self) -> int:

@@ -61,6 +61,11 @@ class RescoredShard:
         return self.shard.path.parent / FOLDER / self.name / self.shard.path.name
 
     @property
+    def temperature(self) -> float:
+        """That the behaviour policy was sampled at."""
+        return self.shard.temperature
+
+    @property
     def num_trajectories(self) -> int:
         """N."""
         return self.shard.num_trajectories

@@ -63,6 +63,11 @@ class Shard:
             made = Provenance(**{field.name: attributes[field.name] for field in fields(Provenance)})
         return cls(path, made, sizes["N"], sizes["L"], sizes["U"], attributes[CONTENTS])
 
+    @property
+    def temperature(self) -> float:
+        """That the behaviour policy was sampled at."""
+        return self.provenance.temperature
+
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some arrays of the layout, whole, as they are stored: token ids may be uint16.
 

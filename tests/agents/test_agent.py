@@ -51,6 +51,7 @@ def scored_batch(extra: int = 0) -> TokenBatch:
         target=target,
         target_mask=mask,
         log_prob=torch.where(mask, -1.5, 0.0),
+        temperature=torch.full((4,), 0.8),
         reward=torch.tensor([0.9, 0.2, 0.6, 0.5]),
         terminated=torch.ones(4, dtype=torch.bool),
         is_reference=torch.tensor([False, False, True, False]),

@@ -1,16 +1,64 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
-from agents import OAC, OACConfig, Seq2SeqPolicy
-from buffers import Slice
+import pytest
+import torch
+
+from agents import BVMPO, OAC, BVMPOConfig, OACConfig, Seq2SeqPolicy, TrainingConfig
+from agents.importance import log_ratio
+from buffers import GrowingBatchBuffer, Slice, grow
+from seq2seq_env.scorers import Scorer
+from seq2seq_env.tasks import Task
 
 
 def test_ratios_are_one_where_the_policy_has_not_moved(trained: Seq2SeqPolicy, grown: Slice) -> None:
     # The batch was grown by this policy at temperature 2, which the ratio must use too.
     batch = next(iter(grown.batches(100, seed=0)))
-    same = OAC(trained, OACConfig(behaviour_temperature=2.0, rho_bar=9.0)).loss(batch)
+    same = OAC(trained, OACConfig(rho_bar=9.0)).loss(batch)
     plain = OAC(trained, OACConfig(importance_weight=False)).loss(batch)
     assert same.policy_loss.item() == pytest.approx(plain.policy_loss.item(), rel=1e-4)
-    moved = OAC(trained, OACConfig(behaviour_temperature=0.8, rho_bar=9.0)).loss(batch)
+    batch = replace(batch, temperature=torch.full_like(batch.temperature, 0.8))
+    moved = OAC(trained, OACConfig(rho_bar=9.0)).loss(batch)
     assert abs(moved.policy_loss.item() - plain.policy_loss.item()) > 1e-3
+
+
+QUICK = TrainingConfig(max_tokens=20, warmup_tokens=1, progress=False)
+
+
+def test_the_data_say_at_which_temperature_they_were_sampled(trained: Seq2SeqPolicy, grown: Slice) -> None:
+    for agent in (OAC(trained, OACConfig(value_tokens=0)), BVMPO(trained, BVMPOConfig(value_tokens=0))):
+        agent.improve(grown, QUICK)
+    OAC(trained, OACConfig(value_tokens=0, behaviour_temperature=2.0)).improve(grown, QUICK)
+    with pytest.raises(ValueError, match=r"is 0\.8, and the data was sampled at 2; leave the option out"):
+        OAC(trained, OACConfig(value_tokens=0, behaviour_temperature=0.8)).improve(grown, QUICK)
+    OAC(trained, OACConfig(value_tokens=0, behaviour_temperature=0.8, importance_weight=False)).improve(grown, QUICK)
+
+
+def test_where_the_data_record_no_temperature_the_option_must(trained: Seq2SeqPolicy, grown: Slice) -> None:
+    data = Slice.from_trajectories(grown.read(), grown.pad_id)
+    with pytest.raises(ValueError, match="trajectories record none; give the option behaviour_temperature"):
+        OAC(trained, OACConfig(value_tokens=0)).improve(data, QUICK)
+    told, recorded = (next(iter(each.batches(100, seed=0))) for each in (data, grown))
+    losses = [
+        OAC(trained, OACConfig(behaviour_temperature=temperature)).loss(batch).policy_loss.item()
+        for temperature, batch in ((2.0, told), (None, recorded))
+    ]
+    assert losses[0] == pytest.approx(losses[1])
+
+
+def test_each_trajectory_has_its_own_temperature(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, tmp_path: Path
+) -> None:
+    """Two Grow steps at two temperatures: the ratio of a policy that has not moved is 1 in both."""
+    buffer = GrowingBatchBuffer(tmp_path)
+    for step, temperature in ((1, 0.5), (2, 1.5)):
+        grow(
+            trained, fake_scorer, tiny_task, buffer, grow_step=step, num_sources=4, candidates=2,
+            temperature=temperature, seed=0, progress=False,
+        )  # fmt: skip
+    batch = next(iter(buffer.select().batches(1_000, seed=0)))
+    assert set(batch.temperature.tolist()) == {0.5, 1.5}
+    ratio = log_ratio(trained.evaluate(batch), batch)
+    assert ratio.abs().max() < 1e-4

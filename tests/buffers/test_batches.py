@@ -15,21 +15,24 @@ from buffers import Slice, TokenBatch, Trajectories
 from buffers.batches import collate, plan_batches
 from buffers.storage.columns import Columns, InMemory
 
+TEMPERATURE = np.array([0.5, 0.75, 1.0], dtype=np.float32)
+
 
 def test_a_batch_by_hand(trajectories: Trajectories) -> None:
-    batch = collate(trajectories, np.array([2, 0]), pad_id=18, storage_rows=np.arange(10, 13))
+    batch = collate(trajectories, np.array([2, 0]), pad_id=18, storage_rows=np.arange(10, 13), temperature=TEMPERATURE)
     assert batch.source.tolist() == [[4, 0, 18], [2, 3, 0]]
     assert batch.source_mask.tolist() == [[True, True, False], [True, True, True]]
     assert batch.target.tolist() == [[6, 7, 8], [5, 0, 18]]
     assert batch.target_mask.tolist() == [[True, True, True], [True, True, False]]
     assert batch.log_prob.tolist() == [[-1, 0, -2], [-0.5, -0.25, 0]]
+    assert batch.temperature.tolist() == [1.0, 0.5]
     assert batch.reward.tolist() == [1, 0.25]
     assert batch.terminated.tolist() == [False, True]
     assert batch.is_reference.tolist() == [False, False]
     assert batch.row.tolist() == [12, 10]
     dtypes = [tensor.dtype for tensor in vars(batch).values()]
     integers, masks, floats = torch.int64, torch.bool, torch.float32
-    assert dtypes == [integers, masks, integers, masks, floats, floats, masks, masks, integers]
+    assert dtypes == [integers, masks, integers, masks, floats, floats, floats, masks, masks, integers]
     assert (len(batch), batch.num_target_tokens) == (2, 5)
     assert "target=torch.int64[2, 3]" in repr(batch)
     assert batch.to("meta").log_prob.device.type == "meta"
@@ -39,7 +42,7 @@ def test_a_batch_by_hand(trajectories: Trajectories) -> None:
     ("field", "shape"), [("target_mask", (2, 2)), ("log_prob", (2, 4)), ("reward", (3,)), ("source", (2,))]
 )
 def test_a_batch_of_other_shapes_is_refused(trajectories: Trajectories, field: str, shape: tuple[int, ...]) -> None:
-    batch = collate(trajectories, np.array([2, 0]), pad_id=18, storage_rows=np.arange(3))
+    batch = collate(trajectories, np.array([2, 0]), pad_id=18, storage_rows=np.arange(3), temperature=TEMPERATURE)
     with pytest.raises(ValueError, match=r"it must have .* to fit the others"):
         replace(batch, **{field: torch.zeros(shape)})
 
@@ -104,7 +107,7 @@ def test_a_data_loader_gives_the_same_batches_whatever_its_workers(trajectories:
     assert [batch.row.tolist() for batch in loaded] == [batch.row.tolist() for batch in epoch]
     for found, wanted in zip(loaded, epoch, strict=True):
         for name, tensor in vars(wanted).items():
-            assert torch.equal(getattr(found, name), tensor)
+            torch.testing.assert_close(getattr(found, name), tensor, rtol=0, atol=0, equal_nan=True)
 
 
 def test_workers_agree_on_what_is_read_in_turns(trajectories: Trajectories, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +157,7 @@ def test_batches_hold_what_the_trajectories_hold(trajectories: Trajectories) -> 
 
 def test_collate_gives_rows_apart_from_storage(trajectories: Trajectories, assert_equal: Callable[..., None]) -> None:
     before = trajectories.take(np.arange(3))
-    batch = collate(trajectories, np.arange(3), pad_id=18, storage_rows=np.arange(3))
+    batch = collate(trajectories, np.arange(3), pad_id=18, storage_rows=np.arange(3), temperature=TEMPERATURE)
     for tensor in vars(batch).values():
         tensor.zero_()
     assert_equal(trajectories, before)

@@ -211,7 +211,9 @@ def test_both_kinds_of_log_probability_agree(
     torch.testing.assert_close(found["log_prob"][mask], chosen)
     assert not found["log_prob"][~mask].any()
     # 0.8 * 0.5, as one temperature is a factor on the other's logits.
-    torch.testing.assert_close(evaluation.log_prob_at(0.5), policy.evaluate(batch, 0.4).log_prob.detach())
+    torch.testing.assert_close(
+        evaluation.log_prob_at(torch.full((len(batch),), 0.5)), policy.evaluate(batch, 0.4).log_prob.detach()
+    )
     assert len(forwards) == 2
 
 

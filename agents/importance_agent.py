@@ -1,0 +1,51 @@
+"""Agents whose loss weighs trajectories by the importance ratio of policy and behaviour policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from agents.agent import AgentConfig
+from agents.importance import check_log_probs, check_temperature
+from agents.value_agent import ValueAgent, ValueConfig
+from buffers import Batches, Slice
+from seq2seq_env.ranges import above_zero
+
+
+@dataclass(frozen=True)
+class ImportanceConfig(ValueConfig):
+    """Options of an agent with an importance ratio.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    behaviour_temperature: float | None = None
+    """Sampling temperature of data that records none, and so the policy's in the importance ratio pi / mu; buffers
+    record it, and another than recorded is refused."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.behaviour_temperature is not None:
+            above_zero(self, "behaviour_temperature")
+
+
+class ImportanceAgent(ValueAgent):
+    """A value agent whose loss has ``pi / mu``, both at the temperature that the data was sampled at."""
+
+    Config: ClassVar[type[AgentConfig]] = ImportanceConfig
+    config: ImportanceConfig
+
+    @property
+    def has_ratio(self) -> bool:
+        """Whether these options make use of the ratio."""
+        return True
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """One epoch; where the loss has a ratio, of data whose log-probabilities and temperature are known."""
+        batches = super().batches(data, tokens_per_batch, seed)
+        if not self.has_ratio:
+            return batches
+        temperature = partial(check_temperature, self.name, self.config.behaviour_temperature)
+        return batches.checked(partial(check_log_probs, self.name)).checked(temperature)
