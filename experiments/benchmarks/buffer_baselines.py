@@ -22,11 +22,11 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Slice, Threshold, d3rlpy_module, to_d3rlpy, to_minari
 from experiments.benchmarks.buffer_scale import CANDIDATES, SOURCE_TOKENS, VOCABULARY, peak_gib, provenance, synthetic
+from experiments.benchmarks.timings import parse_options
 
 TAU = 0.9
 BATCH = 64
@@ -46,6 +46,11 @@ class Config:
     """Libraries to compare with, \"minari\", \"d3rlpy\" or both."""
     timing: str | None = None
     """One timing to take in this process, as the script asks of itself; None takes all."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {"episodes": 3_000}
 
 
 def data(config: Config) -> Slice:
@@ -177,8 +182,9 @@ def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     return found
 
 
-def main(config: Config) -> None:
+def main() -> None:
     """Print the tables."""
+    config = parse_options(Config, __doc__, TINY)
     folder = config.folder or Path(mkdtemp())
     if config.timing is not None:
         print(json.dumps(TIMINGS[config.timing](config, folder)))
@@ -207,4 +213,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main()

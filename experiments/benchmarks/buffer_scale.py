@@ -18,11 +18,11 @@ from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Provenance, Threshold, Trajectories
+from experiments.benchmarks.timings import parse_options
 
 CANDIDATES = 5
 VOCABULARY = 8_000
@@ -47,6 +47,11 @@ class Config:
     """Folder that the buffer is kept and found again in; None takes a new one and deletes it."""
     timing: str | None = None
     """One timing to take in this process, as the script asks of itself; None takes all."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {"trajectories": 1_000, "sources_per_shard": 50, "repeats": 1}
 
 
 def synthetic(rng: np.random.Generator, rows: NDArray[np.int64]) -> Trajectories:
@@ -170,8 +175,9 @@ def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     return {name: float(np.median([row[name] for row in found])) for name in found[0]}
 
 
-def main(config: Config) -> None:
+def main() -> None:
     """Print the table."""
+    config = parse_options(Config, __doc__, TINY)
     folder = config.folder or Path(mkdtemp()) / "buffer"
     if config.timing is not None:
         timings: dict[str, Any] = {"use": lambda: use(config, folder), "sequential": lambda: sequential(folder)}
@@ -195,4 +201,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main()

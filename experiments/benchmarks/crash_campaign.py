@@ -20,13 +20,13 @@ from random import Random
 from threading import RLock
 
 import numpy as np
-import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Samples, compact, grow, rescore
 from buffers.admin.maintenance import find_corrupt, sweep
 from buffers.storage.container import PARTIAL
+from experiments.benchmarks.timings import parse_options
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Task
 
@@ -48,6 +48,11 @@ class Config:
     """Seed of the instants."""
     json: Path | None = None
     """File for the results; None prints them only."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {"runs": 1, "kills": 1}
 
 
 @dataclass
@@ -280,7 +285,7 @@ def _units(folder: Path) -> set[tuple[int, int]]:
 def main() -> None:
     """Run a campaign of each kind, print what they saw; exit with 1 if anything was lost."""
     tqdm.set_lock(RLock())  # tqdm's own is shared with forked children, and one that is killed would keep it
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     task = PhrasebookTask(0, train_size=SOURCES, noise=0.0)
     tallies = {name: campaign(work, config, name) for name, work in works(task).items()}
     for name, tally in tallies.items():

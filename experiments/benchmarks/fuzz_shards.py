@@ -21,12 +21,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import tyro
 from tqdm import tqdm
 
 from buffers.storage.sandbox import Sandbox
 from experiments.benchmarks.hostile_shards import Case, exercise, make_case
 from experiments.benchmarks.shard_originals import Original, originals
+from experiments.benchmarks.timings import parse_options
 
 FINE = ("accepted", "refused", "harmed the child")
 
@@ -49,6 +49,11 @@ class Config:
     """Folder for the files of failing cases; None keeps none."""
     json: Path | None = None
     """File for the results; None prints them only."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {"cases": 30}
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def _peak_mib() -> float:
 
 def main() -> None:
     """Run the cases, print how they ended; exit with 1 if one failed."""
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, __doc__, TINY)
     outcomes: Counter[str] = Counter()
     failed: list[Result] = []
     slowest = Result(-1, "", 0.0)

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-import tyro
 from tqdm import tqdm
 
 import agents
 from buffers import GrowingBatchBuffer, grow
 from experiments.benchmarks.buffer_scale import peak_gib
+from experiments.benchmarks.timings import parse_options
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
 
@@ -29,14 +29,19 @@ from seq2seq_env.tasks import load_task
 class Config:
     """Options of the benchmark."""
 
-    policy: Path
-    """Folder of a saved policy of the embedded task."""
+    policy: Path | None = None
+    """Folder of a saved policy of the embedded task; None takes one with random weights."""
     samples: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     """Numbers of samples to grow; the last takes about ten minutes on 2 cores."""
     candidates: int = 8
     """Number of samples of each source."""
     timing: int | None = None
     """Number of samples to time in this process, as the script asks of itself; None times all."""
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+TINY = {"samples": (8, 16), "candidates": 2}
 
 
 def measure(config: Config, samples: int) -> dict[str, float]:
@@ -44,7 +49,12 @@ def measure(config: Config, samples: int) -> dict[str, float]:
     sources = samples // config.candidates
     task = load_task("phrasebook-de-en", train_size=sources)
     task.split("train")
-    policy, scorer = agents.Seq2SeqPolicy.load(config.policy), load_scorer("phrasebook-qe")
+    scorer = load_scorer("phrasebook-qe")
+    if config.policy is None:
+        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+        policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, agents.PolicyConfig(**lengths), seed=0)
+    else:
+        policy = agents.Seq2SeqPolicy.load(config.policy)
     folder = Path(mkdtemp())
     try:
         buffer = GrowingBatchBuffer(folder / "buffer", task=task)
@@ -67,8 +77,9 @@ def measure(config: Config, samples: int) -> dict[str, float]:
     }
 
 
-def main(config: Config) -> None:
+def main() -> None:
     """Print a row for each number of samples."""
+    config = parse_options(Config, __doc__, TINY)
     if config.timing is not None:
         print(json.dumps(measure(config, config.timing)))
         return
@@ -84,4 +95,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main()

@@ -1,4 +1,4 @@
-"""Every benchmark of speed runs through with ``--tiny``, and says in one sentence what baseline is not there."""
+"""Every benchmark runs through with ``--tiny``, and says in one sentence what baseline is not there."""
 
 from __future__ import annotations
 
@@ -80,3 +80,39 @@ def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     assert table["ours"][1] == 1.0
     assert len(table) == 3
     assert "12 pairs, " in shown
+
+
+def test_the_size_of_a_buffer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("buffer_scale", monkeypatch, capsys)
+    assert re.search(r"^1,000 trajectories, [\d,]+ tokens, 4 files, ", shown)
+    table = rows(shown)
+    assert {"append s", "plain h5py s", "sequential, share of plain h5py"} <= table.keys()
+    assert all(value > 0 for (value,) in table.values())
+
+
+def test_other_buffers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("minari")
+    shown = run("buffer_baselines", monkeypatch, capsys, "--baselines", "minari")
+    assert "3,000 episodes; minari " in shown
+    table = rows(shown)
+    assert len(table) > 5
+    assert all(theirs > 0 and ours > 0 for theirs, ours, _ in table.values())
+
+
+def test_grow_at_rising_sizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("grow_scaling", monkeypatch, capsys, "--samples", "8")
+    assert re.search(r"(?m)^\| 8 \| ", shown)
+
+
+def test_a_campaign_of_kills(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        run("crash_campaign", monkeypatch, capsys)
+    assert end.value.code == 0
+    assert len(re.findall(r"1 of 1 byte-identical after \d kills", capsys.readouterr().out)) > 1
+
+
+def test_a_campaign_of_hostile_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        run("fuzz_shards", monkeypatch, capsys)
+    assert end.value.code == 0
+    assert "30 cases in " in capsys.readouterr().out
