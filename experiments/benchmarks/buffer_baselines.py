@@ -50,7 +50,7 @@ class Config:
     """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
-TINY = {"episodes": 3_000}
+TINY = {"episodes": 1_000}
 
 
 def data(config: Config) -> Slice:

@@ -93,7 +93,7 @@ def test_the_size_of_a_buffer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_other_buffers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("minari")
     shown = run("buffer_baselines", monkeypatch, capsys, "--baselines", "minari")
-    assert "3,000 episodes; minari " in shown
+    assert "1,000 episodes; minari " in shown
     table = rows(shown)
     assert len(table) > 5
     assert all(theirs > 0 and ours > 0 for theirs, ours, _ in table.values())
