@@ -135,14 +135,14 @@ def test_it_judges_as_a_person_does(default_task: PhrasebookTask, case: dict[str
 def test_references_and_all_wordings_are_right_contracted_or_not(phrasebook: PhrasebookTask) -> None:
     split = phrasebook.split("test")
     sources, texts = [], []
-    for index, source in enumerate(split.sources):
+    for index, source in list(enumerate(split.sources))[::3]:
         sentence = phrasebook._sentence("test", index)
         for segments in sentence.wordings():
             for contracted in (False, True):
                 text = surface(segments, sentence.mark, contracted=contracted)
                 sources += [source] * 2
                 texts += [text, text.upper()]
-    assert len(texts) > 5_000
+    assert len(texts) > 2_000
     assert set(phrasebook.oracle(sources, texts).tolist()) == {1.0}
 
 
