@@ -63,7 +63,7 @@ def program(words: Sequence[str]) -> list[str] | None:
     if not name.startswith("python"):
         return None
     if len(words) > 2 and words[1] in ("-m", "--module"):
-        return ["-m", *words[2:]] if words[2].partition(".")[0] in ROOMS else None
+        return ["-m", *words[2:]] if words[2].partition(".")[0] in (*ROOMS, "tests") else None
     if len(words) > 2 and words[1] == "-c":
         return list(words[1:])
     return list(words[1:]) if len(words) > 1 and _is_script(words[1]) else None

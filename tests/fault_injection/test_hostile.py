@@ -9,10 +9,10 @@ import pytest
 
 from buffers import GrowingBatchBuffer, Provenance, ShardError, Trajectories, write_shard
 from buffers.storage.sandbox import Sandbox
-from experiments.benchmarks.fuzz_shards import FINE
-from experiments.benchmarks.hostile_shards import MUTATIONS, exercise, make_case
-from experiments.benchmarks.shard_originals import NAME, REWARDS, Original, lookup3, originals
 from seq2seq_env.tasks.task import Task
+from tests.fault_injection.fuzz_shards import FINE
+from tests.fault_injection.hostile_shards import MUTATIONS, exercise, make_case
+from tests.fault_injection.shard_originals import NAME, REWARDS, Original, lookup3, originals
 
 SMALL = ("one", "several", "large ids", "long texts", "old format", "exotic", REWARDS)
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from buffers import GrowingBatchBuffer, InThreads, Provenance, Shard, Trajectories, grow, write_shard
 from buffers.admin.maintenance import sweep
 from buffers.growing.plan import Sampler
-from experiments.benchmarks.crash_campaign import SOURCES, Config, campaign, works
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Task
 from tests.buffers.conftest import contents
+from tests.fault_injection.crash_campaign import SOURCES, Config, campaign, works
 
 FORK = multiprocessing.get_context("fork")
 NAME = "g001-s00000.h5"

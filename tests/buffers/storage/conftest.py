@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 
-from experiments.benchmarks.shard_originals import HEADER, with_header
+from tests.fault_injection.shard_originals import HEADER, with_header
 
 
 def rewrite(path: Path, edit: Callable[[Any], None]) -> None:

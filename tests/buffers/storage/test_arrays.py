@@ -15,8 +15,8 @@ import pytest
 import buffers.storage.arrays
 from buffers import Provenance, RescoredShard, Shard, ShardError, Trajectories, write_shard
 from buffers.storage.shard import SCHEMA_VERSION
-from experiments.benchmarks.shard_originals import with_header
 from tests.buffers.storage.conftest import rewrite
+from tests.fault_injection.shard_originals import with_header
 
 NAME = "g001-s00000.h5"
 

@@ -15,8 +15,8 @@ import buffers.storage.shard
 from buffers import Provenance, Shard, ShardError, Trajectories, write_shard
 from buffers.storage.columns import NEEDED
 from buffers.storage.shard import SCHEMA_VERSION
-from experiments.benchmarks.shard_originals import with_header
 from tests.buffers.storage.conftest import rewrite
+from tests.fault_injection.shard_originals import with_header
 
 Compare = Callable[[Trajectories, Trajectories], None]
 NAME = "g001-s00000.h5"

@@ -102,17 +102,3 @@ def test_other_buffers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_grow_at_rising_sizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shown = run("grow_scaling", monkeypatch, capsys, "--samples", "8")
     assert re.search(r"(?m)^\| 8 \| ", shown)
-
-
-def test_a_campaign_of_kills(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        run("crash_campaign", monkeypatch, capsys)
-    assert end.value.code == 0
-    assert len(re.findall(r"1 of 1 byte-identical after \d kills", capsys.readouterr().out)) > 1
-
-
-def test_a_campaign_of_hostile_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        run("fuzz_shards", monkeypatch, capsys)
-    assert end.value.code == 0
-    assert "30 cases in " in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Whether a hostile file can do more to a reader than be refused.
 
-Each case is a real shard, changed (:mod:`experiments.benchmarks.hostile_shards`), and verified in a sandbox, as
+Each case is a real shard, changed (:mod:`tests.fault_injection.hostile_shards`), and verified in a sandbox, as
 ``python -m buffers verify --untrusted`` does. It may be refused by a ``ShardError`` that names the file, whatever it
 did to the child that read it, or be accepted; then this process reads it in every way that a user would. A case fails
 where another exception escapes, or this process takes more memory than it may. A campaign that dies or hangs was at the
@@ -24,9 +24,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from buffers.storage.sandbox import Sandbox
-from experiments.benchmarks.hostile_shards import Case, exercise, make_case
-from experiments.benchmarks.shard_originals import Original, originals
 from experiments.benchmarks.timings import parse_options
+from tests.fault_injection.hostile_shards import Case, exercise, make_case
+from tests.fault_injection.shard_originals import Original, originals
 
 FINE = ("accepted", "refused", "harmed the child")
 

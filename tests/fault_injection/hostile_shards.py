@@ -19,7 +19,7 @@ from buffers.admin.maintenance import describe
 from buffers.storage.columns import NEEDED
 from buffers.storage.sandbox import Sandbox
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT
-from experiments.benchmarks.shard_originals import (
+from tests.fault_injection.shard_originals import (
     COLUMN,
     HEADER,
     NAME,
