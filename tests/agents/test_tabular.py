@@ -182,7 +182,8 @@ def test_actor_critics_reach_the_optimum(
 
 
 def test_a_heavy_prior_keeps_bvmpo_at_the_behaviour(behaviour: Seq2SeqPolicy, data: Slice) -> None:
-    agent = improved("bvmpo", behaviour, data, prior_first=1e3, prior_last=1e3, **VALUE)
+    heavy = {"prior_first": 1e3, "prior_last": 1e3, "behaviour_temperature": 1.0}
+    agent = improved("bvmpo", behaviour, data, **heavy, **VALUE)
     assert probabilities(agent.policy) == pytest.approx(dict.fromkeys(SEQUENCES, 0.25), abs=0.05)
 
 
