@@ -111,7 +111,7 @@ def encode(arrays: Mapping[str, NDArray[Any]], attributes: Mapping[str, Attribut
             file.attrs[name] = _fixed_text(value) if isinstance(value, str) else value
         for name, array in arrays.items():
             _store(file, name, array)
-    return buffer.getbuffer()[HEADER_BYTES:]
+    return memoryview(buffer.getvalue())[HEADER_BYTES:]
 
 
 def contents_sha256(attributes: Mapping[str, Attribute], arrays: Mapping[str, NDArray[Any]]) -> str:

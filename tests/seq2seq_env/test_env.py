@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import re
 import warnings
 from collections.abc import Sequence
@@ -197,7 +198,7 @@ def test_the_documented_example_runs() -> None:
 
 
 def test_the_docstring_has_gymnasiums_headings() -> None:
-    headings = re.findall(r"^    ## (.*)$", Seq2SeqTranslateEnv.__doc__ or "", re.MULTILINE)
+    headings = re.findall(r"^## (.*)$", inspect.getdoc(Seq2SeqTranslateEnv) or "", re.MULTILINE)
     assert headings == [
         "Description",
         "Action Space",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import re
 import warnings
 from collections.abc import Sequence
@@ -132,7 +133,7 @@ def test_it_takes_the_arguments_of_the_scalar_environment_with_the_same_defaults
     assert scalar == {name: vector[name] for name in scalar}
     assert vector.keys() - scalar.keys() == {"num_envs", "autoreset_mode", "copy"}
     documented = re.findall(
-        r"^    \| `(\w+)`  *\| ", (Seq2SeqTranslateEnv.__doc__ or "").partition("## Arguments")[2], re.M
+        r"^\| `(\w+)`  *\| ", (inspect.getdoc(Seq2SeqTranslateEnv) or "").partition("## Arguments")[2], re.M
     )
     assert set(documented) == scalar.keys()
 
