@@ -108,9 +108,8 @@ def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str
     control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed`` is how far one sample
     of the last policy comes from the mean to the best of N samples of the supervised one.
     """
-    (first, *_, last), (first_greedy, *_, last_greedy) = (
-        [*_test_rows(steps, decode), *_test_rows(steps, decode)] for decode in ("sample", "greedy")
-    )
+    sampled, greedy = _test_rows(steps, "sample"), _test_rows(steps, "greedy")
+    first, last, first_greedy, last_greedy = sampled[0], sampled[-1], greedy[0], greedy[-1]
     lacking, gap = 1 - first["reward"], reranked["best"] - reranked["mean"]
     gains: dict[str, float | None] = {
         "reward_before": first["reward"],

@@ -10,22 +10,9 @@ import pytest
 
 from seq2seq_env.tasks.phrasebook.lexicon import lexicon
 from seq2seq_env.tasks.phrasebook.normal_form import normal_form
-from seq2seq_env.tasks.phrasebook.oracle import Readings, quality
+from seq2seq_env.tasks.phrasebook.oracle import quality
 from seq2seq_env.tasks.phrasebook.sentence import Sentence
-from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
-
-
-def drawn(number: int, seed: int) -> list[Sentence]:
-    random = Random(seed)
-    return [draw_sentence(random) for _ in range(number)]
-
-
-POOL = drawn(500, seed=21)
-
-
-def readings_of(sentence: Sentence) -> Readings:
-    return Readings(sentence.readings(), sentence.mark)
-
+from tests.seq2seq_env.tasks.phrasebook.pool import POOL, drawn, readings_of
 
 Damage = Callable[[Random, Sentence], str]
 

@@ -16,24 +16,14 @@ from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.phrasebook.normal_form import normal_form
 from seq2seq_env.tasks.phrasebook.oracle import Readings, lemma_of, quality
 from seq2seq_env.tasks.phrasebook.sentence import Sentence, surface
-from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
+from tests.seq2seq_env.tasks.phrasebook.pool import POOL, drawn, readings_of
 
 FUNCTION_WORDS = ["the", "a", "of", "is", "are", "on", "in", "up", "that", "and", "to", "will", "my"]
 SEEDS = st.integers(0, 2**32)
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=400)
 
 
-def drawn(number: int, seed: int) -> list[Sentence]:
-    random = Random(seed)
-    return [draw_sentence(random) for _ in range(number)]
-
-
-POOL = drawn(500, seed=21)
 WORDS = [word for sentence in POOL[:100] for word in sentence.reference.rstrip(".?").split()]
-
-
-def readings_of(sentence: Sentence) -> Readings:
-    return Readings(sentence.readings(), sentence.mark)
 
 
 APPLES = ("I", "am buying", "two red apples")  # weights: I 0.75, am 0.5 buying 1, two 1.5, red 1, apples 1: 5.75
