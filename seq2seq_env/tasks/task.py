@@ -15,18 +15,25 @@ Oracle = Callable[[Sequence[str], Sequence[str]], NDArray[np.float32]]
 """``(sources, hypotheses) -> [N]`` true quality in [0, 1]."""
 
 SPLITS = ("train", "validation", "test")
+"""Every task has these."""
+
+SOURCE_ONLY = "source-only"
+"""The split of sentences without references, which some tasks have: Grow may draw them, no supervised step sees them."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Aligned sentences: ``references[i]`` translates ``sources[i]``."""
+    """Aligned sentences: ``references[i]`` translates ``sources[i]``; of the source-only split, sources alone."""
 
     name: str
     sources: list[str]
     references: list[str]
 
     def __post_init__(self) -> None:
-        if len(self.sources) != len(self.references):
+        if self.name == SOURCE_ONLY:
+            if self.references:
+                raise ValueError(f"split {SOURCE_ONLY!r} has {len(self.references)} references; give it none")
+        elif len(self.sources) != len(self.references):
             raise ValueError(
                 f"split {self.name!r} has {len(self.sources)} sources but {len(self.references)} references; "
                 "align them line by line"
@@ -36,11 +43,11 @@ class Split:
         return len(self.sources)
 
     def __repr__(self) -> str:
-        return f"Split({self.name!r}, {len(self)} pairs)"
+        return f"Split({self.name!r}, {len(self)} {'sources' if self.name == SOURCE_ONLY else 'pairs'})"
 
 
 class Task(ABC):
-    """Sentences to translate, in three disjoint splits, with their tokenizer.
+    """Sentences to translate, in three disjoint splits and perhaps a fourth without references, with their tokenizer.
 
     Attributes:
         name: The name :func:`seq2seq_env.tasks.load_task` knows it by.
@@ -60,7 +67,7 @@ class Task(ABC):
 
     @abstractmethod
     def split(self, name: str) -> Split:
-        """The split called ``name``: "train", "validation" or "test".
+        """The split called ``name``: "train", "validation" or "test", or "source-only" where the task has one.
 
         Raises:
             ValueError: If there is no split of that name.
@@ -76,14 +83,22 @@ class Task(ABC):
         """What a person should know of the texts before a run, a line each; nothing by default."""
         return []
 
+    @property
+    def has_source_only(self) -> bool:
+        """Whether there are sentences without references; not by default."""
+        return False
+
     def size(self, split: str) -> int:
-        """Number of pairs in a split."""
+        """Number of rows in a split."""
         return len(self.split(split))
 
-    def pair(self, split: str, index: int) -> tuple[str, str]:
-        """Source and reference of one row; a task that can avoid making the whole split overrides this."""
+    def pair(self, split: str, index: int) -> tuple[str, str | None]:
+        """Source and reference of one row, None where it has none.
+
+        A task that can avoid making the whole split overrides this.
+        """
         pairs = self.split(split)
-        return pairs.sources[index], pairs.references[index]
+        return pairs.sources[index], pairs.references[index] if pairs.references else None
 
 
 def unknown_split(name: str, good: Iterable[str]) -> ValueError:
