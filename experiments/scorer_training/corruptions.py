@@ -18,6 +18,17 @@ _NEGATED = re.compile(r"\b(do|does|did|is|are|am|was|were|will|would|can|should|
 _AUXILIARY = re.compile(r"\b(is|are|am|was|were|will|would|can|should|must|could)\b")
 _NUMERALS = [number_words(number, "en") for number in (*range(1, 13), 15, *range(20, 100, 10))]
 _NUMBER = re.compile(r"\d+|\b(?:" + "|".join(_NUMERALS) + r")\b")
+_PRONOUNS = (("i", "you", "he", "she", "we", "they"), ("me", "him", "us", "them"), ("my", "your", "our", "their"))
+_PAIRS = (
+    ("is", "was"),
+    ("are", "were"),
+    ("am", "was"),
+    ("do", "did"),
+    ("does", "did"),
+    ("has", "had"),
+    ("have", "had"),
+)
+_TENSES = {past: present for present, past in reversed(_PAIRS)} | dict(_PAIRS)
 
 
 def _split_mark(text: str) -> tuple[list[str], str]:
@@ -122,6 +133,54 @@ def appended_words(random: Random, source: str, right: str, other: str) -> str |
     return " ".join(words + others[random.randrange(len(others)) :]) + mark
 
 
+def swapped_words(random: Random, source: str, right: str, other: str) -> str | None:
+    """Two words of four letters or more stand in each other's place."""
+    words, mark = _split_mark(right)
+    places = [place for place, word in enumerate(words) if len(word) >= 4 and word.isalpha() and place]
+    pairs = [(one, two) for one in places for two in places if one < two and words[one] != words[two]]
+    if not pairs:
+        return None
+    one, two = random.choice(pairs)
+    words[one], words[two] = words[two], words[one]
+    return " ".join(words) + mark
+
+
+def wrong_pronoun(random: Random, source: str, right: str, other: str) -> str | None:
+    """Another person's pronoun stands in place of one."""
+    words, mark = _split_mark(right)
+    places = [(place, forms) for place, word in enumerate(words) for forms in _PRONOUNS if word.lower() in forms]
+    if not places:
+        return None
+    place, forms = random.choice(places)
+    new = random.choice([form for form in forms if form != words[place].lower()])
+    words[place] = new.capitalize() if place == 0 or new == "i" else new
+    return " ".join(words) + mark
+
+
+def wrong_tense(random: Random, source: str, right: str, other: str) -> str | None:
+    """An auxiliary of the past stands in place of one of the present, or the other way round."""
+    words, mark = _split_mark(right)
+    places = [place for place, word in enumerate(words) if word.lower() in _TENSES]
+    if not places:
+        return None
+    place = random.choice(places)
+    new = _TENSES[words[place].lower()]
+    words[place] = new.capitalize() if words[place][0].isupper() else new
+    return " ".join(words) + mark
+
+
+def dangling_words(random: Random, source: str, right: str, other: str) -> str | None:
+    """Function words follow that nothing follows."""
+    words, mark = _split_mark(right)
+    return " ".join([*words, random.choice(("and", "but", "because", "of the", "to the", "with a"))]) + mark
+
+
+def other_mark(random: Random, source: str, right: str, other: str) -> str | None:
+    """A question in place of a statement, or the other way round."""
+    words, mark = _split_mark(right)
+    return " ".join(words) + ("." if mark == "?" else "?")
+
+
 UNIT_TESTS: dict[str, Corruption] = {
     "repeated phrase": repeated,
     "permuted words": permuted,
@@ -140,3 +199,12 @@ CORRUPTIONS: dict[str, Corruption] = UNIT_TESTS | {
     "appended words": appended_words,
 }
 """The unit tests and the corruptions that only ratings are made of."""
+
+HELD_OUT_TESTS: dict[str, Corruption] = {
+    "swapped words": swapped_words,
+    "wrong pronoun": wrong_pronoun,
+    "wrong tense": wrong_tense,
+    "dangling function words": dangling_words,
+    "question for statement": other_mark,
+}
+"""Unit tests of kinds that no scorer is trained on."""

@@ -34,13 +34,13 @@ class OracleConfig:
         ValueError: If there are more ratings than the oracle gives, or fewer than one source has.
     """
 
-    task_seed: int = 1
-    """Seed of the sentences that the scorer learns from. The default task's is 0, so that no policy is rewarded on
-    them."""
+    regime: str = "scorer-v1"
+    """Regime of the task that the scorer learns from; no other regime's splits hold its sources, so that no policy is
+    rewarded on what the scorer was trained on."""
     pairs: int = 60_000
     """Sentence pairs to pre-train on, and to draw rated sources from."""
-    noise: float = 0.2
-    """Share of faulty references among these pairs, in [0, 1]."""
+    few_pairs: int = 4_000
+    """Pairs that every second weak policy is trained on, so that errors of policies with little data are rated, too."""
     masking_epochs: int = 4
     """Passes over the pairs in which the network guesses masked tokens of the translation."""
     corruption_epochs: int = 3
@@ -49,6 +49,8 @@ class OracleConfig:
     """Hypotheses that the oracle rates, at most 20,000."""
     rated_per_source: int = 8
     """Rated hypotheses of each source."""
+    wordings: int = 2
+    """Right wordings among the rated hypotheses of a source that has as many."""
     rating_epochs: int = 8
     """Passes over the ratings."""
     policies: int = 2

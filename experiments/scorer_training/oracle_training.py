@@ -20,21 +20,24 @@ from buffers import Slice
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.oracle_config import OracleConfig
 from experiments.scorer_training.scorer_network import Example, ScorerNetwork, corrupt, mask, plausible_tokens, train
-from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
+from experiments.scorer_training.scorer_report import ScorerReport, agreement, paraphrases, unit_tests
 from seq2seq_env.scorers import checked_scores
 from seq2seq_env.scorers.models.learned import LearnedScorer
 from seq2seq_env.scorers.models.pairs import PairEncoder
-from seq2seq_env.tasks import Task, TaskOptions, load_task
+from seq2seq_env.tasks import Split, Task, TaskOptions, load_task
 
-HELD_OUT_SIZES: dict[str, int] = {"train_size": 16_000, "validation_size": 500, "test_size": 1_000}
-"""Of the default task, half of its training pairs: what the scorer is measured on, and its unseen policy made of."""
+HELD_OUT_SIZES: dict[str, int] = {"validation_size": 500, "test_size": 1_000}
+"""Of the default task, what the scorer is measured on; its training split makes the unseen policy."""
 
 POLICY_SIZES: dict[str, int] = {}
 """Of the weak policies and the unseen one: the defaults."""
 
 
 def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
-    """A network that tells corrupted translations from right ones; no oracle is asked."""
+    """A network that tells corrupted translations from right ones; no oracle is asked.
+
+    Where the task knows other right wordings than a reference, each pass over the pairs shows another.
+    """
     pairs = task.split("train")
     sources, targets = (
         [row[:-1] for row in task.tokenizer.encode(texts)] for texts in (pairs.sources, pairs.references)
@@ -54,15 +57,12 @@ def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
         network, masking, learning_rate=config.learning_rate, batch_size=config.batch_size, seed=seed,
         name="guessing masked tokens",
     )  # fmt: skip
-    epochs = [
-        [
-            corrupt(random, source, target, random.choice(targets), plausible)
-            for source, target, plausible in zip(
-                sources, targets, plausible_tokens(network, targets, mask_id, random), strict=True
-            )
-        ]
-        for _ in range(config.corruption_epochs)
-    ]
+    epochs = []
+    for _ in range(config.corruption_epochs):
+        worded = [row[:-1] for row in task.tokenizer.encode(_reworded(random, task, pairs))]
+        plausible = plausible_tokens(network, worded, mask_id, random)
+        rows = zip(sources, worded, plausible, strict=True)
+        epochs.append([corrupt(random, source, target, random.choice(worded), wrong) for source, target, wrong in rows])
     train(
         network, epochs, learning_rate=config.learning_rate, batch_size=config.batch_size, seed=seed,
         name="finding corruptions",
@@ -70,16 +70,30 @@ def pretrained(config: OracleConfig, task: Task, seed: int) -> ScorerNetwork:
     return network
 
 
+def _reworded(random: Random, task: Task, pairs: Split) -> list[str]:
+    """References, each right one in any of its right wordings."""
+    texts = []
+    for source, reference in zip(pairs.sources, pairs.references, strict=True):
+        wordings = task.wordings(source)
+        texts.append(random.choice(wordings) if reference in wordings else reference)
+    return texts
+
+
 def weak_policies(config: OracleConfig, task: Task, seeds: Sequence[int], tokens: int) -> list[Seq2SeqPolicy]:
-    """Policies at four stages of supervised training, from babble to the best that noisy data gives."""
+    """Policies at four stages of supervised training, from babble to the best that its data gives.
+
+    Every second one has few pairs.
+    """
     pairs = task.split("train")
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    data = Slice.from_pairs(pairs.sources, pairs.references, task.tokenizer, *lengths.values())
     sizes = PolicyConfig(**POLICY_SIZES, **lengths)
     stages = []
-    for seed in seeds:
+    for number, seed in enumerate(seeds):
+        most = config.few_pairs if number % 2 else len(pairs)
+        sources, references = pairs.sources[:most], pairs.references[:most]
+        data = Slice.from_pairs(sources, references, task.tokenizer, *lengths.values())
         policy = Seq2SeqPolicy.from_config(task.tokenizer, sizes, seed)
-        align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
+        align_embeddings(policy, sources, references, seed=seed)
         agent = make_agent("bc", policy)
         for stage, share in enumerate((0.2, 0.2, 0.25, 0.35)):
             training = TrainingConfig(
@@ -95,9 +109,10 @@ def hypotheses(
     config: OracleConfig, task: Task, split: str, count: int, policies: Sequence[Seq2SeqPolicy], *,
     samples: int, temperatures: Sequence[float], seed: int,
 ) -> tuple[list[str], list[str]]:  # fmt: skip
-    """Sources and hypotheses, ``rated_per_source`` of each: about ``samples`` of policies, the reference, corruptions.
+    """Sources and hypotheses, ``rated_per_source`` of each: about ``samples`` of policies, right wordings, corruptions.
 
-    There are ``count`` of them, or fewer where the split has too few sources.
+    The reference stands for the right wordings where the task knows no others. There are ``count`` of them, or fewer
+    where the split has too few sources.
     """
     random = Random(seed)
     pairs = task.split(split)
@@ -110,11 +125,15 @@ def hypotheses(
         for row, text in zip(mine, drawn.texts, strict=True):
             texts[row].append(text)
     for row in rows:
+        wordings = task.wordings(pairs.sources[row]) or [pairs.references[row]]
         if len(texts[row]) < config.rated_per_source:
             texts[row].append(pairs.references[row])
+            others = [wording for wording in wordings if wording != pairs.references[row]]
+            texts[row] += random.sample(others, min(len(others), config.wordings - 1))
         while len(texts[row]) < config.rated_per_source:
             corruption = random.choice(list(CORRUPTIONS.values()))
-            corrupted = corruption(random, pairs.sources[row], pairs.references[row], random.choice(pairs.references))
+            right = random.choice(wordings)
+            corrupted = corruption(random, pairs.sources[row], right, random.choice(pairs.references))
             if corrupted is not None:
                 texts[row].append(corrupted)
     chosen = [(pairs.sources[row], text) for row in rows for text in texts[row][: config.rated_per_source]]
@@ -144,7 +163,8 @@ def report(config: OracleConfig, scorer: LearnedScorer, task: Task, unseen: Seq2
         sources, texts = hypotheses(config, task, "validation", count, [unseen],
                                     samples=samples, temperatures=(0.8,), seed=seed + 7)  # fmt: skip
         agreements[name] = agreement(sources, task.oracle(sources, texts), checked_scores(scorer, sources, texts))
-    return ScorerReport(agreements, unit_tests(scorer, task.split("test"), task.oracle, seed))
+    right = paraphrases(scorer, task, "test", seed)
+    return ScorerReport(agreements, unit_tests(scorer, task.split("test"), task.oracle, seed), right)
 
 
 def make(config: OracleConfig, name: str, options: TaskOptions, folder: Path, seed: int) -> ScorerReport:
@@ -152,13 +172,13 @@ def make(config: OracleConfig, name: str, options: TaskOptions, folder: Path, se
 
     Args:
         config: Budgets.
-        name: Of a task that takes ``train_size`` and ``noise``, and has an oracle.
+        name: Of a task that takes ``train_size`` and ``regime``, and has an oracle.
         options: The task's own.
         folder: Of the checkpoint.
         seed: Of weights, corruptions and samples.
     """
     torch.manual_seed(seed)
-    task = load_task(name, **{**options, "seed": config.task_seed, "train_size": config.pairs, "noise": config.noise})
+    task = load_task(name, **{**options, "regime": config.regime, "train_size": config.pairs})
     network = pretrained(config, task, seed)
     policies = weak_policies(config, task, range(1, 1 + config.policies), config.policy_tokens)
     sources, texts = hypotheses(config, task, "train", config.ratings, policies,
@@ -172,6 +192,6 @@ def make(config: OracleConfig, name: str, options: TaskOptions, folder: Path, se
     )  # fmt: skip
     pairs = PairEncoder.from_tokenizer(task.tokenizer, max_length=config.network.max_tokens)
     LearnedScorer.save(folder, network.model, pairs, activation="sigmoid", dtype="float16")
-    held_out = load_task(name, **{**options, "seed": 0, **HELD_OUT_SIZES})
+    held_out = load_task(name, **options, **HELD_OUT_SIZES)
     unseen = weak_policies(config, held_out, [99], 2 * config.policy_tokens)[-1]
     return report(config, LearnedScorer(folder), held_out, unseen, seed)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, pearsonr
 
-from experiments.scorer_training.corruptions import UNIT_TESTS
+from experiments.scorer_training.corruptions import HELD_OUT_TESTS, UNIT_TESTS
 from seq2seq_env.scorers import Scorer, checked_scores
-from seq2seq_env.tasks import Oracle, Split
+from seq2seq_env.tasks import Oracle, Split, Task
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,27 @@ class UnitTest:
     effect_size: float | None
 
 
+@dataclass(frozen=True)
+class Paraphrases:
+    """What the scorer says of other right wordings than the reference's.
+
+    Attributes:
+        cases: Sources that have other wordings, of which one each is taken.
+        kept: Share of them whose score is within ``WITHIN`` of the reference's; None where there is no case.
+        mean: Mean score of the other wordings.
+        mean_reference: Mean score of the references.
+    """
+
+    cases: int
+    kept: float | None
+    mean: float | None
+    mean_reference: float | None
+
+
+WITHIN = 0.1
+"""By how much a right paraphrase may differ in score from the reference."""
+
+
 def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: NDArray[np.float32]) -> Agreement:
     """Agreement over ``[N]`` hypotheses; rows with the same source are compared with each other."""
     rows: dict[str, list[int]] = {}
@@ -91,7 +113,7 @@ def unit_tests(scorer: Scorer, split: Split, oracle: Oracle, seed: int) -> dict[
     """
     whole = checked_scores(scorer, split.sources, split.references)
     results = {}
-    for name, corruption in UNIT_TESTS.items():
+    for name, corruption in (UNIT_TESTS | HELD_OUT_TESTS).items():
         random = Random(f"{seed}/{name}")
         texts = []
         for source, reference in zip(split.sources, split.references, strict=True):
@@ -103,6 +125,22 @@ def unit_tests(scorer: Scorer, split: Split, oracle: Oracle, seed: int) -> dict[
         falls = (whole[rows] - checked_scores(scorer, sources, corrupted))[worse]
         results[name] = _unit_test(falls)
     return results
+
+
+def paraphrases(scorer: Scorer, task: Task, split: str, seed: int) -> Paraphrases:
+    """Score another right wording of each source of a split, drawn from those that the task knows."""
+    random, pairs = Random(f"{seed}/paraphrases"), task.split(split)
+    sources, references, others = [], [], []
+    for source, reference in zip(pairs.sources, pairs.references, strict=True):
+        if wordings := [wording for wording in task.wordings(source) if wording != reference]:
+            sources.append(source)
+            references.append(reference)
+            others.append(random.choice(wordings))
+    if not sources:
+        return Paraphrases(0, None, None, None)
+    whole, other = checked_scores(scorer, sources, references), checked_scores(scorer, sources, others)
+    kept = float((np.abs(whole - other) <= WITHIN).mean())
+    return Paraphrases(len(sources), kept, float(other.mean()), float(whole.mean()))
 
 
 def _unit_test(falls: NDArray[np.float32]) -> UnitTest:
@@ -119,20 +157,23 @@ class ScorerReport:
     Attributes:
         agreements: By the kind of hypotheses.
         unit_tests: By the kind of corruption.
+        paraphrases: Of right wordings; None where the task knows but one.
     """
 
     agreements: dict[str, Agreement]
     unit_tests: dict[str, UnitTest]
+    paraphrases: Paraphrases | None = None
 
-    def numbers(self) -> dict[str, dict[str, dict[str, float | None]]]:
+    def numbers(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {
             "agreement": {name: asdict(each) for name, each in self.agreements.items()},
             "unit_tests": {name: asdict(each) for name, each in self.unit_tests.items()},
+            "paraphrases": None if self.paraphrases is None else asdict(self.paraphrases),
         }
 
     def markdown(self) -> str:
-        """Both as tables; of the accuracy also its standard error."""
+        """Tables, and a sentence on paraphrases; of the accuracy also its standard error."""
         lines = [
             "| hypotheses | pairs | Pearson | Kendall tau | within-source accuracy | faultless first |",
             "|---|---|---|---|---|---|",
@@ -144,7 +185,14 @@ class ScorerReport:
         lines += ["", "| unit test | cases | score falls | mean fall | effect size |", "|---|---|---|---|---|"]
         for name, t in self.unit_tests.items():
             share = "-" if t.falls is None else f"{t.falls:.1%}"
-            lines.append(f"| {name} | {t.cases} | {share} | {_number(t.mean_fall)} | {_number(t.effect_size)} |")
+            kind = f"{name} (not trained on)" if name in HELD_OUT_TESTS else name
+            lines.append(f"| {kind} | {t.cases} | {share} | {_number(t.mean_fall)} | {_number(t.effect_size)} |")
+        if (right := self.paraphrases) and right.kept is not None:
+            kept = f"{right.kept:.1%} of {right.cases} other right wordings score within {WITHIN} of their reference"
+            lines += [
+                "",
+                f"{kept}, {_number(right.mean)} on average; the references get {_number(right.mean_reference)}.",
+            ]
         return "\n".join(lines)
 
 

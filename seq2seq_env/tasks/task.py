@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 """Every task has these."""
 
 SOURCE_ONLY = "source-only"
-"""The split of sentences without references, which some tasks have: Grow may draw them, no supervised step sees them."""
+"""Sentences without references, a split that some tasks have: Grow may draw them, no supervised step sees them."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class Task(ABC):
     def oracle(self) -> Oracle | None:
         """The judge of true quality, or None where nobody knows it."""
         return None
+
+    def wordings(self, source: str) -> list[str]:
+        """Right translations of a source, all that the task knows; none by default."""
+        return []
 
     @property
     def notes(self) -> list[str]:

@@ -40,7 +40,7 @@ def _misaligned(random: Random, sentence: Sentence, other: Sentence) -> str:
 
 
 def _dropped(random: Random, sentence: Sentence, other: Sentence) -> str:
-    segments = list(next(iter(sentence.wordings())))
+    segments = list(sentence.wording)
     if len(segments) < 3:
         return ""
     length = random.randint(1, len(segments) // 2)
@@ -50,14 +50,14 @@ def _dropped(random: Random, sentence: Sentence, other: Sentence) -> str:
 
 
 def _repeated(random: Random, sentence: Sentence, other: Sentence) -> str:
-    segments = list(next(iter(sentence.wordings())))
+    segments = list(sentence.wording)
     place = random.randrange(len(segments))
     segments.insert(place, segments[place])
     return surface(tuple(segments), sentence.mark, contracted=sentence.contracted)
 
 
 def _untranslated(random: Random, sentence: Sentence, other: Sentence) -> str:
-    segments = list(next(iter(sentence.wordings())))
+    segments = list(sentence.wording)
     words = sentence.german.rstrip(".?").split()
     length = random.randint(1, min(4, len(words)))
     start = random.randrange(len(words) - length + 1)
@@ -95,7 +95,7 @@ def _wrong_word(random: Random, sentence: Sentence, other: Sentence) -> str:
 
 
 def _flipped_negation(random: Random, sentence: Sentence, other: Sentence) -> str:
-    text = " ".join(next(iter(sentence.wordings()))).replace(" ,", ",")
+    text = " ".join(sentence.wording).replace(" ,", ",")
     flipped = _NEGATED.sub(r"\1", text, count=1) if _NEGATED.search(text) else _AUXILIARY.sub(r"\1 not", text, count=1)
     return "" if flipped == text else surface((flipped,), sentence.mark, contracted=sentence.contracted)
 

@@ -31,23 +31,38 @@ class Sentence:
     Attributes:
         german: The source text.
         mark: The final punctuation mark, "." or "?".
-        wordings: Yields the English wordings as phrases, the reference's first. Called again for each reading.
+        wordings: Yields the right English wordings as phrases. Called again for each reading.
         contracted: Whether the reference contracts "do not" to "don't" and the like.
+        place: Where among the wordings the reference's is, in [0, 1): a share, so that only who needs the reference
+            counts them.
     """
 
     german: str
     mark: str
     wordings: Callable[[], Iterable[Segments]]
     contracted: bool = False
+    place: float = 0.0
 
     @cached_property
+    def wording(self) -> Segments:
+        """The reference's wording."""
+        wordings = list(islice(self.wordings(), MAX_READINGS))
+        return wordings[int(self.place * len(wordings))]
+
+    @property
     def reference(self) -> str:
         """The English text that a human would have written."""
-        return surface(next(iter(self.wordings())), self.mark, contracted=self.contracted)
+        return surface(self.wording, self.mark, contracted=self.contracted)
 
     def readings(self) -> Iterator[Segments]:
-        """Right English wordings, at most ``MAX_READINGS``."""
-        return islice(self.wordings(), MAX_READINGS)
+        """Right English wordings, at most ``MAX_READINGS``, the reference's first."""
+        yield self.wording
+        yield from (each for each in islice(self.wordings(), MAX_READINGS) if each != self.wording)
+
+    def translations(self) -> list[str]:
+        """Every right wording as it is written, without contractions and with them; the reference first."""
+        texts = (surface(each, self.mark, contracted=short) for each in self.readings() for short in (False, True))
+        return list(dict.fromkeys((self.reference, *texts)))
 
 
 def surface(segments: Segments, mark: str, *, contracted: bool) -> str:

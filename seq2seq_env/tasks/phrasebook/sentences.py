@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import accumulate, product
 from random import Random
 
@@ -38,10 +39,23 @@ _INQUIRIES = (
 _FAMILIAR = frozenset({"dich", "dir"})
 
 
-def draw_sentence(random: Random) -> Sentence:
-    """One sentence of any form."""
-    build = _FORMS[bisect(_FORM_WEIGHTS, random.random() * _FORM_WEIGHTS[-1])]
+def draw_sentence(random: Random, forms: frozenset[str] | None = None) -> Sentence:
+    """One sentence, the first of its wordings as its reference.
+
+    Args:
+        random: Draws everything.
+        forms: Keys of ``FORMS`` that it may have; None for any.
+    """
+    builders, weights = _choice(forms)
+    build = builders[bisect(weights, random.random() * weights[-1])]
     return replace(build(random), contracted=random.random() < 0.3)
+
+
+@cache
+def _choice(forms: frozenset[str] | None) -> tuple[list[Callable[[Random], Sentence]], list[float]]:
+    """Builders of some forms, and their cumulative weights."""
+    builders, weights = zip(*(each for name, each in FORMS.items() if forms is None or name in forms), strict=True)
+    return list(builders), list(accumulate(weights))
 
 
 def draw_clause(random: Random, setting: Setting) -> Clause:
@@ -232,17 +246,16 @@ def _few(clause: Clause) -> Iterator[Segments]:
     return clause.statements(frontable=False)
 
 
-_WEIGHTED_FORMS: tuple[tuple[Callable[[Random], Sentence], float], ...] = (
-    (_statement, 44),
-    (_question, 12),
-    (_asked, 7),
-    (_request, 6),
-    (_because, 7),
-    (_if, 5),
-    (_that, 6),
-    (_inquiry, 5),
-    (_both, 5),
-    (_in_order_to, 3),
-)
-_FORMS = tuple(form for form, _ in _WEIGHTED_FORMS)
-_FORM_WEIGHTS = tuple(accumulate(weight for _, weight in _WEIGHTED_FORMS))
+FORMS: dict[str, tuple[Callable[[Random], Sentence], float]] = {
+    "statement": (_statement, 44),
+    "question": (_question, 12),
+    "asked": (_asked, 7),
+    "request": (_request, 6),
+    "because": (_because, 7),
+    "if": (_if, 5),
+    "that": (_that, 6),
+    "inquiry": (_inquiry, 5),
+    "both": (_both, 5),
+    "in-order-to": (_in_order_to, 3),
+}
+"""Name of each form, its builder and the weight that it is drawn by."""

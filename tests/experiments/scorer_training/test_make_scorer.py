@@ -23,7 +23,7 @@ def scores_in_range(scorer: Scorer) -> None:
 
 
 def test_train_scorer_leaves_a_scorer_and_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"train_size": 150, "validation_size": 20, "test_size": 60}
+    sizes = {"train_size": 150, "source_only_size": 0, "validation_size": 20, "test_size": 60}
     monkeypatch.setattr(oracle_training, "HELD_OUT_SIZES", sizes)
     monkeypatch.setattr(oracle_training, "POLICY_SIZES", {"d_model": 16, "num_heads": 2, "ffn_dim": 32})
     make_scorer(ScorerConfig(oracle=SMALL, out=tmp_path))
@@ -72,7 +72,7 @@ def test_a_scorer_from_ratings(files: dict[str, str], tmp_path: Path, capsys: py
     ("config", "message"),
     [
         (ScorerConfig("klingon"), "no task 'klingon'"),
-        (ScorerConfig(oracle=replace(SMALL, noise=2.0)), "noise is 2.0"),
+        (ScorerConfig(oracle=replace(SMALL, regime="klingon")), "no regime 'klingon'; choose one of lowres-v1, "),
         (ScorerConfig(estimator=QUICK), "has an oracle; its scorer takes options of --oracle"),
     ],
 )
