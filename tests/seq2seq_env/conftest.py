@@ -10,7 +10,7 @@ from seq2seq_env.tasks.phrasebook import PhrasebookTask
 
 @pytest.fixture(scope="session")
 def phrasebook() -> PhrasebookTask:
-    return PhrasebookTask(train_size=1_200, validation_size=300, test_size=300)
+    return PhrasebookTask(regime="noisy-v1", train_size=1_200, validation_size=300, test_size=300)
 
 
 @pytest.fixture

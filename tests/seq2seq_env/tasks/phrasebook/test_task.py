@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
+from seq2seq_env.tasks.phrasebook.regimes import REGIMES
 from seq2seq_env.tasks.phrasebook.task import MAX_WORDS, MIN_WORDS
 from tests.pickling import sent
 
 SPLITS = ("train", "validation", "test")
 
 
-def small(**options: float) -> PhrasebookTask:
-    sizes = {"train_size": 150, "validation_size": 60, "test_size": 60}
-    return PhrasebookTask(**(sizes | options))  # type: ignore[arg-type]  # sizes are int, noise is float
+def small(**options: Any) -> PhrasebookTask:
+    sizes = {"train_size": 150, "source_only_size": 70, "validation_size": 60, "test_size": 60, "noise": 0.5}
+    return PhrasebookTask(**(sizes | options))
 
 
 def test_the_default_training_split_has_many_word_forms() -> None:
-    task = PhrasebookTask()
+    task = PhrasebookTask(regime="noisy-v1")
     forms = set()
     for index in range(5_000):
         first, *others = re.findall(r"[^\W\d_]+", task.pair("train", index)[0])
@@ -36,11 +39,11 @@ def test_sizes_and_lengths(phrasebook: PhrasebookTask) -> None:
         assert split.name == name
         assert len(split) == phrasebook.size(name)
         assert all(MIN_WORDS <= len(source.split()) <= MAX_WORDS for source in split.sources)
-    assert PhrasebookTask().size("train") == 32_000
+    assert (PhrasebookTask().size("train"), PhrasebookTask().size("source-only")) == (4_000, 28_000)
 
 
 def test_splits_are_disjoint_also_across_seeds(phrasebook: PhrasebookTask) -> None:
-    other = PhrasebookTask(seed=1, train_size=1_200, validation_size=300, test_size=300)
+    other = PhrasebookTask(seed=1, regime="noisy-v1", train_size=1_200, validation_size=300, test_size=300)
     sources = {name: {*phrasebook.split(name).sources, *other.split(name).sources} for name in SPLITS}
     assert not sources["train"] & sources["validation"]
     assert not sources["train"] & sources["test"]
@@ -48,8 +51,8 @@ def test_splits_are_disjoint_also_across_seeds(phrasebook: PhrasebookTask) -> No
 
 
 def test_the_same_seed_gives_the_same_pairs_and_another_seed_others(phrasebook: PhrasebookTask) -> None:
-    again = PhrasebookTask(train_size=1_200, validation_size=300, test_size=300)
-    other = PhrasebookTask(seed=1, train_size=1_200, validation_size=300, test_size=300)
+    again = PhrasebookTask(regime="noisy-v1", train_size=1_200, validation_size=300, test_size=300)
+    other = PhrasebookTask(seed=1, regime="noisy-v1", train_size=1_200, validation_size=300, test_size=300)
     for name in SPLITS:
         assert again.split(name) == phrasebook.split(name)
         common = set(other.split(name).sources) & set(phrasebook.split(name).sources)
@@ -58,6 +61,7 @@ def test_the_same_seed_gives_the_same_pairs_and_another_seed_others(phrasebook: 
 
 def test_a_larger_split_begins_with_the_smaller_one() -> None:
     assert small(train_size=40).split("train").sources == small().split("train").sources[:40]
+    assert small(source_only_size=40).split("source-only").sources == small().split("source-only").sources[:40]
 
 
 def test_a_row_is_the_same_alone_as_in_its_split() -> None:
@@ -66,6 +70,7 @@ def test_a_row_is_the_same_alone_as_in_its_split() -> None:
         for index in (59, 0, 17):
             split = whole.split(name)
             assert alone.pair(name, index) == (split.sources[index], split.references[index])
+    assert small().pair("source-only", 69) == (whole.split("source-only").sources[69], None)
 
 
 def test_without_noise_every_reference_is_right() -> None:
@@ -109,11 +114,10 @@ def test_a_copy_by_pickle_is_the_same_task() -> None:
 
 
 def test_the_fingerprint_knows_everything_that_makes_the_texts() -> None:
-    prints = {
-        small(**options).fingerprint
-        for options in ({}, {"seed": 1}, {"noise": 0.2}, {"train_size": 9}, {"test_size": 9})
-    }
-    assert len(prints) == 5
+    changes: list[dict[str, Any]] = [{}, {"seed": 1}, {"noise": 0.2}, {"train_size": 9}, {"test_size": 9}]
+    changes += [{"source_only_size": 9}, {"regime": "domain-v1"}, {"regime": "scorer-v1"}]
+    prints = {small(**options).fingerprint for options in changes}
+    assert len(prints) == 8
     assert small().fingerprint == small().fingerprint
     assert re.fullmatch("[0-9a-f]{64}", small().fingerprint)
 
@@ -121,6 +125,13 @@ def test_the_fingerprint_knows_everything_that_makes_the_texts() -> None:
 REFUSED: list[tuple[Callable[[PhrasebookTask], object], type[Exception], str]] = [
     (lambda _: PhrasebookTask(train_size=0), ValueError, "train_size is 0; a split needs at least 1 sentence"),
     (lambda _: PhrasebookTask(test_size=-3), ValueError, "test_size is -3"),
+    (lambda _: PhrasebookTask(source_only_size=-1), ValueError, "source_only_size is -1; give 0 or more"),
+    (lambda _: PhrasebookTask(regime="lowres"), ValueError, "no regime 'lowres'; choose one of lowres-v1, domain-v1, "),
+    (
+        lambda task: task.split("source-only"),
+        ValueError,
+        "no split 'source-only'; choose one of train, validation, test",
+    ),
     (lambda _: PhrasebookTask(noise=-0.1), ValueError, "noise is -0.1; it is a share, between 0 and 1"),
     (lambda _: PhrasebookTask(noise=float("nan")), ValueError, "noise is nan"),
     (lambda task: task.split("dev"), ValueError, "no split 'dev'; choose one of train, validation, test"),
@@ -151,8 +162,65 @@ def test_the_oracle_knows_sources_that_were_not_drawn_yet() -> None:
     assert small().oracle([drawn[0]], [drawn[1]]).tolist() == [1.0]
 
 
-def test_wordings_are_distinct_and_begin_with_the_reference(phrasebook: PhrasebookTask) -> None:
+def test_wordings_are_distinct_right_and_begin_with_the_reference(phrasebook: PhrasebookTask) -> None:
     split = phrasebook.split("validation")
-    for source in split.sources[:100]:
+    for source, reference in list(zip(split.sources, split.references, strict=True))[:100]:
         wordings = phrasebook.wordings(source)
+        assert wordings[0] == reference
         assert len(wordings) == len(set(wordings))
+        assert phrasebook.oracle([source] * len(wordings), wordings).min() == 1
+
+
+def test_references_are_any_of_the_right_wordings(phrasebook: PhrasebookTask) -> None:
+    split = phrasebook.split("test")
+    firsts = [PhrasebookTask._sentence(phrasebook, "test", row) for row in range(len(split))]
+    several = [sum(1 for _ in sentence.wordings()) > 1 for sentence in firsts]
+    moved = [sentence.reference != text for sentence, text in zip(firsts, split.references, strict=True)]
+    assert 0.4 < sum(moved) / sum(several) < 0.9  # of n wordings the first is the reference once in n
+
+
+def test_source_only_sentences_have_no_reference_and_stand_in_no_other_split() -> None:
+    task = small()
+    alone = task.split("source-only")
+    assert task.has_source_only
+    assert (len(alone), alone.references) == (70, [])
+    for name in SPLITS:
+        assert not set(alone.sources) & set(task.split(name).sources)
+    judged = small(source_only_size=70)
+    assert judged.oracle([alone.sources[3]], judged.wordings(alone.sources[3])[:1]).tolist() == [1.0]
+
+
+def test_sources_of_the_scorer_stand_in_no_other_regime() -> None:
+    scorer = set(small(regime="scorer-v1", train_size=600).split("train").sources)
+    for regime in REGIMES.keys() - {"scorer-v1"}:
+        task = small(regime=regime, train_size=600, source_only_size=600)
+        for name in (*SPLITS, "source-only"):
+            assert not scorer & set(task.split(name).sources)
+
+
+def test_a_domain_has_pairs_of_simple_sentences_and_sources_of_compound_ones() -> None:
+    task = small(regime="domain-v1", noise=0.0)
+    compound = re.compile(r",| und ")
+    assert not any(compound.search(source) for source in task.split("train").sources)
+    for name in ("source-only", "validation", "test"):
+        assert all(compound.search(source) for source in task.split(name).sources)
+
+
+FROZEN = {
+    "lowres-v1": "0574e363c654caa1",
+    "domain-v1": "5403edbb80f048af",
+    "noisy-v1": "73b1b764cd085212",
+    "clean-v1": "ef79965b1f90f3e2",
+    "scorer-v1": "4031425222aaa4d5",
+}
+"""Digests of each regime's first rows."""
+
+
+@pytest.mark.parametrize("regime", FROZEN)
+def test_a_regime_is_frozen(regime: str) -> None:
+    task = PhrasebookTask(regime=regime)
+    splits = [name for name in (*SPLITS, "source-only") if name in SPLITS or task.has_source_only]
+    sizes = [task.size(name) for name in splits]
+    rows = [task.pair(name, row) for name in SPLITS for row in range(40)]
+    digest = hashlib.sha256(repr((sizes, rows)).encode()).hexdigest()
+    assert digest[:16] == FROZEN[regime], "what a regime gives never changes: give the new recipe another version"
