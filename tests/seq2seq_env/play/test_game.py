@@ -124,6 +124,14 @@ def test_a_task_without_an_oracle_shows_no_quality(fake_scorer: Scorer) -> None:
     assert "quality" not in shown
 
 
+def test_a_sentence_without_reference_shows_none(monolingual_task: Task, fake_scorer: Scorer) -> None:
+    game = game_of(monolingual_task, fake_scorer, split="source-only")
+    game.start(options={"source_index": 0})
+    shown = game.enter(":end")
+    assert "reference " not in shown
+    assert "quality     0.000, the true one" in shown
+
+
 def test_tokens_are_written_by_id(game: Game) -> None:
     assert hypothesis_of(game.enter(":11 13  10")) == "two red one"
     assert written(game.enter(": 1 12")) == [11, 13, 10, 1, 12]
