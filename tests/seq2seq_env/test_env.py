@@ -149,7 +149,7 @@ def test_sentences_without_references_are_a_split_like_others(monolingual_task: 
 
 
 def test_a_task_without_such_sentences_has_no_such_split(tiny_task: Task, fake_scorer: Scorer) -> None:
-    with pytest.raises(ValueError, match="no split 'source-only'; choose one of train, validation, test$"):
+    with pytest.raises(ValueError, match=r"no split 'source-only'; choose one of train, validation, test$"):
         made(tiny_task, fake_scorer, split="source-only")
 
 
