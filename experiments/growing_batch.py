@@ -1,9 +1,9 @@
 """ReST, Algorithm 1 of Gulcehre et al. 2023 (arXiv 2308.08998): Grow a batch with the policy, Improve it offline.
 
 A supervised policy is trained until its validation reward stops rising. Each Grow step samples translations of
-training sources, and of sentences without references where the task has some, and scores them once; each Improve step trains on an ever better slice of them and of the original
-data. Controls train beside it, for as many gradient tokens, on data that would explain a gain more cheaply. Run again
-with the same --out to go on where it stopped.
+training sources, and of sentences without references where the task has some, and scores them once; each Improve step
+trains on an ever better slice of them and of the original data. Controls train beside it, for as many gradient tokens,
+on data that would explain a gain more cheaply. Run again with the same --out to go on where it stopped.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class Settings:
         grow_from = self.drawn_from(task)
         available = len(drawable_rows(task, grow_from))
         if self.sources == "auto":
-            return self.DEFAULT_SOURCES if self.DEFAULT_SOURCES < available else None
+            return self.DEFAULT_SOURCES if available > self.DEFAULT_SOURCES else None
         if self.sources is not None and not 1 <= self.sources <= available:
             raise ValueError(
                 f"sources is {self.sources}, and there are {available} to draw from {grow_from!r}; give 1 to "

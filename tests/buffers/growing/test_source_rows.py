@@ -13,11 +13,11 @@ from tests.conftest import MonolingualTask
 
 
 def test_source_only_rows_follow_those_of_the_pairs(monolingual_task: Task) -> None:
-    assert drawable_rows(monolingual_task, "train") == range(16)
-    assert drawable_rows(monolingual_task, "source-only") == range(16, 24)
+    assert drawable_rows(monolingual_task, "train") == range(18)
+    assert drawable_rows(monolingual_task, "source-only") == range(18, 24)
     assert drawable_rows(monolingual_task, "both") == range(24)
     every = monolingual_task.split("train").sources + monolingual_task.split("source-only").sources
-    rows = np.array([23, 0, 16, 15, 0])
+    rows = np.array([23, 0, 18, 17, 0])
     assert source_texts(monolingual_task, rows) == [every[row] for row in rows]
     assert source_texts(monolingual_task, np.zeros(0, dtype=np.int64)) == []
 
@@ -34,9 +34,9 @@ def test_a_split_is_made_where_it_is_asked_for() -> None:
             return super().split(name)
 
     task = Lazy()
-    source_texts(task, np.array([0, 15]))
+    source_texts(task, np.array([0, 17]))
     assert task.asked == ["train"]
-    source_texts(task, np.array([16]))
+    source_texts(task, np.array([18]))
     assert task.asked == ["train", "source-only"]
 
 

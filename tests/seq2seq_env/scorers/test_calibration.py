@@ -15,7 +15,7 @@ def test_half_of_the_hypotheses_are_references_of_other_sources(monolingual_task
     assert len(set(sources)) == 10
     right = [known[source] == hypothesis for source, hypothesis in zip(sources, hypotheses, strict=True)]
     assert right == [True] * 10 + [False] * 10
-    assert len(task_pairs(monolingual_task, "train", 1_000, seed=0)[0]) == 2 * 16
+    assert len(task_pairs(monolingual_task, "train", 1_000, seed=0)[0]) == 2 * 18
 
 
 @pytest.mark.parametrize(
