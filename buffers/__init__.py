@@ -8,20 +8,21 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 1. A header of 512 bytes (HDF5's user block), text: ``seq2seq-env shard``, ``bytes`` (size of the file), ``sha256`` (of
    all bytes after the header).
-2. Attributes of the root: ``schema_version`` (int64, 4), the fields of :class:`Provenance` (UTF-8 text of fixed length,
+2. Attributes of the root: ``schema_version`` (int64, 5), the fields of :class:`Provenance` (UTF-8 text of fixed length,
    int64, float64) and ``contents_sha256`` (text), the digest of these attributes and of the arrays' values.
-3. Datasets at the root, one-dimensional:
+3. Datasets at the root, one-dimensional, in which a row is one of the task's train split or, from the number of these
+   on, one of its source-only split:
 
 | name             | dtype   | shape | meaning                                                            |
 |------------------|---------|-------|--------------------------------------------------------------------|
-| `source_index`   | int64   | [N]   | row of the task's train split                                      |
+| `source_index`   | int64   | [N]   | row of the source                                                  |
 | `offsets`        | int64   | [N+1] | trajectory i is `tokens[offsets[i]:offsets[i+1]]`                  |
 | `tokens`         | uint16  | [L]   | no start token, end-of-sequence included where terminated          |
 | `log_prob`       | float32 | [L]   | nats, under the behaviour policy at the sampling temperature       |
 | `terminated`     | bool    | [N]   | False where the length limit cut the target                        |
 | `reward`         | float32 | [N]   | the scorer's value of the whole target, in [0, 1]                  |
 | `is_reference`   | bool    | [N]   | True for the original pairs                                        |
-| `source_rows`    | int64   | [U]   | rows of the train split, rising, each once                         |
+| `source_rows`    | int64   | [U]   | rows of the sources, rising, each once                             |
 | `source_offsets` | int64   | [U+1] | source j is `source_tokens[source_offsets[j]:source_offsets[j+1]]` |
 | `source_tokens`  | uint16  | [K]   | token ids, end-of-sequence included                                |
 

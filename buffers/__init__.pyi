@@ -5,6 +5,7 @@ from .coverage import Coverage, coverage
 from .filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
 from .growing.grow import GrowReport, grow
 from .growing.plan import GrowPlan, Sampler
+from .growing.source_rows import drawable_rows, source_texts
 from .growing.workers import ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
 from .interop import (
@@ -22,7 +23,7 @@ from .interop import (
 )
 from .slices import Slice
 from .storage.container import ShardError
-from .storage.provenance import Provenance
+from .storage.provenance import GrowFrom, Provenance
 from .storage.reward_columns import RescoredShard
 from .storage.shard import Shard, write_shard
 from .storage.trajectories import Samples, Trajectories
@@ -32,6 +33,7 @@ __all__ = [
     "ByRank",
     "Coverage",
     "Filter",
+    "GrowFrom",
     "GrowPlan",
     "GrowReport",
     "GrowingBatchBuffer",
@@ -54,6 +56,7 @@ __all__ = [
     "compact",
     "coverage",
     "d3rlpy_module",
+    "drawable_rows",
     "from_d3rlpy",
     "from_datasets",
     "from_jsonl",
@@ -63,6 +66,7 @@ __all__ = [
     "make_filter",
     "make_schedule",
     "rescore",
+    "source_texts",
     "to_d3rlpy",
     "to_datasets",
     "to_jsonl",

@@ -21,6 +21,13 @@ from seq2seq_env.tasks import TaskOptions, load_task
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
+DRAWN_FROM = {
+    "train": "train sources",
+    "source-only": "source-only sentences",
+    "both": "train sources and source-only sentences",
+}
+"""What a Grow step drew from, in words, by :data:`buffers.GrowFrom`."""
+
 
 @dataclass(frozen=True)
 class Info:
@@ -244,8 +251,8 @@ def _text(step: GrowStepInfo) -> str:
         f"  ended by themselves: {step.terminated_fraction:.1%}",
         f"  task {made['task']} {made['task_fingerprint'][:12]}, tokenizer {made['tokenizer_fingerprint'][:12]}",
         f"  policy {made['policy_fingerprint'][:12]} ({made['sampler']}), scorer {made['scorer_fingerprint'][:12]}",
-        f"  {' and '.join(grown)} for each of {made['num_sources']:,} sources at temperature {made['temperature']}, "
-        f"seed {made['seed']}",
+        f"  {' and '.join(grown)} for each of {made['num_sources']:,} {DRAWN_FROM[made['grow_from']]} at temperature "
+        f"{made['temperature']}, seed {made['seed']}",
     ]
     lines += [
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()

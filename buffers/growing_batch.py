@@ -97,7 +97,7 @@ class GrowingBatchBuffer:
         """Refuse a shard made from something else than those present.
 
         All shards share task and tokenizer; those of one Grow step also policy, sampler, scorer, temperature, seed,
-        numbers of sources and candidates, and whether the original pairs are there.
+        what was drawn from, numbers of sources and candidates, and whether the original pairs are there.
 
         Raises:
             ShardError: Naming the first attribute that differs and both its values.

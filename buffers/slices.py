@@ -114,7 +114,7 @@ class Slice:
 
     @property
     def source_index(self) -> NDArray[np.int64]:
-        """Rows [n] of the train split."""
+        """Rows [n] of the sources: of the train split, and from ``task.size("train")`` on of the source-only split."""
         return self._columns.source_index[self._index]
 
     @property

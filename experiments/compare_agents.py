@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +55,10 @@ class Config(Settings):
     """Trainings of each agent, 1 to 1000, which differ in the order of batches and the dropout."""
     improve_steps: int = 1
     """Number of Improve steps of each training, at least 1."""
-    sources: int | None = 8_000
-    """Training sources of the batch, with their references; None takes all."""
+    DEFAULT_SOURCES: ClassVar[int] = 8_000
+    sources: int | Literal["auto"] | None = "auto"
+    """Number of sources of the batch; None takes all. "auto" is 8000, or all where there are fewer. Their references
+    are in the batch, or all references where sentences without references are drawn, too."""
     candidates: int = 4
     """Samples of each source, at least 1."""
     filter: str = "interpolation"
@@ -136,8 +138,8 @@ def compare(run: Experiment[Config]) -> None:
     """Every agent on the same frozen batch."""
     config, folder = run.config, run.folder
     policy = supervised(run)
-    buffer = grow_batch(run, policy, 1, sources=config.sources, candidates=config.candidates)
-    batch = buffer.select(grow_step=1)
+    buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
+    batch = buffer.select()
     if not folder.has(BASELINE):
         folder.finish(BASELINE, measure(policy, policy, run.evaluator))
     (schedule,) = config.schedules(1)

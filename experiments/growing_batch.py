@@ -1,9 +1,9 @@
 """ReST, Algorithm 1 of Gulcehre et al. 2023 (arXiv 2308.08998): Grow a batch with the policy, Improve it offline.
 
-A supervised policy is trained until its validation reward stops rising. Each Grow step samples translations of the
-training sources and scores them once; each Improve step trains on an ever better slice of them and of the original
-data. Controls train beside it, for as many gradient tokens, on data that would explain a gain more cheaply. Run again
-with the same --out to go on where it stopped.
+A supervised policy is trained until its validation reward stops rising. Each Grow step samples translations of
+training sources, and of sentences without references where the task has some, and scores them once; each Improve step
+trains on an ever better slice of them and of the original data. Controls train beside it, for as many gradient tokens,
+on data that would explain a gain more cheaply. Run again with the same --out to go on where it stopped.
 """
 
 from __future__ import annotations
@@ -81,11 +81,12 @@ def growing_batch(run: Experiment[Config]) -> None:
 
 
 def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
-    """The batch of Grow step ``g``: samples of the policy for sources of D, joined with D itself, all with rewards."""
+    """The batch of Grow step ``g``: samples of the policy, joined with the original data D, all with rewards."""
     config = run.config
     if g == 1:
         grow_batch(run, policy, 0)  # every later batch holds D, whose rewards stay the same: they are computed once
-    buffer = grow_batch(run, policy, g, sources=config.sources, candidates=config.candidates, references=False)
+    sources = config.num_sources(run.task)
+    buffer = grow_batch(run, policy, g, sources=sources, candidates=config.candidates, references=False)
     return buffer.select(grow_step=(0, g))
 
 

@@ -26,7 +26,8 @@ class Play:
     """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
     en."""
     split: str = "validation"
-    """Split that sources are drawn from: "train", "validation" or "test"."""
+    """Split that sources are drawn from: "train", "validation" or "test", or "source-only" where the task has sentences
+    without references."""
     scorer: str | None = None
     """Name, folder or specification of the scorer ("process: ...", "metricx: ...", "ensemble: ..."); None takes the
     task's own."""

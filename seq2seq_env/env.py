@@ -103,7 +103,8 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
     |-------------------------|--------------------|--------------------------------------------------------------|
     | `task`                  | "phrasebook-de-en" | a name for `load_task`, or a `Task`                          |
     | `scorer`                | None               | a `Scorer`, or a name or folder for it; None: the task's own |
-    | `split`                 | "train"            | where sources are drawn: "train", "validation" or "test"     |
+    | `split`                 | "train"            | where sources are drawn: "train", "validation", "test", or   |
+    |                         |                    | "source-only" where the task has sentences without reference |
     | `task_seed`             | 0                  | seed from which a named task is made                         |
     | `max_target_length`     | None               | tokens after which an episode is truncated; None: the task's |
     | `render_mode`           | None               | "ansi": `render` returns text; "human": each step prints it  |

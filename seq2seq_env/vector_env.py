@@ -66,7 +66,8 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         render_mode: "ansi": ``render`` returns N texts; "human": each step prints them.
         task: A name for ``load_task``, or a ``Task``; this and what follows are the scalar environment's arguments.
         scorer: A ``Scorer``, or a name or folder for it; None takes the task's own.
-        split: Where sources are drawn: "train", "validation" or "test".
+        split: Where sources are drawn: "train", "validation" or "test", or "source-only" where the task has sentences
+            without references.
         task_seed: Seed from which a named task is made.
         max_target_length: Tokens after which an episode is truncated; None takes the task's.
         constraint: Tokens to choose from, and a beginning that every target must have.

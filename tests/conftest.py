@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seq2seq_env.tasks.task import Oracle, Split, Task
+from seq2seq_env.tasks.task import SOURCE_ONLY, Oracle, Split, Task
 from seq2seq_env.tokenization.pretrained_tokenizer import PretrainedTokenizer
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -57,6 +57,19 @@ class TinyTask(Task):
     def _exact_match(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         exact = [float(self.known.get(s) == h) for s, h in zip(sources, hypotheses, strict=True)]
         return np.asarray(exact, dtype=np.float32)
+
+
+class MonolingualTask(TinyTask):
+    """The tiny task, in which nobody has translated the last 6 of its 24 training sources."""
+
+    name, fingerprint = "monolingual", "monolingual-1"
+    has_source_only = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        train = self._splits["train"]
+        self._splits["train"] = Split("train", train.sources[:18], train.references[:18])
+        self._splits[SOURCE_ONLY] = Split(SOURCE_ONLY, train.sources[18:], [])
 
 
 class OverlapScorer:
@@ -115,6 +128,11 @@ def pretrained_task(pretrained_folder: Callable[[str], Path]) -> Callable[[str],
 @pytest.fixture(scope="session")
 def tiny_task() -> TinyTask:
     return TinyTask()
+
+
+@pytest.fixture(scope="session")
+def monolingual_task() -> MonolingualTask:
+    return MonolingualTask()
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ import numpy as np
 from tqdm import tqdm
 
 from buffers.growing.plan import score_once
+from buffers.growing.source_rows import source_texts
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage.container import ShardError
 from buffers.storage.reward_columns import RescoredShard
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.scorers.scorer import Scorer
-from seq2seq_env.tasks.task import Split, Task
-from seq2seq_env.tokenization.tokenizer import Tokenizer
+from seq2seq_env.tasks.task import Task
 
 
 def rescore(
@@ -32,7 +32,7 @@ def rescore(
     Args:
         buffer: Opened with the task, so that both are known to fit.
         scorer: Rates every distinct pair of source and target in a shard once.
-        task: Its train split gives the sources.
+        task: Gives the sources.
         name: Of the column.
         grow_step: Only this one; None takes all.
         progress: Show trajectories done, rate and time left.
@@ -56,29 +56,22 @@ def rescore(
                 f"{scorer.fingerprint[:12]}; choose another name"
             )
     total, there = (sum(part.num_trajectories for part in some) for some in (parts, done))
-    split = task.split("train")
     with tqdm(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", disable=not progress) as bar:
         for part in parts:
             if not part.exists():
-                sources, targets = _texts(part.shard.read(), split, task.tokenizer)
+                sources, targets = _texts(part.shard.read(), task)
                 part.write(score_once(scorer, sources, targets), scorer.fingerprint)
                 bar.update(part.num_trajectories)
     return len(parts) - len(done)
 
 
-def _texts(trajectories: Trajectories, split: Split, tokenizer: Tokenizer) -> tuple[list[str], list[str]]:
+def _texts(trajectories: Trajectories, task: Task) -> tuple[list[str], list[str]]:
     """Source and target of each trajectory as text.
 
     Raises:
-        ValueError: If the vocabulary lacks a token, or the split a row.
+        ValueError: If the vocabulary lacks a token, or the task a row.
     """
-    trajectories.check_tokens(tokenizer.vocab_size)
-    beyond = np.flatnonzero((trajectories.source_index < 0) | (trajectories.source_index >= len(split)))
-    if beyond.size:
-        raise ValueError(
-            f"source row {trajectories.source_index[beyond[0]]} is not in the split of {len(split)}; "
-            "give the task that grew the buffer"
-        )
+    trajectories.check_tokens(task.tokenizer.vocab_size)
     rows = np.split(trajectories.tokens, trajectories.offsets[1:-1])
-    targets = tokenizer.decode([row.tolist() for row in rows])
-    return [split.sources[row] for row in trajectories.source_index], targets
+    targets = task.tokenizer.decode([row.tolist() for row in rows])
+    return source_texts(task, trajectories.source_index), targets

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers.growing.plan import GrowPlan, Sampler
+from buffers.growing.source_rows import drawable_rows
 from buffers.growing.workers import InThreads, Workers
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.slices import Slice
-from buffers.storage.provenance import Provenance
+from buffers.storage.provenance import GrowFrom, Provenance
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -53,6 +54,7 @@ def grow(
     buffer: GrowingBatchBuffer,
     *,
     grow_step: int,
+    grow_from: GrowFrom = "train",
     num_sources: int | None = None,
     candidates: int,
     references: bool = True,
@@ -66,7 +68,8 @@ def grow(
 
     D_g of section 3 is the samples joined with all of D. D's pairs and scores are the same in every step, so a run may
     grow them once (``candidates=0``), and then samples alone (``references=False``); their log-probabilities are then
-    those of the policy of that one step.
+    those of the policy of that one step. Sentences that the task has without references may be drawn, too
+    (``grow_from``); then the step holds samples alone.
 
     A shard is a pure function of these arguments and its index: killed and called again, the step resumes after its
     finished shards and gives the same bytes, and so do any number of threads, processes or machines of one kind.
@@ -76,13 +79,14 @@ def grow(
     Args:
         policy: Samples and gives log-probabilities.
         scorer: Rates every distinct pair of source and target in a shard once.
-        task: Its train split gives sources and references.
+        task: Gives sources and references.
         buffer: Where the shards go.
         grow_step: At least 0.
-        num_sources: Drawn without replacement, by seed and Grow step; None takes the whole train split.
+        grow_from: Sources to draw from: those of the "train" split, the "source-only" sentences, or "both".
+        num_sources: Drawn without replacement, by seed and Grow step; None takes all there are.
         candidates: Samples a source; 0 stores the original pairs alone.
-        references: Whether to store the original pairs of the sources; a policy with a constraint needs False, as
-            they do not keep to it.
+        references: Whether to store the original pairs of the sources; False where ``grow_from`` is not "train". A
+            policy with a constraint needs False, as they do not keep to it.
         temperature: Sampling temperature, above 0; the paper uses 0.8.
         seed: At least 0; the run's.
         sources_per_shard: The unit of work that a kill can lose.
@@ -91,12 +95,18 @@ def grow(
         progress: Show sources done, rate and time left.
 
     Raises:
-        ValueError: If a number is out of range, a source is empty or too long, the scorer or the policy gives
-            something impossible, or the buffer holds shards made otherwise (:class:`ShardError`).
+        ValueError: If a number is out of range, there are no source-only sentences to draw, references are wanted of
+            them, a source is empty or too long, the scorer or the policy gives something impossible, or the buffer
+            holds shards made otherwise (:class:`ShardError`).
         OSError: If a shard cannot be written.
     """
-    split = task.split("train")
-    wanted = len(split) if num_sources is None else num_sources
+    available = drawable_rows(task, grow_from)
+    wanted = len(available) if num_sources is None else num_sources
+    if references and grow_from != "train":
+        raise ValueError(
+            f"references is True and grow_from {grow_from!r}, where sentences have none; give references=False, and "
+            "grow the references of the train split as a step of their own"
+        )
     first = Provenance(
         task=task.name,
         task_fingerprint=task.fingerprint,
@@ -106,6 +116,7 @@ def grow(
         sampler=policy.engine,
         scorer_fingerprint=scorer.fingerprint,
         temperature=float(temperature),
+        grow_from=grow_from,
         candidates=candidates,
         references=int(references),
         num_sources=wanted,
@@ -114,7 +125,7 @@ def grow(
         grow_step=grow_step,
         shard_index=0,
     )
-    plan = GrowPlan(policy, scorer, task, first, _draw_rows(len(split), wanted, seed, grow_step))
+    plan = GrowPlan(policy, scorer, task, first, _draw_rows(available, wanted, first))
     units = range(first.planned_shards)
     missing = [unit for unit in units if not buffer.has(grow_step, unit)]
     buffer.check_fits(first)
@@ -125,16 +136,17 @@ def grow(
     return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))
 
 
-def _draw_rows(available: int, wanted: int, seed: int, grow_step: int) -> NDArray[np.int64]:
-    if wanted > available:
+def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.int64]:
+    if wanted > len(available):
         raise ValueError(
-            f"num_sources is {wanted}, the train split has {available}; give at most that, or None for all"
+            f"num_sources is {wanted}, and there are {len(available)} to draw from {first.grow_from!r}; give at most "
+            "that, or None for all"
         )
-    if wanted == available:
-        return np.arange(available, dtype=np.int64)
+    if wanted == len(available):
+        return np.arange(available.start, available.stop, dtype=np.int64)
     # The spawn key keeps this stream apart from shard 0's, as entropy (s, g) and (s, g, 0) would coincide.
-    rng = np.random.default_rng(np.random.SeedSequence((seed, grow_step), spawn_key=(0,)))
-    return np.sort(rng.choice(available, wanted, replace=False)).astype(np.int64)
+    rng = np.random.default_rng(np.random.SeedSequence((first.seed, first.grow_step), spawn_key=(0,)))
+    return np.sort(rng.choice(len(available), wanted, replace=False)).astype(np.int64) + available.start
 
 
 def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowReport:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from buffers.growing.source_rows import source_texts
 from buffers.storage.encoding import encode_references, encode_sources, flatten
 from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import Samples, Trajectories
@@ -48,9 +49,9 @@ class GrowPlan:
     Attributes:
         policy: Samples and gives log-probabilities.
         scorer: Rates.
-        task: Its train split gives sources and references.
+        task: Gives sources and references.
         first: Provenance of unit 0.
-        rows: int64 [sources], rows of the train split, rising.
+        rows: int64 [sources], rows of the sources as :mod:`buffers.growing.source_rows` numbers them, rising.
     """
 
     policy: Sampler
@@ -64,7 +65,7 @@ class GrowPlan:
         return replace(self.first, shard_index=unit)
 
     def rows_of(self, unit: int) -> NDArray[np.int64]:
-        """Rows of the train split that a unit is about, int64 [U]."""
+        """Rows of the sources that a unit is about, int64 [U]."""
         size = self.first.sources_per_shard
         return self.rows[unit * size : (unit + 1) * size]
 
@@ -74,8 +75,8 @@ class GrowPlan:
         Raises:
             ValueError: If a source is empty or too long, or the scorer or the policy gives something impossible.
         """
-        rows, provenance, split = self.rows_of(unit), self.provenance(unit), self.task.split("train")
-        sources = [split.sources[row] for row in rows]
+        rows, provenance = self.rows_of(unit), self.provenance(unit)
+        sources = source_texts(self.task, rows)
         encoded = encode_sources(sources, rows.tolist(), self.task.tokenizer, self.task.max_source_length)
         source = flatten(encoded)
         parts = []
@@ -85,7 +86,8 @@ class GrowPlan:
             _check_samples(samples, len(rows), provenance.candidates, self.task)
             parts.append(samples)
         if provenance.references:
-            references = [split.references[row] for row in rows]
+            pairs = self.task.split("train")  # of which all rows are, as the provenance has made sure
+            references = [pairs.references[row] for row in rows]
             parts.append(_references(self.policy, self.task, encoded, references, provenance.temperature))
         places = np.concatenate([part.source_index for part in parts])
         texts = [text for part in parts for text in part.texts]

@@ -26,7 +26,7 @@ class Row(NamedTuple):
     """One trajectory."""
 
     source_index: int
-    """Row of the train split."""
+    """Row of the source: of the train split, or beyond its size of the source-only split."""
     source_tokens: NDArray[np.int32]
     """int32 [S], end-of-sequence included."""
     target_tokens: NDArray[np.int32]

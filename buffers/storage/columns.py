@@ -62,7 +62,7 @@ class Columns:
 
     @cached_property
     def source_index(self) -> NDArray[np.int64]:
-        """int64 [N], row of the train split."""
+        """int64 [N], row of the source."""
         return self._joined("source_index")
 
     @cached_property

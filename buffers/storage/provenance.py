@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+GrowFrom = Literal["train", "source-only", "both"]
+"""The sources that a Grow step draws from: those of the pairs, those without references, or all."""
 
 TASK_FIELDS = ("task", "task_fingerprint", "tokenizer_fingerprint", "pad_id")
 """Every shard of a buffer agrees on these."""
@@ -13,6 +17,7 @@ GROW_FIELDS = (
     "sampler",
     "scorer_fingerprint",
     "temperature",
+    "grow_from",
     "candidates",
     "references",
     "num_sources",
@@ -38,8 +43,10 @@ class Provenance:
         sampler: Class that drew from the policy.
         scorer_fingerprint: Digest of the scorer.
         temperature: Sampling temperature, above 0.
+        grow_from: Sources that were drawn from: "train", "source-only" or "both".
         candidates: Samples a source, at least 0.
-        references: 1 where the sources' original pairs are there too, 0 where not; without candidates 1.
+        references: 1 where the sources' original pairs are there too, 0 where not; without candidates 1, and 0 where
+            ``grow_from`` is not "train".
         num_sources: Sources of the whole Grow step, at least 1, and at most ``MOST_SHARDS`` shards of them.
         sources_per_shard: Sources of a full shard, at least 1.
         seed: The run's seed; the shard's own is derived from it, the Grow step and the shard index.
@@ -48,7 +55,7 @@ class Provenance:
         shard_count: Units of Grow work in the file, those from ``shard_index`` on; above 1 after compaction.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or what was drawn from is unknown or has no references.
     """
 
     task: str
@@ -59,6 +66,7 @@ class Provenance:
     sampler: str
     scorer_fingerprint: str
     temperature: float
+    grow_from: str
     candidates: int
     references: int
     num_sources: int
@@ -81,6 +89,13 @@ class Provenance:
             raise ValueError(
                 f"candidates is {self.candidates} and references {self.references}; give candidates, references (1), "
                 "or both"
+            )
+        if self.grow_from not in get_args(GrowFrom):
+            raise ValueError(f"there is no grow_from {self.grow_from!r}; choose one of {', '.join(get_args(GrowFrom))}")
+        if self.references and self.grow_from != "train":
+            raise ValueError(
+                f"references is {self.references} and grow_from {self.grow_from!r}, of which sentences have none; give "
+                "references of 0, or grow_from 'train'"
             )
         shards = max(self.planned_shards, self.units.stop)
         if shards > MOST_SHARDS:

@@ -19,7 +19,7 @@ from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 KINDS = {"schema_version": "int", CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
 
 

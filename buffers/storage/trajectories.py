@@ -90,14 +90,15 @@ class Trajectories:
     """Episodes with their rewards and sources: what a shard stores.
 
     Attributes:
-        source_index: int64 [N], row of the task's train split.
+        source_index: int64 [N], row of the source: of the task's train split, or from ``task.size("train")`` on of its
+            source-only split.
         offsets: int64 [N+1]; the target of trajectory ``i`` is ``tokens[offsets[i]:offsets[i + 1]]``.
         tokens: int32 [L], without start token, end-of-sequence included where terminated.
         log_prob: float32 [L], under the behaviour policy at the sampling temperature.
         terminated: bool [N], False where the length limit cut the target.
         reward: float32 [N], the scorer's value of the whole target, in [0, 1].
         is_reference: bool [N], True for the original pairs.
-        source_rows: int64 [U], rows of the train split whose tokens follow, rising, each once.
+        source_rows: int64 [U], rows of the sources whose tokens follow, rising, each once.
         source_offsets: int64 [U+1].
         source_tokens: int32 [K], end-of-sequence included.
 
@@ -234,7 +235,7 @@ def merge_sources(
     """``source_rows``, ``source_offsets`` and ``source_tokens`` of sources that may repeat.
 
     Args:
-        rows: [n] rows of the train split, in any order.
+        rows: [n] rows of the sources, in any order.
         offsets: [n+1] of their tokens.
         tokens: Their tokens, end to end.
 

@@ -85,6 +85,7 @@ def provenance(sources: int, sources_per_shard: int, unit: int) -> Provenance:
         sampler="synthetic",
         scorer_fingerprint="synthetic",
         temperature=1.0,
+        grow_from="train",
         candidates=CANDIDATES,
         references=1,
         num_sources=sources,

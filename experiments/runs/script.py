@@ -52,7 +52,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     check_sizes(config)
     config = replace(config, device=known_device(config.device))
     task = load_task(config.task, **config.options_of_task())
-    config = config.with_filter(task)
+    config = config.with_filter(task).with_sources(task)
     for note in task.notes:
         print(note)
     if absent := missing("report"):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
-from buffers import Schedule, make_filter, make_schedule
+from buffers import GrowFrom, Schedule, drawable_rows, make_filter, make_schedule
 from seq2seq_env.extras import check_extra
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 
@@ -31,6 +31,8 @@ class Settings:
 
     NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset")
     """Options that may change when a run goes on."""
+    DEFAULT_SOURCES: ClassVar[int] = 4_000
+    """Number of sources that "auto" stands for."""
 
     preset: PresetName | None = None
     """Settings of a known data set, which other options override: the paper's sizes for IWSLT 2014 and WMT 2020, a
@@ -63,8 +65,12 @@ class Settings:
     oracle whether a policy got better or only learned what its scorer likes."""
     improve_steps: int = 3
     """Number I of Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
-    sources: int | None = 4_000
-    """Training sources drawn for each Grow step; None takes all."""
+    sources: int | Literal["auto"] | None = "auto"
+    """Number of sources drawn for each Grow step; None takes all. "auto" is 4000, or all where there are fewer."""
+    grow_from: Literal["auto", "train", "source-only", "both"] = "auto"
+    """Sources that a Grow step draws from: those of the "train" split, the "source-only" sentences, which have no
+    references, or "both". "auto" is "both" where the task has such sentences, and "train" elsewhere. The original data
+    are the training pairs in any case."""
     candidates: int = 2
     """Samples of each source in a Grow step, at least 1."""
     temperature: float = 0.8
@@ -168,6 +174,37 @@ class Settings:
             return self
         calibrated = self.scorer is None and task.default_scorer is not None
         return replace(self, filter="threshold" if calibrated or self.filter_values is not None else "percentile")
+
+    def drawn_from(self, task: Task) -> GrowFrom:
+        """What the option ``grow_from`` stands for."""
+        if self.grow_from == "auto":
+            return "both" if task.has_source_only else "train"
+        return self.grow_from
+
+    def num_sources(self, task: Task) -> int | None:
+        """What the option ``sources`` stands for; None: all that may be drawn.
+
+        Raises:
+            ValueError: If there are no source-only sentences to draw, or fewer sources than asked for.
+        """
+        grow_from = self.drawn_from(task)
+        available = len(drawable_rows(task, grow_from))
+        if self.sources == "auto":
+            return self.DEFAULT_SOURCES if available > self.DEFAULT_SOURCES else None
+        if self.sources is not None and not 1 <= self.sources <= available:
+            raise ValueError(
+                f"sources is {self.sources}, and there are {available} to draw from {grow_from!r}; give 1 to "
+                f"{available}, or None for all"
+            )
+        return self.sources
+
+    def with_sources(self, task: Task) -> Self:
+        """The same options with what "auto" stands for as sources and as what they are drawn from.
+
+        Raises:
+            ValueError: As for :meth:`num_sources`.
+        """
+        return replace(self, sources=self.num_sources(task), grow_from=self.drawn_from(task))
 
     def schedules(self, grow_steps: int) -> list[Schedule]:
         """The filters of each Grow step.

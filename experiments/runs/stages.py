@@ -53,9 +53,10 @@ def grow_batch(
         run: Gives the task, the scorer and the temperature.
         policy: Samples the candidates.
         step: Number of the Grow step, from 0.
-        sources: Training sources drawn; None takes all.
-        candidates: Samples of each source.
-        references: Whether the references are stored, too.
+        sources: Sources drawn, from what the run's options say; None takes all.
+        candidates: Samples of each source; without any, the sources are those of the references, the train split's.
+        references: Whether the references are stored, too; where sentences without references are drawn, all of them
+            are, as Grow step 0.
 
     Returns:
         The buffer, with the shards of earlier Grow steps.
@@ -63,14 +64,18 @@ def grow_batch(
     from accelerate import PartialState  # type: ignore[import-untyped]
 
     config = run.config
+    grow_from = config.drawn_from(run.task) if candidates else "train"
+    if references and grow_from != "train":
+        grow_batch(run, policy, 0)
+        references = False
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
     # All processes of the run make shards: on CPUs each with its own cores, on GPUs each with its GPU.
     workers = ByRank(PartialState(), threads=None if config.device == "cpu" else 1)
     with run.folder.watch("growing"):
         report = grow(
-            _sampler(run, policy), run.evaluator.scorer, run.task, buffer, grow_step=step, num_sources=sources,
-            candidates=candidates, references=references, temperature=config.temperature, seed=config.seed,
-            workers=workers,
+            _sampler(run, policy), run.evaluator.scorer, run.task, buffer, grow_step=step, grow_from=grow_from,
+            num_sources=sources, candidates=candidates, references=references, temperature=config.temperature,
+            seed=config.seed, workers=workers,
         )  # fmt: skip
     print(f"Grow {step}: {report}")
     return buffer

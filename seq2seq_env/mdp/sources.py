@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.tasks.task import SPLITS, Task
+from seq2seq_env.tasks.task import Task, unknown_split
 
 LongSource = Literal["refuse", "truncate"]
 """What to do with a source of more tokens than the task takes."""
@@ -52,7 +52,7 @@ class Sources:
 
     Args:
         task: Gives the sources.
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test", or "source-only" where the task has sentences without references.
         long_source: "refuse" a source beyond the task's limit, or "truncate" it there, end-of-sequence last.
 
     Raises:
@@ -60,8 +60,8 @@ class Sources:
     """
 
     def __init__(self, task: Task, split: str, long_source: LongSource = "refuse") -> None:
-        if split not in SPLITS:
-            raise ValueError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
+        if split not in task.splits:
+            raise unknown_split(split, task.splits)
         if long_source not in get_args(LongSource):
             raise ValueError(f"there is no long_source {long_source!r}; choose 'refuse' or 'truncate'")
         self.task, self.split, self.long_source = task, split, long_source

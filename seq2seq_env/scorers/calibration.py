@@ -14,7 +14,7 @@ from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.loading import load_scorer, resolve
 from seq2seq_env.scorers.scorer import raw_scores
 from seq2seq_env.scorers.wrappers.normalised import Knot, NormalisedScorer, affine_knots, quantile_knots
-from seq2seq_env.tasks import Task
+from seq2seq_env.tasks.task import SPLITS, Task
 
 Method = Literal["affine", "quantile"]
 """Form of the map: two ends, or ranks."""
@@ -39,20 +39,22 @@ def task_pairs(task: Task, split: str, sources: int, seed: int) -> tuple[list[st
     """Sources and hypotheses for a scale from bad to good: references, and as many of other sources.
 
     Args:
-        task: With references.
-        split: Of the task.
+        task: Gives sources and references.
+        split: One that has references.
         sources: Drawn without replacement; all if there are fewer.
         seed: Of the draw.
 
     Raises:
-        ValueError: If there are fewer than 2 sources, for which there is no other's reference.
+        ValueError: If the split has no references, or there are fewer than 2 sources, for which there is no other's.
     """
     most = min(sources, task.size(split))
     if most < 2:
         raise ValueError(f"a scorer cannot be calibrated on {most} sources; give 2 or more")
     rows = np.random.default_rng(seed).choice(task.size(split), size=most, replace=False)
     pairs = [task.pair(split, int(row)) for row in rows]
-    own, references = [source for source, _ in pairs], [reference for _, reference in pairs]
+    own, references = [source for source, _ in pairs], [text for _, text in pairs if text is not None]
+    if len(references) < len(own):
+        raise ValueError(f"split {split!r} has no references to calibrate on; choose one of {', '.join(SPLITS)}")
     return own * 2, references + references[1:] + references[:1]
 
 

@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 """Every task has these."""
 
 SOURCE_ONLY = "source-only"
-"""Sentences without references, a split that some tasks have: Grow may draw them, no supervised step sees them."""
+"""The split of sentences without references, which some tasks have: Grow may draw them, supervised steps never do."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,18 @@ class Task(ABC):
         """Whether there are sentences without references; not by default."""
         return False
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names that :meth:`split` takes."""
+        return (*SPLITS, SOURCE_ONLY) if self.has_source_only else SPLITS
+
     def size(self, split: str) -> int:
-        """Number of rows in a split."""
+        """Number of rows in a split.
+
+        Raises:
+            ValueError: If there is no split of that name; a task without source-only sentences has no such split, not
+                an empty one.
+        """
         return len(self.split(split))
 
     def pair(self, split: str, index: int) -> tuple[str, str | None]:

@@ -94,6 +94,7 @@ def provenance() -> Provenance:
         sampler="fake",
         scorer_fingerprint="scorer-1",
         temperature=0.8,
+        grow_from="train",
         candidates=2,
         references=1,
         num_sources=4,

@@ -30,6 +30,24 @@ def test_compact_merges_and_says_so(folder: Path, run: Run, trajectories: Trajec
     assert (step["shards"], step["missing_shards"], step["trajectories"]) == (1, [], 3 * len(trajectories))
 
 
+def test_info_says_what_was_drawn_from(
+    run: Run, sampler: Sampler, fake_scorer: Any, monolingual_task: Task, tmp_path: Path
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path)
+    settings: dict[str, Any] = {"temperature": 0.8, "seed": 0, "progress": False}
+    grow(sampler, fake_scorer, monolingual_task, buffer, grow_step=0, candidates=0, **settings)
+    settings |= {"candidates": 2, "references": False}
+    grow(sampler, fake_scorer, monolingual_task, buffer, grow_step=1, grow_from="source-only", **settings)
+    grow(sampler, fake_scorer, monolingual_task, buffer, grow_step=2, grow_from="both", num_sources=20, **settings)
+    _, shown = run("info", tmp_path)
+    assert "the original pair for each of 18 train sources at temperature" in shown
+    assert "2 candidates for each of 6 source-only sentences at temperature" in shown
+    assert "2 candidates for each of 20 train sources and source-only sentences at temperature" in shown
+    steps = json.loads(run("info", tmp_path, "--json")[1])
+    assert [step["provenance"]["grow_from"] for step in steps] == ["train", "source-only", "both"]
+    assert [step["references"] for step in steps] == [18, 0, 0]
+
+
 def test_rescore_adds_a_column_that_info_shows_and_repair_heals(
     run: Run,
     sampler: Sampler,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agents import LoRA, Seq2SeqPolicy, make_agent
-from buffers import Slice
+from buffers import GrowingBatchBuffer, Slice
 from experiments.compare_agents import BASELINE, Config, Trial, compare, network_mib, report, trials
 from experiments.runs.experiment import Experiment
 from seq2seq_env.tasks import Task
@@ -92,6 +92,17 @@ def test_more_seeds_in_the_same_folder_train_only_what_is_missing(
 ) -> None:
     compare(replace(compared, config=replace(COMPARING, agents=("bc",))))
     assert ", own data, seed" not in capsys.readouterr().out
+
+
+def test_source_only_sentences_stand_beside_all_references(
+    monolingual_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    config = replace(COMPARING, agents=("bc", "filtered-bc"), seeds=1, sources=None)
+    run = begin(config, tmp_path / "run", monolingual_task, fake_scorer)
+    compare(run)
+    batch = GrowingBatchBuffer(run.folder.path / "buffer").select()
+    assert batch.source_index[batch.is_reference].tolist() == list(range(18))
+    assert len(batch) == 18 + 24 * config.candidates
 
 
 def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:

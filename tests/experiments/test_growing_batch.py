@@ -162,6 +162,24 @@ def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, fake_sco
     assert (Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "temperature.json").read_text()) == before
 
 
+def test_source_only_sentences_are_sampled_and_count_as_no_references(
+    monolingual_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    config = replace(GROWING, sources=None, filter_values=(0.0, 0.1))
+    run = begin(config, tmp_path / "run", monolingual_task, fake_scorer)
+    growing_batch(run)
+    run.folder.spend(1.0)
+    report(run)
+    buffer, kept = GrowingBatchBuffer(run.folder.path / "buffer"), Threshold(0.1)
+    assert buffer.select(grow_step=0).source_index.tolist() == list(range(18))
+    assert set(buffer.select(grow_step=1).source_index.tolist()) == set(range(24))
+    data = {arm: arm_data(arm, buffer, 1, kept) for arm in get_args(Arm)}
+    assert data["unfiltered"].source_index.max() == data["filtered"].source_index.max() == 17
+    assert data["samples"].source_index.max() == data["one-grow"].source_index.max() == 23
+    assert not data["samples"].is_reference.any()
+    assert len(results(run)["controls"]) == len(get_args(Arm))
+
+
 def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
     tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,13 +227,21 @@ def test_two_text_files_and_a_scorer_make_a_report(
         GROWING, task="text-files", task_options=options, scorer=str(tmp_path / "scorer"), out=tmp_path / "run",
         filter="percentile", filter_values=(20, 60), sources=None,
     )  # fmt: skip
+    for changes, message in (
+        ({"sources": 4_000}, "sources is 4000, and there are 24 to draw from 'train'; give 1 to 24, or None for all"),
+        ({"grow_from": "both"}, "grow_from is 'both', and task 'text-files' has no sentences without references"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            execute(replace(config, **changes, scorer=None), growing_batch, report)
+        assert not (tmp_path / "run-scorer").exists()
     with pytest.raises(ValueError, match=r"too few; give more pairs"):  # to make a scorer of
         execute(replace(config, scorer=None), growing_batch, report)
-    execute(config, growing_batch, report)
+    execute(replace(config, sources="auto"), growing_batch, report)
     assert "train split: 24 of 24 pairs" in capsys.readouterr().out
     found = json.loads((config.out / "results.json").read_text())
     assert found["steps"][-1]["oracle"] is None
     assert found["summary"]["shortfall_closed"] is not None
+    execute(config, growing_batch, report)  # --sources None is what the default stood for
     with pytest.raises(FileExistsError, match=r"task_options\.max_tokens was '12' and is now '13'"):
         execute(replace(config, task_options=options | {"max_tokens": "13"}), growing_batch, report)
 

@@ -115,6 +115,7 @@ def _written(trajectories: Trajectories, task: str = "phrasebook-de-en") -> byte
         sampler="Seq2SeqPolicy",
         scorer_fingerprint="76543210fedcba98" * 4,
         temperature=0.8,
+        grow_from="train",
         candidates=2,
         references=1,
         num_sources=64,

@@ -135,6 +135,24 @@ def test_steps_need_a_reset(env: Seq2SeqTranslateEnv) -> None:
     env.step(2)
 
 
+def test_sentences_without_references_are_a_split_like_others(monolingual_task: Task, fake_scorer: Scorer) -> None:
+    env = made(monolingual_task, fake_scorer, split="source-only")
+    sources = monolingual_task.split("source-only").sources
+    _, info = env.reset(options={"source_index": 5})
+    assert (info["source"], info["source_index"]) == (sources[5], 5)
+    assert "reference" not in info
+    assert {env.reset(seed=seed)[1]["source"] for seed in range(60)} == set(sources)
+    check_env(env.unwrapped, skip_render_check=True)
+    assert sent(env.unwrapped).reset(seed=3)[1]["source"] == env.reset(seed=3)[1]["source"]
+    with pytest.raises(IndexError, match=r"source_index 6 is not in 0\.\.5, split 'source-only'"):
+        env.reset(options={"source_index": 6})
+
+
+def test_a_task_without_such_sentences_has_no_such_split(tiny_task: Task, fake_scorer: Scorer) -> None:
+    with pytest.raises(ValueError, match=r"no split 'source-only'; choose one of train, validation, test$"):
+        made(tiny_task, fake_scorer, split="source-only")
+
+
 def test_reset_draws_from_the_split_and_by_index(tiny_task: Task, fake_scorer: Scorer) -> None:
     env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, split="validation")
     sources = tiny_task.split("validation").sources

@@ -99,6 +99,13 @@ def test_it_equals_scalar_environments_step_for_step(
             assert same(ours.reset(options=dict(again)), theirs.reset(options=dict(again)))
 
 
+def test_sentences_without_references_are_a_split_like_others(monolingual_task: Task, fake_scorer: Scorer) -> None:
+    envs = Seq2SeqTranslateVectorEnv(4, task=monolingual_task, scorer=fake_scorer, split="source-only")
+    _, infos = envs.reset(seed=0)
+    drawn = [monolingual_task.split("source-only").sources[row] for row in infos["source_index"]]
+    assert infos["source"].tolist() == drawn
+
+
 def test_gymnasium_makes_it_and_the_vectorised_scalar_one(tiny_task: Task, fake_scorer: Scorer) -> None:
     made = {
         mode: gym.make_vec(

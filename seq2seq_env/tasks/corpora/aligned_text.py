@@ -1,4 +1,4 @@
-"""Aligned text in files: two files line by line, or one table with a column for each language."""
+"""Text in files: aligned, as two files line by line or one table with a column for each language; or of one side."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ Row = tuple[int, dict[str, Any]]
 """A line's number and its cells by column."""
 
 
-def files_of(folder: Path, stem: str, source: str, target: str) -> list[str]:
-    """Names of the files that :func:`read_pairs` would look at, of those that are there."""
-    endings = (source, target, *TABLES)
-    return [path.name for ending in endings if (path := _found(folder, f"{stem}.{ending}"))]
+def files_of(folder: Path, stem: str, *sides: str) -> list[str]:
+    """Names of the files that :func:`read_pairs` or :func:`read_sources` would look at, of those that are there."""
+    return [path.name for ending in (*sides, *TABLES) if (path := _found(folder, f"{stem}.{ending}"))]
 
 
 def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
@@ -37,10 +36,9 @@ def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
         ValueError: If several could be meant, or they do not fit together, are corrupt, lack a column or are not UTF-8.
     """
     one, other = _found(folder, f"{stem}.{source}"), _found(folder, f"{stem}.{target}")
-    tables = [path for kind in TABLES if (path := _found(folder, f"{stem}.{kind}"))]
+    tables = _tables(folder, stem)
     if len(tables) + bool(one and other) > 1:
-        names = ", ".join(path.name for path in (one, other, *tables) if path)
-        raise ValueError(f"{str(folder)!r} holds {stem!r} more than once: {names}; keep one of them")
+        raise _repeated(folder, stem, one, other, *tables)
     if one and other:
         left, right = _lines(one), _lines(other)
         if len(left) != len(right):
@@ -49,14 +47,50 @@ def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
             )
         return list(zip(left, right, strict=True))
     if not tables:
-        there = ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "no such folder"
-        raise FileNotFoundError(
-            f"no {stem}.{source} and {stem}.{target}, and no {stem}.tsv or {stem}.jsonl, in {str(folder)!r} "
-            f"({there or 'an empty folder'})"
-        )
+        raise _missing(folder, stem, f"{stem}.{source} and {stem}.{target}")
     [table] = tables
-    rows = _tsv(table) if table.name.removesuffix(PACKED).endswith(".tsv") else _jsonl(table)
-    return [(_cell(table, row, source), _cell(table, row, target)) for row in rows]
+    return [(_cell(table, row, source), _cell(table, row, target)) for row in _rows(table)]
+
+
+def read_sources(folder: Path, stem: str, source: str) -> list[str]:
+    """The sentences of ``stem`` that have no references, as they stand in the file.
+
+    They are read from ``stem.source``, line by line, or from column ``source`` of a table as :func:`read_pairs` takes
+    it.
+
+    Raises:
+        FileNotFoundError: If there is no such file, naming those that are there.
+        ValueError: As for :func:`read_pairs`.
+    """
+    lines, tables = _found(folder, f"{stem}.{source}"), _tables(folder, stem)
+    if len(tables) + bool(lines) > 1:
+        raise _repeated(folder, stem, lines, *tables)
+    if lines:
+        return _lines(lines)
+    if not tables:
+        raise _missing(folder, stem, f"{stem}.{source}")
+    [table] = tables
+    return [_cell(table, row, source) for row in _rows(table)]
+
+
+def _tables(folder: Path, stem: str) -> list[Path]:
+    return [path for kind in TABLES if (path := _found(folder, f"{stem}.{kind}"))]
+
+
+def _repeated(folder: Path, stem: str, *paths: Path | None) -> ValueError:
+    names = ", ".join(path.name for path in paths if path)
+    return ValueError(f"{str(folder)!r} holds {stem!r} more than once: {names}; keep one of them")
+
+
+def _missing(folder: Path, stem: str, lines: str) -> FileNotFoundError:
+    there = ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "no such folder"
+    return FileNotFoundError(
+        f"no {lines}, and no {stem}.tsv or {stem}.jsonl, in {str(folder)!r} ({there or 'an empty folder'})"
+    )
+
+
+def _rows(table: Path) -> Iterator[Row]:
+    return _tsv(table) if table.name.removesuffix(PACKED).endswith(".tsv") else _jsonl(table)
 
 
 def _found(folder: Path, name: str) -> Path | None:

@@ -1,53 +1,61 @@
-"""Cleaning of aligned text: which pairs teach nothing, and how many those are."""
+"""Cleaning of text: which pairs and sentences teach nothing, and how many those are."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 Pair = tuple[str, str]
 """Source and reference."""
 
 Reason = str
-"""Why a pair is left out."""
+"""Why a pair, or a sentence without a reference, is left out."""
+
+Item = TypeVar("Item", bound=Hashable)
+"""A pair, or a sentence."""
 
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What became of a split's pairs.
+    """What became of a split's pairs, or of its sentences without references.
 
     Attributes:
         read: Pairs in the files.
         kept: Of them.
         dropped: The others, by the first reason that applied.
+        unit: Word for what is counted.
     """
 
     read: int
     kept: int
     dropped: dict[Reason, int]
+    unit: str = "pairs"
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.dropped.items()))
-        return f"{self.kept:,} of {self.read:,} pairs" + (f" (left out: {reasons})" if reasons else "")
+        return f"{self.kept:,} of {self.read:,} {self.unit}" + (f" (left out: {reasons})" if reasons else "")
 
 
-def clean(pairs: Iterable[Pair], reason_against: Callable[[Pair], Reason | None]) -> tuple[list[Pair], Cleaning]:
-    """The pairs that nothing speaks against, in their order, and the count of the others."""
-    kept: list[Pair] = []
+def clean(
+    items: Iterable[Item], reason_against: Callable[[Item], Reason | None], unit: str = "pairs"
+) -> tuple[list[Item], Cleaning]:
+    """The pairs or sentences that nothing speaks against, in their order, and the count of the others."""
+    kept: list[Item] = []
     dropped: Counter[Reason] = Counter()
-    for pair in pairs:
-        if reason := reason_against(pair):
+    for item in items:
+        if reason := reason_against(item):
             dropped[reason] += 1
         else:
-            kept.append(pair)
-    return kept, Cleaning(len(kept) + dropped.total(), len(kept), dict(dropped))
+            kept.append(item)
+    return kept, Cleaning(len(kept) + dropped.total(), len(kept), dict(dropped), unit)
 
 
-def first_reason(*tests: Callable[[Pair], Reason | None]) -> Callable[[Pair], Reason | None]:
-    """One test of several: the first that speaks against a pair gives the reason."""
-    return lambda pair: next((reason for test in tests if (reason := test(pair))), None)
+def first_reason(*tests: Callable[[Item], Reason | None]) -> Callable[[Item], Reason | None]:
+    """One test of several: the first that speaks against an item gives the reason."""
+    return lambda item: next((reason for test in tests if (reason := test(item))), None)
 
 
 def empty(pair: Pair) -> Reason | None:
@@ -65,14 +73,14 @@ def uneven(most: float) -> Callable[[Pair], Reason | None]:
     return test
 
 
-def repeated() -> Callable[[Pair], Reason | None]:
-    """The pair has come before."""
-    seen: set[Pair] = set()
+def repeated() -> Callable[[Hashable], Reason | None]:
+    """The pair, or the sentence, has come before."""
+    seen: set[Hashable] = set()
 
-    def test(pair: Pair) -> Reason | None:
-        if pair in seen:
+    def test(item: Hashable) -> Reason | None:
+        if item in seen:
             return "that came before"
-        seen.add(pair)
+        seen.add(item)
         return None
 
     return test

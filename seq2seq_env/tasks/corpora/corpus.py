@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, Literal, get_args
 
 from seq2seq_env.tasks.corpora.cleaning import (
     Cleaning,
     Pair,
+    bare,
     clean,
     empty,
     first_reason,
@@ -18,35 +19,40 @@ from seq2seq_env.tasks.corpora.cleaning import (
     shared_sources,
     uneven,
 )
-from seq2seq_env.tasks.task import SPLITS, Split, Task, unknown_split
+from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS, Split, Task, unknown_split
 from seq2seq_env.tokenization.subwords import train_subwords
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 
 Leaks = Literal["refuse", "drop"]
-"""What becomes of training pairs whose source is in the validation or test split too."""
+"""What becomes of training pairs, and of source-only sentences, whose source is in the validation or test split too."""
 
 
 class CorpusTask(Task):
     """Sentences as they were found, with a tokenizer trained on them.
 
     Training pairs are cleaned: empty, very uneven, repeated and over-long ones are left out. Of the other splits only
-    what cannot be translated at all is left out, empty and over-long pairs, with a warning. ``cleaning`` says how many.
+    what cannot be translated at all is left out, empty and over-long pairs, with a warning. Of sentences without
+    references those are left out that are empty, repeated, over-long, or a training pair's source, which has a
+    reference. ``cleaning`` says how many.
 
     Args:
         made_by: Makes the task again, for a pickle, which takes no sentences along.
         pairs: Of each split.
+        source_only: Sentences without references; None where the task has none.
         tokenizer: Which tokenizer to use; one that names none has one trained on the training split.
         vocab_size: Tokens of a trained tokenizer at most.
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
         max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
-        leaks: Training pairs whose source is in another split, too, are refused, or left out and counted.
+        leaks: Training pairs and source-only sentences whose source is in the validation or test split, too, are
+            refused, or left out and counted.
 
     Attributes:
         cleaning: Of each split, what was left out.
 
     Raises:
         OSError: If the tokenizer is missing or cannot be had.
-        ValueError: If nothing is left of a split, training sources are in another split, or an option is out of range.
+        ValueError: If nothing is left of a split, training sources or source-only sentences are in another split, or an
+            option is out of range.
     """
 
     default_scorer = None
@@ -55,6 +61,7 @@ class CorpusTask(Task):
         self,
         made_by: Callable[[], CorpusTask],
         pairs: Mapping[str, list[Pair]],
+        source_only: list[str] | None = None,
         *,
         tokenizer: TokenizerChoice,
         vocab_size: int,
@@ -73,11 +80,7 @@ class CorpusTask(Task):
         written, _ = clean(pairs["train"], empty)
         leaked = set(shared_sources(written, chain(pairs["validation"], pairs["test"])))
         if leaked and leaks == "refuse":
-            sources = sorted({source for source, _ in leaked})
-            raise ValueError(
-                f"{len(sources):,} training sources are in the validation or test split too, such as "
-                f"{sources[0]!r}; take them out, or leave them out with leaks='drop'"
-            )
+            raise _leak("training sources", (source for source, _ in leaked))
         usable = first_reason(
             empty, uneven(max_ratio), lambda pair: "whose source is in another split" if pair in leaked else None,
             repeated(),
@@ -98,6 +101,8 @@ class CorpusTask(Task):
             if name != "train" and dropped:
                 warnings.warn(f"{name} split: {self.cleaning[name]}; they are not measured", stacklevel=3)
             self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
+        if source_only is not None:
+            self._add_source_only(source_only, pairs, leaks)
         self.fingerprint = self._digest()
 
     def __reduce__(self) -> tuple[Callable[..., CorpusTask], tuple[Any, ...]]:
@@ -106,13 +111,47 @@ class CorpusTask(Task):
     def split(self, name: str) -> Split:
         """See :meth:`Task.split`."""
         if name not in self._splits:
-            raise unknown_split(name, SPLITS)
+            raise unknown_split(name, self.splits)
         return self._splits[name]
+
+    @property
+    def has_source_only(self) -> bool:
+        """Whether there are sentences without references."""
+        return SOURCE_ONLY in self._splits
 
     @property
     def notes(self) -> list[str]:
         """What is left of each split."""
         return [f"{name} split: {found}" for name, found in self.cleaning.items()]
+
+    def _add_source_only(self, sentences: list[str], pairs: Mapping[str, list[Pair]], leaks: Leaks) -> None:
+        measured = {bare(source) for source, _ in chain(pairs["validation"], pairs["test"])}
+        leaked = {text for text in sentences if text.strip() and bare(text) in measured}
+        if leaked and leaks == "refuse":
+            raise _leak("source-only sentences", leaked)
+        paired = set(map(bare, self._splits["train"].sources))
+        texts = list(dict.fromkeys(sentences))
+        too_long = {
+            text for text, tokens in zip(texts, self.tokenizer.encode(texts), strict=True)
+            if len(tokens) > self.max_source_length
+        }  # fmt: skip
+        kept, self.cleaning[SOURCE_ONLY] = clean(
+            sentences,
+            first_reason(
+                lambda text: None if text.strip() else "that are empty",
+                lambda text: "that are in another split" if text in leaked else None,
+                lambda text: "that have a reference in the train split" if bare(text) in paired else None,
+                repeated(),
+                lambda text: f"of more than {self.max_source_length} tokens" if text in too_long else None,
+            ),
+            "sentences",
+        )
+        if not kept:
+            raise ValueError(
+                f"nothing is left of the {SOURCE_ONLY} split: {self.cleaning[SOURCE_ONLY]}; give other sentences, or "
+                "none at all"
+            )
+        self._splits[SOURCE_ONLY] = Split(SOURCE_ONLY, kept, [])
 
     def _too_long(self, pairs: list[Pair]) -> Callable[[Pair], str | None]:
         sources, targets = (list(dict.fromkeys(texts)) for texts in ([one for one, _ in pairs], [t for _, t in pairs]))
@@ -127,6 +166,14 @@ class CorpusTask(Task):
             for text in chain([name], split.sources, split.references):
                 digest.update(text.encode() + b"\0")
         return digest.hexdigest()
+
+
+def _leak(what: str, sources: Iterable[str]) -> ValueError:
+    shared = sorted(set(sources))
+    return ValueError(
+        f"{len(shared):,} {what} are in the validation or test split too, such as {shared[0]!r}; take them out, or "
+        "leave them out with leaks='drop'"
+    )
 
 
 def _restored(made_by: Callable[[], CorpusTask], fingerprint: str) -> CorpusTask:

@@ -11,7 +11,7 @@ from seq2seq_env.extras import require
 from seq2seq_env.tasks.corpora.aliases import resolve_dataset
 from seq2seq_env.tasks.corpora.cleaning import Pair
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
-from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 
 PUBLISHED = "sacrebleu:"
@@ -34,6 +34,7 @@ class HubTask(CorpusTask):
         train: Name of the training split there, by default "train".
         validation: Name of the validation split; "sacrebleu:wmt20" is a published test set, which sacrebleu downloads.
         test: Name of the test split, or of a published test set.
+        source_only: Name of a split of sentences without references, of which the source's column is read; None: none.
         tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
         source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
         target_language: Code of the target's language, where the pretrained model is told it.
@@ -63,6 +64,7 @@ class HubTask(CorpusTask):
         train: str | None = None,
         validation: str | None = None,
         test: str | None = None,
+        source_only: str | None = None,
         tokenizer: str | Path | None = None,
         source_language: str | None = None,
         target_language: str | None = None,
@@ -78,31 +80,49 @@ class HubTask(CorpusTask):
         )  # fmt: skip
         own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
-            HubTask, seed, **known, tokenizer=own.name, source_language=source_language,
+            HubTask, seed, **known, source_only=source_only, tokenizer=own.name, source_language=source_language,
             target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens,
             max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
+        there = _read(known["dataset"], known["config"], known["revision"])
         super().__init__(
-            made_by, _splits(known), tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio,
-            leaks=leaks,
+            made_by,
+            _splits(known, there),
+            None if source_only is None else _sentences(known, there, source_only),
+            tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
 
 
-def _splits(known: Mapping[str, Any]) -> dict[str, list[Pair]]:
-    dataset, sides = known["dataset"], (known["source"], known["target"])
-    there = _read(dataset, known["config"], known["revision"])
+def _splits(known: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, list[Pair]]:
+    sides = known["source"], known["target"]
     pairs = {}
     for name in SPLITS:
         wanted = known[name]
         if wanted.startswith(PUBLISHED):
             pairs[name] = _published(wanted.removeprefix(PUBLISHED), *sides)
-            continue
-        if wanted not in there:
-            raise ValueError(
-                f"data set {dataset!r} has no split {wanted!r} for {name}; its splits are {', '.join(there)}"
-            )
-        pairs[name] = _pairs(there[wanted], *sides, f"split {wanted!r} of {dataset!r}")
+        else:
+            pairs[name] = _pairs(_named(known, there, wanted, name), *sides, _place(known, wanted))
     return pairs
+
+
+def _sentences(known: Mapping[str, Any], there: Mapping[str, Any], wanted: str) -> list[str]:
+    """The sources of a split without references; a row without text is an empty sentence, which cleaning counts."""
+    columns, [texts] = _sides(_named(known, there, wanted, SOURCE_ONLY), known["source"])
+    if known["source"] not in columns or not all(isinstance(text, str | None) for text in texts):
+        raise _no_text(_place(known, wanted), known["source"], columns)
+    return [text or "" for text in texts]
+
+
+def _named(known: Mapping[str, Any], there: Mapping[str, Any], wanted: str, name: str) -> Any:
+    if wanted not in there:
+        raise ValueError(
+            f"data set {known['dataset']!r} has no split {wanted!r} for {name}; its splits are {', '.join(there)}"
+        )
+    return there[wanted]
+
+
+def _place(known: Mapping[str, Any], wanted: str) -> str:
+    return f"split {wanted!r} of {known['dataset']!r}"
 
 
 def _published(test_set: str, source: str, target: str) -> list[Pair]:
@@ -149,15 +169,22 @@ def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str
 
 
 def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:
+    columns, sides = _sides(split, source, target)
+    for name, texts in zip((source, target), sides, strict=True):
+        if not all(isinstance(text, str) for text in texts):
+            raise _no_text(place, name, columns)
+    return list(zip(*sides, strict=True))
+
+
+def _sides(split: Any, *names: str) -> tuple[list[str], list[list[Any]]]:
+    """The columns that a split has, and the cells of some of them; [None] for one that it has not."""
     columns = split.column_names
     records = split["translation"][:] if "translation" in columns else []
     if any(isinstance(record, dict) for record in records):
         known = sorted({name for record in records if record for name in record})
-        sides = [[(record or {}).get(name) for record in records] for name in (source, target)]
-    else:
-        known = columns
-        sides = [split[name][:] if name in columns else [None] for name in (source, target)]
-    for name, texts in zip((source, target), sides, strict=True):
-        if not all(isinstance(text, str) for text in texts):
-            raise ValueError(f"{place} has no text in every row under {name!r}; its columns are {', '.join(known)}")
-    return list(zip(*sides, strict=True))
+        return known, [[(record or {}).get(name) for record in records] for name in names]
+    return columns, [split[name][:] if name in columns else [None] for name in names]
+
+
+def _no_text(place: str, name: str, columns: list[str]) -> ValueError:
+    return ValueError(f"{place} has no text in every row under {name!r}; its columns are {', '.join(columns)}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from seq2seq_env.tasks.corpora.aligned_text import files_of, read_pairs
+from seq2seq_env.tasks.corpora.aligned_text import files_of, read_pairs, read_sources
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
 from seq2seq_env.tasks.corpora.hold_out import hold_out
-from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 
 
@@ -16,7 +16,8 @@ class TextFilesTask(CorpusTask):
     """Sentences from files that lie in one folder.
 
     Each split is two files of aligned lines (``train.de``, ``train.en``) or one table (``train.tsv`` with a header, or
-    ``train.jsonl``) with a column for each language; all may be packed as ``.gz``.
+    ``train.jsonl``) with a column for each language; all may be packed as ``.gz``. Sentences without references are one
+    file of lines beside them (``source-only.de``), or a table with the source's column.
 
     Args:
         seed: Unused; the sentences are what they are.
@@ -26,6 +27,8 @@ class TextFilesTask(CorpusTask):
         train: Name of the training files before their ending.
         validation: Name of the validation files before their ending.
         test: Name of the test files before their ending.
+        source_only: Name of the file of sentences without references before its ending; None takes "source-only" where
+            there is such a file.
         held_out: Size of the hold-out splits: sources of the training files that become the validation split, and as
             many the test split, which then have no files; 0 where they have.
         tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
@@ -54,6 +57,7 @@ class TextFilesTask(CorpusTask):
         train: str = "train",
         validation: str = "validation",
         test: str = "test",
+        source_only: str | None = None,
         held_out: int = 0,
         tokenizer: str | Path | None = None,
         source_language: str | None = None,
@@ -70,7 +74,7 @@ class TextFilesTask(CorpusTask):
         own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
             TextFilesTask, seed, folder=place, source=source, target=target, train=train, validation=validation,
-            test=test, held_out=held_out, tokenizer=own.name, source_language=source_language,
+            test=test, source_only=source_only, held_out=held_out, tokenizer=own.name, source_language=source_language,
             target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size,
             max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
@@ -89,8 +93,11 @@ class TextFilesTask(CorpusTask):
         else:
             stems = dict(zip(SPLITS, (train, validation, test), strict=True))
             pairs = {name: read_pairs(place, stem, source, target) for name, stem in stems.items()}
+        stem = source_only or SOURCE_ONLY
+        wanted = source_only is not None or files_of(place, stem, source)
         super().__init__(
             made_by,
             pairs,
+            read_sources(place, stem, source) if wanted else None,
             tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip

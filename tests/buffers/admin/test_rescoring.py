@@ -68,6 +68,20 @@ def test_another_scorers_rewards_stand_beside_the_first(buffer: GrowingBatchBuff
     GrowingBatchBuffer(buffer.path, task=tiny_task).verify()
 
 
+def test_sentences_without_references_are_rescored_by_their_texts(
+    sampler: Sampler, fake_scorer: Scorer, monolingual_task: Task, tmp_path: Path
+) -> None:
+    grown = GrowingBatchBuffer(tmp_path, task=monolingual_task)
+    grow(
+        sampler, fake_scorer, monolingual_task, grown, grow_step=1, grow_from="both", references=False, candidates=3,
+        temperature=0.8, seed=0, sources_per_shard=10, progress=False,
+    )  # fmt: skip
+    # The scorer knows the sources, so that another order of them would give other rewards.
+    assert rescore(grown, fake_scorer, monolingual_task, "again", progress=False) == 3
+    np.testing.assert_array_equal(grown.select(scorer="again").rewards, grown.select().rewards)
+    assert len(set(grown.select().rewards.tolist())) > 2
+
+
 def test_a_killed_rescoring_resumes_to_the_same_bytes(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
     whole = buffer.path.with_name("whole")
     shutil.copytree(buffer.path, whole)

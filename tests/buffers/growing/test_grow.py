@@ -100,6 +100,63 @@ def test_some_sources_are_drawn_without_replacement(
     assert drawn("all", num_sources=24) == list(range(24))
 
 
+@pytest.mark.parametrize(("grow_from", "rows"), [("source-only", range(18, 24)), ("both", range(24))])
+def test_sentences_without_references_are_sampled_by_rows_of_their_own(
+    sampler: Any, fake_scorer: Scorer, monolingual_task: Task, tmp_path: Path, grow_from: str, rows: range
+) -> None:
+    settings = SETTINGS | {"grow_from": grow_from, "references": False}
+    buffer = GrowingBatchBuffer(tmp_path / "all", task=monolingual_task)
+    report = grow(sampler, fake_scorer, monolingual_task, buffer, **settings)
+    grown = buffer.select()
+    assert report.trajectories == len(grown) == 5 * len(rows)
+    assert np.isnan(report.mean_reward_references)
+    assert grown.source_index.tolist() == np.repeat(rows, 5).tolist()
+    assert not grown.is_reference.any()
+    everything = grown.read()
+    encoded = [tokens.tolist() for tokens in np.split(everything.source_tokens, everything.source_offsets[1:-1])]
+    assert everything.source_rows.tolist() == list(rows)
+    sources = monolingual_task.split("train").sources + monolingual_task.split("source-only").sources
+    assert monolingual_task.tokenizer.decode(encoded) == [sources[row] for row in rows]
+    targets = [row.tolist() for row in np.split(everything.tokens, everything.offsets[1:-1])]
+    wanted = fake_scorer.score([sources[row] for row in grown.source_index], monolingual_task.tokenizer.decode(targets))
+    np.testing.assert_array_equal(grown.rewards, wanted)
+    assert {shard.provenance.grow_from for shard in buffer.shards} == {grow_from}
+    some = GrowingBatchBuffer(tmp_path / "some")
+    grow(sampler, fake_scorer, monolingual_task, some, **settings | {"num_sources": 5})
+    drawn = set(some.select().source_index.tolist())
+    assert len(drawn) == 5
+    assert drawn <= set(rows)
+
+
+def test_references_are_grown_of_the_train_split_alone(
+    sampler: Any, fake_scorer: Scorer, monolingual_task: Task, tmp_path: Path
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path)
+    for grow_from in ("source-only", "both"):
+        with pytest.raises(ValueError, match=f"references is True and grow_from '{grow_from}', where sentences have n"):
+            grow(sampler, fake_scorer, monolingual_task, buffer, **SETTINGS | {"grow_from": grow_from})
+    with pytest.raises(ValueError, match="num_sources is 7, and there are 6 to draw from 'source-only'; give at most"):
+        grow(
+            sampler, fake_scorer, monolingual_task, buffer,
+            **SETTINGS | {"grow_from": "source-only", "references": False, "num_sources": 7},
+        )  # fmt: skip
+    assert sampler.sampled == []
+    grow(sampler, fake_scorer, monolingual_task, buffer, **SETTINGS)
+    assert buffer.select().source_index.max() == 17
+
+
+def test_what_is_drawn_from_does_not_change_in_a_step(
+    sampler: Any, fake_scorer: Scorer, monolingual_task: Task, tmp_path: Path
+) -> None:
+    settings = SETTINGS | {"references": False}
+    buffer = GrowingBatchBuffer(tmp_path)
+    grow(sampler, fake_scorer, monolingual_task, buffer, **settings)
+    with pytest.raises(ShardError, match="grow_from 'train' does not go with 'both'; use another folder or the"):
+        grow(sampler, fake_scorer, monolingual_task, buffer, **settings | {"grow_from": "both"})
+    grow(sampler, fake_scorer, monolingual_task, buffer, **settings | {"grow_from": "both", "grow_step": 2})
+    assert len(buffer.select(grow_step=2)) == 5 * 24
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -108,8 +165,10 @@ def test_some_sources_are_drawn_without_replacement(
         ({"candidates": -1}, "candidates is -1; give at least 0"),
         ({"candidates": 0, "references": False}, "candidates is 0 and references 0; give candidates, references"),
         ({"num_sources": 0}, "num_sources is 0; give at least 1"),
-        ({"num_sources": 25}, "num_sources is 25, the train split has 24"),
+        ({"num_sources": 25}, "num_sources is 25, and there are 24 to draw from 'train'; give at most"),
         ({"sources_per_shard": 0}, "sources_per_shard is 0"),
+        ({"grow_from": "web"}, "no grow_from 'web'; choose one of train, source-only, both"),
+        ({"grow_from": "both", "references": False}, "grow_from is 'both', and task 'tiny' has no sentences without"),
         ({"seed": -1}, "seed is -1"),
         ({"grow_step": -1}, "grow_step is -1"),
     ],

@@ -24,12 +24,17 @@ from buffers import (
     from_jsonl,
     from_minari,
     from_parquet,
+    grow,
+    source_texts,
     to_datasets,
     to_jsonl,
     to_minari,
     to_parquet,
 )
+from buffers.growing.plan import Sampler
 from buffers.interop import rows
+from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.tasks.task import Task
 
 PAD = 18
 RoundTrip = Callable[[Slice], Trajectories]
@@ -68,6 +73,20 @@ def assert_same(found: Trajectories, wanted: Trajectories) -> None:
     for name, value in vars(wanted).items():
         assert getattr(found, name).dtype == value.dtype, name
         assert getattr(found, name).tobytes() == value.tobytes(), name
+
+
+def test_rows_of_source_only_sentences_come_back(
+    round_trip: RoundTrip, sampler: Sampler, fake_scorer: Scorer, monolingual_task: Task, tmp_path: Path
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path / "buffer")
+    grow(
+        sampler, fake_scorer, monolingual_task, buffer, grow_step=1, grow_from="source-only", references=False,
+        candidates=2, temperature=0.8, seed=0, progress=False,
+    )  # fmt: skip
+    back = round_trip(buffer.select())
+    assert set(back.source_index.tolist()) == set(range(18, 24))
+    assert source_texts(monolingual_task, back.source_rows) == monolingual_task.split("source-only").sources
+    assert_same(back, buffer.select().read())
 
 
 @st.composite

@@ -15,6 +15,7 @@ from buffers import Provenance
         ("temperature", -1.0),
         ("temperature", float("nan")),
         ("candidates", -1),
+        ("grow_from", "elsewhere"),
         ("references", 2),
         ("references", -1),
         ("num_sources", 0),
@@ -26,5 +27,12 @@ from buffers import Provenance
     ],
 )
 def test_provenance_out_of_range_is_refused(provenance: Provenance, field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{field} (is )?{value}"):
+    with pytest.raises(ValueError, match=f"{field} (is )?'?{value}"):
         replace(provenance, **{field: value})
+
+
+@pytest.mark.parametrize("grow_from", ["source-only", "both"])
+def test_references_are_of_the_train_split_alone(provenance: Provenance, grow_from: str) -> None:
+    assert replace(provenance, grow_from=grow_from, references=0).grow_from == grow_from
+    with pytest.raises(ValueError, match=f"references is 1 and grow_from '{grow_from}', of which sentences have none"):
+        replace(provenance, grow_from=grow_from)

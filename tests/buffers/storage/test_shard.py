@@ -93,7 +93,7 @@ def test_another_schema_version_is_refused(
     with monkeypatch.context() as later:
         later.setattr(buffers.storage.shard, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         write_shard(tmp_path / "later.h5", trajectories, provenance)
-    with pytest.raises(ShardError, match=r"later\.h5' has schema version 5, this release reads 4; read it"):
+    with pytest.raises(ShardError, match=r"later\.h5' has schema version 6, this release reads 5; read it"):
         Shard.open(tmp_path / "later.h5")
 
 
@@ -195,12 +195,13 @@ def test_impossible_values_are_refused_by_every_use(
     [
         ({"num_sources": 1 << 62}, "sources_per_shard is 2, which makes 2305843009213693952 shards"),
         ({"shard_count": 1 << 62}, "which makes 4611686018427387904 shards; give more"),
+        ({"grow_from": "elsewhere"}, "there is no grow_from 'elsewhere'; choose one of train, source-only, both"),
         ({"pad_id": -1}, "pad_id is -1; give at least 0"),
         ({"temperature": 1}, "its attribute 'temperature' is missing or no float"),
         ({"candidates": 2.0}, "its attribute 'candidates' is missing or no int"),
         ({"task": 1 << 40}, "its attribute 'task' is missing or no str"),
         ({"seed": [3] * 1_000}, "its attribute 'seed' is missing or no int"),
-        ({"schema_version": "4"}, "its attribute 'schema_version' is missing or no int"),
+        ({"schema_version": "5"}, "its attribute 'schema_version' is missing or no int"),
     ],
 )
 def test_attributes_that_mislead_are_refused(

@@ -12,7 +12,7 @@ import pytest
 from agents import LoRA
 from experiments.growing_batch import Config
 from experiments.runs.settings import DEFAULT_VALUES, Settings
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import Task, load_task
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,43 @@ def test_a_pretrained_policy_brings_its_tokenizer_where_the_task_takes_one() -> 
     assert own.options_of_task() == {"tokenizer": "other/model"}
     assert Settings(pretrained="some/model").options_of_task() == {}
     assert load_task("phrasebook-de-en", **Settings().options_of_task()).name == "phrasebook-de-en"
+
+
+def test_a_grow_step_draws_from_all_sources_there_are(tiny_task: Task, monolingual_task: Task) -> None:
+    choices = ("auto", "train", "source-only", "both")
+    drawn = [Settings(grow_from=choice).drawn_from(monolingual_task) for choice in choices]  # type: ignore[arg-type]
+    assert drawn == ["both", "train", "source-only", "both"]
+    assert Settings().drawn_from(tiny_task) == "train"
+    with pytest.raises(ValueError, match="grow_from is 'both', and task 'tiny' has no sentences without references"):
+        Settings(grow_from="both").with_sources(tiny_task)
+
+
+def test_the_default_number_of_sources_fits_the_data(
+    tiny_task: Task, monolingual_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Settings().with_sources(tiny_task)
+    assert (few.sources, few.grow_from) == (None, "train")
+    # So that a folder of such a run goes on with --sources None.
+    assert few.recorded() == Settings(sources=None).with_sources(tiny_task).recorded()
+    monkeypatch.setattr(Settings, "DEFAULT_SOURCES", 18)
+    assert Settings().with_sources(tiny_task).sources == 18
+    assert Settings().with_sources(monolingual_task).sources == 18
+    assert Settings(grow_from="train").with_sources(monolingual_task).sources is None  # of 18
+    assert Config().with_sources(tiny_task).sources == 18
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sources": 25}, "sources is 25, and there are 24 to draw from 'both'; give 1 to 24, or None for all"),
+        ({"sources": 0}, "sources is 0, and there are 24 to draw from 'both'"),
+        ({"sources": 19, "grow_from": "train"}, "sources is 19, and there are 18 to draw from 'train'"),
+        ({"sources": 7, "grow_from": "source-only"}, "sources is 7, and there are 6 to draw from 'source-only'"),
+    ],
+)
+def test_more_sources_than_there_are_are_refused(monolingual_task: Task, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**options).with_sources(monolingual_task)
 
 
 def test_the_learning_rate_falls_over_all_improve_steps() -> None:

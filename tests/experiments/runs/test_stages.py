@@ -53,6 +53,25 @@ def test_a_grow_step_has_as_many_samples_as_asked_and_is_made_once(
     assert run.folder.watch.seconds["growing"] > 0
 
 
+def test_samples_are_drawn_of_source_only_sentences_and_references_are_not(
+    monolingual_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    run = begin(GROWING, tmp_path / "run", monolingual_task, fake_scorer)
+    policy = new_policy(run.config, run.task)
+    assert len(original_data(monolingual_task)) == 18
+    buffer = grow_batch(run, policy, 0)
+    assert buffer.select().source_index.tolist() == list(range(18))
+    samples = grow_batch(run, policy, 1, candidates=2, references=False).select(grow_step=1)
+    assert samples.source_index.tolist() == [row for row in range(24) for _ in range(2)]
+    assert not samples.is_reference.any()
+    alone = replace(run, config=replace(run.config, grow_from="source-only"))
+    both = grow_batch(alone, policy, 2, sources=5, candidates=1)  # with references, which are there already
+    assert both.grow_steps == [0, 1, 2]
+    drawn = both.select(grow_step=2)
+    assert (len(drawn), bool(drawn.is_reference.any())) == (5, False)
+    assert drawn.source_index.min() >= 18
+
+
 def test_rewards_of_a_grow_step_are_the_scorers(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
     references = grow_batch(run, policy, 0).select(grow_step=0)
     assert len(references) == len(run.task.split("train"))

@@ -124,6 +124,14 @@ def test_a_task_without_an_oracle_shows_no_quality(fake_scorer: Scorer) -> None:
     assert "quality" not in shown
 
 
+def test_a_sentence_without_reference_shows_none(monolingual_task: Task, fake_scorer: Scorer) -> None:
+    game = game_of(monolingual_task, fake_scorer, split="source-only")
+    game.start(options={"source_index": 0})
+    shown = game.enter(":end")
+    assert "reference " not in shown
+    assert "quality     0.000, the true one" in shown
+
+
 def test_tokens_are_written_by_id(game: Game) -> None:
     assert hypothesis_of(game.enter(":11 13  10")) == "two red one"
     assert written(game.enter(": 1 12")) == [11, 13, 10, 1, 12]
@@ -193,7 +201,7 @@ def test_tokens_help_and_quit(game: Game) -> None:
 def test_text_in_lines_has_the_tokens_of_the_whole_text(phrases: Game, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, 49))
     phrases.start(options={"source_index": index})
-    text = phrases._task.pair("train", index)[1]
+    text = phrases._task.split("train").references[index]
     words = text.split(" ")
     cuts = sorted(data.draw(st.sets(st.integers(1, len(words) - 1)))) if len(words) > 1 else []
     for first, last in zip([0, *cuts], [*cuts, len(words)], strict=True):

@@ -70,6 +70,23 @@ def test_a_local_copy_is_read(layout: Any, options: dict[str, str], tmp_path: Pa
     assert sent(task).fingerprint == task.fingerprint
 
 
+def test_sentences_without_references_are_a_split_of_one_column(tmp_path: Path) -> None:
+    saved = on_disk(tmp_path)
+    rows = [{"de": text} for text in ("das haus ist alt", None, "", "das haus ist alt", "der hund ist rot")]
+    datasets.DatasetDict(
+        {**datasets.load_from_disk(saved), "mono": datasets.Dataset.from_list(rows)}
+    ).save_to_disk(tmp_path / "more")  # fmt: skip
+    assert not hub(saved, validation="dev").has_source_only
+    task = hub(tmp_path / "more", validation="dev", source_only="mono")
+    assert task.split("source-only").sources == ["das haus ist alt", "der hund ist rot"]
+    assert task.cleaning["source-only"].dropped == {"that are empty": 2, "that came before": 1}
+    assert sent(task).fingerprint == task.fingerprint
+    with pytest.raises(ValueError, match="no split 'news' for source-only; its splits are train, dev, test, mono"):
+        hub(tmp_path / "more", validation="dev", source_only="news")
+    with pytest.raises(ValueError, match=r"1 source-only sentences are .* such as 'das auto ist rot'; take them out"):
+        hub(tmp_path / "more", validation="dev", source_only="dev")
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     saved = on_disk(tmp_path)
     with pytest.raises(ValueError, match="no split 'validation' for validation; its splits are train, dev, test"):
