@@ -1,7 +1,7 @@
-"""Ready settings for known data sets: each says only what differs from the defaults.
+"""Ready settings for known data sets and regimes of the phrasebook: each says only what differs from the defaults.
 
-Sizes, candidates and thresholds are the paper's (Gulcehre et al. 2023, section 4, A.3 and table 2). It states no
-optimiser, batch size, learning rate or dropout; those are ours.
+Of the paper's data sets, sizes, candidates and thresholds are the paper's (Gulcehre et al. 2023, section 4, A.3 and
+table 2). It states no optimiser, batch size, learning rate or dropout; those are ours.
 """
 
 from __future__ import annotations
@@ -20,20 +20,32 @@ class Preset:
     """What a data set's runs have of their own.
 
     Attributes:
-        task_options: Of the task "hub".
+        task_options: Of the task.
         nested: Of ``policy``, ``supervised`` and ``improve``, the fields that differ.
         growing: Options of growing_batch.py alone; compare_agents.py has its own Grow and Improve steps.
+        task: Name of the task.
     """
 
     task_options: Mapping[str, str]
-    nested: Mapping[str, Mapping[str, Any]]
+    nested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     growing: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "hub"
 
 
 _LARGE = {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512}
 _LONG = {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop"}
 
+# Faulty references are learned without dropout, too: what a policy of that regime lacks is the filter.
+_MANY_PAIRS: dict[str, Any] = {
+    "nested": {"policy": {"dropout": 0.0}, "supervised": {"max_tokens": 1_050_000}},
+    "growing": {"sources": 4_000, "candidates": 2},
+    "task": "phrasebook-de-en",
+}
+
 PRESETS: dict[PresetName, Preset] = {
+    "phrasebook-domain": Preset(task_options={"regime": "domain-v1"}, task="phrasebook-de-en"),
+    "phrasebook-noisy": Preset(task_options={"regime": "noisy-v1"}, **_MANY_PAIRS),
+    "phrasebook-clean": Preset(task_options={"regime": "clean-v1"}, **_MANY_PAIRS),
     # The paper's best row of table 1 is G = 2, I = 3, which are the defaults.
     "iwslt2014-de-en": Preset(
         task_options={"dataset": "iwslt2014-de-en", **_LONG},
@@ -112,7 +124,7 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
         preset = PRESETS[name]
         known = {each.name for each in fields(defaults)}
         growing = preset.growing if "grow_steps" in known else {}
-        chosen = replace(_nested(chosen, preset.nested), preset=name, task="hub", **growing)
+        chosen = replace(_nested(chosen, preset.nested), preset=name, task=preset.task, **growing)
     if pretrained is not None:
         chosen = replace(_nested(chosen, PRETRAINED), pretrained=pretrained)
     return chosen
@@ -123,7 +135,7 @@ def with_task_options(settings: S) -> S:
 
     They come last, because a command line gives a dictionary whole.
     """
-    if settings.preset is None or settings.task != "hub":
+    if settings.preset is None or settings.task != PRESETS[settings.preset].task:
         return settings
     return replace(settings, task_options={**PRESETS[settings.preset].task_options, **settings.task_options})
 

@@ -21,7 +21,9 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
 """Values of each filter that I Improve steps choose from. The thresholds are the paper's (section 4)."""
 
 
-PresetName = Literal["iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"]
+PresetName = Literal[
+    "phrasebook-domain", "phrasebook-noisy", "phrasebook-clean", "iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"
+]
 """Keys of ``experiments.runs.presets.PRESETS``."""
 
 
@@ -35,8 +37,8 @@ class Settings:
     """Number of sources that "auto" stands for."""
 
     preset: PresetName | None = None
-    """Settings of a known data set, which other options override: the paper's sizes for IWSLT 2014 and WMT 2020, a
-    laptop's for Multi30k. With it, --help shows its values."""
+    """Settings of a known data set, which other options override: the phrasebook's other regimes, the paper's sizes for
+    IWSLT 2014 and WMT 2020, a laptop's for Multi30k. With it, --help shows its values."""
 
     task: str = "phrasebook-de-en"
     """Name of the task, which gives the texts."""

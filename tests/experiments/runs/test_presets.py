@@ -11,6 +11,7 @@ from agents import PolicyConfig
 from experiments import compare_agents, growing_batch
 from experiments.runs.presets import PRESETS, check_sizes, preset_settings, with_task_options
 from experiments.runs.script import _defaults, main
+from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.corpora.aliases import ALIASES, resolve_dataset
 
 
@@ -24,13 +25,25 @@ def test_a_preset_says_only_what_differs(name: str) -> None:
         assert getattr(defaults, key) != value, key
     chosen = with_task_options(preset_settings(defaults, name, None))
     chosen.check()
-    assert (chosen.task, chosen.preset) == ("hub", name)
-    where = resolve_dataset(**chosen.task_options | dict.fromkeys(("vocab_size", "max_tokens", "leaks")))  # type: ignore[arg-type]
-    assert (where["source"], where["target"]) == tuple(name.split("-")[-2:])
-    assert where["dataset"] == ALIASES[name]["dataset"]
+    assert (chosen.task, chosen.preset) == (PRESETS[name].task, name)  # type: ignore[index]
     compared = preset_settings(compare_agents.Config(), name, None)
     assert compared.policy == chosen.policy
     assert compared.candidates == compare_agents.Config().candidates
+
+
+@pytest.mark.parametrize("name", sorted(name for name, preset in PRESETS.items() if preset.task == "phrasebook-de-en"))
+def test_a_regime_has_a_preset(name: str) -> None:
+    chosen = with_task_options(preset_settings(growing_batch.Config(), name, None))
+    assert chosen.task_options == {"regime": f"{name.removeprefix('phrasebook-')}-v1"}
+    assert load_task(chosen.task, **chosen.task_options, train_size=1).size("train") == 1
+
+
+@pytest.mark.parametrize("name", sorted(name for name, preset in PRESETS.items() if preset.task == "hub"))
+def test_a_data_set_has_a_preset(name: str) -> None:
+    chosen = with_task_options(preset_settings(growing_batch.Config(), name, None))
+    where = resolve_dataset(**chosen.task_options | dict.fromkeys(("vocab_size", "max_tokens", "leaks")))  # type: ignore[arg-type]
+    assert (where["source"], where["target"]) == tuple(name.split("-")[-2:])
+    assert where["dataset"] == ALIASES[name]["dataset"]
 
 
 def test_the_papers_sizes_are_the_papers() -> None:
@@ -52,7 +65,7 @@ def test_options_override_a_preset() -> None:
     assert own.task_options == {"dataset": "a/copy", "leaks": "drop", "source": "de", "target": "en"}
     assert with_task_options(replace(defaults, task="text-files")).task_options == {}
     assert "preset" not in own.recorded()
-    with pytest.raises(ValueError, match="there is no preset 'wmt13'; choose one of iwslt2014-de-en"):
+    with pytest.raises(ValueError, match="there is no preset 'wmt13'; choose one of phrasebook-domain"):
         _defaults(growing_batch.Config, ["--preset=wmt13"])
 
 
