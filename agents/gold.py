@@ -48,8 +48,8 @@ SETTINGS: dict[GoldReward, GOLDSettings] = {
     "gold-s": GOLDSettings(k=6, u=0.2, p_min=0.1, baseline=0.0, copy_every=3_000),
     "sequence": GOLDSettings(k=1, u=0.2, p_min=0.1, baseline=0.0, copy_every=0),
 }
-"""The ``k`` of "log-probability" is A.8.2's (arXiv 2308.08998). The settings of "gold-p" are the published code's defaults,
-those of "gold-s" its recipe for IWSLT 2014 German-English."""
+"""The ``k`` of "log-probability" is A.8.2's (arXiv 2308.08998). The settings of "gold-p" are the published code's
+defaults, those of "gold-s" its recipe for IWSLT 2014 German-English."""
 
 
 @dataclass(frozen=True)
