@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -192,13 +192,10 @@ class GOLD(LossAgent):
 
     @torch.no_grad()
     def _log_mle(self, batch: TokenBatch) -> Tensor:
-        if self._active is None:
-            return self.prior.evaluate(batch).log_prob
-        missing = self._active.missing(batch)
-        if len(missing):
-            part = batch.rows(missing)
-            self._active.put(part, self.prior.evaluate(part).log_prob)
-        return self._active.take(batch)
+        def log_mle(part: TokenBatch) -> Tensor:
+            return self.prior.evaluate(part).log_prob
+
+        return log_mle(batch) if self._active is None else self._active.of(batch, log_mle)
 
 
 class _TokenValues:
@@ -218,20 +215,15 @@ class _TokenValues:
         """Let equal trajectories of a slice of the storage hold their values together."""
         self._owner[data.rows] = data.firsts()
 
-    def missing(self, batch: TokenBatch) -> Tensor:
-        """Rows of the batch to compute, int64 [b]: of equal ones without values the first."""
+    def of(self, batch: TokenBatch, compute: Callable[[TokenBatch], Tensor]) -> Tensor:
+        """Values of a batch, float32 [B,T], 0 at padding; what is not kept yet is computed, of equal rows once."""
+        device = batch.target.device
         owners, first = np.unique(self._owner[batch.row.cpu().numpy()], return_index=True)
-        unknown = np.isnan(self._values[self._offsets[owners]])
-        return torch.from_numpy(np.sort(first[unknown])).to(batch.row.device)
-
-    def take(self, batch: TokenBatch) -> Tensor:
-        """What was put, float32 [B,T], 0 at padding."""
-        values = torch.from_numpy(self._values[self._places(batch)])
-        return padded(values.to(batch.target.device), batch.target_mask)
-
-    def put(self, batch: TokenBatch, values: Tensor) -> None:
-        """Keep float32 [B,T]."""
-        self._values[self._places(batch)] = values[batch.target_mask].cpu().numpy()
+        unknown = np.sort(first[np.isnan(self._values[self._offsets[owners]])])
+        if len(unknown):
+            part = batch.rows(torch.from_numpy(unknown).to(device))
+            self._values[self._places(part)] = compute(part)[part.target_mask].cpu().numpy()
+        return padded(torch.from_numpy(self._values[self._places(batch)]).to(device), batch.target_mask)
 
     def _places(self, batch: TokenBatch) -> NDArray[np.int64]:
         """Of the batch's target tokens, row after row; int64 [L]."""
