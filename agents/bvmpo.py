@@ -184,7 +184,7 @@ class BVMPO(ImportanceAgent):
                 self._old = None
 
     def after_step(self) -> None:
-        """See :meth:`PeriodicCopy.after_step`."""
+        """Renew the copy of the policy when it is time."""
         if self._old is not None:
             self._old.after_step()
 

@@ -162,7 +162,7 @@ class GOLD(LossAgent):
             self._active = self._copy = None
 
     def after_step(self) -> None:
-        """See :meth:`PeriodicCopy.after_step`."""
+        """Renew the copy of the policy when it is time."""
         if self._copy is not None:
             self._copy.after_step()
 
