@@ -239,6 +239,9 @@ class LossAgent(Agent):
         """One epoch of an Improve step's data, as :meth:`loss` wants it."""
         return data.batches(tokens_per_batch, seed=seed)
 
+    def after_step(self) -> None:
+        """What follows a step of the optimiser, the update of a target network, say; most agents do nothing."""
+
     def train(self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None) -> ImproveReport:
         """See :meth:`Agent.train`."""
         return fit(self, data, config, evaluate, log)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.losses import preference_loss, sequence_log_prob
+from agents.losses import preference_loss, sequence_log_prob, weighted_nll
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
 
@@ -29,13 +29,13 @@ class DPOConfig(AgentConfig):
     """Strength of the pull to the reference policy (arXiv 2305.18290, equation 7)."""
     margin: float = 0.05
     """Reward by which the best candidate must beat the worst for the source to count."""
-    nll: float = 1.0
-    """Weight of the best candidate's negative log-likelihood per token, which keeps its probability from falling with
-    the worse one's (arXiv 2404.19733); 0 is plain DPO."""
+    rpo_alpha: float = 1.0
+    """Weight of the NLL term of RPO, which keeps the best candidate's probability from falling with the worse one's
+    (arXiv 2404.19733, its alpha); 0 is plain DPO (arXiv 2305.18290)."""
 
     def __post_init__(self) -> None:
         above_zero(self, "beta")
-        zero_or_more(self, "margin", "nll")
+        zero_or_more(self, "margin", "rpo_alpha")
 
 
 class DPOLoss(NamedTuple):
@@ -45,6 +45,8 @@ class DPOLoss(NamedTuple):
     """Preference loss and weighted negative log-likelihood."""
     preference_loss: Tensor
     """Preference loss per pair, nats."""
+    nll: Tensor
+    """Negative log-likelihood of the best candidates per target token, nats; its weight is ``rpo_alpha``."""
     accuracy: Tensor
     """Share of pairs that the policy orders rightly, relative to the reference policy."""
 
@@ -52,11 +54,13 @@ class DPOLoss(NamedTuple):
 class DPO(LossAgent):
     """Direct preference optimisation, with pairs made from rewards.
 
-    ``L(theta) = -E log sigmoid(beta (r(y_w) - r(y_l))) - nll/M sum log pi(y_w|x)``, ``r(y) = log pi(y|x)/pi_0(y|x)``
+    ``L(theta) = -E log sigmoid(beta (r(y_w) - r(y_l))) - alpha/M sum log pi(y_w|x)``, ``r(y) = log pi(y|x)/pi_0(y|x)``
 
     ``y_w`` and ``y_l`` are the best and the worst of a source's candidates (its reference among them), ``pi_0`` the
-    policy as it was when the agent was made. A batch holds pairs: best, worst, best, worst. Rafailov et al. 2023,
-    arXiv 2305.18290, equation 7.
+    policy as it was when the agent was made. A batch holds pairs: best, worst, best, worst. The first term is DPO
+    (Rafailov et al. 2023, arXiv 2305.18290, equation 7). The second is not in it: it is the NLL term of iterative
+    reasoning preference optimisation (RPO; Pang et al. 2024, arXiv 2404.19733), here a mean over the target tokens of
+    the batch and not of each candidate; ``rpo_alpha=0`` leaves it out.
     """
 
     name: ClassVar[str] = "dpo"
@@ -89,10 +93,11 @@ class DPO(LossAgent):
         ratio = sequence_log_prob(log_prob - log_prior, mask)  # [B]
         chosen, rejected = ratio[0::2], ratio[1::2]  # [B/2] each
         preference = preference_loss(chosen, rejected, self.config.beta)
-        likelihood = sequence_log_prob(log_prob, mask)[0::2].sum() / mask[0::2].sum().clamp(min=1)
+        nll = weighted_nll(log_prob[0::2], torch.ones_like(log_prob[0::2]), mask[0::2])
         return DPOLoss(
-            loss=preference - self.config.nll * likelihood,
+            loss=preference + self.config.rpo_alpha * nll,
             preference_loss=preference.detach(),
+            nll=nll.detach(),
             accuracy=(chosen > rejected).float().mean(),
         )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,53 +15,92 @@ from torch import Tensor
 
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
-from agents.losses import future_sums, weighted_nll
+from agents.losses import likelihood_returns, weighted_nll
+from agents.periodic_copy import PeriodicCopy
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
+from seq2seq_env.ranges import zero_or_more
 
-GoldReward = Literal["log-probability", "probability", "sequence"]
+GoldReward = Literal["log-probability", "gold-p", "gold-s", "sequence"]
+
+
+class GOLDSettings(NamedTuple):
+    """The symbols of GOLD's equations that have another default with each reward."""
+
+    k: int
+    """Terms of ``Q_t``."""
+    u: float
+    """Lower bound of the importance weight."""
+    p_min: float
+    """Lower bound of the MLE model's probabilities."""
+    baseline: float
+    """What is subtracted from ``Q_t``; with "gold-p" and "gold-s" from each of its terms."""
+    copy_every: int
+    """Steps between two copies of the policy; 0 for no copy."""
+
+
+SETTINGS: dict[GoldReward, GOLDSettings] = {
+    "log-probability": GOLDSettings(k=5, u=0.2, p_min=0.1, baseline=-10.0, copy_every=0),
+    # A term log p + 10 is clamped at 1 from below, and so p at exp(-9).
+    "gold-p": GOLDSettings(k=6, u=0.0, p_min=math.exp(-9), baseline=-10.0, copy_every=5_000),
+    "gold-s": GOLDSettings(k=6, u=0.2, p_min=0.1, baseline=0.0, copy_every=3_000),
+    "sequence": GOLDSettings(k=1, u=0.2, p_min=0.1, baseline=0.0, copy_every=0),
+}
+"""The ``k`` of "log-probability" is A.8.2's (arXiv 2308.08998). The settings of "gold-p" are the published code's
+defaults, those of "gold-s" its recipe for IWSLT 2014 German-English."""
 
 
 @dataclass(frozen=True)
 class GOLDConfig(AgentConfig):
-    """The symbols of GOLD's equations.
+    """The symbols of GOLD's equations; None takes the reward's own in :data:`SETTINGS`.
 
     Raises:
         ValueError: If a value is out of range.
     """
 
     reward: GoldReward = "log-probability"
-    """Reward that ``Q_t`` sums: log-probabilities of the MLE model (GOLD-p of arXiv 2009.07839), its probabilities
-    (GOLD-s), or the sequence's learned reward alone."""
-    k: int = 5
-    """Tokens that ``Q_t`` looks ahead, its own included, at least 1 (A.8.2)."""
-    u: float = 0.2
-    """Lower clamp of the importance weight ``pi(a_t|s_t)`` (the published code's)."""
-    p_min: float = 0.1
-    """Lower clamp of the MLE model's probabilities (the published code's)."""
+    """Reward that ``Q_t`` sums: the MLE model's log-probabilities of the next 5 tokens ("log-probability"; arXiv
+    2308.08998, A.8.2), its log-probabilities or its probabilities with the published code's settings ("gold-p",
+    "gold-s"; arXiv 2009.07839), or the sequence's learned reward alone ("sequence")."""
+    k: int | None = None
+    """Tokens that ``Q_t`` looks ahead, its own included, at least 1; by default 5 for "log-probability" and 6 for
+    "gold-p" and "gold-s"."""
+    u: float | None = None
+    """Lower bound of the importance weight ``pi(a_t|s_t)``, a probability; by default 0.2, and 0 for "gold-p"."""
+    p_min: float | None = None
+    """Lower bound of the MLE model's probabilities; by default 0.1, and e^-9 for "gold-p"."""
     baseline: float | None = None
-    """Baseline ``b`` that is subtracted from ``Q_t``; by default -10 for log-probabilities (the published code's), 0
-    otherwise."""
+    """Baseline ``b`` that is subtracted from ``Q_t``, of "gold-p" and "gold-s" from each of its ``k`` terms; by default
+    -10 for "log-probability" and "gold-p", 0 otherwise."""
+    copy_every: int | None = None
+    """Steps of the optimiser after which the copy of the policy that the importance weight is taken from is renewed; 0
+    takes the policy itself. By default 5000 for "gold-p", 3000 for "gold-s" and 0 otherwise."""
 
     def __post_init__(self) -> None:
-        if self.reward not in get_args(GoldReward):
-            raise ValueError(f"there is no reward {self.reward!r}; choose one of {', '.join(get_args(GoldReward))}")
-        if self.k < 1:
-            raise ValueError(f"k is {self.k}; give at least 1")
+        if self.reward not in SETTINGS:
+            raise ValueError(f"there is no reward {self.reward!r}; choose one of {', '.join(SETTINGS)}")
+        settings = self.settings
+        if settings.k < 1:
+            raise ValueError(f"k is {settings.k}; give at least 1")
         for name in ("u", "p_min"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; give a probability")
-        if self.reward == "log-probability" and self.p_min == 0:
-            raise ValueError(f"p_min is {self.p_min}; give a probability above 0, whose logarithm is finite")
+            if not 0 <= getattr(settings, name) <= 1:
+                raise ValueError(f"{name} is {getattr(settings, name)}; give a probability")
+        if self.sums_logarithms and settings.p_min == 0:
+            raise ValueError(f"p_min is {settings.p_min}; give a probability above 0, whose logarithm is finite")
+        zero_or_more(settings, "copy_every")
 
     @property
-    def b(self) -> float:
-        """The baseline."""
-        if self.baseline is not None:
-            return self.baseline
-        return -10.0 if self.reward == "log-probability" else 0.0
+    def settings(self) -> GOLDSettings:
+        """The reward's own, but for what is set here."""
+        own = SETTINGS[self.reward]
+        return own._replace(**{name: value for name in own._fields if (value := getattr(self, name)) is not None})
+
+    @property
+    def sums_logarithms(self) -> bool:
+        """Whether ``Q_t`` sums log-probabilities."""
+        return self.reward in ("log-probability", "gold-p")
 
 
 class GOLDLoss(NamedTuple):
@@ -70,21 +109,28 @@ class GOLDLoss(NamedTuple):
     loss: Tensor
     """The objective per target token."""
     importance_weight: Tensor
-    """Mean of ``max(pi, u)``."""
+    """Mean of ``max(pi', u)``."""
     q: Tensor
     """Mean of ``Q_t - b``."""
 
 
 class GOLD(LossAgent):
-    """Generation by off-policy learning from demonstrations.
+    """Generation by off-policy learning from demonstrations (Pang and He 2021, arXiv 2009.07839, section 3).
 
-    ``L(theta) = -1/M sum_(x,y) sum_t max(pi(a_t|s_t), u) (Q_t - b) log pi_theta(a_t|s_t)``, the weight without gradient
+    ``L(theta) = -1/M sum_(x,y) sum_t max(pi'(a_t|s_t), u) (Q_t - b) log pi_theta(a_t|s_t)``, the weight a constant
 
-    ``Q_t = sum_{i=t}^{t+k-1} log max(p_MLE(a_i|s_i), p_min)``
+    ``Q_t = sum_{i=t}^{t+k-1} f(max(p_MLE(a_i|s_i), p_min))``
 
     ``p_MLE`` is the policy as it was when the agent was made; its probabilities are computed once for each distinct
     pair of source and target, and kept. The weight approximates ``pi / mu`` with a uniform ``mu`` over the
-    demonstrations. Pang and He 2021, arXiv 2009.07839, section 3; Gulcehre et al. 2023, arXiv 2308.08998, A.8.2.
+    demonstrations; ``pi'`` is the policy, or a copy of it that is renewed every ``copy_every`` steps.
+
+    *The paper's* are the objective, GOLD-p (``f`` the logarithm: the return is that of the product of the
+    probabilities), GOLD-s (``f`` the identity: their sum), the bounds ``u`` and ``p_min``, and the periodic copy.
+    *The published code's* are the numbers in :data:`SETTINGS`: six terms (a token and the five after it, of probability
+    1 after the end), for "gold-p" ``b = -10`` in each term and each term clamped at 1 from below, for "gold-s" floors
+    of 0.1 for ``p_MLE`` and 0.2 for the weight. "log-probability" is the variant of ReST (Gulcehre et al. 2023, arXiv
+    2308.08998, A.8.2), of which the paper tells ``k = 5`` alone. "GOLD" in TRL is another method, online distillation.
     """
 
     name: ClassVar[str] = "gold"
@@ -97,6 +143,7 @@ class GOLD(LossAgent):
         super().__init__(policy, config)
         self._kept: _TokenValues | None = None
         self._active: _TokenValues | None = None  # what is kept, while an Improve step on it runs
+        self._copy: PeriodicCopy | None = None  # while an Improve step with a copy runs
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
@@ -107,40 +154,48 @@ class GOLD(LossAgent):
             self._kept = _TokenValues(data)
         self._kept.share(data)
         self._active = self._kept
+        if every := self.config.settings.copy_every:
+            self._copy = PeriodicCopy(self.policy, every)
         try:
             yield
         finally:
-            self._active = None
+            self._active = self._copy = None
+
+    def after_step(self) -> None:
+        """Renew the copy of the policy when it is time."""
+        if self._copy is not None:
+            self._copy.after_step()
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> GOLDLoss:
         """The equations above."""
         mask = batch.target_mask
         log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
-        weight = log_prob.detach().exp().clamp(min=self.config.u)  # [B,T]
-        advantage = self.q(batch) - self.config.b  # [B,T]
+        with torch.no_grad():
+            log_weight = log_prob if self._copy is None else self._copy.policy.evaluate(batch).log_prob  # [B,T]
+        weight = log_weight.detach().exp().clamp(min=self.config.settings.u)  # [B,T]
+        advantage = self.advantage(batch)  # [B,T]
         return GOLDLoss(
             loss=weighted_nll(log_prob, weight * advantage, mask),
             importance_weight=weight[mask].mean(),
             q=advantage[mask].mean(),
         )
 
-    def q(self, batch: TokenBatch) -> Tensor:
-        """``Q_t``, float32 [B,T], 0 at padding."""
-        mask, options = batch.target_mask, self.config
-        if options.reward == "sequence":
-            return batch.reward[:, None].expand(mask.shape).masked_fill(~mask, 0.0)
-        log_mle = self._log_mle(batch).clamp(min=math.log(options.p_min) if options.p_min else -torch.inf)
-        return future_sums(log_mle if options.reward == "log-probability" else log_mle.exp(), mask, options.k)
+    def advantage(self, batch: TokenBatch) -> Tensor:
+        """``Q_t - b``, float32 [B,T]; its padding has no meaning."""
+        mask, config, settings = batch.target_mask, self.config, self.config.settings
+        if config.reward == "sequence":
+            return batch.reward[:, None].expand(mask.shape) - settings.baseline
+        q = likelihood_returns(
+            self._log_mle(batch), mask, settings.k, settings.p_min, logarithm=config.sums_logarithms
+        )  # [B,T]
+        return q - settings.baseline * (1 if config.reward == "log-probability" else settings.k)
 
     @torch.no_grad()
     def _log_mle(self, batch: TokenBatch) -> Tensor:
-        if self._active is None:
-            return self.prior.evaluate(batch).log_prob
-        missing = self._active.missing(batch)
-        if len(missing):
-            part = batch.rows(missing)
-            self._active.put(part, self.prior.evaluate(part).log_prob)
-        return self._active.take(batch)
+        def log_mle(part: TokenBatch) -> Tensor:
+            return self.prior.evaluate(part).log_prob
+
+        return log_mle(batch) if self._active is None else self._active.of(batch, log_mle)
 
 
 class _TokenValues:
@@ -160,20 +215,15 @@ class _TokenValues:
         """Let equal trajectories of a slice of the storage hold their values together."""
         self._owner[data.rows] = data.firsts()
 
-    def missing(self, batch: TokenBatch) -> Tensor:
-        """Rows of the batch to compute, int64 [b]: of equal ones without values the first."""
+    def of(self, batch: TokenBatch, compute: Callable[[TokenBatch], Tensor]) -> Tensor:
+        """Values of a batch, float32 [B,T], 0 at padding; what is not kept yet is computed, of equal rows once."""
+        device = batch.target.device
         owners, first = np.unique(self._owner[batch.row.cpu().numpy()], return_index=True)
-        unknown = np.isnan(self._values[self._offsets[owners]])
-        return torch.from_numpy(np.sort(first[unknown])).to(batch.row.device)
-
-    def take(self, batch: TokenBatch) -> Tensor:
-        """What was put, float32 [B,T], 0 at padding."""
-        values = torch.from_numpy(self._values[self._places(batch)])
-        return padded(values.to(batch.target.device), batch.target_mask)
-
-    def put(self, batch: TokenBatch, values: Tensor) -> None:
-        """Keep float32 [B,T]."""
-        self._values[self._places(batch)] = values[batch.target_mask].cpu().numpy()
+        unknown = np.sort(first[np.isnan(self._values[self._offsets[owners]])])
+        if len(unknown):
+            part = batch.rows(torch.from_numpy(unknown).to(device))
+            self._values[self._places(part)] = compute(part)[part.target_mask].cpu().numpy()
+        return padded(torch.from_numpy(self._values[self._places(batch)]).to(device), batch.target_mask)
 
     def _places(self, batch: TokenBatch) -> NDArray[np.int64]:
         """Of the batch's target tokens, row after row; int64 [L]."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -160,6 +161,24 @@ def temperature_loss(advantage: Tensor, eta: Tensor, epsilon: float, keep: Tenso
     return eta * (epsilon + torch.logsumexp(scaled, dim=0) - math.log(max(1, len(scaled))))
 
 
+def trust_region_loss(kl: Tensor, alpha: Tensor, epsilon: float) -> Tensor:
+    """``alpha (epsilon - sg[KL]) + sg[alpha] KL``, ``sg`` without gradient: V-MPO's ``L_alpha`` (arXiv 1909.12238).
+
+    The Lagrangian of ``KL(pi_old || pi) < epsilon``: the multiplier rises while the mean divergence is above the bound,
+    and falls below it.
+
+    Args:
+        kl: float32 [L], ``KL(pi_old(.|s) || pi(.|s))`` of each state, nats.
+        alpha: float32 [], above 0.
+        epsilon: Bound of the mean divergence, nats.
+
+    Returns:
+        float32 [].
+    """
+    mean = kl.mean()
+    return alpha * (epsilon - mean.detach()) + alpha.detach() * mean
+
+
 def categorical_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     """``KL(p || q)`` of each row, nats.
 
@@ -197,16 +216,20 @@ def preference_loss(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
         raise ValueError(
             f"chosen has shape {tuple(chosen.shape)} and rejected {tuple(rejected.shape)}; both must be [B]"
         )
-    return -torch.nn.functional.logsigmoid(beta * (chosen - rejected)).mean()
+    return -F.logsigmoid(beta * (chosen - rejected)).mean()
 
 
-def future_sums(term: Tensor, mask: Tensor, k: int) -> Tensor:
-    """``sum_{i=t}^{t+k-1} term_i`` over target tokens; at the end fewer than ``k`` are left.
+def likelihood_returns(log_prob: Tensor, mask: Tensor, k: int, p_min: float, *, logarithm: bool) -> Tensor:
+    """``sum_{i=t}^{t+k-1} f(max(p_i, p_min))``, ``f`` the logarithm or the identity (arXiv 2009.07839).
+
+    After the end ``p_i`` is 1, as in the published code, so near the end a sum of probabilities still has ``k`` terms.
 
     Args:
-        term: float32 [B,T].
+        log_prob: float32 [B,T], ``log p_i``.
         mask: bool [B,T], true at target tokens, which come first in every row.
-        k: At least 1.
+        k: Terms, at least 1.
+        p_min: Lower bound of a probability, from 0 to 1.
+        logarithm: Whether ``f`` is it.
 
     Returns:
         float32 [B,T], 0 at padding.
@@ -214,10 +237,14 @@ def future_sums(term: Tensor, mask: Tensor, k: int) -> Tensor:
     Raises:
         ValueError: If the shapes differ.
     """
-    _check(term, mask, "term")
-    total = torch.nn.functional.pad(term.masked_fill(~mask, 0.0).cumsum(1), (1, k - 1), mode="constant")
+    _check(log_prob, mask)
+    bounded = log_prob.clamp(min=math.log(p_min) if p_min else -torch.inf)
+    # Less what a term is after the end, so that padding adds nothing.
+    term = (bounded if logarithm else bounded.exp() - 1).masked_fill(~mask, 0.0)
+    total = F.pad(term.cumsum(1), (1, k - 1))
     total[:, term.shape[1] + 1 :] = total[:, term.shape[1], None]
-    return (total[:, k:] - total[:, : term.shape[1]]).masked_fill(~mask, 0.0)
+    sums = total[:, k:] - total[:, : term.shape[1]]
+    return (sums if logarithm else sums + k).masked_fill(~mask, 0.0)
 
 
 def _check(values: Tensor, mask: Tensor, name: str = "log_prob") -> None:

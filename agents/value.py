@@ -168,3 +168,6 @@ class BVE:
         value = self.value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, batch.target_mask, self.td_lambda)  # [B,T]
         return BVELoss(value_loss(value, target, batch.target_mask))
+
+    def after_step(self) -> None:
+        """Nothing follows a step: the target is the value network's own."""

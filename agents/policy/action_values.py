@@ -189,33 +189,11 @@ def _start_head(head: ActionHead, model: Any) -> None:
         preference.bias.copy_(model.final_logits_bias[0])
 
 
-class ActionValueBody(MarianModel):  # type: ignore[no-untyped-call]
-    """Its encoder and decoder alone, which a value network is made of."""
+_BODIES = {"marian": MarianModel, "bart": BartModel, "mbart": MBartModel, "m2m_100": M2M100Model}
 
-    config_class = ActionValueConfig
-
-
-class ActionValueBartBody(BartModel):  # type: ignore[no-untyped-call]
-    """Likewise."""
-
-    config_class = ActionValueBartConfig
-
-
-class ActionValueMBartBody(MBartModel):  # type: ignore[no-untyped-call]
-    """Likewise."""
-
-    config_class = ActionValueMBartConfig
-
-
-class ActionValueM2M100Body(M2M100Model):  # type: ignore[no-untyped-call]
-    """Likewise."""
-
-    config_class = ActionValueM2M100Config
-
-
-_BODIES = (ActionValueBody, ActionValueBartBody, ActionValueMBartBody, ActionValueM2M100Body)
-
-for (_config, _model), _body in zip(KINDS.values(), _BODIES, strict=True):
+for _name, (_config, _model) in KINDS.items():
+    _body = _BODIES[_name]
     AutoConfig.register(_config.model_type, _config)
-    AutoModel.register(_config, _body)
+    # Encoder and decoder alone, which a value network is made of.
+    AutoModel.register(_config, type(f"ActionValue{_body.__name__}", (_body,), {"config_class": _config}))
     AutoModelForSeq2SeqLM.register(_config, _model)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
@@ -28,7 +26,7 @@ def cross_lingual_embeddings(
         targets: Token ids of their N targets.
         vocab_size: V.
         width: Features, below both N and V.
-        seed: Of the random projection; the same seed gives the same embeddings.
+        seed: Of the random projection (Halko et al. 2011); the same seed gives the same embeddings.
 
     Returns:
         float32 [V, width]; tokens that never occur are 0.
@@ -44,21 +42,18 @@ def cross_lingual_embeddings(
     columns = np.concatenate(documents)
     rows = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
     frequency = np.bincount(columns, minlength=vocab_size)
-    matrix = csr_matrix((1 / np.sqrt(frequency[columns]), (rows, columns)), shape=(len(documents), vocab_size))
-    vectors = _right_singular_vectors(matrix, width, np.random.default_rng(seed))
-    lengths = np.linalg.norm(vectors, axis=0).clip(1e-12)
-    return torch.from_numpy(np.where(frequency > 0, vectors / lengths, 0.0).T.astype(np.float32))
-
-
-def _right_singular_vectors(matrix: csr_matrix, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """[count, V], by randomised subspace iteration (Halko et al. 2011): unlike ARPACK's, the same on every call."""
-    sketch = rng.standard_normal((matrix.shape[1], min(count + 20, *matrix.shape)))
-    for _ in range(4):
-        left, _ = np.linalg.qr(matrix @ sketch)
-        sketch, _ = np.linalg.qr(matrix.T @ left)
-    left, _ = np.linalg.qr(matrix @ sketch)
-    _, _, vectors = np.linalg.svd((matrix.T @ left).T, full_matrices=False)
-    return np.asarray(vectors[:count])
+    matrix = torch.sparse_coo_tensor(
+        torch.from_numpy(np.stack([rows, columns])),
+        torch.from_numpy(1 / np.sqrt(frequency[columns])),
+        (len(documents), vocab_size),
+        check_invariants=True,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        _, _, vectors = torch.svd_lowrank(matrix, q=min(width + 20, *matrix.shape), niter=4)  # [V,q]
+    # Tokens that never occur are rounding errors before they are scaled.
+    known = torch.from_numpy(frequency > 0)[:, None]
+    return torch.where(known, torch.nn.functional.normalize(vectors[:, :width]), 0.0).float()
 
 
 def initialise(embedding: nn.Embedding, values: Tensor) -> None:

@@ -1,15 +1,11 @@
-"""Checked inputs of a policy: sources, targets, sampling options, decoder start."""
+"""Checked inputs of a policy: sources, targets, sampling options."""
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from seq2seq_env.tokenization.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    pass
 
 
 def encode_sources(sources: Sequence[str], tokenizer: Tokenizer, max_length: int) -> list[list[int]]:

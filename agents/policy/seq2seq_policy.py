@@ -313,10 +313,12 @@ class Seq2SeqPolicy(Publishable):
         if longest >= self._longest:
             raise ValueError(f"a prefix has {longest} tokens; give fewer than {self._longest}, the model's positions")
         source, mask = self._pad(sources)
-        given, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
+        decoder_input, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
         logit_mask, _, forced = self.allowed_tokens()
         with inference(self.model):
-            output = self.model(input_ids=source, attention_mask=mask.long(), decoder_input_ids=given, use_cache=False)
+            output = self.model(
+                input_ids=source, attention_mask=mask.long(), decoder_input_ids=decoder_input, use_cache=False
+            )
             last = output.logits[torch.arange(len(source), device=self.device), written.sum(1) - 1]
             scores = torch.add(logit_mask, last.float(), alpha=1 / temperature)
             for row, prefix in enumerate(prefixes):

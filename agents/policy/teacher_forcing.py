@@ -114,9 +114,9 @@ class Evaluation:
         hidden state in ways of their own, so they go through their own forward.
         """
         pairs = self.pairs
-        inputs, given = decoder_inputs(pairs.target, pairs.start), len(pairs.start) - 1
+        inputs = decoder_inputs(pairs.target, pairs.start)
         hidden = hidden_states(self.model.base_model, pairs.source, pairs.source_mask, inputs)
-        return hidden[:, given:][pairs.target_mask]
+        return hidden[:, len(pairs.start) - 1 :][pairs.target_mask]
 
     def _logits(self) -> Tensor:
         """Float [L,V], of each target token from the ones before it."""

@@ -32,6 +32,9 @@ ROWS = {"cpu": 256, "cuda": 4096}
 # CTranslate2 takes a thread's seed from a global of the process.
 _SEEDING = Lock()
 
+# A policy is converted once for each temperature.
+_CONVERTING = Lock()
+
 
 class _Drawn(NamedTuple):
     """Tokens of B * C rows, int64 and float32 [L], and each row's number of them, int64 [N]."""
@@ -79,7 +82,6 @@ class CTranslate2Sampler:
         self.policy, self.compute_type = policy, compute_type
         self.fingerprint = policy.fingerprint
         self._models: dict[float, dict[str, bytes]] = {}
-        self._converting = Lock()
 
     @property
     def engine(self) -> str:
@@ -104,9 +106,13 @@ class CTranslate2Sampler:
         check_sources(sources, policy.tokenizer, policy.max_source_length)
         model = self._model(temperature)
         parts = [sources[start : start + SOURCES_PER_STREAM] for start in range(0, len(sources), SOURCES_PER_STREAM)]
-        streams = [_Stream(self, model, seed, number) for number in range(len(parts))]
+        # 2**32 - 1 stands for "no seed".
+        seeds = [
+            int(np.random.SeedSequence((seed, number)).generate_state(1)[0] % (2**32 - 1))
+            for number in range(len(parts))
+        ]
         with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
-            drawn = list(pool.map(lambda stream, part: stream.draw(part, num_candidates), streams, parts))
+            drawn = list(pool.map(lambda part, seed: self._draw(model, part, num_candidates, seed), parts, seeds))
         tokens = np.concatenate([part.tokens for part in drawn] or [np.empty(0, dtype=np.int64)]).astype(np.int32)
         lengths = np.concatenate([part.lengths for part in drawn] or [np.empty(0, dtype=np.int64)])
         log_prob = np.concatenate([part.log_prob for part in drawn] or [np.empty(0, dtype=np.float32)])
@@ -121,7 +127,7 @@ class CTranslate2Sampler:
         return self.policy.log_probs(sources, targets, temperature)
 
     def _model(self, temperature: float) -> dict[str, bytes]:
-        with self._converting:
+        with _CONVERTING:
             if temperature not in self._models:
                 policy = self.policy
                 if policy.fingerprint != self.fingerprint:
@@ -135,32 +141,10 @@ class CTranslate2Sampler:
     def _names(self) -> list[str]:
         return token_names(self.policy.model)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_converting"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._converting = Lock()
-
-
-class _Stream:
-    """One random stream: a translator whose thread draws nothing else.
-
-    Args:
-        sampler: What is sampled.
-        model: Converted.
-        seed: Of the call.
-        number: Of the stream within the call.
-    """
-
-    def __init__(self, sampler: CTranslate2Sampler, model: dict[str, bytes], seed: int, number: int) -> None:
-        self._sampler, self._model = sampler, model
-        # 2**32 - 1 stands for "no seed".
-        self._seed = int(np.random.SeedSequence((seed, number)).generate_state(1)[0] % (2**32 - 1))
-
-    def draw(self, encoded: Sequence[Sequence[int]], candidates: int) -> _Drawn:
-        policy, names = self._sampler.policy, self._sampler._names
-        translator = self._translator([names[token] for token in encoded[0]])
+    def _draw(self, model: dict[str, bytes], encoded: Sequence[Sequence[int]], candidates: int, seed: int) -> _Drawn:
+        """One random stream, by a translator whose thread draws nothing else."""
+        policy, names = self.policy, self._names
+        translator = self._translator(model, [names[token] for token in encoded[0]], seed)
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         step = max(1, ROWS.get(policy.device.type, ROWS["cpu"]) // candidates)
         # The rest of the decoder start is a prefix to the library, which returns it with what was drawn.
@@ -193,13 +177,13 @@ class _Stream:
             lengths - forced,
         )
 
-    def _translator(self, first: list[str]) -> Any:
-        device, library = self._sampler.policy.device, _library()
+    def _translator(self, model: dict[str, bytes], first: list[str], seed: int) -> Any:
+        device, library = self.policy.device, _library()
         with _SEEDING:
-            library.set_random_seed(self._seed)
+            library.set_random_seed(seed)
             translator = library.Translator(
-                "model", device=device.type, device_index=device.index or 0, compute_type=self._sampler.compute_type,
-                inter_threads=1, intra_threads=1, files=dict(self._model),
+                "model", device=device.type, device_index=device.index or 0, compute_type=self.compute_type,
+                inter_threads=1, intra_threads=1, files=dict(model),
             )  # fmt: skip
             # The thread reads the seed when it first draws.
             translator.translate_batch([first], max_decoding_length=1, **_SAMPLING)

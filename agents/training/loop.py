@@ -37,6 +37,9 @@ class Learner(Protocol):
     def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
         """Scalars, the first named ``loss`` and with gradient; ``progress`` is the share of the budget spent."""
 
+    def after_step(self) -> None:
+        """What follows a step of the optimiser, the update of a target network, say."""
+
 
 def fit(
     learner: Learner, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
@@ -159,6 +162,7 @@ class _Run:
             self._check_finite("gradient's norm", float(norm), batch, place)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.learner.after_step()
         self.tokens += count
         self.steps += 1
         self.sums_steps += 1

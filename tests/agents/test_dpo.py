@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from agents import DPO, Seq2SeqPolicy, TrainingConfig
+from agents import DPO, DPOConfig, Seq2SeqPolicy, TrainingConfig
 from agents.dpo import best_and_worst
 from buffers import Slice
 
@@ -38,3 +39,13 @@ def test_dpo_batches_are_pairs_of_one_source(policy: Seq2SeqPolicy, grown: Slice
 def test_dpo_without_pairs_says_so(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
     with pytest.raises(ValueError, match=r"no source of .* has two candidates whose rewards differ by more than"):
         DPO(policy).improve(grown.where(grown.is_reference), quick)
+
+
+def test_the_nll_term_is_rpos_and_can_be_left_out(policy: Seq2SeqPolicy, grown: Slice) -> None:
+    (batch, *_) = DPO(policy).batches(grown, 64, 0)
+    with torch.no_grad():
+        best = policy.evaluate(batch).log_prob[0::2][batch.target_mask[0::2]]
+    for alpha in (0.0, 0.5):
+        values = DPO(policy, DPOConfig(rpo_alpha=alpha)).loss(batch)
+        assert values.nll.item() == pytest.approx(-best.mean().item(), abs=1e-5)
+        assert values.loss.item() == pytest.approx((values.preference_loss + alpha * values.nll).item(), abs=1e-6)

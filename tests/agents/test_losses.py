@@ -9,10 +9,11 @@ import torch
 from agents.losses import (
     categorical_kl,
     expectile_loss,
-    future_sums,
+    likelihood_returns,
     preference_loss,
     sequence_log_prob,
     temperature_loss,
+    trust_region_loss,
     upper_half,
     value_loss,
     vmpo_weights,
@@ -145,11 +146,37 @@ def test_the_preference_loss_by_hand() -> None:
     assert preference_loss(chosen, rejected, 0.5).item() == pytest.approx(expected)
 
 
-def test_future_sums_end_with_the_sequence() -> None:
-    term = torch.tensor([[1.0, 2.0, 4.0], [8.0, 99.0, 99.0]])
-    assert future_sums(term, MASK, 1).tolist() == [[1, 2, 4], [8, 0, 0]]
-    assert future_sums(term, MASK, 2).tolist() == [[3, 6, 4], [8, 0, 0]]
-    assert future_sums(term, MASK, 5).tolist() == [[7, 6, 4], [8, 0, 0]]
+def test_likelihood_returns_of_logarithms_end_with_the_sequence() -> None:
+    log_prob = torch.tensor([[-1.0, -2.0, -4.0], [-8.0, -99.0, torch.nan]])
+
+    def returns(k: int, p_min: float) -> list[list[float]]:
+        values: list[list[float]] = likelihood_returns(log_prob, MASK, k, p_min, logarithm=True).tolist()
+        return values
+
+    assert returns(1, 0.0) == [[-1, -2, -4], [-8, 0, 0]]
+    assert returns(2, 0.0) == [[-3, -6, -4], [-8, 0, 0]]
+    assert returns(5, 0.0) == [[-7, -6, -4], [-8, 0, 0]]
+    assert returns(2, math.exp(-3)) == [[-3, -5, -3], [-3, 0, 0]]
+
+
+def test_likelihood_returns_of_probabilities_count_1_after_the_end() -> None:
+    log_prob = torch.tensor([[0.5, 0.01, 0.25], [0.75, 0.0, 0.0]]).log()
+    found = likelihood_returns(log_prob, MASK, 2, 0.1, logarithm=False)
+    # 0.5 + 0.1, 0.1 + 0.25, 0.25 + 1, 0.75 + 1
+    torch.testing.assert_close(found, torch.tensor([[0.6, 0.35, 1.25], [1.75, 0, 0]]))
+
+
+def test_the_trust_region_by_hand() -> None:
+    kl = torch.tensor([0.01, 0.05], requires_grad=True)
+    alpha = torch.tensor(2.0, requires_grad=True)
+    loss = trust_region_loss(kl, alpha, 0.01)
+    # 2 (0.01 - 0.03) + 2 * 0.03
+    assert loss.item() == pytest.approx(0.02)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert alpha.grad is not None
+    assert alpha.grad.item() == pytest.approx(-0.02)  # above the bound: the multiplier rises
+    assert kl.grad is not None
+    assert kl.grad.tolist() == [1.0, 1.0]  # 2 / 2
 
 
 @pytest.mark.parametrize(
@@ -161,7 +188,7 @@ def test_future_sums_end_with_the_sequence() -> None:
         lambda bad: upper_half(bad, MASK),
         lambda bad: vmpo_weights(bad, torch.tensor(1.0), MASK),
         lambda bad: temperature_loss(bad, torch.tensor(1.0), 0.1, MASK),
-        lambda bad: future_sums(bad, MASK, 2),
+        lambda bad: likelihood_returns(bad, MASK, 2, 0.1, logarithm=True),
         lambda bad: categorical_kl(bad, LOG_PROB),
         lambda bad: preference_loss(bad[0], LOG_PROB[0], 0.1),
     ],

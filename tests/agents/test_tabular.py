@@ -147,8 +147,9 @@ def test_awr_weighs_by_the_exponential_of_the_advantage(behaviour: Seq2SeqPolicy
     assert found["ot"] / (found["oo"] + found["ot"]) == pytest.approx(two, abs=0.04)
 
 
-def test_iql_values_the_better_actions(behaviour: Seq2SeqPolicy, data: Slice) -> None:
-    agent = make_agent("iql", behaviour.clone(), expectile=0.9, beta=3.0, value_tokens=0)
+@pytest.mark.parametrize("target_rate", [1.0, 0.05])
+def test_iql_values_the_better_actions(behaviour: Seq2SeqPolicy, data: Slice, target_rate: float) -> None:
+    agent = make_agent("iql", behaviour.clone(), expectile=0.9, beta=3.0, value_tokens=0, target_rate=target_rate)
     # The value's target is the value itself, and the policy's weights grow with its errors: smaller steps, and more.
     agent.improve(data, replace(TRAINING, learning_rate=2e-3, max_tokens=90_000))
     found = values(agent.value, data)  # type: ignore[attr-defined]
@@ -221,7 +222,7 @@ def test_d3rlpy_clones_the_behaviour(behaviour: Seq2SeqPolicy, data: Slice) -> N
 
 def test_dpo_prefers_the_best_to_the_worst(behaviour: Seq2SeqPolicy, data: Slice) -> None:
     beta = 0.5
-    agent = DPO(behaviour.clone(), DPOConfig(beta=beta, nll=0.0))  # "dpo"
+    agent = DPO(behaviour.clone(), DPOConfig(beta=beta, rpo_alpha=0.0))  # "dpo"
     agent.improve(data, replace(TRAINING, max_tokens=1_000))
     before, after = probabilities(behaviour), probabilities(agent.policy)
     assert after["ot"] / after["oo"] > 2 * before["ot"] / before["oo"]
