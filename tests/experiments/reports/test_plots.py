@@ -70,7 +70,7 @@ def test_rewards_of_each_grow_step(finished_run: Experiment[Config]) -> None:
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
-    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}) == [
+    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}, {}) == [
         "steps.png",
         "rewards.png",
         "data.png",
@@ -82,6 +82,6 @@ def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
 def test_without_matplotlib_there_are_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}) == []
+    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}, {}) == []
     with pytest.raises(ImportError, match="a plot needs matplotlib"):
         plots.new_figure(1, 1)
