@@ -137,8 +137,8 @@ def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
     )
     return [
         "## Unit tests of the scorer on the last policy's translations",
-        "Its greedy translations that the oracle finds right, corrupted: a scorer whose score does not fall rewards what "
-        "the policy may learn next.",
+        "Its greedy translations that the oracle finds right, corrupted: a scorer whose score does not fall rewards "
+        "what the policy may learn next.",
         table(["unit test", "cases", "score falls", "mean fall", "effect size"], rows),
     ]
 

@@ -54,8 +54,8 @@ def side_by_side(
                 each.result()
         except BrokenProcessPool as error:
             raise ChildProcessError(
-                "a process of the run was killed, for want of memory as a rule; the same command with --jobs 1 goes on, "
-                "one after the other"
+                "a process of the run was killed, for want of memory as a rule; the same command with --jobs 1 goes "
+                "on, one after the other"
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # after an error, those that run are waited for
