@@ -20,7 +20,6 @@ from agents import TrainingConfig
 from buffers import Filter, Slice, coverage
 from experiments.reports.comparison_entry import equal_entropy_stage
 from experiments.reports.comparison_report import write_comparison
-from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import CHECKPOINTS
@@ -204,7 +203,7 @@ def train(
         keep_translations(run, trial.stage, translated)
         nats = translated["sample"].nats
         assert nats is not None
-        result[EQUAL_ENTROPY] = keep_at_entropy(run, equal_entropy_stage(trial.stage), policy, nats)
+        result["equal_entropy"] = keep_at_entropy(run, equal_entropy_stage(trial.stage), policy, nats)
     return result
 
 

@@ -104,7 +104,7 @@ def equal_entropy_entry(runs: Mapping[int, RunFolder], stage: str, entry: Entry)
         stage: Of the agent's training.
         entry: The agent.
     """
-    records = {seed: record[EQUAL_ENTROPY] for seed, record in entry.records.items()}
+    records = {seed: record["equal_entropy"] for seed, record in entry.records.items()}
     trained = {seed: runs[seed] for seed in records}
     return Entry(entry.name, records, _translations(trained, equal_entropy_stage(stage)))
 

@@ -139,7 +139,8 @@ def winner(rows: Rows, against: Rows) -> str:
     else:
         verdict = f"NOT SHOWN that any objective wins against `{REFERENCE}`; the best of the others is `{best}`"
     return (
-        f"Greedily: {verdict}. {COLUMNS[column].capitalize()} {rows[best][column]} against {rows[REFERENCE][column]}, "
+        f"Greedily: {verdict}. {COLUMNS[column].capitalize()} {rows[best][column].mean:.3f} against "
+        f"{rows[REFERENCE][column].mean:.3f}, "
         f"{difference:+.3f}, p {p_value(corrected)} corrected for {len(against)}."
     )
 

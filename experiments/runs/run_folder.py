@@ -49,7 +49,8 @@ class RunFolder:
         if known.is_file():
             self._refuse_other(flat(_read_config(known)))
         self._processes.wait_for_everyone()  # before the first of them fills the folder
-        if self.is_writer:
+        # What is there is the same, and a process that opens it again must not replace it beside others.
+        if self.is_writer and not known.is_file():
             path.mkdir(parents=True, exist_ok=True)
             write_json(known, self.config)
         self.watch = Stopwatch()

@@ -58,7 +58,7 @@ def test_a_seed_is_a_whole_run(compared: Experiment[Config]) -> None:
     assert first.fingerprint != second.fingerprint
     batches = [GrowingBatchBuffer(folder.path / "buffer").select(grow_step=1).read() for folder in seeds(compared)]
     samples = [batch.tokens[np.repeat(~batch.is_reference, np.diff(batch.offsets))] for batch in batches]
-    assert not np.array_equal(*samples)
+    assert not np.array_equal(samples[0], samples[1])
     kept = [read_lines(folder.path / "hypotheses" / "bc.own.jsonl") for folder in seeds(compared)]
     assert [row["sample"] for row in kept[0]] != [row["sample"] for row in kept[1]]
     assert (

@@ -14,7 +14,6 @@ from scipy.stats import ttest_1samp
 from experiments.reports.comparison_entry import Entry, agent_entry, equal_entropy_stage, supervised_entry
 from experiments.reports.comparison_plots import _bars, _curves, _scatter
 from experiments.reports.comparison_report import winner, write_comparison
-from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.statistics import Interval
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.stages import SUPERVISED, translations_file
@@ -64,7 +63,7 @@ class Comparison:
         first = last | {"seconds": 99.0}
         run.finish(stage, {
             "agent": agent, "data": data, "seed": seed, "start": f"policy {seed}", "prepare_seconds": 1.5,
-            "value_report": None, "steps": [first, last], EQUAL_ENTROPY: {"temperature": 0.3, "nats": 0.2}, **known,
+            "value_report": None, "steps": [first, last], "equal_entropy": {"temperature": 0.3, "nats": 0.2}, **known,
         })  # fmt: skip
 
     @property

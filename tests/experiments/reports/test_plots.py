@@ -52,6 +52,16 @@ def test_data_of_the_improve_steps() -> None:
     assert np.asarray(values.lines[0].get_ydata()).tolist() == pytest.approx([0.1, 0.2])
 
 
+def test_learning_curves_have_one_axis_of_tokens() -> None:
+    arm = {"validation_reward": [[0, 0.5], [90, 0.55]], "greedy_reward": [[0, 0.6], [90, 0.6]], "greedy_oracle": []}
+    rest = arm | {"validation_reward": [[0, 0.5], [50, 0.6], [50, 0.6], [100, 0.7]]}
+    figure = plots._learning({"ReST": rest, "filtered": arm})
+    assert [axis.get_title() for axis in figure.axes] == ["validation reward, samples", "learned reward, greedy"]
+    line = figure.axes[0].lines[0]
+    assert (str(line.get_label()), np.asarray(line.get_xdata()).tolist()) == ("ReST", [0, 50, 50, 100])
+    assert len(figure.axes[1].lines) == 2
+
+
 def test_the_reward_is_held_against_the_oracle() -> None:
     (axis,) = plots._reward_against("oracle", STEPS, CONTROL).axes
     path = next(line for line in axis.lines if line.get_label() == "sample")
