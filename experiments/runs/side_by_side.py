@@ -42,8 +42,10 @@ def side_by_side(
             work(run, part)
         return
     quiet = replace(run, config=replace(run.config, improve=replace(run.config.improve, progress=False)))
-    # A fork of a PyTorch that has computed hangs in its first parallel loop.
+    # A fork of a PyTorch that has computed hangs in its first parallel loop. This server has only imported it, once for
+    # all processes.
     context, threads = get_context("forkserver"), max(1, torch.get_num_threads() // at_once)
+    context.set_forkserver_preload(["__main__", "accelerate", "transformers.models.marian.modeling_marian"])
     with (
         run.folder.watch("training"),
         ProcessPoolExecutor(at_once, context, initializer=_begin, initargs=(threads,)) as pool,
