@@ -1,7 +1,7 @@
-"""Compare offline-RL agents on one frozen grown batch, with intervals over seeds and sources.
+"""Compare offline-RL agents on the same grown batches, with intervals over whole runs and sources.
 
-A supervised policy samples the training sources once. Then every agent starts from that policy and trains on the same
-batch, for the same number of gradient tokens, once for each seed. Agents that ask for no filter run twice: on the
+Each seed is a run of its own: a supervised policy samples the training sources once; then every agent starts from that
+policy and trains on that batch, for the same number of gradient tokens. Agents that ask for no filter run twice: on the
 whole batch, and on exactly the slice that filtered behaviour cloning sees, so that what the algorithm adds to the
 data is measured. Run again with the same --out to go on where it stopped.
 """
@@ -9,23 +9,30 @@ data is measured. Run again with the same --out to go on where it stopped.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+=======
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, get_args
+>>>>>>> cmp
 
 import agents
-from agents import LoRA, TrainingConfig
+from agents import TrainingConfig
 from buffers import Filter, Slice, coverage
+from experiments.reports.comparison_entry import equal_entropy_stage
 from experiments.reports.comparison_report import write_comparison
-from experiments.runs.evaluation import Evaluator
+from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
+from experiments.runs.run_folder import CHECKPOINTS
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import grow_batch
+from experiments.runs.stages import SUPERVISED, grow_batch, keep_at_entropy, keep_translations
 from experiments.runs.supervised import supervised
 
 if TYPE_CHECKING:
@@ -33,11 +40,8 @@ if TYPE_CHECKING:
 
     from agents import Agent, Seq2SeqPolicy
 
-BASELINE = "supervised"
-"""The stage of the policy that all agents start from."""
-
-MOST_SEEDS = 1_000
-"""Trainings of an agent on the same data that one folder may hold."""
+SEED = "seed"
+"""With which the name of a seed's folder begins."""
 
 DATA = ("own", "filtered")
 """What an agent trains on: what its algorithm asks for, or the slice that filtered behaviour cloning sees."""
@@ -52,7 +56,9 @@ class Config(Settings):
     agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's."""
     seeds: int = 3
-    """Trainings of each agent, 1 to 1000, which differ in the order of batches and the dropout."""
+    """Whole runs, 1 or more, each with its own supervised policy, batch, samples and order of batches: from --seed on,
+    in a folder of its own. With --start, the supervised policies are those of another comparison's seeds, or one and
+    the same of a single run, of which the report warns."""
     improve_steps: int = 1
     """Number of Improve steps of each training, at least 1."""
     DEFAULT_SOURCES: ClassVar[int] = 8_000
@@ -85,11 +91,11 @@ class Config(Settings):
         Raises:
             ValueError: If a number is out of range or a name unknown.
             TypeError: If an agent's option is no number where one is wanted.
-            FileNotFoundError: If one of ``runs`` is not finished.
+            FileNotFoundError: If one of ``runs`` is not finished, or a seed has no policy to start from.
         """
         super().check()
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise ValueError(f"seeds is {self.seeds}; give 1 to {MOST_SEEDS}")
+        if self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds}; give 1 or more")
         if not self.agents:
             raise ValueError("agents is empty; name at least one")
         for name in self.agents:
@@ -101,7 +107,24 @@ class Config(Settings):
         for run in self.runs:
             if not (run / "results.json").is_file():
                 raise FileNotFoundError(f"no results.json in {str(run)!r}; name finished runs of growing_batch.py")
+        for seed in self.every_seed:
+            start = self.start_of(seed)
+            if start is not None and not (start / CHECKPOINTS / SUPERVISED).is_dir():
+                raise FileNotFoundError(
+                    f"no supervised policy for seed {seed} in {str(start)!r}; give as --start a run of "
+                    "growing_batch.py, or a comparison that has this seed"
+                )
         self.schedules(1)
+
+    @property
+    def every_seed(self) -> range:
+        """The seeds of the runs."""
+        return range(self.seed, self.seed + self.seeds)
+
+    def start_of(self, seed: int) -> Path | None:
+        """Whose supervised policy a seed takes: the same seed's of another comparison, or that of the run named."""
+        own = self.start / seed_folder(seed) if self.start is not None else None
+        return own if own is not None and own.is_dir() else self.start
 
     def options_of(self, agent: str) -> dict[str, int | float | str]:
         """One agent's own."""
@@ -110,42 +133,57 @@ class Config(Settings):
         }
 
 
+def seed_folder(seed: int) -> str:
+    """Folder of a seed's run, within the comparison's."""
+    return f"{SEED}{seed}"
+
+
 class Trial(NamedTuple):
-    """One training of one agent."""
+    """One training of one agent, in each seed's run."""
 
     agent: str
     data: str
     """One of :data:`DATA`."""
-    seed: int
 
     @property
     def stage(self) -> str:
-        """Its name in the run's folder."""
-        return f"{self.agent}.{self.data}.seed{self.seed}"
+        """Its name in the folder of a run."""
+        return f"{self.agent}.{self.data}"
 
 
 def trials(config: Config) -> list[Trial]:
-    """All trainings, seed by seed. An agent that filters has one kind of data; bc on the slice is filtered-bc."""
+    """All trainings of a seed. An agent that filters has one kind of data; bc on the slice is filtered-bc."""
     return [
-        Trial(name, data, seed)
-        for seed in range(config.seeds)
+        Trial(name, data)
         for name in config.agents
         for data in (DATA[:1] if name == "bc" or agents.agent_class(name).filters else DATA)
     ]
 
 
 def compare(run: Experiment[Config]) -> None:
-    """Every agent on the same frozen batch."""
+    """Every seed's run."""
+    for seed in run.config.every_seed:
+        config = replace(run.config, seed=seed, start=run.config.start_of(seed))
+        with closing(run.folder.part(seed_folder(seed), seed=seed)) as folder:
+            compare_once(Experiment(config, run.task, run.evaluator.reseeded(seed), folder))
+
+
+def compare_once(run: Experiment[Config]) -> None:
+    """Every agent from one policy, on one batch; stages that the run's folder holds are not done again."""
     config, folder = run.config, run.folder
     policy = supervised(run)
+<<<<<<< HEAD
     buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
     batch = buffer.select()
     if not folder.has(BASELINE):
         folder.finish(BASELINE, measure(policy, policy, run.evaluator))
+=======
+    batch = grow_batch(run, policy, 1, sources=config.sources, candidates=config.candidates).select(grow_step=1)
+>>>>>>> cmp
     (schedule,) = config.schedules(1)
     for trial in trials(config):
         if not folder.has(trial.stage):
-            print(f"{trial.agent}, {trial.data} data, seed {trial.seed}")
+            print(f"{trial.agent}, {trial.data} data, seed {config.seed}")
             with folder.watch("training"):
                 result = train(run, trial, policy, batch, list(schedule))
             folder.finish(trial.stage, result)
@@ -154,40 +192,53 @@ def compare(run: Experiment[Config]) -> None:
 def train(
     run: Experiment[Config], trial: Trial, policy: Seq2SeqPolicy, batch: Slice, schedule: list[Filter]
 ) -> dict[str, object]:
-    """All Improve steps of one trial, and what came of each."""
+    """All Improve steps of one trial, and what came of each; of the last, the test translations are kept."""
     config = run.config
     agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
     started = time.perf_counter()
-    agent.prepare(batch, config.improve_at(1, trial.seed))
+    agent.prepare(batch, config.improve_at(1))
     prepared = time.perf_counter() - started
     steps = []
     for i, kept in enumerate(schedule, start=1):
         data = batch.select(kept) if agent.filters or trial.data == "filtered" else batch
         print(f"  {coverage(batch, data)}")
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
-        training = replace(config.improve_at(i, trial.seed), patience=config.improve.max_tokens)
-        steps.append(improve(agent, data, training, policy, run.evaluator, config.lora))
+        training = replace(config.improve_at(i), patience=config.improve.max_tokens)
+        steps.append(improve(run, agent, data, training, policy))
     value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
-    return {
-        "agent": trial.agent,
-        "data": trial.data,
-        "seed": trial.seed,
+    result = {
+        **trial._asdict(),
+        "seed": config.seed,
+        "start": policy.fingerprint,
         "prepare_seconds": prepared,
         "value_report": asdict(value_report) if value_report else None,
         "steps": steps,
     }
+    if run.folder.is_writer:
+        translated = translations(run, agent.policy)
+        keep_translations(run, trial.stage, translated)
+        nats = translated["sample"].nats
+        assert nats is not None
+        result["equal_entropy"] = keep_at_entropy(run, equal_entropy_stage(trial.stage), policy, nats)
+    return result
 
 
 def improve(
-    agent: Agent, data: Slice, training: TrainingConfig, prior: Seq2SeqPolicy, evaluator: Evaluator, lora: LoRA
+    run: Experiment[Config], agent: Agent, data: Slice, training: TrainingConfig, prior: Seq2SeqPolicy
 ) -> dict[str, object]:
     """One Improve step, as every agent has it."""
-    with agents.adapted(agent.policy, lora, training.seed):
+    evaluator = run.evaluator
+    with agents.adapted(agent.policy, run.config.lora, training.seed):
         trained = agent.improve(data, training, evaluator.validation_reward)
-    measures = measure(agent.policy, prior, evaluator)
-    shown = {name: measures[name] for name in ("reward", "oracle", "judge", "bleu", "kl")}
-    print("  " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items() if isinstance(value, float)))
+    measures: dict[str, object] = {
+        f"{decode}_{name}": value
+        for decode, each in translations(run, agent.policy).items()
+        for name, value in evaluator.measures(each, "test").items()
+    }
+    shown = ("greedy_reward", "greedy_oracle", "greedy_judge", "sample_reward", "sample_oracle", "sample_nats")
+    print("  " + ", ".join(f"{name} {measures[name]:.3f}" for name in shown if measures[name] is not None))
     return measures | {
+        "kl": evaluator.kl(agent.policy, prior, "test"),
         "tokens": trained.tokens,
         "best_tokens": trained.best_tokens,
         "seconds": trained.seconds - trained.evaluation_seconds,
@@ -196,31 +247,10 @@ def improve(
     }
 
 
-def measure(policy: Seq2SeqPolicy, prior: Seq2SeqPolicy, evaluator: Evaluator) -> dict[str, object]:
-    """Samples and greedy translations of the test sources: by source, and as a whole."""
-    sources = evaluator.task.split("test").sources
-    samples = evaluator.translations(policy, "test", "sample")
-    greedy = evaluator.translations(policy, "test", "greedy")
-    sampled, translated = evaluator.measures(samples, "test"), evaluator.measures(greedy, "test")
-    return {
-        "reward": sampled["reward"],
-        "oracle": sampled["oracle"],
-        "judge": sampled["judge"],
-        "length_ratio": sampled["length_ratio"],
-        "greedy_reward": translated["reward"],
-        "greedy_oracle": translated["oracle"],
-        "greedy_judge": translated["judge"],
-        "sample_bleu": sampled["bleu"],
-        "bleu": translated["bleu"],
-        "chrf": translated["chrf"],
-        "kl": evaluator.kl(policy, prior, "test"),
-        "rewards": _listed(samples.rewards),
-        "qualities": _listed(samples.qualities),
-        "judgements": _listed(samples.judgements),
-        "greedy_qualities": _listed(greedy.qualities),
-        "greedy_texts": greedy.texts,
-        "sources": len(sources),
-    }
+def translations(run: Experiment[Config], policy: Seq2SeqPolicy) -> dict[Decode, Translations]:
+    """Samples and greedy translations of the test sources."""
+    decodes: tuple[Decode, ...] = get_args(Decode)
+    return {decode: run.evaluator.translations(policy, "test", decode) for decode in decodes}
 
 
 def network_mib(agent: Agent) -> float:
@@ -239,18 +269,17 @@ def _bytes(module: nn.Module) -> int:
     return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
 
 
-def _listed(values: NDArray[np.float32] | None) -> list[float] | None:
-    return None if values is None else [round(float(value), 5) for value in values]
-
-
 def report(run: Experiment[Config]) -> None:
-    """Tables and plots of all trainings."""
-    # Also of earlier calls with other --agents and --seeds; agents are named, because to load them all takes long.
-    every = (Trial(*each) for each in product(agents.AGENTS, DATA, range(MOST_SEEDS)))
-    finished = sorted((trial for trial in every if run.folder.has(trial.stage)), key=lambda trial: trial.seed)
-    stages = [trial.stage for trial in finished]
-    write_comparison(run.folder, BASELINE, stages, run.task.split("test").references, run.config.runs)
-    print(f"wrote comparison.md, comparison.json and plots to {run.config.out}")
+    """Tables and plots of all trainings, also of earlier calls with other --agents and --seeds."""
+    out, folder = run.config.out, run.folder
+    names = (path.name.removeprefix(SEED) for path in folder.path.glob(f"{SEED}*"))
+    seeds = sorted(int(name) for name in names if name.isdigit())
+    runs = {seed: folder.part(seed_folder(seed), seed=seed) for seed in seeds}
+    runs = {seed: part for seed, part in runs.items() if part.has(SUPERVISED)}  # one may have been stopped before
+    # Agents are named, because to load them all takes long.
+    stages = [Trial(*each).stage for each in product(agents.AGENTS, DATA)]
+    write_comparison(folder, runs, stages, run.task.split("test").references, run.config.runs)
+    print(f"wrote results.md, comparison.json and plots to {out}")
     print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
 
 

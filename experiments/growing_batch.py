@@ -8,20 +8,23 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import agents
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.reports.evidence import EQUAL_ENTROPY
-from experiments.reports.report import RERANKED, write_report
+from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
+from experiments.runs.run_folder import read_lines
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import UNTRAINED, finish, grow_batch, keep_translations, train
+from experiments.runs.side_by_side import side_by_side
+from experiments.runs.stages import UNTRAINED, finish, grow_batch, keep_at_entropy, train, translations_file
 from experiments.runs.supervised import supervised
+from seq2seq_env.tasks import Split
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
@@ -34,7 +37,7 @@ BEST_OF = 8
 class Config(Settings):
     """Options of the run."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "arms")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "arms", "jobs")
 
     agent: str = "filtered-bc"
     """Algorithm of the Improve steps, which sets their loss."""
@@ -47,6 +50,9 @@ class Config(Settings):
     "filtered" on what the filter keeps of the original data, "samples" on what it keeps of the samples, "one-grow" on
     the batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
     none; more can be added when a run goes on."""
+    jobs: int | None = None
+    """Arms that train at a time on a CPU, each on its share of the threads, at least 1; None for as many as there are
+    threads."""
     out: Path = Path("runs/growing_batch")
     """Folder that the run writes to, and goes on in."""
 
@@ -60,6 +66,8 @@ class Config(Settings):
         super().check()
         if self.grow_steps < 0:
             raise ValueError(f"grow_steps is {self.grow_steps}; give 0 or more")
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"jobs is {self.jobs}; give 1 or more")
         agents.check_options(self.agent, self.agent_options)
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
@@ -75,9 +83,10 @@ def growing_batch(run: Experiment[Config]) -> None:
         batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
             improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
-    for arm in config.arms:
-        control(run, arm)
-    equal_entropy(run)
+    if config.grow_steps:
+        side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
+        equal_entropy(run)
+        check_scorer(run)
 
 
 def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
@@ -122,8 +131,6 @@ def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
 def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
     config = run.config
-    if run.folder.has(arm_stage(arm)) or not config.grow_steps:
-        return
     print(f"Control: {arm}")
     agent = agents.make_agent(config.agent, supervised(run), **config.agent_options)
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
@@ -150,19 +157,32 @@ def control(run: Experiment[Config], arm: Arm) -> None:
 
 
 def equal_entropy(run: Experiment[Config]) -> None:
-    """The supervised policy, untrained, at the temperature that gives it the last policy's entropy."""
-    if run.folder.has(EQUAL_ENTROPY) or not run.config.grow_steps:
+    """The supervised policy, not trained further, at the temperature that gives it the last policy's entropy."""
+    if run.folder.has(EQUAL_ENTROPY):
         return
     row: dict[str, object] = {}
     if run.folder.is_writer:
         last = run.folder.result(_steps(run.config)[-1])
         nats = next(each["nats"] for each in last if (each["split"], each["decode"]) == ("test", "sample"))
-        policy = supervised(run)
-        temperature = run.evaluator.temperature_of(policy, nats, "test")
-        sampled = run.evaluator.translations(policy, "test", "sample", temperature)
-        keep_translations(run, EQUAL_ENTROPY, {"sample": sampled})
-        row = {"temperature": temperature, **run.evaluator.measures(sampled, "test")}
+        row = keep_at_entropy(run, EQUAL_ENTROPY, supervised(run), nats)
     run.folder.finish(EQUAL_ENTROPY, row)
+
+
+def check_scorer(run: Experiment[Config]) -> None:
+    """The scorer's unit tests on what the last policy writes: its greedy translations that the oracle finds right."""
+    oracle = run.task.oracle
+    if run.folder.has(SCORER_TESTS) or oracle is None:
+        return
+    results: dict[str, object] = {}
+    if run.folder.is_writer:
+        from experiments.scorer_training.scorer_report import unit_tests
+
+        lines = read_lines(run.folder.path / translations_file(_steps(run.config)[-1]))
+        right = [line for line in lines if line["greedy_oracle"] == 1]
+        split = Split("test", [line["source"] for line in right], [line["greedy"] for line in right])
+        tests = unit_tests(run.evaluator.scorer, split, oracle, run.config.seed) if right else {}
+        results = {name: asdict(test) for name, test in tests.items()}
+    run.folder.finish(SCORER_TESTS, results)
 
 
 def _steps(config: Config) -> list[str]:

@@ -178,8 +178,8 @@ def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     command += ["--timing", timing, "--episodes", str(config.episodes)]
     environment = os.environ | {"MINARI_DATASETS_PATH": str(folder)}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # d3rlpy logs there too
-    return found
+    timings: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # d3rlpy logs there too
+    return timings
 
 
 def main() -> None:
@@ -190,13 +190,13 @@ def main() -> None:
         print(json.dumps(TIMINGS[config.timing](config, folder)))
         return
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, dict[str, float]] = {}
+    timings: dict[str, dict[str, float]] = {}
     try:
         wanted = [name for name in TIMINGS if name.split()[1] in ("ours", *config.baselines)]
         for name in tqdm(wanted, unit="timing"):
             stage, who = name.split()
             values = measured(config, folder, name)
-            found.setdefault(who, {}).update(values)
+            timings.setdefault(who, {}).update(values)
             tqdm.write(f"{stage} {who}: {values}")
     finally:
         if config.folder is None:
@@ -207,8 +207,8 @@ def main() -> None:
     )
     for baseline in config.baselines:
         print(f"\n| what | {baseline} | ours | ratio |\n|---|---|---|---|")
-        for name in found[baseline]:
-            theirs, ours = found[baseline][name], found["ours"][name]
+        for name in timings[baseline]:
+            theirs, ours = timings[baseline][name], timings["ours"][name]
             print(f"| {name} | {theirs:,.3f} | {ours:,.3f} | {theirs / ours:,.1f} |")
 
 

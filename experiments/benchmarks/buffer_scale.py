@@ -104,9 +104,9 @@ def fill(config: Config, folder: Path) -> float:
     for unit in tqdm(range(-(-sources // size)), unit="shard", desc="append"):
         if not buffer.has(1, unit):
             rows = np.arange(unit * size, min(sources, (unit + 1) * size), dtype=np.int64)
-            made = synthetic(np.random.default_rng(unit), rows)
+            shard = synthetic(np.random.default_rng(unit), rows)
             before = time.perf_counter()
-            buffer.append(made, provenance(sources, size, unit))
+            buffer.append(shard, provenance(sources, size, unit))
             spent += time.perf_counter() - before
     return spent
 
@@ -169,11 +169,11 @@ def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     """Medians over processes of their own."""
     command = [sys.executable, "-m", "experiments.benchmarks.buffer_scale", "--folder", str(folder)]
     command += ["--timing", timing, "--tau", str(config.tau), "--tokens-per-batch", str(config.tokens_per_batch)]
-    found: list[dict[str, float]] = []
+    timings: list[dict[str, float]] = []
     for _ in tqdm(range(config.repeats), desc=timing):
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found.append(json.loads(done.stdout))
-    return {name: float(np.median([row[name] for row in found])) for name in found[0]}
+        timings.append(json.loads(done.stdout))
+    return {name: float(np.median([row[name] for row in timings])) for name in timings[0]}
 
 
 def main() -> None:

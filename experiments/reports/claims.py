@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.reports.comparison_entry import MEASURES, Entry
+from experiments.reports.comparison_entry import Entry
 from experiments.reports.statistics import Interval, holm, interval, order_probability
 from experiments.reports.tables import table
 
@@ -56,7 +56,7 @@ def beats_supervised(rows: Mapping[str, Mapping[str, Any]]) -> Claim:
     Args:
         rows: The report's agents.
     """
-    gains = {name: row["reward_gain"] for name, row in rows.items()}
+    gains = {name: row["sample_reward_gain"] for name, row in rows.items()}
     return _all_gain("3", "every loss with G = 1 beats supervised BC (figure 5)", gains)
 
 
@@ -69,7 +69,7 @@ def best_loss(same_data: Mapping[str, Mapping[str, Any]]) -> Claim:
     says = "BC is the best loss for the reward (figures 5, 13)"
     if not same_data:
         return Claim("4", says, "needs filtered-bc and another agent", "open")
-    differences = {name: row["reward"] for name, row in same_data.items()}
+    differences = {name: row["sample_reward"] for name, row in same_data.items()}
     # One agent that is better refutes it; that all are worse confirms it.
     worse = {name: difference.negated() for name, difference in differences.items()}
     return Claim("4", says, f"less filtered-bc on the same data: {_listed(differences)}", _of_all(worse))
@@ -82,24 +82,23 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[En
         rows: The report's agents.
         entries: The same, with their values by seed and source.
     """
-    judged = {name: row for name, row in rows.items() if "oracle" in row}
+    judged = {name: row for name, row in rows.items() if "sample_oracle" in row}
     beats = "all ReST variants beat BC for humans (figure 7; here the oracle)"
     order = "the order of variants by reward and by humans differs (figure 7; here the oracle)"
     if not judged:
         nothing = "the task has no oracle"
         return [Claim("7", beats, nothing, "open"), Claim("7", order, nothing, "open")]
-    gains = {name: row["oracle_gain"] for name, row in judged.items()}
+    gains = {name: row["sample_oracle_gain"] for name, row in judged.items()}
     claims = [_all_gain("7", beats, gains)]
     if len(judged) < 2:
         return [*claims, Claim("7", order, "needs two agents", "open")]
     from scipy.stats import kendalltau
 
-    orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in ("reward", "oracle")]
-    tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in ("reward", "oracle"))).statistic)
+    columns = ("sample_reward", "sample_oracle")
+    orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in columns]
+    tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in columns)).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
-    by_reward, by_oracle = (
-        {entry.name: entry.by_source(MEASURES[key]) for entry in entries} for key in ("reward", "oracle")
-    )
+    by_reward, by_oracle = ({entry.name: entry.values(key) for entry in entries} for key in columns)
     differs = order_probability(by_reward, by_oracle)
     verdict = "holds" if differs >= 0.95 else "does not hold" if differs <= 0.05 else "open"
     measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}; bootstrap probability that the "

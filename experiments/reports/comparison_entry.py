@@ -2,51 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MEASURES = {"reward": "rewards", "oracle": "qualities", "judge": "judgements"}
-"""Means and the values by source that they are of; a run may have neither oracle nor judge."""
+from experiments.reports.evidence import EQUAL_ENTROPY, TITLES
+from experiments.reports.statistics import Interval, interval, stack
+from experiments.runs.run_folder import RunFolder, read_lines
+from experiments.runs.stages import SUPERVISED, translations_file
+
+COLUMNS = {
+    f"{decode}_{measure}": f"{decode} {title}" for decode in ("greedy", "sample") for measure, title in TITLES.items()
+}
+"""What is known of each test translation, with its title; a task may have no oracle, and a run no judge."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """All seeds of one agent on one kind of data, after its last Improve step.
+    """Policies of several seeds that came about alike, with their test translations.
 
     Attributes:
-        agent: Its name.
-        data: "own" or "filtered".
-        steps: The last step of each seed.
-        prepare_seconds: Mean time before the first Improve step.
+        name: As tables and plots show it.
+        records: What each seed's policy was measured at, and what it took, by seed.
+        translations: Test translations, as they are kept, by seed.
     """
 
-    agent: str
-    data: str
-    steps: list[dict[str, Any]]
-    prepare_seconds: float
+    name: str
+    records: dict[int, dict[str, Any]]
+    translations: dict[int, list[dict[str, Any]]]
 
-    @property
-    def name(self) -> str:
-        """As tables and plots show it."""
-        return self.agent if self.data == "own" else f"{self.agent} ({self.data} data)"
+    def has(self, column: str) -> bool:
+        """Whether one of :data:`COLUMNS` was measured."""
+        return all(column in lines[0] for lines in self.translations.values())
 
-    def by_source(self, key: str) -> NDArray[np.float64]:
-        """float64 [R,N]."""
-        return np.array([step[key] for step in self.steps], dtype=np.float64)
+    def values(self, column: str, seeds: Sequence[int] | None = None) -> NDArray[np.float64]:
+        """One of :data:`COLUMNS` by seed and source, float64 [R,N]; of all seeds by default."""
+        return stack([[line[column] for line in self.translations[seed]] for seed in seeds or self.translations])
+
+    def less(self, other: Entry, column: str) -> Interval | None:
+        """Difference from another entry, source by source, over the seeds of both; None where there are none."""
+        seeds = self.common(other)
+        return interval(self.values(column, seeds) - other.values(column, seeds)) if seeds else None
+
+    def common(self, other: Entry) -> list[int]:
+        """Seeds that both have."""
+        return sorted(self.translations.keys() & other.translations.keys())
 
     def mean(self, key: str) -> float:
         """Mean over seeds of a number."""
-        return float(np.mean([step[key] for step in self.steps]))
+        return float(np.mean([record[key] for record in self.records.values()]))
 
     def spread(self, key: str) -> float:
         """Standard deviation over seeds, 0 for one."""
-        return float(np.std([step[key] for step in self.steps], ddof=1)) if len(self.steps) > 1 else 0.0
+        numbers = [record[key] for record in self.records.values()]
+        return float(np.std(numbers, ddof=1)) if len(numbers) > 1 else 0.0
 
 
-def measured_on(base: Mapping[str, Any]) -> list[str]:
-    """The keys of :data:`MEASURES` that a policy has values of."""
-    return [key for key, values in MEASURES.items() if base.get(values) is not None]
+def supervised_entry(runs: Mapping[int, RunFolder]) -> Entry:
+    """The supervised policies, which all agents start from.
+
+    Args:
+        runs: Folders of the seeds.
+    """
+    records = {
+        seed: {
+            f"{row['decode']}_{name}": value
+            for row in run.result(SUPERVISED)
+            if row["split"] == "test"
+            for name, value in row.items()
+        }
+        for seed, run in runs.items()
+    }
+    return Entry("supervised BC", records, _translations(runs, SUPERVISED))
+
+
+def agent_entry(runs: Mapping[int, RunFolder], stage: str) -> Entry | None:
+    """An agent after its last Improve step, in the seeds that trained it; None where none did.
+
+    Args:
+        runs: Folders of the seeds.
+        stage: Of the training.
+    """
+    trained = {seed: run for seed, run in runs.items() if run.has(stage)}
+    if not trained:
+        return None
+    results = {seed: run.result(stage) for seed, run in trained.items()}
+    first = next(iter(results.values()))
+    name = first["agent"] if first["data"] == "own" else f"{first['agent']} ({first['data']} data)"
+    records = {seed: result | result["steps"][-1] for seed, result in results.items()}
+    return Entry(name, records, _translations(trained, stage))
+
+
+def equal_entropy_entry(runs: Mapping[int, RunFolder], stage: str, entry: Entry) -> Entry:
+    """The supervised policies at the temperatures that give them an agent's entropy.
+
+    Args:
+        runs: Folders of the seeds.
+        stage: Of the agent's training.
+        entry: The agent.
+    """
+    records = {seed: record["equal_entropy"] for seed, record in entry.records.items()}
+    trained = {seed: runs[seed] for seed in records}
+    return Entry(entry.name, records, _translations(trained, equal_entropy_stage(stage)))
+
+
+def equal_entropy_stage(stage: str) -> str:
+    """Under which the translations at an agent's entropy are kept."""
+    return f"{EQUAL_ENTROPY}.{stage}"
+
+
+def _translations(runs: Mapping[int, RunFolder], stage: str) -> dict[int, list[dict[str, Any]]]:
+    return {seed: read_lines(run.path / translations_file(stage)) for seed, run in runs.items()}

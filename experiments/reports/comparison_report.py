@@ -1,8 +1,9 @@
-"""The report of a comparison: comparison.json, comparison.md and plots."""
+"""The report of a comparison: comparison.json, results.md and plots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from experiments.reports.claims import (
     second_grow,
     value_rank,
 )
-from experiments.reports.comparison_entry import MEASURES, Entry, measured_on
+from experiments.reports.comparison_entry import COLUMNS, Entry, agent_entry, equal_entropy_entry, supervised_entry
 from experiments.reports.comparison_plots import save_comparison_plots
 from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
 from experiments.reports.statistics import holm, interval
@@ -24,166 +25,256 @@ from experiments.reports.tables import number, p_value, table
 from experiments.runs.run_folder import RunFolder, write_json
 
 REFERENCE = "filtered-bc"
-"""Against which costs, and what an algorithm adds to the filtered data, are measured."""
+"""Against which costs, and what an objective is worth, are measured."""
+
+Rows = dict[str, dict[str, Any]]
+"""By name of an agent, what is known of it; intervals and p-values by column."""
 
 
 def write_comparison(
-    run: RunFolder, baseline: str, stages: Sequence[str], references: Sequence[str], runs: Sequence[Path] = ()
+    folder: RunFolder,
+    runs: Mapping[int, RunFolder],
+    stages: Sequence[str],
+    references: Sequence[str],
+    grown: Sequence[Path] = (),
 ) -> None:
     """Gather every finished training into the report.
 
     Args:
-        run: Its folder.
-        baseline: The supervised policy's stage.
-        stages: The trainings'.
+        folder: Of the comparison.
+        runs: Of its seeds.
+        stages: Names of all trainings that a seed may have.
         references: Of the test sources.
-        runs: Folders of growing_batch.py that tell what a second Grow step adds.
+        grown: Folders of growing_batch.py that tell what a second Grow step adds.
     """
-    base = run.result(baseline)
-    results = [run.result(stage) for stage in stages]
-    entries = _entries(results)
-    rows = {entry.name: _row(entry, base) for entry in entries}
-    _correct(rows)
-    same_data = _same_data(entries)
+    base = supervised_entry(runs)
+    known = {stage: entry for stage in stages if (entry := agent_entry(runs, stage)) is not None}
+    entries = list(known.values())
+    columns = [column for column in COLUMNS if base.has(column)]
+    greedy, sampled = ([each for each in columns if each.startswith(decode)] for decode in ("greedy", "sample"))
+    rows: Rows = {entry.name: _measures(entry, columns) for entry in entries}
+    for name, gains in _differences([(entry, base) for entry in entries], columns, "_gain").items():
+        rows[name] |= gains
     for entry in entries:
         rows[entry.name] |= _corpus_p(entry, base, references)
-    reports = [result["value_report"] for result in results if result["value_report"]]
+    reference = next((entry for entry in entries if entry.name == REFERENCE), None)
+    others = [(entry, reference) for entry in entries if reference is not None and entry is not reference]
+    against = _differences(others, columns)
+    same_data = {entry.name: against[entry.name] for entry, _ in others if _saw_the_slice(entry)}
+    equal = [(entry, equal_entropy_entry(runs, stage, entry)) for stage, entry in known.items()]
+    at_entropy = _differences(equal, sampled)
+    for entry, control in equal:
+        at_entropy[entry.name] |= {key: control.mean(key) for key in ("temperature", "nats")}
+        at_entropy[entry.name] |= {f"{column}_supervised": float(control.values(column).mean()) for column in sampled}
+    records = [record for entry in entries for record in entry.records.values()]
     claims = [
-        second_grow(runs),
+        second_grow(grown),
         beats_supervised(rows),
         best_loss(same_data),
         *order_by_quality(rows, entries),
-        value_rank(reports),
+        value_rank([record["value_report"] for record in records if record["value_report"]]),
     ]
     summary = {
-        "config": run.config,
-        "baseline": _brief(base),
+        "config": folder.config,
+        "baseline": {key: base.mean(key) for key, value in _first(base).items() if _is_number(value)},
         "agents": rows,
+        f"against_{REFERENCE}": against,
         "same_data": same_data,
+        "equal_entropy": at_entropy,
         "claims": [claim._asdict() for claim in claims],
     }
-    write_json(run.path / "comparison.json", summary | run.result("usage"))
-    plots = save_comparison_plots(run.path, rows, entries, base)
-    seeds = [len(entry.steps) for entry in entries]
-    counts = str(seeds[0]) if len(set(seeds)) == 1 else f"{min(seeds)} to {max(seeds)}"
-    trainings = f"{counts} {'seed' if max(seeds) == 1 else 'seeds'}"
+    write_json(folder.path / "comparison.json", summary | folder.result("usage"))
+    plots = save_comparison_plots(folder.path, rows, entries, base)
     parts = [
-        f"# Offline-RL agents on {run.config['task']}",
-        f"{trainings}, {base['sources']} test sources. Means with 95 % t intervals over seeds and sources, "
-        "crossed; p against the supervised policy, of reward, oracle and judge corrected by Holm.",
-        _agent_table(rows, base),
-        "## What the algorithm adds to the data",
-        f"Each agent on exactly the slice that `{REFERENCE}` sees, less `{REFERENCE}`: mean difference over sources.",
-        _same_data_table(same_data, measured_on(base)),
+        f"# Offline-RL agents on {folder.config['task']}",
+        winner(rows, against),
+        *_one_policy(records),
+        f"{_seeds(entries)}, {len(references)} test sources; all numbers in comparison.json. A seed is a whole run: "
+        "supervised policy, samples and order of batches. Means with 95 % t intervals over runs and sources, crossed; "
+        "p corrected by Holm for the number of agents, but for BLEU and chrF.",
+        "## Greedy translations",
+        "The gain is that over the supervised policy of the same seed.",
+        _greedy_table(rows, base, greedy),
+        f"## Against {REFERENCE}",
+        f"Mean difference over sources. On the same data are {', '.join(same_data) or 'none'}: there the objective "
+        "alone differs.",
+        _difference_table(against, columns),
+        "## Samples",
+        "At the Grow temperature. Lower entropy alone raises them: see the next table.",
+        _sample_table(rows, base, sampled),
+        "## Samples at equal entropy",
+        "Each agent's, beside those of the supervised policy, not trained further, at the temperature that gives it "
+        "the agent's entropy.",
+        _entropy_table(rows, at_entropy, sampled),
         "## Claims of the paper",
-        "Verdicts at the 5 % level, corrected by Holm where one agent of several decides; on the order by the "
-        "bootstrap; on rank correlations by their values.",
+        "By samples at the Grow temperature. Verdicts at the 5 % level, corrected by Holm where one agent of several "
+        "decides; on the order by the bootstrap; on rank correlations by their values.",
         claims_table(claims),
         "## Cost",
         _cost_table(rows),
         "## Plots",
         *(f"![{file}]({file})" for file in plots),
     ]
-    (run.path / "comparison.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print("\n\n".join(parts[2:-2]))
+    (folder.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print("\n\n".join(parts[1 : parts.index("## Cost")]))
 
 
-def _entries(results: Sequence[Mapping[str, Any]]) -> list[Entry]:
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for result in results:
-        groups.setdefault((result["agent"], result["data"]), []).append(result)
-    return [
-        Entry(agent, data, [r["steps"][-1] for r in group], float(np.mean([r["prepare_seconds"] for r in group])))
-        for (agent, data), group in groups.items()
-    ]
+def winner(rows: Rows, against: Rows) -> str:
+    """A sentence: which objective wins against filtered behaviour cloning, greedily, by the best measure there is.
+
+    Args:
+        rows: Intervals of each agent.
+        against: Differences from filtered behaviour cloning, with p-values corrected for the number of agents.
+    """
+    if not against:
+        return f"No objective is held against {REFERENCE}: it and another agent are needed."
+    column = next(column for column in COLUMNS if column in rows[REFERENCE])
+    best = max(against, key=lambda name: rows[name][column].mean)
+    difference, corrected = against[best][column], against[best][f"{column}_p"]
+    lost = all(each[column].high < 0 and each[f"{column}_p"] < 0.05 for each in against.values())
+    if difference.low > 0 and corrected < 0.05:
+        verdict = f"`{best}` wins against `{REFERENCE}`"
+    elif lost:
+        verdict = f"`{REFERENCE}` wins against every other objective, of which `{best}` is the best"
+    else:
+        verdict = f"NOT SHOWN that any objective wins against `{REFERENCE}`; the best of the others is `{best}`"
+    return (
+        f"Greedily: {verdict}. {COLUMNS[column].capitalize()} {rows[best][column].mean:.3f} against "
+        f"{rows[REFERENCE][column].mean:.3f}, "
+        f"{difference:+.3f}, p {p_value(corrected)} corrected for {len(against)}."
+    )
 
 
-def _row(entry: Entry, base: Mapping[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"seeds": len(entry.steps)}
-    for key, values in (*MEASURES.items(), ("greedy_oracle", "greedy_qualities")):
-        if base.get(values) is None:
-            continue
-        after, before = entry.by_source(values), np.array(base[values])
-        row[key] = interval(after)
-        row[f"{key}_gain"] = gain = interval(after - before)
-        row[f"{key}_p"] = gain.p
-    for key in ("bleu", "chrf", "kl", "length_ratio", "seconds", "tokens", "network_mib"):
+def _one_policy(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A warning where seeds are no whole runs."""
+    starts = [record["start"] for record in records]
+    if len(records) < 2 or len({record["seed"] for record in records}) < 2 or len(set(starts)) > 1:
+        return []
+    return ["All seeds start from one and the same policy: the intervals say nothing of other policies."]
+
+
+def _seeds(entries: Sequence[Entry]) -> str:
+    counts = [len(entry.records) for entry in entries]
+    count = str(max(counts)) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"{count} {'seed' if max(counts) == 1 else 'seeds'}"
+
+
+def _saw_the_slice(entry: Entry) -> bool:
+    """Whether an agent trained on exactly what filtered behaviour cloning sees."""
+    from agents import agent_class
+
+    first = _first(entry)
+    return first["data"] == "filtered" or agent_class(first["agent"]).filters
+
+
+def _measures(entry: Entry, columns: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"seeds": len(entry.records)}
+    row |= {column: interval(entry.values(column)) for column in columns}
+    for key in ("greedy_bleu", "greedy_chrf", "greedy_length_ratio", "sample_nats", "sample_length_ratio", "kl",
+                "seconds", "tokens", "network_mib", "prepare_seconds"):  # fmt: skip
         row[key], row[f"{key}_sd"] = entry.mean(key), entry.spread(key)
-    row["prepare_seconds"] = entry.prepare_seconds
     return row
 
 
-def _same_data(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """Differences from :data:`REFERENCE` of the agents that saw what it saw."""
-    reference = next((entry for entry in entries if entry.agent == REFERENCE), None)
-    if reference is None:
-        return {}
-    from agents import agent_class
-
-    differences: dict[str, dict[str, Any]] = {}
-    for entry in entries:
-        if entry is reference or not (entry.data == "filtered" or agent_class(entry.agent).filters):
-            continue
-        differences[entry.name] = {}
-        for key, values in MEASURES.items():
-            if entry.steps[0].get(values) is None:
-                continue
-            count = min(len(entry.steps), len(reference.steps))
-            mine, theirs = entry.by_source(values)[:count], reference.by_source(values)[:count]
-            difference = interval(mine - theirs)
-            differences[entry.name] |= {key: difference, f"{key}_p": difference.p}
-    _correct(differences)
-    return differences
+def _differences(pairs: Sequence[tuple[Entry, Entry]], columns: Sequence[str], ending: str = "") -> Rows:
+    """The first less the second of each pair, with each column's p-values corrected for the number of pairs."""
+    rows: Rows = {}
+    for column in columns:
+        differences = {one.name: each for one, other in pairs if (each := one.less(other, column)) is not None}
+        corrected = holm({name: each.p for name, each in differences.items()})
+        for name, each in differences.items():
+            rows.setdefault(name, {}).update({f"{column}{ending}": each, f"{column}_p": corrected[name]})
+    return rows
 
 
-def _correct(rows: Mapping[str, dict[str, Any]]) -> None:
-    """Each measure's p-values corrected for the number of agents, in place."""
-    for key in (f"{measure}_p" for measure in MEASURES):
-        for name, p in holm({name: row[key] for name, row in rows.items() if key in row}).items():
-            rows[name][key] = p
-
-
-def _corpus_p(entry: Entry, base: Mapping[str, Any], references: Sequence[str]) -> dict[str, float]:
+def _corpus_p(entry: Entry, base: Entry, references: Sequence[str]) -> dict[str, float]:
     """Tests of greedy BLEU and chrF against the supervised policy, by what each source adds to the corpus score."""
     p_values = {}
-    for name, statistics, score in (("bleu_p", bleu_statistics, bleu), ("chrf_p", chrf_statistics, chrf)):
-        before, *after = (
-            pseudo_values(statistics(texts, references), score)
-            for texts in (base["greedy_texts"], *(step["greedy_texts"] for step in entry.steps))
-        )
-        p_values[name] = interval(np.stack(after) - before).p
+    for name, statistics, score in (
+        ("greedy_bleu_p", bleu_statistics, bleu),
+        ("greedy_chrf_p", chrf_statistics, chrf),
+    ):
+        after, before = (
+            np.stack([
+                pseudo_values(statistics([line["greedy"] for line in each.translations[seed]], references), score)
+                for seed in entry.common(base)
+            ])
+            for each in (entry, base)
+        )  # fmt: skip
+        p_values[name] = interval(after - before).p
     return p_values
 
 
-def _brief(base: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in base.items() if not isinstance(value, list)}
+def _first(entry: Entry) -> dict[str, Any]:
+    return next(iter(entry.records.values()))
 
 
-def _agent_table(rows: Mapping[str, dict[str, Any]], base: Mapping[str, Any]) -> str:
-    measures = measured_on(base)
-    columns = ["agent", *(column for key in measures for column in (key, "gain", "p"))]
-    columns += ["greedy BLEU (p)", "greedy chrF (p)", "KL from BC, nats", "length ratio"]
-    cells = [["supervised BC", *(cell for key in measures for cell in (number(base[key]), "", ""))]]
-    cells[0] += [f"{base['bleu']:.1f}", f"{base['chrf']:.1f}", "0", number(base["length_ratio"])]
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _gain_table(
+    rows: Rows, base: Entry, columns: Sequence[str], more: Mapping[str, Callable[[Mapping[str, Any]], str]], *last: str
+) -> str:
+    """The supervised policy, then each agent with its gain.
+
+    Args:
+        rows: Of the agents.
+        base: The supervised policy.
+        columns: Which have a gain.
+        more: Cells of an agent in further columns, by their head.
+        last: The supervised policy's cells there.
+    """
+    cells = [[base.name, *(cell for column in columns for cell in (number(base.mean(column)), "", "")), *last]]
     for name, row in rows.items():
         cells.append([name])
-        for key in measures:
-            cells[-1] += [str(row[key]), f"{row[f'{key}_gain']:+.3f}", p_value(row[f"{key}_p"])]
-        for key in ("bleu", "chrf"):
-            cells[-1].append(f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({p_value(row[f'{key}_p'])})")
-        cells[-1] += [f"{row['kl']:.2f}", number(row["length_ratio"])]
-    return table(columns, cells)
+        for column in columns:
+            cells[-1] += [str(row[column]), f"{row[f'{column}_gain']:+.3f}", p_value(row[f"{column}_p"])]
+        cells[-1] += [cell(row) for cell in more.values()]
+    return table(["agent", *(cell for column in columns for cell in (COLUMNS[column], "gain", "p")), *more], cells)
 
 
-def _same_data_table(differences: Mapping[str, dict[str, Any]], measures: Sequence[str]) -> str:
+def _greedy_table(rows: Rows, base: Entry, columns: Sequence[str]) -> str:
+    def corpus(key: str, row: Mapping[str, Any]) -> str:
+        return f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({p_value(row[f'{key}_p'])})"
+
+    more: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "BLEU (p)": partial(corpus, "greedy_bleu"),
+        "chrF (p)": partial(corpus, "greedy_chrf"),
+        "length ratio": lambda row: number(row["greedy_length_ratio"]),
+    }
+    scores = (f"{base.mean(key):.1f}" for key in ("greedy_bleu", "greedy_chrf"))
+    return _gain_table(rows, base, columns, more, *scores, number(base.mean("greedy_length_ratio")))
+
+
+def _sample_table(rows: Rows, base: Entry, columns: Sequence[str]) -> str:
+    more: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "nats per token": lambda row: number(row["sample_nats"]),
+        "KL from BC, nats": lambda row: f"{row['kl']:.2f}",
+    }
+    return _gain_table(rows, base, columns, more, number(base.mean("sample_nats")), "0")
+
+
+def _difference_table(differences: Rows, columns: Sequence[str]) -> str:
     return table(
-        ["agent", *(column for key in measures for column in (key, "p"))],
-        ([name, *(cell for key in measures for cell in (f"{row[key]:+.3f}", p_value(row[f"{key}_p"])))]
+        ["agent", *(cell for column in columns for cell in (COLUMNS[column], "p"))],
+        ([name, *(cell for column in columns for cell in (f"{row[column]:+.3f}", p_value(row[f"{column}_p"])))]
          for name, row in differences.items()),
     )  # fmt: skip
 
 
-def _cost_table(rows: Mapping[str, dict[str, Any]]) -> str:
+def _entropy_table(rows: Rows, at_entropy: Rows, columns: Sequence[str]) -> str:
+    head = ["agent", "nats per token", "supervised BC at T", "its nats"]
+    cells = []
+    for name, row in at_entropy.items():
+        cells.append([name, *(number(each) for each in (rows[name]["sample_nats"], row["temperature"], row["nats"]))])
+        for column in columns:
+            cells[-1] += [number(row[f"{column}_supervised"]), f"{row[column]:+.3f}", p_value(row[f"{column}_p"])]
+    more = (cell for column in columns for cell in (f"its {COLUMNS[column]}", "agent less it", "p"))
+    return table([*head, *more], cells)
+
+
+def _cost_table(rows: Rows) -> str:
     speed = {name: row["seconds"] / max(1.0, row["tokens"]) * 1e5 for name, row in rows.items()}
     reference = speed.get(REFERENCE)
     return table(

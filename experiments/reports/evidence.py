@@ -70,7 +70,7 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
     last = _last_stage(runs[0])
     stages = {arm_stage(arm): arm for arm in get_args(Arm)}
     arms = [stage for stage in stages if all((run / translations_file(stage)).is_file() for run in runs)]
-    found = []
+    evidence = []
     for decode, controls in (("greedy", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
         for measure in TITLES:
             name = f"{decode}_{measure}"
@@ -79,8 +79,8 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
             if last in known and len(known) > 1:
                 rest = known.pop(last)
                 named = {stages.get(stage, stage): each for stage, each in known.items()}
-                found.append(_against_best(decode, measure, rest, named))
-    return found
+                evidence.append(_against_best(decode, measure, rest, named))
+    return evidence
 
 
 def _against_best(
@@ -111,12 +111,12 @@ def _last_stage(run: Path) -> str:
     return f"g{grows}i{config['improve_steps']}" if grows else "g0i0"
 
 
-def evidence_table(found: Sequence[Comparison]) -> str:
+def evidence_table(evidence: Sequence[Comparison]) -> str:
     """Markdown, a row a comparison."""
-    several = bool(found) and len(found[0].by_run) > 1
+    several = bool(evidence) and len(evidence[0].by_run) > 1
     head = ["measure", "ReST", "best control", "", "difference", "p", *(["by run"] if several else [])]
     rows = []
-    for each in found:
+    for each in evidence:
         row = [f"{each.decode} {TITLES[each.measure]}", number(each.rest), each.control, number(each.best)]
         row += [f"{each.difference:+.3f}", p_value(each.difference.p)]
         rows.append([*row, " ".join(f"{gain:+.3f}" for gain in each.by_run)] if several else row)

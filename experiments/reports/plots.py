@@ -47,13 +47,29 @@ def save_figures(folder: Path, figures: Mapping[str, Callable[[], Figure]]) -> l
     return list(figures)
 
 
-def save_plots(folder: Path, steps: Sequence[Row], controls: Sequence[Row], grown: Mapping[int, Slice]) -> list[str]:
-    """Draw all plots into ``folder``; returns their file names."""
+def save_plots(
+    folder: Path,
+    steps: Sequence[Row],
+    controls: Sequence[Row],
+    grown: Mapping[int, Slice],
+    curves: Mapping[str, Mapping[str, list[list[float]]]],
+) -> list[str]:
+    """Draw all plots into ``folder``; returns their file names.
+
+    Args:
+        folder: Of the run.
+        steps: Measures of ReST's stages.
+        controls: Of the arms' last policies.
+        grown: Data of each Grow step.
+        curves: Points of ReST and of each arm by measure, tokens and value; none without an Improve step.
+    """
     figures: dict[str, Callable[[], Figure]] = {
         "steps.png": partial(_by_step, steps, controls),
         "rewards.png": partial(_reward_distribution, grown),
         "data.png": partial(_kept, steps),
     }
+    if curves:
+        figures["learning.png"] = partial(_learning, curves)
     for measure in ("oracle", "judge"):
         if all(row.get(measure) is not None for row in steps):
             figures[f"reward_{measure}.png"] = partial(_reward_against, measure, steps, controls)
@@ -83,6 +99,30 @@ def _by_step(steps: Sequence[Row], controls: Sequence[Row]) -> Figure:
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
     figure.suptitle("Test sources by step")
+    return figure
+
+
+def _learning(curves: Mapping[str, Mapping[str, list[list[float]]]]) -> Figure:
+    """Validation reward at every evaluation, and greedy test measures, over the gradient tokens of all steps so far.
+
+    A step starts from the best weights of the one before, so that a line may jump there.
+    """
+    titles = {
+        "validation_reward": "validation reward, samples",
+        "greedy_reward": "learned reward, greedy",
+        "greedy_oracle": "true quality (oracle), greedy",
+    }
+    measures = [measure for measure in titles if any(curve[measure] for curve in curves.values())]
+    figure = new_figure(4.6 * len(measures), 3.6)
+    axes = figure.subplots(1, len(measures), sharex=True, squeeze=False)[0]
+    for axis, measure in zip(axes, measures, strict=True):
+        for number, (name, curve) in enumerate(curves.items()):
+            if curve[measure]:
+                style = "o-" if measure == "validation_reward" else "s--"
+                axis.plot(*zip(*curve[measure], strict=True), style, color=f"C{number}", markersize=4, label=name)
+        axis.set(title=titles[measure], xlabel="gradient tokens after the supervised policy")
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
     return figure
 
 

@@ -9,7 +9,7 @@ import agents
 from buffers import GrowingBatchBuffer
 from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
 from experiments.reports.plots import save_plots
-from experiments.reports.tables import number, table
+from experiments.reports.tables import number, share, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder, write_json
@@ -18,6 +18,9 @@ NUM_EXAMPLES = 20
 
 RERANKED = "best-of-n"
 """The stage of the supervised policy's samples reranked by reward."""
+
+SCORER_TESTS = "scorer-unit-tests"
+"""The stage of the scorer's unit tests on what the last policy writes."""
 
 Row = dict[str, Any]
 
@@ -31,19 +34,24 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         {"step": arm, **row} for arm in get_args(Arm) if run.has(arm_stage(arm)) for row in run.result(arm_stage(arm))
     ]
     entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
+    tests = run.result(SCORER_TESTS) if run.has(SCORER_TESTS) else {}
     evidence = comparisons([run.path])
+    curves = learning_curves(run)
     results = {
         "config": run.config,
         "steps": steps,
         "controls": controls,
         "equal_entropy": entropy,
         "evidence": [each._asdict() for each in evidence],
+        "scorer_unit_tests": tests,
+        "learning_curves": curves,
         "summary": summary(steps, controls, run.result(RERANKED)) | run.result("usage"),
         "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
     }
     write_json(run.path / "results.json", results)
     buffer = GrowingBatchBuffer(run.path / "buffer")
-    plots = save_plots(run.path, steps, controls, {g: buffer.select(grow_step=g) for g in buffer.grow_steps})
+    grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
+    plots = save_plots(run.path, steps, controls, grown, curves)
     parts = [
         "# ReST on " + run.config["task"],
         f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
@@ -58,6 +66,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
+        *_scorer_tests(tests),
         "## Plots",
         *(f"![{name}]({name})" for name in plots),
         f"## {NUM_EXAMPLES} test sentences before and after",
@@ -84,21 +93,71 @@ def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> l
     return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
 
 
+def learning_curves(run: RunFolder) -> dict[str, dict[str, list[list[float]]]]:
+    """Points over gradient tokens since the supervised policy, by name of what trained: "ReST" or an arm's.
+
+    Returns:
+        For each, lists of tokens and value: ``validation_reward`` at every evaluation, and ``greedy_reward`` and
+        ``greedy_oracle`` of the test sources at the end of each stage that was measured.
+    """
+    first, *steps = _stages(run)
+    curves = {}
+    for name in ("ReST", *get_args(Arm)):
+        stages = steps if name == "ReST" else [f"{arm_stage(name)}-{step}" for step in steps]
+        if not steps or not all(run.has(stage) for stage in stages):
+            continue
+        spent, curve = 0, _measured(run.result(first), 0)
+        for stage in stages:
+            rows = run.result(stage)
+            curve["validation_reward"] += [[spent + tokens, value] for tokens, value in rows[0]["curve"]]
+            spent += rows[0]["train_tokens"]
+            # Of an arm only the last policy is measured, under the arm's own name.
+            ended = arm_stage(name) if name != "ReST" and stage == stages[-1] and run.has(arm_stage(name)) else stage
+            for measure, points in _measured(run.result(ended), spent).items():
+                curve[measure] += points
+        curves[name] = curve
+    return curves
+
+
+def _measured(rows: Sequence[Row], spent: int) -> dict[str, list[list[float]]]:
+    greedy = _test_rows([row for row in rows if "split" in row], "greedy")
+    points: dict[str, list[list[float]]] = {"validation_reward": []}
+    for measure in ("reward", "oracle"):
+        points[f"greedy_{measure}"] = [[spent, row[measure]] for row in greedy if row[measure] is not None]
+    return points
+
+
+def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
+    """Parts of the page."""
+    if not tests:
+        return []
+    rows = (
+        [name, number(row["cases"]), share(row["falls"]), number(row["mean_fall"]), number(row["effect_size"])]
+        for name, row in tests.items()
+    )
+    return [
+        "## Unit tests of the scorer on the last policy's translations",
+        "Its greedy translations that the oracle finds right, corrupted: a scorer whose score does not fall rewards "
+        "what the policy may learn next.",
+        table(["unit test", "cases", "score falls", "mean fall", "effect size"], rows),
+    ]
+
+
 def warnings(steps: Sequence[Row], kind: str) -> list[str]:
     """Sentences on Improve steps whose filter did not do what Algorithm 1 has it for."""
-    found = []
+    sentences = []
     for row in (row for row in steps if row["improve"] and row["split"] == "validation"):
         if row["kept_fraction"] == 0:
-            found.append(
+            sentences.append(
                 f"WARNING: nothing was trained at {_name(row)}: the {kind} filter at {row['threshold']:g} keeps "
                 "nothing; give lower --filter-values, or a filter within each source."
             )
         elif kind == "threshold" and row["improve"] == 1 and (row["threshold"] or 1) <= row["data_reward"]:
-            found.append(
+            sentences.append(
                 f"WARNING: the threshold {row['threshold']:g} of {_name(row)} is not above the mean reward of its "
                 f"data, {row['data_reward']:.3f}, as Algorithm 1 has it; give higher --filter-values."
             )
-    return found
+    return sentences
 
 
 def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:

@@ -19,6 +19,11 @@ def number(value: float | None) -> str:
     return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
+def share(value: float | None) -> str:
+    """Percent, "-" for None."""
+    return "-" if value is None else f"{value:.1%}"
+
+
 def p_value(p: float) -> str:
     """Three decimals, and the smallest as a bound."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

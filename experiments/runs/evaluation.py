@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,12 @@ class Evaluator:
         # The least recently used first, with the nats per token of samples.
         self._texts: OrderedDict[tuple[str, str, Decode, float], tuple[list[str], float | None]] = OrderedDict()
         self._metrics: dict[str, tuple[BLEU, CHRF]] = {}  # by split, of whose references they have counted the n-grams
+
+    def reseeded(self, seed: int) -> Self:
+        """The same with samples of another seed; both share the scores that they know."""
+        other = copy(self)
+        other.seed, other._texts = seed, OrderedDict()
+        return other
 
     def validation_reward(self, policy: Seq2SeqPolicy) -> float:
         """Mean reward of one sample for each validation source: what an Improve step watches."""

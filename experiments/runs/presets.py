@@ -141,7 +141,7 @@ def with_task_options(settings: S) -> S:
 
 
 def _nested(settings: S, changes: Mapping[str, Mapping[str, Any]]) -> S:
-    return replace(settings, **{name: replace(getattr(settings, name), **given) for name, given in changes.items()})
+    return replace(settings, **{name: replace(getattr(settings, name), **values) for name, values in changes.items()})
 
 
 def check_sizes(settings: Settings) -> None:

@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from experiments.runs.stopwatch import Stopwatch
 from seq2seq_env.extras import is_installed
@@ -48,11 +49,30 @@ class RunFolder:
         if known.is_file():
             self._refuse_other(flat(_read_config(known)))
         self._processes.wait_for_everyone()  # before the first of them fills the folder
-        if self.is_writer:
+        # What is there is the same, and a process that opens it again must not replace it beside others.
+        if self.is_writer and not known.is_file():
             path.mkdir(parents=True, exist_ok=True)
             write_json(known, self.config)
         self.watch = Stopwatch()
-        self._events = _events(path / "tensorboard") if self.is_writer else None
+
+    def part(self, name: str, **changes: Any) -> Self:
+        """A run folder within this one, with the same configuration but for ``changes``; both share the stopwatch."""
+        part = type(self)(self.path / name, self.config | changes)
+        part.watch = self.watch
+        return part
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, dict[str, Any]]]:
+        """Another process opens the folder anew, and times by itself."""
+        return type(self), (self.path, self.config)
+
+    @cached_property
+    def _events(self) -> SummaryWriter | None:
+        """What writes TensorBoard's files, from the first number on; None where it is not installed."""
+        if not self.is_writer or not is_installed("tensorboard"):
+            return None
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.path / "tensorboard"))
 
     @property
     def is_writer(self) -> bool:
@@ -91,7 +111,7 @@ class RunFolder:
 
     def close(self) -> None:
         """Write what TensorBoard has not seen yet."""
-        if self._events is not None:
+        if "_events" in vars(self) and self._events is not None:
             self._events.close()
 
     def spend(self, seconds: float) -> None:
@@ -120,15 +140,6 @@ class RunFolder:
                 f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
                 "choose another --out or give the options of that run"
             )
-
-
-def _events(folder: Path) -> SummaryWriter | None:
-    """What writes TensorBoard's files; None where it is not installed."""
-    if not is_installed("tensorboard"):
-        return None
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder))
 
 
 def check_place(path: Path) -> None:

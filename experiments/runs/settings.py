@@ -53,8 +53,8 @@ class Settings:
     fine_tune: bool = True
     """Whether the pretrained policy is trained on the original data first; --no-fine-tune takes it as it is."""
     start: Path | None = None
-    """Folder of a run of growing_batch.py or compare_agents.py whose supervised policy is taken, in place of training
-    one."""
+    """Folder of a run of growing_batch.py, or of a seed of compare_agents.py, whose supervised policy is taken in place
+    of training one."""
     lora: LoRA = field(default_factory=LoRA)
     """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
     are merged after each. They want a higher learning rate, 1e-4 and more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import agents
 from agents import LoRA, TrainingConfig
@@ -23,10 +23,10 @@ SUPERVISED = "g0i0"
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """Splits and decodings that every stage is measured on."""
 
-Facts = dict[str, float | int | bool | None]
-"""Record of a stage's training and data, beside its measures."""
+Facts = dict[str, Any]
+"""Record of a stage's training and data, beside its measures; its ``curve`` has tokens and validation rewards."""
 
-UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0}
+UNTRAINED: Facts = {"train_tokens": 0, "best_tokens": 0, "stopped_early": False, "seconds": 0.0, "curve": []}
 """Facts of a stage without training."""
 
 
@@ -104,6 +104,7 @@ def train(
         "best_tokens": report.best_tokens,
         "stopped_early": report.stopped_early,
         "seconds": report.seconds,
+        "curve": [[row.tokens, row.evaluation] for row in report.history],
     }
 
 
@@ -127,12 +128,24 @@ def keep_translations(run: Experiment[Settings], stage: str, translated: Mapping
     """JSON Lines, one a test source, for other metrics and for tests over sources."""
     pairs = run.task.split("test")
     columns: dict[str, Sequence[object]] = {"source": pairs.sources, "reference": pairs.references}
-    for decode, found in translated.items():
-        columns[decode] = found.texts
-        scores = {"reward": found.rewards, "oracle": found.qualities, "judge": found.judgements}
-        columns |= {f"{decode}_{name}": each.tolist() for name, each in scores.items() if each is not None}
+    for decode, each in translated.items():
+        columns[decode] = each.texts
+        scores = {"reward": each.rewards, "oracle": each.qualities, "judge": each.judgements}
+        columns |= {f"{decode}_{name}": values.tolist() for name, values in scores.items() if values is not None}
     rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     run.folder.write_lines(translations_file(stage), rows)
+
+
+def keep_at_entropy(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy, nats: float) -> dict[str, object]:
+    """Measure a policy at the temperature that gives it an entropy of ``nats`` per token; keep its test translations.
+
+    Returns:
+        The temperature, and the measures of samples at it.
+    """
+    temperature = run.evaluator.temperature_of(policy, nats, "test")
+    sampled = run.evaluator.translations(policy, "test", "sample", temperature)
+    keep_translations(run, stage, {"sample": sampled})
+    return {"temperature": temperature, **run.evaluator.measures(sampled, "test")}
 
 
 def translations_file(stage: str) -> str:
@@ -146,7 +159,10 @@ def _measure(
     measures = run.evaluator.measures(run.evaluator.translations(agent.policy, split, decode), split)
     known = {name: value for name, value in measures.items() if value is not None}
     for name, value in known.items():
-        run.folder.log(stage, f"{split}_{decode}_{name}", value, int(facts["train_tokens"] or 0))
+        run.folder.log(stage, f"{split}_{decode}_{name}", value, facts["train_tokens"])
     print(f"  {split} {decode}: " + ", ".join(f"{name} {value:.3f}" for name, value in known.items()))
     unknown = dict.fromkeys(("threshold", "data_reward", "kept_fraction", "sources_without_data", "distinct_samples"))
-    return {"split": split, "decode": decode, **measures, **unknown, **facts}
+    row = {"split": split, "decode": decode, **measures, **unknown, **facts}
+    if split != "validation":
+        row.pop("curve", None)  # once is enough
+    return row

@@ -8,12 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agents import LoRA, Seq2SeqPolicy, make_agent
 from buffers import GrowingBatchBuffer, Slice
+<<<<<<< HEAD
 from experiments.compare_agents import BASELINE, Config, Trial, compare, network_mib, report, trials
+=======
+from experiments.compare_agents import Config, Trial, compare, network_mib, report, seed_folder, trials
+>>>>>>> cmp
 from experiments.runs.experiment import Experiment
+from experiments.runs.run_folder import RunFolder, read_lines
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import COMPARING, POLICY, begin
 
@@ -29,62 +35,95 @@ def compared(tiny_task: Task, fake_scorer: Any, tmp_path_factory: pytest.TempPat
 
 
 def results(run: Experiment[Config]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run.folder.path / "comparison.json").read_text())
-    return found
+    written: dict[str, Any] = json.loads((run.folder.path / "comparison.json").read_text())
+    return written
+
+
+def seeds(run: Experiment[Config]) -> list[RunFolder]:
+    return [run.folder.part(seed_folder(seed), seed=seed) for seed in run.config.every_seed]
+
+
+def policies(run: Experiment[Config]) -> list[Seq2SeqPolicy]:
+    return [Seq2SeqPolicy.load(folder.checkpoint("g0i0")) for folder in seeds(run)]
 
 
 def test_trials_are_every_agent_on_its_own_data_and_on_the_filtered_slice() -> None:
-    assert trials(replace(COMPARING, seeds=1)) == [
-        Trial("bc", "own", 0),
-        Trial("filtered-bc", "own", 0),
-        Trial("dpo", "own", 0),
-        Trial("dpo", "filtered", 0),
+    assert trials(COMPARING) == [
+        Trial("bc", "own"),
+        Trial("filtered-bc", "own"),
+        Trial("dpo", "own"),
+        Trial("dpo", "filtered"),
     ]
-    assert [trial.stage for trial in trials(replace(COMPARING, agents=("awr",), seeds=2))] == [
-        "awr.own.seed0", "awr.filtered.seed0", "awr.own.seed1", "awr.filtered.seed1",
-    ]  # fmt: skip
+    assert [trial.stage for trial in trials(replace(COMPARING, agents=("awr",)))] == ["awr.own", "awr.filtered"]
+
+
+def test_a_seed_is_a_whole_run(compared: Experiment[Config]) -> None:
+    first, second = policies(compared)
+    assert first.fingerprint != second.fingerprint
+    batches = [GrowingBatchBuffer(folder.path / "buffer").select(grow_step=1).read() for folder in seeds(compared)]
+    samples = [batch.tokens[np.repeat(~batch.is_reference, np.diff(batch.offsets))] for batch in batches]
+    assert not np.array_equal(samples[0], samples[1])
+    kept = [read_lines(folder.path / "hypotheses" / "bc.own.jsonl") for folder in seeds(compared)]
+    assert [row["sample"] for row in kept[0]] != [row["sample"] for row in kept[1]]
+    assert (
+        [row["source"] for row in kept[0]] == [row["source"] for row in kept[1]] == compared.task.split("test").sources
+    )
+    assert [folder.config["seed"] for folder in seeds(compared)] == [0, 1]
 
 
 def test_every_agent_has_a_row_with_its_interval_and_its_budget(compared: Experiment[Config]) -> None:
-    found = results(compared)
-    assert list(found["agents"]) == ["bc", "filtered-bc", "dpo", "dpo (filtered data)"]
-    for row in found["agents"].values():
-        mean, low, high, _ = row["reward"]
+    written = results(compared)
+    assert list(written["agents"]) == ["bc", "filtered-bc", "dpo", "dpo (filtered data)"]
+    for row in written["agents"].values():
+        mean, low, high, _ = row["greedy_oracle"]
         assert low <= mean <= high
         assert 300 <= row["tokens"] <= 300 + COMPARING.improve.tokens_per_batch
-        assert 0 <= row["reward_p"] <= 1
-        assert row["judge"] == row["reward"]
+        assert 0 <= row["greedy_reward_p"] <= 1
+        assert row["sample_judge"] == row["sample_reward"]
         assert row["seeds"] == 2
-    assert list(found["same_data"]) == ["dpo (filtered data)"]
-    assert [claim["number"] for claim in found["claims"]] == ["2", "3", "4", "7", "7", "10"]
-    assert {"bars.png", "reward_oracle.png", "reward_judge.png", "curves.png", "comparison.md"} <= {
+    assert list(written["same_data"]) == ["dpo (filtered data)"]
+    assert list(written["against_filtered-bc"]) == ["bc", "dpo", "dpo (filtered data)"]
+    assert [claim["number"] for claim in written["claims"]] == ["2", "3", "4", "7", "7", "10"]
+    assert {"bars.png", "reward_oracle.png", "reward_judge.png", "curves.png", "results.md"} <= {
         path.name for path in compared.folder.path.iterdir()
     }
 
 
-def test_equal_translations_have_no_significant_difference_of_bleu(compared: Experiment[Config]) -> None:
-    base = compared.folder.result(BASELINE)["greedy_texts"]
-    for trial in ("bc", "filtered-bc"):
-        texts = [compared.folder.result(f"{trial}.own.seed{seed}")["steps"][0]["greedy_texts"] for seed in range(2)]
-        if all(text == base for text in texts):
-            assert results(compared)["agents"][trial]["bleu_p"] == 1.0
+def test_every_agent_stands_beside_the_supervised_policy_at_its_entropy(compared: Experiment[Config]) -> None:
+    for name, row in results(compared)["equal_entropy"].items():
+        assert 0 < row["temperature"] <= COMPARING.temperature
+        nats = min(results(compared)["agents"][name]["sample_nats"], results(compared)["baseline"]["sample_nats"])
+        assert row["nats"] == pytest.approx(nats, rel=0.15)
+    for folder in seeds(compared):
+        names = {path.stem for path in (folder.path / "hypotheses").iterdir()}
+        stages = {trial.stage for trial in trials(COMPARING)}
+        assert names == {"g0i0", *stages, *(f"equal-entropy.{stage}" for stage in stages)}
+
+
+def test_measures_are_those_of_the_translations(compared: Experiment[Config]) -> None:
+    (folder, _) = seeds(compared)
+    step, rows = folder.result("dpo.own")["steps"][-1], read_lines(folder.path / "hypotheses" / "dpo.own.jsonl")
+    for column in ("greedy_reward", "greedy_oracle", "sample_judge"):
+        assert np.mean([row[column] for row in rows]) == pytest.approx(step[column])
 
 
 def test_a_policy_has_no_divergence_from_itself(compared: Experiment[Config]) -> None:
-    assert compared.folder.result(BASELINE)["kl"] == pytest.approx(0, abs=1e-4)
-    itself = Seq2SeqPolicy.load(compared.folder.checkpoint("g0i0"))
+    itself, _ = policies(compared)
     other = Seq2SeqPolicy.from_config(compared.task.tokenizer, POLICY, seed=1)
+    assert compared.evaluator.kl(itself, itself, "test") == pytest.approx(0, abs=1e-4)
     assert compared.evaluator.kl(other, itself, "test") > 0.1
 
 
 def test_a_comparison_goes_on_to_the_same(compared: Experiment[Config]) -> None:
-    stage = trials(COMPARING)[-1].stage
-    (before,) = compared.folder.result(stage)["steps"]
-    (compared.folder.path / "stages" / f"{stage}.json").unlink()
+    stage, (_, folder) = trials(COMPARING)[-1].stage, seeds(compared)
+    before, kept = folder.result(stage), read_lines(folder.path / "hypotheses" / f"{stage}.jsonl")
+    (folder.path / "stages" / f"{stage}.json").unlink()
     compare(compared)
-    (after,) = compared.folder.result(stage)["steps"]
-    for name in ("rewards", "greedy_texts", "kl", "best_tokens", "curve"):
-        assert after[name] == before[name], name
+    after = folder.result(stage)
+    assert read_lines(folder.path / "hypotheses" / f"{stage}.jsonl") == kept
+    assert after["equal_entropy"] == before["equal_entropy"]
+    for name in ("greedy_bleu", "kl", "best_tokens", "curve"):
+        assert after["steps"][0][name] == before["steps"][0][name], name
 
 
 def test_more_seeds_in_the_same_folder_train_only_what_is_missing(
@@ -94,6 +133,7 @@ def test_more_seeds_in_the_same_folder_train_only_what_is_missing(
     assert ", own data, seed" not in capsys.readouterr().out
 
 
+<<<<<<< HEAD
 def test_source_only_sentences_stand_beside_all_references(
     monolingual_task: Task, fake_scorer: Any, tmp_path: Path
 ) -> None:
@@ -103,6 +143,21 @@ def test_source_only_sentences_stand_beside_all_references(
     batch = GrowingBatchBuffer(run.folder.path / "buffer").select()
     assert batch.source_index[batch.is_reference].tolist() == list(range(18))
     assert len(batch) == 18 + 24 * config.candidates
+=======
+def test_a_start_gives_each_seed_its_policy(
+    compared: Experiment[Config], tiny_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    config = replace(COMPARING, agents=("bc",), start=compared.folder.path)
+    config.check()
+    again = begin(config, tmp_path / "run", tiny_task, fake_scorer)
+    compare(again)
+    assert [policy.fingerprint for policy in policies(again)] == [each.fingerprint for each in policies(compared)]
+    single = replace(config, start=compared.folder.path / "seed1")
+    single.check()
+    assert single.start_of(0) == single.start_of(1) == single.start
+    with pytest.raises(FileNotFoundError, match="no supervised policy for seed 2 in"):
+        replace(config, seeds=3).check()
+>>>>>>> cmp
 
 
 def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:
@@ -121,7 +176,7 @@ def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:
     ("changes", "message"),
     [
         ({"seeds": 0}, "seeds is 0"),
-        ({"seeds": 1_001}, "seeds is 1001; give 1 to 1000"),
+        ({"start": Path("nowhere")}, "no supervised policy for seed 0 in 'nowhere'; give as --start a run of"),
         ({"agents": ()}, "agents is empty"),
         ({"agents": ("dqn",)}, "no agent 'dqn'"),
         ({"filter_values": (10.0, 20.0)}, "filter_values has 2 values"),

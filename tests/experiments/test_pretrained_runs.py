@@ -93,11 +93,11 @@ def test_a_pretrained_policy_may_be_taken_as_it_is(
         out=tmp_path / "run", lora=LoRA(rank=2),
     )  # fmt: skip
     execute(config, compare_agents.compare, compare_agents.report)
-    policy = Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0")
+    policy = Seq2SeqPolicy.load(tmp_path / "run" / "seed0" / "checkpoints" / "g0i0")
     assert (
         policy.fingerprint == Seq2SeqPolicy.from_pretrained(pretrained_folder("t5"), policy.tokenizer, 20).fingerprint
     )
-    assert json.loads((tmp_path / "run" / "stages" / "g0i0.json").read_text())[0]["train_tokens"] == 0
+    assert json.loads((tmp_path / "run" / "seed0" / "stages" / "g0i0.json").read_text())[0]["train_tokens"] == 0
 
 
 def test_a_policy_of_a_run_starts_another(

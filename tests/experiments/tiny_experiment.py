@@ -32,6 +32,7 @@ GROWING = growing_batch.Config(
     filter="threshold",
     filter_values=(0.2, 0.4),
     arms=get_args(Arm),
+    jobs=1,
     policy=POLICY,
     supervised=TRAINING,
     improve=replace(TRAINING, max_tokens=400, evaluate_every=200),

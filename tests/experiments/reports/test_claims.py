@@ -48,7 +48,7 @@ def test_the_second_grow_step_is_its_last_improve_step_less_that_of_the_first(tm
     ("gains", "verdict"), [((UP, UP), "holds"), ((UP, OPEN), "open"), ((OPEN, DOWN), "does not hold")]
 )
 def test_every_loss_must_beat_the_supervised_policy(gains: tuple[Interval, ...], verdict: str) -> None:
-    rows = {name: {"reward_gain": gain} for name, gain in zip("ab", gains, strict=True)}
+    rows = {name: {"sample_reward_gain": gain} for name, gain in zip("ab", gains, strict=True)}
     assert beats_supervised(rows).verdict == verdict
 
 
@@ -56,7 +56,7 @@ def test_every_loss_must_beat_the_supervised_policy(gains: tuple[Interval, ...],
     ("differences", "verdict"), [((DOWN, DOWN), "holds"), ((DOWN, OPEN), "open"), ((DOWN, UP), "does not hold")]
 )
 def test_one_better_loss_refutes_that_bc_is_the_best(differences: tuple[Interval, ...], verdict: str) -> None:
-    same = {name: {"reward": difference} for name, difference in zip("ab", differences, strict=True)}
+    same = {name: {"sample_reward": difference} for name, difference in zip("ab", differences, strict=True)}
     assert best_loss(same).verdict == verdict
     assert best_loss({}).verdict == "open"
 
@@ -64,7 +64,7 @@ def test_one_better_loss_refutes_that_bc_is_the_best(differences: tuple[Interval
 def test_a_loss_that_looks_worse_by_chance_refutes_nothing() -> None:
     """One of five is below 0 at 3 %, which five tests make 15 %."""
     chance = Interval(-0.03, -0.058, -0.002, 0.03)
-    rows = {name: {"reward_gain": gain} for name, gain in zip("abcde", (chance, *[OPEN] * 4), strict=True)}
+    rows = {name: {"sample_reward_gain": gain} for name, gain in zip("abcde", (chance, *[OPEN] * 4), strict=True)}
     assert beats_supervised(rows).verdict == "open"
 
 
@@ -75,14 +75,21 @@ def test_a_loss_that_looks_worse_by_chance_refutes_nothing() -> None:
 def test_the_orders_by_reward_and_by_oracle(spread: float, quality: tuple[float, ...], verdict: str) -> None:
     rng = np.random.default_rng(0)
     entries = [
-        Entry(name, "own", [
-            {"rewards": reward + spread * rng.normal(size=50), "qualities": oracle + spread * rng.normal(size=50)}
-            for _ in range(5)
-        ], 0.0)
+        Entry(name, {}, {
+            seed: [
+                {"sample_reward": reward + spread * rng.normal(), "sample_oracle": oracle + spread * rng.normal()}
+                for _ in range(50)
+            ]
+            for seed in range(5)
+        })
         for name, reward, oracle in zip("abc", (0.9, 0.8, 0.7), quality, strict=True)
     ]  # fmt: skip
     rows = {
-        name: {"reward": Interval(reward, 0, 1, 0), "oracle": Interval(oracle, 0, 1, 0), "oracle_gain": UP}
+        name: {
+            "sample_reward": Interval(reward, 0, 1, 0),
+            "sample_oracle": Interval(oracle, 0, 1, 0),
+            "sample_oracle_gain": UP,
+        }
         for name, reward, oracle in zip("abc", (0.9, 0.8, 0.7), quality, strict=True)
     }
     beats, order = order_by_quality(rows, entries)
@@ -91,7 +98,7 @@ def test_the_orders_by_reward_and_by_oracle(spread: float, quality: tuple[float,
 
 
 def test_without_an_oracle_there_is_no_order_by_it() -> None:
-    assert [claim.verdict for claim in order_by_quality({"a": {"reward": UP}}, [])] == ["open", "open"]
+    assert [claim.verdict for claim in order_by_quality({"a": {"sample_reward": UP}}, [])] == ["open", "open"]
 
 
 def test_the_value_network_is_held_to_the_papers_numbers() -> None:

@@ -52,6 +52,16 @@ def test_data_of_the_improve_steps() -> None:
     assert np.asarray(values.lines[0].get_ydata()).tolist() == pytest.approx([0.1, 0.2])
 
 
+def test_learning_curves_have_one_axis_of_tokens() -> None:
+    arm = {"validation_reward": [[0, 0.5], [90, 0.55]], "greedy_reward": [[0, 0.6], [90, 0.6]], "greedy_oracle": []}
+    rest = arm | {"validation_reward": [[0, 0.5], [50, 0.6], [50, 0.6], [100, 0.7]]}
+    figure = plots._learning({"ReST": rest, "filtered": arm})
+    assert [axis.get_title() for axis in figure.axes] == ["validation reward, samples", "learned reward, greedy"]
+    line = figure.axes[0].lines[0]
+    assert (str(line.get_label()), np.asarray(line.get_xdata()).tolist()) == ("ReST", [0, 50, 50, 100])
+    assert len(figure.axes[1].lines) == 2
+
+
 def test_the_reward_is_held_against_the_oracle() -> None:
     (axis,) = plots._reward_against("oracle", STEPS, CONTROL).axes
     path = next(line for line in axis.lines if line.get_label() == "sample")
@@ -70,7 +80,7 @@ def test_rewards_of_each_grow_step(finished_run: Experiment[Config]) -> None:
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
-    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}) == [
+    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}, {}) == [
         "steps.png",
         "rewards.png",
         "data.png",
@@ -82,6 +92,6 @@ def test_what_was_not_measured_is_not_drawn(tmp_path: Path) -> None:
 def test_without_matplotlib_there_are_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}) == []
+    assert plots.save_plots(tmp_path, STEPS, CONTROL, {}, {}) == []
     with pytest.raises(ImportError, match="a plot needs matplotlib"):
         plots.new_figure(1, 1)

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from experiments.growing_batch import BEST_OF, Config
-from experiments.reports.report import NUM_EXAMPLES, RERANKED, _spread, summary, warnings
+from experiments.reports.report import (
+    NUM_EXAMPLES,
+    RERANKED,
+    _scorer_tests,
+    _spread,
+    learning_curves,
+    summary,
+    warnings,
+)
 from experiments.runs.experiment import Experiment
 
 ARMS = ("unfiltered", "filtered", "samples", "one-grow")
@@ -92,6 +100,33 @@ def test_the_page_shows_every_step_and_every_plot(finished_run: Experiment[Confi
     assert {(cells[0].removeprefix("| "), cells[1]) for cells in shown} <= set(
         zip(split.sources, split.references, strict=True)
     )
+
+
+def test_learning_curves_go_on_where_the_last_step_ended(finished_run: Experiment[Config]) -> None:
+    folder = finished_run.folder
+    curves = learning_curves(folder)
+    assert list(curves) == ["ReST", *ARMS]
+    first, second = (folder.result(f"g1i{i}")[0] for i in (1, 2))
+    rest = curves["ReST"]["validation_reward"]
+    assert rest == first["curve"] + [[first["train_tokens"] + at, value] for at, value in second["curve"]]
+    assert rest[0] == [0, pytest.approx(folder.result("g0i0")[0]["reward"])]
+    spent = first["train_tokens"] + second["train_tokens"]
+    assert [point[0] for point in curves["ReST"]["greedy_oracle"]] == [0, first["train_tokens"], spent]
+    arm = folder.result("control-samples")
+    # Of an arm the last policy alone is measured, and both start from the supervised policy.
+    assert curves["samples"]["greedy_reward"] == [
+        curves["ReST"]["greedy_reward"][0], [arm[0]["train_tokens"], arm[-1]["reward"]]
+    ]  # fmt: skip
+
+
+def test_the_scorer_is_tested_on_what_the_last_policy_writes() -> None:
+    assert _scorer_tests({}) == []
+    tests: dict[str, dict[str, Any]] = {
+        "repeated": {"cases": 5, "falls": 0.8, "mean_fall": 0.25, "effect_size": 1.5},
+        "negated": {"cases": 0, "falls": None, "mean_fall": None, "effect_size": None},
+    }
+    *_, shown = _scorer_tests(tests)
+    assert shown.splitlines()[2:] == ["| repeated | 5 | 80.0% | 0.250 | 1.500 |", "| negated | 0 | - | - | - |"]
 
 
 @pytest.mark.parametrize(

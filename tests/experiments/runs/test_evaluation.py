@@ -78,6 +78,16 @@ def test_only_so_many_are_remembered(
     assert len(drawn) == 4
 
 
+def test_another_seed_has_other_samples_and_the_same_scores(
+    evaluator: Evaluator, policy: Seq2SeqPolicy, drawn: list[int]
+) -> None:
+    first, again = (each.translations(policy, "test", "sample") for each in (evaluator, evaluator.reseeded(0)))
+    other = evaluator.reseeded(1).translations(policy, "test", "sample")
+    assert first.texts == again.texts != other.texts
+    assert len(drawn) == 3
+    assert evaluator.seed == 0
+
+
 def test_measures_are_sacrebleus(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task) -> None:
     for split in ("validation", "test", "validation"):
         found = evaluator.translations(policy, split, "greedy")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.runs.run_folder import RunFolder, write_json
+from tests.pickling import sent
 
 
 def test_same_config_reopens_and_keeps_stages(tmp_path: Path) -> None:
@@ -21,6 +22,23 @@ def test_changed_config_is_refused_with_the_difference(tmp_path: Path) -> None:
     RunFolder(tmp_path / "run", {"seed": 1, "agent": "bc"})
     with pytest.raises(FileExistsError, match="seed was 1 and is now 2; choose another --out"):
         RunFolder(tmp_path / "run", {"seed": 2, "agent": "bc"})
+
+
+def test_a_part_differs_as_it_says_and_shares_the_stopwatch(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"seed": 1, "agent": "bc"})
+    part = run.part("seed2", seed=2)
+    assert (part.path, part.config) == (tmp_path / "run" / "seed2", {"seed": 2, "agent": "bc"})
+    with part.watch("training"):
+        pass
+    assert "training" in run.watch.seconds
+
+
+def test_another_process_gets_the_same_folder(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    run.log("g0i0", "reward", 0.5, 0)  # what writes the number stays here
+    other = sent(run)
+    assert (other.path, other.config, other.watch is run.watch) == (run.path, run.config, False)
+    run.close()
 
 
 def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None:
