@@ -102,6 +102,16 @@ def verify_untrusted(paths: Iterable[str | Path]) -> None:
             sandbox.verify(path)
 
 
+def verify_any(path: Path) -> None:
+    """Verify a shard, or a file of rewards within its buffer's folder, in this process.
+
+    Raises:
+        ShardError: If the file is not what was written.
+        OSError: If it cannot be read.
+    """
+    (verify_column if path.parent.parent.name == FOLDER else verify_file)(path)
+
+
 def serve(memory_mib: int, seconds: float) -> None:
     """The server: answers each line of the standard input, a path, until it ends.
 
@@ -204,7 +214,7 @@ def _answer(questions: socket.socket, memory_mib: int) -> NoReturn:
 
 def _verdict(path: Path, memory_mib: int) -> Answer:
     try:
-        (verify_column if path.parent.parent.name == FOLDER else verify_file)(path)
+        verify_any(path)
     except ShardError as error:
         return 0, str(error)
     except MemoryError:

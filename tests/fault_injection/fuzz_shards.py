@@ -1,34 +1,39 @@
 """Whether a hostile file can do more to a reader than be refused.
 
-Each case is a real shard, changed (:mod:`tests.fault_injection.hostile_shards`), and verified in a sandbox, as
-``python -m buffers verify --untrusted`` does. It may be refused by a ``ShardError`` that names the file, whatever it
-did to the child that read it, or be accepted; then this process reads it in every way that a user would. A case fails
-where another exception escapes, or this process takes more memory than it may. A campaign that dies or hangs was at the
-case whose number the bar shows.
+Each case is a real shard, changed (:mod:`tests.fault_injection.hostile_shards`). It may be refused by a ``ShardError``
+that names the file, or be accepted, and then read in every way that a user would. One process reads a case after the
+other, so that what one leaves behind meets the next. A case that ends, hangs or fills that process, or fails in it, is
+read again by itself: verified in a sandbox, as ``python -m buffers verify --untrusted`` does, and if it is accepted
+there, read by this process. It fails where another exception escapes, where this process takes more memory than it may,
+or where a case that is fine by itself is not after others. A campaign that dies or hangs was at the case whose number
+the bar shows.
 
 A case is made from the seed and its number alone: ``--seed 0 --first 4711 --cases 1`` runs one again.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import multiprocessing
 import resource
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tqdm import tqdm
 
-from buffers.storage.sandbox import Sandbox
+from buffers.storage.sandbox import Sandbox, verify_any
 from experiments.benchmarks.timings import parse_options
-from tests.fault_injection.hostile_shards import Case, exercise, make_case
+from tests.fault_injection.hostile_shards import HARMED, Case, exercise, make_case
 from tests.fault_injection.shard_originals import Original, originals
 
-FINE = ("accepted", "refused", "harmed the child")
+FINE = ("accepted", "refused", HARMED)
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ class Config:
     first: int = 0
     """Number of the first case."""
     seconds: float = 20.0
-    """Seconds after which the child that reads a case is killed."""
+    """Seconds after which the process that reads a case is killed."""
     memory_mib: int = 256
-    """MiB that the child may reserve, and that a case may add to what the caller ever held."""
+    """MiB that a process which reads cases may reserve, and that a case may add to what the caller ever held."""
     failures: Path | None = None
     """Folder for the files of failing cases; None keeps none."""
     json: Path | None = None
@@ -71,24 +76,69 @@ class Result:
     seconds: float
 
 
-def campaign(config: Config, made: Mapping[str, Original]) -> Iterator[Result]:
+def campaign(config: Config, unchanged: Mapping[str, Original]) -> Iterator[Result]:
     """The results of all cases, in order."""
     import buffers.batches  # noqa: F401  # loads PyTorch, before a case can be blamed for its memory
 
+    number, end = config.first, config.first + config.cases
     with Sandbox(config.memory_mib, config.seconds) as sandbox, tempfile.TemporaryDirectory() as folder:
-        for number in range(config.first, config.first + config.cases):
-            case = make_case(made, config.seed, number)
-            before, started = _peak_mib(), time.perf_counter()
-            try:
-                outcome = exercise(case, Path(folder), made, sandbox)
-            except Exception as error:
-                outcome = f"{type(error).__name__}: {error}".replace(folder, "")
-            if (grown := _peak_mib() - before) > config.memory_mib:
-                outcome = f"took {grown:.0f} MiB, then {outcome}"
-            result = Result(number, outcome, time.perf_counter() - started)
-            if outcome not in FINE and config.failures:
-                _keep(config.failures, case, result)
-            yield result
+        while number < end:
+            for result in _read_ahead(config, unchanged, range(number, end), Path(folder)):
+                yield result
+                number += 1
+            if number < end:
+                yield _by_itself(config, unchanged, number, Path(folder), sandbox)
+                number += 1
+
+
+def _read_ahead(
+    config: Config, unchanged: Mapping[str, Original], numbers: Sequence[int], folder: Path
+) -> Iterator[Result]:
+    """The results of the first of some cases, up to one that does not end well in the process that reads them."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+    reader = fork.Process(target=_read_cases, args=(config, unchanged, numbers, folder, theirs))
+    reader.start()
+    theirs.close()
+    try:
+        while ours.poll(config.seconds):
+            yield Result(**json.loads(ours.recv_bytes()))
+    except EOFError:
+        pass
+    finally:
+        reader.kill()
+        reader.join()
+
+
+def _read_cases(
+    config: Config, unchanged: Mapping[str, Original], numbers: Sequence[int], folder: Path, results: Connection
+) -> None:
+    sys.stderr = io.StringIO()  # what goes wrong here is told by the second reading
+    limit = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (config.memory_mib << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    for number in numbers:
+        started = time.perf_counter()
+        outcome = exercise(make_case(unchanged, config.seed, number), folder, unchanged, verify_any)
+        results.send_bytes(json.dumps(asdict(Result(number, outcome, time.perf_counter() - started))).encode())
+
+
+def _by_itself(
+    config: Config, unchanged: Mapping[str, Original], number: int, folder: Path, sandbox: Sandbox
+) -> Result:
+    case = make_case(unchanged, config.seed, number)
+    before, started = _peak_mib(), time.perf_counter()
+    try:
+        outcome = exercise(case, folder, unchanged, sandbox.verify)
+        if outcome != HARMED:
+            outcome = f"{outcome} by itself, not after the cases before it"
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {error}".replace(str(folder), "")
+    if (increase := _peak_mib() - before) > config.memory_mib:
+        outcome = f"took {increase:.0f} MiB, then {outcome}"
+    result = Result(number, outcome, time.perf_counter() - started)
+    if outcome not in FINE and config.failures:
+        _keep(config.failures, case, result)
+    return result
 
 
 def _peak_mib() -> float:
@@ -126,8 +176,8 @@ def main() -> None:
 def _keep(folder: Path, case: Case, result: Result) -> None:
     """Store a failing file, with what was done to it in its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    made_of = "-".join([case.original.replace(" ", "_"), *case.mutations, case.mended])
-    (folder / f"{result.number}-{made_of}.h5").write_bytes(case.content)
+    recipe = "-".join([case.original.replace(" ", "_"), *case.mutations, case.mended])
+    (folder / f"{result.number}-{recipe}.h5").write_bytes(case.content)
 
 
 if __name__ == "__main__":
