@@ -1,8 +1,18 @@
 """Sandbox for files from elsewhere: each is first read whole in a child process with limits of memory and time.
 
 HDF5's library does what a file's metadata say, and has crashed, looped and allocated without end on metadata made for
-that. So a small server, which has imported what reads a shard and nothing else, forks a child per file: a child costs
-milliseconds, whatever the caller holds, and what it does to itself ends with it.
+that. So a small server, which has imported what reads a shard and nothing else, forks a child that reads one file after
+another, and is replaced at the first that it does not accept: forking costs several times what reading a small shard
+does.
+
+**What is guaranteed.** A file is accepted if a process like the caller's read it whole and came to no harm, and nothing
+that was refused has been in that process: a file that crashes, hangs or fills its child, or is refused in any other
+way, has no say about another. A file is refused by a child that read nothing before, so no other can have it refused.
+
+**What is not.** A child has the rights of its user. A file that does not crash HDF5 but makes it run code of the file's
+own could have itself accepted, and what that child reads after it; the caller, which opens what was accepted, would be
+its own then, with a child for each file, too. So nothing is lost by a child for many: whatever went before a file in
+its child was accepted, and is what the caller reads as well.
 """
 
 from __future__ import annotations
@@ -121,11 +131,11 @@ def serve(memory_mib: int, seconds: float) -> None:
     """
     child: Child | None = None
     for line in sys.stdin:
-        path, spotless = Path(json.loads(line)), child is None
+        path, fresh = Path(json.loads(line)), child is None
         child = child or Child(memory_mib)
         answer = child.verify(path, seconds)
-        if answer != ACCEPTED and not spotless:
-            # What it read before may have harmed it, so the refusal counts where another one repeats it.
+        if answer != ACCEPTED and not fresh:
+            # What it read before may have harmed it, so the refusal counts only if another child repeats it.
             child.end()
             child = Child(memory_mib)
             answer = child.verify(path, seconds)
@@ -145,7 +155,6 @@ class Child:
     """
 
     def __init__(self, memory_mib: int) -> None:
-        self._memory_mib = memory_mib
         self._socket, theirs = socket.socketpair()
         self._process = os.fork()
         if not self._process:
@@ -180,12 +189,12 @@ class Child:
         return self._code
 
     def _ask(self, question: str, deadline: float) -> bytes:
-        """The line that it answers; nothing if it ends before."""
+        """What it answers, a line; nothing if it ends before."""
         self._socket.sendall(question.encode() + b"\n")
         content = b""
-        while not content.endswith(b"\n"):
+        while not content.endswith(b"\n") and len(content) <= MOST_ANSWER:
             left = deadline - time.monotonic()
-            if left <= 0 or len(content) > MOST_ANSWER:
+            if left <= 0:
                 raise TimeoutError
             self._socket.settimeout(left)
             part = self._socket.recv(MOST_ANSWER)
