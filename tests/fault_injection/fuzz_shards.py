@@ -3,10 +3,10 @@
 Each case is a real shard, changed (:mod:`tests.fault_injection.hostile_shards`). It may be refused by a ``ShardError``
 that names the file, or be accepted, and then read in every way that a user would. One process reads a case after the
 other, so that what one leaves behind meets the next. A case that ends, hangs or fills that process, or fails in it, is
-read again by itself: verified in a sandbox, as ``python -m buffers verify --untrusted`` does, and if it is accepted
-there, read by this process. It fails where another exception escapes, where this process takes more memory than it may,
-or where a case that is fine by itself is not after others. A campaign that dies or hangs was at the case whose number
-the bar shows.
+read again by a new one, and if that is no better, by itself: verified in a sandbox, as ``python -m buffers verify
+--untrusted`` does, and if it is accepted there, read by this process. It fails where another exception escapes, where
+this process takes more memory than it may, or where only the sandbox accepts it. A campaign that dies or hangs was at
+the case whose number the bar shows.
 
 A case is made from the seed and its number alone: ``--seed 0 --first 4711 --cases 1`` runs one again.
 """
@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -69,11 +69,13 @@ class Result:
         number: Of the case.
         outcome: One of ``FINE``, or what went wrong.
         seconds: Wall clock of reading.
+        again: Whether it is fine in a new process, and was not in one that had read others.
     """
 
     number: int
     outcome: str
     seconds: float
+    again: bool = False
 
 
 def campaign(config: Config, unchanged: Mapping[str, Original]) -> Iterator[Result]:
@@ -82,11 +84,14 @@ def campaign(config: Config, unchanged: Mapping[str, Original]) -> Iterator[Resu
 
     number, end = config.first, config.first + config.cases
     with Sandbox(config.memory_mib, config.seconds) as sandbox, tempfile.TemporaryDirectory() as folder:
+        again = False
         while number < end:
-            for result in _read_ahead(config, unchanged, range(number, end), Path(folder)):
-                yield result
-                number += 1
-            if number < end:
+            first = number
+            for result in _read_ahead(config, unchanged, range(first, end), Path(folder)):
+                yield replace(result, again=again)
+                number, again = number + 1, False
+            again = number > first
+            if not again:
                 yield _by_itself(config, unchanged, number, Path(folder), sandbox)
                 number += 1
 
@@ -130,7 +135,7 @@ def _by_itself(
     try:
         outcome = exercise(case, folder, unchanged, sandbox.verify)
         if outcome != HARMED:
-            outcome = f"{outcome} by itself, not after the cases before it"
+            outcome = f"{outcome} in the sandbox, not in a process that reads cases"
     except Exception as error:
         outcome = f"{type(error).__name__}: {error}".replace(str(folder), "")
     if (increase := _peak_mib() - before) > config.memory_mib:
@@ -150,11 +155,13 @@ def main() -> None:
     config = parse_options(Config, __doc__, TINY)
     outcomes: Counter[str] = Counter()
     failed: list[Result] = []
+    again = 0
     slowest = Result(-1, "", 0.0)
     started = time.perf_counter()
     with tqdm(campaign(config, originals()), total=config.cases, unit="case", desc="fuzz") as results:
         for result in results:
             outcomes[result.outcome if result.outcome in FINE else "failed"] += 1
+            again += result.again
             slowest = max(slowest, result, key=lambda each: each.seconds)
             if result.outcome not in FINE:
                 failed.append(result)
@@ -162,13 +169,14 @@ def main() -> None:
     seconds = time.perf_counter() - started
     for outcome, count in outcomes.most_common():
         print(f"{count:>9,} {outcome}")
+    print(f"{again:>9,} of them only in a new process, not after others")
     for result in failed[:20]:
         print(f"case {result.number}: {result.outcome}")
     print(
         f"{sum(outcomes.values()):,} cases in {seconds:.0f} s; the slowest, {slowest.number}, {slowest.seconds:.1f} s"
     )
     if config.json:
-        results_of = {"outcomes": outcomes, "seconds": seconds, "slowest": asdict(slowest)}
+        results_of = {"outcomes": outcomes, "again": again, "seconds": seconds, "slowest": asdict(slowest)}
         config.json.write_text(json.dumps(results_of | {"failed": [asdict(each) for each in failed]}, indent=2))
     sys.exit(1 if failed else 0)
 
