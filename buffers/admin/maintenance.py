@@ -108,7 +108,7 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
                 yield CorruptFile(str(file.relative_to(folder)), str(error))
 
 
-def quarantine(path: str | Path, found: CorruptFile) -> Path:
+def quarantine(path: str | Path, corrupt: CorruptFile) -> Path:
     """Move a corrupt file out of the readers' way, so that the next Grow makes the shard anew.
 
     Returns:
@@ -118,11 +118,11 @@ def quarantine(path: str | Path, found: CorruptFile) -> Path:
         FileExistsError: If one of that name is in quarantine already.
         OSError: If it cannot be moved.
     """
-    target = Path(path) / QUARANTINE / found.file
+    target = Path(path) / QUARANTINE / corrupt.file
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise FileExistsError(f"{str(target)!r} is in quarantine already; look at it and delete it, then repair again")
-    return (Path(path) / found.file).rename(target)
+    return (Path(path) / corrupt.file).rename(target)
 
 
 def sweep(path: str | Path) -> list[Path]:
