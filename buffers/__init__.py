@@ -49,7 +49,8 @@ shapes, layouts, filters and sizes: links and other files are not followed, only
 at most 16 MiB and 100 times the file, pipes and devices are refused. Whatever is wrong ends in a :class:`ShardError`
 that names the file. As HDF5 itself may crash, loop or allocate without end on metadata made for that,
 ``python -m buffers verify --untrusted`` and ``GrowingBatchBuffer(..., untrusted=True)`` first read each file in a child
-process with limits of memory and time. ``verify`` finds accidents; it cannot know who made a file.
+process with limits of memory and time (:mod:`buffers.storage.sandbox` says what that guarantees). ``verify`` finds
+accidents; it cannot know who made a file.
 
 **Versions.** A release reads the schema version that it writes, and refuses others.
 """

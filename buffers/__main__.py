@@ -65,10 +65,10 @@ class Verify:
         """Print what is corrupt; 1 if anything is."""
         corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
         if self.json:
-            print(json.dumps([asdict(found) for found in corrupt], indent=2))
+            print(json.dumps([asdict(file) for file in corrupt], indent=2))
         else:
-            for found in corrupt:
-                print(found.problem)
+            for file in corrupt:
+                print(file.problem)
             if corrupt:
                 print(f"next: python -m buffers repair {self.path}{' --untrusted' * self.untrusted}")
             else:
@@ -90,19 +90,19 @@ class Repair:
     def run(self) -> int:
         """Move the corrupt files, delete the unfinished; 0."""
         corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
-        for found in corrupt:
-            quarantine(self.path, found)
-        swept = [str(file.relative_to(self.path)) for file in sweep(self.path)]
+        for file in corrupt:
+            quarantine(self.path, file)
+        swept = [str(partial.relative_to(self.path)) for partial in sweep(self.path)]
         steps = describe(self.path)
         missing = {step.grow_step: step.missing_shards for step in steps if step.missing_shards}
         if self.json:
-            record = {"quarantined": [asdict(found) for found in corrupt], "deleted": swept, "missing": missing}
+            record = {"quarantined": [asdict(file) for file in corrupt], "deleted": swept, "missing": missing}
             print(json.dumps(record, indent=2))
             return 0
-        for found in corrupt:
-            print(f"moved {found.file} to {self.path / QUARANTINE}: {found.problem}")
-        for file in swept:
-            print(f"deleted {file}: its writer was killed")
+        for file in corrupt:
+            print(f"moved {file.file} to {self.path / QUARANTINE}: {file.problem}")
+        for partial in swept:
+            print(f"deleted {partial}: its writer was killed")
         for grow_step, shards in missing.items():
             print(f"Grow step {grow_step} lacks shards {', '.join(map(str, shards))}; the same Grow makes them again")
         if not corrupt and not swept and not missing:
@@ -238,21 +238,28 @@ Command = (
 
 
 def _text(step: GrowStepInfo) -> str:
-    made = step.provenance
+    origin = step.provenance
     highest = max(step.reward_histogram)
     bars = "".join(BLOCKS[-(-count * (len(BLOCKS) - 1) // highest)] for count in step.reward_histogram)
-    grown = [f"{made['candidates']} candidates"] * bool(made["candidates"])
-    grown += ["the original pair"] * made["references"]
+    grown = [f"{origin['candidates']} candidates"] * bool(origin["candidates"])
+    grown += ["the original pair"] * origin["references"]
     lines = [
         f"Grow step {step.grow_step}: {step.shards} shards, {step.trajectories:,} trajectories "
         f"({step.references:,} references), {step.tokens:,} tokens, {step.bytes / 2**20:.1f} MiB, "
         f"{step.bytes / max(1, step.tokens):.1f} bytes per token",
         f"  reward {step.mean_reward:.3f} on average, by tenths of [0, 1]: |{bars}|",
         f"  ended by themselves: {step.terminated_fraction:.1%}",
+<<<<<<< HEAD
         f"  task {made['task']} {made['task_fingerprint'][:12]}, tokenizer {made['tokenizer_fingerprint'][:12]}",
         f"  policy {made['policy_fingerprint'][:12]} ({made['sampler']}), scorer {made['scorer_fingerprint'][:12]}",
         f"  {' and '.join(grown)} for each of {made['num_sources']:,} {DRAWN_FROM[made['grow_from']]} at temperature "
         f"{made['temperature']}, seed {made['seed']}",
+=======
+        f"  task {origin['task']} {origin['task_fingerprint'][:12]}, tokenizer {origin['tokenizer_fingerprint'][:12]}",
+        f"  policy {origin['policy_fingerprint'][:12]} ({origin['sampler']}), scorer {origin['scorer_fingerprint'][:12]}",
+        f"  {' and '.join(grown)} for each of {origin['num_sources']:,} sources at temperature {origin['temperature']}, "
+        f"seed {origin['seed']}",
+>>>>>>> buf
     ]
     lines += [
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()

@@ -68,9 +68,9 @@ class TokenBatch:
             "row": batch,
         }
         for name, shape in shapes.items():
-            found = tuple(getattr(self, name).shape)
-            if found != tuple(shape):
-                raise ValueError(f"TokenBatch.{name} has shape {found}; it must have {tuple(shape)} to fit the others")
+            actual = tuple(getattr(self, name).shape)
+            if actual != tuple(shape):
+                raise ValueError(f"TokenBatch.{name} has shape {actual}; it must have {tuple(shape)} to fit the others")
 
     @property
     def num_target_tokens(self) -> int:

@@ -195,10 +195,10 @@ class GrowingBatchBuffer:
         }
         for shard in self.shards[:1]:  # all agree
             for name, value in wanted.items():
-                found = getattr(shard.provenance, name)
-                if found != value:
+                actual = getattr(shard.provenance, name)
+                if actual != value:
                     raise ShardError(
-                        f"buffer {str(self.path)!r} has {name} {found!r}, task {task.name!r} has {value!r}; "
+                        f"buffer {str(self.path)!r} has {name} {actual!r}, task {task.name!r} has {value!r}; "
                         "use another folder or the task that filled it"
                     )
 
@@ -222,24 +222,25 @@ class GrowingBatchBuffer:
 
     def _register(self, file: Path) -> None:
         shard = Shard.open(file)
-        made = shard.provenance
-        if file.name != self.file(made.grow_step, made.shard_index, made.shard_count).name:
+        provenance = shard.provenance
+        name = self.file(provenance.grow_step, provenance.shard_index, provenance.shard_count).name
+        if file.name != name:
             raise ShardError(
-                f"shard {str(file)!r} holds Grow step {made.grow_step}, index {made.shard_index}; name it "
-                f"{self.file(made.grow_step, made.shard_index, made.shard_count).name!r} or move it out of the folder"
+                f"shard {str(file)!r} holds Grow step {provenance.grow_step}, index {provenance.shard_index}; name it "
+                f"{name!r} or move it out of the folder"
             )
-        self.check_fits(made)
-        shards = self._steps.setdefault(made.grow_step, [])
+        self.check_fits(provenance)
+        shards = self._steps.setdefault(provenance.grow_step, [])
         # Units lie in disjoint ranges, so those that overlap this one's are neighbours: found by bisection, since a
         # folder of many thousand shards is opened at each start.
-        low = bisect_left(shards, made.units.start, key=_end_unit)  # the first that ends after this one's start
-        low += low < len(shards) and shards[low].provenance.units.stop == made.units.start
-        high = bisect_left(shards, made.units.stop, key=_first_unit)
+        low = bisect_left(shards, provenance.units.start, key=_end_unit)  # the first that ends after this one's start
+        low += low < len(shards) and shards[low].provenance.units.stop == provenance.units.start
+        high = bisect_left(shards, provenance.units.stop, key=_first_unit)
         for other in shards[low:high]:
             theirs = other.provenance.units
-            if theirs.start <= made.units.start and made.units.stop <= theirs.stop:
+            if theirs.start <= provenance.units.start and provenance.units.stop <= theirs.stop:
                 return  # what compaction has merged already and not yet deleted
-            if not (made.units.start <= theirs.start and theirs.stop <= made.units.stop):
+            if not (provenance.units.start <= theirs.start and theirs.stop <= provenance.units.stop):
                 raise ShardError(
                     f"shards {str(file)!r} and {str(other.path)!r} overlap; keep one of them, and grow what is missing"
                 )

@@ -49,8 +49,8 @@ def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress:
         for shard in group:
             shard.verify()
         first, last = group[0].provenance, group[-1].provenance
-        made = replace(first, shard_count=last.units.stop - first.units.start)
-        file = buffer.append(Trajectories.concatenate([shard.read() for shard in group]), made)
+        provenance = replace(first, shard_count=last.units.stop - first.units.start)
+        file = buffer.append(Trajectories.concatenate([shard.read() for shard in group]), provenance)
         _replace(Shard.open(file), group)
         finished.append(file)
     return finished
@@ -74,13 +74,13 @@ def _unfinished(buffer: GrowingBatchBuffer) -> list[tuple[Shard, list[Shard]]]:
     """Merged shards with those files that they replace and that are still there, of a compaction that was killed."""
     files = sorted(buffer.path.glob(f"[!.]*{SUFFIX}"))
     left = [Shard.open(file) for file in files if file not in {shard.path for shard in buffer.shards}]
-    found = []
+    unfinished = []
     for merged in buffer.shards:
         units, step = merged.provenance.units, merged.provenance.grow_step
         parts = [part for part in left if part.provenance.grow_step == step and part.provenance.shard_index in units]
         if parts:
-            found.append((merged, parts))  # by shard index, as their names sort
-    return found
+            unfinished.append((merged, parts))  # by shard index, as their names sort
+    return unfinished
 
 
 def _replace(merged: Shard, parts: Sequence[Shard]) -> None:

@@ -96,21 +96,26 @@ def export(
     """
     steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
     data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)
-    made = steps[0].provenance  # a buffer has one task
+    provenance = steps[0].provenance  # a buffer has one task
     description = json.dumps({"grow_steps": [step.provenance for step in steps]})
     not_held = NOT_HELD[to]
     if to == "minari":
         if texts:
             raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
-        task = _task_of(made, task_options or {})
+        task = _task_of(provenance, task_options or {})
         if task is None:
-            not_held = [*not_held, f"an environment: load_task({made['task']!r}) does not give the buffer's task"]
+            not_held = [*not_held, f"an environment: load_task({provenance['task']!r}) does not give the buffer's task"]
         written = to_minari(data, out, task=task, description=description, progress=progress)
         place = Path(written.storage.data_path).parent
     else:
         place = Path(out)
         _write_table(
-            data, place, to, _tokenizer_of(made, task_options or {}) if texts else None, description, progress=progress
+            data,
+            place,
+            to,
+            _tokenizer_of(provenance, task_options or {}) if texts else None,
+            description,
+            progress=progress,
         )
     return Exported(
         format=to,
@@ -134,24 +139,24 @@ def _write_table(
         to_datasets(data, place, tokenizer=tokenizer, description=description, progress=progress)
 
 
-def _tokenizer_of(made: dict[str, Any], options: TaskOptions) -> Tokenizer:
+def _tokenizer_of(provenance: dict[str, Any], options: TaskOptions) -> Tokenizer:
     """The tokenizer with which a buffer was made."""
     try:
-        tokenizer = load_task(made["task"], **options).tokenizer
+        tokenizer = load_task(provenance["task"], **options).tokenizer
     except ValueError as error:
         raise ValueError(f"texts need the buffer's tokenizer: {error}; leave out texts") from error
-    if tokenizer.fingerprint != made["tokenizer_fingerprint"]:
+    if tokenizer.fingerprint != provenance["tokenizer_fingerprint"]:
         raise ValueError(
-            f"texts need the buffer's tokenizer {made['tokenizer_fingerprint'][:12]}, that of task {made['task']!r} is "
+            f"texts need the buffer's tokenizer {provenance['tokenizer_fingerprint'][:12]}, that of task {provenance['task']!r} is "
             f"{tokenizer.fingerprint[:12]}; leave out texts"
         )
     return tokenizer
 
 
-def _task_of(made: dict[str, Any], options: TaskOptions) -> Task | None:
+def _task_of(provenance: dict[str, Any], options: TaskOptions) -> Task | None:
     """The task with which a buffer was made, where name and options say enough."""
     try:
-        task = load_task(made["task"], **options)
+        task = load_task(provenance["task"], **options)
     except ValueError:
         return None
-    return task if task.fingerprint == made["task_fingerprint"] else None
+    return task if task.fingerprint == provenance["task_fingerprint"] else None

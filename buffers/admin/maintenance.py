@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +15,8 @@ from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage import container
 from buffers.storage.columns import Columns
 from buffers.storage.container import PARTIAL, ShardError
-from buffers.storage.reward_columns import RescoredShard, column_files, score_columns, verify_column
-from buffers.storage.sandbox import Sandbox
-from buffers.storage.shard import verify_file
+from buffers.storage.reward_columns import RescoredShard, column_files, score_columns
+from buffers.storage.sandbox import Sandbox, verify_any
 
 BINS = 10
 """Of the histogram of rewards, over [0, 1]."""
@@ -102,15 +101,14 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
         for file in tqdm([*shards, *columns], unit="file", desc="verify", disable=not progress):
             if file.name in corrupt:
                 continue  # without their shard, nothing can be said of rewards
-            here: Callable[[Path], None] = verify_file if file.parent == folder else verify_column
             try:
-                (sandbox.verify if sandbox else here)(file)
+                (sandbox.verify if sandbox else verify_any)(file)
             except ShardError as error:
                 corrupt.add(file.name)
                 yield CorruptFile(str(file.relative_to(folder)), str(error))
 
 
-def quarantine(path: str | Path, found: CorruptFile) -> Path:
+def quarantine(path: str | Path, corrupt: CorruptFile) -> Path:
     """Move a corrupt file out of the readers' way, so that the next Grow makes the shard anew.
 
     Returns:
@@ -120,11 +118,11 @@ def quarantine(path: str | Path, found: CorruptFile) -> Path:
         FileExistsError: If one of that name is in quarantine already.
         OSError: If it cannot be moved.
     """
-    target = Path(path) / QUARANTINE / found.file
+    target = Path(path) / QUARANTINE / corrupt.file
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise FileExistsError(f"{str(target)!r} is in quarantine already; look at it and delete it, then repair again")
-    return (Path(path) / found.file).rename(target)
+    return (Path(path) / corrupt.file).rename(target)
 
 
 def sweep(path: str | Path) -> list[Path]:

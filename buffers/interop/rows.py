@@ -122,9 +122,9 @@ def check_lengths(trajectories: Trajectories, max_source_length: int, max_target
         ("target", trajectories.target_lengths, max_target_length),
         ("source", trajectories.source_lengths, max_source_length),
     ):
-        found = int(lengths.max(initial=0))
-        if found > limit:
-            raise ValueError(f"a {name} has {found} tokens; give max_{name}_length {found} or more, not {limit}")
+        longest = int(lengths.max(initial=0))
+        if longest > limit:
+            raise ValueError(f"a {name} has {longest} tokens; give max_{name}_length {longest} or more, not {limit}")
 
 
 def stepwise_reward(rewards: NDArray[Any]) -> np.float32:

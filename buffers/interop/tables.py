@@ -33,17 +33,17 @@ def schema_of(arrow: Any, *, texts: bool) -> Any:
     return arrow.schema(list(types.items()))
 
 
-def columns(arrow: Any, found: Any) -> list[str]:
+def columns(arrow: Any, schema: Any) -> list[str]:
     """Names of the columns that are read, if a schema has them.
 
     Raises:
         ValueError: If one is missing or of another type.
     """
     for wanted in schema_of(arrow, texts=False):
-        if wanted.name not in found.names:
+        if wanted.name not in schema.names:
             raise ValueError(f"the column {wanted.name!r} is missing")
-        if found.field(wanted.name).type != wanted.type:
-            raise ValueError(f"the column {wanted.name!r} is {found.field(wanted.name).type}, not {wanted.type}")
+        if schema.field(wanted.name).type != wanted.type:
+            raise ValueError(f"the column {wanted.name!r} is {schema.field(wanted.name).type}, not {wanted.type}")
     return list(schema_of(arrow, texts=False).names)
 
 

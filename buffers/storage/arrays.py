@@ -204,9 +204,10 @@ def _attribute(owner: h5f.FileID | h5d.DatasetID, name: str, kind: str) -> Any:
 
 def _dataset(file: File, name: str) -> Dataset:
     if name not in file.datasets:
-        if name.encode() not in file.handle:
+        links = file.handle.links
+        if not links.exists(name.encode()):
             raise ValueError(f"{name!r} is missing")
-        if file.handle.links.get_info(name.encode()).type != h5l.TYPE_HARD:
+        if links.get_info(name.encode()).type != h5l.TYPE_HARD:
             raise ValueError(f"{name!r} is a link to elsewhere")
         handle = h5d.open(file.handle, name.encode())
         file.datasets[name] = Dataset(handle, handle.dtype, handle.shape, handle.get_create_plist())

@@ -15,7 +15,7 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedReader, BufferedWriter
+from io import BufferedWriter, FileIO
 from pathlib import Path
 
 from h5py import h5a, h5f, h5p  # type: ignore[import-untyped]
@@ -55,10 +55,10 @@ def check_schema(path: Path, file: File, known: int) -> None:
         ShardError: If it is not ``known``.
         ValueError: If the file records none.
     """
-    found = read_attributes(file, {"schema_version": "int"})["schema_version"]
-    if found != known:
+    version = read_attributes(file, {"schema_version": "int"})["schema_version"]
+    if version != known:
         raise ShardError(
-            f"shard {str(path)!r} has schema version {found}, this release reads {known}; read it with the release "
+            f"shard {str(path)!r} has schema version {version}, this release reads {known}; read it with the release "
             "that wrote it, or make it anew"
         )
 
@@ -174,9 +174,9 @@ def _begun(path: Path) -> BufferedWriter:
 
 
 @contextmanager
-def _regular(path: Path) -> Iterator[BufferedReader]:
+def _regular(path: Path) -> Iterator[FileIO]:
     """A file open for reading, never a pipe or a device, which may have no end."""
-    with open(path, "rb", opener=_at_once) as raw:
+    with open(path, "rb", buffering=0, opener=_at_once) as raw:
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             raise foreign(path)
         yield raw

@@ -35,9 +35,9 @@ def check_layout(owner: str, arrays: Mapping[str, ArrayLike], layout: Layout) ->
     sizes: dict[str, int] = {}
     for name, (dtype, axis) in layout.items():
         array = arrays[name]
-        found = getattr(array, "dtype", type(array).__name__)
-        if found != dtype:
-            raise TypeError(f"{owner}.{name} is {found}; give a numpy array of {dtype}")
+        actual = getattr(array, "dtype", type(array).__name__)
+        if actual != dtype:
+            raise TypeError(f"{owner}.{name} is {actual}; give a numpy array of {dtype}")
         letter, extra = axis.removesuffix("+1"), int(axis.endswith("+1"))
         if len(array.shape) != 1:
             raise ValueError(f"{owner}.{name} has shape {tuple(array.shape)}; give one axis of length {axis}")

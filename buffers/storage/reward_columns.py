@@ -30,7 +30,6 @@ SCORES_LAYOUT: Layout = {"reward": (np.dtype(np.float32), "N")}
 SCORES_VERSION = 2
 FOLDER = "scores"
 KINDS = {
-    "schema_version": "int",
     "name": "str",
     "scorer_fingerprint": "str",
     "shard_contents_sha256": "str",
@@ -156,7 +155,7 @@ class RescoredShard:
         with container.opened(self.path) as file:
             container.check_schema(self.path, file, SCORES_VERSION)
             sizes = arrays.check(self.path.name, file, SCORES_LAYOUT)
-            attributes = arrays.read_attributes(file, KINDS)
+            attributes = {"schema_version": SCORES_VERSION, **arrays.read_attributes(file, KINDS)}
             if file.rewritten:
                 arrays.check_contents(file, attributes, SCORES_LAYOUT)
             belongs = attributes["shard_contents_sha256"] == self.shard.contents_sha256

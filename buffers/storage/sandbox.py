@@ -1,23 +1,34 @@
 """Sandbox for files from elsewhere: each is first read whole in a child process with limits of memory and time.
 
 HDF5's library does what a file's metadata say, and has crashed, looped and allocated without end on metadata made for
-that. So a small server, which has imported what reads a shard and nothing else, forks a child per file: a child costs
-milliseconds, whatever the caller holds, and what it does to itself ends with it.
+that. So a small server, which has imported what reads a shard and nothing else, forks a child that reads one file after
+another, and is replaced at the first that it does not accept: forking costs several times what reading a small shard
+does.
+
+**What is guaranteed.** A file is accepted if a process like the caller's read it whole and came to no harm, and nothing
+that was refused has been in that process: a file that crashes, hangs or fills its child, or is refused in any other
+way, has no say about another. A file is refused by a child that read nothing before, so no other can have it refused.
+
+**What is not.** A child has the rights of its user. A file that does not crash HDF5 but makes it run code of the file's
+own could have itself accepted, and what that child reads after it; the caller, which opens what was accepted, would be
+its own then, with a child for each file, too. So nothing is lost by a child for many: whatever went before a file in
+its child was accepted, and is what the caller reads as well.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import resource
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
-from contextlib import suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from buffers.storage.container import ShardError
 from buffers.storage.reward_columns import FOLDER, verify_column
@@ -26,8 +37,8 @@ from buffers.storage.shard import verify_file
 MEMORY_MIB = 4_096
 SECONDS = 60.0
 
-LONGEST_ANSWER = 10_000
-"""Characters, which a pipe holds though nobody reads it yet."""
+LONGEST_PROBLEM, MOST_ANSWER = 10_000, 80_000
+"""Characters of a sentence, and bytes of the JSON around it."""
 
 SETTINGS = {
     "OMP_NUM_THREADS": "1",  # threads of a linear algebra library would not survive the fork
@@ -36,9 +47,10 @@ SETTINGS = {
     "HDF5_PLUGIN_PRELOAD": "::",  # HDF5's way to say that no filter is loaded from a library
 }
 
+Answer = tuple[int, str]
+"""An ``errno``, 0 unless the problem is the system's own, and what is wrong with a file."""
 
-Answer = dict[str, str | int]
-"""What is wrong with a file, under "problem", and an "errno" where that is the system's own error."""
+ACCEPTED: Answer = (0, "")
 
 
 class Sandbox:
@@ -79,13 +91,13 @@ class Sandbox:
         try:
             self._server.stdin.write(json.dumps(str(path)) + "\n")
             self._server.stdin.flush()
-            answer = json.loads(self._server.stdout.readline())
+            errno, problem = json.loads(self._server.stdout.readline())
         except (BrokenPipeError, ValueError) as error:
             raise ChildProcessError(f"the sandbox that was to read {str(path)!r} has ended; run again") from error
-        if "errno" in answer:
-            raise OSError(answer["errno"], answer["problem"], str(path))
-        if answer["problem"]:
-            raise ShardError(answer["problem"])
+        if errno:
+            raise OSError(errno, problem, str(path))
+        if problem:
+            raise ShardError(problem)
 
 
 def verify_untrusted(paths: Iterable[str | Path]) -> None:
@@ -100,54 +112,126 @@ def verify_untrusted(paths: Iterable[str | Path]) -> None:
             sandbox.verify(path)
 
 
+def verify_any(path: Path) -> None:
+    """Verify a shard, or a file of rewards within its buffer's folder, in this process.
+
+    Raises:
+        ShardError: If the file is not what was written.
+        OSError: If it cannot be read.
+    """
+    (verify_column if path.parent.parent.name == FOLDER else verify_file)(path)
+
+
 def serve(memory_mib: int, seconds: float) -> None:
     """The server: answers each line of the standard input, a path, until it ends.
 
     Args:
         memory_mib: MiB that a child may reserve beyond what it begins with.
-        seconds: After which a child is killed.
+        seconds: For a file, after which the child that reads it is killed.
     """
+    child: Child | None = None
     for line in sys.stdin:
-        print(json.dumps(_verdict(Path(json.loads(line)), memory_mib, seconds)), flush=True)
+        path, fresh = Path(json.loads(line)), child is None
+        child = child or Child(memory_mib)
+        answer = child.verify(path, seconds)
+        if answer != ACCEPTED and not fresh:
+            # What it read before may have harmed it, so the refusal counts only if another child repeats it.
+            child.end()
+            child = Child(memory_mib)
+            answer = child.verify(path, seconds)
+        if answer != ACCEPTED:
+            child.end()
+            child = None
+        print(json.dumps(answer), flush=True)
+    if child:
+        child.end()
 
 
-def _verdict(path: Path, memory_mib: int, seconds: float) -> Answer:
-    fork = multiprocessing.get_context("fork")
-    here, there = fork.Pipe(duplex=False)
-    child = fork.Process(target=_child, args=(path, memory_mib, there))
-    child.start()
-    there.close()
-    child.join(seconds)
-    if child.exitcode is None:
-        child.kill()
-        child.join()
-        return _refusal(path, f"takes more than {seconds:g} s to read")
-    with suppress(EOFError):  # it ended without an answer
-        # Bytes and not an object: unpickling would run what a child that was taken over sends.
-        answer: Answer = json.loads(here.recv_bytes(8 * LONGEST_ANSWER))
-        return answer
-    return _refusal(path, f"ends the process that reads it (exit code {child.exitcode})")
+class Child:
+    """A process, forked from this one, that verifies files one after another.
+
+    Args:
+        memory_mib: MiB that it may reserve beyond what it begins with.
+    """
+
+    def __init__(self, memory_mib: int) -> None:
+        self._socket, theirs = socket.socketpair()
+        self._process = os.fork()
+        if not self._process:
+            self._socket.close()
+            _answer(theirs, memory_mib)
+        theirs.close()
+
+    def verify(self, path: Path, seconds: float) -> Answer:
+        """Its answer, or what became of it instead."""
+        try:
+            content = self._ask(json.dumps(str(path)), time.monotonic() + seconds)
+        except TimeoutError:
+            return _refusal(path, f"takes more than {seconds:g} s to read")
+        except OSError:  # closed before it was asked
+            content = b""
+        if not content:
+            return _refusal(path, f"ends the process that reads it (exit code {self.end()})")
+        try:
+            # JSON, and not a pickle, which would run what a child that was taken over sends.
+            errno, problem = json.loads(content)
+            return int(errno), str(problem)
+        except (ValueError, TypeError):
+            return _refusal(path, "makes the process that reads it answer nonsense")
+
+    def end(self) -> int:
+        """Kill it, unless it has ended by itself; its exit code."""
+        if self._process:
+            os.kill(self._process, signal.SIGKILL)
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
+            self._process = 0
+            self._socket.close()
+        return self._code
+
+    def _ask(self, question: str, deadline: float) -> bytes:
+        """What it answers, a line; nothing if it ends before."""
+        self._socket.sendall(question.encode() + b"\n")
+        content = b""
+        while not content.endswith(b"\n") and len(content) <= MOST_ANSWER:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
+            part = self._socket.recv(MOST_ANSWER)
+            if not part:
+                return b""
+            content += part
+        return content
+
+
+def _answer(questions: socket.socket, memory_mib: int) -> NoReturn:
+    """What a child does until it is killed."""
+    try:
+        silent = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):  # the server's own questions and answers go through 0 and 1
+            os.dup2(silent, descriptor)
+        if (reserved := Path("/proc/self/statm")).is_file():  # only Linux tells, and keeps to such a limit
+            limit = int(reserved.read_text().split()[0]) * resource.getpagesize() + (memory_mib << 20)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for line in questions.makefile("rb"):
+            errno, problem = _verdict(Path(json.loads(line)), memory_mib)
+            questions.sendall(json.dumps([errno, problem[:LONGEST_PROBLEM]]).encode() + b"\n")
+    finally:
+        os._exit(1)  # whatever it was: it must not go on as a second server
+
+
+def _verdict(path: Path, memory_mib: int) -> Answer:
+    try:
+        verify_any(path)
+    except ShardError as error:
+        return 0, str(error)
+    except MemoryError:
+        return _refusal(path, f"takes more than {memory_mib} MiB to read")
+    except OSError as error:
+        return error.errno or 0, error.strerror or str(error)
+    return ACCEPTED
 
 
 def _refusal(path: Path, why: str) -> Answer:
-    return {"problem": f"shard {str(path)!r} is corrupt or hostile: it {why}; delete it, and do not open it"}
-
-
-def _child(path: Path, memory_mib: int, there: Connection) -> None:
-    silent = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # the server's own answers go through 1
-        os.dup2(silent, descriptor)
-    if (reserved := Path("/proc/self/statm")).is_file():  # only Linux tells, and keeps to such a limit
-        limit = int(reserved.read_text().split()[0]) * resource.getpagesize() + (memory_mib << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answer: Answer = {"problem": ""}
-    try:
-        (verify_column if path.parent.parent.name == FOLDER else verify_file)(path)
-    except ShardError as error:
-        answer = {"problem": str(error)}
-    except MemoryError:
-        answer = _refusal(path, f"takes more than {memory_mib} MiB to read")
-    except OSError as error:
-        answer = {"problem": error.strerror or str(error), "errno": error.errno or 0}
-    there.send_bytes(json.dumps({**answer, "problem": str(answer["problem"])[:LONGEST_ANSWER]}).encode())
+    return 0, f"shard {str(path)!r} is corrupt or hostile: it {why}; delete it, and do not open it"

@@ -19,8 +19,13 @@ from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
+<<<<<<< HEAD
 SCHEMA_VERSION = 5
 KINDS = {"schema_version": "int", CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
+=======
+SCHEMA_VERSION = 4
+KINDS = {CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
+>>>>>>> buf
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,7 @@ class Shard:
         """
         path = Path(path)
         with container.opened(path) as file:
-            container.check_schema(path, file, SCHEMA_VERSION)
-            sizes = arrays.check(path.name, file, TRAJECTORIES_LAYOUT)
-            attributes: dict[str, Any] = arrays.read_attributes(file, KINDS)
-            if file.rewritten:
-                arrays.check_contents(file, attributes, TRAJECTORIES_LAYOUT)
-            made = Provenance(**{field.name: attributes[field.name] for field in fields(Provenance)})
-        return cls(path, made, sizes["N"], sizes["L"], sizes["U"], attributes[CONTENTS])
+            return cls._checked(path, file)
 
     @property
     def temperature(self) -> float:
@@ -98,12 +97,7 @@ class Shard:
             ShardError: If the file is corrupt.
         """
         with self._again(TRAJECTORIES_LAYOUT) as (file, _):
-            stored = arrays.read(file, TRAJECTORIES_LAYOUT)
-            wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
-            trajectories = Trajectories(**wide)
-            if not trajectories.has_log_prob:
-                raise ValueError("it has no log-probabilities")
-        return trajectories
+            return _read_all(file)
 
     def verify(self) -> None:
         """Compare every byte with the checksum and validate the contents.
@@ -112,6 +106,16 @@ class Shard:
             ShardError: If the file is not what was written.
         """
         verify_file(self.path)
+
+    @classmethod
+    def _checked(cls, path: Path, file: File) -> Shard:
+        container.check_schema(path, file, SCHEMA_VERSION)
+        sizes = arrays.check(path.name, file, TRAJECTORIES_LAYOUT)
+        attributes: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **arrays.read_attributes(file, KINDS)}
+        if file.rewritten:
+            arrays.check_contents(file, attributes, TRAJECTORIES_LAYOUT)
+        provenance = Provenance(**{field.name: attributes[field.name] for field in fields(Provenance)})
+        return cls(path, provenance, sizes["N"], sizes["L"], sizes["U"], attributes[CONTENTS])
 
     @contextmanager
     def _again(self, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
@@ -130,8 +134,11 @@ def verify_file(path: str | Path) -> None:
         ShardError: If the file is not what was written, or foreign.
         OSError: If it cannot be read.
     """
-    container.verify(Path(path))
-    Shard.open(path).read()
+    path = Path(path)
+    container.verify(path)
+    with container.opened(path) as file:
+        Shard._checked(path, file)
+        _read_all(file)
 
 
 def write_shard(path: str | Path, trajectories: Trajectories, provenance: Provenance) -> None:
@@ -155,3 +162,13 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
     attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
     contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
     container.publish(path, arrays.encode(contents, attributes))
+
+
+def _read_all(file: File) -> Trajectories:
+    """All trajectories of a file whose arrays passed their check, validated."""
+    stored = arrays.read(file, TRAJECTORIES_LAYOUT)
+    wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
+    trajectories = Trajectories(**wide)
+    if not trajectories.has_log_prob:
+        raise ValueError("it has no log-probabilities")
+    return trajectories

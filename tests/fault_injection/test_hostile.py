@@ -18,36 +18,36 @@ SMALL = ("one", "several", "large ids", "long texts", "old format", "exotic", RE
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, Original]:
+def unchanged() -> dict[str, Original]:
     return originals(SMALL)
 
 
-def test_changed_files_are_refused_or_read(made: dict[str, Original], tmp_path: Path) -> None:
+def test_changed_files_are_refused_or_read(unchanged: dict[str, Original], tmp_path: Path) -> None:
     outcomes: set[str] = set()
     mutations: set[str] = set()
     with Sandbox(memory_mib=256, seconds=20) as sandbox:
         for number in range(60):
-            case = make_case(made, 0, number)
-            outcomes.add(exercise(case, tmp_path, made, sandbox))
+            case = make_case(unchanged, 0, number)
+            outcomes.add(exercise(case, tmp_path, unchanged, sandbox.verify))
             mutations.update(case.mutations)
     assert {"accepted", "refused"} <= outcomes <= set(FINE)
     assert mutations == set(MUTATIONS)
 
 
-def test_a_case_depends_on_its_seed_and_number_alone(made: dict[str, Original]) -> None:
+def test_a_case_depends_on_its_seed_and_number_alone(unchanged: dict[str, Original]) -> None:
     again = originals(SMALL)
-    assert make_case(made, 1, 7) == make_case(again, 1, 7)
-    assert make_case(made, 1, 7) != make_case(made, 2, 7)
-    assert make_case(made, 1, 7) != make_case(made, 1, 8)
+    assert make_case(unchanged, 1, 7) == make_case(again, 1, 7)
+    assert make_case(unchanged, 1, 7) != make_case(unchanged, 2, 7)
+    assert make_case(unchanged, 1, 7) != make_case(unchanged, 1, 8)
 
 
-def test_every_piece_of_metadata_has_a_checksum_that_is_found(made: dict[str, Original]) -> None:
+def test_every_piece_of_metadata_has_a_checksum_that_is_found(unchanged: dict[str, Original]) -> None:
     """Without which no case would reach beyond it."""
     for name in ("one", "several", "large ids", "long texts"):
-        original = made[name]
+        original = unchanged[name]
         assert [start for start, _, _ in original.checksums] == original.starts
         assert {b"OHDR", b"FRHP", b"BTLF"} <= {original.content[start:][:4] for start in original.starts}
-    blocks = {made["long texts"].content[start:][:4] for start in made["long texts"].starts}
+    blocks = {unchanged["long texts"].content[start:][:4] for start in unchanged["long texts"].starts}
     assert b"FHIB" in blocks
 
 

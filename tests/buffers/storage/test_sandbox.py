@@ -13,6 +13,18 @@ from buffers.storage.sandbox import Sandbox, verify_untrusted
 
 Arm = Callable[[str], None]
 
+HELPERS = """
+import os, signal, stat, numpy, buffers.storage.shard as s
+
+read_here = []
+
+def refuse(problem):
+    raise s.ShardError(str(problem))
+
+def sockets():
+    return [fd for fd in range(3, 20) if os.path.exists(f"/dev/fd/{fd}") and stat.S_ISSOCK(os.fstat(fd).st_mode)]
+"""
+
 
 @pytest.fixture
 def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arm:
@@ -22,7 +34,7 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arm:
         folder = tmp_path / "site"
         folder.mkdir()
         # Python imports a module of this name before the program that it is to run.
-        program = f"import os, signal, numpy, buffers.storage.shard as s\ndef read(path):\n    {body}\n"
+        program = f"{HELPERS}\ndef read(path):\n    {body}\n"
         (folder / "sitecustomize.py").write_text(program + "s.verify_file = read\n")
         monkeypatch.syspath_prepend(str(folder))
 
@@ -48,6 +60,30 @@ def test_what_a_child_does_to_itself_is_a_refusal(path: Path, arm: Arm, body: st
             with pytest.raises(ShardError, match=rf"g001-s00000\.h5' is corrupt or hostile: it {message}; delete it"):
                 sandbox.verify(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def test_a_child_reads_on_until_it_refuses_a_file(tmp_path: Path, arm: Arm) -> None:
+    # The refusal names what the child has read: this file alone.
+    arm("read_here.append(path.name); 'bad' in read_here and refuse(read_here)")
+    with Sandbox(memory_mib=512, seconds=20) as sandbox:
+        for _ in range(2):
+            sandbox.verify(tmp_path / "good")
+            with pytest.raises(ShardError, match=r"^\['bad'\]$"):
+                sandbox.verify(tmp_path / "bad")
+
+
+def test_a_file_is_not_refused_for_what_another_did(tmp_path: Path, arm: Arm) -> None:
+    arm("read_here.append(path.name); read_here == ['harmful', 'good'] and os._exit(1)")
+    with Sandbox(memory_mib=512, seconds=20) as sandbox:
+        for name in ("harmful", "good", "good"):
+            sandbox.verify(tmp_path / name)
+
+
+@pytest.mark.parametrize("answer", ["b'no JSON\\n'", "b'[0]\\n'", "b'x' * 100_000"])
+def test_what_is_no_answer_is_a_refusal(path: Path, arm: Arm, answer: str) -> None:
+    arm(f"[os.write(socket, {answer}) for socket in sockets()]")
+    with Sandbox(memory_mib=512, seconds=20) as sandbox, pytest.raises(ShardError, match="answer nonsense"):
+        sandbox.verify(path)
 
 
 def test_a_buffer_from_elsewhere_is_refused_before_it_is_opened(path: Path, arm: Arm) -> None:
