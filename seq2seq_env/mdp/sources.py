@@ -69,13 +69,9 @@ class Sources:
             size = self.task.size(self.split)
             if size == 0:
                 raise ValueError(f"split {self.split!r} of task {self.task.name!r} is empty; choose another split")
-            kinds = (
-                (size, object),
-                ((size, self.task.max_source_length), np.int32),
-                (size, np.bool_),
-                (size, np.int32),
-            )
-            self._table = [np.zeros(shape, dtype) for shape, dtype in kinds]
+            tokens = np.zeros((size, self.task.max_source_length), dtype=np.int32)
+            truncated, lengths = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.int32)
+            self._table = [np.empty(size, dtype=object), tokens, truncated, lengths]
         return self._table
 
     def rows(self, indices: NDArray[np.int64]) -> SourceRows:
