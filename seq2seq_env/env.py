@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
 from seq2seq_env.mdp.hypothesis_text import hypothesis_text
-from seq2seq_env.mdp.rendering import render_text
-from seq2seq_env.mdp.sources import LongSource, Source
+from seq2seq_env.mdp.rendering import render_texts
+from seq2seq_env.mdp.sources import LongSource
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -155,7 +155,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self.action_space = definition.action_space
         self.observation_space = definition.observation_space  # type: ignore[assignment]  # it is a space of spaces
         self._allowed = definition.allowed.tolist()
-        self._source: Source | None = None
+        self._about: dict[str, Any] = {}
         self._in_episode = False
 
     def reset(
@@ -173,9 +173,12 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         options = definition.checked_options(options)
         source, forced = definition.sources.chosen(options), definition.forced_prefix(options)
         if source is None:
-            source = definition.sources.row(int(self.np_random.integers(len(definition.sources))))
-        self._source, self._forced = source, forced
-        self._source_tokens = source.tokens.astype(np.int64)
+            source = definition.sources.rows(self.np_random.integers(len(definition.sources), size=1))
+        self._about = {"source": source.texts[0], "source_index": int(source.source_index[0])}
+        if definition.sources.long_source == "truncate":
+            self._about["source_truncated"] = bool(source.truncated[0])
+        self._source, self._source_length = source.tokens[0].astype(np.int64), source.lengths.astype(np.int64)
+        self._forced = forced
         self._prefix = np.full(self.max_target_length, self.tokenizer.pad_id, dtype=np.int64)
         self._length = 0
         self._writing = hypothesis_text(self.tokenizer)
@@ -233,16 +236,10 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         Raises:
             ResetNeeded: Before the first ``reset``.
         """
-        if self._source is None:
+        if not self._about:
             raise ResetNeeded("there is nothing to render; call reset() first")
-        if self.render_mode is None:
-            gym.logger.warn("render() shows nothing without a render mode; make it with render_mode='ansi'")
-            return None
-        text = render_text(self._source.text, self._hypothesis, self._ending.get("score"))
-        if self.render_mode == "ansi":
-            return text
-        print(text, flush=True)
-        return None
+        texts = render_texts(self.render_mode, [self._about["source"]], [self._hypothesis], [self._ending.get("score")])
+        return None if texts is None else texts[0]
 
     def _checked_token(self, action: np.int64 | int) -> int:
         try:
@@ -265,9 +262,8 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return self._observation(), -penalty - self._potential, True, False, self._info()
 
     def _scored(self) -> float:
-        assert self._source is not None
         self._hypothesis = self._writing.whole()
-        scores, others = self.definition.ratings([self._source.text], [self._hypothesis])
+        scores, others = self.definition.ratings([self._about["source"]], [self._hypothesis])
         self._ending = {"score": float(scores[0])}
         if others:
             self._ending["scores"] = {name: float(values[0]) for name, values in others.items()}
@@ -280,32 +276,19 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return float(self.definition.potentials({key: value[None] for key, value in observation.items()})[0])
 
     def _observation(self) -> Observation:
-        assert self._source is not None
         return {
-            "source": self._source_tokens.copy(),
-            "source_length": np.array([self._source.length]),
+            "source": self._source.copy(),
+            "source_length": self._source_length.copy(),
             "prefix": self._prefix.copy(),
             "prefix_length": np.array([self._length]),
         }
 
     def _mask(self) -> NDArray[np.int8]:
-        if self._source is None or self._length >= len(self._forced):
+        if not self._about or self._length >= len(self._forced):
             return self.definition.action_mask.copy()
         mask = np.zeros(len(self._allowed), dtype=np.int8)
         mask[self._forced[self._length]] = 1
         return mask
 
     def _info(self) -> dict[str, Any]:
-        source = self._source
-        assert source is not None
-        info = {
-            "source": source.text,
-            "hypothesis": self._hypothesis,
-            "source_index": source.row,
-            "action_mask": self._mask(),
-        }
-        if self.definition.sources.long_source == "truncate":
-            info["source_truncated"] = source.truncated
-        if self._ending:
-            info |= self._ending
-        return info
+        return {**self._about, "hypothesis": self._hypothesis, "action_mask": self._mask(), **self._ending}

@@ -28,16 +28,16 @@ def check_packages(*names: str) -> None:
         ImportError: If one is missing, or another's is found first, saying whose it is.
     """
     for name in names:
-        found = _file_of(name)
-        if found is None:
+        file = _file_of(name)
+        if file is None:
             raise ImportError(f"{DISTRIBUTION}'s package {name!r} is not there; install {DISTRIBUTION} again")
-        if not _is_ours(found):
+        if not _is_ours(file):
             remedy = (
                 f"install {DISTRIBUTION} in an environment without {_owner(name)}"
-                if found.parent.parent == _ROOT
+                if file.parent.parent == _ROOT
                 else "start Python from another folder, or rename that one"
             )
-            raise ImportError(f"{str(found)!r} is found where {DISTRIBUTION}'s package {name!r} should be; {remedy}")
+            raise ImportError(f"{str(file)!r} is found where {DISTRIBUTION}'s package {name!r} should be; {remedy}")
 
 
 def warn_of_overwritten_packages() -> None:
@@ -47,8 +47,8 @@ def warn_of_overwritten_packages() -> None:
         RuntimeWarning: One for each package.
     """
     for name in PACKAGES:
-        found = _file_of(name)
-        if found is not None and found.parent.parent == _ROOT and not _is_ours(found):
+        file = _file_of(name)
+        if file is not None and file.parent.parent == _ROOT and not _is_ours(file):
             warnings.warn(
                 f"{_owner(name)} wrote its package {name!r} over {DISTRIBUTION}'s, in {str(_ROOT)!r}; install them in "
                 "two environments",
@@ -88,8 +88,8 @@ def _file_of(name: str) -> Path | None:
     return None if spec is None or spec.origin is None else Path(spec.origin)
 
 
-def _is_ours(found: Path) -> bool:
-    return DISTRIBUTION in found.read_text("utf-8", errors="replace")
+def _is_ours(file: Path) -> bool:
+    return DISTRIBUTION in file.read_text("utf-8", errors="replace")
 
 
 def _owner(name: str) -> str:

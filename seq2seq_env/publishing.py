@@ -47,11 +47,14 @@ class ModelCard:
 
 
 class Publication(NamedTuple):
-    """What goes into a repository; see :func:`publish`."""
+    """What goes into a repository."""
 
     save: Callable[[Path], None]
+    """Writes all files into a folder."""
     card: ModelCard
+    """Added where the repository has none; one that is there stays as it is."""
     replaces: Sequence[str]
+    """Patterns of files that are deleted there unless they are written anew."""
 
 
 class Publishable(ABC):
@@ -64,7 +67,7 @@ class Publishable(ABC):
     def push_to_hub(
         self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
     ) -> str:
-        """Publish it on the Hugging Face hub.
+        """Publish it on the Hugging Face hub as a model repository, in one commit where the hub can.
 
         Args:
             repo: "user/name" or "name"; made where it is not there.
@@ -79,54 +82,32 @@ class Publishable(ABC):
             ValueError: If the name is none the hub takes, or the repository is there, public, and was to be private.
             ConnectionError: If the hub cannot be reached, does not know the token, or refuses.
         """
-        save, card, replaces = self.publication(licence)
-        return publish(repo, save, card, replaces=replaces, private=private, token=token)
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HFValidationError
 
-
-def publish(
-    repo: str,
-    save: Callable[[Path], None],
-    card: ModelCard,
-    *,
-    replaces: Sequence[str],
-    private: bool = False,
-    token: str | None = None,
-) -> str:
-    """Upload what ``save`` writes as a model repository, in one commit where the hub can.
-
-    Args:
-        repo: As of :meth:`Publishable.push_to_hub`, like what is not named here; so are result and errors.
-        save: Writes all files into a folder.
-        card: Added where the repository has none; one that is there stays as it is.
-        replaces: Patterns of files that are deleted there unless they are written anew.
-        private: See there.
-        token: See there.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
-
-    api = HfApi(token=token)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        save(folder)
-        try:
-            # An organization's own default stands where nothing is asked for.
-            made = api.create_repo(repo, private=private or None, exist_ok=True)
-            exposed = private and not api.repo_info(made.repo_id).private
-            if not exposed:
-                if not api.file_exists(made.repo_id, CARD):
-                    (folder / CARD).write_text(card.text(made.repo_id), "utf-8")
-                api.upload_folder(
-                    repo_id=made.repo_id, folder_path=folder, delete_patterns=list(replaces),
-                    commit_message="Publish with seq2seq-env",
-                )  # fmt: skip
-        except HFValidationError as error:
-            raise ValueError(f"{repo!r} is no name for a repository ({error})") from error
-        except Exception as error:  # of the hub's client, its HTTP library and the system
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ConnectionError(
-                f"{repo!r} was not published ({reason}); log in with hf auth login, check the connection, and run again"
-            ) from error
-    if exposed:
-        raise ValueError(f"{made.repo_id!r} is there already and public; make it private, or choose another name")
-    return str(made)
+        api, publication = HfApi(token=token), self.publication(licence)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            publication.save(folder)
+            try:
+                # An organization's own default stands where nothing is asked for.
+                url = api.create_repo(repo, private=private or None, exist_ok=True)
+                exposed = private and not api.repo_info(url.repo_id).private
+                if not exposed:
+                    if not api.file_exists(url.repo_id, CARD):
+                        (folder / CARD).write_text(publication.card.text(url.repo_id), "utf-8")
+                    api.upload_folder(
+                        repo_id=url.repo_id, folder_path=folder, delete_patterns=list(publication.replaces),
+                        commit_message="Publish with seq2seq-env",
+                    )  # fmt: skip
+            except HFValidationError as error:
+                raise ValueError(f"{repo!r} is no name for a repository ({error})") from error
+            except Exception as error:  # of the hub's client, its HTTP library and the system
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                raise ConnectionError(
+                    f"{repo!r} was not published ({reason}); log in with hf auth login, check the connection, and run "
+                    "again"
+                ) from error
+        if exposed:
+            raise ValueError(f"{url.repo_id!r} is there already and public; make it private, or choose another name")
+        return str(url)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import seeding
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
 from seq2seq_env.mdp.episodes import Episodes, Infos, Rows
-from seq2seq_env.mdp.rendering import render_text
-from seq2seq_env.mdp.sources import LongSource
+from seq2seq_env.mdp.rendering import render_texts
+from seq2seq_env.mdp.sources import LongSource, SourceRows
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -232,20 +231,11 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         """
         if not self._begun:
             raise ResetNeeded("there is nothing to render; call reset() first")
-        if self.render_mode is None:
-            gym.logger.warn("render() shows nothing without a render mode; make it with render_mode='ansi'")
-            return None
-        texts = tuple(map(render_text, self._episodes.source_text, self._episodes.texts, self._episodes.score))
-        if self.render_mode == "ansi":
-            return texts
-        print(*texts, sep="\n", flush=True)
-        return None
+        return render_texts(self.render_mode, self._episodes.source_text, self._episodes.texts, self._episodes.score)
 
     def _generator(self, row: int) -> tuple[np.random.Generator, int]:
-        found = self._generators[row]
-        if found is None:
-            found = self._generators[row] = seeding.np_random()
-        return found
+        generator = self._generators[row] = self._generators[row] or seeding.np_random()
+        return generator
 
     def _seed(self, seed: int | Sequence[int | None] | None, rows: Rows) -> None:
         if seed is None:
@@ -262,15 +252,12 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     def _begin(self, rows: Rows, options: dict[str, Any]) -> None:
         """Start the episodes ``rows``; where an option is wrong, before anything has changed."""
         definition = self.definition
-        definition.sources.check_one(options)
         every = {name: _per_episode(name, value, self.num_envs) for name, value in options.items()}
         chosen = [{name: values[row] for name, values in every.items()} for row in rows.tolist()] if every else []
         forced = [definition.forced_prefix(single) for single in chosen]
-        if "source" in every:
-            sources = definition.sources.free_texts([single["source"] for single in chosen])
-        elif "source_index" in every:
-            index = [definition.sources.checked_index(single["source_index"]) for single in chosen]
-            sources = definition.sources.rows(np.array(index))
+        named = [source for source in map(definition.sources.chosen, chosen) if source is not None]
+        if named:
+            sources = SourceRows(*map(np.concatenate, zip(*named, strict=True)))
         else:
             size = len(definition.sources)
             drawn = [self._generator(row)[0].integers(size) for row in rows.tolist()]

@@ -29,7 +29,9 @@ from transformers import (
     T5Tokenizer,
 )
 
-from agents import PolicyConfig, Seq2SeqPolicy
+from agents import BC, PolicyConfig, Seq2SeqPolicy, TrainingConfig
+from buffers import Slice
+from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization import tokenizer as tokenization
 
 SIZES: dict[str, Any] = {
@@ -59,6 +61,21 @@ def tiny_policy_config(**changes: Any) -> PolicyConfig:
     """The default policy network in 16 features, for the tiny task."""
     sizes: dict[str, Any] = {"d_model": 16, "num_heads": 2, "encoder_layers": 1, "decoder_layers": 2, "ffn_dim": 32}
     return PolicyConfig(**sizes | {"max_source_length": 12, "max_target_length": 12} | changes)
+
+
+def trained_policy(task: Task) -> Seq2SeqPolicy:
+    """Such a policy after a second on the task's training pairs."""
+    policy, train = Seq2SeqPolicy.from_config(task.tokenizer, tiny_policy_config(), seed=3), task.split("train")
+    config = TrainingConfig(
+        learning_rate=1e-2,
+        tokens_per_batch=64,
+        max_tokens=6_000,
+        warmup_tokens=500,
+        evaluate_every=6_000,
+        progress=False,
+    )
+    BC(policy).improve(Slice.from_pairs(train.sources, train.references, task.tokenizer, 12, 12), config)
+    return policy
 
 
 def random_policy(name: str, tokenizer: tokenization.Tokenizer, **changes: Any) -> Seq2SeqPolicy:

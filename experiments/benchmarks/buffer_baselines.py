@@ -8,11 +8,8 @@ half an hour.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,13 +17,16 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Literal
+from unittest.mock import patch
 
 import numpy as np
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Slice, Threshold, d3rlpy_module, to_d3rlpy, to_minari
-from experiments.benchmarks.buffer_scale import CANDIDATES, SOURCE_TOKENS, VOCABULARY, peak_gib, provenance, synthetic
-from experiments.benchmarks.timings import parse_options
+from experiments.benchmarks.buffer_scale import CANDIDATES, SOURCE_TOKENS, VOCABULARY, provenance, synthetic
+from experiments.benchmarks.timings import Benchmark, in_own_process, parse_options, peak_gib
+from experiments.reports.tables import table
 
 TAU = 0.9
 BATCH = 64
@@ -35,19 +35,15 @@ MINARI_ID = "bench-v0"
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     episodes: int = 100_000
     """Number of trajectories, of 25 tokens on average."""
     folder: Path | None = None
     """Folder that the files are kept in; None takes a new one and deletes it."""
-    baselines: tuple[str, ...] = ("minari", "d3rlpy")
-    """Libraries to compare with, \"minari\", \"d3rlpy\" or both."""
-    timing: str | None = None
-    """One timing to take in this process, as the script asks of itself; None takes all."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+    baselines: tuple[Literal["minari", "d3rlpy"], ...] = ("minari", "d3rlpy")
+    """Libraries to compare with."""
 
 
 TINY = {"episodes": 1_000}
@@ -161,17 +157,14 @@ def memory(imported: float) -> dict[str, float]:
     return {"peak memory GiB": peak_gib(), "beyond imports GiB": peak_gib() - imported}
 
 
-TIMINGS: dict[str, Callable[[Config, Path], dict[str, float]]] = {
-    f"{stage} {who}": function
-    for who, stages in {
-        "ours": {"write": write_ours, "first": first_ours, "read": read_ours},
-        "minari": {"write": write_minari, "first": first_minari, "read": read_minari},
-        "d3rlpy": {"write": write_d3rlpy, "read": read_d3rlpy},
-    }.items()
-    for stage, function in stages.items()
+TIMINGS: dict[str, tuple[Callable[[Config, Path], dict[str, float]], ...]] = {
+    "ours": (write_ours, first_ours, read_ours),
+    "minari": (write_minari, first_minari, read_minari),
+    "d3rlpy": (write_d3rlpy, read_d3rlpy),
 }
 
 
+<<<<<<< HEAD
 def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     """In a process of its own."""
     command = [sys.executable, "-m", "experiments.benchmarks.buffer_baselines", "--folder", str(folder)]
@@ -182,14 +175,14 @@ def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
     return timings
 
 
+=======
+>>>>>>> env
 def main() -> None:
     """Print the tables."""
     config = parse_options(Config, __doc__, TINY)
     folder = config.folder or Path(mkdtemp())
-    if config.timing is not None:
-        print(json.dumps(TIMINGS[config.timing](config, folder)))
-        return
     folder.mkdir(parents=True, exist_ok=True)
+<<<<<<< HEAD
     timings: dict[str, dict[str, float]] = {}
     try:
         wanted = [name for name in TIMINGS if name.split()[1] in ("ours", *config.baselines)]
@@ -198,6 +191,15 @@ def main() -> None:
             values = measured(config, folder, name)
             timings.setdefault(who, {}).update(values)
             tqdm.write(f"{stage} {who}: {values}")
+=======
+    measured: dict[str, dict[str, float]] = {"ours": {}} | {baseline: {} for baseline in config.baselines}
+    try:
+        with patch.dict(os.environ, MINARI_DATASETS_PATH=str(folder)):
+            for who, timing in tqdm([(name, timing) for name in measured for timing in TIMINGS[name]], unit="timing"):
+                values = in_own_process(timing, config, folder)
+                measured[who] |= values
+                tqdm.write(f"{timing.__name__.replace('_', ' ')}: {values}")
+>>>>>>> env
     finally:
         if config.folder is None:
             shutil.rmtree(folder)
@@ -206,10 +208,16 @@ def main() -> None:
         + ", ".join(f"{baseline} {version(baseline)}" for baseline in (*config.baselines, "h5py"))
     )
     for baseline in config.baselines:
+<<<<<<< HEAD
         print(f"\n| what | {baseline} | ours | ratio |\n|---|---|---|---|")
         for name in timings[baseline]:
             theirs, ours = timings[baseline][name], timings["ours"][name]
             print(f"| {name} | {theirs:,.3f} | {ours:,.3f} | {theirs / ours:,.1f} |")
+=======
+        pairs = ((name, theirs, measured["ours"][name]) for name, theirs in measured[baseline].items())
+        rows = ((name, f"{theirs:,.3f}", f"{ours:,.3f}", f"{theirs / ours:,.1f}") for name, theirs, ours in pairs)
+        print(f"\n{table(('what', baseline, 'ours', 'ratio'), rows)}")
+>>>>>>> env
 
 
 if __name__ == "__main__":

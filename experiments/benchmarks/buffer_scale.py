@@ -6,15 +6,12 @@ memory is its own; what importing the packages takes is printed too, and counted
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
@@ -22,7 +19,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Provenance, Threshold, Trajectories
-from experiments.benchmarks.timings import parse_options
+from experiments.benchmarks.timings import Benchmark, in_own_process, parse_options, peak_gib
+from experiments.reports.tables import table
 
 CANDIDATES = 5
 VOCABULARY = 8_000
@@ -30,7 +28,7 @@ SOURCE_TOKENS = 20
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     trajectories: int = 10_000_000
@@ -45,10 +43,6 @@ class Config:
     """Timings of each kind, of which the median is shown."""
     folder: Path | None = None
     """Folder that the buffer is kept and found again in; None takes a new one and deletes it."""
-    timing: str | None = None
-    """One timing to take in this process, as the script asks of itself; None takes all."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 TINY = {"trajectories": 1_000, "sources_per_shard": 50, "repeats": 1}
@@ -104,9 +98,15 @@ def fill(config: Config, folder: Path) -> float:
     for unit in tqdm(range(-(-sources // size)), unit="shard", desc="append"):
         if not buffer.has(1, unit):
             rows = np.arange(unit * size, min(sources, (unit + 1) * size), dtype=np.int64)
+<<<<<<< HEAD
             shard = synthetic(np.random.default_rng(unit), rows)
             before = time.perf_counter()
             buffer.append(shard, provenance(sources, size, unit))
+=======
+            trajectories = synthetic(np.random.default_rng(unit), rows)
+            before = time.perf_counter()
+            buffer.append(trajectories, provenance(sources, size, unit))
+>>>>>>> env
             spent += time.perf_counter() - before
     return spent
 
@@ -132,7 +132,7 @@ def use(config: Config, folder: Path) -> dict[str, float]:
     }
 
 
-def sequential(folder: Path) -> dict[str, float]:
+def sequential(config: Config, folder: Path) -> dict[str, float]:
     """Seconds to read the tokens of every shard through the package, and from plain contiguous files by h5py alone.
 
     Both open and close each file; the plain files hold the same bytes and nothing else.
@@ -159,6 +159,7 @@ def sequential(folder: Path) -> dict[str, float]:
     return {"sequential tokens, ours s": float(np.median(ours)), "plain h5py s": float(np.median(theirs))}
 
 
+<<<<<<< HEAD
 def peak_gib() -> float:
     """Largest resident memory of this process so far, on Linux; what getrusage tells counts the parent's too."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -174,16 +175,19 @@ def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         timings.append(json.loads(done.stdout))
     return {name: float(np.median([row[name] for row in timings])) for name in timings[0]}
+=======
+def medians(timing: Callable[[Config, Path], dict[str, float]], config: Config, folder: Path) -> dict[str, float]:
+    """Over processes of their own."""
+    bar = tqdm(range(config.repeats), desc=timing.__name__)
+    rows = [in_own_process(timing, config, folder) for _ in bar]
+    return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
+>>>>>>> env
 
 
 def main() -> None:
     """Print the table."""
     config = parse_options(Config, __doc__, TINY)
     folder = config.folder or Path(mkdtemp()) / "buffer"
-    if config.timing is not None:
-        timings: dict[str, Any] = {"use": lambda: use(config, folder), "sequential": lambda: sequential(folder)}
-        print(json.dumps(timings[config.timing]()))
-        return
     try:
         spent = fill(config, folder)
         buffer = GrowingBatchBuffer(folder)
@@ -191,11 +195,9 @@ def main() -> None:
         size = sum(shard.path.stat().st_size for shard in buffer.shards)
         print(f"{len(buffer):,} trajectories, {tokens:,} tokens, {len(buffer.shards)} files, {size / 2**30:.2f} GiB")
         rows = {"append s": spent, "bytes per token (random, incompressible)": size / tokens}
-        rows |= measured(config, folder, "use") | measured(config, folder, "sequential")
+        rows |= medians(use, config, folder) | medians(sequential, config, folder)
         rows["sequential, share of plain h5py"] = rows["plain h5py s"] / rows["sequential tokens, ours s"]
-        print("| what | median |\n|---|---|")
-        for name, value in rows.items():
-            print(f"| {name} | {value:,.3f} |")
+        print(table(("what", "median"), ((name, f"{value:,.3f}") for name, value in rows.items())))
     finally:
         if config.folder is None:
             shutil.rmtree(folder.parent)

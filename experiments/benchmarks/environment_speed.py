@@ -13,7 +13,7 @@ import contextlib
 import io
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
-from experiments.benchmarks.timings import parse_options
+from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
@@ -38,7 +38,7 @@ SIX_MILLION = PolicyConfig(d_model=256, num_heads=4, encoder_layers=3, decoder_l
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     baseline: Path | None = None
@@ -57,8 +57,6 @@ class Config:
     """Episodes of the rollout, by a policy of 6 million parameters."""
     seed: int = 0
     """Seed of tokens and sources."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 TINY = {"lengths": (4,), "num_envs": 4, "sources": 8, "repeats": 1, "ended": 4, "batch": 2}
@@ -105,37 +103,37 @@ def baseline_environment(folder: Path, task: Task, length: int) -> Any:
     )  # fmt: skip
 
 
-def scalar_rate(env: gym.Env[Any, Any], tokens: NDArray[np.int64]) -> float:
-    """Steps per second of one environment, resets included."""
+def scalar_seconds(env: gym.Env[Any, Any], tokens: NDArray[np.int64]) -> float:
+    """Seconds per step of one environment, resets included."""
     env.reset()
     started = time.perf_counter()
     for token in tokens:
         _, _, terminated, truncated, _ = env.step(token)
         if terminated or truncated:
             env.reset()
-    return len(tokens) / (time.perf_counter() - started)
+    return (time.perf_counter() - started) / len(tokens)
 
 
-def baseline_rate(env: Any, tokens: list[int]) -> float:
-    """Steps per second of the baseline, resets included."""
+def baseline_seconds(env: Any, tokens: list[int]) -> float:
+    """Seconds per step of the baseline, resets included."""
     env.reset()
     started = time.perf_counter()
     for token in tokens:
         if env.step(token)[2]:
             env.reset()
-    return len(tokens) / (time.perf_counter() - started)
+    return (time.perf_counter() - started) / len(tokens)
 
 
-def vector_rate(envs: gym.vector.VectorEnv[Any, Any, Any], tokens: NDArray[np.int64]) -> float:
-    """Steps per second of all environments together, resets included; ``tokens`` are int64 [steps,N]."""
+def vector_seconds(envs: gym.vector.VectorEnv[Any, Any, Any], tokens: NDArray[np.int64]) -> float:
+    """Seconds per step of all environments together, resets included; ``tokens`` are int64 [steps,N]."""
     envs.reset()
     started = time.perf_counter()
     for actions in tokens:
         envs.step(actions)
-    return tokens.size / (time.perf_counter() - started)
+    return (time.perf_counter() - started) / tokens.size
 
 
-def timings(config: Config, task: Task, length: int) -> dict[str, Callable[[], float]]:
+def timings(config: Config, task: Task, length: int) -> dict[str, Timed]:
     """What is measured at one length, by name."""
     rng = np.random.default_rng(config.seed)
 
@@ -153,37 +151,26 @@ def timings(config: Config, task: Task, length: int) -> dict[str, Callable[[], f
     native.reset(options={"source_index": np.arange(config.num_envs) % config.sources})
     for envs in (native, synchronous):
         envs.reset(seed=config.seed)
-    timed: dict[str, Callable[[], float]] = {
-        "scalar": lambda: scalar_rate(scalar, tokens(4096)),
-        "native vector": lambda: vector_rate(native, tokens(2 * length + 1, config.num_envs)),
-        "SyncVectorEnv": lambda: vector_rate(synchronous, tokens(length + 1, config.num_envs)),
+    timed: dict[str, Timed] = {
+        "scalar": lambda: scalar_seconds(scalar, tokens(4096)),
+        "native vector": lambda: vector_seconds(native, tokens(2 * length + 1, config.num_envs)),
+        "SyncVectorEnv": lambda: vector_seconds(synchronous, tokens(length + 1, config.num_envs)),
     }
     if config.baseline is not None:
         baseline = baseline_environment(config.baseline, task, length)
-        timed["TextGenEnv"] = lambda: baseline_rate(baseline, tokens(1024).tolist())
+        timed["TextGenEnv"] = lambda: baseline_seconds(baseline, tokens(1024).tolist())
     return timed
 
 
 def measure_steps(config: Config, task: Task) -> None:
     """Print the table of steps per second."""
-    rates: dict[str, list[list[float]]] = {}
-    for length in config.lengths:
-        timed = timings(config, task, length)
-        measured: dict[str, list[float]] = {name: [] for name in timed}
-        for _ in tqdm(range(config.repeats), desc=f"length {length}", unit="timing", leave=False):
-            for name, run in timed.items():
-                measured[name].append(run())
-        for name, values in measured.items():
-            rates.setdefault(name, []).append(values)
-    rows = [
-        [name, *(f"{median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f})" for values in columns)]
-        for name, columns in rates.items()
-    ]
+    measured = [rates(timings(config, task, length), 1, config.repeats) for length in config.lengths]
+    rows = [[name, *(spread(column[name]) for column in measured)] for name in measured[0]]
     for name, other, target in (
         ("scalar", "TextGenEnv", 10), ("native vector", "TextGenEnv", 200), ("native vector", "SyncVectorEnv", 50),
     ):  # fmt: skip
-        if other in rates:
-            ratios = (median(a) / median(b) for a, b in zip(rates[name], rates[other], strict=True))
+        if other in measured[0]:
+            ratios = (median(column[name]) / median(column[other]) for column in measured)
             rows.append([f"{name} / {other} (target {target}x)", *(f"{ratio:.0f}x" for ratio in ratios)])
     head = f"steps per second, {config.num_envs:,} in a vector, medians of {config.repeats}"
     print(table([head, *(f"length {length}" for length in config.lengths)], rows))
@@ -194,16 +181,12 @@ def measure_scoring(config: Config, task: Task) -> None:
     scorer = load_scorer(task.default_scorer or "")
     pairs = task.split("train")
     sources, texts = pairs.sources[: config.ended], pairs.references[: config.ended]
-    scorer.score(sources[:2], texts[:2])
-    ratios = []
-    for _ in tqdm(range(3), desc="scorer", unit="timing", leave=False):
-        started = time.perf_counter()
-        scorer.score(sources, texts)
-        together = time.perf_counter() - started
-        started = time.perf_counter()
-        for source, text in zip(sources, texts, strict=True):
-            scorer.score([source], [text])
-        ratios.append((time.perf_counter() - started) / together)
+    timed: dict[str, Timed] = {
+        "together": lambda: scorer.score(sources, texts),
+        "each": lambda: [scorer.score([source], [text]) for source, text in zip(sources, texts, strict=True)],
+    }
+    measured = rates(timed, len(sources), repeats=3)
+    ratios = (together / each for together, each in zip(measured["together"], measured["each"], strict=True))
     shown = ", ".join(f"{ratio:.1f}x" for ratio in sorted(ratios))
     print(f"\n{len(sources)} scorer calls for one episode each, over one call for all (target 10x): {shown}")
 

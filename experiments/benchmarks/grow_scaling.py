@@ -6,10 +6,7 @@ timing is a process of its own, whose peak memory is its own; the task's sentenc
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +16,14 @@ from tqdm import tqdm
 
 import agents
 from buffers import GrowingBatchBuffer, grow
-from experiments.benchmarks.buffer_scale import peak_gib
-from experiments.benchmarks.timings import parse_options
+from experiments.benchmarks.timings import Benchmark, in_own_process, parse_options, peak_gib
+from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     policy: Path | None = None
@@ -35,10 +32,6 @@ class Config:
     """Numbers of samples to grow; the last takes about ten minutes on 2 cores."""
     candidates: int = 8
     """Number of samples of each source."""
-    timing: int | None = None
-    """Number of samples to time in this process, as the script asks of itself; None times all."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 TINY = {"samples": (8, 16), "candidates": 2}
@@ -80,18 +73,8 @@ def measure(config: Config, samples: int) -> dict[str, float]:
 def main() -> None:
     """Print a row for each number of samples."""
     config = parse_options(Config, __doc__, TINY)
-    if config.timing is not None:
-        print(json.dumps(measure(config, config.timing)))
-        return
-    command = [sys.executable, "-m", "experiments.benchmarks.grow_scaling", "--policy", str(config.policy)]
-    rows: list[dict[str, float]] = []
-    for samples in tqdm(config.samples, unit="timing"):
-        timing = [*command, "--candidates", str(config.candidates), "--timing", str(samples)]
-        done = subprocess.run(timing, stdout=subprocess.PIPE, text=True, check=True)
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-    print(f"| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
-    for row in rows:
-        print(f"| {' | '.join(f'{value:,.4g}' for value in row.values())} |")
+    rows = [in_own_process(measure, config, samples) for samples in tqdm(config.samples, unit="timing")]
+    print(table(list(rows[0]), ([f"{value:,.4g}" for value in row.values()] for row in rows)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from random import Random
 
-from experiments.benchmarks.timings import parse_options
+from experiments.benchmarks.timings import Benchmark, parse_options
 from seq2seq_env.tasks.phrasebook import PhrasebookTask
 
 TARGET = 5_000
@@ -20,7 +20,7 @@ TINY = {"hypotheses": 60}
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     hypotheses: int = 8_000
@@ -29,8 +29,6 @@ class Config:
     """Share of hypotheses that are right, in [0, 1]; the others have faults as imperfect policies make them."""
     seed: int = 0
     """Seed of the sentences and the faults."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 def faulty(random: Random, words: list[str], others: list[str]) -> str:

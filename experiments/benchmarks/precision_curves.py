@@ -16,14 +16,14 @@ import agents
 from agents import PolicyConfig, TrainingConfig, known_device
 from agents.training.training_config import Precision
 from buffers import Slice
-from experiments.benchmarks.timings import parse_options
+from experiments.benchmarks.timings import Benchmark, parse_options
 from experiments.reports.tables import table
 from experiments.runs.stages import original_data
 from seq2seq_env.tasks import Task, TaskOptions, load_task
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the comparison."""
 
     task: str = "phrasebook-de-en"
@@ -44,8 +44,6 @@ class Config:
     """Device to train on: "cpu", "cuda", or "auto" for a GPU where there is one."""
     emulate: bool = False
     """Whether to train in bf16 where the device has no such instructions, too: the same rounding, slower."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 TINY = {

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import agents
 from agents import PolicyConfig
 from buffers import GrowingBatchBuffer, grow
-from experiments.benchmarks.timings import Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, TaskOptions, load_task
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     policy: Path | None = None
@@ -57,8 +57,6 @@ class Config:
     """Timings of each engine, at least 1."""
     seed: int = 0
     """Seed of the samples, and of an untrained policy."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 TINY = {
@@ -76,19 +74,19 @@ def by_generate(policy: Seq2SeqPolicy, sources: list[str], config: Config, batch
     """Hugging Face ``generate`` with ``num_return_sequences``."""
     import torch
 
+    from seq2seq_env.models.padding import pad
+
     encoded = sorted(policy.tokenizer.encode(sources), key=len)
     model: Any = policy.model
 
     def run() -> None:
         torch.manual_seed(config.seed)
         for start in range(0, len(encoded), batch):
-            rows = encoded[start : start + batch]
-            width = len(rows[-1])
-            source = torch.tensor([row + [policy.tokenizer.pad_id] * (width - len(row)) for row in rows])
+            source, mask = pad(encoded[start : start + batch], policy.tokenizer.pad_id, policy.device)
             with torch.inference_mode():
                 model.generate(
-                    input_ids=source.to(policy.device),
-                    attention_mask=(source != policy.tokenizer.pad_id).long().to(policy.device),
+                    input_ids=source,
+                    attention_mask=mask.long(),
                     do_sample=True,
                     temperature=config.temperature,
                     top_k=0,

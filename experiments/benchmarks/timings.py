@@ -5,19 +5,32 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import tyro
 from tqdm import tqdm
 
-C = TypeVar("C")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Timed = Callable[[], object]
 """One run of what is timed; one that returns a float says by it how many seconds count, instead of the clock."""
 
 
-def parse_options(kind: type[C], description: str | None, tiny: Mapping[str, Any]) -> C:
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """Options of every benchmark."""
+
+    tiny: bool = False
+    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+def parse_options(kind: type[T], description: str | None, tiny: Mapping[str, Any]) -> T:
     """A benchmark's options from the command line, where ``--tiny`` stands for other defaults.
 
     Args:
@@ -57,6 +70,21 @@ def rates(timed: Mapping[str, Timed], units: int, repeats: int) -> dict[str, lis
     return measured
 
 
+def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a function of a module gives in a fresh process, whose peak memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def peak_gib() -> float:
+    """Largest resident memory of this process so far, on Linux; what getrusage tells counts the parent's too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
+
+
 def spread(values: list[float]) -> str:
-    """Median, least and greatest."""
-    return f"{median(values):,.4g} ({min(values):,.4g} to {max(values):,.4g})"
+    """Median, least and greatest: whole from 1,000 on, four digits below."""
+    shown = [
+        f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in (median(values), min(values), max(values))
+    ]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})"

@@ -22,7 +22,7 @@ import agents
 from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
 from experiments.benchmarks.joeynmt_baseline import joeynmt_epoch
-from experiments.benchmarks.timings import Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.tasks import TaskOptions, load_task
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Benchmark):
     """Options of the benchmark."""
 
     task: str = "phrasebook-de-en"
@@ -53,8 +53,6 @@ class Config:
     install --python joey/bin/python joeynmt"; None leaves it out."""
     seed: int = 0
     """Seed of the weights."""
-    tiny: bool = False
-    """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
 
 
 TINY = {

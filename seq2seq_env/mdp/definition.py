@@ -65,7 +65,7 @@ class MDPDefinition:
         self.tokenizer = self.task.tokenizer
         self.sources = Sources(self.task, split, long_source)
         self.scorer = _scorer_of(self.task, scorer)
-        self.info_scorers = {name: _loaded(given) for name, given in (info_scorers or {}).items()}
+        self.info_scorers = {name: _loaded(each) for name, each in (info_scorers or {}).items()}
         self.potential = potential
         self.max_target_length = max_target_length or self.task.max_target_length
         self.limit_terminates = limit_terminates

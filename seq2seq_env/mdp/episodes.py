@@ -13,7 +13,6 @@ from gymnasium.error import InvalidAction
 from numpy.typing import NDArray
 
 from seq2seq_env.mdp.definition import MDPDefinition, Observation
-from seq2seq_env.mdp.forced_prefixes import ForcedPrefixes
 from seq2seq_env.mdp.hypothesis_text import HypothesisTexts
 from seq2seq_env.mdp.sources import SourceRows
 
@@ -52,7 +51,8 @@ class Episodes:
         self._prefix = np.full((size, definition.max_target_length), tokenizer.pad_id, dtype=tokens)
         self.written = np.zeros(size, dtype=np.int64)
         self._hypotheses = HypothesisTexts(tokenizer, size)
-        self._forced = ForcedPrefixes(size)
+        # The token that must come after so many, -1 where none must; most environments force none.
+        self._forced, self._any_forced = np.full((size, definition.max_target_length + 1), -1), False
         self.score = np.full(size, None, dtype=object)
 
     @property
@@ -69,7 +69,11 @@ class Episodes:
         self.written[rows] = 0
         self._hypotheses.clear(rows)
         self.score[rows] = None
-        self._forced.set(rows, forced)
+        if self._any_forced or any(forced):
+            self._forced[rows] = -1
+            for row, prefix in zip(rows.tolist(), forced, strict=True):
+                self._forced[row, : len(prefix)] = prefix
+            self._any_forced = bool((self._forced[:, 0] >= 0).any())
 
     def checked_tokens(self, actions: Any, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
         """Tokens int64 [n] of the episodes ``rows``, and which of them are masked, bool [n]; None where none is.
@@ -79,12 +83,12 @@ class Episodes:
                 penalty.
         """
         size, allowed = len(self.all_rows), self._definition.allowed
-        given = np.asarray(actions)
-        if given.shape != (size,) or given.dtype.kind not in "iu":
+        every = np.asarray(actions)
+        if every.shape != (size,) or every.dtype.kind not in "iu":
             raise InvalidAction(
-                f"actions are {given.dtype} of shape {given.shape}; give {size} integers, one for each episode"
+                f"actions are {every.dtype} of shape {every.shape}; give {size} integers, one for each episode"
             )
-        tokens = given if rows is self.all_rows else given[rows]
+        tokens = every if rows is self.all_rows else every[rows]
         outside = (tokens < 0) | (tokens >= len(allowed))
         if outside.any():
             place = int(np.flatnonzero(outside)[0])
@@ -92,8 +96,8 @@ class Episodes:
                 f"token {tokens[place]} of episode {rows[place]} is not in the vocabulary; give 0..{len(allowed) - 1}"
             )
         masked = self._forbidden[tokens]
-        for place, token in self._forced.next_tokens(rows, self.written):
-            masked[place] = tokens[place] != token
+        places, forced = self._forced_tokens(rows)
+        masked[places] = tokens[places] != forced
         if not masked.any():
             return tokens, None
         if self._definition.masked_action_penalty is None:
@@ -148,13 +152,12 @@ class Episodes:
     def action_mask(self, rows: Rows) -> NDArray[np.int8]:
         """int8 [n,V], read-only: without a forced token all rows are one in memory."""
         shared = self._free_mask[: len(rows)]
-        forced = self._forced.next_tokens(rows, self.written)
-        if not forced:
+        places, tokens = self._forced_tokens(rows)
+        if not len(places):
             return shared
         mask = shared.copy()
-        places, tokens = zip(*forced, strict=True)
-        mask[[*places]] = 0
-        mask[[*places], [*tokens]] = 1
+        mask[places] = 0
+        mask[places, tokens] = 1
         mask.flags.writeable = False
         return mask
 
@@ -170,8 +173,8 @@ class Episodes:
         if self._definition.sources.long_source == "truncate":
             values["source_truncated"] = self._source_truncated[selected].copy()
         infos: Infos = {}
-        for name, found in values.items():
-            infos |= self.info(name, found, rows)
+        for name, each in values.items():
+            infos |= self.info(name, each, rows)
         return infos
 
     def info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
@@ -184,6 +187,14 @@ class Episodes:
         array = np.full((len(self.all_rows), *values.shape[1:]), missing, dtype=values.dtype)
         array[rows] = values
         return {name: array, f"_{name}": there}
+
+    def _forced_tokens(self, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
+        """Places among ``rows`` whose next token is forced, and these tokens."""
+        if not self._any_forced:
+            return rows[:0], rows[:0]
+        tokens = self._forced[rows, self.written[rows]]
+        places = np.flatnonzero(tokens >= 0)
+        return places, tokens[places]
 
     def selection(self, rows: Rows) -> Rows | slice:
         """``rows`` as an index; all of them as a slice, which NumPy indexes with many times as fast."""

@@ -6,8 +6,6 @@ Decoding everything at each token would make an episode quadratic in its length.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,22 +13,6 @@ from seq2seq_env.tokenization.tokenizer import Pieces, Tokenizer
 
 _CONTEXT = 4
 _WINDOW = 8
-
-
-class HypothesisText(Protocol):
-    """One growing hypothesis."""
-
-    def append(self, token: int) -> str:
-        """Add one token and return the text so far."""
-
-    def whole(self) -> str:
-        """The text of all tokens, decoded together: the last word where a decoder looks far back."""
-
-
-def hypothesis_text(tokenizer: Tokenizer) -> HypothesisText:
-    """The text of a hypothesis that is empty now."""
-    pieces = tokenizer.pieces
-    return DecodedText(tokenizer) if pieces is None else JoinedText(pieces)
 
 
 class JoinedText:
@@ -100,6 +82,16 @@ class DecodedText:
 
     def _decode(self, start: int) -> str:
         return self._tokenizer.decode([self._tokens[start:]])[0]
+
+
+HypothesisText = JoinedText | DecodedText
+"""One growing hypothesis."""
+
+
+def hypothesis_text(tokenizer: Tokenizer) -> HypothesisText:
+    """The text of a hypothesis that is empty now."""
+    pieces = tokenizer.pieces
+    return DecodedText(tokenizer) if pieces is None else JoinedText(pieces)
 
 
 class HypothesisTexts:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 
-def token_budget(given: int | None, device: str) -> int:
-    """``tokens_per_batch``; None is 2,048 on a CPU, whose caches hold them, and 16,384 on a GPU.
+def token_budget(tokens_per_batch: int | None, device: str) -> int:
+    """Tokens of a forward pass; None is 2,048 on a CPU, whose caches hold them, and 16,384 on a GPU.
 
     Raises:
         ValueError: If it is below 1.
     """
-    tokens = (2_048 if device == "cpu" else 16_384) if given is None else given
+    tokens = (2_048 if device == "cpu" else 16_384) if tokens_per_batch is None else tokens_per_batch
     if tokens < 1:
         raise ValueError(f"tokens_per_batch is {tokens}; a forward pass needs at least 1")
     return tokens

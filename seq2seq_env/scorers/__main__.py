@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import tyro
+from numpy.typing import NDArray
 
-from seq2seq_env.scorers.calibration import Method, calibrate, task_pairs, write_scale
-from seq2seq_env.scorers.description import write_description
+from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.loading import load_scorer, resolve
+from seq2seq_env.scorers.scorer import raw_scores
 from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
+from seq2seq_env.scorers.wrappers.normalised import Knot, NormalisedScorer, affine_knots, quantile_knots
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.corpora.aligned_text import read_pairs
 
@@ -26,7 +28,7 @@ class Calibrate:
     """Name, folder or specification of the scorer, as for every --scorer; its scores may be any finite numbers."""
     out: Path
     """Folder to write scorer.json to; made if it is not there."""
-    method: Method = "affine"
+    method: Literal["affine", "quantile"] = "affine"
     """Form of the map: "affine" keeps distances between two ends, beyond which all is 0 or 1; "quantile" makes ranks of
     scores."""
     low: float | None = None
@@ -61,33 +63,46 @@ class Calibrate:
 
     def run(self) -> None:
         """Write it and print what it does to the texts."""
+        lower, upper = self.percentiles
+        if not 0 <= lower < upper <= 100:
+            raise ValueError(f"the percentiles are {lower:g} and {upper:g}; give two that rise, from 0 to 100")
+        check_free(self.out)
+        name = resolve(self.scorer, Path.cwd())
+        scorer = load_scorer(name, device=self.device)
         if self.low is not None or self.high is not None:
-            self._write_scale()
-            return
-        if (self.task is None) == (self.pairs is None):
-            raise ValueError("a scorer is calibrated on --task or --pairs, or by --low and --high; give one of them")
-        sources, hypotheses, texts = self._texts()
-        calibration = calibrate(
-            self.scorer, sources, hypotheses, self.out, method=self.method, percentiles=self.percentiles,
-            knots=self.knots, falling=self.lower_is_better, calibrated_on=texts, device=self.device,
-        )  # fmt: skip
-        print(f"{len(sources):,} pairs: {texts}")
-        for what, scores in (("own scale", calibration.raw), ("normalised", calibration.scores)):
-            marks = np.percentile(scores, (0, 25, 50, 75, 100))
-            print(f"{what}: {' '.join(f'{mark:.3f}' for mark in marks)} (least, quartiles, most)")
-        self._say_next()
+            calibrated_on, knots = "given", NormalisedScorer(scorer, self._given_knots()).knots
+        else:
+            sources, hypotheses, calibrated_on = self._texts()
+            raw = raw_scores(scorer, sources, hypotheses)
+            normalised = NormalisedScorer(scorer, self._knots(raw))
+            knots = normalised.knots
+            print(f"{len(sources):,} pairs: {calibrated_on}")
+            for what, scores in (("own scale", raw), ("normalised", normalised.mapped(raw))):
+                marks = np.percentile(scores, (0, 25, 50, 75, 100))
+                print(f"{what}: {' '.join(f'{mark:.3f}' for mark in marks)} (least, quartiles, most)")
+        record = {"kind": "normalised", "scorer": name, "knots": knots}
+        write_description(self.out, record | {"scorer_fingerprint": scorer.fingerprint, "calibrated_on": calibrated_on})
+        print(f"next: --scorer {self.out}, or load_scorer({str(self.out)!r})")
 
-    def _write_scale(self) -> None:
+    def _given_knots(self) -> list[Knot]:
         texts = [name for name in ("task", "pairs") if getattr(self, name) is not None]
         if self.low is None or self.high is None or self.method != "affine" or self.lower_is_better or texts:
             raise ValueError(
                 "--low and --high go together, with the affine method and without --task, --pairs and "
                 "--lower-is-better; give a --low above --high where small scores are good ones"
             )
-        write_scale(self.scorer, self.low, self.high, self.out, device=self.device)
-        self._say_next()
+        return affine_knots(self.low, self.high)
+
+    def _knots(self, raw: NDArray[np.float32]) -> list[Knot]:
+        if self.method == "quantile":
+            return quantile_knots(raw, self.knots, falling=self.lower_is_better)
+        ends = np.percentile(raw.astype(np.float64), self.percentiles).tolist()
+        return affine_knots(*(reversed(ends) if self.lower_is_better else ends))
 
     def _texts(self) -> tuple[list[str], list[str], str]:
+        """Sources and hypotheses from bad to good, and a description of them for a reader."""
+        if (self.task is None) == (self.pairs is None):
+            raise ValueError("a scorer is calibrated on --task or --pairs, or by --low and --high; give one of them")
         if self.pairs is not None:
             name = self.pairs.name.removesuffix(".gz").removesuffix(".tsv").removesuffix(".jsonl")
             pairs = read_pairs(self.pairs.parent, name, *self.columns)
@@ -98,11 +113,14 @@ class Calibrate:
         if self.seed < 0:
             raise ValueError(f"--seed is {self.seed}; give 0 or more")
         task = load_task(self.task, **self.task_options)
+        most = min(self.sources, task.size(self.split))
+        if most < 2:
+            raise ValueError(f"a scorer cannot be calibrated on {most} sources; give 2 or more")
+        rows = np.random.default_rng(self.seed).choice(task.size(self.split), size=most, replace=False)
+        pairs = [task.pair(self.split, int(row)) for row in rows]
+        own, references = [source for source, _ in pairs], [reference for _, reference in pairs]
         texts = f"references of {self.task} ({self.split}, {task.fingerprint[:12]}), half of them of other sources"
-        return *task_pairs(task, self.split, self.sources, self.seed), texts
-
-    def _say_next(self) -> None:
-        print(f"next: --scorer {self.out}, or load_scorer({str(self.out)!r})")
+        return own * 2, references + references[1:] + references[:1], texts
 
 
 @dataclass(frozen=True)

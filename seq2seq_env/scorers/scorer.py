@@ -54,12 +54,12 @@ def _checked(
         raise ValueError(f"there are {len(sources)} sources but {len(hypotheses)} hypotheses; give one for each")
     if len(sources) == 0:
         return np.zeros(0, dtype=np.float32)
-    given = scorer.score(sources, hypotheses)
+    raw = scorer.score(sources, hypotheses)
     name = type(scorer).__name__
     try:
-        scores = np.asarray(given, dtype=np.float32)
+        scores = np.asarray(raw, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} returned {type(given).__name__}, not an array of numbers: {error}") from error
+        raise TypeError(f"{name} returned {type(raw).__name__}, not an array of numbers: {error}") from error
     if scores.shape != (len(sources),):
         raise ValueError(f"{name} returned scores of shape {scores.shape} for {len(sources)} pairs; return [N]")
     bad = np.flatnonzero(~((scores >= low) & (scores <= high)))

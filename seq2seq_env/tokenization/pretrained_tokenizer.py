@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import tokenizers
-
 from seq2seq_env.extras import require
 from seq2seq_env.hub import local_copy
 from seq2seq_env.tokenization.languages import kind, language_codes, surroundings, tokenizer_class
-from seq2seq_env.tokenization.tokenizer import FILE_NAME, Pieces, Tokenizer
+from seq2seq_env.tokenization.tokenizer import FILE_NAME, Pieces, Tokenizer, read_backend
 
 LANGUAGES = "translation.json"
 """Beside a pretrained model's tokenizer: between which languages it is to translate."""
@@ -180,11 +178,7 @@ class PretrainedTokenizer(Tokenizer):
     def _read_backend(self, folder: Path) -> None:
         if FILE_NAME not in self._files:
             self._files[FILE_NAME] = _converted(folder).encode()
-        try:
-            self._backend = tokenizers.Tokenizer.from_str(self._files[FILE_NAME].decode())
-        except Exception as error:  # the library raises plain Exceptions
-            place = str(folder / FILE_NAME)
-            raise ValueError(f"{place!r} is no tokenizer ({error}); save or download it again") from error
+        self._backend = read_backend(self._files[FILE_NAME], folder / FILE_NAME)
         self._backend.no_padding()
         self._backend.no_truncation()
         self._backend.encode_special_tokens = True
@@ -223,8 +217,8 @@ class PretrainedTokenizer(Tokenizer):
     def _special(self, settings: dict[str, Any]) -> set[str]:
         tokens = {_content(settings.get(name)) or "" for name in _SPECIAL}
         for name in ("additional_special_tokens", "extra_special_tokens"):
-            given = settings.get(name) or []
-            tokens |= {_content(token) or "" for token in (given.values() if isinstance(given, dict) else given)}
+            others = settings.get(name) or []
+            tokens |= {_content(token) or "" for token in (others.values() if isinstance(others, dict) else others)}
         if FILE_NAME in self._files:
             tokens |= {str(added) for added in map(_special_text, self._backend.get_added_tokens_decoder().values())}
         return tokens - {""}
@@ -247,9 +241,9 @@ def _restored(files: dict[str, bytes], name: str, languages: dict[str, Any]) -> 
     with TemporaryDirectory() as folder:
         for file, content in files.items():
             (Path(folder) / file).write_bytes(content)
-        made = PretrainedTokenizer(folder, **languages)
-    made._name = name
-    return made
+        tokenizer = PretrainedTokenizer(folder, **languages)
+    tokenizer._name = name
+    return tokenizer
 
 
 def _is_pieces(name: str) -> bool:

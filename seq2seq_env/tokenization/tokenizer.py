@@ -132,11 +132,7 @@ class Tokenizer:
         path = Path(folder) / FILE_NAME
         if not path.is_file():
             raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that a policy or task saved")
-        try:
-            backend = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises plain Exceptions
-            raise ValueError(f"{str(path)!r} is no tokenizer ({error}); save or download it again") from error
-        return cls(backend)
+        return cls(read_backend(path.read_bytes(), path))
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> Tokenizer:
@@ -146,3 +142,16 @@ class Tokenizer:
         backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         backend.add_special_tokens([END, UNKNOWN, PADDING])
         return cls(backend)
+
+
+def read_backend(content: bytes, path: Path) -> tokenizers.Tokenizer:
+    """The model that a ``tokenizer.json`` describes; ``path`` is where it lies, for the error.
+
+    Raises:
+        ValueError: If it is corrupt.
+    """
+    try:
+        backend: tokenizers.Tokenizer = tokenizers.Tokenizer.from_buffer(content)
+    except Exception as error:  # the library raises plain Exceptions
+        raise ValueError(f"{str(path)!r} is no tokenizer ({error}); save or download it again") from error
+    return backend

@@ -30,11 +30,9 @@ class TokenizerChoice(NamedTuple):
         Raises:
             ValueError: If there are languages or a prefix and no tokenizer.
         """
-        given = {
-            "source_language": source_language, "target_language": target_language, "source_prefix": source_prefix,
-        }  # fmt: skip
-        if name is None and any(given.values()):
-            option = next(option for option, value in given.items() if value)
+        options = dict(zip(cls._fields[1:], (source_language, target_language, source_prefix), strict=True))
+        if name is None and any(options.values()):
+            option = next(option for option, value in options.items() if value)
             raise ValueError(f"{option} is for a pretrained model's tokenizer; name one with tokenizer or --pretrained")
         if name is not None and Path(name).is_dir():
             name = Path(name).absolute()

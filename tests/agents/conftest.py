@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from agents import BC, Seq2SeqPolicy, TrainingConfig
+from agents import Seq2SeqPolicy, TrainingConfig
 from buffers import GrowingBatchBuffer, Slice, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
-from tests.tiny_models import tiny_policy_config
+from tests.tiny_models import tiny_policy_config, trained_policy
 
 
 @pytest.fixture
@@ -38,18 +38,8 @@ def quick() -> TrainingConfig:
 
 
 @pytest.fixture(scope="session")
-def trained_once(tiny_task: Task, pairs: Slice) -> Seq2SeqPolicy:
-    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, tiny_policy_config(), seed=3)
-    config = TrainingConfig(
-        learning_rate=1e-2,
-        tokens_per_batch=64,
-        max_tokens=6_000,
-        warmup_tokens=500,
-        evaluate_every=6_000,
-        progress=False,
-    )
-    BC(policy).improve(pairs, config)
-    return policy
+def trained_once(tiny_task: Task) -> Seq2SeqPolicy:
+    return trained_policy(tiny_task)
 
 
 @pytest.fixture(scope="session")

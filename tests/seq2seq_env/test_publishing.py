@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,11 @@ import transformers.utils.hub  # noqa: F401  # looks at HfApi when it is importe
 from huggingface_hub import RepoUrl
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
-from seq2seq_env.publishing import ModelCard, publish
+from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers import LearnedScorer, checked_scores, load_scorer
 from seq2seq_env.tasks import load_task
 
-CARD = ModelCard("A thing.", 'load("{repo}")', "translation", ("one", "two"), "mit")
+CARD = ModelCard("A thing.", 'load("{repo}")', "translation", ("one", "two"), "")
 
 
 class Hub:
@@ -60,12 +61,24 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     return hub
 
 
-def save(folder: Path) -> None:
-    (folder / "weights").write_bytes(b"12")
+class Thing(Publishable):
+    """Two bytes."""
+
+    def publication(self, licence: str) -> Publication:
+        """One file."""
+        return Publication(self.save, replace(CARD, licence=licence), ["old*"])
+
+    def save(self, folder: Path) -> None:
+        """Write it."""
+        (folder / "weights").write_bytes(b"12")
+
+
+def publish(repo: str, **options: Any) -> str:
+    return Thing().push_to_hub(repo, licence="mit", **options)
 
 
 def test_what_is_saved_is_uploaded_with_a_card(hub: Hub) -> None:
-    assert publish("mine", save, CARD, replaces=["old*"], token="t") == "https://huggingface.co/me/mine"
+    assert publish("mine", token="t") == "https://huggingface.co/me/mine"
     assert hub.calls == [
         ("log in", {"token": "t"}),
         ("create", {"repo_id": "mine", "private": None, "exist_ok": True}),
@@ -85,19 +98,19 @@ def test_what_is_saved_is_uploaded_with_a_card(hub: Hub) -> None:
 
 def test_a_card_that_is_there_stays(hub: Hub) -> None:
     hub.there = {"README.md"}
-    publish("me/mine", save, CARD, replaces=[])
+    publish("me/mine")
     assert hub.files.keys() == {"weights"}
 
 
 def test_private_is_private_or_nothing_is_uploaded(hub: Hub) -> None:
-    publish("mine", save, CARD, replaces=[], private=True)
+    publish("mine", private=True)
     assert hub.calls[1][1]["private"] is True
     assert hub.files
     hub.files, hub.private = {}, False
     with pytest.raises(ValueError, match="'me/mine' is there already and public; make it private"):
-        publish("mine", save, CARD, replaces=[], private=True)
+        publish("mine", private=True)
     assert not hub.files
-    publish("mine", save, CARD, replaces=[])
+    publish("mine")
     assert hub.files
 
 
@@ -105,10 +118,10 @@ def test_a_hub_out_of_reach_is_told_in_a_sentence(hub: Hub) -> None:
     hub.failure = OfflineModeIsEnabled("offline\nmode is on")
     message = r"'mine' was not published \(OfflineModeIsEnabled: offline mode is on\); log in with hf auth login"
     with pytest.raises(ConnectionError, match=message):
-        publish("mine", save, CARD, replaces=[])
+        publish("mine")
     hub.failure = HFValidationError("no")
     with pytest.raises(ValueError, match=r"'a b' is no name for a repository \(no\)"):
-        publish("a b", save, CARD, replaces=[])
+        publish("a b")
     assert not hub.files
 
 

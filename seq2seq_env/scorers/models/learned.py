@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.models.length_bucketing import length_buckets, token_budget
+from seq2seq_env.models.length_bucketing import length_buckets
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
-from seq2seq_env.scorers.models.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
+from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME, EncodedPair, PairEncoder
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
@@ -47,7 +47,7 @@ class _Network(NamedTuple):
     packs: bool
 
 
-class LearnedScorer(Publishable):
+class LearnedScorer(CheckpointScorer[_Network], Publishable):
     """Rates (source, hypothesis) with a network of one output, read through ``AutoModelForSequenceClassification``.
 
     The folder holds ``config.json``, ``model.safetensors`` and ``tokenizer.json``, as transformers saves them. The key
@@ -76,8 +76,7 @@ class LearnedScorer(Publishable):
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         self.folder = Path(folder)
-        self.device = device
-        self.tokens_per_batch = token_budget(tokens_per_batch, device)
+        super().__init__(device, tokens_per_batch)
         missing = [name for name in ("config.json", FILE_NAME) if not (self.folder / name).is_file()]
         if not list(self.folder.glob(WEIGHTS)):
             missing.append("model.safetensors")
@@ -99,14 +98,6 @@ class LearnedScorer(Publishable):
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the files that determine the scores."""
         return files_fingerprint(self._files())
-
-    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-        """``[N]`` float32; in [0, 1] if the checkpoint keeps its word (``checked_scores`` sees to it).
-
-        Raises:
-            ValueError: If a source leaves no room for a hypothesis, or the checkpoint is corrupt or lacks weights.
-        """
-        return each_once(sources, hypotheses, self._rate)
 
     @staticmethod
     def save(
@@ -158,14 +149,6 @@ class LearnedScorer(Publishable):
     def _copy(self, folder: Path) -> None:
         for path in self._files():
             shutil.copyfile(path, folder / path.name)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_network"}
-
-    @cached_property
-    def _network(self) -> _Network:
-        with LOADING:
-            return self.__dict__.get("_network") or self._load()
 
     def _load(self) -> _Network:
         from transformers import AutoModelForSequenceClassification

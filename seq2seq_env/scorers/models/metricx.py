@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from seq2seq_env.extras import EXTRAS, require
 from seq2seq_env.hub import local_copy
-from seq2seq_env.models.length_bucketing import length_buckets, token_budget
-from seq2seq_env.scorers.models.checkpoints import LOADING, each_once, files_fingerprint
+from seq2seq_env.models.length_bucketing import length_buckets
+from seq2seq_env.scorers.models.checkpoints import CheckpointScorer, files_fingerprint
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
@@ -59,7 +59,7 @@ class _Network(NamedTuple):
     tokenizer: tokenizers.Tokenizer
 
 
-class MetricXScorer(ScorerKind):
+class MetricXScorer(CheckpointScorer[_Network], ScorerKind):
     """``1 - error / 25`` with the error in [0, 25] that MetricX predicts without a reference.
 
     The networks are those of Juraska et al. 2023 (aclanthology.org/2023.wmt-1.63) and 2024 (2024.wmt-1.35): an mT5
@@ -113,8 +113,8 @@ class MetricXScorer(ScorerKind):
             raise ValueError(f"there is no MetricX version {version}; choose one of {', '.join(map(str, _VERSIONS))}")
         if dtype not in get_args(DType):
             raise ValueError(f"there is no dtype {dtype!r}; choose one of {', '.join(get_args(DType))}")
-        self.dtype, self.device = dtype, device
-        self.tokens_per_batch = token_budget(tokens_per_batch, device)
+        super().__init__(device, tokens_per_batch)
+        self.dtype = dtype
         self.folder = local_copy(model, ("config.json", _WEIGHTS), revision)
         _check_weights(self.folder)
         self.tokenizer_files = _tokenizer_files(self.folder, tokenizer)
@@ -135,19 +135,6 @@ class MetricXScorer(ScorerKind):
         """Hexadecimal sha256 over the files that determine the scores, the version and the arithmetic."""
         files = [self.folder / "config.json", *sorted(self.folder.glob(_WEIGHTS)), *self.tokenizer_files]
         return files_fingerprint(files, "metricx", str(self.version), self.dtype)
-
-    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-        """``[N]`` float32 in [0, 1]; not a number where the network's output is none.
-
-        Raises:
-            ValueError: If the first text of a pair leaves no room for the second, the checkpoint or the tokenizer is
-                corrupt, or they do not fit together.
-            ImportError: If the tokenizer needs packages that are not installed.
-        """
-        return each_once(sources, hypotheses, self._rate)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_network"}
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
         import torch
@@ -177,11 +164,6 @@ class MetricXScorer(ScorerKind):
                     "of what follows; shorten it"
                 )
         return [encoding.ids[:room] for encoding in encodings]
-
-    @cached_property
-    def _network(self) -> _Network:
-        with LOADING:
-            return self.__dict__.get("_network") or self._load()
 
     def _load(self) -> _Network:
         import torch

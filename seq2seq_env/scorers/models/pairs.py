@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from seq2seq_env.tokenization.tokenizer import FILE_NAME, Tokenizer
+from seq2seq_env.tokenization.tokenizer import FILE_NAME, Tokenizer, read_backend
 
 CONFIG_NAME = "tokenizer_config.json"
 
@@ -72,13 +72,8 @@ class PairEncoder:
             limits.append(json.loads(config.read_text("utf-8")).get("model_max_length"))
         # The hub writes "no limit" as 1e30.
         known = [int(limit) for limit in limits if limit is not None and float(limit) < 1e9]
-        try:
-            backend = tokenizers.Tokenizer.from_file(str(folder / FILE_NAME))
-        except Exception as error:  # the library raises plain Exceptions
-            raise ValueError(
-                f"{FILE_NAME} in {str(folder)!r} is no tokenizer ({error}); save or download it again"
-            ) from error
-        return cls(backend, min(known, default=None))
+        path = folder / FILE_NAME
+        return cls(read_backend(path.read_bytes(), path), min(known, default=None))
 
     def encode(self, sources: Sequence[str], hypotheses: Sequence[str]) -> list[EncodedPair]:
         """``N`` encoded pairs; an empty hypothesis is a pair like any other.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 from weakref import WeakSet, finalize
@@ -201,14 +202,14 @@ class _Program:
                 f"the scorer {shlex.join(command)!r} cannot be started ({error}); check the command"
             ) from error
         self.stop = finalize(self, _end, self._process, os.getpid())
-        self._answers: queue.Queue[str | None] = queue.Queue()
+        self._answers: queue.Queue[str] = queue.Queue()
         self._complaints: deque[str] = deque(maxlen=_LINES)
         # Threads, because a pipe that nobody reads fills up and stops the program.
         self._readers = [
             threading.Thread(target=_pass_on, args=arguments, daemon=True)
             for arguments in (
-                (self._process.stdout, -1, self._answers.put, partial(self._answers.put, None)),
-                (self._process.stderr, _LINE, self._complaints.append, _nothing),
+                (self._process.stdout, -1, self._answers.put),
+                (self._process.stderr, _LINE, self._complaints.append),
             )
         ]
         for reader in self._readers:
@@ -223,7 +224,7 @@ class _Program:
         """The scores of one batch."""
         if not self._answers.empty():
             unasked = self._answers.get()
-            if unasked is None:
+            if not unasked:
                 raise self._error(self._end_of_output())
             raise self._error(f"it wrote {unasked[:200].strip()!r} unasked; it may write one line for a batch, no more")
         line = json.dumps({"sources": [s for s, _ in batch], "hypotheses": [h for _, h in batch]}) + "\n"
@@ -233,7 +234,7 @@ class _Program:
             answer = self._answers.get(timeout=timeout)
         except queue.Empty:
             raise self._error(f"no answer within {timeout:g} seconds") from None
-        if answer is None:
+        if not answer:
             raise self._error(self._end_of_output())
         try:
             scores = json.loads(answer)["scores"]
@@ -271,14 +272,11 @@ def _number(score: object, low: float, high: float) -> float:
     return float(score)
 
 
-def _pass_on(stream: IO[str], most: int, take: Callable[[str], object], at_end: Callable[[], object]) -> None:
+def _pass_on(stream: IO[str], most: int, take: Callable[[str], object]) -> None:
+    """Lines of a stream, the last of them empty."""
     with stream:
-        for line in iter(partial(stream.readline, most), ""):
+        for line in chain(iter(partial(stream.readline, most), ""), [""]):
             take(line)
-    at_end()
-
-
-def _nothing() -> None: ...
 
 
 def _end(process: subprocess.Popen[str], owner: int) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.models.length_bucketing import token_budget
-from seq2seq_env.scorers.models.checkpoints import LOADING, WEIGHTS, each_once, files_fingerprint, readable
+from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ class _Networks(NamedTuple):
     head: EstimatorHead
 
 
-class EstimatorScorer:
+class EstimatorScorer(CheckpointScorer[_Networks]):
     """A predictor-estimator (Kim, Lee and Na 2017): two translation models read, a small network judges.
 
     The predictors translate the source into the hypothesis's language and back; they stay as they are. The estimator is
@@ -57,8 +55,8 @@ class EstimatorScorer:
     """
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
-        self.folder, self.device = Path(folder), device
-        self.tokens_per_batch = token_budget(tokens_per_batch, device)
+        super().__init__(device, tokens_per_batch)
+        self.folder = Path(folder)
         wanted = [RECORD, HEAD, *(f"{side}/model.safetensors" for side in (FORWARD, BACKWARD))]
         missing = [name for name in wanted if not (self.folder / name).is_file()]
         if missing:
@@ -71,14 +69,6 @@ class EstimatorScorer:
         files = [path for path in self.folder.rglob("*") if path.name in names or path.match(WEIGHTS)]
         return files_fingerprint(sorted(files))
 
-    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-        """``[N]`` float32 in (0, 1).
-
-        Raises:
-            ValueError: If the checkpoint is corrupt.
-        """
-        return each_once(sources, hypotheses, self._rate)
-
     @staticmethod
     def save(folder: str | Path, head: EstimatorHead) -> None:
         """Write the head beside the predictors, which lie in ``forward`` and ``backward`` of the folder."""
@@ -88,14 +78,6 @@ class EstimatorScorer:
         save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
         record = {"width": head.width}
         (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_networks"}
-
-    @cached_property
-    def _networks(self) -> _Networks:
-        with LOADING:
-            return self.__dict__.get("_networks") or self._load()
 
     def _load(self) -> _Networks:
         from safetensors.torch import load_file
@@ -116,7 +98,7 @@ class EstimatorScorer:
 
         from seq2seq_env.scorers.predictor_estimator.estimator_head import features
 
-        forward, backward, own, head = self._networks
+        forward, backward, own, head = self._network
         pairs = features(forward, backward, own, sources, hypotheses, self.tokens_per_batch)
         with torch.inference_mode():
             scores = torch.cat([head(pairs[at : at + PAIRS]) for at in range(0, len(pairs), PAIRS)]).sigmoid()

@@ -83,11 +83,11 @@ class CachedScorer:
         keys = list(_keys(self.fingerprint, pairs))
         distinct = dict(zip(keys, pairs, strict=True))
         with _LOCK:
-            scores = self._found(distinct)
+            scores = self._known(distinct)
         new = [key for key in distinct if key not in scores]
         if new:
-            given = checked_scores(self.scorer, [distinct[key][0] for key in new], [distinct[key][1] for key in new])
-            fresh = dict(zip(new, given.tolist(), strict=True))
+            rated = checked_scores(self.scorer, [distinct[key][0] for key in new], [distinct[key][1] for key in new])
+            fresh = dict(zip(new, rated.tolist(), strict=True))
             scores |= fresh
         with _LOCK:
             if new and self.path is not None:
@@ -114,7 +114,7 @@ class CachedScorer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         CachedScorer.__init__(self, **state)
 
-    def _found(self, keys: Iterable[bytes]) -> dict[bytes, float]:
+    def _known(self, keys: Iterable[bytes]) -> dict[bytes, float]:
         scores, others = {}, []
         for key in keys:
             if key in self._memory:

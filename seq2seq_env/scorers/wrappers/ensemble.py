@@ -35,14 +35,14 @@ class EnsembleScorer(ScorerKind):
     def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float] | None = None) -> None:
         if not scorers:
             raise ValueError("an ensemble has at least 1 scorer, and this one none; name those to combine")
-        given = [1 / len(scorers)] * len(scorers) if weights is None else list(weights)
-        shown = ", ".join(map(str, given))
-        if len(given) != len(scorers):
-            raise ValueError(f"there are {len(given)} weights ({shown}) for {len(scorers)} scorers; give one for each")
-        if not all(weight >= 0 for weight in given) or not math.isclose(sum(given), 1, abs_tol=1e-6):
+        shares = [1 / len(scorers)] * len(scorers) if weights is None else list(weights)
+        shown = ", ".join(map(str, shares))
+        if len(shares) != len(scorers):
+            raise ValueError(f"there are {len(shares)} weights ({shown}) for {len(scorers)} scorers; give one for each")
+        if not all(weight >= 0 for weight in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
             raise ValueError(f"the weights {shown} are not shares of 1; give numbers from 0 that sum to 1")
         self.scorers = list(scorers)
-        self.weights = given
+        self.weights = shares
 
     @classmethod
     def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> EnsembleScorer:

@@ -34,7 +34,7 @@ def test_nothing_is_timed_no_times() -> None:
 
 
 def test_the_spread_by_hand() -> None:
-    assert spread([3.0, 1.0, 10_000.0]) == "3 (1 to 1e+04)"
+    assert spread([3.0, 1.0, 10_000.0]) == "3 (1 to 10,000)"
 
 
 @pytest.mark.parametrize(
