@@ -249,17 +249,11 @@ def _text(step: GrowStepInfo) -> str:
         f"{step.bytes / max(1, step.tokens):.1f} bytes per token",
         f"  reward {step.mean_reward:.3f} on average, by tenths of [0, 1]: |{bars}|",
         f"  ended by themselves: {step.terminated_fraction:.1%}",
-<<<<<<< HEAD
-        f"  task {made['task']} {made['task_fingerprint'][:12]}, tokenizer {made['tokenizer_fingerprint'][:12]}",
-        f"  policy {made['policy_fingerprint'][:12]} ({made['sampler']}), scorer {made['scorer_fingerprint'][:12]}",
-        f"  {' and '.join(grown)} for each of {made['num_sources']:,} {DRAWN_FROM[made['grow_from']]} at temperature "
-        f"{made['temperature']}, seed {made['seed']}",
-=======
         f"  task {origin['task']} {origin['task_fingerprint'][:12]}, tokenizer {origin['tokenizer_fingerprint'][:12]}",
-        f"  policy {origin['policy_fingerprint'][:12]} ({origin['sampler']}), scorer {origin['scorer_fingerprint'][:12]}",
-        f"  {' and '.join(grown)} for each of {origin['num_sources']:,} sources at temperature {origin['temperature']}, "
-        f"seed {origin['seed']}",
->>>>>>> buf
+        f"  policy {origin['policy_fingerprint'][:12]} ({origin['sampler']}), "
+        f"scorer {origin['scorer_fingerprint'][:12]}",
+        f"  {' and '.join(grown)} for each of {origin['num_sources']:,} {DRAWN_FROM[origin['grow_from']]} "
+        f"at temperature {origin['temperature']}, seed {origin['seed']}",
     ]
     lines += [
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()

@@ -13,14 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-=======
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, get_args
->>>>>>> cmp
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, get_args
 
 import agents
 from agents import TrainingConfig
@@ -172,14 +165,8 @@ def compare_once(run: Experiment[Config]) -> None:
     """Every agent from one policy, on one batch; stages that the run's folder holds are not done again."""
     config, folder = run.config, run.folder
     policy = supervised(run)
-<<<<<<< HEAD
     buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
     batch = buffer.select()
-    if not folder.has(BASELINE):
-        folder.finish(BASELINE, measure(policy, policy, run.evaluator))
-=======
-    batch = grow_batch(run, policy, 1, sources=config.sources, candidates=config.candidates).select(grow_step=1)
->>>>>>> cmp
     (schedule,) = config.schedules(1)
     for trial in trials(config):
         if not folder.has(trial.stage):

@@ -19,13 +19,8 @@ from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
-<<<<<<< HEAD
 SCHEMA_VERSION = 5
-KINDS = {"schema_version": "int", CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
-=======
-SCHEMA_VERSION = 4
 KINDS = {CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
->>>>>>> buf
 
 
 @dataclass(frozen=True)

@@ -164,34 +164,11 @@ TIMINGS: dict[str, tuple[Callable[[Config, Path], dict[str, float]], ...]] = {
 }
 
 
-<<<<<<< HEAD
-def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
-    """In a process of its own."""
-    command = [sys.executable, "-m", "experiments.benchmarks.buffer_baselines", "--folder", str(folder)]
-    command += ["--timing", timing, "--episodes", str(config.episodes)]
-    environment = os.environ | {"MINARI_DATASETS_PATH": str(folder)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    timings: dict[str, float] = json.loads(done.stdout.splitlines()[-1])  # d3rlpy logs there too
-    return timings
-
-
-=======
->>>>>>> env
 def main() -> None:
     """Print the tables."""
     config = parse_options(Config, __doc__, TINY)
     folder = config.folder or Path(mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
-    timings: dict[str, dict[str, float]] = {}
-    try:
-        wanted = [name for name in TIMINGS if name.split()[1] in ("ours", *config.baselines)]
-        for name in tqdm(wanted, unit="timing"):
-            stage, who = name.split()
-            values = measured(config, folder, name)
-            timings.setdefault(who, {}).update(values)
-            tqdm.write(f"{stage} {who}: {values}")
-=======
     measured: dict[str, dict[str, float]] = {"ours": {}} | {baseline: {} for baseline in config.baselines}
     try:
         with patch.dict(os.environ, MINARI_DATASETS_PATH=str(folder)):
@@ -199,7 +176,6 @@ def main() -> None:
                 values = in_own_process(timing, config, folder)
                 measured[who] |= values
                 tqdm.write(f"{timing.__name__.replace('_', ' ')}: {values}")
->>>>>>> env
     finally:
         if config.folder is None:
             shutil.rmtree(folder)
@@ -208,16 +184,9 @@ def main() -> None:
         + ", ".join(f"{baseline} {version(baseline)}" for baseline in (*config.baselines, "h5py"))
     )
     for baseline in config.baselines:
-<<<<<<< HEAD
-        print(f"\n| what | {baseline} | ours | ratio |\n|---|---|---|---|")
-        for name in timings[baseline]:
-            theirs, ours = timings[baseline][name], timings["ours"][name]
-            print(f"| {name} | {theirs:,.3f} | {ours:,.3f} | {theirs / ours:,.1f} |")
-=======
         pairs = ((name, theirs, measured["ours"][name]) for name, theirs in measured[baseline].items())
         rows = ((name, f"{theirs:,.3f}", f"{ours:,.3f}", f"{theirs / ours:,.1f}") for name, theirs, ours in pairs)
         print(f"\n{table(('what', baseline, 'ours', 'ratio'), rows)}")
->>>>>>> env
 
 
 if __name__ == "__main__":

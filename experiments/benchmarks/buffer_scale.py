@@ -98,15 +98,9 @@ def fill(config: Config, folder: Path) -> float:
     for unit in tqdm(range(-(-sources // size)), unit="shard", desc="append"):
         if not buffer.has(1, unit):
             rows = np.arange(unit * size, min(sources, (unit + 1) * size), dtype=np.int64)
-<<<<<<< HEAD
-            shard = synthetic(np.random.default_rng(unit), rows)
-            before = time.perf_counter()
-            buffer.append(shard, provenance(sources, size, unit))
-=======
             trajectories = synthetic(np.random.default_rng(unit), rows)
             before = time.perf_counter()
             buffer.append(trajectories, provenance(sources, size, unit))
->>>>>>> env
             spent += time.perf_counter() - before
     return spent
 
@@ -159,29 +153,11 @@ def sequential(config: Config, folder: Path) -> dict[str, float]:
     return {"sequential tokens, ours s": float(np.median(ours)), "plain h5py s": float(np.median(theirs))}
 
 
-<<<<<<< HEAD
-def peak_gib() -> float:
-    """Largest resident memory of this process so far, on Linux; what getrusage tells counts the parent's too."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**20
-
-
-def measured(config: Config, folder: Path, timing: str) -> dict[str, float]:
-    """Medians over processes of their own."""
-    command = [sys.executable, "-m", "experiments.benchmarks.buffer_scale", "--folder", str(folder)]
-    command += ["--timing", timing, "--tau", str(config.tau), "--tokens-per-batch", str(config.tokens_per_batch)]
-    timings: list[dict[str, float]] = []
-    for _ in tqdm(range(config.repeats), desc=timing):
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        timings.append(json.loads(done.stdout))
-    return {name: float(np.median([row[name] for row in timings])) for name in timings[0]}
-=======
 def medians(timing: Callable[[Config, Path], dict[str, float]], config: Config, folder: Path) -> dict[str, float]:
     """Over processes of their own."""
     bar = tqdm(range(config.repeats), desc=timing.__name__)
     rows = [in_own_process(timing, config, folder) for _ in bar]
     return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
->>>>>>> env
 
 
 def main() -> None:

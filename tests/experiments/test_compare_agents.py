@@ -13,11 +13,7 @@ import pytest
 
 from agents import LoRA, Seq2SeqPolicy, make_agent
 from buffers import GrowingBatchBuffer, Slice
-<<<<<<< HEAD
-from experiments.compare_agents import BASELINE, Config, Trial, compare, network_mib, report, trials
-=======
 from experiments.compare_agents import Config, Trial, compare, network_mib, report, seed_folder, trials
->>>>>>> cmp
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import RunFolder, read_lines
 from seq2seq_env.tasks import Task
@@ -133,17 +129,17 @@ def test_more_seeds_in_the_same_folder_train_only_what_is_missing(
     assert ", own data, seed" not in capsys.readouterr().out
 
 
-<<<<<<< HEAD
 def test_source_only_sentences_stand_beside_all_references(
     monolingual_task: Task, fake_scorer: Any, tmp_path: Path
 ) -> None:
     config = replace(COMPARING, agents=("bc", "filtered-bc"), seeds=1, sources=None)
     run = begin(config, tmp_path / "run", monolingual_task, fake_scorer)
     compare(run)
-    batch = GrowingBatchBuffer(run.folder.path / "buffer").select()
+    batch = GrowingBatchBuffer(run.folder.path / seed_folder(0) / "buffer").select()
     assert batch.source_index[batch.is_reference].tolist() == list(range(18))
     assert len(batch) == 18 + 24 * config.candidates
-=======
+
+
 def test_a_start_gives_each_seed_its_policy(
     compared: Experiment[Config], tiny_task: Task, fake_scorer: Any, tmp_path: Path
 ) -> None:
@@ -157,7 +153,6 @@ def test_a_start_gives_each_seed_its_policy(
     assert single.start_of(0) == single.start_of(1) == single.start
     with pytest.raises(FileNotFoundError, match="no supervised policy for seed 2 in"):
         replace(config, seeds=3).check()
->>>>>>> cmp
 
 
 def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:

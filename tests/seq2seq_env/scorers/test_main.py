@@ -109,6 +109,10 @@ def test_a_given_scale_and_an_ensemble_are_written_down(
         (("--low", 0), "--low and --high go together"),
         (("--low", 0, "--high", 1, "--method", "quantile"), "--low and --high go together, with the affine method"),
         (("--task", "phrasebook-de-en", "--sources", 1), "cannot be calibrated on 1 sources; give 2 or more"),
+        (
+            ("--task", "phrasebook-de-en", "--split", "source-only", "--sources", 3),
+            "split 'source-only' has no references",
+        ),
         (("--task", "phrasebook-de-en", "--seed", -1), "--seed is -1; give 0 or more"),
         (("--task", "phrasebook-de-en", "--percentiles", 99, 1), "the percentiles are 99 and 1; give two that rise"),
         (("--pairs", "empty.tsv"), "'empty.tsv' has no pairs"),
