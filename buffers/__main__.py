@@ -243,9 +243,10 @@ def _text(step: GrowStepInfo) -> str:
         f"  reward {step.mean_reward:.3f} on average, by tenths of [0, 1]: |{bars}|",
         f"  ended by themselves: {step.terminated_fraction:.1%}",
         f"  task {origin['task']} {origin['task_fingerprint'][:12]}, tokenizer {origin['tokenizer_fingerprint'][:12]}",
-        f"  policy {origin['policy_fingerprint'][:12]} ({origin['sampler']}), scorer {origin['scorer_fingerprint'][:12]}",
-        f"  {' and '.join(grown)} for each of {origin['num_sources']:,} sources at temperature {origin['temperature']}, "
-        f"seed {origin['seed']}",
+        f"  policy {origin['policy_fingerprint'][:12]} ({origin['sampler']}), "
+        f"scorer {origin['scorer_fingerprint'][:12]}",
+        f"  {' and '.join(grown)} for each of {origin['num_sources']:,} sources "
+        f"at temperature {origin['temperature']}, seed {origin['seed']}",
     ]
     lines += [
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()

@@ -109,14 +109,8 @@ def export(
         place = Path(written.storage.data_path).parent
     else:
         place = Path(out)
-        _write_table(
-            data,
-            place,
-            to,
-            _tokenizer_of(provenance, task_options or {}) if texts else None,
-            description,
-            progress=progress,
-        )
+        tokenizer = _tokenizer_of(provenance, task_options or {}) if texts else None
+        _write_table(data, place, to, tokenizer, description, progress=progress)
     return Exported(
         format=to,
         path=str(place),
@@ -147,8 +141,8 @@ def _tokenizer_of(provenance: dict[str, Any], options: TaskOptions) -> Tokenizer
         raise ValueError(f"texts need the buffer's tokenizer: {error}; leave out texts") from error
     if tokenizer.fingerprint != provenance["tokenizer_fingerprint"]:
         raise ValueError(
-            f"texts need the buffer's tokenizer {provenance['tokenizer_fingerprint'][:12]}, that of task {provenance['task']!r} is "
-            f"{tokenizer.fingerprint[:12]}; leave out texts"
+            f"texts need the buffer's tokenizer {provenance['tokenizer_fingerprint'][:12]}, that of task "
+            f"{provenance['task']!r} is {tokenizer.fingerprint[:12]}; leave out texts"
         )
     return tokenizer
 
