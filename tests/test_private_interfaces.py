@@ -47,7 +47,8 @@ def test_transformers_ties_weights_by_a_table() -> None:
 
 def private_names() -> set[str]:
     """Private names that the rooms read and do not define."""
-    own, read = {"_asdict", "_replace", "_fields"}, set[str]()  # public methods of a NamedTuple
+    # Public all the same: what a NamedTuple has, and os._exit.
+    own, read = {"_asdict", "_replace", "_fields", "_exit"}, set[str]()
     for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)):

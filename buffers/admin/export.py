@@ -109,14 +109,8 @@ def export(
         place = Path(written.storage.data_path).parent
     else:
         place = Path(out)
-        _write_table(
-            data,
-            place,
-            to,
-            _tokenizer_of(provenance, task_options or {}) if texts else None,
-            description,
-            progress=progress,
-        )
+        tokenizer = _tokenizer_of(provenance, task_options or {}) if texts else None
+        _write_table(data, place, to, tokenizer, description, progress=progress)
     return Exported(
         format=to,
         path=str(place),
