@@ -37,7 +37,11 @@ _LONG = {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop"}
 
 # Faulty references are learned without dropout, too: what a policy of that regime lacks is the filter.
 _MANY_PAIRS: dict[str, Any] = {
-    "nested": {"policy": {"dropout": 0.0}, "supervised": {"max_tokens": 1_050_000}},
+    "nested": {
+        "policy": {"dropout": 0.0},
+        "supervised": {"max_tokens": 1_050_000, "evaluate_every": 210_000},
+        "improve": {"max_tokens": 100_000, "evaluate_every": 50_000},
+    },
     "growing": {"sources": 4_000, "candidates": 2},
     "task": "phrasebook-de-en",
 }
@@ -65,7 +69,7 @@ PRESETS: dict[PresetName, Preset] = {
     "wmt2020-zh-en": Preset(
         task_options={"dataset": "wmt2020-zh-en", **_LONG},
         nested={
-            "policy": {**_LARGE, "ffn_dim": 2048, "num_heads": 8, "dropout": 0.1},
+            "policy": {**_LARGE, "ffn_dim": 2048, "num_heads": 8},
             "supervised": {
                 "learning_rate": 7e-4, "schedule": "inverse-sqrt", "tokens_per_batch": 32_768,
                 "max_tokens": 3_000_000_000, "warmup_tokens": 130_000_000, "evaluate_every": 60_000_000,
@@ -80,7 +84,7 @@ PRESETS: dict[PresetName, Preset] = {
     "multi30k-de-en": Preset(
         task_options={"dataset": "multi30k-de-en", "leaks": "drop"},
         nested={
-            "policy": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1024, "dropout": 0.1},
+            "policy": {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1024},
             "supervised": {
                 "learning_rate": 1e-3, "tokens_per_batch": 2_048, "max_tokens": 4_000_000, "warmup_tokens": 100_000,
                 "evaluate_every": 1_000_000,

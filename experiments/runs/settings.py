@@ -33,7 +33,7 @@ class Settings:
 
     NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset")
     """Options that may change when a run goes on."""
-    DEFAULT_SOURCES: ClassVar[int] = 4_000
+    DEFAULT_SOURCES: ClassVar[int] = 8_000
     """Number of sources that "auto" stands for."""
 
     preset: PresetName | None = None
@@ -68,12 +68,12 @@ class Settings:
     improve_steps: int = 3
     """Number I of Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | Literal["auto"] | None = "auto"
-    """Number of sources drawn for each Grow step; None takes all. "auto" is 4000, or all where there are fewer."""
+    """Number of sources drawn for each Grow step; None takes all. "auto" is 8000, or all where there are fewer."""
     grow_from: Literal["auto", "train", "source-only", "both"] = "auto"
     """Sources that a Grow step draws from: those of the "train" split, the "source-only" sentences, which have no
     references, or "both". "auto" is "both" where the task has such sentences, and "train" elsewhere. The original data
     are the training pairs in any case."""
-    candidates: int = 2
+    candidates: int = 4
     """Samples of each source in a Grow step, at least 1."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
@@ -92,16 +92,16 @@ class Settings:
     [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves
     enough, because a better policy writes better data; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95
     0.98."""
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
             learning_rate=2e-3,
             schedule="linear",
             tokens_per_batch=320,
-            max_tokens=1_050_000,
+            max_tokens=2_000_000,
             warmup_tokens=20_000,
-            evaluate_every=210_000,
+            evaluate_every=200_000,
         )
     )
     """Training of the supervised policy."""
@@ -110,9 +110,9 @@ class Settings:
             learning_rate=1.2e-3,
             schedule="linear",
             tokens_per_batch=512,
-            max_tokens=100_000,
+            max_tokens=200_000,
             warmup_tokens=5_000,
-            evaluate_every=50_000,
+            evaluate_every=100_000,
         )
     )
     """Training of the first Improve step."""
