@@ -54,12 +54,9 @@ class Config(Settings):
     the same of a single run, of which the report warns."""
     improve_steps: int = 1
     """Number of Improve steps of each training, at least 1."""
-    DEFAULT_SOURCES: ClassVar[int] = 8_000
     sources: int | Literal["auto"] | None = "auto"
     """Number of sources of the batch; None takes all. "auto" is 8000, or all where there are fewer. Their references
     are in the batch, or all references where sentences without references are drawn, too."""
-    candidates: int = 4
-    """Samples of each source, at least 1."""
     filter: str = "interpolation"
     """Filter of what an Improve step keeps, as in growing_batch.py; the batch holds as many samples of each source, so
     that a rank within it means something."""

@@ -69,7 +69,7 @@ def pairs(task: Task, split: str, count: int) -> tuple[list[str], list[str]]:
 
 def main(folder: Path) -> None:
     """Fill a folder with ``runs/growing_batch`` and ``data``."""
-    task = load_task(CONFIG.task)
+    task = load_task(CONFIG.task, source_only_size=0)
     scorer = load_scorer(str(task.default_scorer))
     config = replace(CONFIG, out=folder / "runs" / "growing_batch")
     facts = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
