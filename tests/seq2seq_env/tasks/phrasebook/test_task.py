@@ -158,8 +158,9 @@ def test_refusals(
 
 
 def test_the_oracle_knows_sources_that_were_not_drawn_yet() -> None:
-    drawn = small().pair("test", 5)
-    assert small().oracle([drawn[0]], [drawn[1]]).tolist() == [1.0]
+    source, reference = small().pair("test", 5)
+    assert reference is not None
+    assert small().oracle([source], [reference]).tolist() == [1.0]
 
 
 def test_wordings_are_distinct_right_and_begin_with_the_reference(phrasebook: PhrasebookTask) -> None:
