@@ -129,12 +129,14 @@ def opened(path: Path) -> Iterator[File]:
         raise foreign(path)
     recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace") if ours else ""
     rewritten = recorded != str(size)
-    handle = None
     try:
         handle = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, ACCESS)
-        if not ours and not h5a.exists(handle, b"schema_version"):
-            raise foreign(path)
-        yield File(handle, size, rewritten)
+        try:
+            if not ours and not h5a.exists(handle, b"schema_version"):
+                raise foreign(path)
+            yield File(handle, size, rewritten)
+        finally:
+            handle.close()  # which HDF5 may refuse, too, after metadata that it did not understand
     except ShardError:
         raise
     except (OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
@@ -143,9 +145,6 @@ def opened(path: Path) -> Iterator[File]:
         why = f"it has {size} bytes where its header records {recorded}, and " if ours and rewritten else ""
         # HDF5's own KeyError would show its sentence in quotes.
         raise corrupt(path, f"{why}{error.args[0] if error.args else type(error).__name__}") from error
-    finally:
-        if handle is not None:
-            handle.close()
 
 
 def verify(path: Path) -> None:

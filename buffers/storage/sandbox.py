@@ -7,7 +7,8 @@ does.
 
 **What is guaranteed.** A file is accepted if a process like the caller's read it whole and came to no harm, and nothing
 that was refused has been in that process: a file that crashes, hangs or fills its child, or is refused in any other
-way, has no say about another. A file is refused by a child that read nothing before, so no other can have it refused.
+way, has no say about another, though what it did to HDF5 can outlive its refusal. A file is refused by a child that
+read nothing before, so no other can have it refused.
 
 **What is not.** A child has the rights of its user. A file that does not crash HDF5 but makes it run code of the file's
 own could have itself accepted, and what that child reads after it; the caller, which opens what was accepted, would be

@@ -7,8 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from h5py import h5f  # type: ignore[import-untyped]
 
 from buffers import GrowingBatchBuffer, Provenance, Shard, ShardError, Trajectories, write_shard
+from buffers.storage import container
 from buffers.storage.shard import verify_file
 
 Compare = Callable[[Trajectories, Trajectories], None]
@@ -88,3 +90,19 @@ def test_folders_and_links_that_lead_nowhere_are_named(tmp_path: Path, path: Pat
             Shard.open(tmp_path / name)
     (tmp_path / "link.h5").symlink_to(path)
     assert Shard.open(tmp_path / "link.h5").num_trajectories == 3
+
+
+def test_a_file_that_hdf5_cannot_close_is_corrupt(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As case 669 of the hostile files, which is refused before."""
+
+    class Unclosable:
+        def close(self) -> None:
+            raise RuntimeError("Can't decrement id ref count")
+
+    def refuse(_: Path) -> None:
+        with container.opened(path):
+            raise ShardError("its metadata are nonsense")
+
+    monkeypatch.setattr(h5f, "open", lambda *_: Unclosable())
+    with pytest.raises(ShardError, match=r"g001-s00000\.h5' is corrupt: Can't decrement id ref count"):
+        refuse(path)
