@@ -40,7 +40,6 @@ _MANY_PAIRS: dict[str, Any] = {
     "nested": {
         "policy": {"dropout": 0.0},
         "supervised": {"max_tokens": 1_050_000, "evaluate_every": 210_000},
-        "improve": {"max_tokens": 100_000, "evaluate_every": 50_000},
     },
     "growing": {"sources": 4_000, "candidates": 2},
     "task": "phrasebook-de-en",

@@ -110,9 +110,9 @@ class Settings:
             learning_rate=1.2e-3,
             schedule="linear",
             tokens_per_batch=512,
-            max_tokens=200_000,
+            max_tokens=100_000,
             warmup_tokens=5_000,
-            evaluate_every=100_000,
+            evaluate_every=50_000,
         )
     )
     """Training of the first Improve step."""
