@@ -149,7 +149,9 @@ class Game:
     def _verdict(self, terminated: bool) -> str:
         lines = ["ended       " + ("by end-of-sequence" if terminated else "by the length limit")]
         if self._index != FREE_TEXT:
-            lines.append(f"reference   {self._task.pair(self._split, self._index)[1]}")
+            reference = self._task.pair(self._split, self._index)[1]
+            if reference is not None:
+                lines.append(f"reference   {reference}")
             # An oracle knows what its own sources mean, and nobody else's.
             if self._task.oracle is not None:
                 quality = float(self._task.oracle([self._source], [self._hypothesis])[0])

@@ -18,6 +18,7 @@ from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
 from seq2seq_env.scorers.wrappers.normalised import Knot, NormalisedScorer, affine_knots, quantile_knots
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.corpora.aligned_text import read_pairs
+from seq2seq_env.tasks.task import SPLITS
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,12 @@ class Calibrate:
         if most < 2:
             raise ValueError(f"a scorer cannot be calibrated on {most} sources; give 2 or more")
         rows = np.random.default_rng(self.seed).choice(task.size(self.split), size=most, replace=False)
-        pairs = [task.pair(self.split, int(row)) for row in rows]
-        own, references = [source for source, _ in pairs], [reference for _, reference in pairs]
+        drawn = [task.pair(self.split, int(row)) for row in rows]
+        own, references = [source for source, _ in drawn], [text for _, text in drawn if text is not None]
+        if len(references) < len(own):
+            raise ValueError(
+                f"split {self.split!r} has no references to calibrate on; choose one of {', '.join(SPLITS)}"
+            )
         texts = f"references of {self.task} ({self.split}, {task.fingerprint[:12]}), half of them of other sources"
         return own * 2, references + references[1:] + references[:1], texts
 

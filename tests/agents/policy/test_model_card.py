@@ -6,10 +6,11 @@ from pathlib import Path
 
 from agents import Seq2SeqPolicy
 from seq2seq_env import Constraint
+from seq2seq_env.publishing import ModelCard
 
 
 def test_a_policy_publishes_its_folder_with_a_card(policy: Seq2SeqPolicy, tmp_path: Path) -> None:
-    cards = []
+    cards: list[ModelCard] = []
     for each in (policy, policy.constrained(Constraint(prefix=(2,)))):
         save, card, replaces = each.publication("mit")
         folder = tmp_path / str(len(cards))

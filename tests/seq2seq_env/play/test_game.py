@@ -193,7 +193,7 @@ def test_tokens_help_and_quit(game: Game) -> None:
 def test_text_in_lines_has_the_tokens_of_the_whole_text(phrases: Game, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, 49))
     phrases.start(options={"source_index": index})
-    text = phrases._task.pair("train", index)[1]
+    text = phrases._task.split("train").references[index]
     words = text.split(" ")
     cuts = sorted(data.draw(st.sets(st.integers(1, len(words) - 1)))) if len(words) > 1 else []
     for first, last in zip([0, *cuts], [*cuts, len(words)], strict=True):
