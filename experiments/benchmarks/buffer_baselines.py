@@ -169,7 +169,7 @@ def main() -> None:
     config = parse_options(Config, __doc__, TINY)
     folder = config.folder or Path(mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    measured: dict[str, dict[str, float]] = {name: {} for name in ("ours", *config.baselines)}
+    measured: dict[str, dict[str, float]] = {who: {} for who in ("ours", *config.baselines)}
     try:
         with patch.dict(os.environ, MINARI_DATASETS_PATH=str(folder)):
             for who, timing in tqdm([(name, timing) for name in measured for timing in TIMINGS[name]], unit="timing"):

@@ -119,12 +119,11 @@ class Calibrate:
             raise ValueError(f"a scorer cannot be calibrated on {most} sources; give 2 or more")
         rows = np.random.default_rng(self.seed).choice(task.size(self.split), size=most, replace=False)
         drawn = [task.pair(self.split, int(row)) for row in rows]
-        own, references = (
-            [source for source, _ in drawn],
-            [reference for _, reference in drawn if reference is not None],
-        )
+        own, references = [source for source, _ in drawn], [text for _, text in drawn if text is not None]
         if len(references) < len(own):
-            raise ValueError(f"split {self.split!r} has no references; choose one of {', '.join(SPLITS)}")
+            raise ValueError(
+                f"split {self.split!r} has no references to calibrate on; choose one of {', '.join(SPLITS)}"
+            )
         texts = f"references of {self.task} ({self.split}, {task.fingerprint[:12]}), half of them of other sources"
         return own * 2, references + references[1:] + references[:1], texts
 
