@@ -18,6 +18,7 @@ import socket
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -148,7 +149,8 @@ def _parse(arguments: list[str]) -> str | None:
         _run(arguments)
     except _Parsed as parsed:
         if check := getattr(parsed.config, "check", None):
-            check()
+            with suppress(FileNotFoundError):  # a folder that an earlier block of the page makes
+                check()
         out = getattr(parsed.config, "out", None)
         return None if out is None else str(out)
     finally:

@@ -154,12 +154,12 @@ def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, fake_sco
     growing_batch(run)
     last = run.folder.checkpoint("g1i2")
     assert {"prior", "value", "temperature"} <= {path.name for path in last.iterdir()}
-    before = Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "temperature.json").read_text()
+    before = Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "scalar.json").read_text()
     prior = Seq2SeqPolicy.load(last / "prior").fingerprint
     assert prior == Seq2SeqPolicy.load(run.folder.checkpoint("g0i0")).fingerprint
     (run.folder.path / "stages" / "g1i2.json").unlink()
     growing_batch(run)
-    assert (Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "temperature.json").read_text()) == before
+    assert (Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "scalar.json").read_text()) == before
 
 
 def test_source_only_sentences_are_sampled_and_count_as_no_references(

@@ -201,7 +201,7 @@ def test_sources_of_the_scorer_stand_in_no_other_regime() -> None:
 
 def test_a_domain_has_pairs_of_simple_sentences_and_sources_of_compound_ones() -> None:
     task = small(regime="domain-v1", noise=0.0)
-    compound = re.compile(r",| und ")
+    compound = re.compile(r", | und ")
     assert not any(compound.search(source) for source in task.split("train").sources)
     for name in ("source-only", "validation", "test"):
         assert all(compound.search(source) for source in task.split(name).sources)
