@@ -29,9 +29,7 @@ def test_an_unknown_task_is_refused_with_the_good_names() -> None:
 
 
 def test_an_unknown_option_is_refused_with_the_good_ones() -> None:
-    with pytest.raises(
-        TypeError, match=r"'phrasebook-de-en' has no option 'nois'; it has seed, regime, .*noise"
-    ):
+    with pytest.raises(TypeError, match=r"'phrasebook-de-en' has no option 'nois'; it has seed, regime, .*noise"):
         load_task("phrasebook-de-en", nois=0.1)
 
 
