@@ -25,7 +25,7 @@ class Regime:
         noise: Share of training references with a fault, in [0, 1].
         pair_forms: Forms of sentences of the training split, keys of ``FORMS``.
         other_forms: Forms of sentences of all other splits.
-        buckets: Hash buckets that training sources come from, of those of no other split.
+        buckets: Hash buckets that training sources come from, none of validation's or test's.
     """
 
     train_size: int
