@@ -179,6 +179,13 @@ class Slice:
         for part, start, low, high in zip(self._columns.parts, starts, bounds, bounds[1:], strict=False):
             yield Slice(Columns([part]), self._index[low:high] - start, self.pad_id, self._vocab_size)
 
+    def distinct(self) -> Slice:
+        """The view of each target once: the first of those with the same source and target; see :meth:`firsts`.
+
+        A reference stays in place of samples that say the same where the slice begins with the original data.
+        """
+        return self.where(self.firsts() == self._index)
+
     def distinct_samples(self) -> int:
         """Distinct pairs of source and sampled target, references left out; see :meth:`firsts`."""
         samples = self.where(~self.is_reference)

@@ -184,7 +184,7 @@ def train(
     prepared = time.perf_counter() - started
     steps = []
     for i, kept in enumerate(schedule, start=1):
-        data = batch.select(kept) if agent.filters or trial.data == "filtered" else batch
+        data = config.counted(batch.select(kept)) if agent.filters or trial.data == "filtered" else batch
         print(f"  {coverage(batch, data)}")
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i), patience=config.improve.max_tokens)

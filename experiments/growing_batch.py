@@ -107,7 +107,7 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         return
     if i == 1:
         agent.prepare(batch, config.improve_at(1))
-    data = batch.select(filter_i) if agent.filters else batch
+    data = config.counted(batch.select(filter_i)) if agent.filters else batch
     part = coverage(batch, data)
     print(f"Improve {i} of Grow {g}, {filter_i if agent.filters else 'all data'}: {part}")
     facts = {
@@ -141,6 +141,8 @@ def control(run: Experiment[Config], arm: Arm) -> None:
                 agent.restore(run.folder.checkpoint(stage))
                 continue
             data = arm_data(arm, buffer, g, kept if agent.filters else None)
+            if agent.filters:
+                data = config.counted(data)
             tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
             if tokens and not len(data):
                 print(f"{stage} has no data, and trains nothing")

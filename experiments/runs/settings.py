@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
-from buffers import GrowFrom, Schedule, drawable_rows, make_filter, make_schedule
+from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_filter, make_schedule
 from seq2seq_env.extras import check_extra
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 
@@ -89,9 +89,12 @@ class Settings:
     other scorers, whose rewards may all lie below the paper's thresholds."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
-    [0, 100). By default I thresholds of 0.7 0.8 0.9 0.95 0.99, in Grow step g from place g + 1 where that leaves
-    enough, because a better policy writes better data; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95
-    0.98."""
+    [0, 100). By default the last I thresholds of 0.7 0.8 0.9 0.95 0.99, because the first has to be above the data's
+    mean reward; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95 0.98."""
+    distinct: bool = True
+    """Whether equal targets of a source count once among those that the filter keeps. Samples of short sentences or at
+    low temperatures are mostly copies, and a step of few tokens sees little else; the paper's objective counts each.
+    Agents that weigh all data themselves take the copies in any case."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
@@ -107,16 +110,16 @@ class Settings:
     """Training of the supervised policy."""
     improve: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=1.2e-3,
+            learning_rate=1e-3,
             schedule="linear",
             tokens_per_batch=512,
-            max_tokens=100_000,
+            max_tokens=250_000,
             warmup_tokens=5_000,
-            evaluate_every=50_000,
+            evaluate_every=125_000,
         )
     )
     """Training of the first Improve step."""
-    learning_rate_decay: float = 0.6
+    learning_rate_decay: float = 0.75
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
     """Seed of the weights, the batches and the samples, 0 or more; the task's sentences stay the same."""
@@ -219,9 +222,7 @@ class Settings:
         if values is None:
             make_filter(kind, 0.5)
             known = DEFAULT_VALUES[kind]
-            spare = max(0, len(known) - steps) if kind == "threshold" else 0
-            starts = [min(grow, spare) for grow in range(1, grow_steps + 1)]
-            values = tuple(value for start in starts for value in known[start : start + steps])
+            values = known[-steps:] if kind == "threshold" else known[:steps]
         if len(values) == steps:
             values = values * grow_steps
         if len(values) != steps * grow_steps:
@@ -230,6 +231,10 @@ class Settings:
                 f"{steps * grow_steps}, one for each Improve step of each Grow step"
             )
         return [make_schedule(kind, values[start : start + steps]) for start in range(0, len(values), steps)]
+
+    def counted(self, data: Slice) -> Slice:
+        """What the filter kept, with equal targets of a source once or each."""
+        return data.distinct() if self.distinct else data
 
     def improve_at(self, step: int, seed: int | None = None) -> TrainingConfig:
         """Training of Improve step ``step``, counted from 1 over all Grow steps, with its smaller learning rate."""

@@ -124,8 +124,8 @@ def test_values_are_given_for_one_grow_step_or_for_each() -> None:
         replace(config, filter="luck").schedules(2)
 
 
-def test_thresholds_start_higher_in_later_grow_steps_as_long_as_enough_are_left() -> None:
-    assert values_of(Config(improve_steps=3), 3) == [[0.8, 0.9, 0.95], [0.9, 0.95, 0.99], [0.9, 0.95, 0.99]]
+def test_thresholds_are_the_highest_of_the_papers() -> None:
+    assert values_of(Config(improve_steps=3), 2) == [[0.9, 0.95, 0.99]] * 2
     assert values_of(Config(improve_steps=5), 2) == [list(DEFAULT_VALUES["threshold"])] * 2
     # Within a source a better policy's best are best all the same.
     assert values_of(Config(filter="percentile", improve_steps=2), 2) == [[50, 70]] * 2
