@@ -87,6 +87,9 @@ def test_equal_trajectories_have_one_first(grown: Slice) -> None:
     assert grown.firsts().tolist() == [0, 1, 2] * 3
     upper = grown.where(np.arange(9) > 3)
     assert upper.firsts().tolist() == [4, 5, 6, 4, 5]
+    assert grown.distinct().rows.tolist() == [0, 1, 2]
+    assert upper.distinct().rows.tolist() == [4, 5, 6]
+    assert len(grown.where(np.zeros(9, dtype=np.bool_)).distinct()) == 0
 
 
 def test_a_filter_that_keeps_nothing_says_so(grown: Slice) -> None:

@@ -81,6 +81,13 @@ def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
     assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, None))
 
 
+def test_copies_count_once_or_each(finished_run: Experiment[Config]) -> None:
+    batch = GrowingBatchBuffer(finished_run.folder.path / "buffer").select(grow_step=(0, 1))
+    copies = batch.where(batch.firsts() == batch.firsts()[-1])
+    assert len(replace(GROWING, distinct=True).counted(copies)) == 1
+    assert replace(GROWING, distinct=False).counted(copies) is copies
+
+
 def test_the_supervised_policy_is_measured_at_the_last_ones_entropy(finished_run: Experiment[Config]) -> None:
     found = results(finished_run)
     last = next(row for row in found["steps"][::-1] if (row["split"], row["decode"]) == ("test", "sample"))
