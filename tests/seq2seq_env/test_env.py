@@ -28,7 +28,7 @@ def made(task: Task, scorer: Scorer, **options: Any) -> gym.Env[Any, Any]:
 
 def test_an_episode_ends_at_end_of_sequence_with_the_score(env: Seq2SeqTranslateEnv) -> None:
     _, info = env.reset(options={"source": "zwei rot haus"})
-    assert (info["source"], info["hypothesis"], info["source_index"]) == ("zwei rot haus", "", -1)
+    assert (info["source_text"], info["hypothesis"], info["source_index"]) == ("zwei rot haus", "", -1)
     for token, text in ((word(env, "two"), "two"), (word(env, "house"), "two house")):
         _, reward, terminated, truncated, info = env.step(token)
         assert (reward, terminated, truncated, info["hypothesis"]) == (0.0, False, False, text)
@@ -139,7 +139,7 @@ def test_sentences_without_references_are_a_split_like_others(monolingual_task: 
     env = made(monolingual_task, fake_scorer, split="source-only")
     sources = monolingual_task.split("source-only").sources
     _, info = env.reset(options={"source_index": 5})
-    assert (info["source"], info["source_index"]) == (sources[5], 5)
+    assert (info["source_text"], info["source_index"]) == (sources[5], 5)
     assert "reference" not in info
     assert {env.reset(seed=seed)[1]["source"] for seed in range(60)} == set(sources)
     check_env(env.unwrapped, skip_render_check=True)
@@ -158,9 +158,9 @@ def test_reset_draws_from_the_split_and_by_index(tiny_task: Task, fake_scorer: S
     sources = tiny_task.split("validation").sources
     drawn = [env.reset(seed=0 if i == 0 else None)[1] for i in range(200)]
     assert {info["source_index"] for info in drawn} == set(range(len(sources)))
-    assert all(info["source"] == sources[info["source_index"]] for info in drawn)
+    assert all(info["source_text"] == sources[info["source_index"]] for info in drawn)
     _, info = env.reset(options={"source_index": np.int64(3)})
-    assert (info["source_index"], info["source"]) == (3, sources[3])
+    assert (info["source_index"], info["source_text"]) == (3, sources[3])
 
 
 def test_a_score_out_of_range_is_refused(tiny_task: Task) -> None:

@@ -103,7 +103,7 @@ def test_sentences_without_references_are_a_split_like_others(monolingual_task: 
     envs = Seq2SeqTranslateVectorEnv(4, task=monolingual_task, scorer=fake_scorer, split="source-only")
     _, infos = envs.reset(seed=0)
     drawn = [monolingual_task.split("source-only").sources[row] for row in infos["source_index"]]
-    assert infos["source"].tolist() == drawn
+    assert infos["source_text"].tolist() == drawn
 
 
 def test_gymnasium_makes_it_and_the_vectorised_scalar_one(tiny_task: Task, fake_scorer: Scorer) -> None:
@@ -193,7 +193,7 @@ def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> 
     _, infos = envs.reset(options={"source_index": [2, 0, 1]})
     assert infos["source_index"].tolist() == [2, 0, 1]
     _, infos = envs.reset(options={"source": ["rot", "blau", "rot haus"], "target_prefix": ["red", "", "red house"]})
-    assert infos["source"].tolist() == ["rot", "blau", "rot haus"]
+    assert infos["source_text"].tolist() == ["rot", "blau", "rot haus"]
     assert infos["source_index"].tolist() == [-1, -1, -1]
     assert infos["action_mask"].sum(1).tolist() == [1, PAD, 1]
     assert envs.action_masks().sum(1).tolist() == [1, PAD, 1]

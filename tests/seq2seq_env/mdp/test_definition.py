@@ -96,7 +96,7 @@ def test_a_masked_token_may_cost_instead_of_raise(tiny_task: Task) -> None:
 def test_a_long_source_is_truncated_on_request(tiny_task: Task, fake_scorer: Scorer) -> None:
     env = Seq2SeqTranslateEnv(tiny_task, CountingScorer(), long_source="truncate")
     observation, info = env.reset(options={"source": "rot " * 12})
-    assert (info["source"], info["source_truncated"]) == ("rot " * 12, True)
+    assert (info["source_text"], info["source_truncated"]) == ("rot " * 12, True)
     rot = word(env, "rot")
     assert observation["source"].tolist() == [rot] * 11 + [EOS]
     assert observation["source_length"] == [12]
