@@ -46,8 +46,8 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     Observations, rewards, ends and infos are those of N scalar environments in Gymnasium's ``SyncVectorEnv``, to the
     last bit where scorer and potential are batch-invariant (the learned scorer is to 1e-6), and episode i is that of a
     scalar environment reset with ``seed + i``. Each scorer is asked once per step, for all episodes that end in it.
-    ``infos["_" + key]`` tells for which episodes there is an info: all, but in ``final_info``. ``infos["action_mask"]`` is read-only, as
-    its rows may be one in memory.
+    ``infos["_" + key]`` tells which episodes have an info: all, but in ``final_info``. ``infos["action_mask"]`` is
+    read-only, as its rows may be one in memory.
 
     What happens to an ended episode (``metadata["autoreset_mode"]``):
 

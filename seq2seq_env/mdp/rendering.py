@@ -16,8 +16,13 @@ Frame = NDArray[np.uint8]
 _COLUMNS, _SOURCE_LINES, _HYPOTHESIS_LINES = 64, 5, 5
 _LETTER_WIDTH, _LINE_HEIGHT, _MARGIN, _SCALE = 6, 14, 8, 2  # pixels of the font, which is drawn twice as large
 _HEIGHT, _WIDTH = 184, 400  # before scaling, in multiples of 8: video codecs want multiples of 16 after it
-_PLAIN = str.maketrans("„“”‚‘’–—…", "\"\"\"'''--.")
-"""Marks that most languages have and Latin-1 has not."""
+_PLAIN = {
+    **dict.fromkeys(map(ord, "\u201e\u201c\u201d"), '"'),
+    **dict.fromkeys(map(ord, "\u201a\u2018\u2019"), "'"),
+    **dict.fromkeys(map(ord, "\u2013\u2014"), "-"),
+    ord("\u2026"): "...",
+}
+"""Quotation marks, dashes and the ellipsis, which most languages have and Latin-1 has not."""
 
 
 def render(
