@@ -15,10 +15,8 @@ from torch import nn
 from torch.distributions.categorical import Categorical
 from torch.nn.functional import mse_loss
 
-import seq2seq_env  # noqa: F401 -- registers the environment
-
 pytestmark = pytest.mark.usefixtures("by_id")
-NAME = "Seq2SeqTranslateFlat-v0"
+NAME = "seq2seq_env:Seq2SeqTranslateFlat-v0"
 
 
 def environments(size: int) -> Any:
