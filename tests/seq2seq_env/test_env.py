@@ -195,6 +195,7 @@ def test_infos_have_the_same_keys_at_every_step_and_none_of_an_observation(
     kinds = [{name: type(value) for name, value in info.items()} for info in seen]
     assert kinds == kinds[:1] * len(kinds)
     assert len({tuple(info.get("scores", ())) for info in seen}) == 1
+    assert len({id(info["scores"]) for info in seen if "scores" in info}) in (0, len(seen))
     assert not info.keys() & observation.keys()
     assert [info["score"] for info in seen] == [UNSCORED, UNSCORED, 1.0, UNSCORED][: len(seen)]
 
