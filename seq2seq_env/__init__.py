@@ -1,7 +1,8 @@
 """The Markov decision process of translation: what is translated, and what a translation is worth.
 
-A package of seq2seq-env. Importing it registers ``Seq2SeqTranslate-v0`` with Gymnasium. The names below are imported at
-first use, so that neither the import nor ``gymnasium.make`` waits for a deep-learning library.
+A package of seq2seq-env. Importing it registers ``Seq2SeqTranslate-v0`` and ``Seq2SeqTranslateFlat-v0`` with Gymnasium.
+The names below are imported at first use, so that neither the import nor ``gymnasium.make`` waits for a deep-learning
+library.
 """
 
 import lazy_loader
@@ -19,3 +20,4 @@ register(
     entry_point="seq2seq_env.env:Seq2SeqTranslateEnv",
     vector_entry_point="seq2seq_env.vector_env:Seq2SeqTranslateVectorEnv",
 )
+register(id="Seq2SeqTranslateFlat-v0", entry_point="seq2seq_env.wrappers:flat_translate_env")

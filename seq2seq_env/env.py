@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
 from seq2seq_env.constraint import Constraint
-from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
+from seq2seq_env.mdp.arguments import refuse_unknown
+from seq2seq_env.mdp.definition import (
+    NOT_MASKED,
+    RENDER_MODES,
+    UNSCORED,
+    MDPDefinition,
+    Observation,
+    Potential,
+    checked_render_mode,
+)
 from seq2seq_env.mdp.hypothesis_text import hypothesis_text
-from seq2seq_env.mdp.rendering import render_texts
+from seq2seq_env.mdp.rendering import Frame, render
 from seq2seq_env.mdp.sources import LongSource
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -87,27 +98,31 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
       value of the next state where an episode is truncated (PPO of Stable-Baselines3, say) would add it to a reward
       that is already all there is, and learn to run to the limit: with `limit_terminates=True` the limit terminates.
 
-    A further `step` raises `ResetNeeded`.
+    A further `step` raises `ResetNeeded`. `spec.max_episode_steps` is the length limit; an environment that is made
+    again from `spec` has Gymnasium's `TimeLimit` there, too, unless made with `max_episode_steps=-1`.
 
     ## Information
 
-    `reset` and `step` return `source` and `hypothesis` (str, what is written so far), `source_index` (int, -1 for free
-    text) and `action_mask` (int8 [V], 1 where allowed). The last step adds `score` (float), `scores` (a dict, by the
-    names of `info_scorers`, where there are some), or `masked_action` (int, the token that was refused). With
-    `long_source="truncate"` there is `source_truncated` (bool) as well. `action_masks()` gives the mask as bool for
-    libraries that look for it.
+    `reset` and every `step` return `source_text` and `hypothesis` (str, what is written so far), `source_index` (int,
+    -1 for free text), `action_mask` (int8 [V], 1 where allowed) and `score` (float, -1 before the end and where a
+    masked token ended the episode). With `info_scorers` there is `scores` (a dict of such floats by their names), with
+    `masked_action_penalty` `masked_action` (int, the token that was refused, else -1), and with
+    `long_source="truncate"` `source_truncated` (bool). No key is one of an observation, and none comes or goes during
+    an episode. `action_masks()` gives the mask as bool for libraries that look for it.
 
     ## Arguments
 
     | argument                | default            | meaning                                                      |
     |-------------------------|--------------------|--------------------------------------------------------------|
     | `task`                  | "phrasebook-de-en" | a name for `load_task`, or a `Task`                          |
-    | `scorer`                | None               | a `Scorer`, or a name or folder for it; None: the task's own |
+    | `scorer`                | None               | a `Scorer`, or a name or folder for it, which is loaded once |
+    |                         |                    | for all environments of a process; None: the task's own      |
     | `split`                 | "train"            | where sources are drawn: "train", "validation", "test", or   |
     |                         |                    | "source-only" where the task has sentences without reference |
     | `task_seed`             | 0                  | seed from which a named task is made                         |
     | `max_target_length`     | None               | tokens after which an episode is truncated; None: the task's |
-    | `render_mode`           | None               | "ansi": `render` returns text; "human": each step prints it  |
+    | `render_mode`           | None               | "ansi": `render` returns text; "rgb_array": a picture of it; |
+    |                         |                    | "human": each step prints it                                 |
     | `constraint`            | None               | a `Constraint`: tokens to choose from, and a beginning       |
     | `long_source`           | "refuse"           | a source beyond the task's limit: "refuse" or "truncate" it  |
     | `limit_terminates`      | False              | whether the length limit terminates instead of truncating    |
@@ -143,7 +158,9 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         masked_action_penalty: float | None = None,
         info_scorers: Mapping[str, str | Path | Scorer] | None = None,
         potential: Potential | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown(unknown, Seq2SeqTranslateEnv, "the environment")
         self.render_mode = checked_render_mode(render_mode)
         self.definition = definition = MDPDefinition(
             task, scorer, split=split, task_seed=task_seed, max_target_length=max_target_length, constraint=constraint,
@@ -157,6 +174,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self._allowed = definition.allowed.tolist()
         self._about: dict[str, Any] = {}
         self._in_episode = False
+        self._spec: EnvSpec | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -174,7 +192,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         source, forced = definition.sources.chosen(options), definition.forced_prefix(options)
         if source is None:
             source = definition.sources.rows(self.np_random.integers(len(definition.sources), size=1))
-        self._about = {"source": source.texts[0], "source_index": int(source.source_index[0])}
+        self._about = {"source_text": source.texts[0], "source_index": int(source.source_index[0])}
         if definition.sources.long_source == "truncate":
             self._about["source_truncated"] = bool(source.truncated[0])
         self._source, self._source_length = source.tokens[0].astype(np.int64), source.lengths.astype(np.int64)
@@ -183,7 +201,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         self._length = 0
         self._writing = hypothesis_text(self.tokenizer)
         self._hypothesis = ""
-        self._ending: dict[str, Any] = {}
+        self._ending = self._open_ending()
         observation = self._observation()
         self._in_episode = False
         self._potential = self._potential_of(observation)
@@ -226,20 +244,35 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
             self.render()
         return observation, reward, terminated, truncated, self._info()
 
+    @property
+    def spec(self) -> EnvSpec | None:  # type: ignore[override]  # an attribute there
+        """What ``gymnasium.make`` made it from, with the length limit as ``max_episode_steps``.
+
+        The registered one has none: it would cut at one length, whatever the task's or ``max_target_length`` is, and
+        truncate what ``limit_terminates``.
+        """
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = None if spec is None else replace(spec, max_episode_steps=self.max_target_length)
+
     def action_masks(self) -> NDArray[np.bool_]:
         """``[V]`` bool, true where a token is allowed now, under the name that sb3-contrib looks for."""
         return self._mask().astype(np.bool_)
 
-    def render(self) -> str | None:
-        """Source, hypothesis and, at the end, score: returned in mode "ansi", printed in mode "human".
+    def render(self) -> str | Frame | None:  # type: ignore[override]  # None where it prints
+        """Source, hypothesis and, at the end, score.
+
+        Returned as text in mode "ansi", as a picture, uint8 [H,W,3], in mode "rgb_array", and printed in mode "human".
 
         Raises:
             ResetNeeded: Before the first ``reset``.
         """
         if not self._about:
             raise ResetNeeded("there is nothing to render; call reset() first")
-        texts = render_texts(self.render_mode, [self._about["source"]], [self._hypothesis], [self._ending.get("score")])
-        return None if texts is None else texts[0]
+        shown = render(self.render_mode, [self._about["source_text"]], [self._hypothesis], [self._ending["score"]])
+        return None if shown is None else shown[0]
 
     def _checked_token(self, action: np.int64 | int) -> int:
         try:
@@ -256,18 +289,27 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         if penalty is None:
             raise InvalidAction(f"token {token} is masked; choose by info['action_mask']")
         self._in_episode = False
-        self._ending = {"masked_action": token}
+        self._ending["masked_action"] = token
         if self.render_mode == "human":
             self.render()
         return self._observation(), -penalty - self._potential, True, False, self._info()
 
     def _scored(self) -> float:
         self._hypothesis = self._writing.whole()
-        scores, others = self.definition.ratings([self._about["source"]], [self._hypothesis])
-        self._ending = {"score": float(scores[0])}
+        scores, others = self.definition.ratings([self._about["source_text"]], [self._hypothesis])
+        self._ending["score"] = float(scores[0])
         if others:
             self._ending["scores"] = {name: float(values[0]) for name, values in others.items()}
         return float(scores[0])
+
+    def _open_ending(self) -> dict[str, Any]:
+        """What the infos say of an end that has not come: the keys are the same at every step, as recorders want."""
+        ending: dict[str, Any] = {"score": UNSCORED}
+        if self.definition.info_scorers:
+            ending["scores"] = dict.fromkeys(self.definition.info_scorers, UNSCORED)
+        if self.definition.masked_action_penalty is not None:
+            ending["masked_action"] = NOT_MASKED
+        return ending
 
     def _potential_of(self, observation: Observation) -> float:
         """``Phi`` of a state that is no end; 0 where there is none."""
@@ -291,4 +333,5 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return mask
 
     def _info(self) -> dict[str, Any]:
-        return {**self._about, "hypothesis": self._hypothesis, "action_mask": self._mask(), **self._ending}
+        ending = {name: dict(value) if name == "scores" else value for name, value in self._ending.items()}
+        return {**self._about, "hypothesis": self._hypothesis, "action_mask": self._mask(), **ending}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -18,9 +18,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.mdp.arguments import refuse_unknown
 from seq2seq_env.mdp.definition import RENDER_MODES, MDPDefinition, Observation, Potential, checked_render_mode
 from seq2seq_env.mdp.episodes import Episodes, Infos, Rows
-from seq2seq_env.mdp.rendering import render_texts
+from seq2seq_env.mdp.rendering import Frame, render
 from seq2seq_env.mdp.sources import LongSource, SourceRows
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -45,8 +46,8 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     Observations, rewards, ends and infos are those of N scalar environments in Gymnasium's ``SyncVectorEnv``, to the
     last bit where scorer and potential are batch-invariant (the learned scorer is to 1e-6), and episode i is that of a
     scalar environment reset with ``seed + i``. Each scorer is asked once per step, for all episodes that end in it.
-    What an info lacks for some episodes is masked by ``infos["_" + key]``; ``infos["action_mask"]`` is read-only, as
-    its rows may be one in memory.
+    ``infos["_" + key]`` tells which episodes have an info: all, but in ``final_info``. ``infos["action_mask"]`` is
+    read-only, as its rows may be one in memory.
 
     What happens to an ended episode (``metadata["autoreset_mode"]``):
 
@@ -62,9 +63,10 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         num_envs: N, at least 1.
         autoreset_mode: ``AutoresetMode`` or its value.
         copy: False returns observations that the next step overwrites.
-        render_mode: "ansi": ``render`` returns N texts; "human": each step prints them.
+        render_mode: "ansi": ``render`` returns N texts; "rgb_array": N pictures; "human": each step prints the texts.
         task: A name for ``load_task``, or a ``Task``; this and what follows are the scalar environment's arguments.
-        scorer: A ``Scorer``, or a name or folder for it; None takes the task's own.
+        scorer: A ``Scorer``, or a name or folder for it, which is loaded once for all environments of a process; None
+            takes the task's own.
         split: Where sources are drawn: "train", "validation" or "test", or "source-only" where the task has sentences
             without references.
         task_seed: Seed from which a named task is made.
@@ -78,7 +80,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
 
     Raises:
         ValueError: If an argument is out of range or names something unknown.
-        TypeError: If an argument has the wrong type.
+        TypeError: If an argument has the wrong type, or there is none of a name.
     """
 
     def __init__(
@@ -99,7 +101,9 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         masked_action_penalty: float | None = None,
         info_scorers: Mapping[str, str | Path | Scorer] | None = None,
         potential: Potential | None = None,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown(unknown, Seq2SeqTranslateVectorEnv, "the vector environment")
         if num_envs < 1:
             raise ValueError(f"num_envs is {num_envs}; give at least 1")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -197,15 +201,14 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         if self.definition.limit_terminates:
             terminated, truncated = terminated | truncated, np.zeros_like(truncated)
         ended = terminated | truncated
-        ending: Infos = {}
         if masked is not None:
             rewards[rows[masked]] = -float(self.definition.masked_action_penalty or 0.0)
-            ending = episodes.info("masked_action", tokens[masked].astype(np.int64), rows[masked])
+            episodes.refuse(rows[masked], tokens[masked])
         if ended.any() and len(over := writing[ended[writing]]):
-            ending |= episodes.rate(over)
-            rewards[over] = episodes.score[over].astype(np.float64)
+            episodes.rate(over)
+            rewards[over] = episodes.score[over]
         # Under SAME_STEP the last states go into infos before the next episodes overwrite them.
-        final = self._final(ended, ending) if self.autoreset_mode is AutoresetMode.SAME_STEP and ending else {}
+        final = self._final(ended) if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any() else {}
         if len(resetting):
             self._begin(resetting, {})
         if final:
@@ -216,22 +219,23 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         self._begun = True
         if self.render_mode == "human":
             self.render()
-        infos = final | episodes.infos(episodes.all_rows) | ({} if final else ending)
-        return episodes.observations(), rewards, terminated, truncated, infos
+        return episodes.observations(), rewards, terminated, truncated, final | episodes.infos(episodes.all_rows)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """``[N, V]`` bool, true where a token is allowed now; read-only."""
         return self._episodes.action_mask(self._episodes.all_rows).view(np.bool_)
 
-    def render(self) -> tuple[str, ...] | None:
-        """Source, hypothesis and, at the end, score of each: returned in mode "ansi", printed in mode "human".
+    def render(self) -> tuple[str, ...] | tuple[Frame, ...] | None:  # type: ignore[override]  # None where it prints
+        """Source, hypothesis and, at the end, score of each.
+
+        Returned as text in mode "ansi", as a picture, uint8 [H,W,3], in mode "rgb_array", and printed in mode "human".
 
         Raises:
             ResetNeeded: Before the first ``reset``.
         """
         if not self._begun:
             raise ResetNeeded("there is nothing to render; call reset() first")
-        return render_texts(self.render_mode, self._episodes.source_text, self._episodes.texts, self._episodes.score)
+        return render(self.render_mode, self._episodes.source_text, self._episodes.texts, self._episodes.score)
 
     def _generator(self, row: int) -> tuple[np.random.Generator, int]:
         generator = self._generators[row] = self._generators[row] or seeding.np_random()
@@ -276,7 +280,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
             )
         return ended
 
-    def _final(self, ended: NDArray[np.bool_], ending: Infos) -> Infos:
+    def _final(self, ended: NDArray[np.bool_]) -> Infos:
         """What ``SAME_STEP`` says of the episodes that have just ended."""
         rows = np.flatnonzero(ended)
         observations = self._episodes.observation(rows)
@@ -286,7 +290,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         return {
             "final_obs": last,
             "_final_obs": ended.copy(),
-            "final_info": self._episodes.infos(rows) | ending,
+            "final_info": self._episodes.infos(rows),
             "_final_info": ended.copy(),
         }
 

@@ -13,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import DTypeLike, NDArray
 
+from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.mdp.definition import Observation
 
 
@@ -67,6 +68,44 @@ class FlatObservation(gym.ObservationWrapper[NDArray[Any], np.int64, Observation
         """``[V]`` bool, true where a token is allowed, under the name that sb3-contrib looks for."""
         masks: NDArray[np.bool_] = self.env.get_wrapper_attr("action_masks")()
         return masks
+
+
+def flat_translate_env(
+    dtype: DTypeLike = np.float32,
+    *,
+    limit_terminates: bool = True,
+    masked_action_penalty: float | None = 1.0,
+    **arguments: Any,
+) -> FlatObservation:
+    """``Seq2SeqTranslateFlat-v0``: one box of numbers, for learners that take no ``Dict`` and know no masks.
+
+    It is :class:`seq2seq_env.env.Seq2SeqTranslateEnv` in a :class:`FlatObservation`, with defaults that let a program
+    for CartPole run: a masked token costs 1 instead of raising, and the length limit terminates.
+
+    ```python
+    >>> import gymnasium as gym
+    >>> import seq2seq_env
+    >>> env = gym.make("Seq2SeqTranslateFlat-v0")
+    >>> observation, info = env.reset(seed=0)
+    >>> observation.shape, observation.dtype
+    ((95,), dtype('float32'))
+
+    ```
+
+    Args:
+        dtype: Of the row; ``np.int64`` for learners that embed tokens.
+        limit_terminates: As of the environment.
+        masked_action_penalty: As of the environment.
+        **arguments: The environment's others.
+
+    Raises:
+        ValueError: If an argument is out of range or names something unknown.
+        TypeError: If an argument has the wrong type, or there is none of a name.
+    """
+    env = Seq2SeqTranslateEnv(
+        limit_terminates=limit_terminates, masked_action_penalty=masked_action_penalty, **arguments
+    )
+    return FlatObservation(env, dtype)
 
 
 def _boxes(space: spaces.Space[Any]) -> tuple[spaces.Box, spaces.Box]:

@@ -2,9 +2,9 @@
 
 The baseline is ``TextGenEnv`` of RL4LMs (github.com/allenai/RL4LMs), from a checkout of the user's, whose folder is
 given as ``--baseline``. All environments get the same sources, tokenizer, random tokens and episode lengths, and a
-reward that costs nothing. Timings are interleaved; the table shows medians, the smallest and the largest. Then: one
-call of the real scorer for many episodes against a call for each, and the share of the environment in a policy's
-rollout.
+reward that costs nothing. Timings are interleaved; the table shows medians, the smallest and the largest. Then:
+Gymnasium's own benchmarks with and without the cost of the real scorer, one call of it for many episodes against a call
+for each, and the share of the environment in a policy's rollout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 import io
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.utils.performance import benchmark_step, benchmark_vector_step
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -51,6 +52,10 @@ class Config(Benchmark):
     """Sources of the training split; each has been seen once before the clock starts."""
     repeats: int = 5
     """Timings of each environment, at least 1."""
+    seconds: int = 5
+    """Seconds of each of Gymnasium's own benchmarks."""
+    played: int = 64
+    """Episodes side by side in Gymnasium's benchmark of a vectorised environment."""
     ended: int = 256
     """Ended episodes to score, in one call and in as many."""
     batch: int = 64
@@ -59,7 +64,7 @@ class Config(Benchmark):
     """Seed of tokens and sources."""
 
 
-TINY = {"lengths": (4,), "num_envs": 4, "sources": 8, "repeats": 1, "ended": 4, "batch": 2}
+TINY = {"lengths": (4,), "num_envs": 4, "sources": 8, "repeats": 1, "seconds": 0, "played": 2, "ended": 4, "batch": 2}
 
 
 class FreeScorer:
@@ -176,6 +181,29 @@ def measure_steps(config: Config, task: Task) -> None:
     print(table([head, *(f"length {length}" for length in config.lengths)], rows))
 
 
+def measure_gymnasium(config: Config, task: Task) -> None:
+    """Print what Gymnasium's own benchmarks say of a scorer that costs nothing and of the task's."""
+    scorers = {"a free scorer": FreeScorer(), "the default scorer": load_scorer(task.default_scorer or "")}
+    benchmarks: dict[str, Callable[[Any, int, int], float]] = {
+        "benchmark_step": benchmark_step,
+        f"benchmark_vector_step, {config.played} in a vector": benchmark_vector_step,
+    }
+    rows = []
+    for name, benchmark in benchmarks.items():
+        speeds = []
+        for scorer in scorers.values():
+            scorer.score(["warm"], ["up"])
+            arguments: dict[str, Any] = {"task": task, "scorer": scorer}
+            env: Any = (
+                gym.make("Seq2SeqTranslate-v0", **arguments)
+                if benchmark is benchmark_step
+                else gym.make_vec("Seq2SeqTranslate-v0", config.played, **arguments)
+            )
+            speeds.append(f"{benchmark(env, config.seconds, config.seed):,.0f}")
+        rows.append([name, *speeds])
+    print("\n" + table(["steps per second by Gymnasium's benchmarks", *scorers], rows))
+
+
 def measure_scoring(config: Config, task: Task) -> None:
     """Print what one scorer call for all ended episodes saves."""
     scorer = load_scorer(task.default_scorer or "")
@@ -241,6 +269,7 @@ def main() -> None:
         measure_steps(config, task)
     except (ImportError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
+    measure_gymnasium(config, task)
     measure_scoring(config, task)
     measure_rollout(config, task)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from seq2seq_env.constraint import Constraint, known_tokens
 from seq2seq_env.mdp.sources import LongSource, Sources
 from seq2seq_env.mdp.spaces import TokenSpace
-from seq2seq_env.scorers import Scorer, checked_scores, load_scorer
+from seq2seq_env.scorers import Scorer, checked_scores
+from seq2seq_env.scorers.sharing import shared_scorer
 from seq2seq_env.tasks import Task, load_task
 
 Observation = dict[str, NDArray[np.int64]]
@@ -24,9 +25,16 @@ Observation = dict[str, NDArray[np.int64]]
 Potential = Callable[[Observation], NDArray[np.float32]]
 """Of n observations, stacked, the potential of each: float32 [n]."""
 
-RENDER_MODES = ("human", "ansi")
+RENDER_MODES = ("human", "ansi", "rgb_array")
 
 OPTIONS = ("source_index", "source", "target_prefix")
+
+UNSCORED = -1.0
+"""``info["score"]`` before the end and after a masked token. Not NaN, which equals nothing: Gymnasium's ``check_env``
+would take two equal steps for different ones."""
+
+NOT_MASKED = -1
+"""``info["masked_action"]`` until a masked token is chosen."""
 
 
 class MDPDefinition:
@@ -145,7 +153,7 @@ def _scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:
 
 
 def _loaded(scorer: str | Path | Scorer) -> Scorer:
-    return load_scorer(scorer) if isinstance(scorer, (str, Path)) else scorer
+    return shared_scorer(scorer) if isinstance(scorer, (str, Path)) else scorer
 
 
 def observation_space(vocab_size: int, max_source: int, max_target: int) -> spaces.Dict:
@@ -164,8 +172,8 @@ def checked_render_mode(render_mode: str | None) -> str | None:
     """A render mode.
 
     Raises:
-        ValueError: If it is unknown.
+        TypeError: If it is unknown; after this error Stable-Baselines3 goes on without one.
     """
     if render_mode not in (None, *RENDER_MODES):
-        raise ValueError(f"there is no render_mode {render_mode!r}; choose 'human', 'ansi' or None")
+        raise TypeError(f"there is no render_mode {render_mode!r}; choose 'human', 'ansi', 'rgb_array' or None")
     return render_mode

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.error import InvalidAction
 from numpy.typing import NDArray
 
-from seq2seq_env.mdp.definition import MDPDefinition, Observation
+from seq2seq_env.mdp.definition import NOT_MASKED, UNSCORED, MDPDefinition, Observation
 from seq2seq_env.mdp.hypothesis_text import HypothesisTexts
 from seq2seq_env.mdp.sources import SourceRows
 
@@ -31,7 +31,7 @@ class Episodes:
 
     Attributes:
         source_text: object [N] of str.
-        score: object [N], a float where an episode was rated and None elsewhere.
+        score: float64 [N], :data:`UNSCORED` where an episode was not rated.
         written: int64 [N], tokens of each prefix.
     """
 
@@ -53,7 +53,9 @@ class Episodes:
         self._hypotheses = HypothesisTexts(tokenizer, size)
         # The token that must come after so many, -1 where none must; most environments force none.
         self._forced, self._any_forced = np.full((size, definition.max_target_length + 1), -1), False
-        self.score = np.full(size, None, dtype=object)
+        self.score = np.full(size, UNSCORED)
+        self._other_scores = {name: np.full(size, UNSCORED) for name in definition.info_scorers}
+        self._masked_action = np.full(size, NOT_MASKED)
 
     @property
     def texts(self) -> NDArray[np.object_]:
@@ -68,7 +70,9 @@ class Episodes:
         self._prefix[rows] = self._definition.tokenizer.pad_id
         self.written[rows] = 0
         self._hypotheses.clear(rows)
-        self.score[rows] = None
+        for scores in (self.score, *self._other_scores.values()):
+            scores[rows] = UNSCORED
+        self._masked_action[rows] = NOT_MASKED
         if self._any_forced or any(forced):
             self._forced[rows] = -1
             for row, prefix in zip(rows.tolist(), forced, strict=True):
@@ -114,21 +118,20 @@ class Episodes:
         self.written[selected] += 1
         self._hypotheses.append(rows, tokens)
 
-    def rate(self, rows: Rows) -> Infos:
-        """Score the episodes that have been written to their end, and say of them what the scalar environment says.
+    def refuse(self, rows: Rows, tokens: NDArray[np.int64]) -> None:
+        """Take note of the masked tokens (int64 [n]) that ended the episodes ``rows``."""
+        self._masked_action[rows] = tokens
+
+    def rate(self, rows: Rows) -> None:
+        """Score the episodes that have been written to their end.
 
         Raises:
             ValueError: If a scorer gives something other than n numbers in [0, 1].
         """
         self._hypotheses.settle(rows)
-        scores, others = self._definition.ratings(self.source_text[rows].tolist(), self.texts[rows].tolist())
-        self.score[rows] = scores.astype(np.float64)
-        infos = self.info("score", scores.astype(np.float64), rows)
-        if others:
-            infos["scores"], infos["_scores"] = {}, infos["_score"].copy()
-            for name, values in others.items():
-                infos["scores"] |= self.info(name, values.astype(np.float64), rows)
-        return infos
+        self.score[rows], others = self._definition.ratings(self.source_text[rows].tolist(), self.texts[rows].tolist())
+        for name, values in others.items():
+            self._other_scores[name][rows] = values
 
     def observation(self, rows: Rows) -> Observation:
         """What the episodes ``rows`` show, int64 [n,...]."""
@@ -165,19 +168,26 @@ class Episodes:
         """What the scalar environment says of each of the episodes ``rows``."""
         selected = self.selection(rows)
         values = {
-            "source": self.source_text[selected].copy(),
+            "source_text": self.source_text[selected].copy(),
             "hypothesis": self.texts[selected].copy(),
             "source_index": self._source_index[selected].copy(),
             "action_mask": self.action_mask(rows),
+            "score": self.score[selected].copy(),
         }
+        if self._definition.masked_action_penalty is not None:
+            values["masked_action"] = self._masked_action[selected].copy()
         if self._definition.sources.long_source == "truncate":
             values["source_truncated"] = self._source_truncated[selected].copy()
         infos: Infos = {}
         for name, each in values.items():
-            infos |= self.info(name, each, rows)
+            infos |= self._info(name, each, rows)
+        if self._other_scores:
+            infos["scores"], infos["_scores"] = {}, infos["_score"].copy()
+            for name, scores in self._other_scores.items():
+                infos["scores"] |= self._info(name, scores[selected].copy(), rows)
         return infos
 
-    def info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
+    def _info(self, name: str, values: NDArray[Any], rows: Rows) -> Infos:
         """``values`` [n] of the episodes ``rows``, under Gymnasium's names for what only some have."""
         if len(rows) == len(self.all_rows):
             return {name: values, f"_{name}": self._everyone.copy()}

@@ -65,7 +65,7 @@ class Game:
         observation, info = self._env.reset(seed=seed, options=options)
         self._limit = len(observation["prefix"])
         self._mask = info["action_mask"]
-        self._source, self._index = info["source"], info["source_index"]
+        self._source, self._index = info["source_text"], info["source_index"]
         self._tokens: list[int] = []
         self._hypothesis = ""
         self._lengths: list[int] = []  # tokens before each line that wrote some

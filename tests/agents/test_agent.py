@@ -155,7 +155,7 @@ def test_an_agent_finishes_an_episode_as_it_translates(
             assert info["action_mask"][action]
             observation, _, terminated, truncated, info = env.step(np.int64(action))
             done = terminated or truncated
-        assert [info["hypothesis"]] == agent.translate([info["source"]])
+        assert [info["hypothesis"]] == agent.translate([info["source_text"]])
 
 
 def test_sampled_actions_are_those_of_the_sampler(tiny_task: Task, fake_scorer: Scorer, trained: Seq2SeqPolicy) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gymnasium as gym
 import pytest
 
 import seq2seq_env  # noqa: F401 -- registers the environment
+from seq2seq_env.scorers import SCORERS, sharing
 from seq2seq_env.tasks.task import SPLITS, Split
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 from tests.conftest import ENGLISH, GERMAN, OverlapScorer, TinyTask
+from tests.digest_scorer import Digest
 
 
 class WordTask(TinyTask):
@@ -37,6 +40,13 @@ def words() -> WordTask:
 def arguments(words: WordTask) -> dict[str, Any]:
     """What ``gym.make`` is told."""
     return {"task": words, "scorer": OverlapScorer(words)}
+
+
+@pytest.fixture
+def by_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environments made by their id alone get a scorer that costs nothing, and leave it to no other test."""
+    monkeypatch.setattr(sharing, "_SHARED", WeakValueDictionary())
+    monkeypatch.setitem(SCORERS, "phrasebook-qe", lambda device: Digest())
 
 
 @pytest.fixture

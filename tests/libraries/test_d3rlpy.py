@@ -79,10 +79,13 @@ def test_the_environment_shows_what_the_data_set_holds(
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float32"])
-def test_the_evaluator_finds_the_mean_score(dtype: str, env: gym.Env[Any, Any], dataset: Any, tmp_path: Path) -> None:
+def test_the_evaluator_finds_the_mean_score(
+    dtype: str, arguments: dict[str, Any], dataset: Any, tmp_path: Path
+) -> None:
     """Behaviour cloning writes what the data set holds, so that each source's score is known."""
     d3rlpy = d3rlpy_module()
-    flat = FlatObservation(env, dtype)
+    # it knows no masks
+    flat = FlatObservation(gym.make("Seq2SeqTranslate-v0", masked_action_penalty=1.0, **arguments), dtype)
     flat.reset(seed=5)
     copy = sent(flat)
     drawn = [copy.reset()[1]["source_index"] for _ in range(10)]

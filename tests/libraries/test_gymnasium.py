@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers import NormalizeReward, RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import NormalizeReward, RecordEpisodeStatistics, TimeAwareObservation, TimeLimit
 
+from seq2seq_env.mdp.definition import UNSCORED
 from seq2seq_env.wrappers import FlatObservation
 
 ONE, EOS = 6, 0
@@ -40,10 +42,35 @@ def test_a_time_limit_cuts_before_the_score(env: gym.Env[Any, Any]) -> None:
     limited.step(ONE)
     _, reward, terminated, truncated, info = limited.step(ONE)
     assert (reward, terminated, truncated) == (0.0, False, True)
-    assert "score" not in info
+    assert info["score"] == UNSCORED
     limited.reset(options={"source": "eins"})
     limited.step(ONE)
     assert limited.step(EOS)[1:4] == (1.0, True, True)
+
+
+@pytest.mark.parametrize(("limit", "steps"), [(None, 3), (2, 2), (5, 5)])
+def test_the_time_is_a_share_of_the_length_limit(limit: int | None, steps: int, arguments: dict[str, Any]) -> None:
+    env = gym.make("Seq2SeqTranslate-v0", max_target_length=limit, limit_terminates=True, **arguments)
+    assert env.spec is not None
+    assert env.spec.max_episode_steps == steps
+    timed = TimeAwareObservation(env, flatten=False)
+    timed.reset(seed=0)
+    ended = [timed.step(ONE) for _ in range(steps)]
+    assert [observation["time"].item() for observation, *_ in ended] == pytest.approx(
+        [(step + 1) / steps for step in range(steps)]
+    )
+    assert [each[2:4] for each in ended] == [(False, False)] * (steps - 1) + [(True, False)]
+
+
+def test_made_again_from_its_specification_it_may_go_without_a_time_limit(arguments: dict[str, Any]) -> None:
+    env = gym.make("Seq2SeqTranslate-v0", max_target_length=2, limit_terminates=True, **arguments)
+    assert env.spec is not None
+    for made, ends in ((env.spec.make(), (True, True)), (env.spec.make(max_episode_steps=-1), (True, False))):
+        made.reset(seed=0)
+        made.step(ONE)
+        assert made.step(ONE)[2:4] == ends
+        assert made.spec is not None
+        assert made.spec.max_episode_steps == 2
 
 
 def test_rewards_are_normalised_around_all_others(env: gym.Env[Any, Any]) -> None:
@@ -100,6 +127,37 @@ def test_a_vector_environment_is_as_many_scalar_ones(mode: str, wrappers: list[A
         check(observations, infos, expected)
     np.testing.assert_array_equal(vector.call("action_masks"), infos["action_mask"])
     vector.close()
+
+
+@pytest.mark.usefixtures("by_id")
+@pytest.mark.parametrize("dtype", [None, "int64"])
+def test_the_flat_id_never_raises_and_never_truncates(dtype: str | None) -> None:
+    """A program for CartPole draws any action, and looks for `final_observation` where an episode was truncated."""
+    env = gym.make("Seq2SeqTranslateFlat-v0", **({} if dtype is None else {"dtype": dtype}))
+    assert isinstance(env.observation_space, gym.spaces.Box)
+    assert env.observation_space.dtype == np.dtype(dtype or "float32")
+    assert env.spec is not None
+    assert env.spec.max_episode_steps == 48
+    actions: Any = env.action_space
+    env.reset(seed=0)
+    assert env.step(np.int64(actions.n - 1))[1:4] == (-1.0, True, False)
+    env.reset()
+    *_, last = (env.step(ONE) for _ in range(48))
+    assert last[2:4] == (True, False)
+    assert last[4]["score"] == last[1] >= 0
+    again = gym.make(env.spec, max_episode_steps=-1)
+    assert again.observation_space == env.observation_space
+
+
+def test_a_video_is_recorded(env: gym.Env[Any, Any], tmp_path: Path, arguments: dict[str, Any]) -> None:
+    pytest.importorskip("moviepy")
+    shown = gym.make("Seq2SeqTranslate-v0", render_mode="rgb_array", **arguments)
+    recorder = gym.wrappers.RecordVideo(shown, str(tmp_path))
+    recorder.reset(options={"source": "eins"})
+    recorder.step(ONE)
+    recorder.step(EOS)
+    recorder.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
 
 
 def check(observations: Any, infos: dict[str, Any], expected: list[Any]) -> None:

@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import data_equivalence
 
 from buffers import from_minari
 from seq2seq_env.env import Seq2SeqTranslateEnv
+from seq2seq_env.mdp.definition import UNSCORED
 from seq2seq_env.wrappers import FlatObservation
 from tests.conftest import OverlapScorer
 from tests.libraries.conftest import WordTask
@@ -32,9 +33,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def recorded(env: gym.Env[Any, Any], episodes: int) -> tuple[Any, list[tuple[list[Any], list[int], list[float]]]]:
+def recorded(
+    env: gym.Env[Any, Any], episodes: int, **options: Any
+) -> tuple[Any, list[tuple[list[Any], list[int], list[float]]]]:
     """The data set of random episodes, loaded, and their observations, actions and rewards."""
-    collector = minari.DataCollector(env)
+    collector = minari.DataCollector(env, **options)
     seen = []
     for seed in range(episodes):
         observation, _ = collector.reset(seed=seed)
@@ -112,3 +115,13 @@ def test_a_limit_that_terminates_is_no_end_of_sequence(named: gym.Env[Any, Any])
     found = from_minari(dataset)
     assert found.terminated.tolist() == [actions[-1] == 0 for _, actions, _ in seen]
     assert set(found.terminated) == {True, False}
+
+
+def test_infos_are_recorded_beside_observations(named: gym.Env[Any, Any]) -> None:
+    dataset, seen = recorded(named, 4, record_infos=True)
+    for episode, (observations, _, rewards) in zip(dataset.iterate_episodes(), seen, strict=True):
+        steps = len(rewards)
+        assert episode.infos["score"].tolist() == [UNSCORED] * steps + rewards[-1:]
+        assert len(episode.infos["source_text"]) == len(episode.infos["hypothesis"]) == steps + 1
+        assert episode.infos["action_mask"].shape == (steps + 1, 11)
+        np.testing.assert_array_equal(episode.observations["source"][0], observations[0]["source"])

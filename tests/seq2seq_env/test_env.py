@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import seq2seq_env.env
 from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Task
+from seq2seq_env.mdp.definition import UNSCORED
 from tests.pickling import sent
 from tests.seq2seq_env.episodes import EOS, PAD, UNK, CountingScorer, word
 
@@ -28,11 +29,11 @@ def made(task: Task, scorer: Scorer, **options: Any) -> gym.Env[Any, Any]:
 
 def test_an_episode_ends_at_end_of_sequence_with_the_score(env: Seq2SeqTranslateEnv) -> None:
     _, info = env.reset(options={"source": "zwei rot haus"})
-    assert (info["source"], info["hypothesis"], info["source_index"]) == ("zwei rot haus", "", -1)
+    assert (info["source_text"], info["hypothesis"], info["source_index"]) == ("zwei rot haus", "", -1)
     for token, text in ((word(env, "two"), "two"), (word(env, "house"), "two house")):
         _, reward, terminated, truncated, info = env.step(token)
         assert (reward, terminated, truncated, info["hypothesis"]) == (0.0, False, False, text)
-        assert "score" not in info
+        assert info["score"] == UNSCORED
     _, reward, terminated, truncated, info = env.step(EOS)
     # two of the reference's three words
     assert reward == info["score"] == pytest.approx(2 / 3)
@@ -139,11 +140,11 @@ def test_sentences_without_references_are_a_split_like_others(monolingual_task: 
     env = made(monolingual_task, fake_scorer, split="source-only")
     sources = monolingual_task.split("source-only").sources
     _, info = env.reset(options={"source_index": 5})
-    assert (info["source"], info["source_index"]) == (sources[5], 5)
+    assert (info["source_text"], info["source_index"]) == (sources[5], 5)
     assert "reference" not in info
-    assert {env.reset(seed=seed)[1]["source"] for seed in range(60)} == set(sources)
+    assert {env.reset(seed=seed)[1]["source_text"] for seed in range(60)} == set(sources)
     check_env(env.unwrapped, skip_render_check=True)
-    assert sent(env.unwrapped).reset(seed=3)[1]["source"] == env.reset(seed=3)[1]["source"]
+    assert sent(env.unwrapped).reset(seed=3)[1]["source_text"] == env.reset(seed=3)[1]["source_text"]
     with pytest.raises(IndexError, match=r"source_index 6 is not in 0\.\.5, split 'source-only'"):
         env.reset(options={"source_index": 6})
 
@@ -158,9 +159,9 @@ def test_reset_draws_from_the_split_and_by_index(tiny_task: Task, fake_scorer: S
     sources = tiny_task.split("validation").sources
     drawn = [env.reset(seed=0 if i == 0 else None)[1] for i in range(200)]
     assert {info["source_index"] for info in drawn} == set(range(len(sources)))
-    assert all(info["source"] == sources[info["source_index"]] for info in drawn)
+    assert all(info["source_text"] == sources[info["source_index"]] for info in drawn)
     _, info = env.reset(options={"source_index": np.int64(3)})
-    assert (info["source_index"], info["source"]) == (3, sources[3])
+    assert (info["source_index"], info["source_text"]) == (3, sources[3])
 
 
 def test_a_score_out_of_range_is_refused(tiny_task: Task) -> None:
@@ -174,7 +175,32 @@ def test_a_score_out_of_range_is_refused(tiny_task: Task) -> None:
         env.step(EOS)
 
 
-@pytest.mark.parametrize("render_mode", [None, "ansi"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"long_source": "truncate"},
+        {"masked_action_penalty": 1.0, "info_scorers": {"counting": CountingScorer(), "again": CountingScorer()}},
+    ],
+)
+def test_infos_have_the_same_keys_at_every_step_and_none_of_an_observation(
+    tiny_task: Task, fake_scorer: Scorer, options: dict[str, Any]
+) -> None:
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, **options)
+    observation, info = env.reset(options={"source": "rot"})
+    seen = [info] + [env.step(token)[4] for token in (word(env, "red"), EOS)]
+    if options.get("masked_action_penalty"):
+        env.reset(options={"source": "rot"})
+        seen.append(env.step(PAD)[4])
+    kinds = [{name: type(value) for name, value in info.items()} for info in seen]
+    assert kinds == kinds[:1] * len(kinds)
+    assert len({tuple(info.get("scores", ())) for info in seen}) == 1
+    assert len({id(info["scores"]) for info in seen if "scores" in info}) in (0, len(seen))
+    assert not info.keys() & observation.keys()
+    assert [info["score"] for info in seen] == [UNSCORED, UNSCORED, 1.0, UNSCORED][: len(seen)]
+
+
+@pytest.mark.parametrize("render_mode", [None, "ansi", "rgb_array"])
 def test_gymnasiums_checker_is_silent(tiny_task: Task, fake_scorer: Scorer, render_mode: str | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

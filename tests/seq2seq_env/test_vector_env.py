@@ -7,7 +7,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Sequence
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import gymnasium as gym
@@ -103,7 +103,7 @@ def test_sentences_without_references_are_a_split_like_others(monolingual_task: 
     envs = Seq2SeqTranslateVectorEnv(4, task=monolingual_task, scorer=fake_scorer, split="source-only")
     _, infos = envs.reset(seed=0)
     drawn = [monolingual_task.split("source-only").sources[row] for row in infos["source_index"]]
-    assert infos["source"].tolist() == drawn
+    assert infos["source_text"].tolist() == drawn
 
 
 def test_gymnasium_makes_it_and_the_vectorised_scalar_one(tiny_task: Task, fake_scorer: Scorer) -> None:
@@ -138,6 +138,7 @@ def test_it_takes_the_arguments_of_the_scalar_environment_with_the_same_defaults
         for env in (Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv)
     )
     assert scalar == {name: vector[name] for name in scalar}
+    assert scalar.pop("unknown") is vector.pop("unknown") is Parameter.empty
     assert vector.keys() - scalar.keys() == {"num_envs", "autoreset_mode", "copy"}
     documented = re.findall(
         r"^\| `(\w+)`  *\| ", (inspect.getdoc(Seq2SeqTranslateEnv) or "").partition("## Arguments")[2], re.M
@@ -157,7 +158,7 @@ def test_one_scorer_call_for_all_that_end_in_a_step(tiny_task: Task) -> None:
     assert scorer.calls == [3, 3]
     np.testing.assert_array_equal(terminations, [False, True, False, True, True, False])
     np.testing.assert_array_equal(rewards > 0, terminations)
-    np.testing.assert_array_equal(infos["_score"], terminations)
+    np.testing.assert_array_equal(infos["score"] >= 0, terminations)
 
 
 class FailingScorer(LengthScorer):
@@ -193,7 +194,7 @@ def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> 
     _, infos = envs.reset(options={"source_index": [2, 0, 1]})
     assert infos["source_index"].tolist() == [2, 0, 1]
     _, infos = envs.reset(options={"source": ["rot", "blau", "rot haus"], "target_prefix": ["red", "", "red house"]})
-    assert infos["source"].tolist() == ["rot", "blau", "rot haus"]
+    assert infos["source_text"].tolist() == ["rot", "blau", "rot haus"]
     assert infos["source_index"].tolist() == [-1, -1, -1]
     assert infos["action_mask"].sum(1).tolist() == [1, PAD, 1]
     assert envs.action_masks().sum(1).tolist() == [1, PAD, 1]
@@ -220,10 +221,10 @@ def test_bad_resets_are_refused_and_the_episodes_go_on(
     tiny_task: Task, fake_scorer: Scorer, arguments: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     envs = native(tiny_task, fake_scorer, 3)
-    before = envs.reset(seed=0)[1]["source"].tolist()
+    before = envs.reset(seed=0)[1]["source_text"].tolist()
     with pytest.raises(error, match=re.escape(message)):
         envs.reset(**arguments)
-    assert envs.step(np.full(3, 2))[4]["source"].tolist() == before
+    assert envs.step(np.full(3, 2))[4]["source_text"].tolist() == before
 
 
 def test_steps_need_episodes(tiny_task: Task, fake_scorer: Scorer) -> None:
@@ -245,8 +246,8 @@ def test_steps_need_episodes(tiny_task: Task, fake_scorer: Scorer) -> None:
     [
         ({"num_envs": 0}, ValueError, "num_envs is 0"),
         ({"num_envs": 1, "autoreset_mode": "later"}, ValueError, "later"),
-        ({"num_envs": 1, "render_mode": "rgb_array"}, ValueError, "no render_mode 'rgb_array'"),
-        ({"num_envs": 1, "spilt": "test"}, TypeError, "spilt"),
+        ({"num_envs": 1, "render_mode": "rgb"}, TypeError, "no render_mode 'rgb'"),
+        ({"num_envs": 1, "spilt": "test"}, TypeError, "has no argument 'spilt'; did you mean 'split'?"),
     ],
 )
 def test_bad_arguments_are_refused(
@@ -263,6 +264,12 @@ def test_rendered_as_the_scalar_one(tiny_task: Task, fake_scorer: Scorer, capsys
         envs.reset(seed=0)
         envs.step(np.array([2, EOS, 5]))
     assert ours.render() == theirs.render()
+    ours.render_mode = "rgb_array"
+    frames = ours.render()
+    pictured = scalars(tiny_task, fake_scorer, 3, AutoresetMode.NEXT_STEP, render_mode="rgb_array")
+    pictured.reset(seed=0)
+    pictured.step(np.array([2, EOS, 5]))
+    np.testing.assert_array_equal(frames, pictured.render())
     human = native(tiny_task, fake_scorer, 2, render_mode="human")
     human.reset(options={"source": ["rot", "blau"]})
     assert capsys.readouterr().out == "source      rot\nhypothesis  \n\nsource      blau\nhypothesis  \n\n"

@@ -28,7 +28,7 @@ def test_a_row_is_the_source_and_then_the_prefix(env: Seq2SeqTranslateEnv) -> No
     observation, info = flat.reset(options={"source": "rot haus"})
     source = env.tokenizer.encode(["rot haus"])[0] + [PAD] * 9
     assert observation.tolist() == source + [PAD] * 3
-    assert info["source"] == "rot haus"
+    assert info["source_text"] == "rot haus"
     assert flat.step(np.int64(7))[0].tolist() == [*source, 7, PAD, PAD]
     assert flat.step(np.int64(8))[0].tolist() == [*source, 7, 8, PAD]
 

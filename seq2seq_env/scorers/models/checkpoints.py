@@ -26,6 +26,20 @@ _LOADING = Lock()
 
 
 @contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """Have transformers load weights without a bar on the user's terminal."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+@contextmanager
 def readable(what: str) -> Iterator[None]:
     """Turn whatever goes wrong while a file is loaded into one sentence.
 
@@ -91,7 +105,7 @@ class CheckpointScorer(ABC, Generic[N]):
 
     @cached_property
     def _network(self) -> N:
-        with _LOADING:
+        with _LOADING, _without_progress_bars():
             return self.__dict__.get("_network") or self._load()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def test_d3rlpy_learns_from_the_better_half(
     while not done:
         observation, _, terminated, truncated, info = env.step(np.int64(agent.act(observation)))
         done = terminated or truncated
-    assert [info["hypothesis"]] == agent.translate([info["source"]])
+    assert [info["hypothesis"]] == agent.translate([info["source_text"]])
 
 
 def test_the_best_weights_are_kept(trained: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:

@@ -12,7 +12,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
 from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Task
-from seq2seq_env.mdp.definition import Observation
+from seq2seq_env.mdp.definition import NOT_MASKED, UNSCORED, Observation
 from tests.seq2seq_env.episodes import EOS, PAD, CountingScorer, word
 
 
@@ -39,7 +39,7 @@ def test_bad_options_are_refused_and_the_episode_goes_on(
     env.reset(options={"source": "rot"})
     with pytest.raises(error, match=re.escape(message)):
         env.reset(options=options)
-    assert env.step(word(env, "red"))[4]["source"] == "rot"
+    assert env.step(word(env, "red"))[4]["source_text"] == "rot"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,6 @@ def test_bad_options_are_refused_and_the_episode_goes_on(
         ({"max_target_length": 0}, "max_target_length is 0"),
         ({"long_source": "cut"}, "no long_source 'cut'; choose 'refuse' or 'truncate'"),
         ({"masked_action_penalty": -1.0}, "masked_action_penalty is -1.0"),
-        ({"render_mode": "rgb_array"}, "no render_mode 'rgb_array'"),
         ({"task_seed": 1}, "task_seed 1 has no effect on a Task already made"),
     ],
 )
@@ -60,6 +59,20 @@ def test_bad_arguments_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         Seq2SeqTranslateEnv(**{"task": tiny_task, "scorer": fake_scorer, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"render_mode": "rgb"}, "no render_mode 'rgb'; choose 'human', 'ansi', 'rgb_array' or None"),
+        ({"slpit": "test"}, "has no argument 'slpit'; did you mean 'split'?"),
+    ],
+)
+def test_modes_and_names_that_are_not_there_are_type_errors(
+    tiny_task: Task, fake_scorer: Scorer, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        Seq2SeqTranslateEnv(tiny_task, fake_scorer, **arguments)
 
 
 def test_a_named_task_is_made_from_the_seed(
@@ -84,11 +97,11 @@ def test_a_masked_token_may_cost_instead_of_raise(tiny_task: Task) -> None:
     observation, reward, terminated, truncated, info = env.step(PAD)
     assert (reward, terminated, truncated, info["masked_action"]) == (-0.5, True, False, PAD)
     assert observation["prefix_length"] == [1]
-    assert "score" not in info
+    assert info["score"] == UNSCORED
     assert scorer.calls == []
     with pytest.raises(ResetNeeded):
         env.step(2)
-    assert "masked_action" not in env.reset()[1]
+    assert env.reset()[1]["masked_action"] == NOT_MASKED
     with pytest.raises(InvalidAction, match="not in the vocabulary"):
         env.step(19)
 
@@ -96,7 +109,7 @@ def test_a_masked_token_may_cost_instead_of_raise(tiny_task: Task) -> None:
 def test_a_long_source_is_truncated_on_request(tiny_task: Task, fake_scorer: Scorer) -> None:
     env = Seq2SeqTranslateEnv(tiny_task, CountingScorer(), long_source="truncate")
     observation, info = env.reset(options={"source": "rot " * 12})
-    assert (info["source"], info["source_truncated"]) == ("rot " * 12, True)
+    assert (info["source_text"], info["source_truncated"]) == ("rot " * 12, True)
     rot = word(env, "rot")
     assert observation["source"].tolist() == [rot] * 11 + [EOS]
     assert observation["source_length"] == [12]
@@ -106,7 +119,7 @@ def test_a_long_source_is_truncated_on_request(tiny_task: Task, fake_scorer: Sco
 def test_other_scorers_stand_in_info(tiny_task: Task, fake_scorer: Scorer) -> None:
     env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, info_scorers={"quarter": CountingScorer()})
     env.reset(options={"source": "rot"})
-    assert "scores" not in env.step(word(env, "red"))[4]
+    assert env.step(word(env, "red"))[4]["scores"] == {"quarter": UNSCORED}
     _, reward, _, _, info = env.step(EOS)
     assert (reward, info["score"], info["scores"]) == (1.0, 1.0, {"quarter": 0.25})
 

@@ -17,7 +17,7 @@ from tests.seq2seq_env.episodes import PAD, native, scalars
 def test_what_is_returned_may_be_changed(tiny_task: Task, fake_scorer: Scorer) -> None:
     envs = native(tiny_task, fake_scorer, 2)
     observations, infos = envs.reset(options={"source_index": 3})
-    infos["hypothesis"][:] = infos["source"][:] = "spoilt"
+    infos["hypothesis"][:] = infos["source_text"][:] = "spoilt"
     observations["prefix"][:] = observations["source"][:] = 5
     infos["source_index"][:] = 9
     red = 2 + 8 + 3

@@ -1,0 +1,21 @@
+"""Networks read from checkpoints."""
+
+from __future__ import annotations
+
+import pytest
+from transformers.utils import logging
+
+from seq2seq_env import load_scorer
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_network_is_loaded_without_a_progress_bar(shown: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """And what others load afterwards shows theirs as before."""
+    before = logging.is_progress_bar_enabled()
+    (logging.enable_progress_bar if shown else logging.disable_progress_bar)()
+    try:
+        load_scorer("phrasebook-qe").score(["Ja."], ["Yes."])
+        assert capfd.readouterr().err == ""
+        assert logging.is_progress_bar_enabled() is shown
+    finally:
+        (logging.enable_progress_bar if before else logging.disable_progress_bar)()
