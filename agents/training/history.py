@@ -89,7 +89,7 @@ class History:
         *,
         evaluates: bool = True,
     ) -> None:
-        """Add a row, and keep the weights if an evaluation finds them better than all before; of equal ones the earlier.
+        """Add a row, and keep the weights if an evaluation is above all before; of equal ones the earlier.
 
         Raises:
             ValueError: If ``evaluate`` gives NaN.

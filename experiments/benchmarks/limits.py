@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import agents
 from agents import PolicyConfig, TrainingConfig
@@ -26,7 +26,6 @@ from seq2seq_env.scorers import LearnedScorer, PairEncoder, load_scorer
 from seq2seq_env.tasks import Task, load_task
 
 if TYPE_CHECKING:
-    from agents import Seq2SeqPolicy
     from seq2seq_env.scorers import Scorer
 
 
@@ -71,10 +70,10 @@ class Config(Benchmark):
 
 
 SIZES: dict[SizeName, Size] = {
-    "main": Size(PolicyConfig(), None, tokens=6_400, sources=32),
-    "6m": Size(PolicyConfig(encoder_layers=3, decoder_layers=3, d_model=256, ffn_dim=1024), (7, 256), 3_200, 8),
+    "main": Size(PolicyConfig(), None, tokens=3_200, sources=16),
+    "6m": Size(PolicyConfig(encoder_layers=3, decoder_layers=3, d_model=256, ffn_dim=1024), (7, 256), 1_600, 4),
     "60m": Size(
-        PolicyConfig(encoder_layers=8, decoder_layers=8, d_model=512, ffn_dim=2048, num_heads=8), (8, 768), 640, 2
+        PolicyConfig(encoder_layers=8, decoder_layers=8, d_model=512, ffn_dim=2048, num_heads=8), (8, 768), 320, 1
     ),
 }
 """Parameters are counted with the phrasebook's 2,000 tokens."""
@@ -82,11 +81,8 @@ SIZES: dict[SizeName, Size] = {
 TINY = {"matrix": 64, "array": 10_000, "sizes": ("main",), "repeats": 1}
 
 
-class Stage(NamedTuple):
-    """One run, and the tokens that it trains on, reads or writes."""
-
-    run: Callable[[], object]
-    tokens: int
+Stage = Callable[[], int]
+"""One run, which gives the tokens that it trained on, read or wrote."""
 
 
 def main() -> None:
@@ -108,8 +104,7 @@ def main() -> None:
         for name in config.sizes:
             size = replace(SIZES[name], tokens=64, sources=2) if config.tiny else SIZES[name]
             stages |= stages_of(size, task, config, Path(folder) / name)
-        timed = peaks | {name: stage.run for name, stage in stages.items()}
-        measured = rates(timed, 1, config.repeats)
+        measured = rates({**peaks, **stages}, 1, config.repeats)
         work = {"matrix": 2 * config.matrix**3, "stream": 3 * 4 * config.array}
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads in the stages")
         peak = {name: [rate * work[name.split(",")[0].split()[0]] / 1e9 for rate in measured[name]] for name in peaks}
@@ -117,9 +112,9 @@ def main() -> None:
         threads = "1 thread" if config.threads == 1 else "2 threads"
         most_flop, most_bytes = (median(peak[f"{what}, {threads}"]) for what in ("matrix product fp32", "stream"))
         rows, shares = [], []
-        for name, (run, tokens) in stages.items():
+        for name, run in stages.items():
             with OperationCount() as count:
-                run()
+                tokens = run()
             each = median(measured[name])
             flop, touched = count.flop * each / 1e9, count.touched * each / 1e9
             rows.append([
@@ -179,11 +174,7 @@ def batching(task: Task, config: Config) -> Stage:
     """One epoch of batches."""
     data = original(task)
 
-    def run() -> None:
-        for _ in data.batches(config.tokens_per_batch, seed=config.seed):
-            pass
-
-    return Stage(run, data.num_tokens)
+    return lambda: sum(batch.num_target_tokens for batch in data.batches(config.tokens_per_batch, seed=config.seed))
 
 
 def stages_of(size: Size, task: Task, config: Config, folder: Path) -> dict[str, Stage]:
@@ -195,9 +186,7 @@ def stages_of(size: Size, task: Task, config: Config, folder: Path) -> dict[str,
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=size.tokens,
         evaluate_every=size.tokens, progress=False, seed=config.seed,
     )  # fmt: skip
-    trained = agents.BC(policy.clone()).improve(data, training).tokens
     sources = policy.encode(task.split("train").sources[: size.sources])
-    sampled = len(policy.sample(sources, 8, 0.8, config.seed).tokens)
     scorer, million = scorer_of(size, task, folder)
     texts = task.split("train")
     pairs = [
@@ -206,15 +195,16 @@ def stages_of(size: Size, task: Task, config: Config, folder: Path) -> dict[str,
         for other in texts.references[place : place + 8]
     ]
     read = sum(len(row) for side in zip(*pairs, strict=True) for row in task.tokenizer.encode(side))
+
+    def score() -> int:
+        scorer.score(*zip(*pairs, strict=True))
+        return read
+
     return {
-        f"training, {count:.1f} million": Stage(lambda: _train(policy, data, training), trained),
-        f"sampling, {count:.1f} million": Stage(lambda: policy.sample(sources, 8, 0.8, config.seed), sampled),
-        f"scoring, {million:.1f} million": Stage(lambda: scorer.score(*zip(*pairs, strict=True)), read),
+        f"training, {count:.1f} million": lambda: agents.BC(policy.clone()).improve(data, training).tokens,
+        f"sampling, {count:.1f} million": lambda: len(policy.sample(sources, 8, 0.8, config.seed).tokens),
+        f"scoring, {million:.1f} million": score,
     }
-
-
-def _train(policy: Seq2SeqPolicy, data: Slice, training: TrainingConfig) -> None:
-    agents.BC(policy.clone()).improve(data, training)
 
 
 def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, float]:

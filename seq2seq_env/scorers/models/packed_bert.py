@@ -19,6 +19,7 @@ from seq2seq_env.scorers.models.pairs import EncodedPair
 FFN_ROWS = 256
 """Positions that go through a feed-forward network at once on a CPU, so that its wide layer stays in the cache."""
 
+
 def is_plain_bert(model: Any) -> bool:
     """Whether the weights are all there is to a ``BertForSequenceClassification``: no adapters, no decoder."""
     if type(model).__name__ != "BertForSequenceClassification" or model.config.is_decoder:
@@ -112,16 +113,14 @@ def _attend_first(attention: Any, hidden: Tensor, queries: Tensor, groups: Seque
     by_head = (heads, width // heads, width)
     query = attention.query(queries).view(rows, heads, -1).transpose(0, 1)  # [H,N,C]
     query = torch.bmm(query, attention.key.weight.view(by_head)).transpose(0, 1)  # [N,H,D]
-    means, places = [], zip(
-        groups,
-        hidden.split_with_sizes([pairs * length for pairs, length in groups]),
-        query.split_with_sizes([pairs for pairs, _ in groups]),
-        strict=True,
-    )
-    for (pairs, length), part, asked in places:
+    means = []
+    tokens_of = hidden.split_with_sizes([pairs * length for pairs, length in groups])
+    query_of = query.split_with_sizes([pairs for pairs, _ in groups])
+    for (pairs, length), part, asked in zip(groups, tokens_of, query_of, strict=True):
         tokens = part.view(pairs, length, width)  # [B,T,D]
         weights = (torch.bmm(asked, tokens.transpose(1, 2)) * by_head[1] ** -0.5).softmax(-1)  # [B,H,T]
         means.append(torch.bmm(weights, tokens))  # [B,H,D]
-    values = torch.bmm(torch.cat(means).transpose(0, 1), attention.value.weight.view(by_head).transpose(1, 2))  # [H,N,C]
+    mean = torch.cat(means).transpose(0, 1)  # [H,N,D]
+    values = torch.bmm(mean, attention.value.weight.view(by_head).transpose(1, 2))  # [H,N,C]
     attended: Tensor = values.transpose(0, 1).reshape(rows, width) + attention.value.bias
     return attended
