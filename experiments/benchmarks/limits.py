@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import agents
 from agents import PolicyConfig, TrainingConfig
@@ -26,6 +27,7 @@ from seq2seq_env.scorers import LearnedScorer, PairEncoder, load_scorer
 from seq2seq_env.tasks import Task, load_task
 
 if TYPE_CHECKING:
+    from agents import Seq2SeqPolicy
     from seq2seq_env.scorers import Scorer
 
 
@@ -47,6 +49,7 @@ class Size:
 
 
 SizeName = Literal["main", "6m", "60m"]
+StageName = Literal["batching", "training", "sampling", "scoring"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Config(Benchmark):
 
     threads: int = 1
     """Threads of the stages, whose shares are of the peaks of as many, 1 or 2."""
+    stages: tuple[StageName, ...] = ("batching", "training", "sampling", "scoring")
+    """Which stages are measured."""
     tokens_per_batch: int = 320
     """Tokens of a batch in training, padding counted."""
     matrix: int = 1_024
@@ -100,7 +105,7 @@ def main() -> None:
         for threads in (1, 2)
     }
     with TemporaryDirectory() as folder:
-        stages = {"batching": batching(task, config)}
+        stages = {"batching": batching(task, config)} if "batching" in config.stages else {}
         for name in config.sizes:
             size = replace(SIZES[name], tokens=64, sources=2) if config.tiny else SIZES[name]
             stages |= stages_of(size, task, config, Path(folder) / name)
@@ -178,37 +183,56 @@ def batching(task: Task, config: Config) -> Stage:
 
 
 def stages_of(size: Size, task: Task, config: Config, folder: Path) -> dict[str, Stage]:
-    """Training, sampling and scoring at a size, by name."""
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(size.policy, **lengths), config.seed)
-    data, count = original(task), policy.model.num_parameters() / 1e6
-    training = TrainingConfig(
+    """Training, sampling and scoring at a size, those that are asked for, by name."""
+    makers = {"training": training, "sampling": sampling, "scoring": partial(scoring, folder=folder)}
+    return dict(make(size, task, config) for stage, make in makers.items() if stage in config.stages)
+
+
+def training(size: Size, task: Task, config: Config) -> tuple[str, Stage]:
+    """BC on the task's pairs, from the same weights each time."""
+    policy, data = policy_of(size, task, config), original(task)
+    budget = TrainingConfig(
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=size.tokens,
         evaluate_every=size.tokens, progress=False, seed=config.seed,
     )  # fmt: skip
+    return named("training", policy.model), lambda: agents.BC(policy.clone()).improve(data, budget).tokens
+
+
+def sampling(size: Size, task: Task, config: Config) -> tuple[str, Stage]:
+    """Eight samples of each source."""
+    policy = policy_of(size, task, config)
     sources = policy.encode(task.split("train").sources[: size.sources])
-    scorer, million = scorer_of(size, task, folder)
+    return named("sampling", policy.model), lambda: len(policy.sample(sources, 8, 0.8, config.seed).tokens)
+
+
+def scoring(size: Size, task: Task, config: Config, folder: Path) -> tuple[str, Stage]:
+    """Eight translations of each source."""
+    scorer, network = scorer_of(size, task, folder)
     texts = task.split("train")
-    pairs = [
-        (source, other)
-        for place, source in enumerate(texts.sources[: size.sources])
-        for other in texts.references[place : place + 8]
-    ]
-    read = sum(len(row) for side in zip(*pairs, strict=True) for row in task.tokenizer.encode(side))
+    rows = [(row, row + other) for row in range(size.sources) for other in range(8)]
+    sources, translations = [texts.sources[row] for row, _ in rows], [texts.references[row] for _, row in rows]
+    read = sum(len(tokens) for side in (sources, translations) for tokens in task.tokenizer.encode(side))
 
     def score() -> int:
-        scorer.score(*zip(*pairs, strict=True))
+        scorer.score(sources, translations)
         return read
 
-    return {
-        f"training, {count:.1f} million": lambda: agents.BC(policy.clone()).improve(data, training).tokens,
-        f"sampling, {count:.1f} million": lambda: len(policy.sample(sources, 8, 0.8, config.seed).tokens),
-        f"scoring, {million:.1f} million": score,
-    }
+    return named("scoring", network), score
 
 
-def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, float]:
-    """A scorer and its parameters in millions."""
+def named(stage: str, network: Any) -> str:
+    """A stage and its network's size."""
+    return f"{stage}, {network.num_parameters() / 1e6:.1f} million"
+
+
+def policy_of(size: Size, task: Task, config: Config) -> Seq2SeqPolicy:
+    """A policy with random weights."""
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    return agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(size.policy, **lengths), config.seed)
+
+
+def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, Any]:
+    """A scorer and its network."""
     import transformers
 
     if size.scorer is None:
@@ -216,7 +240,7 @@ def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, float]:
         shipped = load_scorer(task.default_scorer)
         assert isinstance(shipped, LearnedScorer)
         model = transformers.AutoModelForSequenceClassification.from_pretrained(shipped.folder)
-        return shipped, model.num_parameters() / 1e6
+        return shipped, model
     layers, width = size.scorer
     options = transformers.BertConfig(
         vocab_size=task.tokenizer.vocab_size, hidden_size=width, num_hidden_layers=layers,
@@ -225,7 +249,7 @@ def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, float]:
     )  # fmt: skip
     network = transformers.BertForSequenceClassification(options)
     LearnedScorer.save(folder, network, PairEncoder.from_tokenizer(task.tokenizer, max_length=128))
-    return LearnedScorer(folder), network.num_parameters() / 1e6
+    return LearnedScorer(folder), network
 
 
 if __name__ == "__main__":
