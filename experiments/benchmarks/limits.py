@@ -106,9 +106,9 @@ def main() -> None:
     }
     with TemporaryDirectory() as folder:
         stages = {"batching": batching(task, config)} if "batching" in config.stages else {}
-        for name in config.sizes:
-            size = replace(SIZES[name], tokens=64, sources=2) if config.tiny else SIZES[name]
-            stages |= stages_of(size, task, config, Path(folder) / name)
+        for chosen in config.sizes:
+            size = replace(SIZES[chosen], tokens=64, sources=2) if config.tiny else SIZES[chosen]
+            stages |= stages_of(size, task, config, Path(folder) / chosen)
         measured = rates({**peaks, **stages}, 1, config.repeats)
         work = {"matrix": 2 * config.matrix**3, "stream": 3 * 4 * config.array}
         print(f"torch {torch.__version__}, {torch.get_num_threads()} threads in the stages")
@@ -143,7 +143,7 @@ def matrix_peaks(size: int) -> dict[str, Callable[[], object]]:
 
     kinds = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_bf16(torch.device("cpu")) else {})
     factors = {name: torch.randn(size, size).to(dtype) for name, dtype in kinds.items()}
-    return {f"matrix product {name}": lambda factor=factor: factor @ factor for name, factor in factors.items()}
+    return {f"matrix product {name}": partial(torch.mm, factor, factor) for name, factor in factors.items()}
 
 
 def stream(numbers: int) -> Callable[[], object]:
@@ -184,7 +184,9 @@ def batching(task: Task, config: Config) -> Stage:
 
 def stages_of(size: Size, task: Task, config: Config, folder: Path) -> dict[str, Stage]:
     """Training, sampling and scoring at a size, those that are asked for, by name."""
-    makers = {"training": training, "sampling": sampling, "scoring": partial(scoring, folder=folder)}
+    makers: dict[str, Callable[[Size, Task, Config], tuple[str, Stage]]] = {
+        "training": training, "sampling": sampling, "scoring": partial(scoring, folder=folder),
+    }  # fmt: skip
     return dict(make(size, task, config) for stage, make in makers.items() if stage in config.stages)
 
 
@@ -242,12 +244,12 @@ def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, Any]:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(shipped.folder)
         return shipped, model
     layers, width = size.scorer
-    options = transformers.BertConfig(
-        vocab_size=task.tokenizer.vocab_size, hidden_size=width, num_hidden_layers=layers,
-        num_attention_heads=width // 64, intermediate_size=4 * width, max_position_embeddings=128, num_labels=1,
-        pad_token_id=task.tokenizer.pad_id,
-    )  # fmt: skip
-    network = transformers.BertForSequenceClassification(options)
+    sizes: dict[str, Any] = {
+        "vocab_size": task.tokenizer.vocab_size, "hidden_size": width, "num_hidden_layers": layers,
+        "num_attention_heads": width // 64, "intermediate_size": 4 * width, "max_position_embeddings": 128,
+        "num_labels": 1, "pad_token_id": task.tokenizer.pad_id,
+    }  # fmt: skip
+    network = transformers.BertForSequenceClassification(transformers.BertConfig(**sizes))
     LearnedScorer.save(folder, network, PairEncoder.from_tokenizer(task.tokenizer, max_length=128))
     return LearnedScorer(folder), network
 

@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 OTHERS, OUTSIDE = "other operators", "outside of operators"
 
 
-class OperationCount(TorchDispatchMode):
+class OperationCount(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts within its ``with`` block, forward and backward.
 
     Attributes:
@@ -33,7 +33,7 @@ class OperationCount(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flop, self.touched = 0, 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

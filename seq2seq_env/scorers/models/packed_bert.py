@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from seq2seq_env.scorers.models.pairs import EncodedPair
 
 FFN_ROWS = 256
-"""Positions that go through a feed-forward network at once on a CPU, so that its wide layer stays in the cache."""
+"""Positions of one pass through a feed-forward network on a CPU at most, so that its wide layer stays in the cache."""
 
 
 def is_plain_bert(model: Any) -> bool:
@@ -75,8 +75,8 @@ def _layer(layer: Any, hidden: Tensor, attended: Tensor) -> Tensor:
     """A layer's output of positions [P,D] and what they attended to, [P,D]."""
     attention, output = layer.attention.output, layer.output
     hidden = attention.LayerNorm(_add_linear(hidden, attention.dense, attended))
-    rows = FFN_ROWS if hidden.device.type == "cpu" else len(hidden)
-    parts = [_add_linear(part, output.dense, layer.intermediate(part)) for part in hidden.split(rows)]
+    blocks = -(-len(hidden) // FFN_ROWS) if hidden.device.type == "cpu" else 1
+    parts = [_add_linear(part, output.dense, layer.intermediate(part)) for part in hidden.chunk(blocks)]
     ffn_output: Tensor = output.LayerNorm(torch.cat(parts))
     return ffn_output
 
