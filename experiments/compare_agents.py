@@ -227,7 +227,7 @@ def improve(
         "best_tokens": trained.best_tokens,
         "seconds": trained.seconds - trained.evaluation_seconds,
         "network_mib": network_mib(agent),
-        "curve": [[row.tokens, row.evaluation] for row in trained.history],
+        "curve": [[row.tokens, row.evaluation] for row in trained.history if row.evaluation is not None],
     }
 
 

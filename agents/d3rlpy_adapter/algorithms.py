@@ -142,7 +142,7 @@ class D3rlpyAgent(Agent):
                 "policy.constrained(None)"
             )
         history = History(self.networks, evaluate, log)
-        history.record(0, None, {}, 0.0)
+        history.record(0, None, {}, 0.0, evaluates=config.evaluate_first)
 
         def restore() -> None:
             if history.kept_tokens:

@@ -32,7 +32,7 @@ class HistoryRow(NamedTuple):
     learning_rate: float
     """Of the last step."""
     evaluation: float | None
-    """What ``evaluate`` gave; None without it."""
+    """What ``evaluate`` gave; None without it, and before the first step where it was not asked."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,22 @@ class History:
         self.best_evaluation: float | None = None
         self._keep(0)
 
-    def record(self, tokens: int, loss: float | None, metrics: dict[str, float], learning_rate: float) -> None:
-        """Evaluate, add a row, and keep the weights if they are better than all before; of equal ones the earlier.
+    def record(
+        self,
+        tokens: int,
+        loss: float | None,
+        metrics: dict[str, float],
+        learning_rate: float,
+        *,
+        evaluates: bool = True,
+    ) -> None:
+        """Add a row, and keep the weights if an evaluation is above all before; of equal ones the earlier.
 
         Raises:
             ValueError: If ``evaluate`` gives NaN.
         """
         evaluation = None
-        if self._evaluate is not None:
+        if self._evaluate is not None and evaluates:
             before = time.perf_counter()
             evaluation = float(self._evaluate())
             self._evaluation_seconds += time.perf_counter() - before

@@ -51,14 +51,16 @@ def fit(
     within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process evaluates,
     for all.
 
-    With ``evaluate`` the best weights are kept, those before the first step included; of equal ones the earlier.
+    With ``evaluate`` the best weights are kept, those before the first step included with ``config.evaluate_first``; of
+    equal ones the earlier.
     Without it the last weights are kept. The global random generators are left as they were.
 
     Args:
         learner: Gives the batches, the loss and the networks.
         data: What to train on, epoch after epoch, each in another order.
         config: Budgets.
-        evaluate: Called before the first step, every ``config.evaluate_every`` target tokens and at the end.
+        evaluate: Called before the first step with ``config.evaluate_first``, every ``config.evaluate_every`` target
+            tokens and at the end.
         log: Called with the numbers of every row of the history.
 
     Raises:
@@ -168,7 +170,8 @@ class _Run:
         self.sums_steps += 1
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
-        shown = {"loss": values["loss"]} | ({} if self.evaluate is None else {"best": self.history.best_evaluation})
+        best = self.history.best_evaluation
+        shown = {"loss": values["loss"]} | ({} if best is None else {"best": best})
         self.bar.set_postfix(shown, refresh=False)
         self.bar.update(count)
 
@@ -204,7 +207,8 @@ class _Run:
         """Add a row to the history, keep the weights if they are the best; False when it is time to stop."""
         means = {name: value / self.sums_steps for name, value in self.sums.items()}
         self.sums, self.sums_steps = {}, 0
-        self.history.record(self.tokens, means.pop("loss", None), means, self.learning_rate)
+        evaluates = self.steps > 0 or self.config.evaluate_first
+        self.history.record(self.tokens, means.pop("loss", None), means, self.learning_rate, evaluates=evaluates)
         return not self.history.is_stale(self.config.patience)
 
     def finish(self) -> None:

@@ -37,6 +37,9 @@ class TrainingConfig:
     """Euclidean norm that each network's gradient is scaled down to, above 0."""
     evaluate_every: int = 100_000
     """Target tokens between two evaluations, or, without an evaluation, between two rows of the history."""
+    evaluate_first: bool = True
+    """Whether the weights are evaluated before the first step, too, and kept unless training makes better ones. Random
+    weights need not be: their translations are noise as long as the limit allows, which takes longest of all."""
     patience: int = 3
     """Evaluations in a row without a rise above the best, of which the last stops the training."""
     seed: int = 0

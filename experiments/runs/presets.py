@@ -99,7 +99,7 @@ PRESETS: dict[PresetName, Preset] = {
 PRETRAINED: Mapping[str, Mapping[str, Any]] = {
     "supervised": {
         "learning_rate": 3e-5, "tokens_per_batch": 2_048, "max_tokens": 2_000_000, "warmup_tokens": 100_000,
-        "evaluate_every": 500_000,
+        "evaluate_every": 500_000, "evaluate_first": True,
     },
     "improve": {"learning_rate": 1e-5, "tokens_per_batch": 2_048, "max_tokens": 400_000, "warmup_tokens": 20_000,
                 "evaluate_every": 100_000},

@@ -105,6 +105,7 @@ class Settings:
             max_tokens=2_000_000,
             warmup_tokens=20_000,
             evaluate_every=200_000,
+            evaluate_first=False,
         )
     )
     """Training of the supervised policy."""

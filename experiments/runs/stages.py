@@ -104,7 +104,7 @@ def train(
         "best_tokens": report.best_tokens,
         "stopped_early": report.stopped_early,
         "seconds": report.seconds,
-        "curve": [[row.tokens, row.evaluation] for row in report.history],
+        "curve": [[row.tokens, row.evaluation] for row in report.history if row.evaluation is not None],
     }
 
 

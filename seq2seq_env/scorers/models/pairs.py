@@ -82,10 +82,10 @@ class PairEncoder:
             ValueError: If a source leaves no room for a hypothesis.
         """
         distinct = list(dict.fromkeys(sources))
-        encoded = dict(zip(distinct, self._backend.encode_batch(distinct, add_special_tokens=False), strict=True))
+        encoded = dict(zip(distinct, self._backend.encode_batch_fast(distinct, add_special_tokens=False), strict=True))
         pairs = []
         for source, hypothesis in zip(
-            sources, self._backend.encode_batch(list(hypotheses), add_special_tokens=False), strict=True
+            sources, self._backend.encode_batch_fast(list(hypotheses), add_special_tokens=False), strict=True
         ):
             if self.max_length is not None:
                 room = self.max_length - self._special - len(encoded[source])

@@ -51,6 +51,18 @@ def test_training_that_never_helps_keeps_the_first_weights(
     assert (report.best_tokens, report.best_evaluation) == (0, 0.5)
 
 
+def test_weights_before_the_first_step_can_go_unevaluated(
+    policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig
+) -> None:
+    before = policy.fingerprint
+    evaluate, shown = scripted([0.4, 0.3, 0.2, 0.1])
+    report = BC(policy).improve(pairs, replace(quick, evaluate_first=False), evaluate)
+    assert before not in shown
+    assert [row.evaluation for row in report.history] == [None, 0.4, 0.3, 0.2]
+    assert report.best_tokens == report.history[1].tokens
+    assert policy.fingerprint == shown[0]
+
+
 def test_without_evaluation_the_budget_is_spent_and_the_last_weights_kept(
     policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig
 ) -> None:

@@ -105,3 +105,14 @@ def test_other_buffers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def test_grow_at_rising_sizes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shown = run("grow_scaling", monkeypatch, capsys, "--samples", "8")
     assert re.search(r"(?m)^\| 8 \| ", shown)
+
+
+def test_the_limits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("limits", monkeypatch, capsys)
+    peaks, stages, shares = (rows(part) for part in shown.split("\n\n"))
+    assert {"matrix product fp32, 1 thread", "stream, 2 threads"} <= peaks.keys()
+    assert [name.partition(",")[0] for name in stages] == ["batching", "training", "sampling", "scoring"]
+    assert stages.keys() == shares.keys()
+    for name, (flop, rate, *_) in stages.items():
+        assert rate > 0
+        assert (flop > 0) == (name != "batching")
