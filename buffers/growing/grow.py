@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from buffers.growing.plan import GrowPlan, Sampler
 from buffers.growing.source_rows import drawable_rows
@@ -16,6 +15,7 @@ from buffers.growing.workers import InThreads, Workers
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.slices import Slice
 from buffers.storage.provenance import GrowFrom, Provenance
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -131,7 +131,7 @@ def grow(
     buffer.check_fits(first)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
     started = time.perf_counter()
-    with tqdm(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
+    with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
     return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))
 

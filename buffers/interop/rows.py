@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from tqdm import tqdm
 
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories, merge_sources
+from seq2seq_env.progress import progress_bar
 
 CHUNK = 8192
 """Trajectories held at once as what another library makes of them; a few MiB."""
@@ -104,7 +104,7 @@ def chunks(data: Slice, *, progress: bool) -> Iterator[Trajectories]:
         data: Read in pieces.
         progress: Show trajectories done, rate and time left.
     """
-    with tqdm(total=len(data), unit=" trajectories", desc="export", disable=not progress) as bar:
+    with progress_bar(total=len(data), unit="trajectory", desc="export", shown=progress) as bar:
         for piece in data.pieces():
             for start in range(0, len(piece), CHUNK):
                 part = piece.take(np.arange(start, min(start + CHUNK, len(piece))))

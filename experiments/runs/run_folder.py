@@ -91,11 +91,18 @@ class RunFolder:
         """What :meth:`finish` was given for a stage."""
         return json.loads(self._record(stage).read_text("utf-8"))
 
+    def training_state(self, stage: str, step: int = 1) -> Path:
+        """File from which a stage's training goes on where it was killed, by its number; :meth:`finish` deletes it."""
+        return self._record(stage).with_name(f"{stage}.{step}.safetensors")
+
     def finish(self, stage: str, result: Any) -> None:
         """Record a stage as finished, after all of its files are written, in JSON; every process calls it."""
+        record = self._record(stage)
         if self.is_writer:
-            self._record(stage).parent.mkdir(exist_ok=True)
-            write_json(self._record(stage), result)
+            record.parent.mkdir(exist_ok=True)
+            write_json(record, result)
+            for state in record.parent.glob(f"{stage}.*.safetensors"):
+                state.unlink()
         self._processes.wait_for_everyone()
 
     def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -94,11 +94,17 @@ def _sampler(run: Experiment[Settings], policy: Seq2SeqPolicy) -> Sampler:
 def train(
     run: Experiment[Settings], agent: Agent, data: Slice, training: TrainingConfig, stage: str, lora: LoRA
 ) -> Facts:
-    """Train while the validation reward rises; nothing where there is no data."""
+    """Train while the validation reward rises, from where a killed run was; nothing where there is no data."""
     if not len(data):
         return dict(UNTRAINED)
     with run.folder.watch("training"), agents.adapted(agent.policy, lora, training.seed):
-        report = agent.improve(data, training, run.evaluator.validation_reward, partial(run.folder.log, stage))
+        report = agent.improve(
+            data,
+            training,
+            run.evaluator.validation_reward,
+            partial(run.folder.log, stage),
+            run.folder.training_state(stage),
+        )
     return {
         "train_tokens": report.tokens,
         "best_tokens": report.best_tokens,
