@@ -22,6 +22,17 @@ CHUNK = 8192
 Item = TypeVar("Item")
 
 
+class Chunk(NamedTuple):
+    """Some trajectories of a slice, and where they come from, which :class:`Trajectories` leaves to the buffer."""
+
+    trajectories: Trajectories
+    """n of them."""
+    grow_step: NDArray[np.int64]
+    """int64 [n]; -1 where nobody recorded it."""
+    candidate: NDArray[np.int64]
+    """int64 [n], number of a sample among those of its source in its Grow step, from 0; -1 of a reference."""
+
+
 class Row(NamedTuple):
     """One trajectory."""
 
@@ -97,7 +108,7 @@ def in_chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield chunk
 
 
-def chunks(data: Slice, *, progress: bool) -> Iterator[Trajectories]:
+def chunks(data: Slice, *, progress: bool) -> Iterator[Chunk]:
     """A slice in order, at most ``CHUNK`` trajectories at a time.
 
     Args:
@@ -105,10 +116,13 @@ def chunks(data: Slice, *, progress: bool) -> Iterator[Trajectories]:
         progress: Show trajectories done, rate and time left.
     """
     with progress_bar(total=len(data), unit="trajectory", desc="export", shown=progress) as bar:
+        grow_step, candidate, done = data.grow_step, data.candidate, 0
         for piece in data.pieces():
             for start in range(0, len(piece), CHUNK):
                 part = piece.take(np.arange(start, min(start + CHUNK, len(piece))))
-                yield part
+                end = done + len(part)
+                yield Chunk(part, grow_step[done:end], candidate[done:end])
+                done = end
                 bar.update(len(part))
 
 

@@ -160,7 +160,7 @@ def test_the_state_of_another_training_is_refused(
     BC(policy).improve(pairs, config, scores(), resume=tmp_path / "state")
     other = policy.clone()
     before = other.fingerprint
-    with pytest.raises(ValueError, match=f"state' .*{why}; delete it to train from the start"):
+    with pytest.raises(ValueError, match=rf"state' .*{why}; delete it to train from the start"):
         BC(other).improve(pairs, replace(config, **change), scores(), resume=tmp_path / "state")  # type: ignore[arg-type]
     assert other.fingerprint == before
 
@@ -169,7 +169,7 @@ def test_other_data_and_networks_are_refused(
     policy: Seq2SeqPolicy, pairs: Slice, grown: Slice, config: TrainingConfig, tmp_path: Path
 ) -> None:
     BC(policy).improve(grown, config, resume=tmp_path / "state")
-    with pytest.raises(ValueError, match="data was .* and is now"):
+    with pytest.raises(ValueError, match=r"data was .* and is now"):
         BC(policy.clone()).improve(pairs, config, resume=tmp_path / "state")
     with pytest.raises(ValueError, match="is the state of other networks"):
         make_agent("iql", policy.clone(), value_tokens=50).improve(grown, config, resume=tmp_path / "state")
@@ -182,7 +182,7 @@ def test_a_corrupt_or_foreign_file_is_one_sentence(
     content = (tmp_path / "state").read_bytes()
     for corrupt in (b"", b"no state", content[:-100]):
         (tmp_path / "state").write_bytes(corrupt)
-        with pytest.raises(ValueError, match="state' is corrupt .*; delete it to train from the start"):
+        with pytest.raises(ValueError, match=r"state' is corrupt .*; delete it to train from the start"):
             BC(policy.clone()).improve(pairs, config, resume=tmp_path / "state")
     save_file({"a": torch.zeros(1)}, tmp_path / "state")
     with pytest.raises(ValueError, match="state' is no state of a training; delete it"):
