@@ -71,7 +71,8 @@ def fit(
         config: Budgets.
         evaluate: Called before the first step, every ``config.evaluate_every`` target tokens and at the end.
         log: Called with the numbers of every row of the history, and of every ``config.log_every``-th step.
-        resume: File that keeps the state at every row of the history, see :class:`TrainingState`; where it is there,
+        resume: File that keeps the state at every row of the history, see
+            :class:`agents.training.training_state.TrainingState`; where it is there,
             the training goes on from it. Whoever has kept the result deletes it. None keeps none.
 
     Raises:

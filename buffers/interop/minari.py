@@ -69,7 +69,7 @@ def to_minari(
         task: What was translated; spaces are its environment's, which ``recover_environment`` makes where
             ``load_task(task.name)`` gives this task. None: spaces as large as the slice needs, and no environment.
         description: Kept in the metadata.
-        max_gib: Size, in GiB, above which nothing is written; it is known beforehand, see :func:`minari_bytes`.
+        max_gib: Size, in GiB, above which nothing is written; it is known beforehand, see :func:`buffers.interop.minari.minari_bytes`.
         progress: Show trajectories done, rate and time left.
 
     Returns:
