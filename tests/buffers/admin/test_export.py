@@ -140,7 +140,7 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
         ("--to minari", "is no id of Minari"),
         (
             "--to minari --max-gib 0.00001",
-            "6 episodes would take about 0.0 GiB in Minari's format, above max_gib 1e-05",
+            "GiB in Minari's format, above max_gib 1e-05; filter",
         ),
         ("--to parquet", 'pip install ".[interop]"'),
     ],

@@ -70,5 +70,5 @@ def test_where_none_is_kept_there_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../other", "/etc", ".hidden", "a/b", "a\n"])
 def test_a_shard_names_no_other_place(provenance: Provenance, name: str) -> None:
-    with pytest.raises(ValueError, match="tokenizer_folder is .*; give the name of a folder beside the shard"):
+    with pytest.raises(ValueError, match=r"tokenizer_folder is .*; give the name of a folder beside the shard"):
         replace(provenance, tokenizer_folder=name)
