@@ -74,6 +74,11 @@ class _Lines(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
     def clear(self, nolock: bool = False) -> None:
         """A line stays."""
 
+    def refresh(self, nolock: bool = False, lock_args: Any = None) -> None:
+        """Write a line, but for whoever holds tqdm's lock: its monitor, or what is written beside a bar."""
+        if not nolock:
+            super().refresh(lock_args=lock_args)
+
     def close(self) -> None:
         """Write the last line, unless it stands there or the work was short."""
         if not self.disable and self.start_t < self.last_print_t and self.last_print_n < self.n:

@@ -71,9 +71,9 @@ def fit(
         config: Budgets.
         evaluate: Called before the first step, every ``config.evaluate_every`` target tokens and at the end.
         log: Called with the numbers of every row of the history, and of every ``config.log_every``-th step.
-        resume: File that keeps the state at every row of the history, see
-            :class:`agents.training.training_state.TrainingState`; where it is there,
-            the training goes on from it. Whoever has kept the result deletes it. None keeps none.
+        resume: File that keeps the state at every row of the history, as
+            :class:`agents.training.training_state.TrainingState` says; where it is there, the training goes on from it.
+            Whoever has kept the result deletes it. None keeps none.
 
     Raises:
         ValueError: If the slice is empty, ``evaluate`` gives NaN, or a network or the machine lacks what the
@@ -174,8 +174,7 @@ class _Run:
             self.record()
         else:
             self.position = position
-            self.bar.initial = position.tokens  # which the rate leaves out
-            self.bar.update(position.tokens)
+            self.bar.initial = self.bar.n = self.bar.last_print_n = position.tokens  # which the rate leaves out
 
     @property
     def is_finished(self) -> bool:

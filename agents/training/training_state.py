@@ -83,11 +83,10 @@ class TrainingState:
         if not self._processes.is_main_process:
             return
         numbers, kept = history.state()
-        tensors = {f"kept.{name}": value for name, value in kept.items()}
-        for name, value in self._weights():
-            tensors[f"network.{name}"] = value.detach().cpu().clone()  # tied weights share memory, which files cannot
+        tensors = {f"kept.{name}": _stored(value) for name, value in kept.items()}
+        tensors |= {f"network.{name}": _stored(value) for name, value in self._weights()}
         for index, moments in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"{MOMENTS}.{index}.{name}": value.cpu().clone() for name, value in moments.items()}
+            tensors |= {f"{MOMENTS}.{index}.{name}": _stored(value) for name, value in moments.items()}
         for rank, states in enumerate(generators):
             tensors |= {f"generator.{rank}.{name}": value for name, value in states.items()}
         record = {"training": self._training, "position": asdict(position), "history": numbers}
@@ -145,6 +144,11 @@ class TrainingState:
 
     def _refusal(self, why: str) -> ValueError:
         return ValueError(f"{str(self.path)!r} {why}; delete it to train from the start")
+
+
+def _stored(value: Tensor) -> Tensor:
+    """A copy as safetensors takes it: contiguous, and of no memory that another tensor has, as tied weights do."""
+    return torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format)
 
 
 def _digest(data: Slice) -> str:

@@ -136,11 +136,12 @@ def test_the_file_is_safetensors_and_json(
     policy: Seq2SeqPolicy, pairs: Slice, config: TrainingConfig, tmp_path: Path
 ) -> None:
     agent = BC(policy)
-    agent.improve(pairs, config, scores(), resume=tmp_path / "state")
+    report = agent.improve(pairs, config, scores(), resume=tmp_path / "state")
     with safe_open(tmp_path / "state", "pt") as file:
         names, metadata = set(file.keys()), file.metadata()
     record = json.loads(metadata["state"])
-    assert [row["evaluation"] for row in record["history"]["rows"]] == RISING_THEN_STALE
+    assert [row["evaluation"] for row in record["history"]["rows"]] == [row.evaluation for row in report.history]
+    assert record["position"]["tokens"] == report.tokens
     assert {name.split(".")[0] for name in names} == {"network", "kept", "optimizer", "generator"}
     weights = {f"network.policy.{key}" for key in agent.policy.model.state_dict()}
     assert weights <= names
