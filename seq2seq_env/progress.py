@@ -19,6 +19,8 @@ LINE_EVERY = 30.0
 LINE = "{desc}: {n_fmt}/{total_fmt}, {elapsed}<{remaining}, {rate_fmt}{postfix}"
 """What a line of a log shows: a bar of characters would only make it longer."""
 
+LINE_WITHOUT_TOTAL = "{desc}: {n_fmt}, {elapsed}, {rate_fmt}{postfix}"
+
 
 def on_terminal() -> bool:
     """Whether standard error is a terminal, where a line can be redrawn."""
@@ -57,7 +59,9 @@ def progress_bar(
     if on_terminal():
         return tqdm(**options, leave=leave, delay=DELAY)
     # The clock is read at each update: tqdm would guess when the next line is due, and miss it where the rate changes.
-    return _Lines(**options, leave=False, mininterval=LINE_EVERY, miniters=1, delay=LINE_EVERY, bar_format=LINE)
+    bar = _Lines(**options, leave=False, mininterval=LINE_EVERY, miniters=1, delay=LINE_EVERY)
+    bar.bar_format = LINE_WITHOUT_TOTAL if bar.total is None else LINE
+    return bar
 
 
 class _Lines(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone

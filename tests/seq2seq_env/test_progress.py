@@ -99,7 +99,7 @@ def test_writing_beside_a_bar_leaves_its_lines_alone(log: io.StringIO, clock: Ca
         clock(31)
         bar.update(5)
         tqdm.tqdm.write("warning", file=log)
-    assert log.getvalue() == "translate: 5/?, 00:31<?,  6.20s/line\nwarning\n"
+    assert log.getvalue() == "translate: 5, 00:31,  6.20s/line\nwarning\n"
 
 
 def test_what_was_done_before_is_not_in_the_rate(log: io.StringIO, clock: Callable[[float], None]) -> None:
