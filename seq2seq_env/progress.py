@@ -67,13 +67,11 @@ def progress_bar(
 class _Lines(tqdm):  # type: ignore[type-arg]  # generic in its stubs alone
     """A bar of which every state is a line of its own."""
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Write a line; what tqdm writes to wipe a bar out is left out."""
-        if msg is not None:
-            return False
-        self.fp.write(f"{self}\n")
-        self.fp.flush()
-        return True
+        if msg is None:
+            self.fp.write(f"{self}\n")
+            self.fp.flush()
 
     def clear(self, nolock: bool = False) -> None:
         """A line stays."""
