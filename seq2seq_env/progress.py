@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
-
-T = TypeVar("T")
 
 DELAY = 1.0
 """Seconds of work before which a terminal shows no bar."""
@@ -28,7 +26,7 @@ def on_terminal() -> bool:
 
 
 def progress_bar(
-    iterable: Iterable[T] | None = None,
+    iterable: Iterable[Any] | None = None,
     *,
     unit: str,
     desc: str,
@@ -37,7 +35,7 @@ def progress_bar(
     unit_scale: bool = False,
     leave: bool = True,
     shown: bool = True,
-) -> tqdm[T]:
+) -> tqdm[Any]:
     """A bar on standard error, to be updated by hand or by going through ``iterable``.
 
     Where standard error is a file or a pipe, it is a line every :data:`LINE_EVERY` seconds and a last one.

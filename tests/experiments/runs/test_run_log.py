@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import accelerate.tracking
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
 
 from experiments.runs.run_log import LogPlace, RunLog, check_trackers, log_place
 
