@@ -50,7 +50,7 @@ class TrainingState:
 
     It has the networks, their best weights, AdamW's moments, every process's random generators, the position and the
     history. On one thread, a training that goes on from it ends with the weights, bit by bit, of one that was never
-    interrupted.
+    interrupted; but for GOLD's, whose likelihoods, kept from the batch that had a trajectory first, differ by rounding.
 
     Args:
         path: The file; its folder is made where missing.

@@ -173,8 +173,8 @@ def main() -> None:
     measured: dict[str, dict[str, float]] = {who: {} for who in ("ours", *config.baselines)}
     try:
         with patch.dict(os.environ, MINARI_DATASETS_PATH=str(folder)):
-            pairs = [(name, timing) for name in measured for timing in TIMINGS[name]]
-            for who, timing in progress_bar(pairs, unit="timing", desc="measure"):
+            wanted = [(name, timing) for name in measured for timing in TIMINGS[name]]
+            for who, timing in progress_bar(wanted, unit="timing", desc="measure"):
                 values = in_own_process(timing, config, folder)
                 measured[who] |= values
                 tqdm.write(f"{timing.__name__.replace('_', ' ')}: {values}")
