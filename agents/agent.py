@@ -110,6 +110,7 @@ class Agent(ABC):
         config: TrainingConfig,
         evaluate: Callable[[Seq2SeqPolicy], float] | None = None,
         log: Callable[[str, float, int], None] | None = None,
+        resume: Path | None = None,
     ) -> ImproveReport:
         """One Improve step: train on ``data`` while ``evaluate`` rises, and keep the best weights.
 
@@ -118,16 +119,21 @@ class Agent(ABC):
             config: Budgets, learning rate, patience.
             evaluate: Gives the policy's mean reward on the validation sources; None trains to the budget.
             log: Called with (metric, value, target tokens so far).
+            resume: File that keeps the training's state at every evaluation and that it goes on from where it is there;
+                whoever has saved the result deletes it. None keeps none.
 
         Raises:
-            ValueError: If the slice is empty, or lacks what the algorithm needs.
+            ValueError: If the slice is empty, or lacks what the algorithm needs, or the file is corrupt or of another
+                training.
             FloatingPointError: If the loss stops being finite; the best weights so far are back in place.
         """
         with self.improving(data, config):
-            return self.train(data, config, None if evaluate is None else partial(evaluate, self.policy), log)
+            return self.train(data, config, None if evaluate is None else partial(evaluate, self.policy), log, resume)
 
     @abstractmethod
-    def train(self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None) -> ImproveReport:
+    def train(
+        self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
+    ) -> ImproveReport:
         """What :meth:`improve` does between the two halves of :meth:`improving`."""
 
     def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
@@ -235,6 +241,11 @@ class LossAgent(Agent):
             A named tuple of scalars whose first field is ``loss``; the other fields' names are the metrics' names.
         """
 
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """What :meth:`after_step` changes, a target network, say; none in most agents."""
+        return {}
+
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch of an Improve step's data, as :meth:`loss` wants it."""
         return data.batches(tokens_per_batch, seed=seed)
@@ -242,9 +253,11 @@ class LossAgent(Agent):
     def after_step(self) -> None:
         """What follows a step of the optimiser, the update of a target network, say; most agents do nothing."""
 
-    def train(self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None) -> ImproveReport:
+    def train(
+        self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
+    ) -> ImproveReport:
         """See :meth:`Agent.train`."""
-        return fit(self, data, config, evaluate, log)
+        return fit(self, data, config, evaluate, log, resume)
 
 
 def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:

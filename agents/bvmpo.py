@@ -172,6 +172,11 @@ class BVMPO(ImportanceAgent):
         networks = {**super().networks, "temperature": self.temperature}
         return networks | ({"multiplier": self.multiplier} if self.config.epsilon_alpha else {})
 
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """The trust region's old policy."""
+        return {} if self._old is None else {"old": self._old}
+
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
         """See :meth:`ValueAgent.improving`; the trust region's old policy starts as the policy."""

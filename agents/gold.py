@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
@@ -160,6 +160,11 @@ class GOLD(LossAgent):
             yield
         finally:
             self._active = self._copy = None
+
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """The copy that the importance weight refers to."""
+        return {} if self._copy is None else {"copy": self._copy}
 
     def after_step(self) -> None:
         """Renew the copy of the policy when it is time."""

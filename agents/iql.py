@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from agents.agent import AgentConfig
@@ -102,6 +102,11 @@ class IQL(ValueAgent):
                 yield
             finally:
                 self._target = None
+
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """The target network."""
+        return {} if self._target is None else {"target": self._target}
 
     def after_step(self) -> None:
         """Polyak averaging."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor, nn
+
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 
 
-class PeriodicCopy:
+class PeriodicCopy(nn.Module):
     """The policy as it was some steps ago, which importance weights and trust regions refer to.
 
     Attributes:
@@ -17,11 +20,15 @@ class PeriodicCopy:
     """
 
     def __init__(self, trained: Seq2SeqPolicy, every: int) -> None:
+        super().__init__()
         self.policy = trained.clone()
-        self._trained, self._every, self._steps = trained, every, 0
+        self.network = self.policy.model  # which makes its weights the module's, to be kept with a training's state
+        self._trained, self._every = trained, every
+        self.steps: Tensor
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def after_step(self) -> None:
         """Count a step of the optimiser, and renew the copy when it is time."""
-        self._steps += 1
-        if self._steps % self._every == 0:
+        self.steps += 1
+        if int(self.steps) % self._every == 0:
             self.policy.model.load_state_dict(self._trained.model.state_dict())

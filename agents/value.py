@@ -159,6 +159,11 @@ class BVE:
         """The value network."""
         return {"value": self.value}
 
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """None."""
+        return {}
+
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch."""
         return data.batches(tokens_per_batch, seed=seed)

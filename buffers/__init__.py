@@ -8,7 +8,7 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 1. A header of 512 bytes (HDF5's user block), text: ``seq2seq-env shard``, ``bytes`` (size of the file), ``sha256`` (of
    all bytes after the header).
-2. Attributes of the root: ``schema_version`` (int64, 5), the fields of :class:`Provenance` (UTF-8 text of fixed length,
+2. Attributes of the root: ``schema_version`` (int64, 6), the fields of :class:`Provenance` (UTF-8 text of fixed length,
    int64, float64) and ``contents_sha256`` (text), the digest of these attributes and of the arrays' values.
 3. Datasets at the root, one-dimensional, in which a row is one of the task's train split or, from the number of these
    on, one of its source-only split:
@@ -29,6 +29,10 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 They are compressed by gzip 4 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
 contiguous, with an attribute ``sum64`` (uint64, the sum of their bytes as little-endian uint64). Where a token id is
 above 65,535, the ids of that array are int32, and compressed.
+
+The tokenizer that the ids are of lies beside, in the folder that ``tokenizer_folder`` names:
+``transformers.AutoTokenizer`` reads it where a pretrained model brought it, ``tokenizers.Tokenizer.from_file`` its
+``tokenizer.json`` in any case but that of SentencePiece files.
 
 The same Grow step gives the same bytes wherever it runs, for one version of HDF5 and zlib.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from buffers.admin.maintenance import QUARANTINE, GrowStepInfo, describe, existi
 from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
+from buffers.interop.minari import MAX_GIB
 from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 
@@ -196,8 +198,13 @@ class Export:
     """Name of a column that rescore made, whose rewards are taken; None takes those of the Grow step."""
     texts: bool = False
     """Add the decoded source and target."""
+    tokenizer: bool = False
+    """Write the tokenizer too, into the target's folder or beside its file."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Options of the task that grew the buffer, whose tokenizer decodes: names and values in turn."""
+    """Options of the task that grew the buffer, whose tokenizer is taken where none lies beside the shards: names and
+    values in turn."""
+    max_gib: float = MAX_GIB
+    """Size of a target of Minari, in GiB, above which nothing is written."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -214,6 +221,8 @@ class Export:
             filter=chosen,
             scorer=self.scorer,
             texts=self.texts,
+            tokenizer=self.tokenizer,
+            max_gib=self.max_gib,
             task_options=self.task_options,
             progress=not self.json,
         )
@@ -223,6 +232,8 @@ class Export:
         print(f"{done.path}: {done.trajectories:,} trajectories, {done.tokens:,} tokens, {done.bytes / 2**20:.1f} MiB")
         for missing in done.not_held:
             print(f"not held by {done.format}: {missing}")
+        if done.tokenizer is not None:
+            print(f"tokenizer: {done.tokenizer}")
         print(f"next: {done.next}")
         return 0
 
@@ -265,6 +276,8 @@ def _text(step: GrowStepInfo) -> str:
 
 def main() -> None:
     """Run the command; exit with 1 and one sentence where something is wrong."""
+    logging.basicConfig(format="%(message)s")  # on standard error: what is printed may be JSON
+    logging.getLogger("buffers").setLevel(logging.INFO)
     command: Info | Verify | Repair | Compact | Rescore | Export = tyro.cli(
         Command, prog="python -m buffers", description=__doc__
     )

@@ -138,6 +138,16 @@ class Slice:
         return self._columns.is_reference[self._index]
 
     @property
+    def grow_step(self) -> NDArray[np.int64]:
+        """Grow steps [n], or -1 where nobody recorded it."""
+        return self._columns.grow_step[self._index]
+
+    @property
+    def candidate(self) -> NDArray[np.int64]:
+        """Numbers [n] of the samples among all of their source in their Grow step, from 0; -1 of a reference."""
+        return self._columns.candidate[self._index]
+
+    @property
     def num_tokens(self) -> int:
         """Target tokens, end-of-sequence included."""
         return int(self.target_lengths.sum())

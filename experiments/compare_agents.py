@@ -188,7 +188,7 @@ def train(
         print(f"  {coverage(batch, data)}")
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i), patience=config.improve.max_tokens)
-        steps.append(improve(run, agent, data, training, policy))
+        steps.append(improve(run, agent, data, training, policy, run.folder.training_state(trial.stage, i)))
     value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
     result = {
         **trial._asdict(),
@@ -208,12 +208,12 @@ def train(
 
 
 def improve(
-    run: Experiment[Config], agent: Agent, data: Slice, training: TrainingConfig, prior: Seq2SeqPolicy
+    run: Experiment[Config], agent: Agent, data: Slice, training: TrainingConfig, prior: Seq2SeqPolicy, state: Path
 ) -> dict[str, object]:
-    """One Improve step, as every agent has it."""
+    """One Improve step, as every agent has it; from where a killed run was, if ``state`` is there."""
     evaluator = run.evaluator
     with agents.adapted(agent.policy, run.config.lora, training.seed):
-        trained = agent.improve(data, training, evaluator.validation_reward)
+        trained = agent.improve(data, training, evaluator.validation_reward, resume=state)
     measures: dict[str, object] = {
         f"{decode}_{name}": value
         for decode, each in translations(run, agent.policy).items()

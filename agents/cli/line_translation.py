@@ -16,6 +16,7 @@ from tqdm import tqdm
 from agents.cli.line_files import Lines
 from agents.sampling.decoding import Rule
 from agents.sampling.translation import Translation
+from seq2seq_env.progress import progress_bar
 
 if TYPE_CHECKING:
     from agents.policy.seq2seq_policy import Seq2SeqPolicy
@@ -95,7 +96,7 @@ class LineTranslator:
         """
         total = self._checked(lines) if lines.repeatable else None
         read = 0
-        with tqdm(total=total, unit="line", desc="translate", disable=not self._progress, leave=False) as bar:
+        with progress_bar(total=total, unit="line", desc="translate", shown=self._progress, leave=False) as bar:
             for number, texts in enumerate(self._parts(lines)):
                 too_long = self._too_long(texts, read, lines.name)
                 for message in too_long.values():

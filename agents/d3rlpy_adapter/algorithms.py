@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from agents.training.history import Evaluate, History, ImproveReport, Log
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, d3rlpy_module, to_d3rlpy
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.progress import on_terminal
 from seq2seq_env.ranges import above_zero, zero_or_more
 
 START_ON = 256
@@ -120,8 +122,10 @@ class D3rlpyAgent(Agent):
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """The trained encoder, and d3rlpy's last layers by their name in :class:`ActionHead`."""
 
-    def train(self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None) -> ImproveReport:
-        """See :meth:`Agent.train`.
+    def train(
+        self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
+    ) -> ImproveReport:
+        """See :meth:`Agent.train`; d3rlpy's algorithms begin anew, and keep nothing in ``resume``.
 
         Raises:
             ValueError: If a reward is missing, the slice is empty, or there are several processes.
@@ -170,7 +174,7 @@ class D3rlpyAgent(Agent):
                     n_steps=rows * steps,
                     n_steps_per_epoch=steps,
                     logger_adapter=library.logging.NoopAdapterFactory(),
-                    show_progress=config.progress,
+                    show_progress=config.progress and on_terminal(),
                 ):
                     metrics = {name: float(value) for name, value in logged.items() if not name.startswith("time_")}
                     if not math.isfinite(metrics["loss"]):

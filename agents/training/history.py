@@ -6,10 +6,10 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 Evaluate = Callable[[], float]
 """Returns a number that should rise: the policy's mean reward on the validation sources."""
@@ -129,6 +129,29 @@ class History:
         """Put the copy back where there was an evaluation to choose by."""
         if self._evaluate is not None:
             self.restore()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What :meth:`resume` takes: numbers as JSON can hold them, and the copy of the weights, by dotted names."""
+        numbers = {
+            "rows": [row._asdict() for row in self.rows],
+            "best_evaluation": self.best_evaluation,
+            "kept_tokens": self.kept_tokens,
+            "stale": self._stale,
+            "seconds": time.perf_counter() - self._started,
+            "evaluation_seconds": self._evaluation_seconds,
+        }
+        kept = {f"{name}.{key}": value for name, copy in self._kept.items() for key, value in copy.items()}
+        return numbers, kept
+
+    def resume(self, numbers: dict[str, Any], kept: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`state` gave; the time between does not count."""
+        self.rows = [HistoryRow(**row) for row in numbers["rows"]]
+        self.best_evaluation, self.kept_tokens = numbers["best_evaluation"], numbers["kept_tokens"]
+        self._stale, self._evaluation_seconds = numbers["stale"], numbers["evaluation_seconds"]
+        self._started = time.perf_counter() - numbers["seconds"]
+        for name, copy in self._kept.items():
+            for key, value in copy.items():
+                value.copy_(kept[f"{name}.{key}"])
 
     def report(self, tokens: int, steps: int, stopped_early: bool) -> ImproveReport:
         """All of it."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,13 +16,14 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 from accelerate.utils import broadcast_object_list, reduce  # type: ignore[import-untyped]
 from torch import nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from agents.training.backends import TrainingBackends
 from agents.training.history import Evaluate, History, ImproveReport, Log
 from agents.training.precision import use_bf16
 from agents.training.training_config import TrainingConfig
+from agents.training.training_state import Position, TrainingState
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.progress import progress_bar
 
 
 class Learner(Protocol):
@@ -30,6 +32,10 @@ class Learner(Protocol):
     @property
     def networks(self) -> Mapping[str, nn.Module]:
         """What is trained, kept the best of and restored; all on one device."""
+
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """What :meth:`after_step` changes: target networks, copies of a policy."""
 
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch of the data."""
@@ -42,7 +48,12 @@ class Learner(Protocol):
 
 
 def fit(
-    learner: Learner, data: Slice, config: TrainingConfig, evaluate: Evaluate | None = None, log: Log | None = None
+    learner: Learner,
+    data: Slice,
+    config: TrainingConfig,
+    evaluate: Evaluate | None = None,
+    log: Log | None = None,
+    resume: Path | None = None,
 ) -> ImproveReport:
     """Train a learner's networks in place.
 
@@ -61,11 +72,14 @@ def fit(
         config: Budgets.
         evaluate: Called before the first step with ``config.evaluate_first``, every ``config.evaluate_every`` target
             tokens and at the end.
-        log: Called with the numbers of every row of the history.
+        log: Called with the numbers of every row of the history, and of every ``config.log_every``-th step.
+        resume: File that keeps the state at every row of the history, as
+            :class:`agents.training.training_state.TrainingState` says; where it is there, the training goes on from it.
+            Whoever has kept the result deletes it. None keeps none.
 
     Raises:
         ValueError: If the slice is empty, ``evaluate`` gives NaN, or a network or the machine lacks what the
-            configuration asks for.
+            configuration asks for, or the file of the state is corrupt or of another training.
         FloatingPointError: If a loss or a gradient is not finite; the best weights so far (without ``evaluate``, those
             before the first step) are back in place.
     """
@@ -75,28 +89,32 @@ def fit(
         )
     device = _device(learner)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        run = _Run(learner, config, evaluate, log)
+        run = _Run(learner, data, config, evaluate, log, resume)
         try:
-            run.record()
-            for place, batch in _epochs(learner, data, config):
-                run.step(batch.to(device), place)
-                if run.is_due and not run.record():
-                    break
-                if run.tokens >= config.max_tokens:
-                    break
-            if run.tokens > run.history.rows[-1].tokens:
+            run.begin()
+            batches = _epochs(learner, data, config, run.position.epoch, run.position.batches)
+            while not run.is_finished:
+                epoch, number, batch = next(batches)
+                run.step(batch.to(device), epoch, number)
+                if run.is_due:
+                    run.record()
+            if run.position.tokens > run.history.rows[-1].tokens:
                 run.record()
         finally:
             run.finish()
-    return run.history.report(run.tokens, run.steps, stopped_early=run.tokens < config.max_tokens)
+    tokens = run.position.tokens
+    return run.history.report(tokens, run.position.steps, stopped_early=tokens < config.max_tokens)
 
 
 def _device(learner: Learner) -> torch.device:
     return next(parameter.device for network in learner.networks.values() for parameter in network.parameters())
 
 
-def _epochs(learner: Learner, data: Slice, config: TrainingConfig) -> Iterator[tuple[str, TokenBatch]]:
-    for epoch in itertools.count():
+def _epochs(
+    learner: Learner, data: Slice, config: TrainingConfig, first: int, skipped: int
+) -> Iterator[tuple[int, int, TokenBatch]]:
+    """Number of the epoch, of the batch in it, and the batch; from epoch ``first`` on, some of its batches skipped."""
+    for epoch in itertools.count(first):
         seed = int(np.random.SeedSequence((config.seed, epoch)).generate_state(1, np.uint64)[0])
         batches = learner.batches(data, config.tokens_per_batch, seed)
         ahead = DataLoader(
@@ -107,7 +125,8 @@ def _epochs(learner: Learner, data: Slice, config: TrainingConfig) -> Iterator[t
             generator=torch.Generator(),  # else it would draw from the one that dropout draws from
         )
         for number, batch in enumerate(ahead):
-            yield f"batch {number} of epoch {epoch}", batch
+            if epoch > first or number >= skipped:
+                yield epoch, number, batch
 
 
 @dataclass
@@ -115,18 +134,18 @@ class _Run:
     """The state of one :func:`fit`."""
 
     learner: Learner
+    data: Slice
     config: TrainingConfig
     evaluate: Evaluate | None
     log: Log | None
-    tokens: int = 0
-    steps: int = 0
+    resume: Path | None
 
     def __post_init__(self) -> None:
         device, config = _device(self.learner), self.config
         self.processes = PartialState()
         self.bf16 = use_bf16(config.precision, self.learner.networks.values(), device)
         shown = config.progress and self.processes.is_main_process
-        self.bar = tqdm(total=config.max_tokens, unit="tok", unit_scale=True, disable=not shown)
+        self.bar = progress_bar(total=config.max_tokens, unit="tok", desc="train", unit_scale=True, shown=shown)
         torch.manual_seed(config.seed + (self.processes.process_index << 32))  # dropout of each process's own
         self.parameters = [
             [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
@@ -138,25 +157,43 @@ class _Run:
             {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
-        self.learning_rate = 0.0
+        self.position = Position()
         self.sums: dict[str, float] = {}
         self.sums_steps = 0
         self.backends = TrainingBackends(self.learner.networks, config.attention, config.compile)
         evaluate = None if self.evaluate is None else partial(self._evaluate, self.evaluate)
         self.history = History(self.learner.networks, evaluate, self.log)
+        self.state: TrainingState | None = None
+        if self.resume is not None:
+            changing = {**self.learner.networks, **self.learner.companions}
+            self.state = TrainingState(self.resume, changing, self.optimizer, config, self.data)
         self._train_mode(True)
+
+    def begin(self) -> None:
+        """Go on where a state was kept, or make the first row of the history."""
+        position = None if self.state is None else self.state.load(self.history)
+        if position is None:
+            self.record()
+        else:
+            self.position = position
+            self.bar.initial = self.bar.n = self.bar.last_print_n = position.tokens  # which the rate leaves out
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the budget is spent, or the evaluation has stopped rising."""
+        return self.position.tokens >= self.config.max_tokens or self.history.is_stale(self.config.patience)
 
     @property
     def is_due(self) -> bool:
         """Whether it is time for a row of the history."""
-        return self.tokens - self.history.rows[-1].tokens >= self.config.evaluate_every
+        return self.position.tokens - self.history.rows[-1].tokens >= self.config.evaluate_every
 
-    def step(self, batch: TokenBatch, place: str) -> None:
+    def step(self, batch: TokenBatch, epoch: int, number: int) -> None:
         """One step of the optimiser."""
-        count = batch.num_target_tokens
-        self.learning_rate = self.config.learning_rate_at(self.tokens + count)
+        count, position, place = batch.num_target_tokens, self.position, f"batch {number} of epoch {epoch}"
+        learning_rate = self.config.learning_rate_at(position.tokens + count)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = learning_rate
         values = self._backward(batch, place)
         # Each network by itself: the value network's errors must not shrink the policy's step.
         for parameters in self.parameters:
@@ -165,8 +202,8 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.learner.after_step()
-        self.tokens += count
-        self.steps += 1
+        self.position = Position(position.tokens + count, position.steps + 1, epoch, number + 1, learning_rate)
+        self._log_step(values)
         self.sums_steps += 1
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
@@ -183,7 +220,7 @@ class _Run:
             # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
             batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
         with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.bf16):
-            values = self.learner.loss(batch, min(1.0, self.tokens / self.config.max_tokens))._asdict()
+            values = self.learner.loss(batch, min(1.0, self.position.tokens / self.config.max_tokens))._asdict()
         # One transfer from the device for all values: each by itself would wait for the GPU.
         means = torch.stack([value.detach().float() for value in values.values()])
         if ranks > 1:
@@ -203,13 +240,22 @@ class _Run:
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
-    def record(self) -> bool:
-        """Add a row to the history, keep the weights if they are the best; False when it is time to stop."""
+    def _log_step(self, values: dict[str, float]) -> None:
+        if self.log is None or not self.config.log_every or self.position.steps % self.config.log_every:
+            return
+        for name, value in values.items():
+            self.log(f"step_{name}", value, self.position.tokens)
+
+    def record(self) -> None:
+        """Add a row to the history, keep the weights if they are the best, and the state."""
         means = {name: value / self.sums_steps for name, value in self.sums.items()}
         self.sums, self.sums_steps = {}, 0
-        evaluates = self.steps > 0 or self.config.evaluate_first
-        self.history.record(self.tokens, means.pop("loss", None), means, self.learning_rate, evaluates=evaluates)
-        return not self.history.is_stale(self.config.patience)
+        evaluates = self.position.steps > 0 or self.config.evaluate_first
+        self.history.record(
+            self.position.tokens, means.pop("loss", None), means, self.position.learning_rate, evaluates=evaluates
+        )
+        if self.state is not None:
+            self.state.save(self.position, self.history)
 
     def finish(self) -> None:
         """Put the best weights back, and leave the networks as they are used."""
@@ -231,7 +277,7 @@ class _Run:
             return
         self.history.restore()
         raise FloatingPointError(
-            f"the {what} is {value} at step {self.steps + 1}, {place} ({len(batch)} targets of up to "
+            f"the {what} is {value} at step {self.position.steps + 1}, {place} ({len(batch)} targets of up to "
             f"{batch.target.shape[1]} tokens); the weights after {self.history.kept_tokens} tokens "
             "are back in place, lower the learning rate"
         )

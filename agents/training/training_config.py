@@ -40,6 +40,8 @@ class TrainingConfig:
     evaluate_first: bool = True
     """Whether the weights are evaluated before the first step, too, and kept unless training makes better ones. Random
     weights need not be: their translations are noise as long as the limit allows, which takes longest of all."""
+    log_every: int = 0
+    """Steps of the optimiser between two values of the loss in the log, beside those of each evaluation; 0 for none."""
     patience: int = 3
     """Evaluations in a row without a rise above the best, of which the last stops the training."""
     seed: int = 0
@@ -62,7 +64,7 @@ class TrainingConfig:
         above_zero(
             self, "learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"
         )
-        zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers")
+        zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers", "log_every")
         for name, choices in (("schedule", ScheduleName), ("precision", Precision), ("attention", Attention)):
             good = get_args(choices)
             if getattr(self, name) not in good:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage.container import ShardError
 from buffers.storage.reward_columns import RescoredShard, score_columns
 from buffers.storage.shard import Shard, verify_file
 from buffers.storage.trajectories import Trajectories
+from seq2seq_env.progress import progress_bar
 
 
 def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress: bool = True) -> list[Path]:
@@ -44,7 +44,7 @@ def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress:
         _replace(merged, parts)
         finished.append(merged.path)
     groups = [group for step in buffer.grow_steps for group in _groups(buffer.shards_of(step), trajectories_per_file)]
-    for group in tqdm(groups, unit="file", desc="compact", disable=not progress):
+    for group in progress_bar(groups, unit="file", desc="compact", shown=progress):
         _check_columns(group)
         for shard in group:
             shard.verify()

@@ -11,7 +11,9 @@ from buffers.admin.maintenance import describe
 from buffers.filters import Filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import to_datasets, to_jsonl, to_minari, to_parquet
+from buffers.interop.minari import MAX_GIB
 from buffers.slices import Slice
+from buffers.storage.tokenizer_folder import kept_tokenizer
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -20,15 +22,15 @@ Format = Literal["minari", "parquet", "jsonl", "datasets"]
 
 NOT_HELD: dict[Format, list[str]] = {
     "minari": [
-        "the Grow step and shard of each trajectory",
+        "the shard of each trajectory",
         "that padding is never written: the action space is a plain Discrete",
     ],
-    "parquet": ["the Grow step and shard of each trajectory"],
+    "parquet": ["the shard of each trajectory"],
     "jsonl": [
-        "the Grow step and shard of each trajectory",
+        "the shard of each trajectory",
         "what made them: task, policy, scorer, temperature, seed",
     ],
-    "datasets": ["the Grow step and shard of each trajectory"],
+    "datasets": ["the shard of each trajectory"],
 }
 
 NEXT: dict[Format, str] = {
@@ -50,6 +52,7 @@ class Exported:
         tokens: Of their targets.
         bytes: Size on disk.
         not_held: What the target cannot hold.
+        tokenizer: Folder of the tokenizer; None where none was asked for.
         next: How to read it.
     """
 
@@ -59,6 +62,7 @@ class Exported:
     tokens: int
     bytes: int
     not_held: list[str]
+    tokenizer: str | None
     next: str
 
 
@@ -71,7 +75,9 @@ def export(
     filter: Filter | None = None,  # noqa: A002  # the word users know
     scorer: str | None = None,
     texts: bool = False,
+    tokenizer: bool = False,
     task_options: TaskOptions | None = None,
+    max_gib: float = MAX_GIB,
     progress: bool = True,
 ) -> Exported:
     """Write what a filter keeps of a buffer atomically, never in place of something.
@@ -85,32 +91,42 @@ def export(
         grow_step: Only this one; None takes all.
         filter: None keeps everything.
         scorer: Column of rewards to take, as in :meth:`GrowingBatchBuffer.select`.
-        texts: Add decoded texts, with the tokenizer of ``load_task``.
+        texts: Add decoded texts.
+        tokenizer: Write the tokenizer too: to ``tokenizer/`` within a target that is a folder, to ``{out}.tokenizer/``
+            beside one that is a file.
         task_options: What ``load_task`` needs beside the task's name.
+        max_gib: Size of a target of Minari, in GiB, above which nothing is written.
         progress: Show trajectories done, rate and time left.
 
     Raises:
         ImportError: If the target's library is not installed.
         OSError: If there is no such buffer, the target exists, or it cannot be written.
-        ValueError: If the buffer is corrupt or lacks the Grow step, or the task's tokenizer is not at hand for texts.
+        ValueError: If the buffer is corrupt or lacks the Grow step, its tokenizer is neither beside the shards nor the
+            task's, or the target would be too large.
     """
     steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
     data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)
     provenance = steps[0].provenance  # a buffer has one task
     description = json.dumps({"grow_steps": [step.provenance for step in steps]})
     not_held = NOT_HELD[to]
+    if texts and to == "minari":
+        raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
+    needed_by = "texts need" if texts else "--tokenizer needs"
+    kept = _tokenizer_of(Path(path), provenance, task_options or {}, needed_by) if texts or tokenizer else None
     if to == "minari":
-        if texts:
-            raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
         task = _task_of(provenance, task_options or {})
         if task is None:
             not_held = [*not_held, f"an environment: load_task({provenance['task']!r}) does not give the buffer's task"]
-        written = to_minari(data, out, task=task, description=description, progress=progress)
+        written = to_minari(data, out, task=task, description=description, max_gib=max_gib, progress=progress)
         place = Path(written.storage.data_path).parent
     else:
         place = Path(out)
-        tokenizer = _tokenizer_of(provenance, task_options or {}) if texts else None
-        _write_table(data, place, to, tokenizer, description, progress=progress)
+        _write_table(data, place, to, kept if texts else None, description, progress=progress)
+    beside = None
+    if tokenizer and kept is not None:
+        beside = place / "tokenizer" if place.is_dir() else place.with_name(place.name + ".tokenizer")
+        beside.mkdir(exist_ok=True)
+        kept.save(beside)
     return Exported(
         format=to,
         path=str(place),
@@ -118,6 +134,7 @@ def export(
         tokens=data.num_tokens,
         bytes=sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file()),
         not_held=not_held,
+        tokenizer=None if beside is None else str(beside),
         next=NEXT[to].format(out=out),
     )
 
@@ -133,16 +150,20 @@ def _write_table(
         to_datasets(data, place, tokenizer=tokenizer, description=description, progress=progress)
 
 
-def _tokenizer_of(provenance: dict[str, Any], options: TaskOptions) -> Tokenizer:
-    """The tokenizer with which a buffer was made."""
-    try:
-        tokenizer = load_task(provenance["task"], **options).tokenizer
-    except ValueError as error:
-        raise ValueError(f"texts need the buffer's tokenizer: {error}; leave out texts") from error
+def _tokenizer_of(buffer: Path, provenance: dict[str, Any], options: TaskOptions, needed_by: str) -> Tokenizer:
+    """The tokenizer with which a buffer was made: the one beside the shards, or where there is none the task's."""
+    tokenizer = kept_tokenizer(buffer, provenance["tokenizer_folder"])
+    owner = f"that in {provenance['tokenizer_folder']!r}"
+    if tokenizer is None:
+        owner = f"that of task {provenance['task']!r}"
+        try:
+            tokenizer = load_task(provenance["task"], **options).tokenizer
+        except ValueError as error:
+            raise ValueError(f"{needed_by} the buffer's tokenizer: {error}; leave it out") from error
     if tokenizer.fingerprint != provenance["tokenizer_fingerprint"]:
         raise ValueError(
-            f"texts need the buffer's tokenizer {provenance['tokenizer_fingerprint'][:12]}, that of task "
-            f"{provenance['task']!r} is {tokenizer.fingerprint[:12]}; leave out texts"
+            f"{needed_by} the buffer's tokenizer {provenance['tokenizer_fingerprint'][:12]}, {owner} is "
+            f"{tokenizer.fingerprint[:12]}; leave it out"
         )
     return tokenizer
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage import container
@@ -17,6 +16,7 @@ from buffers.storage.columns import Columns
 from buffers.storage.container import PARTIAL, ShardError
 from buffers.storage.reward_columns import RescoredShard, column_files, score_columns
 from buffers.storage.sandbox import Sandbox, verify_any
+from seq2seq_env.progress import progress_bar
 
 BINS = 10
 """Of the histogram of rewards, over [0, 1]."""
@@ -98,7 +98,7 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
     corrupt: set[str] = set()
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox()) if untrusted else None
-        for file in tqdm([*shards, *columns], unit="file", desc="verify", disable=not progress):
+        for file in progress_bar([*shards, *columns], unit="file", desc="verify", shown=progress):
             if file.name in corrupt:
                 continue  # without their shard, nothing can be said of rewards
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from tqdm import tqdm
 
 from buffers.growing.plan import score_once
 from buffers.growing.source_rows import source_texts
@@ -11,6 +10,7 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage.container import ShardError
 from buffers.storage.reward_columns import RescoredShard
 from buffers.storage.trajectories import Trajectories
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -56,7 +56,7 @@ def rescore(
                 f"{scorer.fingerprint[:12]}; choose another name"
             )
     total, there = (sum(part.num_trajectories for part in some) for some in (parts, done))
-    with tqdm(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", disable=not progress) as bar:
+    with progress_bar(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", shown=progress) as bar:
         for part in parts:
             if not part.exists():
                 sources, targets = _texts(part.shard.read(), task)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from buffers.growing.plan import GrowPlan, Sampler
 from buffers.growing.source_rows import drawable_rows
@@ -16,6 +15,8 @@ from buffers.growing.workers import InThreads, Workers
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.slices import Slice
 from buffers.storage.provenance import GrowFrom, Provenance
+from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -98,7 +99,7 @@ def grow(
         ValueError: If a number is out of range, there are no source-only sentences to draw, references are wanted of
             them, a source is empty or too long, the scorer or the policy gives something impossible, or the buffer
             holds shards made otherwise (:class:`ShardError`).
-        OSError: If a shard cannot be written.
+        OSError: If a shard, or the tokenizer beside the shards, cannot be written.
     """
     available = drawable_rows(task, grow_from)
     wanted = len(available) if num_sources is None else num_sources
@@ -111,6 +112,7 @@ def grow(
         task=task.name,
         task_fingerprint=task.fingerprint,
         tokenizer_fingerprint=task.tokenizer.fingerprint,
+        tokenizer_folder=tokenizer_folder(task.tokenizer),
         pad_id=task.tokenizer.pad_id,
         policy_fingerprint=policy.fingerprint,
         sampler=policy.engine,
@@ -129,9 +131,10 @@ def grow(
     units = range(first.planned_shards)
     missing = [unit for unit in units if not buffer.has(grow_step, unit)]
     buffer.check_fits(first)
+    keep_tokenizer(buffer.path, task.tokenizer)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
     started = time.perf_counter()
-    with tqdm(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", disable=not progress) as bar:
+    with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
     return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))
 

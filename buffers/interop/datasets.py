@@ -27,7 +27,7 @@ def to_datasets(
 ) -> Any:
     """Write a slice as a folder that ``datasets.load_from_disk`` reads.
 
-    What a table cannot hold: which Grow step and shard a trajectory is of.
+    What a table cannot hold: which shard a trajectory is of.
 
     Args:
         data: Read in pieces.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers.interop.atomic_write import atomic_write
-from buffers.interop.rows import Row, chunks, in_chunks, join, join_all, rows
+from buffers.interop.rows import Chunk, Row, chunks, in_chunks, join, join_all, rows
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -31,10 +31,11 @@ def to_jsonl(data: Slice, path: str | Path, *, tokenizer: Tokenizer | None = Non
     """Write a slice as JSON Lines, gzip where the name ends in ``.gz``; the same slice gives the same bytes.
 
     A line has ``source_index`` (int), ``source_tokens`` (S ints), ``target_tokens`` (T ints), ``log_prob`` (T numbers),
-    ``reward`` (number), ``terminated`` and ``is_reference`` (true or false). Numbers have the fewest digits that give
-    the same float32 again. NaN, which JSON lacks, is null: ``reward`` where nobody scored, ``log_prob`` as a whole
-    where the behaviour policy is unknown. What JSON Lines cannot hold: which Grow step and shard a trajectory is of,
-    and what made it.
+    ``reward`` (number), ``terminated`` and ``is_reference`` (true or false), and, which no reader of ours asks for,
+    ``grow_step`` and ``candidate`` (ints, see :class:`buffers.interop.rows.Chunk`). Numbers have the fewest digits that
+    give the same float32 again. NaN, which JSON lacks, is null: ``reward`` where nobody scored, ``log_prob`` as a whole
+    where the behaviour policy is unknown. What JSON Lines cannot hold: which shard a trajectory is of, and what
+    made it.
 
     Args:
         data: Read in pieces.
@@ -74,7 +75,8 @@ def _packed(raw: BinaryIO, path: Path) -> Iterator[Any]:
         yield file
 
 
-def _records(part: Trajectories, tokenizer: Tokenizer | None) -> Iterator[dict[str, Any]]:
+def _records(chunk: Chunk, tokenizer: Tokenizer | None) -> Iterator[dict[str, Any]]:
+    part = chunk.trajectories
     log_prob = _shortest(part.log_prob) if part.has_log_prob else None
     reward = _shortest(part.reward) if part.is_scored else None
     for index, row in enumerate(rows(part)):
@@ -86,6 +88,8 @@ def _records(part: Trajectories, tokenizer: Tokenizer | None) -> Iterator[dict[s
             "reward": None if reward is None else reward[index],
             "terminated": row.terminated,
             "is_reference": row.is_reference,
+            "grow_step": int(chunk.grow_step[index]),
+            "candidate": int(chunk.candidate[index]),
         }
         if tokenizer is not None:
             texts = tokenizer.decode([record["source_tokens"], record["target_tokens"]])

@@ -6,6 +6,8 @@ Shape letters: S longest source, T target length, P length limit of a target.
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,22 +26,42 @@ from seq2seq_env.mdp.sources import FREE_TEXT
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
 
+_LOGGER = logging.getLogger(__name__)
+
 ENVIRONMENT = "Seq2SeqTranslate-v0"
+
+MAX_GIB = 1.0
+"""Size of a data set above which one is written only where asked for."""
+
+STEP_BYTES = 8 + 4 + 1 + 1
+"""An action, a reward, and both ends."""
+
+INFO_BYTES = 4 + 8 + 1 + 8 + 8
+"""The infos of an observation."""
+
+EPISODE_BYTES = 36_300
+"""What HDF5 takes for an episode's group and its thirteen data sets, whatever they hold; measured with h5py 3.16."""
 
 
 def to_minari(
-    data: Slice, dataset_id: str, *, task: Task | None = None, description: str = "", progress: bool = False
+    data: Slice,
+    dataset_id: str,
+    *,
+    task: Task | None = None,
+    description: str = "",
+    max_gib: float = MAX_GIB,
+    progress: bool = False,
 ) -> Any:
     """Write a slice as a data set of Minari, among those of ``MINARI_DATASETS_PATH``: an episode a trajectory.
 
     An episode is what ``Seq2SeqTranslate-v0`` would have shown and been told, T + 1 observations of ``source``,
     ``source_length``, ``prefix`` and ``prefix_length`` (int64) and T actions (int64), so that whatever learns from it
     acts in the environment as it is. Rewards (float32) are 0 but for the last. The infos, one an observation, hold
-    ``log_prob`` (float32) of the token that led there, NaN at the start, and ``source_index`` (int64) and
-    ``is_reference`` (bool), which do not change. What Minari cannot hold: which Grow step and shard a trajectory is of,
-    and that padding is never written, its action space being a plain ``Discrete``. It makes eleven HDF5 data sets an
-    episode, of uncompressed observations: some 30 KiB where a shard takes 100 bytes, at some hundred episodes per
-    second.
+    ``log_prob`` (float32) of the token that led there, NaN at the start, and what does not change: ``source_index``
+    (int64), ``is_reference`` (bool), ``grow_step`` and ``candidate`` (int64, see
+    :class:`buffers.interop.rows.Chunk`). What Minari cannot hold: which shard a trajectory is of, and that padding is
+    never written, its action space being a plain ``Discrete``. It makes thirteen HDF5 data sets an episode, of
+    uncompressed observations: some 40 KiB where a shard takes 100 bytes, at some hundred episodes per second.
 
     Args:
         data: Read in pieces.
@@ -47,6 +69,8 @@ def to_minari(
         task: What was translated; spaces are its environment's, which ``recover_environment`` makes where
             ``load_task(task.name)`` gives this task. None: spaces as large as the slice needs, and no environment.
         description: Kept in the metadata.
+        max_gib: Size, in GiB, above which nothing is written, as :func:`buffers.interop.minari.minari_bytes` forecasts
+            it.
         progress: Show trajectories done, rate and time left.
 
     Returns:
@@ -56,7 +80,7 @@ def to_minari(
         FileExistsError: If there is a data set of that id.
         ImportError: If minari is not installed.
         OSError: If it cannot be written; nothing is left behind.
-        ValueError: If the id is malformed, or the task's spaces are too small.
+        ValueError: If the id is malformed, the task's spaces are too small, or the data set would be too large.
     """
     minari, namespaces = require("minari", "the format minari"), require("minari.namespace", "the format minari")
     namespace, folder = _place(dataset_id)
@@ -66,6 +90,13 @@ def to_minari(
         vocab_size = max(int(max(ids, default=0)), data.pad_id) + 1
     else:
         longest, vocab_size = (task.max_source_length, task.max_target_length), task.tokenizer.vocab_size
+    gib = minari_bytes(data, *longest) / 2**30
+    if gib > max_gib:
+        raise ValueError(
+            f"{len(data):,} episodes would take about {gib:.2g} GiB in Minari's format, above max_gib {max_gib:g}; "
+            f"filter them, choose another format, or give max_gib {math.ceil(gib)}"
+        )
+    _LOGGER.info("%s episodes, about %.0f MiB in Minari's format", f"{len(data):,}", gib * 2**10)
     with atomic_write(folder) as partial:
         partial.mkdir()
         storage = require("minari.dataset.minari_storage", "the format minari").MinariStorage.new(
@@ -102,6 +133,19 @@ def from_minari(dataset: Any) -> Trajectories:
     return join_all(join(chunk) for chunk in in_chunks(_rows(dataset)))
 
 
+def minari_bytes(data: Slice, max_source_length: int, max_target_length: int) -> int:
+    """About how many bytes :func:`to_minari` would write, within a tenth.
+
+    Args:
+        data: Of which the lengths are read.
+        max_source_length: Of the observations.
+        max_target_length: Of the observations.
+    """
+    steps = data.num_tokens
+    observation = 8 * (max_source_length + 1 + max_target_length + 1) + INFO_BYTES
+    return (steps + len(data)) * observation + steps * STEP_BYTES + len(data) * EPISODE_BYTES
+
+
 def _place(dataset_id: str) -> tuple[str | None, Path]:
     try:
         namespace, _, _ = require("minari.dataset.minari_dataset", "the format minari").parse_dataset_id(dataset_id)
@@ -124,10 +168,10 @@ def _environment(task: Task) -> Any:
 def _buffers(data: Slice, longest: tuple[int, int], vocab_size: int, *, progress: bool) -> Iterator[Any]:
     """An ``EpisodeBuffer`` a trajectory, made when the storage asks for it."""
     episode_buffer = require("minari.data_collector.episode_buffer", "the format minari").EpisodeBuffer
-    for part in chunks(data, progress=progress):
+    for part, grow_step, candidate in chunks(data, progress=progress):
         part.check_tokens(vocab_size)
         check_lengths(part, *longest)
-        for row in rows(part):
+        for row, step, number in zip(rows(part), grow_step, candidate, strict=True):
             steps = len(row.target_tokens)
             rewards = np.zeros(steps, dtype=np.float32)
             rewards[-1] = row.reward
@@ -142,6 +186,8 @@ def _buffers(data: Slice, longest: tuple[int, int], vocab_size: int, *, progress
                     "log_prob": np.concatenate([np.full(1, np.nan, dtype=np.float32), row.log_prob]),
                     "source_index": np.full(steps + 1, row.source_index),
                     "is_reference": np.full(steps + 1, row.is_reference),
+                    "grow_step": np.full(steps + 1, step),
+                    "candidate": np.full(steps + 1, number),
                 },
             )
 

@@ -23,7 +23,7 @@ def to_parquet(
 ) -> None:
     """Write a slice as a Parquet file, a row group every ``CHUNK`` trajectories, pages with checksums.
 
-    What a table cannot hold: which Grow step and shard a trajectory is of.
+    What a table cannot hold: which shard a trajectory is of.
 
     Args:
         data: Read in pieces.

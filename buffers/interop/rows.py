@@ -11,15 +11,26 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from tqdm import tqdm
 
 from buffers.slices import Slice
 from buffers.storage.trajectories import Trajectories, merge_sources
+from seq2seq_env.progress import progress_bar
 
 CHUNK = 8192
 """Trajectories held at once as what another library makes of them; a few MiB."""
 
 Item = TypeVar("Item")
+
+
+class Chunk(NamedTuple):
+    """Some trajectories of a slice, and where they come from, which :class:`Trajectories` leaves to the buffer."""
+
+    trajectories: Trajectories
+    """n of them."""
+    grow_step: NDArray[np.int64]
+    """int64 [n]; -1 where nobody recorded it."""
+    candidate: NDArray[np.int64]
+    """int64 [n], number of a sample among those of its source in its Grow step, from 0; -1 of a reference."""
 
 
 class Row(NamedTuple):
@@ -97,18 +108,21 @@ def in_chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield chunk
 
 
-def chunks(data: Slice, *, progress: bool) -> Iterator[Trajectories]:
+def chunks(data: Slice, *, progress: bool) -> Iterator[Chunk]:
     """A slice in order, at most ``CHUNK`` trajectories at a time.
 
     Args:
         data: Read in pieces.
         progress: Show trajectories done, rate and time left.
     """
-    with tqdm(total=len(data), unit=" trajectories", desc="export", disable=not progress) as bar:
+    with progress_bar(total=len(data), unit="trajectory", desc="export", shown=progress) as bar:
+        grow_step, candidate, done = data.grow_step, data.candidate, 0
         for piece in data.pieces():
             for start in range(0, len(piece), CHUNK):
                 part = piece.take(np.arange(start, min(start + CHUNK, len(piece))))
-                yield part
+                end = done + len(part)
+                yield Chunk(part, grow_step[done:end], candidate[done:end])
+                done = end
                 bar.update(len(part))
 
 

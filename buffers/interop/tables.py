@@ -1,8 +1,9 @@
 """Trajectories as tables of Arrow, one row a trajectory: what Parquet files and Hugging Face data sets hold.
 
 The columns are ``source_index`` (int64), ``source_tokens`` and ``target_tokens`` (lists of int32), ``log_prob`` (list
-of float32, as long as the target), ``reward`` (float32), ``terminated`` and ``is_reference`` (bool). With a tokenizer,
-``source_text`` and ``target_text`` (string) follow. NaN is NaN, nothing is null.
+of float32, as long as the target), ``reward`` (float32), ``terminated`` and ``is_reference`` (bool). ``grow_step`` and
+``candidate`` (int64, see :class:`buffers.interop.rows.Chunk`) follow, and with a tokenizer ``source_text`` and
+``target_text`` (string); no reader of ours asks for these. NaN is NaN, nothing is null.
 """
 
 from __future__ import annotations
@@ -12,14 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from buffers.interop.rows import Chunk
 from buffers.storage.layout import gather
 from buffers.storage.trajectories import Trajectories, merge_sources
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 def schema_of(arrow: Any, *, texts: bool) -> Any:
-    """The ``pyarrow.Schema`` of the columns, with those of the texts or without."""
-    types = {
+    """The ``pyarrow.Schema`` of all columns, with those of the texts or without."""
+    types = _read_types(arrow) | {"grow_step": arrow.int64(), "candidate": arrow.int64()}
+    if texts:
+        types |= {"source_text": arrow.string(), "target_text": arrow.string()}
+    return arrow.schema(list(types.items()))
+
+
+def _read_types(arrow: Any) -> dict[str, Any]:
+    """Types of the columns that make trajectories."""
+    return {
         "source_index": arrow.int64(),
         "source_tokens": arrow.list_(arrow.int32()),
         "target_tokens": arrow.list_(arrow.int32()),
@@ -28,9 +38,6 @@ def schema_of(arrow: Any, *, texts: bool) -> Any:
         "terminated": arrow.bool_(),
         "is_reference": arrow.bool_(),
     }
-    if texts:
-        types |= {"source_text": arrow.string(), "target_text": arrow.string()}
-    return arrow.schema(list(types.items()))
 
 
 def columns(arrow: Any, schema: Any) -> list[str]:
@@ -39,16 +46,18 @@ def columns(arrow: Any, schema: Any) -> list[str]:
     Raises:
         ValueError: If one is missing or of another type.
     """
-    for wanted in schema_of(arrow, texts=False):
-        if wanted.name not in schema.names:
-            raise ValueError(f"the column {wanted.name!r} is missing")
-        if schema.field(wanted.name).type != wanted.type:
-            raise ValueError(f"the column {wanted.name!r} is {schema.field(wanted.name).type}, not {wanted.type}")
-    return list(schema_of(arrow, texts=False).names)
+    wanted = _read_types(arrow)
+    for name, kind in wanted.items():
+        if name not in schema.names:
+            raise ValueError(f"the column {name!r} is missing")
+        if schema.field(name).type != kind:
+            raise ValueError(f"the column {name!r} is {schema.field(name).type}, not {kind}")
+    return list(wanted)
 
 
-def table_of(arrow: Any, schema: Any, part: Trajectories, tokenizer: Tokenizer | None) -> Any:
+def table_of(arrow: Any, schema: Any, chunk: Chunk, tokenizer: Tokenizer | None) -> Any:
     """A ``pyarrow.Table`` of trajectories, with their texts where there is a tokenizer."""
+    part = chunk.trajectories
     positions, source_offsets = gather(part.source_offsets, part.source_positions)
     lists = {
         "source_tokens": (source_offsets, part.source_tokens[positions]),
@@ -64,6 +73,7 @@ def table_of(arrow: Any, schema: Any, part: Trajectories, tokenizer: Tokenizer |
         values["target_text"] = tokenizer.decode(values["target_tokens"].to_pylist())
     for name in ("source_index", "reward", "terminated", "is_reference"):
         values[name] = arrow.array(getattr(part, name))
+    values["grow_step"], values["candidate"] = arrow.array(chunk.grow_step), arrow.array(chunk.candidate)
     return arrow.table(values, schema=schema)
 
 

@@ -21,11 +21,16 @@ class Part(Protocol):
         num_trajectories: N.
         num_tokens: Target tokens.
         temperature: That the behaviour policy was sampled at; None where nobody recorded it.
+        grow_step: That it is of; None where nobody recorded it.
     """
 
     @property
     def temperature(self) -> float | None:
         """Above 0."""
+
+    @property
+    def grow_step(self) -> int | None:
+        """At least 0."""
 
     @property
     def num_trajectories(self) -> int:
@@ -96,6 +101,28 @@ class Columns:
         known = [np.nan if part.temperature is None else part.temperature for part in self.parts]
         return np.repeat(np.array(known, dtype=np.float32), np.diff(self.starts))
 
+    @cached_property
+    def grow_step(self) -> NDArray[np.int64]:
+        """int64 [N], that it is of; -1 where nobody recorded it."""
+        known = [-1 if part.grow_step is None else part.grow_step for part in self.parts]
+        return np.repeat(np.array(known, dtype=np.int64), np.diff(self.starts))
+
+    @cached_property
+    def candidate(self) -> NDArray[np.int64]:
+        """int64 [N], number of a sample among those of its source in its Grow step, from 0; -1 of a reference.
+
+        All that a source has in a Grow step is in one part.
+        """
+        part = np.repeat(np.arange(len(self.parts)), np.diff(self.starts))
+        samples = np.flatnonzero(~self.is_reference)
+        order = samples[np.lexsort((samples, self.source_index[samples], part[samples]))]
+        first = np.ones(len(order), dtype=np.bool_)
+        first[1:] = (np.diff(self.source_index[order]) != 0) | (np.diff(part[order]) != 0)
+        place = np.arange(len(order))
+        numbers = np.full(len(self), -1, dtype=np.int64)
+        numbers[order] = place - np.maximum.accumulate(np.where(first, place, 0))
+        return numbers
+
     def _joined(self, name: Column) -> NDArray[Any]:
         return np.concatenate([part.column(name) for part in self.parts])
 
@@ -113,6 +140,10 @@ class InMemory:
     @property
     def temperature(self) -> None:
         """Trajectories in memory record none."""
+
+    @property
+    def grow_step(self) -> None:
+        """Nor that."""
 
     @property
     def num_trajectories(self) -> int:

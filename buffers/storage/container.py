@@ -8,7 +8,6 @@ it is there.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import stat
@@ -21,6 +20,13 @@ from pathlib import Path
 from h5py import h5a, h5f, h5p  # type: ignore[import-untyped]
 
 from buffers.storage.arrays import HEADER_BYTES, File, read_attributes
+
+try:
+    import fcntl
+except ImportError as error:  # the build refuses such a system, but a wheel is also unpacked without one
+    raise ImportError(
+        "seq2seq-env needs a POSIX system (Linux, macOS), and this is none; on Windows use its Linux subsystem, WSL"
+    ) from error
 
 PARTIAL = ".partial"
 MAGIC = b"seq2seq-env shard\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -53,9 +54,11 @@ class Provenance:
         grow_step: At least 0.
         shard_index: Place in the Grow step, from 0.
         shard_count: Units of Grow work in the file, those from ``shard_index`` on; above 1 after compaction.
+        tokenizer_folder: Name of the folder beside the shard that holds the tokenizer; empty where nobody kept it.
 
     Raises:
-        ValueError: If a number is out of range, or what was drawn from is unknown or has no references.
+        ValueError: If a number is out of range, what was drawn from is unknown or has no references, or the folder's
+            name leads elsewhere.
     """
 
     task: str
@@ -75,6 +78,7 @@ class Provenance:
     grow_step: int
     shard_index: int
     shard_count: int = 1
+    tokenizer_folder: str = ""
 
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and math.isfinite(self.temperature)):
@@ -96,6 +100,10 @@ class Provenance:
             raise ValueError(
                 f"references is {self.references} and grow_from {self.grow_from!r}, of which sentences have none; give "
                 "references of 0, or grow_from 'train'"
+            )
+        if not re.fullmatch(r"(\w[\w.-]*)?", self.tokenizer_folder):
+            raise ValueError(
+                f"tokenizer_folder is {self.tokenizer_folder!r}; give the name of a folder beside the shard, or none"
             )
         shards = max(self.planned_shards, self.units.stop)
         if shards > MOST_SHARDS:

@@ -65,6 +65,11 @@ class RescoredShard:
         return self.shard.temperature
 
     @property
+    def grow_step(self) -> int:
+        """That it is of."""
+        return self.shard.grow_step
+
+    @property
     def num_trajectories(self) -> int:
         """N."""
         return self.shard.num_trajectories

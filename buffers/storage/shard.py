@@ -19,7 +19,7 @@ from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 KINDS = {CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
 
 
@@ -61,6 +61,11 @@ class Shard:
     def temperature(self) -> float:
         """That the behaviour policy was sampled at."""
         return self.provenance.temperature
+
+    @property
+    def grow_step(self) -> int:
+        """That it is of."""
+        return self.provenance.grow_step
 
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some arrays of the layout, whole, as they are stored: token ids may be uint16.

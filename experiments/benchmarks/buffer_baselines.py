@@ -27,6 +27,7 @@ from buffers import GrowingBatchBuffer, Slice, Threshold, d3rlpy_module, to_d3rl
 from experiments.benchmarks.buffer_scale import CANDIDATES, SOURCE_TOKENS, VOCABULARY, provenance, synthetic
 from experiments.benchmarks.timings import Benchmark, in_own_process, parse_options, peak_gib
 from experiments.reports.tables import table
+from seq2seq_env.progress import progress_bar
 
 TAU = 0.9
 BATCH = 64
@@ -172,7 +173,8 @@ def main() -> None:
     measured: dict[str, dict[str, float]] = {who: {} for who in ("ours", *config.baselines)}
     try:
         with patch.dict(os.environ, MINARI_DATASETS_PATH=str(folder)):
-            for who, timing in tqdm([(name, timing) for name in measured for timing in TIMINGS[name]], unit="timing"):
+            wanted = [(name, timing) for name in measured for timing in TIMINGS[name]]
+            for who, timing in progress_bar(wanted, unit="timing", desc="measure"):
                 values = in_own_process(timing, config, folder)
                 measured[who] |= values
                 tqdm.write(f"{timing.__name__.replace('_', ' ')}: {values}")

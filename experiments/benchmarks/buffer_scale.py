@@ -16,11 +16,11 @@ from tempfile import mkdtemp
 import h5py  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from buffers import GrowingBatchBuffer, Provenance, Threshold, Trajectories
 from experiments.benchmarks.timings import Benchmark, in_own_process, parse_options, peak_gib
 from experiments.reports.tables import table
+from seq2seq_env.progress import progress_bar
 
 CANDIDATES = 5
 VOCABULARY = 8_000
@@ -95,7 +95,7 @@ def fill(config: Config, folder: Path) -> float:
     sources, size = config.trajectories // CANDIDATES, config.sources_per_shard
     buffer = GrowingBatchBuffer(folder)
     spent = 0.0
-    for unit in tqdm(range(-(-sources // size)), unit="shard", desc="append"):
+    for unit in progress_bar(range(-(-sources // size)), unit="shard", desc="append"):
         if not buffer.has(1, unit):
             rows = np.arange(unit * size, min(sources, (unit + 1) * size), dtype=np.int64)
             trajectories = synthetic(np.random.default_rng(unit), rows)
@@ -155,7 +155,7 @@ def sequential(config: Config, folder: Path) -> dict[str, float]:
 
 def medians(timing: Callable[[Config, Path], dict[str, float]], config: Config, folder: Path) -> dict[str, float]:
     """Over processes of their own."""
-    bar = tqdm(range(config.repeats), desc=timing.__name__)
+    bar = progress_bar(range(config.repeats), unit="timing", desc=timing.__name__)
     rows = [in_own_process(timing, config, folder) for _ in bar]
     return {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
 

@@ -25,12 +25,12 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.utils.performance import benchmark_step, benchmark_vector_step
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
 from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
 from experiments.reports.tables import table
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -235,7 +235,7 @@ def measure_rollout(config: Config, task: Task) -> None:
     never_ends[[task.tokenizer.eos_id, task.tokenizer.unk_id, task.tokenizer.pad_id]] = -torch.inf
     generator = torch.Generator().manual_seed(config.seed)
     shares = []
-    for _ in tqdm(range(config.repeats), desc="rollout", unit="timing", leave=False):
+    for _ in progress_bar(range(config.repeats), desc="rollout", unit="timing", leave=False):
         started, inside = time.perf_counter(), 0.0
         observations, _ = envs.reset(seed=config.seed)
         inside += time.perf_counter() - started

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tqdm import tqdm
-
 import agents
 from buffers import GrowingBatchBuffer, grow
 from experiments.benchmarks.timings import Benchmark, in_own_process, parse_options, peak_gib
 from experiments.reports.tables import table
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
 
@@ -73,7 +72,8 @@ def measure(config: Config, samples: int) -> dict[str, float]:
 def main() -> None:
     """Print a row for each number of samples."""
     config = parse_options(Config, __doc__, TINY)
-    rows = [in_own_process(measure, config, samples) for samples in tqdm(config.samples, unit="timing")]
+    bar = progress_bar(config.samples, unit="timing", desc="measure")
+    rows = [in_own_process(measure, config, samples) for samples in bar]
     print(table(list(rows[0]), ([f"{value:,.4g}" for value in row.values()] for row in rows)))
 
 

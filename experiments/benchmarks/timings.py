@@ -13,7 +13,8 @@ from statistics import median
 from typing import Any, ParamSpec, TypeVar
 
 import tyro
-from tqdm import tqdm
+
+from seq2seq_env.progress import progress_bar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def rates(timed: Mapping[str, Timed], units: int, repeats: int) -> dict[str, lis
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}; give 1 or more")
     measured: dict[str, list[float]] = {name: [] for name in timed}
-    with tqdm(total=(1 + repeats) * len(timed), unit="timing", leave=False) as bar:
+    with progress_bar(total=(1 + repeats) * len(timed), unit="timing", desc="measure", leave=False) as bar:
         for repeat in range(1 + repeats):
             for name, run in timed.items():
                 bar.set_description(name)

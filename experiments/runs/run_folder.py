@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from experiments.runs.run_log import LogPlace, RunLog, TrackerName, log_place
 from experiments.runs.stopwatch import Stopwatch
-from seq2seq_env.extras import is_installed
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 CONFIG = "config.json"
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's policies, one a stage."""
+
+
+STAGES = "stages"
+"""Folder of a run's records, one a stage, and of the states of trainings that are not finished."""
 
 
 class RunFolder:
@@ -28,6 +28,7 @@ class RunFolder:
     Args:
         path: Made if it is not there.
         config: What determines the results, as JSON can hold it.
+        trackers: What numbers are logged with; None takes TensorBoard where it is installed.
 
     Attributes:
         watch: Times what this call of the command does, by kind.
@@ -37,8 +38,8 @@ class RunFolder:
         ValueError: If its config.json is corrupt.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, config: Mapping[str, Any], trackers: Sequence[TrackerName] | None = None) -> None:
+        self.path, self._trackers = path, trackers
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         self._processes = PartialState()
@@ -54,25 +55,18 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             write_json(known, self.config)
         self.watch = Stopwatch()
+        self._tokens_before: dict[str, int] = {}
+        self._log = RunLog(path, trackers, flat(self.config))
 
     def part(self, name: str, **changes: Any) -> Self:
         """A run folder within this one, with the same configuration but for ``changes``; both share the stopwatch."""
-        part = type(self)(self.path / name, self.config | changes)
+        part = type(self)(self.path / name, self.config | changes, self._trackers)
         part.watch = self.watch
         return part
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, dict[str, Any]]]:
-        """Another process opens the folder anew, and times by itself."""
-        return type(self), (self.path, self.config)
-
-    @cached_property
-    def _events(self) -> SummaryWriter | None:
-        """What writes TensorBoard's files, from the first number on; None where it is not installed."""
-        if not self.is_writer or not is_installed("tensorboard"):
-            return None
-        from torch.utils.tensorboard import SummaryWriter
-
-        return SummaryWriter(str(self.path / "tensorboard"))
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, dict[str, Any], Sequence[TrackerName] | None]]:
+        """Another process opens the folder anew, and times and logs by itself."""
+        return type(self), (self.path, self.config, self._trackers)
 
     @property
     def is_writer(self) -> bool:
@@ -91,11 +85,18 @@ class RunFolder:
         """What :meth:`finish` was given for a stage."""
         return json.loads(self._record(stage).read_text("utf-8"))
 
+    def training_state(self, stage: str, step: int = 1) -> Path:
+        """File from which a stage's training goes on where it was killed, by its number; :meth:`finish` deletes it."""
+        return self._record(stage).with_name(f"{stage}.{step}.safetensors")
+
     def finish(self, stage: str, result: Any) -> None:
         """Record a stage as finished, after all of its files are written, in JSON; every process calls it."""
+        record = self._record(stage)
         if self.is_writer:
-            self._record(stage).parent.mkdir(exist_ok=True)
-            write_json(self._record(stage), result)
+            record.parent.mkdir(exist_ok=True)
+            write_json(record, result)
+            for state in record.parent.glob(f"{stage}.*.safetensors"):
+                state.unlink()
         self._processes.wait_for_everyone()
 
     def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -104,15 +105,42 @@ class RunFolder:
         path.parent.mkdir(exist_ok=True)
         _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
-    def log(self, stage: str, name: str, value: float, step: int) -> None:
-        """One number for TensorBoard."""
-        if self._events is not None:
-            self._events.add_scalar(f"{stage}/{name}", value, step)
+    def log(self, stage: str, name: str, value: float, tokens: int) -> None:
+        """One number of a training, after so many target tokens of the stage."""
+        place = log_place(stage, self._improve_steps)
+        if not self.is_writer or place is None:
+            return
+        if stage not in self._tokens_before:
+            earlier = [tokens for other, tokens in self._trained() if other.precedes(place)]
+            self._tokens_before[stage] = sum(earlier)
+        self._log.log(place.series, {f"training/{name}": value}, "tokens", self._tokens_before[stage] + tokens)
+
+    def log_measures(self, stage: str, values: Mapping[str, float], examples: str) -> None:
+        """Measures of a stage's policy, over Improve steps, and some of its translations in Markdown."""
+        if not self.is_writer:
+            return
+        place = log_place(stage, self._improve_steps)
+        if place is None:  # an arm as a whole, which is where its last step is
+            steps = [other.improve_step for other, _ in self._trained() if other.series == stage]
+            place = LogPlace(stage, max(steps, default=0))
+        self._log.log(place.series, values, "improve_step", place.improve_step)
+        self._log.text(place.series, "examples", examples, place.improve_step)
 
     def close(self) -> None:
-        """Write what TensorBoard has not seen yet."""
-        if "_events" in vars(self) and self._events is not None:
-            self._events.close()
+        """Write what was logged and is not on disk, or sent, yet."""
+        self._log.close()
+
+    @property
+    def _improve_steps(self) -> int:
+        """To each Grow step."""
+        return int(self.config.get("improve_steps", 1))
+
+    def _trained(self) -> Iterator[tuple[LogPlace, int]]:
+        """Every finished training and its target tokens."""
+        for record in (self.path / STAGES).glob("*.json"):
+            place = log_place(record.stem, self._improve_steps)
+            if place is not None:
+                yield place, self.result(record.stem)[0]["train_tokens"]
 
     def spend(self, seconds: float) -> None:
         """Add the time of one call of the command, in all and by kind, and remember the largest memory it took."""
@@ -126,7 +154,7 @@ class RunFolder:
         write_json(self._record("usage"), used)
 
     def _record(self, stage: str) -> Path:
-        return self.path / "stages" / f"{stage}.json"
+        return self.path / STAGES / f"{stage}.json"
 
     def _refuse_other(self, known: dict[str, Any]) -> None:
         mine = flat(self.config)

@@ -68,7 +68,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     if config.judge is not None:
         judge = load_scorer(config.judge, device=config.device)
         fingerprints["judge_fingerprint"] = judge.fingerprint
-    folder = RunFolder(config.out, config.recorded() | fingerprints)
+    folder = RunFolder(config.out, config.recorded() | fingerprints, config.log_with)
     evaluator = Evaluator(
         task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=folder.watch
     )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
 from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_filter, make_schedule
+from experiments.runs.run_log import TrackerName, check_trackers
 from seq2seq_env.extras import check_extra
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 
@@ -31,7 +32,7 @@ PresetName = Literal[
 class Settings:
     """Options of a run on one task with one scorer."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset", "log_with")
     """Options that may change when a run goes on."""
     DEFAULT_SOURCES: ClassVar[int] = 8_000
     """Number of sources that "auto" stands for."""
@@ -127,6 +128,10 @@ class Settings:
     device: str = "auto"
     """Device that the networks compute on: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
+    log_with: tuple[TrackerName, ...] | None = None
+    """Trackers that curves, examples and options are logged with, each a package to install: --log-with tensorboard
+    wandb. None takes TensorBoard where it is installed, and --log-with without a value none."""
+
     out: Path = Path("runs")
     """Folder that the run writes to, and goes on in."""
 
@@ -142,6 +147,7 @@ class Settings:
             ValueError: If a number is out of range.
             ImportError: If what an option needs is not installed.
         """
+        check_trackers(self.log_with)
         for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 import agents
 from agents import LoRA, TrainingConfig
 from buffers import ByRank, GrowingBatchBuffer, Sampler, Slice, grow
@@ -22,6 +24,15 @@ SUPERVISED = "g0i0"
 
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """Splits and decodings that every stage is measured on."""
+
+MEASURES = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "nats")
+"""What :meth:`Evaluator.measures` gives."""
+
+DATA_FACTS = ("threshold", "data_reward", "kept_fraction", "sources_without_data", "distinct_samples")
+"""What an Improve step records of its data."""
+
+EXAMPLES = 8
+"""Test sources whose translations are logged."""
 
 Facts = dict[str, Any]
 """Record of a stage's training and data, beside its measures; its ``curve`` has tokens and validation rewards."""
@@ -94,11 +105,17 @@ def _sampler(run: Experiment[Settings], policy: Seq2SeqPolicy) -> Sampler:
 def train(
     run: Experiment[Settings], agent: Agent, data: Slice, training: TrainingConfig, stage: str, lora: LoRA
 ) -> Facts:
-    """Train while the validation reward rises; nothing where there is no data."""
+    """Train while the validation reward rises, from where a killed run was; nothing where there is no data."""
     if not len(data):
         return dict(UNTRAINED)
     with run.folder.watch("training"), agents.adapted(agent.policy, lora, training.seed):
-        report = agent.improve(data, training, run.evaluator.validation_reward, partial(run.folder.log, stage))
+        report = agent.improve(
+            data,
+            training,
+            run.evaluator.validation_reward,
+            partial(run.folder.log, stage),
+            run.folder.training_state(stage),
+        )
     return {
         "train_tokens": report.tokens,
         "best_tokens": report.best_tokens,
@@ -121,6 +138,7 @@ def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, *,
             decodes: tuple[Decode, ...] = get_args(Decode)
             translated = {each: run.evaluator.translations(agent.policy, "test", each) for each in decodes}
             keep_translations(run, stage, translated)
+            run.folder.log_measures(stage, _logged(rows), _examples(run.task, translated["greedy"]))
     run.folder.finish(stage, rows)
 
 
@@ -153,15 +171,34 @@ def translations_file(stage: str) -> str:
     return f"hypotheses/{stage}.jsonl"
 
 
+def _logged(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The numbers of a stage's record by what they measure, then where: ``reward/test_greedy``."""
+    values: dict[str, float] = {}
+    for row in rows:
+        of_policy = {name: row[name] for name in MEASURES if row[name] is not None}
+        values |= {f"{name}/{row['split']}_{row['decode']}": value for name, value in of_policy.items()}
+    of_data = {name: rows[0].get(name) for name in DATA_FACTS}
+    return values | {f"data/{name}": value for name, value in of_data.items() if value is not None}
+
+
+def _examples(task: Task, greedy: Translations) -> str:
+    """The same few test sources of every stage with references and greedy translations, as a table in Markdown."""
+    test = task.split("test")
+    lines = ["| source | reference | greedy | reward |", "| --- | --- | --- | --- |"]
+    for row in np.linspace(0, len(test.sources) - 1, min(EXAMPLES, len(test.sources)), dtype=int):
+        texts = (test.sources[row], test.references[row], greedy.texts[row])
+        cells = [text.replace("|", "\\|") for text in texts]
+        lines.append(f"| {' | '.join(cells)} | {greedy.rewards[row]:.3f} |")
+    return "\n".join(lines)
+
+
 def _measure(
     run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, split: str, decode: Decode
 ) -> dict[str, object]:
     measures = run.evaluator.measures(run.evaluator.translations(agent.policy, split, decode), split)
     known = {name: value for name, value in measures.items() if value is not None}
-    for name, value in known.items():
-        run.folder.log(stage, f"{split}_{decode}_{name}", value, facts["train_tokens"])
     print(f"  {split} {decode}: " + ", ".join(f"{name} {value:.3f}" for name, value in known.items()))
-    unknown = dict.fromkeys(("threshold", "data_reward", "kept_fraction", "sources_without_data", "distinct_samples"))
+    unknown = dict.fromkeys(DATA_FACTS)
     row = {"split": split, "decode": decode, **measures, **unknown, **facts}
     if split != "validation":
         row.pop("curve", None)  # once is enough

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics.chrf import CHRF
-from tqdm import tqdm
+
+from seq2seq_env.progress import progress_bar
 
 
 class ChrfQuality:
@@ -34,7 +35,7 @@ class ChrfQuality:
         """
         pairs = list(zip(sources, hypotheses, strict=True))
         distinct = dict.fromkeys(pairs, 0.0)
-        for source, hypothesis in tqdm(distinct, desc="chrF of hypotheses", unit="pair", leave=False):
+        for source, hypothesis in progress_bar(distinct, desc="chrF of hypotheses", unit="pair", leave=False):
             score = self._chrf.sentence_score(hypothesis, self._references[source]).score
             distinct[source, hypothesis] = score / 100
         return np.array([distinct[pair] for pair in pairs], dtype=np.float32)

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from agents import Seq2SeqPolicy, known_device
 from experiments.scorer_training.chrf_quality import ChrfQuality
@@ -24,6 +23,7 @@ from experiments.scorer_training.head_training import train_head
 from experiments.scorer_training.ratings import Rating, read_ratings
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores
 from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD, EstimatorScorer
@@ -221,7 +221,7 @@ def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> 
     """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
     found: list[list[Features]] = []
     own = PseudoReferences(*models)
-    with tqdm(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
+    with progress_bar(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
         for start in range(0, len(labelled), SOURCES_AT_ONCE):
             part = labelled[start : start + SOURCES_AT_ONCE]
             sources = [each.source for each in part for _ in each.hypotheses]

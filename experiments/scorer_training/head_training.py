@@ -8,10 +8,10 @@ from random import Random
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
-from tqdm import tqdm
 
 from experiments.scorer_training.estimator_config import HeadConfig
 from experiments.scorer_training.scorer_report import agreement
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.predictor_estimator.estimator_head import EstimatorHead, Features
 
 CROSS_ENTROPY = 0.3
@@ -49,7 +49,7 @@ def _train(
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, updates)
     best, kept = -1.0, head.state_dict()
-    with tqdm(total=updates, desc="training the estimator", unit="update") as bar:
+    with progress_bar(total=updates, desc="training the estimator", unit="update") as bar:
         for _ in range(config.epochs):
             head.train()
             for batch in _batches(train, config.sources_per_batch, random):

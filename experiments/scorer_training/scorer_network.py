@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-from tqdm import tqdm
 from transformers import BertConfig, BertForSequenceClassification
 
 from agents.policy.embeddings import initialise
 from experiments.scorer_training.oracle_config import NetworkConfig
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
@@ -156,7 +156,7 @@ def plausible_tokens(
     found: list[dict[int, int]] = [{} for _ in targets]
     network.eval()
     order = sorted(range(len(targets)), key=lambda row: len(targets[row]))
-    for start in tqdm(range(0, len(order), 256), desc="drawing plausible tokens", unit="batch"):
+    for start in progress_bar(range(0, len(order), 256), desc="drawing plausible tokens", unit="batch"):
         rows = order[start : start + 256]
         places = [(row, place) for row in rows for place, hide in enumerate(hidden[row]) if hide]
         if not places:
@@ -264,7 +264,7 @@ def train(
     )
     network.train()
     losses = []
-    with tqdm(total=total, desc=name, unit="update") as bar:
+    with progress_bar(total=total, desc=name, unit="update") as bar:
         for epoch in epochs:
             for batch in batches(epoch, batch_size, random):
                 loss = network.loss(batch)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from tqdm import tqdm
 
 from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.policy.embeddings import align_embeddings
 from agents.training.history import Log
 from buffers import Slice
+from seq2seq_env.progress import progress_bar
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 MADE = "made.json"
@@ -116,7 +116,9 @@ def _train_side_by_side(recipe: Recipe, models: Sequence[TranslationModel], proc
     begin = max(1, torch.get_num_threads() // processes), tokens
     with (
         ProcessPoolExecutor(processes, context, initializer=_begin, initargs=begin) as pool,
-        tqdm(total=len(models) * recipe.training.max_tokens, unit="tok", unit_scale=True, desc="training") as bar,
+        progress_bar(
+            total=len(models) * recipe.training.max_tokens, unit="tok", unit_scale=True, desc="training"
+        ) as bar,
     ):
         pending = {pool.submit(_train_in_worker, quiet, model) for model in models}
         while pending:

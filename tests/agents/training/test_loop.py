@@ -106,13 +106,25 @@ def test_the_global_generator_is_left_as_it_was(policy: Seq2SeqPolicy, pairs: Sl
 
 
 def test_the_progress_bar_shows_tokens_loss_and_best(
-    policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig
+    policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("seq2seq_env.progress.LINE_EVERY", 0.0)
     shown = io.StringIO()
     with redirect_stderr(shown):
         BC(policy).improve(pairs, replace(quick, progress=True), scripted([0.25] * 9)[0])
     assert "tok/s, loss=" in shown.getvalue()
     assert "best=0.25" in shown.getvalue()
+
+
+def test_the_loss_of_every_second_step_is_logged(policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig) -> None:
+    logged: list[tuple[str, int]] = []
+    report = BC(policy).improve(
+        pairs, replace(quick, log_every=2), log=lambda name, value, tokens: logged.append((name, tokens))
+    )
+    steps = [tokens for name, tokens in logged if name == "step_loss"]
+    assert len(steps) == report.steps // 2
+    assert steps == sorted(set(steps))
+    assert [tokens for name, tokens in logged if name == "loss"] == [row.tokens for row in report.history[1:]]
 
 
 def test_weight_decay_shrinks_matrices_alone(policy: Seq2SeqPolicy, pairs: Slice, quick: TrainingConfig) -> None:

@@ -22,8 +22,13 @@ from buffers import (
     from_jsonl,
     from_minari,
     from_parquet,
+    grow,
 )
+from buffers.growing.plan import Sampler
+from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks.task import Task
+from seq2seq_env.tokenization.loading import load_tokenizer
 from tests.buffers.conftest import Run
 
 
@@ -64,7 +69,7 @@ def test_export_writes_all_or_what_a_filter_keeps(
     code, shown = run("export", folder, "--to", target, "--out", out)
     assert code == 0
     assert ": 9 trajectories, 18 tokens, 0." in shown
-    assert f"not held by {target}: the Grow step and shard of each trajectory" in shown
+    assert f"not held by {target}: the shard of each trajectory" in shown
     assert "next: " in shown
     place = tmp_path / ("made-v0" if target == "minari" else "made")
     assert_equal(READERS[target](str(place)), buffer.select().read())
@@ -125,6 +130,7 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
+        ("--to jsonl --tokenizer", "--tokenizer needs the buffer's tokenizer: there is no task 'tiny'"),
         ("--to jsonl --texts", "texts need the buffer's tokenizer: there is no task 'tiny'"),
         ("--to minari --texts", "Minari holds tokens, no texts beside them"),
         ("--to jsonl --value 0.5", "--filter and --value go together"),
@@ -132,6 +138,10 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
         ("--to jsonl --filter percentile --value 100", "choose it in"),
         ("--to jsonl --grow-step 7", "does not have Grow step 7"),
         ("--to minari", "is no id of Minari"),
+        (
+            "--to minari --max-gib 0.00001",
+            "GiB in Minari's format, above max_gib 1e-05; filter",
+        ),
         ("--to parquet", 'pip install ".[interop]"'),
     ],
 )
@@ -154,3 +164,43 @@ def test_texts_of_another_tokenizer_are_refused(
     GrowingBatchBuffer(tmp_path / "buffer").append(trajectories, replace(provenance, task="phrasebook-de-en"))
     code, _ = run("export", tmp_path / "buffer", "--to", "jsonl", "--out", tmp_path / "made", "--texts")
     assert "texts need the buffer's tokenizer words-1, that of task 'phrasebook-de-en' is" in str(code)
+
+
+def test_a_grow_step_is_exported_with_its_numbers_texts_and_tokenizer(
+    run: Run, tmp_path: Path, sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task of the buffer is none that has a name: the tokenizer beside the shards decodes."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    buffer = GrowingBatchBuffer(tmp_path / "buffer")
+    for step in (1, 2):
+        grow(
+            sampler, fake_scorer, tiny_task, buffer, grow_step=step, num_sources=3, candidates=2, temperature=0.8,
+            seed=0, sources_per_shard=2, progress=False,
+        )  # fmt: skip
+    folder = buffer.path / buffer.shards[0].provenance.tokenizer_folder
+    assert load_tokenizer(folder).fingerprint == tiny_task.tokenizer.fingerprint
+    code, shown = run(
+        "export", buffer.path, "--to", "jsonl", "--out", tmp_path / "all.jsonl", "--texts", "--tokenizer", "--json"
+    )
+    lines = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [line["grow_step"] for line in lines] == [1] * 9 + [2] * 9
+    numbers: dict[tuple[int, int], list[int]] = {}
+    for line in lines:
+        numbers.setdefault((line["grow_step"], line["source_index"]), []).append(line["candidate"])
+        assert (line["candidate"] == -1) == line["is_reference"]
+        assert line["target_text"] == tiny_task.tokenizer.decode([line["target_tokens"]])[0]
+    assert [sorted(some) for some in numbers.values()] == [[-1, 0, 1]] * 6
+    assert (code, json.loads(shown)["tokenizer"]) == (0, str(tmp_path / "all.jsonl.tokenizer"))
+    assert load_tokenizer(tmp_path / "all.jsonl.tokenizer").fingerprint == tiny_task.tokenizer.fingerprint
+    kept = buffer.select(Threshold(0.2), grow_step=2)
+    assert 0 < len(kept) < 9
+    for target, out in (("datasets", str(tmp_path / "some")), ("minari", "some-v0")):
+        arguments = ("--grow-step", "2", "--filter", "threshold", "--value", "0.2", "--tokenizer")
+        run("export", buffer.path, "--to", target, "--out", out, *arguments)
+    rows = datasets.load_from_disk(tmp_path / "some")
+    assert (set(rows["grow_step"]), list(rows["candidate"])) == ({2}, kept.candidate.tolist())
+    made = minari.load_dataset("some-v0")
+    assert [int(episode.infos["candidate"][0]) for episode in made.iterate_episodes()] == kept.candidate.tolist()
+    for place in (tmp_path / "some", tmp_path / "minari" / "some-v0"):
+        assert load_tokenizer(place / "tokenizer").fingerprint == tiny_task.tokenizer.fingerprint
+    assert list(minari.list_local_datasets()) == ["some-v0"]

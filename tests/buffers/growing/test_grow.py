@@ -6,15 +6,54 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+import tokenizers
 
 from buffers import GrowingBatchBuffer, Percentile, ShardError, Slice, grow
 from buffers.growing.plan import Sampler
+from buffers.storage.tokenizer_folder import kept_tokenizer, tokenizer_folder
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 from tests.buffers.conftest import contents
 from tests.buffers.growing.conftest import SETTINGS, CountingScorer
+
+
+def shards(folder: Path) -> list[str]:
+    """Files of a buffer but for its tokenizer, hidden ones too."""
+    return [name for name in contents(folder) if not name.startswith("tokenizer-")]
+
+
+def test_every_shard_names_the_tokenizer_beside_it(
+    sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path, task=tiny_task)
+    grow(sampler, fake_scorer, tiny_task, buffer, **SETTINGS)
+    assert {shard.provenance.tokenizer_folder for shard in buffer.shards} == {tokenizer_folder(tiny_task.tokenizer)}
+    kept = kept_tokenizer(tmp_path, buffer.shards[0].provenance.tokenizer_folder)
+    assert kept is not None
+    assert kept.fingerprint == tiny_task.tokenizer.fingerprint
+    with h5py.File(buffer.shards[0].path) as file:
+        folder = file.attrs["tokenizer_folder"].decode()
+    read = tokenizers.Tokenizer.from_file(str(tmp_path / folder / "tokenizer.json"))
+    assert read.get_vocab_size() == tiny_task.tokenizer.vocab_size
+
+
+def test_samples_are_numbered_within_source_and_grow_step(
+    sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path, task=tiny_task)
+    for step in (1, 3):
+        grow(sampler, fake_scorer, tiny_task, buffer, **SETTINGS | {"grow_step": step})
+    grown = buffer.select()
+    assert grown.grow_step.tolist() == [1] * 144 + [3] * 144
+    assert grown.candidate.tolist() == [0, 1, 2, 3, 4, -1] * 48
+    some = grown.where(np.arange(len(grown)) % 5 == 0)
+    assert some.candidate.tolist() == grown.candidate[::5].tolist()
+    assert Slice.from_trajectories(grown.where(grown.grow_step == 1).read(), 18).candidate.tolist() == [
+        0, 1, 2, 3, 4, -1,
+    ] * 24  # fmt: skip
 
 
 def test_a_grow_step_joins_samples_and_references(
@@ -62,7 +101,7 @@ def test_a_killed_step_resumes_to_the_same_bytes(
     report = grow(sampler, fake_scorer, tiny_task, GrowingBatchBuffer(whole), **SETTINGS)
     with pytest.raises(RuntimeError, match="power cut"):
         grow(sampler, CountingScorer(fake_scorer, 2), tiny_task, GrowingBatchBuffer(killed), **SETTINGS)
-    assert list(contents(killed)) == ["g001-s00000.h5"]
+    assert shards(killed) == ["g001-s00000.h5"]
     sampler.sampled.clear()
     resumed = grow(sampler, fake_scorer, tiny_task, GrowingBatchBuffer(killed), **SETTINGS)
     assert [len(sources) for sources, _ in sampler.sampled] == [10, 4]
@@ -241,7 +280,7 @@ def test_an_impossible_score_leaves_no_shard(
 ) -> None:
     with pytest.raises(ValueError, match=f"score {value}"):
         grow(sampler, CountingScorer(fake_scorer, 2, value), tiny_task, GrowingBatchBuffer(tmp_path), **SETTINGS)
-    assert list(contents(tmp_path)) == ["g001-s00000.h5"]
+    assert shards(tmp_path) == ["g001-s00000.h5"]
 
 
 def test_a_full_disk_leaves_finished_shards_only(
@@ -257,7 +296,7 @@ def test_a_full_disk_leaves_finished_shards_only(
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match=r"No space left.*g001-s00001\.h5"):
         grow(sampler, fake_scorer, tiny_task, GrowingBatchBuffer(tmp_path), **SETTINGS)
-    assert list(contents(tmp_path)) == ["g001-s00000.h5"]
+    assert shards(tmp_path) == ["g001-s00000.h5"]
 
 
 def test_progress_counts_sources(

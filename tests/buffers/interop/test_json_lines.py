@@ -33,7 +33,7 @@ def test_a_line_is_a_trajectory(tmp_path: Path, trajectories: Trajectories) -> N
     assert len(others) == 2
     assert first == (
         '{"source_index":4,"source_tokens":[2,3,0],"target_tokens":[5,0],"log_prob":[-0.5,-0.25],"reward":0.25,'
-        '"terminated":true,"is_reference":false}'
+        '"terminated":true,"is_reference":false,"grow_step":-1,"candidate":0}'
     )
 
 

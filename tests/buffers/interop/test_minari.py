@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -13,6 +14,8 @@ import pytest
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from buffers import Slice, Trajectories, from_minari, to_minari
+from buffers.interop.minari import minari_bytes
+from buffers.interop.rows import join_all
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks import load_task
@@ -118,6 +121,8 @@ def test_an_episode_is_what_the_environment_shows(
             == made.log_prob[made.offsets[row] : made.offsets[row + 1]].tobytes()
         )
         assert episode.infos["source_index"].tolist() == [row] * (len(actions) + 1)
+        assert episode.infos["grow_step"].tolist() == [-1] * (len(actions) + 1)
+        assert episode.infos["candidate"].tolist() == [-1 if row % 2 == 0 else 0] * (len(actions) + 1)
 
 
 def _limited(task: Task, max_target_length: int) -> Task:
@@ -177,6 +182,29 @@ def test_what_does_not_fit_is_refused(home: Path, trajectories: Trajectories, ti
         with pytest.raises(ValueError, match=f"'{name}' is no id of Minari; give one like"):
             to_minari(data, name)
     assert list(home.iterdir()) == []
+
+
+def test_the_size_is_known_beforehand_and_limited(
+    home: Path, trajectories: Trajectories, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = join_all([trajectories.take(np.tile(np.arange(3), 40))])
+    data = Slice.from_trajectories(many, PAD)
+    forecast = minari_bytes(data, 48, 48)
+    task = SimpleNamespace(
+        max_source_length=48,
+        max_target_length=48,
+        tokenizer=SimpleNamespace(vocab_size=19),
+        name="none",
+        fingerprint="",
+    )
+    with pytest.raises(ValueError, match=r"120 episodes would take about 0.00.* GiB in Minari's .* or give max_gib 1"):
+        to_minari(data, "many-v0", task=task, max_gib=forecast / 2**30 * 0.99)  # type: ignore[arg-type]
+    assert list(home.iterdir()) == []
+    with caplog.at_level("INFO"):
+        to_minari(data, "many-v0", task=task, max_gib=forecast / 2**30)  # type: ignore[arg-type]
+    assert caplog.messages == [f"120 episodes, about {forecast / 2**20:.0f} MiB in Minari's format"]
+    size = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
+    assert forecast == pytest.approx(size, rel=0.1)
 
 
 def test_padding_need_not_be_the_last_token(home: Path, trajectories: Trajectories) -> None:

@@ -43,9 +43,12 @@ def test_a_parquet_file_is_typed_and_in_row_groups(
         "reward": "float",
         "terminated": "bool",
         "is_reference": "bool",
+        "grow_step": "int64",
+        "candidate": "int64",
     }
     assert table["source_tokens"].to_pylist() == [[2, 3, 0], [2, 3, 0], [4, 0]]
     assert table["target_tokens"].to_pylist() == [[5, 0], [0], [6, 7, 8]]
+    assert (table["grow_step"].to_pylist(), table["candidate"].to_pylist()) == ([-1] * 3, [0, -1, 0])
     assert table["log_prob"].to_pylist() == [[-0.5, -0.25], [-3.0], [-1.0, 0.0, -2.0]]
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -106,3 +108,12 @@ def test_a_file_that_hdf5_cannot_close_is_corrupt(path: Path, monkeypatch: pytes
     monkeypatch.setattr(h5f, "open", lambda *_: Unclosable())
     with pytest.raises(ShardError, match=r"g001-s00000\.h5' is corrupt: Can't decrement id ref count"):
         refuse(path)
+
+
+def test_a_system_without_file_locks_is_one_sentence() -> None:
+    without = "import sys; sys.modules['fcntl'] = None; import buffers.storage.container"
+    result = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+    assert result.stderr.splitlines()[-1] == (
+        "ImportError: seq2seq-env needs a POSIX system (Linux, macOS), and this is none; on Windows use its Linux "
+        "subsystem, WSL"
+    )

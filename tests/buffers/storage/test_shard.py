@@ -93,7 +93,7 @@ def test_another_schema_version_is_refused(
     with monkeypatch.context() as later:
         later.setattr(buffers.storage.shard, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         write_shard(tmp_path / "later.h5", trajectories, provenance)
-    with pytest.raises(ShardError, match=r"later\.h5' has schema version 6, this release reads 5; read it"):
+    with pytest.raises(ShardError, match=r"later\.h5' has schema version 7, this release reads 6; read it"):
         Shard.open(tmp_path / "later.h5")
 
 

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
 
 from experiments.runs.run_folder import RunFolder, write_json
 from tests.pickling import sent
@@ -39,6 +42,39 @@ def test_another_process_gets_the_same_folder(tmp_path: Path) -> None:
     other = sent(run)
     assert (other.path, other.config, other.watch is run.watch) == (run.path, run.config, False)
     run.close()
+
+
+def test_numbers_stand_at_the_tokens_of_the_run_and_measures_at_improve_steps(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"improve_steps": 2})
+    for stage, tokens in (("g0i0", 1000), ("g1i1", 100), ("g1i2", 20), ("control-samples-g1i1", 7)):
+        run.log(stage, "loss", 0.5, tokens)
+        run.finish(stage, [{"train_tokens": tokens}])
+        run.log_measures(stage, {"reward/test_greedy": 0.5}, "| source |")
+    run.finish("control-samples", [{}])
+    run.log_measures("control-samples", {"reward/test_greedy": 0.25}, "| source |")
+    run.log("reranked", "loss", 0.5, 3)  # no training of a policy
+    run.close()
+
+    def steps(series: str, name: str) -> list[int]:
+        events = EventAccumulator(str(run.path / "tensorboard" / series)).Reload()
+        return [event.step for event in events.Scalars(name)]
+
+    assert steps("rest", "training/loss") == [1000, 1100, 1120]
+    assert steps("rest", "reward/test_greedy") == [0, 1, 2]
+    assert steps("control-samples", "training/loss") == [1007]
+    assert steps("control-samples", "reward/test_greedy") == [1, 1]
+    assert sorted(path.name for path in (run.path / "tensorboard").iterdir()) == ["control-samples", "rest"]
+
+
+def test_a_finished_stage_has_no_training_state(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    states = [run.training_state("g1i1"), run.training_state("gold", 2), run.training_state("gold-all")]
+    states[0].parent.mkdir()
+    for state in states:
+        state.touch()
+    run.finish("g1i1", [])
+    run.finish("gold", [])
+    assert [state.exists() for state in states] == [False, False, True]
 
 
 def test_a_folder_of_something_else_is_refused_untouched(tmp_path: Path) -> None:

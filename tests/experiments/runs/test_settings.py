@@ -34,6 +34,13 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str)
         replace(Settings(), **options).check()
 
 
+def test_a_tracker_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    Settings(log_with=("tensorboard",)).check()
+    monkeypatch.setattr("experiments.runs.run_log.is_installed", lambda name: False)
+    with pytest.raises(ImportError, match=r"--log-with wandb needs the package wandb, .*: pip install wandb"):
+        Settings(log_with=("wandb",)).check()
+
+
 def test_adapters_are_for_networks_of_ours() -> None:
     Settings().check_adapters(["bc", "bvmpo"])
     adapted = Settings(lora=LoRA(rank=4))
@@ -44,7 +51,8 @@ def test_adapters_are_for_networks_of_ours() -> None:
 
 def test_what_determines_the_results_is_recorded() -> None:
     first = Settings()
-    free: list[dict[str, Any]] = [{"out": Path("elsewhere")}, {"device": "cuda"}, {"preset": "multi30k-de-en"}]
+    free: list[dict[str, Any]] = [{"out": Path("elsewhere")}, {"device": "cuda"}, {"log_with": ()}]
+    free += [{"preset": "multi30k-de-en"}]
     bound: list[dict[str, Any]] = [{"seed": 1}, {"start": Path("run")}, {"judge": "other"}, {"lora": LoRA(rank=2)}]
     assert all(replace(first, **changes).recorded() == first.recorded() for changes in free)
     assert all(replace(first, **changes).recorded() != first.recorded() for changes in bound)

@@ -101,8 +101,8 @@ def test_nothing_is_trained_on_nothing(run: Experiment[Config], policy: Seq2SeqP
 def test_a_finished_stage_is_saved_measured_and_recorded(
     run: Experiment[Config], policy: Seq2SeqPolicy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    logged: dict[str, tuple[float, int]] = {}
-    run.folder.log = lambda stage, name, value, step: logged.update({f"{stage}/{name}": (value, step)})  # type: ignore[method-assign]
+    logged: list[Any] = []
+    run.folder.log_measures = lambda *row: logged.extend(row)  # type: ignore[method-assign]
     finish(run, "g1i1", make_agent("bc", policy), dict(UNTRAINED) | {"train_tokens": 7, "threshold": 0.5})
     rows = run.folder.result("g1i1")
     assert [(row["split"], row["decode"]) for row in rows] == list(MEASURED)
@@ -110,8 +110,16 @@ def test_a_finished_stage_is_saved_measured_and_recorded(
         measures = run.evaluator.measures(run.evaluator.translations(policy, row["split"], row["decode"]), row["split"])
         assert {name: row[name] for name in measures} == measures
         assert (row["train_tokens"], row["threshold"], row["kept_fraction"]) == (7, 0.5, None)
-        assert logged[f"g1i1/{row['split']}_{row['decode']}_reward"] == (row["reward"], 7)
-    assert not any("judge" in name for name in logged)
+        assert logged[1][f"reward/{row['split']}_{row['decode']}"] == row["reward"]
+    stage, values, examples = logged
+    assert (stage, values["data/threshold"]) == ("g1i1", 0.5)
+    assert not any("judge" in name or "kept_fraction" in name for name in values)
+    greedy = run.evaluator.translations(policy, "test", "greedy").texts
+    test = run.task.split("test")
+    lines = examples.splitlines()[2:]
+    assert len(lines) == min(8, len(greedy))
+    assert lines[0].startswith(f"| {test.sources[0]} | {test.references[0]} | {greedy[0]} | ")
+    assert lines[-1].startswith(f"| {test.sources[-1]} | {test.references[-1]} | {greedy[-1]} | ")
     assert Seq2SeqPolicy.load(run.folder.checkpoint("g1i1")).fingerprint == policy.fingerprint
     assert capsys.readouterr().out.count("oracle ") == 3
 

@@ -1,0 +1,74 @@
+"""The tokenizer beside the shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from buffers import Provenance
+from buffers.storage.tokenizer_folder import keep_tokenizer, kept_tokenizer, tokenizer_folder
+from seq2seq_env.tasks.task import Task
+from tests.conftest import PretrainedTask
+
+
+def test_a_tokenizer_comes_back(tiny_task: Task, tmp_path: Path) -> None:
+    keep_tokenizer(tmp_path / "buffer", tiny_task.tokenizer)
+    (folder,) = (tmp_path / "buffer").iterdir()
+    assert folder.name == tokenizer_folder(tiny_task.tokenizer)
+    assert folder.name.removeprefix("tokenizer-") == tiny_task.tokenizer.fingerprint[:12]
+    back = kept_tokenizer(tmp_path / "buffer", folder.name)
+    assert back is not None
+    assert back.fingerprint == tiny_task.tokenizer.fingerprint
+
+
+def test_a_pretrained_one_comes_back(pretrained_task: Callable[[str], PretrainedTask], tmp_path: Path) -> None:
+    tokenizer = pretrained_task("marian").tokenizer
+    keep_tokenizer(tmp_path, tokenizer)
+    back = kept_tokenizer(tmp_path, tokenizer_folder(tokenizer))
+    assert back is not None
+    assert back.fingerprint == tokenizer.fingerprint
+
+
+def test_one_that_is_there_is_left_alone(tiny_task: Task, tmp_path: Path) -> None:
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    (file,) = tmp_path.rglob("tokenizer.json")
+    before = file.stat().st_mtime_ns
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_another_process_may_be_faster(tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        keep_tokenizer(tmp_path, tiny_task.tokenizer)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert [folder.name for folder in tmp_path.iterdir()] == [tokenizer_folder(tiny_task.tokenizer)]
+
+
+def test_a_write_that_fails_leaves_nothing(tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folder: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(tiny_task.tokenizer, "save", fail)
+    with pytest.raises(OSError, match="no space left"):
+        keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_none_is_kept_there_is_none(tmp_path: Path) -> None:
+    assert kept_tokenizer(tmp_path, "") is None
+    assert kept_tokenizer(tmp_path, "tokenizer-0123") is None
+
+
+@pytest.mark.parametrize("name", ["../other", "/etc", ".hidden", "a/b", "a\n"])
+def test_a_shard_names_no_other_place(provenance: Provenance, name: str) -> None:
+    with pytest.raises(ValueError, match=r"tokenizer_folder is .*; give the name of a folder beside the shard"):
+        replace(provenance, tokenizer_folder=name)
