@@ -31,13 +31,14 @@ def file_arguments(path: Path, kind: type, agents: Collection[str]) -> list[str]
         agents: Names that options of agents may stand under; none for a command that has no agents.
 
     Raises:
-        ValueError: If the file is no mapping, has a key that is no option, or a value of another form than its option.
-        OSError: If it cannot be read.
+        ValueError: If the file cannot be read or is no mapping, has a key that is no option, or a value of another form than its option.
     """
     try:
         options = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(path)!r} is no YAML ({' '.join(str(error).split())}); mend it") from error
+    except OSError as error:
+        raise ValueError(f"--config {str(path)!r} cannot be read ({error.strerror}); name a file of options") from error
     if not isinstance(options, Mapping):
         raise ValueError(f"{str(path)!r} holds no mapping; write options and their values, such as seed: 1")
     options = {str(key): value for key, value in options.items() if key not in FACTS}
@@ -62,7 +63,8 @@ def _arguments(kind: type, options: Mapping[str, Any], prefix: str, path: str) -
     for key, value in options.items():
         name = key.replace("-", "_")
         if name not in hints:
-            raise ValueError(f"{path!r} has {prefix + key!r}, which is no option{suggestion(prefix + key, [prefix + each for each in hints])}")
+            near = suggestion(prefix + name, [prefix + each for each in hints])
+            raise ValueError(f"{path!r} has {prefix + key!r}, which is no option{near}")
         option, hint = f"{prefix}{_hyphened(name)}", hints[name]
         nested = is_dataclass(hint) or get_origin(hint) is dict
         if nested != isinstance(value, Mapping):

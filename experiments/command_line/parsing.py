@@ -49,8 +49,7 @@ def parse(
         most_used: Fields that ``--help`` shows, with ``--help-all`` for all; none shows all.
 
     Raises:
-        UsageError: If the options cannot be meant.
-        OSError: If the file of options cannot be read.
+        UsageError: If the options cannot be meant, or their file not be read.
         SystemExit: After help, with 0.
     """
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]

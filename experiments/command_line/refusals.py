@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
+from seq2seq_env.suggestions import suggestion
+
 USAGE = 2
 """Exit code of a command line that cannot be meant; shells use it so."""
 
@@ -20,6 +22,9 @@ INTERRUPTED = 130
 
 FAILURES = (ValueError, TypeError, IndexError, OSError, FloatingPointError, ImportError)
 """What a user's data, files and options may raise; anything else is a fault of ours, and keeps its traceback."""
+
+
+_CHOICE = re.compile(r"invalid choice '([^']*)' .*expected one of \((.*)\)", re.IGNORECASE)
 
 
 class UsageError(ValueError):
@@ -86,14 +91,16 @@ def sentence(box: str) -> str:
     """What tyro says in a box: the error, the first option that it suggests, and where the options are explained."""
     lines = [line.strip("│╭╮╰╯").strip() for line in box.splitlines()]
     parts: list[list[str]] = [[]]
-    for line in lines[1:]:
+    for line in lines[1:-1]:
         if line.startswith("─"):
             parts.append([])
         elif line:
             parts[-1].append(line)
     said = re.sub(r"^Error parsing (?!-)\S+: ", "", " ".join(parts[0])) or " ".join(lines)
-    said = said[0].lower() + said[1:] if said[:1].isupper() else said
+    said = (said[0].lower() + said[1:] if said[:1].isupper() else said).rstrip(".")
+    if choice := _CHOICE.search(said):
+        said += suggestion(choice[1], re.findall(r"'([^']*)'", choice[2]))
     near = [part[1].split()[0].rstrip(",") for part in parts[1:] if part[1:] and part[0].endswith(":")]
     meant = f"; did you mean {near[0]}?" if near and said.startswith("unrecognized") else ""
     where = re.search(r"(?:run|see) (.+ --help)$", parts[-1][-1] if parts[-1] else "")
-    return said + meant + (f" ({where[1]} explains all)" if where else "")
+    return said + meant + (f"; see {where[1]}" if where else "")
