@@ -157,6 +157,8 @@ class Settings:
         """
         check_name("task", self.task, sorted(TASKS))
         check_name("filter", self.filter, ["auto", *FILTERS])
+        for name in self.agent_options:
+            check_name("agent", name, sorted(agents.AGENTS))
         for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
