@@ -119,6 +119,7 @@ class Config(Settings):
         own = self.start / seed_folder(seed) if self.start is not None else None
         return own if own is not None and own.is_dir() else self.start
 
+
 def seed_folder(seed: int) -> str:
     """Folder of a seed's run, within the comparison's."""
     return f"{SEED}{seed}"

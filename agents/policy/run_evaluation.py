@@ -62,12 +62,14 @@ def _named(row: Row) -> dict[str, Any]:
 def _training(config: Row, name: str, rows: Sequence[Row]) -> str:
     options = ", ".join(f"{key} {value}" for key, value in config["task_options"].items())
     data = f"Data: task `{config['task']}`{f' ({options})' if options else ''}, `{config['task_fingerprint'][:12]}`."
-    scorer = f"Scorer of the rewards: `{config['scorer'] or 'the task’s own'}`, `{config['scorer_fingerprint'][:12]}`."
+    scorer = f"Scorer of the rewards: `{config['scorer'] or 'that of the task'}`, `{config['scorer_fingerprint'][:12]}`."
     stages = list(dict.fromkeys(row["step"] for row in rows if _STAGE.fullmatch(row["step"])))
     tokens = {row["step"]: row["train_tokens"] for row in rows}
     step = _STAGE.fullmatch(name)
     if step is None:
-        what = f"A control, trained on other data for as long ({tokens[name]:,} target tokens after the supervised ones)."
+        what = (
+            f"A control, trained on other data for as long ({tokens[name]:,} target tokens after the supervised ones)."
+        )
     elif step[2] == "0":
         what = f"The supervised policy ({tokens[name]:,} target tokens)."
     else:

@@ -56,7 +56,7 @@ def _tasks() -> dict[str, str]:
 def _scorers() -> dict[str, str]:
     from seq2seq_env.scorers.loading import KINDS, SCORERS
 
-    named = {name: "The shipped scorer of the embedded task." for name in SCORERS}
+    named = dict.fromkeys(SCORERS, "The shipped scorer of the embedded task.")
     return named | {f"{kind}:": _imported_summary(place) for kind, place in KINDS.items()} | {
         "FOLDER": "A scorer that rest scorer made, a sequence-regression checkpoint, or a scorer.json."
     }  # fmt: skip
@@ -105,7 +105,8 @@ def _summary(place: str) -> str:
     """The first line of the docstring of ``module:class``, read without importing what the class needs."""
     module, _, name = place.partition(":")
     spec = find_spec(module)
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     for node in ast.parse(Path(spec.origin).read_text("utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return (ast.get_docstring(node) or "").partition("\n")[0]

@@ -43,7 +43,8 @@ def file_arguments(path: Path, kind: type, agents: Collection[str]) -> list[str]
         raise ValueError(f"{str(path)!r} holds no mapping; write options and their values, such as seed: 1")
     options = {str(key): value for key, value in options.items() if key not in FACTS}
     own = {key: value for key, value in options.items() if key in agents}
-    arguments = list(_arguments(kind, {key: value for key, value in options.items() if key not in own}, "", str(path)))
+    others = {key: value for key, value in options.items() if key not in own}
+    arguments = list(_arguments(kind, others, "", str(path)))
     for agent, values in own.items():
         if not isinstance(values, Mapping):
             raise ValueError(f"{agent} in {str(path)!r} is {values!r}; give a mapping of its options")
@@ -59,7 +60,8 @@ def file_text(config: Any) -> str:
 
 
 def _arguments(kind: type, options: Mapping[str, Any], prefix: str, path: str) -> Iterator[str]:
-    hints = {each.name: _bare(get_type_hints(kind)[each.name]) for each in fields(kind) if each.name != AGENT_OPTIONS}
+    types = get_type_hints(kind)
+    hints = {each.name: _bare(types[each.name]) for each in fields(kind) if each.name != AGENT_OPTIONS}
     for key, value in options.items():
         name = key.replace("-", "_")
         if name not in hints:

@@ -14,8 +14,7 @@ def first_sentences(kind: type) -> dict[str, str]:
         (definition,) = ast.parse(dedent(inspect.getsource(each))).body
         assert isinstance(definition, ast.ClassDef)
         for statement, after in zip(definition.body, definition.body[1:], strict=False):
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                    text = " ".join(str(after.value.value).split())
-                    sentences[statement.target.id] = text.partition(". ")[0].removesuffix(".") + "."
+            match statement, after:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    sentences[name] = " ".join(text.split()).partition(". ")[0].removesuffix(".") + "."
     return sentences

@@ -118,9 +118,7 @@ def measures_table(measured: Sequence[Measured]) -> str:
     return table(head, rows)
 
 
-def _corpus(
-    statistics: NDArray[np.float64], score: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> _Values:
+def _corpus(statistics: NDArray[np.float64], score: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> _Values:
     """A corpus score and its pseudo-values, whose mean is not quite it."""
     return _Values(float(score(statistics.sum(axis=0))), pseudo_values(statistics, score))
 

@@ -92,5 +92,5 @@ def test_what_is_no_option_is_refused(text: str, message: str, tmp_path: Path) -
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="--config '.*none' cannot be read .*; name a file of options"):
+    with pytest.raises(ValueError, match=r"--config '.*none' cannot be read .*; name a file of options"):
         file_arguments(tmp_path / "none", Options, [])

@@ -39,7 +39,10 @@ def test_options_of_several_agents() -> None:
     [
         (["--agent", "bvmp"], "there is no agent 'bvmp'; .*; did you mean 'bvmpo'"),
         (["--bvmpo.eta", "0.1"], "--bvmpo.eta is an option of agent 'bvmpo'; choose it with --agent"),
-        (["--agent", "bvmpo", "--bvmpo.eat", "0.1"], "unrecognized options: --bvmpo.eat, 0.1; did you mean --bvmpo.eta"),
+        (
+            ["--agent", "bvmpo", "--bvmpo.eat", "0.1"],
+            "unrecognized options: --bvmpo.eat, 0.1; did you mean --bvmpo.eta",
+        ),
         (["--agent", "bvmpo", "--bvmpo.eta", "x"], "--bvmpo.eta: could not convert string to float: 'x'"),
         (["--agent", "bvmpo", "--bvmpo.eta", "0"], "eta is 0.0; give a number above 0"),
         (["--agent-options", "eta", "0.1"], "unrecognized options: --agent-options"),
@@ -57,15 +60,15 @@ def test_a_file_stands_behind_the_command_line(tmp_path: Path, capsys: pytest.Ca
     config = growing("--config", str(file), "--seed", "4")
     assert (config.seed, config.grow_steps, config.improve.learning_rate) == (4, 1, 1e-3)
     assert config.agent_options == {"bvmpo": {"eta": 0.05}}
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         growing("--config", str(file), "--seed", "4", "--print-config")
     file.write_text(capsys.readouterr().out)
     assert growing("--config", str(file)) == config
     file.write_text("agent: bc\nbvmpo: {eta: 0.05}\n")
-    with pytest.raises(UsageError, match="--bvmpo.eta is an option of agent 'bvmpo'"):
+    with pytest.raises(UsageError, match=r"--bvmpo.eta is an option of agent 'bvmpo'"):
         growing("--config", str(file))
     file.write_text("grow_steps: two\n")
-    with pytest.raises(UsageError, match="error parsing --grow-steps: .*'two'"):
+    with pytest.raises(UsageError, match=r"error parsing --grow-steps: .*'two'"):
         growing("--config", str(file))
 
 
@@ -79,7 +82,7 @@ def test_the_record_of_a_run_gives_its_options_again(tmp_path: Path) -> None:
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str, **options: Any) -> str:
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         growing(*arguments, prog="rest run", **options)
     return capsys.readouterr().out
 
@@ -102,5 +105,5 @@ def test_the_short_help_has_what_is_used_most(capsys: pytest.CaptureFixture[str]
 
 def test_other_configurations_have_no_agents() -> None:
     assert parse(ScorerConfig, ["--estimator.folds", "3"]).estimator.folds == 3
-    with pytest.raises(UsageError, match="unrecognized options: --bvmpo.eta"):
+    with pytest.raises(UsageError, match=r"unrecognized options: --bvmpo.eta"):
         parse(ScorerConfig, ["--bvmpo.eta", "3"])

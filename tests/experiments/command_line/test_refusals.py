@@ -44,7 +44,7 @@ def test_what_the_parser_says_in_a_box_is_a_sentence(
 
 
 def test_help_passes() -> None:
-    with pytest.raises(SystemExit, match="^0$"), parser_errors():
+    with pytest.raises(SystemExit, match=r"^0$"), parser_errors():
         tyro.cli(Options, args=["--help"])
 
 
@@ -67,5 +67,5 @@ def test_an_error_of_ours_keeps_its_traceback() -> None:
 
 
 def test_what_is_refused_before_any_work_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="no number"), usage_errors():
+    with pytest.raises(UsageError, match=r"no number"), usage_errors():
         raise TypeError("no number")
