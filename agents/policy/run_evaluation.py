@@ -62,7 +62,8 @@ def _named(row: Row) -> dict[str, Any]:
 def _training(config: Row, name: str, rows: Sequence[Row]) -> str:
     options = ", ".join(f"{key} {value}" for key, value in config["task_options"].items())
     data = f"Data: task `{config['task']}`{f' ({options})' if options else ''}, `{config['task_fingerprint'][:12]}`."
-    scorer = f"Scorer of the rewards: `{config['scorer'] or 'that of the task'}`, `{config['scorer_fingerprint'][:12]}`."
+    name_of_scorer = config["scorer"] or "the task's own"
+    scorer = f"Scorer of the rewards: {name_of_scorer}, `{config['scorer_fingerprint'][:12]}`."
     stages = list(dict.fromkeys(row["step"] for row in rows if _STAGE.fullmatch(row["step"])))
     tokens = {row["step"]: row["train_tokens"] for row in rows}
     step = _STAGE.fullmatch(name)
@@ -75,8 +76,8 @@ def _training(config: Row, name: str, rows: Sequence[Row]) -> str:
     else:
         spent = sum(tokens[each] for each in stages[1 : stages.index(name) + 1])
         what = (
-            f"Improve step {step[2]} of Grow step {step[1]} of ReST (arXiv 2308.08998), of {config['improve_steps']} and "
-            f"{config['grow_steps']}; agent `{config['agent']}`, {config['candidates']} samples of each source at "
+            f"Improve step {step[2]} of Grow step {step[1]} of ReST (arXiv 2308.08998), of {config['improve_steps']} "
+            f"and {config['grow_steps']}; agent `{config['agent']}`, {config['candidates']} samples of each source at "
             f"temperature {config['temperature']}, filter `{config['filter']}`; {spent:,} target tokens after the "
             "supervised ones."
         )

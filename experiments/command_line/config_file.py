@@ -31,7 +31,8 @@ def file_arguments(path: Path, kind: type, agents: Collection[str]) -> list[str]
         agents: Names that options of agents may stand under; none for a command that has no agents.
 
     Raises:
-        ValueError: If the file cannot be read or is no mapping, has a key that is no option, or a value of another form than its option.
+        ValueError: If the file cannot be read or is no mapping, has a key that is no option, or a value of another form
+            than its option.
     """
     try:
         options = yaml.safe_load(path.read_text("utf-8"))
@@ -56,7 +57,7 @@ def file_text(config: Any) -> str:
     """A configuration as YAML that :func:`file_arguments` reads."""
     options: dict[str, Any] = _plain(asdict(config))
     options |= options.pop(AGENT_OPTIONS, {})
-    return yaml.safe_dump(options, sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(options, sort_keys=False, allow_unicode=True))
 
 
 def _arguments(kind: type, options: Mapping[str, Any], prefix: str, path: str) -> Iterator[str]:
