@@ -10,9 +10,13 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import tyro
 import yaml
 
 from seq2seq_env.suggestions import suggestion
+
+_POSITIONAL: Any = tyro.conf.Positional
+_UNPREFIXED: Any = tyro.conf.OmitArgPrefixes
 
 FACTS = ("task_fingerprint", "scorer_fingerprint", "judge_fingerprint")
 """What a run's ``config.json`` holds beside options."""
@@ -54,27 +58,27 @@ def file_arguments(path: Path, kind: type, agents: Collection[str]) -> list[str]
 
 
 def file_text(config: Any) -> str:
-    """A configuration as YAML that :func:`file_arguments` reads."""
-    options: dict[str, Any] = _plain(asdict(config))
-    options |= options.pop(AGENT_OPTIONS, {})
+    """A configuration as YAML that :func:`file_arguments` reads, without what has no name on the command line."""
+    named = _hints(type(config))
+    options: dict[str, Any] = {name: value for name, value in _plain(asdict(config)).items() if name in named}
+    options |= _plain(getattr(config, AGENT_OPTIONS, {}))
     return str(yaml.safe_dump(options, sort_keys=False, allow_unicode=True))
 
 
 def _arguments(kind: type, options: Mapping[str, Any], prefix: str, path: str) -> Iterator[str]:
-    types = get_type_hints(kind)
-    hints = {each.name: _bare(types[each.name]) for each in fields(kind) if each.name != AGENT_OPTIONS}
+    hints = _hints(kind)
     for key, value in options.items():
         name = key.replace("-", "_")
         if name not in hints:
             near = suggestion(prefix + name, [prefix + each for each in hints])
             raise ValueError(f"{path!r} has {prefix + key!r}, which is no option{near}")
-        option, hint = f"{prefix}{_hyphened(name)}", hints[name]
+        option, hint = f"{prefix}{_hyphened(name)}", _bare(hints[name])
         nested = is_dataclass(hint) or get_origin(hint) is dict
         if nested != isinstance(value, Mapping):
             wanted = "a mapping of its options" if nested else "a value"
             raise ValueError(f"{prefix + key} in {path!r} is {value!r}; give {wanted}")
         if isinstance(hint, type) and is_dataclass(hint):
-            yield from _arguments(hint, value, f"{option}.", path)
+            yield from _arguments(hint, value, prefix if _has(hints[name], _UNPREFIXED) else f"{option}.", path)
         elif hint is bool:
             if not isinstance(value, bool):
                 raise ValueError(f"{prefix + key} in {path!r} is {value!r}; give true or false")
@@ -85,6 +89,17 @@ def _arguments(kind: type, options: Mapping[str, Any], prefix: str, path: str) -
             yield from [f"--{option}", *map(_text, value)]
         else:
             yield f"--{option}={_text(value)}"
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of the fields that are options with a name."""
+    hints = get_type_hints(kind, include_extras=True)
+    named = (each.name for each in fields(kind) if each.name != AGENT_OPTIONS)
+    return {name: hints[name] for name in named if not _has(hints[name], _POSITIONAL)}
+
+
+def _has(hint: Any, marker: Any) -> bool:
+    return marker in getattr(hint, "__metadata__", ())
 
 
 def _bare(hint: Any) -> Any:

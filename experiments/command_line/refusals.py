@@ -20,7 +20,7 @@ USAGE = 2
 INTERRUPTED = 130
 """Exit code after an interrupt, as shells tell one."""
 
-FAILURES = (ValueError, TypeError, IndexError, OSError, FloatingPointError, ImportError)
+FAILURES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 """What a user's data, files and options may raise; anything else is a fault of ours, and keeps its traceback."""
 
 

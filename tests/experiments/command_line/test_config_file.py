@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+import tyro
 import yaml
 
 from experiments.command_line.config_file import file_arguments, file_text
@@ -30,6 +31,8 @@ class Options:
     task_options: dict[str, str] = field(default_factory=dict)
     inner: Inner = field(default_factory=Inner)
     out: Path = Path("runs")
+    rest: tyro.conf.Positional[tuple[str, ...]] = ()
+    beam: tyro.conf.OmitArgPrefixes[Inner] = field(default_factory=Inner)
     agent_options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -46,24 +49,34 @@ values: [0.5, 1e-3]
 quiet: true
 task-options: {lowercase: yes, folder: data}
 inner: {rate: 0.2, show-bar: false}
+beam: {rate: 0.3}
 bvmpo: {value_tokens: 5, eta: 0.05}
 """
     assert read(tmp_path, text) == [
         "--steps=3", "--name=-dash", "--values", "0.5", "1e-3", "--quiet", "--task-options", "lowercase", "yes",
-        "folder", "data", "--inner.rate=0.2", "--inner.no-show-bar", "--bvmpo.value-tokens=5", "--bvmpo.eta=0.05",
+        "folder", "data", "--inner.rate=0.2", "--inner.no-show-bar", "--rate=0.3",
+        "--bvmpo.value-tokens=5", "--bvmpo.eta=0.05",
     ]  # fmt: skip
 
 
 def test_the_record_of_a_run_is_taken_without_its_facts(tmp_path: Path) -> None:
-    record = {"steps": 2, "name": None, "task_fingerprint": "ab", "scorer_fingerprint": "cd", "values": []}
+    record: dict[str, Any] = {
+        "steps": 2,
+        "name": None,
+        "task_fingerprint": "ab",
+        "scorer_fingerprint": "cd",
+        "values": [],
+    }
     assert read(tmp_path, json.dumps(record)) == ["--steps=2", "--name=None", "--values"]
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    config = Options(2, None, (0.5,), False, {"a": "b"}, Inner(), Path("x"), {"bvmpo": {"eta": 0.1}})
+    own = {"bvmpo": {"eta": 0.1}}
+    config = Options(2, None, (0.5,), False, {"a": "b"}, Inner(), Path("x"), ("one",), Inner(), own)
     assert yaml.safe_load(file_text(config)) == {
         "steps": 2, "name": None, "values": [0.5], "quiet": False, "task_options": {"a": "b"},
-        "inner": {"rate": 0.1, "show_bar": True}, "out": "x", "bvmpo": {"eta": 0.1},
+        "inner": {"rate": 0.1, "show_bar": True}, "out": "x", "beam": {"rate": 0.1, "show_bar": True},
+        "bvmpo": {"eta": 0.1},
     }  # fmt: skip
     assert "--bvmpo.eta=0.1" in read(tmp_path, file_text(config))
 
@@ -74,6 +87,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         ("stesp: 1", r"run.yaml' has 'stesp', which is no option; did you mean 'steps'\?"),
         ("inner: {raet: 1}", r"run.yaml' has 'inner.raet', which is no option; did you mean 'inner.rate'\?"),
         ("agent_options: {}", "has 'agent_options', which is no option"),
+        ("rest: [one]", "has 'rest', which is no option"),
         ("gold: {u: 1}", "has 'gold', which is no option$"),
         ("inner: 3", "inner in '.*' is 3; give a mapping of its options"),
         ("steps: {a: 1}", "steps in '.*' is {'a': 1}; give a value"),

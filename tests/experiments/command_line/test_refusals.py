@@ -58,7 +58,8 @@ def test_a_users_mistake_is_an_exit_code_and_a_sentence(
     with pytest.raises(SystemExit) as end, refusals():
         raise error
     assert end.value.code == code
-    assert capsys.readouterr().err == {2: "error: no\n", 130: "stopped\n"}.get(code, "")  # type: ignore[call-overload]
+    printed: dict[int | str, str] = {2: "error: no\n", 130: "stopped\n"}
+    assert capsys.readouterr().err == printed.get(code, "")
 
 
 def test_an_error_of_ours_keeps_its_traceback() -> None:
