@@ -19,6 +19,9 @@ def _choices(names: Iterable[str]) -> str:
 TaskName = Annotated[str, tyro.conf.arg(metavar=_choices(TASKS))]
 """A key of ``TASKS``."""
 
+AnyTaskName = Annotated[str | None, tyro.conf.arg(metavar=_choices(TASKS))]
+"""A key of ``TASKS``, or none."""
+
 AgentName = Annotated[str, tyro.conf.arg(metavar=_choices(AGENTS))]
 """A key of ``AGENTS``."""
 

@@ -16,7 +16,7 @@ import tyro
 from experiments.cli.text_lines import check_aligned, read_system, read_text
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import UsageError, refusals
-from experiments.names import TaskName
+from experiments.names import AnyTaskName
 from seq2seq_env.tasks import TaskOptions, load_task
 
 
@@ -34,7 +34,7 @@ class Evaluate:
     """File of the references, a text a line, for BLEU and chrF; None takes those of JSON Lines, or of the task."""
     scorers: tuple[str, ...] = ()
     """Names, folders or specifications of scorers."""
-    task: TaskName | None = None
+    task: AnyTaskName = None
     """Task whose oracle judges, where it has one, and whose sources and references are taken where no file has any."""
     task_options: TaskOptions = field(default_factory=dict)
     """Options of the task, names and values in turn."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import tyro
 
@@ -13,13 +12,6 @@ from seq2seq_env.suggestions import check_name
 
 BUFFER_COMMANDS = ("info", "verify", "repair", "compact", "rescore", "export")
 """What ``rest buffer`` does, as ``python -m buffers``."""
-
-
-class Runs(Protocol):
-    """A command of :mod:`buffers`."""
-
-    def run(self) -> int:
-        """Do it; the exit code."""
 
 
 def translate(arguments: Sequence[str]) -> None:
@@ -48,6 +40,8 @@ def buffer(arguments: Sequence[str]) -> int:
                 with usage_errors():
                     check_name("command", name, BUFFER_COMMANDS)
         with parser_errors():
-            command: Runs = tyro.cli(room.Command, prog="rest buffer", description=room.__doc__, args=arguments)  # type: ignore[arg-type]
+            command: room.Info | room.Verify | room.Repair | room.Compact | room.Rescore | room.Export = tyro.cli(
+                room.Command, prog="rest buffer", description=room.__doc__, args=arguments
+            )
         return command.run()
     raise AssertionError("refusals() leaves with an exit code")
