@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, make_dataclass
+from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -44,7 +45,7 @@ def parse(
         kind: Its class; one with a field ``agent_options`` takes those of agents.
         arguments: The command line behind the program's name.
         prog: The program's name in the help.
-        description: Of the help.
+        description: Of the help; None takes the class's docstring.
         defaults: Gives what options stand for where they are not given, by those that are; None takes the class's.
         most_used: Fields that ``--help`` shows, with ``--help-all`` for all; none shows all.
 
@@ -52,6 +53,8 @@ def parse(
         UsageError: If the options cannot be meant, or their file not be read.
         SystemExit: After help, with 0.
     """
+    # The class that is made of it here has no docstring of its own.
+    description = getdoc(kind) if description is None else description
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     names = tuple(agents.AGENTS) if AGENT_OPTIONS in known else ()
     with usage_errors():
@@ -79,13 +82,27 @@ def parse(
     return config
 
 
-def _from_file(kind: type, arguments: Sequence[str], names: Collection[str]) -> list[str]:
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--config", type=Path)
+def look_ahead(arguments: Sequence[str], **options: dict[str, Any]) -> argparse.Namespace:
+    """Options on which others depend, read before those.
+
+    Args:
+        arguments: All.
+        **options: What argparse must know of each.
+
+    Raises:
+        UsageError: If one has no value.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name, how in options.items():
+        parser.add_argument(f"--{name}", **how)
     try:
-        config = first.parse_known_args(arguments)[0].config
+        return parser.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError as error:
-        raise UsageError("--config names no file; give one") from error
+        raise UsageError(str(error)) from error
+
+
+def _from_file(kind: type, arguments: Sequence[str], names: Collection[str]) -> list[str]:
+    config: Path | None = look_ahead(arguments, config={"type": Path}).config
     return [] if config is None else file_arguments(config, kind, names)
 
 
@@ -95,10 +112,7 @@ def _agent_configs(kind: type, arguments: Sequence[str]) -> dict[str, type]:
     Raises:
         ValueError: If there is no such agent, or options are given of one that is not chosen.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--agent")
-    first.add_argument("--agents", nargs="*")
-    known, _ = first.parse_known_args(list(arguments))
+    known = look_ahead(arguments, agent={}, agents={"nargs": "*"})
     named = [*(known.agents or ()), *([known.agent] if known.agent else [])]
     for name in named:
         check_name("agent", name, sorted(agents.AGENTS))

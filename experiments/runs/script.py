@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import logging
@@ -15,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from agents.training.device import known_device
-from experiments.command_line.parsing import parse
+from experiments.command_line.parsing import look_ahead, parse
 from experiments.command_line.refusals import refusals, usage_errors
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
@@ -175,8 +174,6 @@ def checked(config: C) -> C:
 
 def _defaults(kind: type[C], arguments: Sequence[str]) -> C:
     """What the other options stand for where they are not given: a preset and a pretrained policy change that."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("preset", "pretrained"):
-        first.add_argument(f"--{name}", type=lambda text: None if text == "None" else text)
-    known, _ = first.parse_known_args(arguments)
+    optional = {"type": lambda text: None if text == "None" else text}
+    known = look_ahead(arguments, preset=optional, pretrained=optional)
     return preset_settings(kind(), known.preset, known.pretrained)

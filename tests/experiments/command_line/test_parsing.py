@@ -46,7 +46,7 @@ def test_options_of_several_agents() -> None:
         (["--agent", "bvmpo", "--bvmpo.eta", "x"], "--bvmpo.eta: could not convert string to float: 'x'"),
         (["--agent", "bvmpo", "--bvmpo.eta", "0"], "eta is 0.0; give a number above 0"),
         (["--agent-options", "eta", "0.1"], "unrecognized options: --agent-options"),
-        (["--config"], "--config names no file"),
+        (["--config"], "argument --config: expected one argument"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(arguments: list[str], message: str) -> None:
