@@ -12,6 +12,7 @@ from .policy.adapters import adapted
 from .policy.lora import LoRA
 from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
+from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
@@ -74,5 +75,6 @@ __all__ = [
     "one_sample",
     "policy_folder",
     "rank_correlations",
+    "run_evaluation",
     "sampler_kl",
 ]

@@ -72,7 +72,10 @@ class Translate:
 
 @dataclass(frozen=True)
 class Push:
-    """Publish a policy on the Hugging Face hub, with a model card where there is none yet."""
+    """Publish a policy on the Hugging Face hub, with a model card where there is none yet.
+
+    The card of a finished run's policy has the run's data, measures, controls and intervals.
+    """
 
     policy: Path
     """Folder of a saved policy, or of a run, whose last policy is taken."""
@@ -87,8 +90,9 @@ class Push:
 
     def run(self) -> None:
         """Upload it and print the address."""
-        policy = agents.Seq2SeqPolicy.load(agents.policy_folder(self.policy, self.checkpoint))
-        print(policy.push_to_hub(self.repo, private=self.private, licence=self.licence))
+        folder = agents.policy_folder(self.policy, self.checkpoint)
+        policy, evaluation = agents.Seq2SeqPolicy.load(folder), agents.run_evaluation(folder)
+        print(policy.push_to_hub(self.repo, private=self.private, licence=self.licence, evaluation=evaluation))
 
 
 Command = Annotated[Translate, tyro.conf.subcommand("translate")] | Annotated[Push, tyro.conf.subcommand("push")]

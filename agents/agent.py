@@ -29,6 +29,7 @@ from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.extras import check_extra
+from seq2seq_env.suggestions import check_name, suggestion
 
 FILE_NAME = "agent.json"
 
@@ -289,7 +290,10 @@ def check_options(name: str, options: Mapping[str, Any]) -> AgentConfig:
     known = [field.name for field in fields(kind.Config)]
     for option in options:
         if option not in known:
-            raise ValueError(f"agent {name!r} has no option {option!r}; it takes {', '.join(known) or 'none'}")
+            raise ValueError(
+                f"agent {name!r} has no option {option!r}; it takes {', '.join(known) or 'none'}"
+                f"{suggestion(option, known)}"
+            )
     return kind.Config(**options)
 
 
@@ -299,8 +303,7 @@ def agent_class(name: str) -> type[Agent]:
     Raises:
         ValueError: If there is no such agent, listing the good names.
     """
-    if name not in AGENTS:
-        raise ValueError(f"there is no agent {name!r}; choose one of {', '.join(sorted(AGENTS))}")
+    check_name("agent", name, sorted(AGENTS))
     module, _, attribute = AGENTS[name].partition(":")
     kind: type[Agent] = getattr(importlib.import_module(module), attribute)
     return kind

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers.storage.trajectories import check_rewards
+from seq2seq_env.suggestions import check_name
 
 
 class Filter(Protocol):
@@ -190,8 +191,7 @@ def make_filter(name: str, value: float) -> Filter:
     Raises:
         ValueError: If the name is unknown or the value out of range.
     """
-    if name not in FILTERS:
-        raise ValueError(f"unknown filter {name!r}; choose from {', '.join(FILTERS)}")
+    check_name("filter", name, FILTERS)
     return FILTERS[name](value)
 
 

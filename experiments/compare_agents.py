@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, get_args
 import agents
 from agents import TrainingConfig
 from buffers import Filter, Slice, coverage
+from experiments.names import AgentNames, FilterName
 from experiments.reports.comparison_entry import equal_entropy_stage
 from experiments.reports.comparison_report import write_comparison
 from experiments.runs.evaluation import Decode, Translations
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
     from agents import Agent, Seq2SeqPolicy
 
+MOST_USED = (
+    "preset", "task", "task_options", "scorer", "start", "agents", "seeds", "improve_steps", "sources", "candidates",
+    "filter", "filter_values", "runs", "seed", "device", "out",
+)  # fmt: skip
+"""Options that the short help shows."""
+
 SEED = "seed"
 """With which the name of a seed's folder begins."""
 
@@ -46,8 +53,9 @@ class Config(Settings):
 
     NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "agents", "seeds", "runs")
 
-    agents: tuple[str, ...] = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
-    """Algorithms to compare; by default the paper's."""
+    agents: AgentNames = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
+    """Algorithms to compare; by default the paper's. The options of each stand under its name, and --help explains
+    those of agents that are named: --agents bvmpo gold --bvmpo.eta 0.05 --gold.u 0.1."""
     seeds: int = 3
     """Whole runs, 1 or more, each with its own supervised policy, batch, samples and order of batches: from --seed on,
     in a folder of its own. With --start, the supervised policies are those of another comparison's seeds, or one and
@@ -57,7 +65,7 @@ class Config(Settings):
     sources: int | Literal["auto"] | None = "auto"
     """Number of sources of the batch; None takes all. "auto" is 8000, or all where there are fewer. Their references
     are in the batch, or all references where sentences without references are drawn, too."""
-    filter: str = "interpolation"
+    filter: FilterName = "interpolation"
     """Filter of what an Improve step keeps, as in growing_batch.py; the batch holds as many samples of each source, so
     that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
@@ -68,8 +76,6 @@ class Config(Settings):
         )
     )
     """Training of the first Improve step."""
-    options: dict[str, int | float | str] = field(default_factory=dict)
-    """Options of the agents, names and values in turn: --options bvmpo.eta 0.05 gold.u 0.1."""
     runs: tuple[Path, ...] = ()
     """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
     out: Path = Path("runs/compare_agents")
@@ -91,9 +97,6 @@ class Config(Settings):
         for name in self.agents:
             agents.check_options(name, self.options_of(name))
         self.check_adapters(self.agents)
-        for option in self.options:
-            if option.partition(".")[0] not in agents.AGENTS:
-                raise ValueError(f"option {option!r} names no agent; write it as bvmpo.eta")
         for run in self.runs:
             if not (run / "results.json").is_file():
                 raise FileNotFoundError(f"no results.json in {str(run)!r}; name finished runs of growing_batch.py")
@@ -115,12 +118,6 @@ class Config(Settings):
         """Whose supervised policy a seed takes: the same seed's of another comparison, or that of the run named."""
         own = self.start / seed_folder(seed) if self.start is not None else None
         return own if own is not None and own.is_dir() else self.start
-
-    def options_of(self, agent: str) -> dict[str, int | float | str]:
-        """One agent's own."""
-        return {
-            name.partition(".")[2]: value for name, value in self.options.items() if name.partition(".")[0] == agent
-        }
 
 
 def seed_folder(seed: int) -> str:

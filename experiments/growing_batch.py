@@ -8,12 +8,13 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import agents
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
+from experiments.names import AgentName
 from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
 from experiments.runs.arms import Arm, arm_data, arm_stage
@@ -29,6 +30,12 @@ from seq2seq_env.tasks import Split
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
 
+MOST_USED = (
+    "preset", "task", "task_options", "scorer", "agent", "grow_steps", "improve_steps", "sources",
+    "candidates", "temperature", "filter", "filter_values", "arms", "seed", "device", "out",
+)  # fmt: skip
+"""Options that the short help shows."""
+
 BEST_OF = 8
 """Samples of the supervised policy for each source, of which reranking takes the best."""
 
@@ -39,16 +46,15 @@ class Config(Settings):
 
     NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "arms", "jobs")
 
-    agent: str = "filtered-bc"
-    """Algorithm of the Improve steps, which sets their loss."""
-    agent_options: dict[str, int | float | str] = field(default_factory=dict)
-    """Options of the algorithm, names and values in turn: --agent-options eta 0.05 prior_first 0.1."""
+    agent: AgentName = "filtered-bc"
+    """Algorithm of the Improve steps, which sets their loss. Its own options stand under its name, and --help explains
+    them: --agent bvmpo --bvmpo.eta 0.05."""
     grow_steps: int = 2
     """Number G of Grow steps, 0 or more."""
     arms: tuple[Arm, ...] = ("unfiltered", "filtered")
-    """Controls, trained as ReST is, for as many gradient tokens, on other data: "unfiltered" on all original data,
-    "filtered" on what the filter keeps of the original data, "samples" on what it keeps of the samples, "one-grow" on
-    the batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
+    """Controls, trained as ReST is, for as many gradient tokens, on other data. "unfiltered" trains on all original
+    data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" on the
+    batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
     none; more can be added when a run goes on."""
     jobs: int | None = None
     """Arms that train at a time on a CPU, each on its share of the threads, at least 1; None for as many as there are
@@ -68,7 +74,7 @@ class Config(Settings):
             raise ValueError(f"grow_steps is {self.grow_steps}; give 0 or more")
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}; give 1 or more")
-        agents.check_options(self.agent, self.agent_options)
+        agents.check_options(self.agent, self.options_of(self.agent))
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
 
@@ -78,7 +84,7 @@ def growing_batch(run: Experiment[Config]) -> None:
     config = run.config
     policy = supervised(run)  # train pi on D
     rerank(run, policy)
-    agent = agents.make_agent(config.agent, policy, **config.agent_options)
+    agent = agents.make_agent(config.agent, policy, **config.options_of(config.agent))
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
         batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
@@ -132,7 +138,7 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
     config = run.config
     print(f"Control: {arm}")
-    agent = agents.make_agent(config.agent, supervised(run), **config.agent_options)
+    agent = agents.make_agent(config.agent, supervised(run), **config.options_of(config.agent))
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
         for i, kept in enumerate(filters, start=1):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from typing import Any, get_args
 
+from seq2seq_env.suggestions import suggestion
+
 _TRUTH = {"yes": True, "no": False}
 
 
@@ -27,7 +29,7 @@ def typed_options(
     names = list(known)
     for option in options:
         if option not in names:
-            raise TypeError(f"{what} has no option {option!r}; it has {', '.join(names)}")
+            raise TypeError(f"{what} has no option {option!r}; it has {', '.join(names)}{suggestion(option, names)}")
     declared = signature(make, eval_str=True).parameters
     return {option: _typed(option, value, declared[option].annotation) for option, value in options.items()}
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 CARD = "README.md"
+
+TO_COMPLETE = "To be completed: data, scorer, measures, known faults."
+"""What a card says of training and evaluation where nothing is known of them."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class ModelCard:
         pipeline_tag: The hub's name of what it does.
         tags: The hub's.
         licence: The hub's name of the licence, such as "apache-2.0".
+        evaluation: Markdown on data, training, measures and controls; None leaves it to the person.
     """
 
     what: str
@@ -29,6 +33,7 @@ class ModelCard:
     pipeline_tag: str
     tags: tuple[str, ...]
     licence: str
+    evaluation: str | None = None
 
     def text(self, repo: str) -> str:
         """Markdown with the hub's metadata before it."""
@@ -42,7 +47,7 @@ class ModelCard:
             f"## Use\n\n```python\n{self.usage.format(repo=repo)}\n```\n\n"
             f"## Licence\n\n`{self.licence}`. To be completed: under which terms it may be used. The licences of the "
             "texts that it was trained on, and of the model that it began with, may decide that.\n\n"
-            "## Training and evaluation\n\nTo be completed: data, scorer, measures, known faults.\n"
+            f"## Training and evaluation\n\n{self.evaluation or TO_COMPLETE}\n"
         )
 
 
@@ -65,7 +70,13 @@ class Publishable(ABC):
         """Its files and its model card, with the hub's name of the licence."""
 
     def push_to_hub(
-        self, repo: str, *, private: bool = False, licence: str = "unknown", token: str | None = None
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        licence: str = "unknown",
+        token: str | None = None,
+        evaluation: str | None = None,
     ) -> str:
         """Publish it on the Hugging Face hub as a model repository, in one commit where the hub can.
 
@@ -74,6 +85,8 @@ class Publishable(ABC):
             private: Only for its owner.
             licence: The hub's name of the licence, for the model card; what it was trained on may decide it.
             token: Of the hub; None takes the one that ``hf auth login`` has stored.
+            evaluation: Markdown of the model card on data, training, measures and controls; of a run's policy,
+                :func:`agents.run_evaluation` writes it.
 
         Returns:
             Address of the repository.
@@ -95,7 +108,8 @@ class Publishable(ABC):
                 exposed = private and not api.repo_info(url.repo_id).private
                 if not exposed:
                     if not api.file_exists(url.repo_id, CARD):
-                        (folder / CARD).write_text(publication.card.text(url.repo_id), "utf-8")
+                        card = replace(publication.card, evaluation=evaluation)
+                        (folder / CARD).write_text(card.text(url.repo_id), "utf-8")
                     api.upload_folder(
                         repo_id=url.repo_id, folder_path=folder, delete_patterns=list(publication.replaces),
                         commit_message="Publish with seq2seq-env",

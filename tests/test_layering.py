@@ -18,8 +18,8 @@ ROOMS = ("experiments", "agents", "buffers", "seq2seq_env")
 
 WINGS = {
     "experiments": (
-        "experiments", "experiments.benchmarks", "experiments.reports", "experiments.runs",
-        "experiments.scorer_training",
+        "experiments.cli", "experiments", "experiments.benchmarks", "experiments.reports", "experiments.runs",
+        "experiments.scorer_training", "experiments.command_line", "experiments.names",
     ),
     "agents": (
         "agents.cli", "agents.d3rlpy_adapter", "agents", "agents.training", "agents.sampling", "agents.policy",
@@ -33,7 +33,8 @@ WINGS = {
         "seq2seq_env.scorers.scorer", "seq2seq_env.tasks.loading", "seq2seq_env.tasks.corpora",
         "seq2seq_env.tasks.phrasebook", "seq2seq_env.tasks", "seq2seq_env.tasks.task", "seq2seq_env.models",
         "seq2seq_env.tokenization", "seq2seq_env.chrf", "seq2seq_env.publishing", "seq2seq_env.hub",
-        "seq2seq_env.options", "seq2seq_env.ranges", "seq2seq_env.extras", "seq2seq_env.installation", "seq2seq_env",
+        "seq2seq_env.options", "seq2seq_env.suggestions", "seq2seq_env.ranges", "seq2seq_env.extras",
+        "seq2seq_env.installation", "seq2seq_env",
     ),
 }  # fmt: skip
 """Of each room, packages and single modules from the top down: an import leads to a later one, or stays in its own.

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import io
 import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
-import tyro
-
 from agents.training.device import known_device
+from experiments.command_line.parsing import look_ahead, parse
+from experiments.command_line.refusals import refusals, usage_errors
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
@@ -52,9 +52,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     logging.getLogger("agents").setLevel(logging.INFO)
     started = time.perf_counter()
-    config = with_task_options(config)
-    config.check()
-    check_sizes(config)
+    config = checked(config)
     config = replace(config, device=known_device(config.device))
     task = load_task(config.task, **config.options_of_task())
     config = config.with_filter(task).with_sources(task)
@@ -117,30 +115,71 @@ def own_scorer(config: Settings) -> str:
     return str(folder)
 
 
-def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:
-    """The run that the command line asks for; exit with 1 and one sentence where something is wrong."""
-    gc.set_threshold(GARBAGE_THRESHOLD)
-    try:
-        config = tyro.cli(kind, default=_defaults(kind, sys.argv[1:]), description=description)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    from accelerate import PartialState
+def main(
+    kind: type[C],
+    description: str | None,
+    work: Work[C],
+    report: Work[C],
+    *,
+    arguments: Sequence[str] | None = None,
+    prog: str | None = None,
+    most_used: Collection[str] = (),
+) -> None:
+    """The run that the command line asks for.
 
-    try:
-        # The first PartialState of a process decides for good on its device.
-        # What several processes of one run do alike, one of them says.
-        with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
-            execute(config, work, report)
-    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
+    Args:
+        kind: Its options.
+        description: Of the help.
+        work: What takes time.
+        report: What is made of its results.
+        arguments: The command line behind the program's name; None takes this process's.
+        prog: The program's name in the help.
+        most_used: Options that a short help shows; none shows all.
+
+    Raises:
+        SystemExit: With 2 and one sentence where the options cannot be meant, and with 1 where something else is wrong.
+    """
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    with refusals():
+        config = parse(
+            kind,
+            sys.argv[1:] if arguments is None else arguments,
+            prog=prog,
+            description=description,
+            defaults=partial(_defaults, kind),
+            most_used=most_used,
+        )
+        with usage_errors():
+            checked(config)
+        from accelerate import PartialState
+
+        try:
+            # The first PartialState of a process decides for good on its device.
+            # What several processes of one run do alike, one of them says.
+            first = PartialState(cpu=config.device == "cpu").is_main_process
+            with redirect_stdout(sys.stdout if first else io.StringIO()):
+                execute(config, work, report)
+        except KeyboardInterrupt:
+            sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
+
+
+def checked(config: C) -> C:
+    """The options with a preset's for its task, after a look for what cannot work.
+
+    Raises:
+        ValueError: If an option cannot work.
+        TypeError: If an agent's option is no number where one is wanted.
+        ImportError: If what an option needs is not installed.
+        OSError: If what an option names is not there.
+    """
+    config = with_task_options(config)
+    config.check()
+    check_sizes(config)
+    return config
 
 
 def _defaults(kind: type[C], arguments: Sequence[str]) -> C:
     """What the other options stand for where they are not given: a preset and a pretrained policy change that."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("preset", "pretrained"):
-        first.add_argument(f"--{name}", type=lambda text: None if text == "None" else text)
-    known, _ = first.parse_known_args(arguments)
+    optional = {"type": lambda text: None if text == "None" else text}
+    known = look_ahead(arguments, preset=optional, pretrained=optional)
     return preset_settings(kind(), known.preset, known.pretrained)

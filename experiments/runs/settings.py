@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import tyro
 
 import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
 from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_filter, make_schedule
+from buffers.filters import FILTERS
+from experiments.names import FilterName, TaskName
 from experiments.runs.run_log import TrackerName, check_trackers
 from seq2seq_env.extras import check_extra
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
+from seq2seq_env.tasks.loading import TASKS
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
@@ -21,6 +27,9 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
 }
 """Values of each filter that I Improve steps choose from. The thresholds are the paper's (section 4)."""
 
+
+AgentOptions = Annotated[dict[str, dict[str, Any]], tyro.conf.Fixed, tyro.conf.Suppress]
+"""Options of agents by the agent's name; on the command line each has its own."""
 
 PresetName = Literal[
     "phrasebook-domain", "phrasebook-noisy", "phrasebook-clean", "iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"
@@ -38,10 +47,10 @@ class Settings:
     """Number of sources that "auto" stands for."""
 
     preset: PresetName | None = None
-    """Settings of a known data set, which other options override: the phrasebook's other regimes, the paper's sizes for
-    IWSLT 2014 and WMT 2020, a laptop's for Multi30k. With it, --help shows its values."""
+    """Settings of a known data set, which other options override. There are the phrasebook's other regimes, the paper's
+    sizes for IWSLT 2014 and WMT 2020, and a laptop's for Multi30k. With it, --help shows its values."""
 
-    task: str = "phrasebook-de-en"
+    task: TaskName = "phrasebook-de-en"
     """Name of the task, which gives the texts."""
     task_options: TaskOptions = field(default_factory=dict)
     """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
@@ -60,14 +69,15 @@ class Settings:
     """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
     are merged after each. They want a higher learning rate, 1e-4 and more."""
     scorer: str | None = None
-    """Name or folder of the scorer, or "process:" and a program's command, "metricx:" and a checkpoint, "ensemble:" and
-    several scorers, see docs/scorers.md. The task's own by default; where it has none, one is made of the task's pairs
-    first, as train_scorer.py does, in a folder beside the run's, its name ending in -scorer."""
+    """Name, folder or specification of the scorer; the task's own by default. A specification is "process:" and a
+    program's command, "metricx:" and a checkpoint, or "ensemble:" and several scorers, see docs/scorers.md. Where the
+    task has no scorer of its own, one is made of the task's pairs first, as train_scorer.py does, in a folder beside
+    the run's, its name ending in -scorer."""
     judge: str | None = None
     """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no
     oracle whether a policy got better or only learned what its scorer likes."""
     improve_steps: int = 3
-    """Number I of Improve steps to each Grow step, at least 1; the paper's "I=0" is --agent bc --improve-steps 1."""
+    """Number I of Improve steps to each Grow step, at least 1. The paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | Literal["auto"] | None = "auto"
     """Number of sources drawn for each Grow step; None takes all. "auto" is 8000, or all where there are fewer."""
     grow_from: Literal["auto", "train", "source-only", "both"] = "auto"
@@ -83,8 +93,8 @@ class Settings:
     CTranslate2 where it converts the model, but for Marian models."""
     compute_type: ComputeType = "float32"
     """CTranslate2's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
-    filter: str = "auto"
-    """Filter of what an Improve step keeps: "threshold" on the reward, or "percentile" or "interpolation" within a
+    filter: FilterName = "auto"
+    """Filter of what an Improve step keeps. "threshold" is on the reward; "percentile" and "interpolation" are within a
     source, which leave hard sources some data, and nothing of a source with one candidate. "auto" is "threshold" where
     filter values are given or the task has a scorer of its own, whose rewards mean what they say, and "percentile" for
     other scorers, whose rewards may all lie below the paper's thresholds."""
@@ -124,7 +134,7 @@ class Settings:
     learning_rate_decay: float = 0.75
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
-    """Seed of the weights, the batches and the samples, 0 or more; the task's sentences stay the same."""
+    """Seed of the weights, the batches and the samples, 0 or more. The task's sentences stay the same."""
     device: str = "auto"
     """Device that the networks compute on: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
@@ -134,10 +144,17 @@ class Settings:
 
     out: Path = Path("runs")
     """Folder that the run writes to, and goes on in."""
+    agent_options: AgentOptions = field(default_factory=dict)
+    """Options of agents by the agent's name, each under its own on the command line: --bvmpo.eta 0.05."""
+
+    def options_of(self, agent: str) -> dict[str, Any]:
+        """One agent's own options."""
+        return self.agent_options.get(agent, {})
 
     def recorded(self) -> dict[str, Any]:
-        """What determines the results, as JSON can hold it."""
+        """What determines the results, as JSON and the command line's ``--config`` can hold it."""
         options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}
+        options |= options.pop("agent_options")
         return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
 
     def check(self) -> None:
@@ -148,6 +165,10 @@ class Settings:
             ImportError: If what an option needs is not installed.
         """
         check_trackers(self.log_with)
+        check_name("task", self.task, sorted(TASKS))
+        check_name("filter", self.filter, ["auto", *FILTERS])
+        for name in self.agent_options:
+            check_name("agent", name, sorted(agents.AGENTS))
         for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")

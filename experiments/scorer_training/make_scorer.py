@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.names import TaskName
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.oracle_config import OracleConfig
 from seq2seq_env.scorers import SCORERS
@@ -26,7 +27,7 @@ REPORT = "report.json"
 class ScorerConfig:
     """Options of a scorer's training."""
 
-    task: str = "phrasebook-de-en"
+    task: TaskName = "phrasebook-de-en"
     """Task whose translations the scorer will judge."""
     task_options: TaskOptions = field(default_factory=dict)
     """Options of the task, names and values in turn: --task text-files --task-options folder data source de target

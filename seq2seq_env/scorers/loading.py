@@ -24,6 +24,7 @@ from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, absolute
 from seq2seq_env.scorers.wrappers.cross_fit import CrossFittedScorer
 from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
 from seq2seq_env.scorers.wrappers.normalised import NormalisedScorer
+from seq2seq_env.suggestions import suggestion
 
 SCORERS: dict[str, Callable[[str], Scorer]] = {
     "phrasebook-qe": lambda device: LearnedScorer(Path(__file__).parent / "phrasebook_qe", device=device),
@@ -103,10 +104,10 @@ def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:
     kinds = ", ".join(f"{kind}:" for kind in KINDS)
     kind, colon, _ = name.partition(":")
     if colon:
-        raise ValueError(f"there is no kind of scorer {kind!r}; choose one of {kinds}")
+        raise ValueError(f"there is no kind of scorer {kind!r}; choose one of {kinds}{suggestion(kind, KINDS)}")
     raise ValueError(
         f"there is no scorer {name!r}; choose one of {', '.join(SCORERS)}, name a folder, or write one of {kinds} and "
-        "what it is made of"
+        f"what it is made of{suggestion(name, SCORERS)}"
     )
 
 

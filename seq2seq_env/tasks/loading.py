@@ -8,6 +8,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from seq2seq_env.options import typed_options
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks.task import Task
 
 TASKS: dict[str, str] = {
@@ -52,8 +53,7 @@ def task_parameters(name: str) -> Mapping[str, Parameter]:
 
 
 def _task_class(name: str) -> type[Task]:
-    if name not in TASKS:
-        raise ValueError(f"there is no task {name!r}; choose one of {', '.join(sorted(TASKS))}")
+    check_name("task", name, sorted(TASKS))
     module, _, attribute = TASKS[name].partition(":")
     found: type[Task] = getattr(import_module(module), attribute)
     return found

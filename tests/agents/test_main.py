@@ -227,7 +227,8 @@ def test_a_folder_without_policy_is_refused(run: Run, tmp_path: Path) -> None:
 def test_push_publishes_the_policy(run: Run, monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def push(self: Seq2SeqPolicy, repo: str, *, private: bool, licence: str) -> str:
+    def push(self: Seq2SeqPolicy, repo: str, *, private: bool, licence: str, evaluation: str | None) -> str:
+        assert evaluation is None
         asked.append((self.fingerprint, repo, private, licence))
         return "https://there"
 

@@ -94,7 +94,7 @@ def test_impossible_rewards_are_refused(reward: float) -> None:
         ("percentile", -1, "p is -1"),
         ("interpolation", 1, r"gamma is 1; choose it in \[0, 1\)"),
         ("interpolation", -0.5, "gamma is -0.5"),
-        ("quantile", 0.5, "unknown filter 'quantile'; choose from threshold, percentile, interpolation"),
+        ("quantile", 0.5, "there is no filter 'quantile'; choose one of threshold, percentile, interpolation"),
     ],
 )
 def test_bad_filters_are_refused(name: str, value: float, message: str) -> None:

@@ -8,6 +8,9 @@ from pathlib import PurePosixPath
 
 ROOMS = ("seq2seq_env", "buffers", "agents", "experiments")
 
+SCRIPTS = {"rest": "experiments.cli"}
+"""Our console scripts, and the modules that do the same."""
+
 # fmt: off
 OTHERS = frozenset({
     "accelerate", "apt-get", "bash", "cat", "curl", "echo", "git", "grep", "gunzip", "gzip", "head", "hf", "ls",
@@ -55,6 +58,8 @@ def program(words: Sequence[str]) -> list[str] | None:
     Code on the command line is ours, too. None where the command runs nothing of ours.
     """
     name = PurePosixPath(words[0]).name if words else ""
+    if name in SCRIPTS:
+        return ["-m", SCRIPTS[name], *words[1:]]
     if name in ("torchrun", "accelerate"):
         starts = [at for at, word in enumerate(words) if word in ("-m", "--module") or _is_script(word)]
         return program(["python", *words[starts[0] :]]) if starts else None

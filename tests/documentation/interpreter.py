@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.documentation.client import ADDRESS
+from tests.documentation.commands import SCRIPTS
 from tests.documentation.messages import Reply, Request, ask
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -55,7 +56,7 @@ class Interpreter:
         self._address, self._stand_ins, home = str(place / "server"), place / "bin", place / "home"
         home.mkdir()
         self._stand_ins.mkdir()
-        for name in ("uv", "python", "python3"):
+        for name in ("uv", "python", "python3", *SCRIPTS):
             # Without "site" it starts in a quarter of the time, and it imports nothing from there.
             text = f'#!/bin/sh\nexec "{sys.executable}" -S -m tests.documentation.client {name} "$@"\n'
             (self._stand_ins / name).write_text(text)

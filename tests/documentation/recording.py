@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.documentation.commands import OTHERS, program, without_uv
+from tests.documentation.commands import OTHERS, SCRIPTS, program, without_uv
 
 _STAND_IN = """#!/bin/sh
 printf '%s\\0' "$#" "${0##*/}" "$@" >> "$RECORDED_COMMANDS"
@@ -78,7 +78,7 @@ def _recorded(code: str, folder: Path) -> tuple[list[list[str]], str]:
     for place in (stand_ins, folder / ".venv" / "bin", folder / "runs"):
         place.mkdir(parents=True, exist_ok=True)
         if place.name != "runs":
-            for name in (*OTHERS, "..."):
+            for name in (*OTHERS, *SCRIPTS, "..."):
                 (place / name).write_text(_STAND_IN)
                 (place / name).chmod(0o755)
     before.write_text(_BEFORE)

@@ -18,6 +18,8 @@ policy=runs/mine
 zcat news.gz | uv run python -m agents translate --policy $policy > news.json
 uv run torchrun --nproc_per_node 2 experiments/a.py --seed 3
 accelerate launch --num_processes 2 -m experiments.a
+uv run rest list tasks
+... regimes
 uv run pytest tests/test_readme.py::test_block_runs
 """
 
@@ -33,6 +35,8 @@ def test_a_block_is_the_programs_that_a_shell_would_start(tmp_path: Path) -> Non
         ["-m", "agents", "translate", "--policy", "runs/mine"],
         ["experiments/a.py", "--seed", "3"],
         ["-m", "experiments.a"],
+        ["-m", "experiments.cli", "list", "tasks"],
+        ["-m", "experiments.cli", "regimes"],
     ]
 
 

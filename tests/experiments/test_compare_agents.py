@@ -175,8 +175,8 @@ def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:
         ({"agents": ()}, "agents is empty"),
         ({"agents": ("dqn",)}, "no agent 'dqn'"),
         ({"filter_values": (10.0, 20.0)}, "filter_values has 2 values"),
-        ({"options": {"dpo.eta": 1.0}}, "agent 'dpo' has no option 'eta'"),
-        ({"options": {"eta": 1.0}}, "option 'eta' names no agent"),
+        ({"agent_options": {"dpo": {"eta": 1.0}}}, "agent 'dpo' has no option 'eta'"),
+        ({"agent_options": {"dop": {"eta": 1.0}}}, "there is no agent 'dop'; .*; did you mean 'dpo'"),
         ({"runs": (Path("nowhere"),)}, "no results.json in 'nowhere'"),
     ],
 )

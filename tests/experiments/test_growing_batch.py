@@ -156,7 +156,7 @@ def test_without_the_extra_report_a_run_has_tables_and_neither_plots_nor_logs(
 
 
 def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> None:
-    config = replace(GROWING, agent="bvmpo", agent_options={"value_tokens": 400, "eta": 0.2}, arms=())
+    config = replace(GROWING, agent="bvmpo", agent_options={"bvmpo": {"value_tokens": 400, "eta": 0.2}}, arms=())
     run = begin(config, tmp_path / "run", tiny_task, fake_scorer)
     growing_batch(run)
     last = run.folder.checkpoint("g1i2")
@@ -257,8 +257,8 @@ def test_two_text_files_and_a_scorer_make_a_report(
     ("options", "message"),
     [
         ({"grow_steps": -1}, "grow_steps is -1; give 0 or more"),
-        ({"agent_options": {"eta": 0.1}}, "agent 'filtered-bc' has no option 'eta'; it takes none"),
-        ({"agent": "bvmpo", "agent_options": {"eta": 0.0}}, "eta is 0.0; give a number above 0"),
+        ({"agent_options": {"filtered-bc": {"eta": 0.1}}}, "agent 'filtered-bc' has no option 'eta'; it takes none"),
+        ({"agent": "bvmpo", "agent_options": {"bvmpo": {"eta": 0.0}}}, "eta is 0.0; give a number above 0"),
         ({"agent": "magic"}, "no agent 'magic'; choose one of "),
         ({"task": "klingon"}, "no task 'klingon'; choose one of hub, phrasebook-de-en, text-files"),
         ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),

@@ -96,6 +96,17 @@ def test_what_is_saved_is_uploaded_with_a_card(hub: Hub) -> None:
     assert "`mit`" in card.text
 
 
+def test_what_is_known_of_its_evaluation_is_in_the_card(hub: Hub) -> None:
+    for evaluation, there, missing in (
+        (None, "To be completed: data", "0.9"),
+        ("BLEU 0.9", "BLEU 0.9", "data, scorer"),
+    ):
+        publish("mine", evaluation=evaluation)
+        _, _, section = hub.files["README.md"].decode().partition("## Training and evaluation")
+        assert there in section
+        assert missing not in section
+
+
 def test_a_card_that_is_there_stays(hub: Hub) -> None:
     hub.there = {"README.md"}
     publish("me/mine")

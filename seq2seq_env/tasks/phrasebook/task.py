@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks.phrasebook.noise import corrupted
 from seq2seq_env.tasks.phrasebook.oracle import Readings, quality
 from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME, REGIMES
@@ -68,8 +69,7 @@ class PhrasebookTask(Task):
         test_size: int = 1_000,
         noise: float | None = None,
     ) -> None:
-        if regime not in REGIMES:
-            raise ValueError(f"there is no regime {regime!r}; choose one of {', '.join(REGIMES)}")
+        check_name("regime", regime, REGIMES)
         recipe = REGIMES[regime]
         self.noise = recipe.noise if noise is None else noise
         self._sizes = {

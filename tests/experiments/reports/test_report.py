@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents import run_evaluation
 from experiments.growing_batch import BEST_OF, Config
 from experiments.reports.report import (
     NUM_EXAMPLES,
@@ -160,3 +161,10 @@ def test_a_run_without_improvement_has_a_report_too(finished_run: Experiment[Con
     assert (gains["shortfall_closed"], gains["greedy_bleu_change"]) == (0.0, 0.0)
     assert np.isfinite([value for value in gains.values() if value is not None]).all()
     assert replace(finished_run.config, grow_steps=0).schedules(0) == []
+
+
+def test_a_model_card_takes_its_numbers_from_the_results(finished_run: Experiment[Config]) -> None:
+    text = str(run_evaluation(finished_run.folder.checkpoint("g1i2")))
+    parts = ("Improve step 2 of Grow step 1", "| **g1i2** | greedy |", "| control-samples | sample |", "best control")
+    for part in parts:
+        assert part in text

@@ -128,7 +128,9 @@ def test_values_are_given_for_one_grow_step_or_for_each() -> None:
         replace(config, filter_values=(0.6, 0.5)).schedules(2)
     with pytest.raises(ValueError, match="filter_values has 3 values; give 2"):
         replace(config, filter_values=(0.5, 0.6, 0.7)).schedules(2)
-    with pytest.raises(ValueError, match="unknown filter 'luck'; choose from threshold, percentile, interpolation"):
+    with pytest.raises(
+        ValueError, match="there is no filter 'luck'; choose one of threshold, percentile, interpolation"
+    ):
         replace(config, filter="luck").schedules(2)
 
 

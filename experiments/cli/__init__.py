@@ -1,0 +1,1 @@
+"""The console script ``rest``: one command for all that a person runs."""

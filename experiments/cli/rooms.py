@@ -1,0 +1,47 @@
+"""The commands of the rooms below, ``python -m agents`` and ``python -m buffers``, under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tyro
+
+from experiments.command_line.parsing import parse
+from experiments.command_line.refusals import parser_errors, refusals, usage_errors
+from seq2seq_env.suggestions import check_name
+
+BUFFER_COMMANDS = ("info", "verify", "repair", "compact", "rescore", "export")
+"""What ``rest buffer`` does, as ``python -m buffers``."""
+
+
+def translate(arguments: Sequence[str]) -> None:
+    """``rest translate``."""
+    from agents.__main__ import Translate
+
+    with refusals():
+        parse(Translate, arguments, prog="rest translate").run()
+
+
+def push(arguments: Sequence[str]) -> None:
+    """``rest push``."""
+    from agents.__main__ import Push
+
+    with refusals():
+        parse(Push, arguments, prog="rest push").run()
+
+
+def buffer(arguments: Sequence[str]) -> int:
+    """``rest buffer``, which has commands of its own."""
+    from buffers import __main__ as room
+
+    with refusals():
+        for name in arguments[:1]:
+            if not name.startswith("-"):
+                with usage_errors():
+                    check_name("command", name, BUFFER_COMMANDS)
+        with parser_errors():
+            command: room.Info | room.Verify | room.Repair | room.Compact | room.Rescore | room.Export = tyro.cli(
+                room.Command, prog="rest buffer", description=room.__doc__, args=arguments
+            )
+        return command.run()
+    raise AssertionError("refusals() leaves with an exit code")

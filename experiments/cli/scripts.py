@@ -1,0 +1,34 @@
+"""The experiments' scripts as commands, with a short help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def run(arguments: Sequence[str]) -> None:
+    """``rest run``."""
+    from experiments import growing_batch as script
+    from experiments.runs.script import main
+
+    main(
+        script.Config, script.__doc__, script.growing_batch, script.report,
+        arguments=arguments, prog="rest run", most_used=script.MOST_USED,
+    )  # fmt: skip
+
+
+def compare(arguments: Sequence[str]) -> None:
+    """``rest compare``."""
+    from experiments import compare_agents as script
+    from experiments.runs.script import main
+
+    main(
+        script.Config, script.__doc__, script.compare, script.report,
+        arguments=arguments, prog="rest compare", most_used=script.MOST_USED,
+    )  # fmt: skip
+
+
+def scorer(arguments: Sequence[str]) -> None:
+    """``rest scorer``."""
+    from experiments.train_scorer import MOST_USED, main
+
+    main(arguments, "rest scorer", MOST_USED)

@@ -1,0 +1,1 @@
+"""What all commands do with their arguments: parse them, read them from a file, refuse them in a sentence."""

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from experiments.reports.statistics import interval
+from experiments.reports.system_measures import ORACLE, measure_systems, measures_table
+
+
+def test_means_and_differences_are_those_of_the_sentences() -> None:
+    qualities = {"a": 0.2, "b": 0.6, "c": 0.9}
+    one, other = ["a", "b", "b"], ["b", "c", "a"]
+    (measured,) = measure_systems(
+        [one, other], ["x", "y", "z"], None,
+        oracle=lambda sources, texts: np.array([qualities[text] for text in texts], dtype=np.float32),
+    )  # fmt: skip
+    assert measured.measure == ORACLE
+    assert [score.mean for score in measured.scores] == pytest.approx([1.4 / 3, 1.7 / 3])
+    assert measured.difference is not None
+    expected = interval(np.array([[0.4, 0.3, -0.4]]))
+    assert measured.difference[:3] == pytest.approx(expected[:3], abs=1e-6)
+    assert measured.p == pytest.approx(expected.p, abs=1e-6)
+    assert measures_table([measured]).splitlines()[2].startswith("| true quality | 0.467 [")
+
+
+def test_p_values_are_corrected_for_the_number_of_measures() -> None:
+    texts = ["the red house is here", "a blue dog", "the car is red"]
+    other = ["the red house", "a dog runs", "the car was red"]
+    measured = measure_systems([texts, other], None, texts)
+    raw = [each.difference.p for each in measured if each.difference is not None]
+    assert min(each.p for each in measured if each.p is not None) == pytest.approx(min(1, 2 * min(raw)))
