@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_USED = (
     "preset", "task", "task_options", "scorer", "start", "agents", "seeds", "improve_steps", "sources", "candidates",
-    "filter", "filter_values", "runs", "seed", "device", "out",
+    "filter", "filter_values", "runs", "seed", "out",
 )  # fmt: skip
 """Options that the short help shows."""
 
@@ -57,8 +57,8 @@ class Config(Settings):
     """Algorithms to compare; by default the paper's. The options of each stand under its name, and --help explains
     those of agents that are named: --agents bvmpo gold --bvmpo.eta 0.05 --gold.u 0.1."""
     seeds: int = 3
-    """Whole runs, 1 or more, each with its own supervised policy, batch, samples and order of batches: from --seed on,
-    in a folder of its own. With --start, the supervised policies are those of another comparison's seeds, or one and
+    """Whole runs, 1 or more, from --seed on, each in a folder of its own. Each has its own supervised policy, batch,
+    samples and order of batches. With --start, the supervised policies are those of another comparison's seeds, or one and
     the same of a single run, of which the report warns."""
     improve_steps: int = 1
     """Number of Improve steps of each training, at least 1."""
@@ -66,7 +66,7 @@ class Config(Settings):
     """Number of sources of the batch; None takes all. "auto" is 8000, or all where there are fewer. Their references
     are in the batch, or all references where sentences without references are drawn, too."""
     filter: FilterName = "interpolation"
-    """Filter of what an Improve step keeps, as in growing_batch.py; the batch holds as many samples of each source, so
+    """Filter of what an Improve step keeps, as in growing_batch.py. The batch holds as many samples of each source, so
     that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""

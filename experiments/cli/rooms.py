@@ -10,6 +10,9 @@ from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import parser_errors, refusals, usage_errors
 from seq2seq_env.suggestions import check_name
 
+TRANSLATE_MOST_USED = ("policy", "texts", "checkpoint", "decoding", "input", "output", "json")
+"""Options that the short help of ``rest translate`` shows."""
+
 BUFFER_COMMANDS = ("info", "verify", "repair", "compact", "rescore", "export")
 """What ``rest buffer`` does, as ``python -m buffers``."""
 
@@ -19,7 +22,7 @@ def translate(arguments: Sequence[str]) -> None:
     from agents.__main__ import Translate
 
     with refusals():
-        parse(Translate, arguments, prog="rest translate").run()
+        parse(Translate, arguments, prog="rest translate", most_used=TRANSLATE_MOST_USED).run()
 
 
 def push(arguments: Sequence[str]) -> None:

@@ -132,7 +132,7 @@ def _agent_configs(kind: type, arguments: Sequence[str]) -> dict[str, type]:
 
 def _default_agents(kind: type) -> tuple[str, ...]:
     """By the field ``agents``, or ``agent``."""
-    chosen = {each.name: each.default for each in fields(kind)}
+    chosen: dict[str, Any] = {each.name: each.default for each in fields(kind)}
     return chosen["agents"] if "agents" in chosen else (chosen["agent"],)
 
 

@@ -91,16 +91,17 @@ def sentence(box: str) -> str:
     """What tyro says in a box: the error, the first option that it suggests, and where the options are explained."""
     lines = [line.strip("│╭╮╰╯").strip() for line in box.splitlines()]
     parts: list[list[str]] = [[]]
-    for line in lines[1:-1]:
-        if line.startswith("─"):
+    for line in lines[1:]:  # the first is a title
+        if line and not line.strip("─-"):  # rules, also of terminals without boxes
             parts.append([])
         elif line:
             parts[-1].append(line)
-    said = re.sub(r"^Error parsing (?!-)\S+: ", "", " ".join(parts[0])) or " ".join(lines)
+    parts = [part for part in parts if part] or [lines]
+    said = re.sub(r"^Error parsing (?!-)\S+: ", "", " ".join(parts[0]))
     said = (said[0].lower() + said[1:] if said[:1].isupper() else said).rstrip(".")
     if choice := _CHOICE.search(said):
         said += suggestion(choice[1], re.findall(r"'([^']*)'", choice[2]))
     near = [part[1].split()[0].rstrip(",") for part in parts[1:] if part[1:] and part[0].endswith(":")]
     meant = f"; did you mean {near[0]}?" if near and said.startswith("unrecognized") else ""
-    where = re.search(r"(?:run|see) (.+ --help)$", parts[-1][-1] if parts[-1] else "")
+    where = re.search(r"(?:run|see) (.+ --help)$", " ".join(parts[-1]))
     return said + meant + (f"; see {where[1]}" if where else "")

@@ -4,15 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments.cli import evaluate
-from seq2seq_env.scorers import SCORERS, Scorer
+from seq2seq_env.scorers import SCORERS
 from seq2seq_env.tasks import load_task
 
 REFERENCES = ["the red house is here", "a blue dog", "the car is red", "we see two dogs"]
 BETTER = ["the red house is here", "a blue dog", "the car is green", "we see dogs"]
 WORSE = ["the", "dog", "a car", "we"]
+
+
+class Length:
+    """Longer is better."""
+
+    fingerprint = "length"
+
+    def score(self, sources: Any, hypotheses: Any) -> Any:
+        return np.array([len(text) / 100 for text in hypotheses], dtype=np.float32)
 
 
 def write(path: Path, lines: list[str]) -> str:
@@ -33,15 +43,13 @@ def measures(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
     return {each["measure"]: each for each in json.loads(capsys.readouterr().out)["measures"]}
 
 
-def test_two_systems_are_paired(
-    texts: list[str], tmp_path: Path, fake_scorer: Scorer, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_two_systems_are_paired(texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     import sacrebleu
 
-    monkeypatch.setitem(SCORERS, "overlap", lambda device: fake_scorer)
+    monkeypatch.setitem(SCORERS, "length", lambda device: Length())
     sources = write(tmp_path / "sources", REFERENCES)
-    measured = measures(capsys, *texts, "--sources", sources, "--scorers", "overlap")
-    assert list(measured) == ["BLEU", "chrF", "overlap"]
+    measured = measures(capsys, *texts, "--sources", sources, "--scorers", "length")
+    assert list(measured) == ["BLEU", "chrF", "length"]
     for name, score in (("BLEU", sacrebleu.corpus_bleu), ("chrF", sacrebleu.corpus_chrf)):
         for got, system in zip(measured[name]["scores"], (WORSE, BETTER), strict=True):
             assert got["mean"] == pytest.approx(score(system, [REFERENCES]).score)
