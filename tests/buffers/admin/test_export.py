@@ -138,10 +138,7 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
         ("--to jsonl --filter percentile --value 100", "choose it in"),
         ("--to jsonl --grow-step 7", "does not have Grow step 7"),
         ("--to minari", "is no id of Minari"),
-        (
-            "--to minari --max-gib 0.00001",
-            "GiB in Minari's format, above max_gib 1e-05; filter",
-        ),
+        ("GiB in Minari's format, above max_gib 1e-05; filter",),
         ("--to parquet", 'pip install ".[interop]"'),
     ],
 )
@@ -156,6 +153,16 @@ def test_export_that_cannot_be_is_one_sentence(
     assert why in str(code)
     assert "\n" not in str(code)
     assert [file.name for file in tmp_path.iterdir()] == ["buffer"]
+
+
+def test_a_target_that_would_be_too_large_is_not_begun(
+    folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    code, _ = run("export", folder, "--to", "minari", "--out", "made-v0", "--max-gib", "0.00001")
+    assert "6 episodes would take about 0.000" in str(code)
+    assert "GiB in Minari's format, above max_gib 1e-05; filter them" in str(code)
+    assert not list((tmp_path / "minari").rglob("made*"))
 
 
 def test_texts_of_another_tokenizer_are_refused(
