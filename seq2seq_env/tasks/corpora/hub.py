@@ -11,6 +11,7 @@ from seq2seq_env.extras import require
 from seq2seq_env.tasks.corpora.aliases import resolve_dataset
 from seq2seq_env.tasks.corpora.cleaning import Pair
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.corpora.tables import read_lines
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 
@@ -134,7 +135,7 @@ def _published(test_set: str, source: str, target: str) -> list[Pair]:
             sacrebleu.get_source_file(test_set, f"{source}-{target}"),
             sacrebleu.get_reference_files(test_set, f"{source}-{target}")[0],
         )
-        sides = [Path(file).read_text("utf-8").splitlines() for file in files]
+        sides = [read_lines(Path(file)) for file in files]
     except Exception as error:  # plain ones, and those of the network
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise OSError(

@@ -147,6 +147,20 @@ def test_a_published_test_set_takes_the_place_of_a_split(tmp_path: Path, monkeyp
         hub(folder, test="sacrebleu:wmt99")
 
 
+def test_a_published_sentence_may_hold_other_separators_of_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = {"src": ["das haus\u2028ist alt", "der hund"], "ref": ["the house\u0085is old", "the dog"]}
+    for side, texts in sides.items():
+        (tmp_path / side).write_text("".join(f"{text}\n" for text in texts), "utf-8", newline="\n")
+    monkeypatch.setattr("sacrebleu.get_source_file", lambda *wanted: str(tmp_path / "src"))
+    monkeypatch.setattr("sacrebleu.get_reference_files", lambda *wanted: [str(tmp_path / "ref")])
+    folder = tmp_path / "data"
+    folder.mkdir()
+    split = hub(as_columns(folder), test="sacrebleu:wmt20").split("test")
+    assert (split.sources, split.references) == (sides["src"], sides["ref"])
+
+
 def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(ALIASES) >= {"iwslt2014-de-en", "iwslt2017-de-en", "wmt2020-zh-en", "multi30k-de-en"}
     asked: list[Any] = []
