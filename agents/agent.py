@@ -28,6 +28,7 @@ from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.atomic_files import write_json
 from seq2seq_env.extras import check_extra
 
 FILE_NAME = "agent.json"
@@ -184,7 +185,7 @@ class Agent(ABC):
         for part in self.parts:
             getattr(self, part).save(Path(folder) / part)
         record = {"agent": self.name, "options": asdict(self.config)}
-        (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        write_json(Path(folder) / FILE_NAME, record)
 
     def restore(self, folder: str | Path) -> None:
         """Go on from what :meth:`save` wrote: its policy and parts replace this agent's.

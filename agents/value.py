@@ -24,6 +24,7 @@ from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.atomic_files import write_json, written_folder
 from seq2seq_env.mdp.definition import Observation
 from seq2seq_env.models.decoder_start import decoder_inputs
 
@@ -100,12 +101,11 @@ class ValueNetwork(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write ``config.json``, ``value.json`` and ``model.safetensors``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.body.config.save_pretrained(folder)
         record = {"start": [*self.start], "tokenizer_fingerprint": self.tokenizer_fingerprint}
-        (folder / "value.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-        save_model(self, str(folder / "model.safetensors"))
+        with written_folder(Path(folder), last="model.safetensors") as part:
+            self.body.config.save_pretrained(part)
+            write_json(part / "value.json", record)
+            save_model(self, str(part / "model.safetensors"))
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:

@@ -7,26 +7,26 @@ their references, or by ratings of your own.
 
 from __future__ import annotations
 
-import sys
+import shlex
 
 import tyro
 
 from experiments.scorer_training.make_scorer import ScorerConfig, make_scorer
+from seq2seq_env.commands import arguments, command_frame
 
 
 def main() -> None:
     """The scorer that the command line asks for; exit with 1 and one sentence where something is wrong."""
-    config = tyro.cli(ScorerConfig, description=__doc__)
-    try:
+    with command_frame("stopped; the same command goes on after the last finished translation model"):
+        config = tyro.cli(ScorerConfig, args=arguments(), description=__doc__)
         make_scorer(config)
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on after the last finished translation model")
-    options = " ".join(f"{name} {value}" for name, value in config.task_options.items())
-    task = f" --task {config.task} --task-options {options}" if options else ""
-    scorer = f" --scorer {config.out}" if config.out else ""
-    print(f"next: run the main job with it: python experiments/growing_batch.py{task}{scorer}")
+        words = ["python", "-m", "experiments.growing_batch"]
+        if config.task_options:
+            options = [word for option in config.task_options.items() for word in option]
+            words += ["--task", config.task, "--task-options", *options]
+        if config.out:
+            words += ["--scorer", str(config.out)]
+        print(f"next: run the main job with it: {shlex.join(words)}")
 
 
 if __name__ == "__main__":

@@ -23,9 +23,13 @@ from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
+from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
+
+PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source_prefix")
+"""Options of a task that are of a pretrained model's tokenizer."""
 
 C = TypeVar("C", bound=Settings)
 
@@ -90,9 +94,11 @@ def own_scorer(config: Settings) -> str:
     """
     from accelerate import PartialState
 
-    folder = config.out.with_name(config.out.name + "-scorer")
+    folder = config.out.resolve().with_name(config.out.resolve().name + "-scorer")
+    # The scorer reads text, in tokens of its own.
+    options = {name: value for name, value in config.task_options.items() if name not in PRETRAINED_OPTIONS}
     wanted = ScorerConfig(
-        config.task, config.task_options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
+        config.task, options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
     )
     report = folder / REPORT
     if report.is_file():
@@ -114,21 +120,15 @@ def own_scorer(config: Settings) -> str:
 
 def main(kind: type[C], description: str | None, work: Work[C], report: Work[C]) -> None:
     """The run that the command line asks for; exit with 1 and one sentence where something is wrong."""
-    try:
-        config = tyro.cli(kind, default=_defaults(kind, sys.argv[1:]), description=description)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    from accelerate import PartialState
+    with command_frame("stopped; the same command goes on after the last finished stage"):
+        given = arguments()
+        config = tyro.cli(kind, args=given, default=_defaults(kind, given), description=description)
+        from accelerate import PartialState
 
-    try:
         # The first PartialState of a process decides for good on its device.
         # What several processes of one run do alike, one of them says.
         with redirect_stdout(sys.stdout if PartialState(cpu=config.device == "cpu").is_main_process else io.StringIO()):
             execute(config, work, report)
-    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
 
 
 def _defaults(kind: type[C], arguments: Sequence[str]) -> C:

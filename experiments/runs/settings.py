@@ -11,6 +11,7 @@ import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
 from buffers import GrowFrom, Schedule, drawable_rows, make_filter, make_schedule
 from seq2seq_env.extras import check_extra
+from seq2seq_env.ranges import check_seed
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
@@ -138,9 +139,10 @@ class Settings:
             ValueError: If a number is out of range.
             ImportError: If what an option needs is not installed.
         """
-        for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
+        for name, low in (("improve_steps", 1), ("candidates", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
+        check_seed(self.seed)
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature is {self.temperature}; give a number above 0")
         if not 0 < self.learning_rate_decay <= 1:

@@ -87,16 +87,49 @@ def test_sentences_without_references_are_a_split_of_one_column(tmp_path: Path) 
         hub(tmp_path / "more", validation="dev", source_only="dev")
 
 
+def csv(folder: Path, *rows: str) -> Path:
+    (folder / "train.csv").write_text("de,en\n" + "".join(f"{row}\n" for row in rows), "utf-8")
+    return folder
+
+
+def test_rows_without_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    # A reader of CSV takes "NA" for nothing.
+    task = hub(
+        csv(tmp_path, *(f"haus {n},house {n}" for n in range(8)), "NA,not there", '"",empty', "leer,"), held_out=1
+    )
+    assert task.cleaning["train"].dropped == {"with an empty side": 3}
+    assert (len(task.split("train")), len(task.split("validation")), len(task.split("test"))) == (6, 1, 1)
+    assert sent(task).fingerprint == task.fingerprint
+
+
+def test_what_is_no_text_is_refused_with_its_row() -> None:
+    rows = datasets.Dataset.from_list([{"de": 1, "en": "one"}, {"de": None, "en": "none"}])
+    with pytest.raises(ValueError, match="row 0 of here has 1 under 'de', which is no text; name another column"):
+        _pairs(rows, "de", "en", "here")
+    rows = datasets.Dataset.from_list([{"translation": {"de": "haus", "en": None}}, {"translation": None}])
+    assert _pairs(rows, "de", "en", "here") == [("haus", ""), ("", "")]
+
+
+def test_splits_out_of_the_training_split(tmp_path: Path) -> None:
+    folder = csv(tmp_path, *(f"haus {n},house {n}" for n in range(8)))
+    with pytest.raises(ValueError, match="no split 'validation' for validation; its splits are train"):
+        hub(folder)
+    with pytest.raises(ValueError, match="held_out 2 takes both splits out of the training split; leave out 'dev'"):
+        hub(folder, held_out=2, validation="dev")
+    with pytest.raises(ValueError, match="held_out is 3, for each of two splits; give 0 to 2"):
+        hub(folder, held_out=3)
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     saved = on_disk(tmp_path)
     with pytest.raises(ValueError, match="no split 'validation' for validation; its splits are train, dev, test"):
         hub(saved)
-    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+    with pytest.raises(ValueError, match="has no text under 'fr'; its columns are de, en"):
         hub(saved, validation="dev", target="fr")
-    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+    with pytest.raises(ValueError, match="has no text under 'fr'; its columns are de, en"):
         hub(saved, validation="dev", source="fr", target="it")
     translated = as_translation(tmp_path)
-    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+    with pytest.raises(ValueError, match="has no text under 'fr'; its columns are de, en"):
         hub(translated, config="de-en", validation="dev", source="fr")
 
 
