@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 INTERRUPTED = 130
 """Exit code by which shells tell an interrupt."""
@@ -21,7 +22,14 @@ USERS_ERRORS = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
 def arguments() -> list[str]:
     """The command's arguments; a home folder after an equals sign is meant, too, though shells leave it as it is."""
     matches = ((_HOME.fullmatch(argument), argument) for argument in sys.argv[1:])
-    return [match[1] + os.path.expanduser(match[2]) if match else argument for match, argument in matches]
+    return [match[1] + _expanded(match[2]) if match else argument for match, argument in matches]
+
+
+def _expanded(path: str) -> str:
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:  # nobody's home is known
+        return path
 
 
 @contextmanager

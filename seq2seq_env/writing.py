@@ -1,4 +1,4 @@
-"""Writing systems, as far as counting goes: whether words have spaces between them, and what stands in place of words."""
+"""Writing systems, as far as counting goes: whether words have spaces between them, and texts cut short."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
 def warnings(steps: Sequence[Row], kind: str) -> list[str]:
     """Sentences on rewards that tell nothing apart, and on filters that did not do what Algorithm 1 has them for."""
     sentences = []
-    if len({row["reward"] for row in steps}) == 1 and steps[0]["reward"] in (0, 1):
+    if {row["reward"] for row in steps} in ({0.0}, {1.0}):
         sentences.append(
             f"WARNING: every reward is {steps[0]['reward']:g}: nothing can be learned from the scorer; check it on "
             "translations whose quality you know."

@@ -25,7 +25,7 @@ def number(value: float | None) -> str:
 
 
 def text_cell(text: str) -> str:
-    """A text of anybody's as a cell that shows it: on one line, what Markdown or HTML would take for its own escaped."""
+    """A text of anybody's as a cell that shows it: on one line, with what Markdown or HTML would take escaped."""
     return _MARKUP.sub(r"\\\g<0>", html.escape(" ".join(text.split()), quote=False))
 
 

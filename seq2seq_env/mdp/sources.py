@@ -99,7 +99,8 @@ class Sources:
         special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[first:-last])
         if special:
             raise ValueError(
-                f"the source {shortened(text)} holds special token {special.pop()} in its middle; take out what spells it"
+                f"the source {shortened(text)} holds special token {special.pop()} in its middle; take out what "
+                "spells it"
             )
         truncated = len(ids) > limit
         if truncated and self.long_source == "refuse":

@@ -17,7 +17,7 @@ def test_a_loss_that_diverges_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(train_scorer, "make_scorer", diverge)
     monkeypatch.setattr(sys, "argv", ["train_scorer.py", "--estimator.training.learning-rate", "1e8"])
-    with pytest.raises(SystemExit, match="^error: the loss is nan after 3 steps; lower the learning rate$"):
+    with pytest.raises(SystemExit, match=r"^error: the loss is nan after 3 steps; lower the learning rate$"):
         train_scorer.main()
 
 

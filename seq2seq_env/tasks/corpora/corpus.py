@@ -85,8 +85,8 @@ class CorpusTask(Task):
         if leaked and leaks == "refuse":
             raise _leak("training sources", (source for source, _ in leaked))
         usable = first_reason(
-            empty, uneven(max_ratio, usual_ratio(written)), lambda pair: "whose source is in another split" if pair in leaked else None,
-            repeated(),
+            empty, uneven(max_ratio, usual_ratio(written)),
+            lambda pair: "whose source is in another split" if pair in leaked else None, repeated(),
         )  # fmt: skip
         train, in_train = clean(pairs["train"], usable)
         self.tokenizer = (
@@ -174,8 +174,8 @@ class CorpusTask(Task):
 def _leak(what: str, sources: Iterable[str]) -> ValueError:
     shared = sorted(set(sources))
     return ValueError(
-        f"{len(shared):,} {what} are in the validation or test split too, such as {shortened(shared[0])}; take them out, or "
-        "leave them out with leaks='drop'"
+        f"{len(shared):,} {what} are in the validation or test split too, such as {shortened(shared[0])}; take them "
+        "out, or leave them out with leaks='drop'"
     )
 
 

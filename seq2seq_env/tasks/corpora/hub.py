@@ -191,7 +191,7 @@ def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:
 
 
 def _texts(cells: list[Any], name: str, columns: list[str], place: str) -> list[str]:
-    """The texts of a column; a row without one, which a reader of CSV also makes of NA, is empty: cleaning counts it."""
+    """The texts of a column; a row without one, which a reader of CSV makes of NA, too, is empty and so counted."""
     if name not in columns:
         raise ValueError(f"{place} has no text under {name!r}; its columns are {', '.join(columns)}")
     for row, cell in enumerate(cells):

@@ -74,7 +74,7 @@ def test_a_severity_that_says_nothing_of_a_translation_is_refused(degree: str, t
 def test_rows_that_lack_a_cell_are_refused_with_their_line(tmp_path: Path) -> None:
     head = "system\tdoc\tdoc_id\tseg_id\trater\tsource\ttarget\tcategory\tseverity\n"
     row = "s\td\t1\tr1\tQuelle\tone word\tFluency\tMajor\n"
-    with pytest.raises(ValueError, match="line 2 of .* has 8 cells, the header 9; give every column a cell"):
+    with pytest.raises(ValueError, match=r"line 2 of .* has 8 cells, the header 9; give every column a cell"):
         rated(tmp_path / "mqm.tsv", head + row)
 
 
@@ -118,5 +118,5 @@ def test_another_encoding_is_refused(name: str, message: str, tmp_path: Path) ->
 
 
 def test_comma_separated_lines_fit_their_header(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="line 3 of .* has 4 cells, the header 3; take commas out"):
+    with pytest.raises(ValueError, match=r"line 3 of .* has 4 cells, the header 3; take commas out"):
         rated(tmp_path / "mine.csv", "source,hypothesis,score\na,b,0\na,c,d,1\n")

@@ -6,10 +6,10 @@ from seq2seq_env.tasks.corpora.cleaning import Pair, clean, uneven, usual_ratio
 
 CHINESE = [
     ("我昨天在市场买了七个苹果。", "I bought seven apples at the market yesterday."),
-    ("火车几点出发？", "At what time does the train leave?"),
+    ("火车几点出发呢。", "At what time does the train leave?"),
     ("这家餐厅明天不开门。", "This restaurant will not be open tomorrow."),
     ("谢谢你的帮助。", "Thank you very much for your help."),
-    ("请问邮局在哪里？", "Excuse me, where can I find the post office?"),
+    ("请问邮局在哪里。", "Excuse me, where can I find the post office?"),
     ("我的房间太小了。", "The room that I was given is too small."),
     ("会议推迟到星期五。", "The meeting has been postponed until Friday."),
     ("是的。", "Yes, it is."),

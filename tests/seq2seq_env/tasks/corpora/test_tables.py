@@ -53,5 +53,5 @@ def test_a_table_that_quotes_all_cells(tmp_path: Path) -> None:
 
 def test_a_line_feed_within_a_cell_is_refused_with_its_line(tmp_path: Path) -> None:
     path = written(tmp_path / "table.tsv", 'de\ten\n"ja\nnein"\tyes\n')
-    with pytest.raises(ValueError, match="line 2 of .* has 1 cells, the header 2; give every column a cell, on one"):
+    with pytest.raises(ValueError, match=r"line 2 of .* has 1 cells, the header 2; give every column a cell, on one"):
         list(read_tsv(path))
