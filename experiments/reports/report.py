@@ -170,8 +170,8 @@ def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str
     """What the run gained on the test sources: last step against the supervised policy, and against the best control.
 
     ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1, None where it lacked
-    nothing; the gain above the control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed`` is how far one sample
-    of the last policy comes from the mean to the best of N samples of the supervised one.
+    nothing; the gain above the control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed``
+    is how far one sample of the last policy comes from the mean to the best of N samples of the supervised one.
     """
     sampled, greedy = _test_rows(steps, "sample"), _test_rows(steps, "greedy")
     first, last, first_greedy, last_greedy = sampled[0], sampled[-1], greedy[0], greedy[-1]

@@ -26,7 +26,7 @@ from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_s
 from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import Task, load_task
 
 PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source_prefix")
 """Options of a task that are of a pretrained model's tokenizer."""
@@ -61,7 +61,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         print(note)
     if absent := missing("report"):
         print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
-    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config), device=config.device)
+    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config, task), device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     judge = None
     if config.judge is not None:
@@ -86,8 +86,10 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         processes.destroy_process_group()
 
 
-def own_scorer(config: Settings) -> str:
+def own_scorer(config: Settings, task: Task) -> str:
     """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default; made where it is not there.
+
+    Few pairs get narrower translation models.
 
     Raises:
         ValueError: If another task's scorer is there, or several processes would make it.
@@ -97,9 +99,8 @@ def own_scorer(config: Settings) -> str:
     folder = config.out.resolve().with_name(config.out.resolve().name + "-scorer")
     # The scorer reads text, in tokens of its own.
     options = {name: value for name, value in config.task_options.items() if name not in PRETRAINED_OPTIONS}
-    wanted = ScorerConfig(
-        config.task, options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
-    )
+    estimator = EstimatorConfig(device=config.device).fitted(len(set(task.split("train").sources)))
+    wanted = ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=folder)
     report = folder / REPORT
     if report.is_file():
         if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():

@@ -16,6 +16,7 @@ from experiments.growing_batch import Config
 from experiments.runs import script
 from experiments.runs.experiment import Experiment
 from seq2seq_env.scorers import CrossFittedScorer, load_scorer
+from seq2seq_env.tasks import load_task
 from tests.experiments.tiny_scorer import QUICK
 
 
@@ -125,8 +126,10 @@ def test_a_pretrained_policys_languages_are_none_of_its_scorers(
     monkeypatch.setattr(script, "make_scorer", wanted.append)
     languages = {"source_language": "deu_Latn", "target_language": "eng_Latn", "source_prefix": "", "tokenizer": "x"}
     config = Config(task="text-files", task_options=files | languages, pretrained="x", out=tmp_path / "run")
-    assert script.own_scorer(config) == str(tmp_path / "run-scorer")
+    assert script.own_scorer(config, load_task("text-files", **files)) == str(tmp_path / "run-scorer")
     assert wanted[0].task_options == files
+    # 228 pairs, of which a scorer sees half and labels half of those.
+    assert wanted[0].estimator.predictor.d_model == 32
 
 
 def test_the_folder_of_the_shell_may_be_the_runs(
@@ -136,4 +139,4 @@ def test_the_folder_of_the_shell_may_be_the_runs(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     config = Config(task="text-files", task_options=files, out=Path())
-    assert script.own_scorer(config) == str(tmp_path / "here-scorer")
+    assert script.own_scorer(config, load_task("text-files", **files)) == str(tmp_path / "here-scorer")
