@@ -200,4 +200,4 @@ def _mean(values: NDArray[np.float32] | None) -> float | None:
 def _length_ratio(texts: Sequence[str], references: Sequence[str]) -> float:
     spaced = is_spaced(references)
     length, expected = (sum(len(words(text, spaced=spaced)) for text in side) for side in (texts, references))
-    return length / expected
+    return length / max(1, expected)

@@ -58,3 +58,7 @@ def test_masked_ppo_learns_to_translate(flat: bool, arguments: dict[str, Any]) -
     before = mean_score()
     model.learn(4096)
     assert mean_score() > before + 0.25  # with seeds 0 to 2 it is 0.43 and more
+
+
+def test_the_checker_is_silent_of_episodes_of_a_single_step(arguments: dict[str, Any]) -> None:
+    check_env(gym.make("Seq2SeqTranslate-v0", **arguments, max_target_length=1))

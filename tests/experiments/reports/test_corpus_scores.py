@@ -64,3 +64,12 @@ def test_chinese_statistics_are_sacrebleus() -> None:
     hypotheses = ["我昨天在市场买了七个梨。", "火车明天早上八点出发。"]
     expected = BLEU(tokenize="zh").corpus_score(hypotheses, [references]).score
     assert bleu(bleu_statistics(hypotheses, references).sum(axis=0)) == pytest.approx(expected)
+
+
+def test_empty_texts_have_scores() -> None:
+    references = ["the red house", "", "a dog"]
+    for hypotheses in (["", "", ""], ["the red house", "x", "a dog"]):
+        statistics = bleu_statistics(hypotheses, references)
+        assert bleu(statistics.sum(axis=0)) == pytest.approx(BLEU().corpus_score(hypotheses, [references]).score)
+        assert np.isfinite(pseudo_values(statistics, bleu)).all()
+    assert chrf(chrf_statistics(["", ""], ["", "a"]).sum(axis=0)) == 0

@@ -218,3 +218,18 @@ def test_a_special_token_of_the_prefix_is_that_token(prefix: str, told_by_a_toke
 def test_a_prefix_that_the_tokenizer_does_not_know_is_refused(told_by_a_token: Path) -> None:
     with pytest.raises(ValueError, match="does not know all of source_prefix '<2de> '; write it in its tokens"):
         PretrainedTokenizer(told_by_a_token, source_prefix="<2de> ")
+
+
+def test_a_vocabulary_for_each_side_is_refused(pretrained_folder: MakeFolder, tmp_path: Path) -> None:
+    folder = shutil.copytree(pretrained_folder("marian"), tmp_path / "marian")
+    (folder / "target_vocab.json").write_text("{}")
+    with pytest.raises(ValueError, match="has a vocabulary for each side; choose a model that shares one"):
+        PretrainedTokenizer(folder)
+
+
+@pytest.mark.parametrize("kind", ["bart", "nllb", "t5"])
+def test_a_target_that_spells_special_tokens_ends_once(kind: str, pretrained_folder: MakeFolder) -> None:
+    tokenizer = PretrainedTokenizer(pretrained_folder(kind), **OPTIONS[kind])
+    (row,) = tokenizer.encode_targets(["one</s> car <pad> dog"])
+    assert (row.count(tokenizer.eos_id), row[-1]) == (1, tokenizer.eos_id)
+    assert tokenizer.never_written.isdisjoint(row)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,13 @@ def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     (tmp_path / "multi30k-de-en").mkdir()
     assert resolve_dataset("multi30k-de-en", source="de", target="en")["dataset"] == str(tmp_path / "multi30k-de-en")
+
+
+def test_null_is_no_text_and_none_is_one(tmp_path: Path) -> None:
+    rows = [{"de": f"haus {n}", "en": f"house {n}"} for n in range(8)]
+    rows += [{"de": None, "en": "x"}, {"de": "keiner", "en": "None"}, {"en": "y"}]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = hub(tmp_path, held_out=1)
+    assert task.cleaning["train"].dropped == {"with an empty side": 2}
+    every = [pair for name in task.splits for pair in zip(*astuple(task.split(name))[1:], strict=True)]
+    assert sorted(every) == sorted((row["de"], row["en"]) for row in rows if row.get("de"))

@@ -55,3 +55,7 @@ def test_a_line_feed_within_a_cell_is_refused_with_its_line(tmp_path: Path) -> N
     path = written(tmp_path / "table.tsv", 'de\ten\n"ja\nnein"\tyes\n')
     with pytest.raises(ValueError, match=r"line 2 of .* has 1 cells, the header 2; give every column a cell, on one"):
         list(read_tsv(path))
+
+
+def test_a_carriage_return_within_a_line_is_text(tmp_path: Path) -> None:
+    assert read_lines(written(tmp_path / "lines", "a\rb\r\nc\n")) == ["a\rb", "c"]
