@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(block: str, **variables: str) -> subprocess.Popen[str]:
     """A process whose command is the block."""
-    code = f"import sys, tyro\nfrom seq2seq_env.commands import command_frame\nwith command_frame():\n    {block}"
+    code = f"import sys\nfrom seq2seq_env.commands import command_frame\nwith command_frame():\n    {block}"
     return subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
