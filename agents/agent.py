@@ -6,7 +6,6 @@ Shape letters: B batch, T target length, V vocabulary.
 from __future__ import annotations
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
-from seq2seq_env.atomic_files import write_json
+from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.extras import check_extra
 
 FILE_NAME = "agent.json"
@@ -209,7 +208,7 @@ class Agent(ABC):
         path = Path(folder) / FILE_NAME
         if not path.is_file():
             raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that an agent was saved to")
-        record = json.loads(path.read_text())
+        record = read_json(path)
         agent = make_agent(record["agent"], Seq2SeqPolicy.load(folder, device), **record["options"])
         if not isinstance(agent, cls):
             raise ValueError(f"{str(folder)!r} holds agent {agent.name!r}, not a {cls.__name__}; use Agent.load")

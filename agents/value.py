@@ -6,7 +6,6 @@ Shape letters: B batch, S source length, T target length, L target tokens in all
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -24,7 +23,7 @@ from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns
 from buffers import Batches, Slice, TokenBatch
-from seq2seq_env.atomic_files import write_json, written_folder
+from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.mdp.definition import Observation
 from seq2seq_env.models.decoder_start import decoder_inputs
 
@@ -121,7 +120,7 @@ class ValueNetwork(nn.Module):
             raise FileNotFoundError(
                 f"no value.json in {str(folder)!r}; name a folder that a value network was saved to"
             )
-        record = json.loads((folder / "value.json").read_text())
+        record = read_json(folder / "value.json")
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.random.fork_rng():
             network = cls(config, record["start"], record["tokenizer_fingerprint"])

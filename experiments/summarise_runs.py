@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import tyro
 
 from experiments.reports.evidence import comparisons, evidence_table
 from experiments.reports.tables import table
+from seq2seq_env.atomic_files import read_json
 from seq2seq_env.commands import arguments, command_frame
 
 
@@ -58,7 +58,7 @@ def main() -> None:
             raise FileNotFoundError(
                 f"no results.json in {', '.join(missing) or 'no folder at all'}; name folders of finished runs"
             )
-        print(summary_table([json.loads((run / "results.json").read_text("utf-8")) for run in config.runs]))
+        print(summary_table([read_json(run / "results.json") for run in config.runs]))
         if evidence := comparisons(config.runs):
             print("\nAbove the best control, over runs and test sources, with 95 % intervals:\n")
             print(evidence_table(evidence))

@@ -58,6 +58,19 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is empty or corrupt, naming it.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is corrupt ({error}); make it anew, or take a copy that is whole") from error
+
+
 def finite(value: Any) -> Any:
     """A value as JSON can hold it: NaN and infinities are None, within lists and mappings, too."""
     if isinstance(value, float):

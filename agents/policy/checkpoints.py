@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from agents.policy.policy_folder import GENERATION
 from agents.policy.pretrained import fix_positions, quiet
-from seq2seq_env.atomic_files import write_json, written_folder
+from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.tokenization.loading import load_tokenizer
 from seq2seq_env.tokenization.pretrained_tokenizer import LANGUAGES, PretrainedTokenizer
@@ -94,7 +94,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
 
     import agents.policy.action_values  # noqa: F401  # makes its architecture known
 
-    generation = json.loads((folder / GENERATION).read_text())
+    generation = read_json(folder / GENERATION)
     if "max_new_tokens" not in generation:
         raise ValueError(
             f"{str(folder)!r} is a model as it was pretrained, not a saved policy; load it with "
@@ -113,7 +113,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
     fix_positions(model)
     constraint = Constraint()
     if (folder / CONSTRAINT).is_file():
-        described = json.loads((folder / CONSTRAINT).read_text())
+        described = read_json(folder / CONSTRAINT)
         vocabulary = described["vocabulary"]
         constraint = Constraint(None if vocabulary is None else frozenset(vocabulary), tuple(described["prefix"]))
     return model, load_tokenizer(folder), int(generation["max_new_tokens"]), constraint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from experiments.reports.comparison_entry import Entry
 from experiments.reports.statistics import Interval, holm, interval, order_probability
 from experiments.reports.tables import table
+from seq2seq_env.atomic_files import read_json
 
 
 class Claim(NamedTuple):
@@ -42,7 +42,7 @@ def second_grow(runs: Sequence[Path]) -> Claim:
 
 
 def _second_gain(run: Path) -> float | None:
-    rows = json.loads((run / "results.json").read_text("utf-8"))["steps"]
+    rows = read_json(run / "results.json")["steps"]
     last: dict[int, tuple[int, float]] = {}
     for row in rows:
         if row["split"] == "test" and row["decode"] == "sample" and row["improve"]:

@@ -188,6 +188,16 @@ def _peak_memory_gib() -> float:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """What :meth:`RunFolder.write_lines` wrote."""
+    """What :meth:`RunFolder.write_lines` wrote.
+
+    Raises:
+        ValueError: If a line is corrupt, naming it.
+    """
+    rows = []
     # Only line feeds end lines: a text may hold what str.splitlines takes for an end.
-    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+        try:
+            rows += [json.loads(line)] if line else []
+        except ValueError as error:
+            raise ValueError(f"line {number} of {str(path)!r} is corrupt ({error}); measure the stage again") from error
+    return rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import logging
 import sys
 import time
@@ -23,6 +22,7 @@ from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
+from seq2seq_env.atomic_files import read_json
 from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
@@ -103,7 +103,7 @@ def own_scorer(config: Settings, task: Task) -> str:
     wanted = ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=folder)
     report = folder / REPORT
     if report.is_file():
-        if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():
+        if read_json(report)["config"] != wanted.recorded():
             raise ValueError(
                 f"the scorer in {str(folder)!r} was made otherwise; name it with --scorer, or another --out"
             )

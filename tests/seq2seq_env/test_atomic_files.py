@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from seq2seq_env.atomic_files import finite, naming, write_json, write_text, written_folder
+from seq2seq_env.atomic_files import finite, naming, read_json, write_json, write_text, written_folder
 
 
 @contextmanager
@@ -78,6 +78,13 @@ def test_a_folder_that_cannot_be_written_keeps_its_files(tmp_path: Path) -> None
         fail()
     assert {file.name: file.read_text() for file in folder.iterdir()} == {"a": "two", "b": "two"}
     assert [each.name for each in tmp_path.iterdir()] == ["policy"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "\0"])
+def test_a_corrupt_file_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "agent.json").write_text(content)
+    with pytest.raises(ValueError, match=r"agent.json' is corrupt \(.*\); make it anew"):
+        read_json(tmp_path / "agent.json")
 
 
 def test_errors_of_others_keep_their_kind(tmp_path: Path) -> None:

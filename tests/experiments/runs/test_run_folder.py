@@ -78,6 +78,12 @@ def test_an_empty_record_of_a_stage_is_refused_with_its_file(tmp_path: Path) -> 
         run.result("g1i1")
 
 
+def test_a_corrupt_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a"\n')
+    with pytest.raises(ValueError, match=r"line 2 of '.*a.jsonl' is corrupt"):
+        read_lines(tmp_path / "a.jsonl")
+
+
 def test_what_is_no_number_is_null(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run", {"most": float("inf")})
     run.finish("g1i1", [{"kendall": float("nan")}])
