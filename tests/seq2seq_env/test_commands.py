@@ -23,13 +23,13 @@ def run(block: str, **variables: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("block", ["print('x\\n' * 100_000)", "print('x\\n' * 100_000); sys.exit(0)"])
 def test_a_reader_that_has_read_enough_is_no_error(block: str) -> None:
-    process = run(block)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == ""
-    assert process.wait() == 1
+    with run(block) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 1
 
 
 def test_what_an_encoding_lacks_is_escaped() -> None:
