@@ -15,6 +15,8 @@ from typing import Any, ParamSpec, TypeVar
 import tyro
 from tqdm import tqdm
 
+from seq2seq_env.commands import arguments
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ def parse_options(kind: type[T], description: str | None, tiny: Mapping[str, Any
         tiny: Sizes with which the whole benchmark runs in seconds.
     """
     default = kind(**tiny) if "--tiny" in sys.argv[1:] else kind()
-    return tyro.cli(kind, description=description, default=default)
+    return tyro.cli(kind, args=arguments(), description=description, default=default)
 
 
 def rates(timed: Mapping[str, Timed], units: int, repeats: int) -> dict[str, list[float]]:
