@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ import agents
 from agents.cli.line_files import open_lines, open_output
 from agents.cli.line_translation import LineTranslator, OverLong
 from agents.sampling.decoding import Decoding
+from seq2seq_env.commands import arguments, command_frame
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,9 @@ Command = Annotated[Translate, tyro.conf.subcommand("translate")] | Annotated[Pu
 
 def main() -> None:
     """Run the command; exit with 1 and one sentence where something is wrong."""
-    try:
-        command: Translate | Push = tyro.cli(Command, prog="python -m agents", description=__doc__)
+    with command_frame():
+        command: Translate | Push = tyro.cli(Command, args=arguments(), prog="python -m agents", description=__doc__)
         command.run()
-    except BrokenPipeError:
-        # Whoever read has read enough; else Python complains of its last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (ValueError, TypeError, OSError, FloatingPointError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)  # as shells tell an interrupt
 
 
 if __name__ == "__main__":

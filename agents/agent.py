@@ -6,7 +6,6 @@ Shape letters: B batch, T target length, V vocabulary.
 from __future__ import annotations
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.extras import check_extra
 from seq2seq_env.suggestions import check_name, suggestion
 
@@ -191,7 +191,7 @@ class Agent(ABC):
         for part in self.parts:
             getattr(self, part).save(Path(folder) / part)
         record = {"agent": self.name, "options": asdict(self.config)}
-        (Path(folder) / FILE_NAME).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        write_json(Path(folder) / FILE_NAME, record)
 
     def restore(self, folder: str | Path) -> None:
         """Go on from what :meth:`save` wrote: its policy and parts replace this agent's.
@@ -215,7 +215,7 @@ class Agent(ABC):
         path = Path(folder) / FILE_NAME
         if not path.is_file():
             raise FileNotFoundError(f"no {FILE_NAME} in {str(folder)!r}; name a folder that an agent was saved to")
-        record = json.loads(path.read_text())
+        record = read_json(path)
         agent = make_agent(record["agent"], Seq2SeqPolicy.load(folder, device), **record["options"])
         if not isinstance(agent, cls):
             raise ValueError(f"{str(folder)!r} holds agent {agent.name!r}, not a {cls.__name__}; use Agent.load")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from agents.returns import vtrace
 from agents.training.training_config import TrainingConfig
 from agents.value import ValueNetwork
 from buffers import Slice, TokenBatch
+from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.ranges import above_zero, zero_or_more
 
 
@@ -116,12 +116,12 @@ class PositiveScalar(nn.Module):
         """Write ``scalar.json``."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         record = {"scaled": float(self.scaled[0].detach()), "rate": self.rate}
-        (Path(folder) / "scalar.json").write_text(json.dumps(record, indent=2) + "\n")
+        write_json(Path(folder) / "scalar.json", record)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
         """Read what :meth:`save` wrote."""
-        record = json.loads((Path(folder) / "scalar.json").read_text())
+        record = read_json(Path(folder) / "scalar.json")
         scalar = cls(1.0, record["rate"])
         with torch.no_grad():
             scalar.scaled.fill_(record["scaled"])

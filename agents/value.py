@@ -6,7 +6,6 @@ Shape letters: B batch, S source length, T target length, L target tokens in all
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -24,6 +23,7 @@ from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.mdp.definition import Observation
 from seq2seq_env.models.decoder_start import decoder_inputs
 
@@ -100,12 +100,11 @@ class ValueNetwork(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write ``config.json``, ``value.json`` and ``model.safetensors``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.body.config.save_pretrained(folder)
         record = {"start": [*self.start], "tokenizer_fingerprint": self.tokenizer_fingerprint}
-        (folder / "value.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-        save_model(self, str(folder / "model.safetensors"))
+        with written_folder(Path(folder), last="model.safetensors") as part:
+            self.body.config.save_pretrained(part)
+            write_json(part / "value.json", record)
+            save_model(self, str(part / "model.safetensors"))
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
@@ -121,7 +120,7 @@ class ValueNetwork(nn.Module):
             raise FileNotFoundError(
                 f"no value.json in {str(folder)!r}; name a folder that a value network was saved to"
             )
-        record = json.loads((folder / "value.json").read_text())
+        record = read_json(folder / "value.json")
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.random.fork_rng():
             network = cls(config, record["start"], record["tokenizer_fingerprint"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop.minari import MAX_GIB
+from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 
@@ -72,7 +74,7 @@ class Verify:
             for file in corrupt:
                 print(file.problem)
             if corrupt:
-                print(f"next: python -m buffers repair {self.path}{' --untrusted' * self.untrusted}")
+                print(f"next: python -m buffers repair {shlex.quote(str(self.path))}{' --untrusted' * self.untrusted}")
             else:
                 print(f"{self.path}: every shard is whole")
         return 1 if corrupt else 0
@@ -276,15 +278,13 @@ def _text(step: GrowStepInfo) -> str:
 
 def main() -> None:
     """Run the command; exit with 1 and one sentence where something is wrong."""
-    logging.basicConfig(format="%(message)s")  # on standard error: what is printed may be JSON
-    logging.getLogger("buffers").setLevel(logging.INFO)
-    command: Info | Verify | Repair | Compact | Rescore | Export = tyro.cli(
-        Command, prog="python -m buffers", description=__doc__
-    )
-    try:
+    with command_frame():
+        logging.basicConfig(format="%(message)s")  # on standard error: what is printed may be JSON
+        logging.getLogger("buffers").setLevel(logging.INFO)
+        command: Info | Verify | Repair | Compact | Rescore | Export = tyro.cli(
+            Command, args=arguments(), prog="python -m buffers", description=__doc__
+        )
         sys.exit(command.run())
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

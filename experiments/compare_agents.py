@@ -58,8 +58,8 @@ class Config(Settings):
     those of agents that are named: --agents bvmpo gold --bvmpo.eta 0.05 --gold.u 0.1."""
     seeds: int = 3
     """Whole runs, 1 or more, from --seed on, each in a folder of its own. Each has its own supervised policy, batch,
-    samples and order of batches. With --start, the supervised policies are those of another comparison's seeds, or one and
-    the same of a single run, of which the report warns."""
+    samples and order of batches. With --start, the supervised policies are those of another comparison's seeds, or one
+    and the same of a single run, of which the report warns."""
     improve_steps: int = 1
     """Number of Improve steps of each training, at least 1."""
     sources: int | Literal["auto"] | None = "auto"
@@ -156,7 +156,14 @@ def compare(run: Experiment[Config]) -> None:
 
 
 def compare_once(run: Experiment[Config]) -> None:
-    """Every agent from one policy, on one batch; stages that the run's folder holds are not done again."""
+    """Every agent from one policy, on one batch; stages that the run's folder holds are not done again.
+
+    An agent that cannot be trained on the batch, or whose loss stops being finite, is left out with a warning.
+
+    Raises:
+        ValueError: If none can be.
+        FloatingPointError: If the last one's loss stops being finite and no other could be trained.
+    """
     config, folder = run.config, run.folder
     policy = supervised(run)
     buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
@@ -165,9 +172,15 @@ def compare_once(run: Experiment[Config]) -> None:
     for trial in trials(config):
         if not folder.has(trial.stage):
             print(f"{trial.agent}, {trial.data} data, seed {config.seed}")
-            with folder.watch("training"):
-                result = train(run, trial, policy, batch, list(schedule))
-            folder.finish(trial.stage, result)
+            try:
+                with folder.watch("training"):
+                    result = train(run, trial, policy, batch, list(schedule))
+            except (ValueError, FloatingPointError) as error:
+                if trial == trials(config)[-1] and not any(folder.has(each.stage) for each in trials(config)):
+                    raise
+                print(f"  WARNING: {trial.stage} is left out: {error}")
+            else:
+                folder.finish(trial.stage, result)
 
 
 def train(
@@ -209,8 +222,18 @@ def improve(
 ) -> dict[str, object]:
     """One Improve step, as every agent has it; from where a killed run was, if ``state`` is there."""
     evaluator = run.evaluator
-    with agents.adapted(agent.policy, run.config.lora, training.seed):
-        trained = agent.improve(data, training, evaluator.validation_reward, resume=state)
+    spent: dict[str, object] = {"tokens": 0, "best_tokens": 0, "seconds": 0.0, "curve": []}
+    if len(data):
+        with agents.adapted(agent.policy, run.config.lora, training.seed):
+            trained = agent.improve(data, training, evaluator.validation_reward, resume=state)
+        spent = {
+            "tokens": trained.tokens,
+            "best_tokens": trained.best_tokens,
+            "seconds": trained.seconds - trained.evaluation_seconds,
+            "curve": [[row.tokens, row.evaluation] for row in trained.history if row.evaluation is not None],
+        }
+    else:
+        print("  WARNING: the filter keeps nothing to train on; the policy stays as it was")
     measures: dict[str, object] = {
         f"{decode}_{name}": value
         for decode, each in translations(run, agent.policy).items()
@@ -218,14 +241,7 @@ def improve(
     }
     shown = ("greedy_reward", "greedy_oracle", "greedy_judge", "sample_reward", "sample_oracle", "sample_nats")
     print("  " + ", ".join(f"{name} {measures[name]:.3f}" for name in shown if measures[name] is not None))
-    return measures | {
-        "kl": evaluator.kl(agent.policy, prior, "test"),
-        "tokens": trained.tokens,
-        "best_tokens": trained.best_tokens,
-        "seconds": trained.seconds - trained.evaluation_seconds,
-        "network_mib": network_mib(agent),
-        "curve": [[row.tokens, row.evaluation] for row in trained.history if row.evaluation is not None],
-    }
+    return measures | spent | {"kl": evaluator.kl(agent.policy, prior, "test"), "network_mib": network_mib(agent)}
 
 
 def translations(run: Experiment[Config], policy: Seq2SeqPolicy) -> dict[Decode, Translations]:

@@ -8,6 +8,7 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -203,7 +204,7 @@ def report(run: Experiment[Config]) -> None:
     out = run.config.out
     write_report(run.folder, run.evaluator, run.config.device)
     print(f"wrote results, plots, checkpoints and buffer to {out}")
-    print(f"next: read {out / 'results.md'}; watch the curves with: tensorboard --logdir {out}")
+    print(f"next: read {out / 'results.md'}; watch the curves with: tensorboard --logdir {shlex.quote(str(out))}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,8 @@ import tyro
 
 from experiments.reports.evidence import comparisons, evidence_table
 from experiments.reports.tables import table
+from seq2seq_env.atomic_files import read_json
+from seq2seq_env.commands import arguments, command_frame
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ def summary_table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Read and print."""
-    config = tyro.cli(Config, description=__doc__)
-    missing = [str(run) for run in config.runs if not (run / "results.json").is_file()]
-    if missing or not config.runs:
-        sys.exit(f"error: no results.json in {', '.join(missing) or 'no folder at all'}; name folders of finished runs")
-    try:
-        print(summary_table([json.loads((run / "results.json").read_text("utf-8")) for run in config.runs]))
+    with command_frame():
+        config = tyro.cli(Config, args=arguments(), description=__doc__)
+        missing = [str(run) for run in config.runs if not (run / "results.json").is_file()]
+        if missing or not config.runs:
+            raise FileNotFoundError(
+                f"no results.json in {', '.join(missing) or 'no folder at all'}; name folders of finished runs"
+            )
+        print(summary_table([read_json(run / "results.json") for run in config.runs]))
         if evidence := comparisons(config.runs):
             print("\nAbove the best control, over runs and test sources, with 95 % intervals:\n")
             print(evidence_table(evidence))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ their references, or by ratings of your own.
 
 from __future__ import annotations
 
-import sys
+import shlex
 from collections.abc import Sequence
 
 from experiments.command_line.parsing import parse
-from experiments.command_line.refusals import refusals
 from experiments.scorer_training.make_scorer import ScorerConfig, make_scorer
+from seq2seq_env import commands
 
 MOST_USED = ("task", "task_options", "seed", "out")
 """Options that the short help shows."""
@@ -20,17 +20,17 @@ MOST_USED = ("task", "task_options", "seed", "out")
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_used: Sequence[str] = ()) -> None:
     """The scorer that the command line asks for; exit with one sentence where something is wrong."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    with refusals():
+    with commands.command_frame("stopped; the same command goes on after the last finished translation model"):
+        arguments = commands.arguments() if arguments is None else arguments
         config = parse(ScorerConfig, arguments, prog=prog, description=__doc__, most_used=most_used)
-        try:
-            make_scorer(config)
-        except KeyboardInterrupt:
-            sys.exit("stopped; the same command goes on after the last finished translation model")
-    options = " ".join(f"{name} {value}" for name, value in config.task_options.items())
-    task = f" --task {config.task} --task-options {options}" if options else ""
-    scorer = f" --scorer {config.out}" if config.out else ""
-    print(f"next: run the main job with it: python experiments/growing_batch.py{task}{scorer}")
+        make_scorer(config)
+        words = ["python", "-m", "experiments.growing_batch"]
+        if config.task_options:
+            options = [word for option in config.task_options.items() for word in option]
+            words += ["--task", config.task, "--task-options", *options]
+        if config.out:
+            words += ["--scorer", str(config.out)]
+        print(f"next: run the main job with it: {shlex.join(words)}")
 
 
 if __name__ == "__main__":

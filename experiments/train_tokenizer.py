@@ -8,6 +8,7 @@ from random import Random
 
 import tyro
 
+from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.phrasebook.task import FOLDER
 from seq2seq_env.tokenization.subwords import train_subwords
@@ -38,11 +39,12 @@ def train(config: Config) -> Tokenizer:
 
 def main() -> None:
     """Train, save, and say what was written."""
-    config = tyro.cli(Config, description=__doc__)
-    tokenizer = train(config)
-    tokenizer.save(config.out)
-    print(f"wrote {config.out / 'tokenizer.json'}: {tokenizer.vocab_size} tokens")
-    print("next: retrain the scorer, which reads the same tokens: python experiments/train_scorer.py")
+    with command_frame():
+        config = tyro.cli(Config, args=arguments(), description=__doc__)
+        tokenizer = train(config)
+        tokenizer.save(config.out)
+        print(f"wrote {config.out / 'tokenizer.json'}: {tokenizer.vocab_size} tokens")
+        print("next: retrain the scorer, which reads the same tokens: python -m experiments.train_scorer")
 
 
 if __name__ == "__main__":

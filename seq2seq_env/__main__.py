@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import tyro
 
+from seq2seq_env.commands import USERS_ERRORS, arguments, command_frame
 from seq2seq_env.play.game import HELP, BadLineError, Game
 from seq2seq_env.tasks import load_task
 
@@ -82,9 +83,8 @@ def _lines() -> Iterator[str]:
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401
     # A line in another encoding is the game's to refuse, and no reason to stop.
-    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
     while True:
         try:
             line = input("> ")
@@ -98,13 +98,8 @@ def _lines() -> Iterator[str]:
 
 def main() -> None:
     """Play as the command line says; exit with 1 and one sentence where something is wrong."""
-    play = tyro.cli(Play, prog="python -m seq2seq_env", description=__doc__)
-    try:
-        play.run()
-    except (ValueError, TypeError, IndexError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print()
+    with command_frame(errors=(*USERS_ERRORS, IndexError)):
+        tyro.cli(Play, args=arguments(), prog="python -m seq2seq_env", description=__doc__).run()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.tokenization.tokenizer import Tokenizer
+from seq2seq_env.writing import shortened
 
 
 @dataclass(frozen=True)
@@ -90,5 +91,7 @@ def known_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     """
     tokens = tuple(tokenizer.encode_targets([text])[0][:-1]) if text else ()
     if tokenizer.unk_id in tokens:
-        raise ValueError(f"the tokenizer does not know all of {text!r}; give a text in its words and characters")
+        raise ValueError(
+            f"the tokenizer does not know all of {shortened(text)}; give a text in its words and characters"
+        )
     return tokens

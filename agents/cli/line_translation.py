@@ -42,10 +42,13 @@ class TranslatedLine(NamedTuple):
         return "" if self.translation is None else re.sub(r"[\r\n]+", " ", self.translation.text)
 
     def as_json(self) -> str:
-        """An object with ``source``, ``hypothesis`` (null where passed over), and ``score`` or ``utility`` if known."""
-        record: dict[str, Any] = {"source": self.source, "hypothesis": None}
+        """An object with ``source``, ``hypothesis``, ``truncated``, and ``score`` or ``utility`` if known.
+
+        ``hypothesis`` is null where the line was passed over, ``truncated`` whether the length limit cut it.
+        """
+        record: dict[str, Any] = {"source": self.source, "hypothesis": None, "truncated": None}
         if self.translation is not None:
-            record["hypothesis"] = self.translation.text
+            record |= {"hypothesis": self.translation.text, "truncated": self.translation.truncated}
             values = {"score": self.translation.score, "utility": self.translation.utility}
             record |= {name: value for name, value in values.items() if value is not None}
         return json.dumps(record, ensure_ascii=False)
@@ -65,6 +68,7 @@ class LineTranslator:
     Attributes:
         sentences: Translated so far.
         tokens: Written for them so far, those of all candidates.
+        truncated: Translations that the length limit cut so far.
         seconds: That took so far.
 
     Raises:
@@ -84,7 +88,7 @@ class LineTranslator:
             raise ValueError(f"lines_at_once is {lines_at_once}; give at least 1")
         self._policy, self._rule = policy, rule
         self._lines_at_once, self._over_long, self._progress = lines_at_once, over_long, progress
-        self.sentences, self.tokens, self.seconds = 0, 0, 0.0
+        self.sentences, self.tokens, self.truncated, self.seconds = 0, 0, 0, 0.0
 
     def translate(self, lines: Lines) -> Iterator[list[TranslatedLine]]:
         """The lines with their translations, some at a time, in their order.
@@ -92,7 +96,7 @@ class LineTranslator:
         Lines that can be read twice are all read and measured before the first is translated.
 
         Raises:
-            ValueError: If there is no line, one is not UTF-8, or one is too long and to be refused.
+            ValueError: If a line is not UTF-8, or is too long and to be refused.
         """
         total = self._checked(lines) if lines.repeatable else None
         read = 0
@@ -104,14 +108,13 @@ class LineTranslator:
                 read += len(texts)
                 yield self._translated(texts, too_long.keys(), number)
                 bar.update(len(texts))
-        if not read:
-            raise ValueError(f"there is no line in {lines.name}; give it one")
 
     def __str__(self) -> str:
         seconds = max(self.seconds, 1e-9)
+        cut = f"; {self.truncated:,} of them cut at the length limit" if self.truncated else ""
         return (
             f"{self.sentences:,} sentences in {self.seconds:.1f} s: {self.sentences / seconds:,.1f} sentences/s, "
-            f"{self.tokens / seconds:,.0f} tokens/s"
+            f"{self.tokens / seconds:,.0f} tokens/s{cut}"
         )
 
     def _parts(self, lines: Lines) -> Iterator[list[str]]:
@@ -149,6 +152,7 @@ class LineTranslator:
         self.seconds += time.perf_counter() - began
         self.sentences += len(chosen)
         self.tokens += sum(translation.tokens for translation in chosen)
+        self.truncated += sum(translation.truncated for translation in chosen)
         translations: list[Translation | None] = [Translation("", 0)] * len(texts)
         for row in left_out:
             translations[row] = None

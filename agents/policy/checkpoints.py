@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from agents.policy.policy_folder import GENERATION
 from agents.policy.pretrained import fix_positions, quiet
+from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.constraint import Constraint
 from seq2seq_env.tokenization.loading import load_tokenizer
 from seq2seq_env.tokenization.pretrained_tokenizer import LANGUAGES, PretrainedTokenizer
@@ -38,10 +39,11 @@ def save(
     constraint: Constraint,
     start: Sequence[int],
 ) -> None:
-    """Write ``config.json``, ``generation_config.json``, ``model.safetensors``, the tokenizer and the constraint."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with quiet():
-        model.save_pretrained(folder)
+    """Write ``config.json``, ``generation_config.json``, ``model.safetensors``, the tokenizer and the constraint.
+
+    Raises:
+        OSError: If they cannot be written; a policy that was there before stays.
+    """
     generation: dict[str, Any] = {
         "bos_token_id": None,
         "decoder_start_token_id": start[0],
@@ -52,23 +54,29 @@ def save(
     }
     if len(start) > 1:
         generation["forced_bos_token_id"] = start[1]
-    tokenizer.save(folder)
-    if not isinstance(tokenizer, PretrainedTokenizer):  # which describes itself
-        description = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "eos_token": END,
-            "unk_token": UNKNOWN,
-            "pad_token": PADDING,
-            "clean_up_tokenization_spaces": False,
-            "split_special_tokens": True,  # a text that spells one is text
-            "model_max_length": getattr(model.config, "max_position_embeddings", None),
-        }
-        _write(folder / "tokenizer_config.json", description)
+    with written_folder(folder, last=GENERATION) as part:  # whoever finds its entries finds a whole policy
+        with quiet():
+            model.save_pretrained(part)
+        tokenizer.save(part)
+        if not isinstance(tokenizer, PretrainedTokenizer):  # which describes itself
+            write_json(part / "tokenizer_config.json", _tokenizer_description(model))
+        if constraint != Constraint():
+            write_json(part / CONSTRAINT, _described(constraint))
+        write_json(part / GENERATION, generation)
     if constraint == Constraint():
         (folder / CONSTRAINT).unlink(missing_ok=True)
-    else:
-        _write(folder / CONSTRAINT, _described(constraint))
-    _write(folder / GENERATION, generation)  # last: whoever finds its entries finds a whole policy
+
+
+def _tokenizer_description(model: PreTrainedModel) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END,
+        "unk_token": UNKNOWN,
+        "pad_token": PADDING,
+        "clean_up_tokenization_spaces": False,
+        "split_special_tokens": True,  # a text that spells one is text
+        "model_max_length": getattr(model.config, "max_position_embeddings", None),
+    }
 
 
 def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
@@ -86,7 +94,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
 
     import agents.policy.action_values  # noqa: F401  # makes its architecture known
 
-    generation = json.loads((folder / GENERATION).read_text())
+    generation = read_json(folder / GENERATION)
     if "max_new_tokens" not in generation:
         raise ValueError(
             f"{str(folder)!r} is a model as it was pretrained, not a saved policy; load it with "
@@ -105,7 +113,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
     fix_positions(model)
     constraint = Constraint()
     if (folder / CONSTRAINT).is_file():
-        described = json.loads((folder / CONSTRAINT).read_text())
+        described = read_json(folder / CONSTRAINT)
         vocabulary = described["vocabulary"]
         constraint = Constraint(None if vocabulary is None else frozenset(vocabulary), tuple(described["prefix"]))
     return model, load_tokenizer(folder), int(generation["max_new_tokens"]), constraint
@@ -128,7 +136,3 @@ def fingerprint(model: PreTrainedModel, tokenizer: Tokenizer, max_target_length:
 def _described(constraint: Constraint) -> dict[str, list[int] | None]:
     vocabulary = None if constraint.vocabulary is None else sorted(constraint.vocabulary)
     return {"vocabulary": vocabulary, "prefix": [*constraint.prefix]}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")

@@ -223,10 +223,14 @@ class Seq2SeqPolicy(Publishable):
         Raises:
             ValueError: If ``num_beams`` is below 1, or a source is empty or too long.
         """
+        return self.tokenizer.decode(self.likeliest_tokens(sources, num_beams))
+
+    def likeliest_tokens(self, sources: Sequence[str], num_beams: int = 1) -> list[list[int]]:
+        """What :meth:`translate` decodes; a row without end-of-sequence was cut at the length limit."""
         if num_beams < 1:
             raise ValueError(f"num_beams is {num_beams}; give at least 1")
         encoded = self.encode(sources)
-        texts = [""] * len(sources)
+        result: list[list[int]] = [[]] * len(sources)
         for index in rows_together(encoded, num_beams, self.device):
             rows = [encoded[i] for i in index]
             if num_beams == 1:
@@ -237,9 +241,9 @@ class Seq2SeqPolicy(Publishable):
                         self.model, *self._pad(rows), num_beams, self.max_target_length, self._suppressed,
                         self.start, self.constraint.prefix,
                     )  # fmt: skip
-            for i, text in zip(index, self.tokenizer.decode(written.tolist()), strict=True):
-                texts[i] = text
-        return texts
+            for i, row in zip(index, written.tolist(), strict=True):
+                result[i] = row
+        return result
 
     def log_probs(
         self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0

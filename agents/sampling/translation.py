@@ -27,12 +27,27 @@ class Translation(NamedTuple):
         tokens: Target tokens written to find it, those of all candidates.
         score: In [0, 1], of the scorer that chose it; None where none did.
         utility: In [0, 100], its mean chrF with the other candidates; None where that did not choose it.
+        truncated: Whether the length limit cut it off before it ended.
     """
 
     text: str
     tokens: int
     score: float | None = None
     utility: float | None = None
+    truncated: bool = False
+
+
+class _Drawn(NamedTuple):
+    """The C candidates of a source."""
+
+    texts: list[str]
+    tokens: int
+    """Of all of them."""
+    truncated: list[bool]
+
+    def taken(self, place: int, **known: float) -> Translation:
+        """One of them, with what chose it."""
+        return Translation(self.texts[place], self.tokens, **known, truncated=self.truncated[place])
 
 
 def likeliest(policy: Seq2SeqPolicy, sources: Sequence[str], beams: int = 1) -> list[Translation]:
@@ -41,9 +56,11 @@ def likeliest(policy: Seq2SeqPolicy, sources: Sequence[str], beams: int = 1) -> 
     Raises:
         ValueError: If ``beams`` is below 1, or a source is empty or too long.
     """
-    texts = policy.translate(sources, num_beams=beams)
+    rows = policy.likeliest_tokens(sources, num_beams=beams)
+    end = policy.tokenizer.eos_id
     return [
-        Translation(text, len(row)) for text, row in zip(texts, policy.tokenizer.encode_targets(texts), strict=True)
+        Translation(text, row.index(end) + 1 if end in row else len(row), truncated=end not in row)
+        for text, row in zip(policy.tokenizer.decode(rows), rows, strict=True)
     ]
 
 
@@ -53,7 +70,7 @@ def one_sample(sampler: TextSampler, sources: Sequence[str], temperature: float,
     Raises:
         ValueError: If a number is out of range, or a source is empty or too long.
     """
-    return [Translation(texts[0], tokens) for texts, tokens in _drawn(sampler, sources, 1, temperature, seed)]
+    return [drawn.taken(0) for drawn in _drawn(sampler, sources, 1, temperature, seed)]
 
 
 def best_of_n(
@@ -73,13 +90,14 @@ def best_of_n(
         ValueError: If a number is out of range, a source is empty or too long, or a score is not in [0, 1].
     """
     drawn = list(_drawn(sampler, sources, candidates, temperature, seed))
-    pairs = {(source, text): 0.0 for source, (texts, _) in zip(sources, drawn, strict=True) for text in texts}
+    pairs = {(source, text): 0.0 for source, own in zip(sources, drawn, strict=True) for text in own.texts}
     scores = checked_scores(scorer, [source for source, _ in pairs], [text for _, text in pairs])
     pairs.update(zip(pairs, scores.tolist(), strict=True))
     taken = []
-    for source, (texts, tokens) in zip(sources, drawn, strict=True):
-        best = max(texts, key=lambda text, source=source: pairs[source, text])  # type: ignore[misc]
-        taken.append(Translation(best, tokens, score=pairs[source, best]))
+    for source, own in zip(sources, drawn, strict=True):
+        rated = [pairs[source, text] for text in own.texts]
+        best = max(range(candidates), key=rated.__getitem__)
+        taken.append(own.taken(best, score=rated[best]))
     return taken
 
 
@@ -105,22 +123,23 @@ def minimum_bayes_risk(
     if candidates < 2:
         raise ValueError(f"candidates is {candidates}; minimum Bayes risk compares them, give at least 2")
     taken = []
-    for texts, tokens in _drawn(sampler, sources, candidates, temperature, seed):
-        times = Counter(texts)
+    for own in _drawn(sampler, sources, candidates, temperature, seed):
+        times = Counter(own.texts)
         distinct = list(times)
         chrf = pairwise_chrf(distinct)  # [D,D]
         # All samples but the candidate's own one.
         utility = (chrf @ np.array([*times.values()]) - chrf.diagonal()) / (candidates - 1)
         best = int(utility.argmax())
-        taken.append(Translation(distinct[best], tokens, utility=float(utility[best])))
+        taken.append(own.taken(own.texts.index(distinct[best]), utility=float(utility[best])))
     return taken
 
 
 def _drawn(
     sampler: TextSampler, sources: Sequence[str], candidates: int, temperature: float, seed: int
-) -> Iterator[tuple[list[str], int]]:
-    """The C texts of each source, and how many tokens they have together."""
+) -> Iterator[_Drawn]:
+    """What was drawn for each source."""
     samples = sampler.sample(sampler.encode(sources), candidates, temperature, seed)
     for low in range(0, len(samples), candidates):
         high = low + candidates
-        yield samples.texts[low:high], int(samples.offsets[high] - samples.offsets[low])
+        tokens = int(samples.offsets[high] - samples.offsets[low])
+        yield _Drawn(samples.texts[low:high], tokens, (~samples.terminated[low:high]).tolist())

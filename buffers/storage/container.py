@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter, FileIO
 from pathlib import Path
+from typing import Any
 
 from h5py import h5a, h5f, h5p  # type: ignore[import-untyped]
 
@@ -136,7 +137,7 @@ def opened(path: Path) -> Iterator[File]:
     recorded = header[len(MAGIC) :].split(b"\n")[0].removeprefix(b"bytes ").decode(errors="replace") if ours else ""
     rewritten = recorded != str(size)
     try:
-        handle = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, ACCESS)
+        handle = _handle(path)
         try:
             if not ours and not h5a.exists(handle, b"schema_version"):
                 raise foreign(path)
@@ -165,6 +166,17 @@ def verify(path: Path) -> None:
         vouched = header.startswith(MAGIC + f"bytes {size}\n".encode())
         if vouched and header != _header(size, hashlib.file_digest(raw, "sha256").hexdigest()):
             raise corrupt(path, "its contents do not have the sha256 that its header records")
+
+
+def _handle(path: Path) -> Any:
+    """HDF5's handle of the file, or of an image of it in memory."""
+    try:
+        return h5f.open(os.fsencode(path), h5f.ACC_RDONLY, ACCESS)
+    except OSError as error:
+        # Who has it open in this process already, with h5py say, decided on its locks and on what closing it does.
+        if "match" not in str(error):
+            raise
+        return h5f.open_file_image(path.read_bytes(), h5f.ACC_RDONLY)
 
 
 def _begun(path: Path) -> BufferedWriter:

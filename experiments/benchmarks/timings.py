@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import tyro
 
+from seq2seq_env.commands import arguments
 from seq2seq_env.progress import progress_bar
 
 P = ParamSpec("P")
@@ -40,7 +41,7 @@ def parse_options(kind: type[T], description: str | None, tiny: Mapping[str, Any
         tiny: Sizes with which the whole benchmark runs in seconds.
     """
     default = kind(**tiny) if "--tiny" in sys.argv[1:] else kind()
-    return tyro.cli(kind, description=description, default=default)
+    return tyro.cli(kind, args=arguments(), description=description, default=default)
 
 
 def rates(timed: Mapping[str, Timed], units: int, repeats: int) -> dict[str, list[float]]:

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
-from experiments.command_line.refusals import USAGE
+from seq2seq_env.commands import USAGE
 from seq2seq_env.installation import DISTRIBUTION
 from seq2seq_env.suggestions import suggestion
 

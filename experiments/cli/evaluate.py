@@ -15,8 +15,8 @@ import tyro
 
 from experiments.cli.text_lines import check_aligned, read_system, read_text
 from experiments.command_line.parsing import parse
-from experiments.command_line.refusals import UsageError, refusals
 from experiments.names import AnyTaskName
+from seq2seq_env.commands import UsageError, command_frame
 from seq2seq_env.tasks import TaskOptions, load_task
 
 
@@ -83,5 +83,5 @@ class Evaluate:
 
 def main(arguments: Sequence[str]) -> None:
     """``rest evaluate``."""
-    with refusals():
+    with command_frame():
         parse(Evaluate, arguments, prog="rest evaluate", description=__doc__).run()

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import tyro
 
 from experiments.command_line.parsing import parse
-from experiments.command_line.refusals import refusals
+from seq2seq_env.commands import command_frame
 
 What = Literal["agents", "tasks", "scorers", "regimes", "presets", "datasets", "filters"]
 
@@ -125,5 +125,5 @@ def _options(options: Mapping[str, object]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """``rest list``."""
-    with refusals():
+    with command_frame():
         parse(List, arguments, prog="rest list", description=__doc__).run()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import tyro
 
 from experiments.command_line.parsing import parse
-from experiments.command_line.refusals import parser_errors, refusals, usage_errors
+from experiments.command_line.refusals import parser_errors, usage_errors
+from seq2seq_env.commands import command_frame
 from seq2seq_env.suggestions import check_name
 
 TRANSLATE_MOST_USED = ("policy", "texts", "checkpoint", "decoding", "input", "output", "json")
@@ -21,7 +22,7 @@ def translate(arguments: Sequence[str]) -> None:
     """``rest translate``."""
     from agents.__main__ import Translate
 
-    with refusals():
+    with command_frame():
         parse(Translate, arguments, prog="rest translate", most_used=TRANSLATE_MOST_USED).run()
 
 
@@ -29,7 +30,7 @@ def push(arguments: Sequence[str]) -> None:
     """``rest push``."""
     from agents.__main__ import Push
 
-    with refusals():
+    with command_frame():
         parse(Push, arguments, prog="rest push").run()
 
 
@@ -37,7 +38,7 @@ def buffer(arguments: Sequence[str]) -> int:
     """``rest buffer``, which has commands of its own."""
     from buffers import __main__ as room
 
-    with refusals():
+    with command_frame():
         for name in arguments[:1]:
             if not name.startswith("-"):
                 with usage_errors():
@@ -47,4 +48,4 @@ def buffer(arguments: Sequence[str]) -> int:
                 room.Command, prog="rest buffer", description=room.__doc__, args=arguments
             )
         return command.run()
-    raise AssertionError("refusals() leaves with an exit code")
+    raise AssertionError("command_frame() leaves with an exit code")

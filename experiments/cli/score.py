@@ -14,7 +14,7 @@ from tqdm import tqdm
 from agents.cli.line_files import open_output
 from experiments.cli.text_lines import check_aligned, read_text
 from experiments.command_line.parsing import parse
-from experiments.command_line.refusals import refusals
+from seq2seq_env.commands import command_frame
 
 LINES_AT_ONCE = 1_024
 """Lines that are scored and written together."""
@@ -71,5 +71,5 @@ class Score:
 
 def main(arguments: Sequence[str]) -> None:
     """``rest score``."""
-    with refusals():
+    with command_frame():
         parse(Score, arguments, prog="rest score", description=__doc__).run()

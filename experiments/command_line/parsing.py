@@ -19,7 +19,8 @@ import tyro
 import agents
 from experiments.command_line.config_file import AGENT_OPTIONS, file_arguments, file_text
 from experiments.command_line.help_text import first_sentences
-from experiments.command_line.refusals import UsageError, parser_errors, usage_errors
+from experiments.command_line.refusals import parser_errors, usage_errors
+from seq2seq_env.commands import UsageError
 from seq2seq_env.suggestions import check_name
 
 C = TypeVar("C")

@@ -1,57 +1,17 @@
-"""Refusals: errors as one sentence on standard error, and the exit codes of every command.
-
-0 is done, 1 a failure, 2 a command line that cannot be meant, 130 an interruption.
-"""
+"""Refusals: what the parser of options says of a command line that cannot be meant, in a sentence."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
+from seq2seq_env.commands import USAGE, UsageError
 from seq2seq_env.suggestions import suggestion
 
-USAGE = 2
-"""Exit code of a command line that cannot be meant; shells use it so."""
-
-INTERRUPTED = 130
-"""Exit code after an interrupt, as shells tell one."""
-
-FAILURES = (ValueError, TypeError, OSError, FloatingPointError, ImportError)
-"""What a user's data, files and options may raise; anything else is a fault of ours, and keeps its traceback."""
-
-
 _CHOICE = re.compile(r"invalid choice '([^']*)' .*expected one of \((.*)\)", re.IGNORECASE)
-
-
-class UsageError(ValueError):
-    """Options that cannot be meant."""
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what a user's mistake raises into one sentence and an exit code.
-
-    Raises:
-        SystemExit: In place of it.
-    """
-    try:
-        yield
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except BrokenPipeError:
-        # Whoever read has read enough; else Python complains of its last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except FAILURES as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from experiments.reports.comparison_entry import Entry
 from experiments.reports.statistics import Interval, holm, interval, order_probability
 from experiments.reports.tables import table
+from seq2seq_env.atomic_files import read_json
 
 
 class Claim(NamedTuple):
@@ -42,7 +42,7 @@ def second_grow(runs: Sequence[Path]) -> Claim:
 
 
 def _second_gain(run: Path) -> float | None:
-    rows = json.loads((run / "results.json").read_text("utf-8"))["steps"]
+    rows = read_json(run / "results.json")["steps"]
     last: dict[int, tuple[int, float]] = {}
     for row in rows:
         if row["split"] == "test" and row["decode"] == "sample" and row["improve"]:
@@ -96,7 +96,10 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[En
 
     columns = ("sample_reward", "sample_oracle")
     orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in columns]
-    tau = float(kendalltau(*([row[key].mean for row in judged.values()] for key in columns)).statistic)
+    means = [[row[key].mean for row in judged.values()] for key in columns]
+    if any(len(set(each)) == 1 for each in means):
+        return [*claims, Claim("7", order, "by one measure all are equal, so there is no order", "open")]
+    tau = float(kendalltau(*means).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
     by_reward, by_oracle = ({entry.name: entry.values(key) for entry in entries} for key in columns)
     differs = order_probability(by_reward, by_oracle)
@@ -115,10 +118,12 @@ def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
     if not reports:
         return Claim("10", says, "needs an agent with a value network", "open")
     numbers = {
-        (split, kind): [report[split]["final"][kind] for report in reports]
+        (split, kind): [value for report in reports if (value := report[split]["final"][kind]) is not None]
         for split in ("train", "held_out")
         for kind in ("kendall", "spearman")
     }
+    if not all(numbers.values()):
+        return Claim("10", says, "the reward or the value never varied, so nothing ranks", "open")
     measured = ", ".join(
         f"{split.replace('_', ' ')} {kind} {np.mean(values):.3f} ± {np.std(values):.3f}"
         for (split, kind), values in numbers.items()

@@ -76,6 +76,8 @@ def _curves(entries: Sequence[Entry]) -> Figure:
     axis = figure.subplots()
     for number, entry in enumerate(entries):
         for place, record in enumerate(entry.records.values()):
+            if not record["curve"]:  # it had nothing to train on
+                continue
             tokens, rewards = zip(*record["curve"], strict=True)
             axis.plot(tokens, rewards, color=f"C{number % 10}", alpha=0.7, label=entry.name if place == 0 else None)
     axis.set(xlabel="gradient tokens", ylabel="validation reward", title="Learning curves")

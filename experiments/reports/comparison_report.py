@@ -22,7 +22,8 @@ from experiments.reports.comparison_plots import save_comparison_plots
 from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
 from experiments.reports.statistics import holm, interval
 from experiments.reports.tables import number, p_value, table
-from experiments.runs.run_folder import RunFolder, write_json
+from experiments.runs.run_folder import RunFolder
+from seq2seq_env.atomic_files import write_json, write_text
 
 REFERENCE = "filtered-bc"
 """Against which costs, and what an objective is worth, are measured."""
@@ -89,6 +90,7 @@ def write_comparison(
         f"# Offline-RL agents on {folder.config['task']}",
         winner(rows, against),
         *_one_policy(records),
+        *_untrained(entries),
         f"{_seeds(entries)}, {len(references)} test sources; all numbers in comparison.json. A seed is a whole run: "
         "supervised policy, samples and order of batches. Means with 95 % t intervals over runs and sources, crossed; "
         "p corrected by Holm for the number of agents, but for BLEU and chrF.",
@@ -115,7 +117,7 @@ def write_comparison(
         "## Plots",
         *(f"![{file}]({file})" for file in plots),
     ]
-    (folder.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(folder.path / "results.md", "\n\n".join(parts) + "\n")
     print("\n\n".join(parts[1 : parts.index("## Cost")]))
 
 
@@ -151,6 +153,12 @@ def _one_policy(records: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(records) < 2 or len({record["seed"] for record in records}) < 2 or len(set(starts)) > 1:
         return []
     return ["All seeds start from one and the same policy: the intervals say nothing of other policies."]
+
+
+def _untrained(entries: Sequence[Entry]) -> list[str]:
+    """A warning where an agent had no data, and is the supervised policy still."""
+    names = [entry.name for entry in entries if any(not record["tokens"] for record in entry.records.values())]
+    return [f"WARNING: the filter kept nothing to train on for {', '.join(names)}."] if names else []
 
 
 def _seeds(entries: Sequence[Entry]) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.runs.bleu_tokenizer import bleu_tokenizer
+
 _BLEU_ORDERS = 4
 
 
@@ -22,7 +24,7 @@ def bleu_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> NDA
     """
     from sacrebleu.metrics.bleu import BLEU
 
-    metric = BLEU(effective_order=True)
+    metric = BLEU(effective_order=True, tokenize=bleu_tokenizer(references))
     rows = []
     for hypothesis, reference in zip(hypotheses, references, strict=True):
         score = metric.sentence_score(hypothesis, [reference])

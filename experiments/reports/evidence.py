@@ -6,7 +6,6 @@ samples with those of the supervised policy at equal entropy.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -19,6 +18,7 @@ from experiments.reports.tables import number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import translations_file
+from seq2seq_env.atomic_files import read_json
 
 EQUAL_ENTROPY = "equal-entropy"
 """The stage of the supervised policy at the temperature that gives it the last policy's entropy."""
@@ -106,7 +106,7 @@ def _values(runs: Sequence[Path], stage: str, name: str) -> NDArray[np.float64] 
 
 
 def _last_stage(run: Path) -> str:
-    config = json.loads((run / "config.json").read_text("utf-8"))
+    config = read_json(run / "config.json")
     grows = config["grow_steps"]
     return f"g{grows}i{config['improve_steps']}" if grows else "g0i0"
 

@@ -9,10 +9,11 @@ import agents
 from buffers import GrowingBatchBuffer
 from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
 from experiments.reports.plots import save_plots
-from experiments.reports.tables import number, share, table
+from experiments.reports.tables import number, share, table, text_cell
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
-from experiments.runs.run_folder import RunFolder, write_json
+from experiments.runs.run_folder import RunFolder
+from seq2seq_env.atomic_files import write_json, write_text
 
 NUM_EXAMPLES = 20
 
@@ -73,7 +74,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         _examples(run, evaluator, device),
         f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
     ]
-    (run.path / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    write_text(run.path / "results.md", "\n\n".join(parts) + "\n")
     print(_summary_table(results["summary"]))
     print("\n".join([*_headline(evidence, entropy), *warnings(steps, run.config["filter"])]))
 
@@ -144,8 +145,13 @@ def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
 
 
 def warnings(steps: Sequence[Row], kind: str) -> list[str]:
-    """Sentences on Improve steps whose filter did not do what Algorithm 1 has it for."""
+    """Sentences on rewards that tell nothing apart, and on filters that did not do what Algorithm 1 has them for."""
     sentences = []
+    if {row["reward"] for row in steps} in ({0.0}, {1.0}):
+        sentences.append(
+            f"WARNING: every reward is {steps[0]['reward']:g}: nothing can be learned from the scorer; check it on "
+            "translations whose quality you know."
+        )
     for row in (row for row in steps if row["improve"] and row["split"] == "validation"):
         if row["kept_fraction"] == 0:
             sentences.append(
@@ -163,9 +169,9 @@ def warnings(steps: Sequence[Row], kind: str) -> list[str]:
 def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
     """What the run gained on the test sources: last step against the supervised policy, and against the best control.
 
-    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1; the gain above the
-    control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed`` is how far one sample
-    of the last policy comes from the mean to the best of N samples of the supervised one.
+    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1, None where it lacked
+    nothing; the gain above the control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed``
+    is how far one sample of the last policy comes from the mean to the best of N samples of the supervised one.
     """
     sampled, greedy = _test_rows(steps, "sample"), _test_rows(steps, "greedy")
     first, last, first_greedy, last_greedy = sampled[0], sampled[-1], greedy[0], greedy[-1]
@@ -173,7 +179,7 @@ def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str
     gains: dict[str, float | None] = {
         "reward_before": first["reward"],
         "reward_after": last["reward"],
-        "shortfall_closed": (last["reward"] - first["reward"]) / lacking,
+        "shortfall_closed": (last["reward"] - first["reward"]) / lacking if lacking else None,
         "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
         "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
         "best_of_n_before": reranked["best"],
@@ -193,8 +199,8 @@ def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str
         best = max(row["reward"] for row in _test_rows(controls, "sample"))
         gains |= {
             "reward_best_control": best,
-            "shortfall_closed_by_best_control": (best - first["reward"]) / lacking,
-            "shortfall_closed_above_best_control": (last["reward"] - best) / lacking,
+            "shortfall_closed_by_best_control": (best - first["reward"]) / lacking if lacking else None,
+            "shortfall_closed_above_best_control": (last["reward"] - best) / lacking if lacking else None,
             "greedy_bleu_above_best_control": last_greedy["bleu"]
             - max(row["bleu"] for row in _test_rows(controls, "greedy")),
         }
@@ -251,10 +257,10 @@ def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
     rows += _spread(same, NUM_EXAMPLES - len(rows))
     cells = []
     for row in rows:
-        cells.append([split.sources[row], split.references[row]])
+        cells.append([text_cell(split.sources[row]), text_cell(split.references[row])])
         for each in (before, after):
             quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
-            cells[-1] += [each.texts[row], f"{each.rewards[row]:.2f}, {quality}"]
+            cells[-1] += [text_cell(each.texts[row]), f"{each.rewards[row]:.2f}, {quality}"]
     head = ("source", "reference", "before", "reward, oracle", "after", "reward, oracle")
     counted = f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not."
     return f"{counted}\n\n{table(head, cells)}"

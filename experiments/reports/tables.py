@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import math
+import re
 from collections.abc import Iterable, Sequence
+
+_MARKUP = re.compile(r"[\\`*_\[\]~]")
 
 
 def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
@@ -13,10 +18,15 @@ def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three decimals below 10 and one above, integers whole, "-" for None."""
-    if value is None:
+    """Three decimals below 10 and one above, integers whole, "-" for None and NaN."""
+    if value is None or math.isnan(value):
         return "-"
     return f"{value}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def text_cell(text: str) -> str:
+    """A text of anybody's as a cell that shows it: on one line, with what Markdown or HTML would take escaped."""
+    return _MARKUP.sub(r"\\\g<0>", html.escape(" ".join(text.split()), quote=False))
 
 
 def share(value: float | None) -> str:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.runs.bleu_tokenizer import bleu_tokenizer
 from experiments.runs.stopwatch import Stopwatch
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
+from seq2seq_env.writing import is_spaced, words
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -132,11 +134,12 @@ class Evaluator:
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
         """Means over a split.
 
-        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; length over the references'; nats per token.
+        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; length over the references', in words, or in
+        characters where words have no spaces between them; nats per token.
         """
         references = self.task.split(split).references
         if split not in self._metrics:
-            self._metrics[split] = _metrics(references)
+            self._metrics[split] = _metrics(references, bleu_tokenizer(references))
         bleu, chrf = self._metrics[split]
         return {
             "reward": float(translations.rewards.mean()),
@@ -144,7 +147,7 @@ class Evaluator:
             "judge": _mean(translations.judgements),
             "bleu": bleu.corpus_score(translations.texts, None).score,
             "chrf": chrf.corpus_score(translations.texts, None).score,
-            "length_ratio": _words(translations.texts) / _words(references),
+            "length_ratio": _length_ratio(translations.texts, references),
             "nats": translations.nats,
         }
 
@@ -158,8 +161,8 @@ class Evaluator:
         return float(samples.log_prob.sum(dtype=np.float64) - sum(row.sum() for row in log_other)) / len(sources)
 
     def signatures(self) -> dict[str, str]:
-        """How sacrebleu computes its scores; it knows only after a first one."""
-        bleu, chrf = _metrics(["a"])
+        """How sacrebleu computes the test split's scores; it knows only after a first one."""
+        bleu, chrf = _metrics(["a"], bleu_tokenizer(self.task.split("test").references))
         for metric in (bleu, chrf):
             metric.corpus_score(["a"], None)
         return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
@@ -182,17 +185,19 @@ class Evaluator:
         return self._texts[key]
 
 
-def _metrics(references: list[str]) -> tuple[BLEU, CHRF]:
+def _metrics(references: list[str], tokenizer: str) -> tuple[BLEU, CHRF]:
     """Both, with the references' n-grams counted."""
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
 
-    return BLEU(references=[references]), CHRF(references=[references])
+    return BLEU(references=[references], tokenize=tokenizer), CHRF(references=[references])
 
 
 def _mean(values: NDArray[np.float32] | None) -> float | None:
     return None if values is None else float(values.mean())
 
 
-def _words(texts: Sequence[str]) -> int:
-    return sum(len(text.split()) for text in texts)
+def _length_ratio(texts: Sequence[str], references: Sequence[str]) -> float:
+    spaced = is_spaced(references)
+    length, expected = (sum(len(words(text, spaced=spaced)) for text in side) for side in (texts, references))
+    return length / max(1, expected)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Self
 
 from experiments.runs.run_log import LogPlace, RunLog, TrackerName, log_place
 from experiments.runs.stopwatch import Stopwatch
+from seq2seq_env.atomic_files import finite, write_json, write_text
 
 CONFIG = "config.json"
 
@@ -44,7 +44,7 @@ class RunFolder:
 
         self._processes = PartialState()
         # As it will be read again: JSON has lists for tuples, and a run must equal itself.
-        self.config: dict[str, Any] = json.loads(json.dumps(config))
+        self.config: dict[str, Any] = json.loads(json.dumps(finite(config)))
         check_place(path)
         known = path / CONFIG
         if known.is_file():
@@ -82,8 +82,16 @@ class RunFolder:
         return self._record(stage).is_file()
 
     def result(self, stage: str) -> Any:
-        """What :meth:`finish` was given for a stage."""
-        return json.loads(self._record(stage).read_text("utf-8"))
+        """What :meth:`finish` was given for a stage.
+
+        Raises:
+            ValueError: If its file is corrupt.
+        """
+        path = self._record(stage)
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{str(path)!r} is corrupt ({error}); delete it, and the stage is done again") from error
 
     def training_state(self, stage: str, step: int = 1) -> Path:
         """File from which a stage's training goes on where it was killed, by its number; :meth:`finish` deletes it."""
@@ -103,7 +111,7 @@ class RunFolder:
         """Write a file of JSON Lines atomically."""
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
-        _write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_text(path, "".join(json.dumps(finite(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
 
     def log(self, stage: str, name: str, value: float, tokens: int) -> None:
         """One number of a training, after so many target tokens of the stage."""
@@ -208,20 +216,16 @@ def _peak_memory_gib() -> float:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """What :meth:`RunFolder.write_lines` wrote."""
+    """What :meth:`RunFolder.write_lines` wrote.
+
+    Raises:
+        ValueError: If a line is corrupt, naming it.
+    """
+    rows = []
     # Only line feeds end lines: a text may hold what str.splitlines takes for an end.
-    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically, so that one that is there is whole."""
-    _write(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), start=1):
+        try:
+            rows += [json.loads(line)] if line else []
+        except ValueError as error:
+            raise ValueError(f"line {number} of {str(path)!r} is corrupt ({error}); measure the stage again") from error
+    return rows

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import logging
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import TypeVar
 
 from agents.training.device import known_device
 from experiments.command_line.parsing import look_ahead, parse
-from experiments.command_line.refusals import refusals, usage_errors
+from experiments.command_line.refusals import usage_errors
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
@@ -24,9 +23,14 @@ from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
+from seq2seq_env import commands
+from seq2seq_env.atomic_files import read_json
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import Task, load_task
+
+PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source_prefix")
+"""Options of a task that are of a pretrained model's tokenizer."""
 
 C = TypeVar("C", bound=Settings)
 
@@ -60,7 +64,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         print(note)
     if absent := missing("report"):
         print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
-    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config), device=config.device)
+    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config, task), device=config.device)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     judge = None
     if config.judge is not None:
@@ -85,21 +89,24 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         processes.destroy_process_group()
 
 
-def own_scorer(config: Settings) -> str:
+def own_scorer(config: Settings, task: Task) -> str:
     """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default; made where it is not there.
+
+    Few pairs get narrower translation models.
 
     Raises:
         ValueError: If another task's scorer is there, or several processes would make it.
     """
     from accelerate import PartialState
 
-    folder = config.out.with_name(config.out.name + "-scorer")
-    wanted = ScorerConfig(
-        config.task, config.task_options, estimator=EstimatorConfig(device=config.device), seed=config.seed, out=folder
-    )
+    folder = config.out.resolve().with_name(config.out.resolve().name + "-scorer")
+    # The scorer reads text, in tokens of its own.
+    options = {name: value for name, value in config.task_options.items() if name not in PRETRAINED_OPTIONS}
+    estimator = EstimatorConfig(device=config.device).fitted(len(set(task.split("train").sources)))
+    wanted = ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=folder)
     report = folder / REPORT
     if report.is_file():
-        if json.loads(report.read_text("utf-8"))["config"] != wanted.recorded():
+        if read_json(report)["config"] != wanted.recorded():
             raise ValueError(
                 f"the scorer in {str(folder)!r} was made otherwise; name it with --scorer, or another --out"
             )
@@ -140,10 +147,10 @@ def main(
         SystemExit: With 2 and one sentence where the options cannot be meant, and with 1 where something else is wrong.
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
-    with refusals():
+    with commands.command_frame("stopped; the same command goes on after the last finished stage"):
         config = parse(
             kind,
-            sys.argv[1:] if arguments is None else arguments,
+            commands.arguments() if arguments is None else arguments,
             prog=prog,
             description=description,
             defaults=partial(_defaults, kind),
@@ -153,14 +160,11 @@ def main(
             checked(config)
         from accelerate import PartialState
 
-        try:
-            # The first PartialState of a process decides for good on its device.
-            # What several processes of one run do alike, one of them says.
-            first = PartialState(cpu=config.device == "cpu").is_main_process
-            with redirect_stdout(sys.stdout if first else io.StringIO()):
-                execute(config, work, report)
-        except KeyboardInterrupt:
-            sys.exit(f"stopped; the same command with --out {config.out} goes on after the last finished stage")
+        # The first PartialState of a process decides for good on its device.
+        # What several processes of one run do alike, one of them says.
+        first = PartialState(cpu=config.device == "cpu").is_main_process
+        with redirect_stdout(sys.stdout if first else io.StringIO()):
+            execute(config, work, report)
 
 
 def checked(config: C) -> C:

@@ -16,6 +16,7 @@ from buffers.filters import FILTERS
 from experiments.names import FilterName, TaskName
 from experiments.runs.run_log import TrackerName, check_trackers
 from seq2seq_env.extras import check_extra
+from seq2seq_env.ranges import check_seed
 from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 from seq2seq_env.tasks.loading import TASKS
@@ -169,9 +170,10 @@ class Settings:
         check_name("filter", self.filter, ["auto", *FILTERS])
         for name in self.agent_options:
             check_name("agent", name, sorted(agents.AGENTS))
-        for name, low in (("improve_steps", 1), ("candidates", 1), ("seed", 0)):
+        for name, low in (("improve_steps", 1), ("candidates", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
+        check_seed(self.seed)
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature is {self.temperature}; give a number above 0")
         if not 0 < self.learning_rate_decay <= 1:

@@ -7,10 +7,12 @@ the corrupted text, or None where the sentence does not allow the corruption.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import NamedTuple
 
 from seq2seq_env.tasks.phrasebook.quantities import number_words
+from seq2seq_env.writing import is_spaced, words
 
 Corruption = Callable[[Random, str, str, str], str | None]
 
@@ -31,39 +33,57 @@ _PAIRS = (
 _TENSES = {past: present for present, past in reversed(_PAIRS)} | dict(_PAIRS)
 
 
-def _split_mark(text: str) -> tuple[list[str], str]:
-    mark = text[-1] if text.endswith((".", "?", "!")) else ""
-    return text.removesuffix(mark).split(), mark
+_MARKS = (".", "?", "!", "。", "？", "！")  # noqa: RUF001  # those of Chinese and Japanese
+
+
+class _Words(NamedTuple):
+    """A text in words, or in characters where it has no spaces between words."""
+
+    words: list[str]
+    mark: str
+    """At its end, or nothing."""
+    space: str
+    """Between its words."""
+
+    def text(self, words: Sequence[str], mark: str | None = None) -> str:
+        """Of other words, with the same mark or another."""
+        return self.space.join(words) + (self.mark if mark is None else mark)
+
+
+def _split_mark(text: str) -> _Words:
+    mark = text[-1] if text.endswith(_MARKS) else ""
+    spaced = is_spaced([text])
+    return _Words(words(text.removesuffix(mark), spaced=spaced), mark, " " if spaced else "")
 
 
 def repeated(random: Random, source: str, right: str, other: str) -> str | None:
     """A phrase of one to five words stands twice."""
-    words, mark = _split_mark(right)
-    if not words:
+    own = _split_mark(right)
+    if not own.words:
         return None
-    length = random.randint(1, min(5, len(words)))
-    start = random.randrange(len(words) - length + 1)
-    return " ".join(words[: start + length] + words[start:]) + mark
+    length = random.randint(1, min(5, len(own.words)))
+    start = random.randrange(len(own.words) - length + 1)
+    return own.text(own.words[: start + length] + own.words[start:])
 
 
 def permuted(random: Random, source: str, right: str, other: str) -> str | None:
     """The words in another order."""
-    words, mark = _split_mark(right)
-    if len(set(words)) < 3:
+    own = _split_mark(right)
+    if len(set(own.words)) < 3:
         return None
-    shuffled = list(words)
-    while shuffled == words:
+    shuffled = list(own.words)
+    while shuffled == own.words:
         random.shuffle(shuffled)
-    return " ".join(shuffled) + mark
+    return own.text(shuffled)
 
 
 def truncated(random: Random, source: str, right: str, other: str) -> str | None:
     """The end is missing, from one word to half of the sentence."""
-    words, mark = _split_mark(right)
-    if len(words) < 3:
+    own = _split_mark(right)
+    if len(own.words) < 3:
         return None
-    kept = random.randint((len(words) + 1) // 2, len(words) - 1)
-    return " ".join(words[:kept]) + random.choice((mark, ""))
+    kept = random.randint((len(own.words) + 1) // 2, len(own.words) - 1)
+    return own.text(own.words[:kept], random.choice((own.mark, "")))
 
 
 def copied_source(random: Random, source: str, right: str, other: str) -> str | None:
@@ -100,23 +120,23 @@ def flipped_negation(random: Random, source: str, right: str, other: str) -> str
 
 def dropped_words(random: Random, source: str, right: str, other: str) -> str | None:
     """Up to three words in a row are missing."""
-    words, mark = _split_mark(right)
-    if len(words) < 2:
+    own = _split_mark(right)
+    if len(own.words) < 2:
         return None
-    length = random.randint(1, min(3, len(words) - 1))
-    start = random.randrange(len(words) - length + 1)
-    return " ".join(words[:start] + words[start + length :]) + mark
+    length = random.randint(1, min(3, len(own.words) - 1))
+    start = random.randrange(len(own.words) - length + 1)
+    return own.text(own.words[:start] + own.words[start + length :])
 
 
 def foreign_words(random: Random, source: str, right: str, other: str) -> str | None:
     """Words of another sentence stand in place of some."""
-    words, mark = _split_mark(right)
-    others, _ = _split_mark(other)
-    if not words or not others:
+    own = _split_mark(right)
+    others = _split_mark(other).words
+    if not own.words or not others:
         return None
-    place, length = random.randrange(len(words)), random.randint(1, min(2, len(others)))
+    place, length = random.randrange(len(own.words)), random.randint(1, min(2, len(others)))
     start = random.randrange(len(others) - length + 1)
-    return " ".join(words[:place] + others[start : start + length] + words[place + 1 :]) + mark
+    return own.text(own.words[:place] + others[start : start + length] + own.words[place + 1 :])
 
 
 def untranslated_words(random: Random, source: str, right: str, other: str) -> str | None:
@@ -126,59 +146,63 @@ def untranslated_words(random: Random, source: str, right: str, other: str) -> s
 
 def appended_words(random: Random, source: str, right: str, other: str) -> str | None:
     """Part of another sentence follows."""
-    words, mark = _split_mark(right)
-    others, _ = _split_mark(other)
+    own = _split_mark(right)
+    others = _split_mark(other).words
     if not others:
         return None
-    return " ".join(words + others[random.randrange(len(others)) :]) + mark
+    return own.text(own.words + others[random.randrange(len(others)) :])
 
 
 def swapped_words(random: Random, source: str, right: str, other: str) -> str | None:
-    """Two words of four letters or more stand in each other's place."""
-    words, mark = _split_mark(right)
-    places = [place for place, word in enumerate(words) if len(word) >= 4 and word.isalpha() and place]
-    pairs = [(one, two) for one in places for two in places if one < two and words[one] != words[two]]
+    """Two words of four letters or more, or two characters, stand in each other's place."""
+    own = _split_mark(right)
+    least = 4 if own.space else 1
+    places = [place for place, word in enumerate(own.words) if len(word) >= least and word.isalpha() and place]
+    pairs = [(one, two) for one in places for two in places if one < two and own.words[one] != own.words[two]]
     if not pairs:
         return None
     one, two = random.choice(pairs)
-    words[one], words[two] = words[two], words[one]
-    return " ".join(words) + mark
+    own.words[one], own.words[two] = own.words[two], own.words[one]
+    return own.text(own.words)
 
 
 def wrong_pronoun(random: Random, source: str, right: str, other: str) -> str | None:
     """Another person's pronoun stands in place of one."""
-    words, mark = _split_mark(right)
-    places = [(place, forms) for place, word in enumerate(words) for forms in _PRONOUNS if word.lower() in forms]
+    own = _split_mark(right)
+    places = [(place, forms) for place, word in enumerate(own.words) for forms in _PRONOUNS if word.lower() in forms]
     if not places:
         return None
     place, forms = random.choice(places)
-    new = random.choice([form for form in forms if form != words[place].lower()])
-    words[place] = new.capitalize() if place == 0 or new == "i" else new
-    return " ".join(words) + mark
+    new = random.choice([form for form in forms if form != own.words[place].lower()])
+    own.words[place] = new.capitalize() if place == 0 or new == "i" else new
+    return own.text(own.words)
 
 
 def wrong_tense(random: Random, source: str, right: str, other: str) -> str | None:
     """An auxiliary of the past stands in place of one of the present, or the other way round."""
-    words, mark = _split_mark(right)
-    places = [place for place, word in enumerate(words) if word.lower() in _TENSES]
+    own = _split_mark(right)
+    places = [place for place, word in enumerate(own.words) if word.lower() in _TENSES]
     if not places:
         return None
     place = random.choice(places)
-    new = _TENSES[words[place].lower()]
-    words[place] = new.capitalize() if words[place][0].isupper() else new
-    return " ".join(words) + mark
+    new = _TENSES[own.words[place].lower()]
+    own.words[place] = new.capitalize() if own.words[place][0].isupper() else new
+    return own.text(own.words)
 
 
 def dangling_words(random: Random, source: str, right: str, other: str) -> str | None:
-    """Function words follow that nothing follows."""
-    words, mark = _split_mark(right)
-    return " ".join([*words, random.choice(("and", "but", "because", "of the", "to the", "with a"))]) + mark
+    """Function words follow that nothing follows; they are English ones."""
+    own = _split_mark(right)
+    if not own.space:
+        return None
+    return own.text([*own.words, random.choice(("and", "but", "because", "of the", "to the", "with a"))])
 
 
 def other_mark(random: Random, source: str, right: str, other: str) -> str | None:
     """A question in place of a statement, or the other way round."""
-    words, mark = _split_mark(right)
-    return " ".join(words) + ("." if mark == "?" else "?")
+    own = _split_mark(right)
+    marks = ("。", "？") if own.space == "" else (".", "?")  # noqa: RUF001
+    return own.text(own.words, marks[0] if own.mark == marks[1] else marks[1])
 
 
 UNIT_TESTS: dict[str, Corruption] = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from agents import PolicyConfig, TrainingConfig
+
+NARROWEST = 16
+"""Width that no predictor goes below; with fewer pairs than it needs there is no scorer."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,19 @@ class EstimatorConfig:
                 raise ValueError(f"{name} is {value}; give 1 or more")
         if self.corrupted_per_source < 0:
             raise ValueError(f"corrupted_per_source is {self.corrupted_per_source}; give 0 or more")
+
+    def fitted(self, sources: int) -> Self:
+        """The same with predictors as wide as the data allows: a model is no wider than its pairs are many.
+
+        Args:
+            sources: Distinct ones of the training split, of which each scorer sees those of the other folds.
+        """
+        seen = sources * (self.folds - 1) // self.folds if self.folds > 1 else sources
+        pairs = seen - min(self.labelled_sources, seen // 2)
+        width = self.predictor.d_model
+        # Folds are drawn by a hash, and so differ a little in size.
+        while width > NARROWEST and width >= 0.8 * pairs:
+            width //= 2
+        if width == self.predictor.d_model:
+            return self
+        return replace(self, predictor=replace(self.predictor, d_model=width, ffn_dim=4 * width))

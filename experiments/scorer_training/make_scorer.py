@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from experiments.names import TaskName
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.oracle_config import OracleConfig
+from seq2seq_env.atomic_files import write_json
+from seq2seq_env.ranges import check_seed
 from seq2seq_env.scorers import SCORERS
 from seq2seq_env.tasks import Task, TaskOptions, load_task
 
@@ -55,6 +57,7 @@ def make_scorer(config: ScorerConfig) -> None:
         ValueError: If an option cannot work.
         OSError: If a file cannot be read, or the folder not be written.
     """
+    check_seed(config.seed)
     task = load_task(config.task, **config.task_options)
     folder = config.out or (SHIPPED if config.task == ScorerConfig.task else None)
     if folder is None:
@@ -62,7 +65,7 @@ def make_scorer(config: ScorerConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     report = _train(config, task, folder)
     numbers = report.numbers() | {"config": config.recorded()}
-    (folder / REPORT).write_text(json.dumps(numbers, indent=2) + "\n", "utf-8")
+    write_json(folder / REPORT, numbers)
     print(report.markdown())
     print(f"wrote the scorer and {REPORT} to {folder}; scorers known by name: {', '.join(SCORERS)}")
 

@@ -19,6 +19,7 @@ from agents import PolicyConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.policy.embeddings import align_embeddings
 from agents.training.history import Log
 from buffers import Slice
+from seq2seq_env.atomic_files import write_json
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -171,4 +172,4 @@ def _train(recipe: Recipe, model: TranslationModel, log: Log | None = None) -> N
     data = Slice.from_pairs(model.sources, model.targets, recipe.tokenizer, *longest)
     make_agent("bc", policy.to(recipe.device)).improve(data, replace(recipe.training, seed=recipe.seed), log=log)
     policy.save(model.folder)
-    (model.folder / MADE).write_text(json.dumps(recipe.made_of(model), indent=2) + "\n", "utf-8")
+    write_json(model.folder / MADE, recipe.made_of(model))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.tasks.task import Task, unknown_split
+from seq2seq_env.writing import shortened
 
 LongSource = Literal["refuse", "truncate"]
 """What to do with a source of more tokens than the task takes."""
@@ -98,13 +99,14 @@ class Sources:
         special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[first:-last])
         if special:
             raise ValueError(
-                f"the source {text!r} holds special token {special.pop()} in its middle; take out what spells it"
+                f"the source {shortened(text)} holds special token {special.pop()} in its middle; take out what "
+                "spells it"
             )
         truncated = len(ids) > limit
         if truncated and self.long_source == "refuse":
             raise ValueError(
                 f"the source has {len(ids)} tokens but task {self.task.name!r} takes at most {limit}; "
-                f"shorten it, or give long_source='truncate': {text!r}"
+                f"shorten it, or give long_source='truncate': {shortened(text)}"
             )
         if truncated:
             ids = [*ids[: limit - last], *tokenizer.source_suffix]

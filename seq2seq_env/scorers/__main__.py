@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +11,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.loading import load_scorer, resolve
 from seq2seq_env.scorers.scorer import raw_scores
@@ -83,7 +84,7 @@ class Calibrate:
                 print(f"{what}: {' '.join(f'{mark:.3f}' for mark in marks)} (least, quartiles, most)")
         record = {"kind": "normalised", "scorer": name, "knots": knots}
         write_description(self.out, record | {"scorer_fingerprint": scorer.fingerprint, "calibrated_on": calibrated_on})
-        print(f"next: --scorer {self.out}, or load_scorer({str(self.out)!r})")
+        print(f"next: --scorer {shlex.quote(str(self.out))}, or load_scorer({str(self.out)!r})")
 
     def _given_knots(self) -> list[Knot]:
         texts = [name for name in ("task", "pairs") if getattr(self, name) is not None]
@@ -147,7 +148,7 @@ class Ensemble:
         write_description(
             self.out, {"kind": "ensemble", "scorers": names} | ({} if weights is None else {"weights": weights})
         )
-        print(f"next: --scorer {self.out}, or load_scorer({str(self.out)!r})")
+        print(f"next: --scorer {shlex.quote(str(self.out))}, or load_scorer({str(self.out)!r})")
 
 
 Command = (
@@ -157,11 +158,11 @@ Command = (
 
 def main() -> None:
     """Run the command; exit with 1 and one sentence where something is wrong."""
-    command: Calibrate | Ensemble = tyro.cli(Command, prog="python -m seq2seq_env.scorers", description=__doc__)
-    try:
+    with command_frame():
+        command: Calibrate | Ensemble = tyro.cli(
+            Command, args=arguments(), prog="python -m seq2seq_env.scorers", description=__doc__
+        )
         command.run()
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

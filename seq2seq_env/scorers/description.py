@@ -17,6 +17,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from seq2seq_env.atomic_files import write_json
+
 NAME = "scorer.json"
 
 _KEYS = {
@@ -74,7 +76,7 @@ def write_description(folder: Path, record: dict[str, Any]) -> None:
     """
     check_free(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / NAME).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    write_json(folder / NAME, record)
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.writing import shortened
+
 
 @runtime_checkable
 class Scorer(Protocol):
@@ -67,6 +69,6 @@ def _checked(
         i = int(bad[0])
         raise ValueError(
             f"{name} gave pair {i} the score {scores[i]}, not {wanted}; "
-            f"source {sources[i]!r}, hypothesis {hypotheses[i]!r}"
+            f"source {shortened(sources[i])}, hypothesis {shortened(hypotheses[i])}"
         )
     return scores

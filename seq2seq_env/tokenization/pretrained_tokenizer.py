@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -48,13 +49,15 @@ class PretrainedTokenizer(Tokenizer):
         name: Folder with the tokenizer's files, or the model's name on the hub.
         source_language: Code of the source's language, where the model is told it ("deu_Latn", "de_DE", "de").
         target_language: Code of the target's language, likewise; of multilingual Marian models, too ("deu").
-        source_prefix: Text put before every source ("translate German to English: ").
+        source_prefix: Text put before every source ("translate German to English: "); special tokens in it are meant
+            ("<2en> ").
 
     Raises:
         FileNotFoundError: If files are missing.
         OSError: If the hub does not have the model or cannot be reached.
         ImportError: If they are SentencePiece files and the extra ``sentencepiece`` is not installed.
-        ValueError: If the files are corrupt or of an unknown kind, or a language's code is missing or unknown.
+        ValueError: If the files are corrupt or of an unknown kind, a language's code is missing or unknown, or the
+            prefix holds what the tokenizer does not know.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class PretrainedTokenizer(Tokenizer):
         self._files = {file: (folder / file).read_bytes() for file in FILES if (folder / file).is_file()}
         if not self._files:
             raise FileNotFoundError(f"no tokenizer in {str(name)!r}; name a model's folder, or its name on the hub")
-        self._name, self._text_prefix = str(name), source_prefix
+        self._name = str(name)
         self._languages = {
             "source_language": source_language, "target_language": target_language, "source_prefix": source_prefix,
         }  # fmt: skip
@@ -86,6 +89,8 @@ class PretrainedTokenizer(Tokenizer):
         special = {self._vocabulary[token] for token in self._special(settings) if token in self._vocabulary}
         self.never_written = frozenset({self.pad_id, *special, *codes.values()} - {self.eos_id, self.unk_id})
         self.vocab_size = max(self._vocabulary.values()) + 1
+        before, self._text_prefix = self._prefix(source_prefix)
+        self.source_prefix = (*self.source_prefix, *before)
         self.fingerprint = self._digest()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -196,6 +201,20 @@ class PretrainedTokenizer(Tokenizer):
             if not special.isdisjoint(row):
                 rows[place] = [self.unk_id if token in special else token for token in row]
         return rows
+
+    def _prefix(self, text: str) -> tuple[list[int], str]:
+        """Ids of a prefix up to its last special token, and the text after that, which joins a source's."""
+        spelled = sorted((token for token, number in self._vocabulary.items() if number in self.never_written), key=len)
+        pattern = "|".join(map(re.escape, reversed(spelled)))
+        *before, rest = re.split(f"({pattern})", text) if spelled else [text]
+        ids: list[int] = []
+        for place, part in enumerate(before):
+            ids += [self._vocabulary[part]] if place % 2 else self._split(self._source, [part])[0]
+        if self.unk_id in (*ids, *self._split(self._source, [rest])[0]):
+            raise ValueError(
+                f"the tokenizer of {self._name!r} does not know all of source_prefix {text!r}; write it in its tokens"
+            )
+        return ids, rest
 
     def _own(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Ids that the backend itself puts before and after a text."""

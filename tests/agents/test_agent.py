@@ -334,3 +334,11 @@ def test_another_agent_or_none_in_a_folder_is_refused(policy: Seq2SeqPolicy, tmp
     BC(policy).save(tmp_path)
     with pytest.raises(ValueError, match=r"holds agent 'bc', not a FilteredBC; use Agent\.load"):
         FilteredBC.load(tmp_path)
+
+
+def test_rewards_that_are_all_equal_leave_finite_gradients(loss_agent: LossAgent) -> None:
+    loss: torch.Tensor = loss_agent.loss(replace(scored_batch(), reward=torch.ones(4)))[0]
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert bool(torch.isfinite(loss))
+    gradients = [weight.grad for network in loss_agent.networks.values() for weight in network.parameters()]
+    assert all(bool(torch.isfinite(each).all()) for each in gradients if each is not None)

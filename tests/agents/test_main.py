@@ -140,14 +140,12 @@ def test_a_line_too_long_is_passed_over_with_a_warning(trained: Seq2SeqPolicy, r
     assert "warning: line 2 of the command line has 13 tokens" in done.err
     assert done.err.count("warning") == 1
     done = run("--over-long", "pass-over", "--json", "zwei", TOO_LONG)
-    assert json.loads(done.lines[1]) == {"source": TOO_LONG, "hypothesis": None}
+    assert json.loads(done.lines[1]) == {"source": TOO_LONG, "hypothesis": None, "truncated": None}
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "there is no line in standard input"),
-        (["--input", "empty"], "there is no line in 'empty'"),
         (["--input", "none"], "No such file or directory: 'none'"),
         (["--input", "latin1"], "line 2 of 'latin1' is not UTF-8 (invalid start byte); convert it"),
         (["zwei", "--input", "empty"], "there are texts and the file 'empty'; give either"),
@@ -192,13 +190,13 @@ def test_what_is_stopped_leaves_no_file(
 ) -> None:
     calls: list[Any] = []
 
-    def fails(self: Seq2SeqPolicy, sources: list[str], num_beams: int) -> list[str]:
+    def fails(self: Seq2SeqPolicy, sources: list[str], num_beams: int) -> list[list[int]]:
         calls.append(sources)
         if len(calls) == 2:
             raise failing
-        return ["x"] * len(sources)
+        return [[2, 0]] * len(sources)
 
-    monkeypatch.setattr(Seq2SeqPolicy, "translate", fails)
+    monkeypatch.setattr(Seq2SeqPolicy, "likeliest_tokens", fails)
     written = tmp_path / "target"
     written.write_text("older")
     done = run("--output", written, "--lines-at-once", 1, *SOURCES)
@@ -237,3 +235,10 @@ def test_push_publishes_the_policy(run: Run, monkeypatch: pytest.MonkeyPatch, sa
     assert run("--repo", "me/mine", "--private", "--licence", "mit", command="push").code == 0
     fingerprint = Seq2SeqPolicy.load(saved).fingerprint
     assert asked == [(fingerprint, "me/mine", False, "unknown"), (fingerprint, "me/mine", True, "mit")]
+
+
+def test_nothing_to_translate_is_nothing_translated(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    done = run("--input", tmp_path / "empty", "--output", tmp_path / "target")
+    assert (done.code, done.out, (tmp_path / "target").read_bytes()) == (0, "", b"")
+    assert (run().code, run().out) == (0, "")

@@ -200,3 +200,32 @@ def test_what_is_not_installed_is_missed_before_anything_is_trained(
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=message):
         replace(COMPARING, **changes).check()
+
+
+class Content:
+    """A scorer that likes everything."""
+
+    fingerprint = "content"
+
+    def score(self, sources: Any, hypotheses: Any) -> Any:
+        return np.ones(len(sources), dtype=np.float32)
+
+
+def test_rewards_that_are_all_equal_end_in_a_report_that_says_so(
+    tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(COMPARING, agents=("bc", "filtered-bc", "oac", "dpo"), seeds=1)
+    run = begin(config, tmp_path / "run", tiny_task, Content())
+    compare(run)
+    shown = capsys.readouterr().out
+    assert "WARNING: the filter keeps nothing to train on; the policy stays as it was" in shown
+    assert "WARNING: dpo.own is left out: " in shown
+    run.folder.spend(1.0)
+    report(run)
+    page = (run.folder.path / "results.md").read_text()
+    assert "WARNING: the filter kept nothing to train on for filtered-bc" in page
+    assert "nan" not in page
+    text = (run.folder.path / "comparison.json").read_text()
+    assert "NaN" not in text
+    claims = {claim["number"]: claim["verdict"] for claim in json.loads(text)["claims"]}
+    assert claims["10"] == "open"

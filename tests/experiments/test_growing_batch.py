@@ -277,3 +277,25 @@ def test_the_command_ends_with_one_sentence(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(SystemExit, match=r"^error: there is no agent 'magic'; choose one of [^\n]*$"):  # exit code 1
         main(Config, "", growing_batch, report)
     assert not (tmp_path / "run").exists()
+
+
+class Content:
+    """A scorer that likes everything."""
+
+    fingerprint = "content"
+
+    def score(self, sources: Any, hypotheses: Any) -> Any:
+        return np.ones(len(sources), dtype=np.float32)
+
+
+def test_a_scorer_that_likes_everything_is_named_in_the_report(tiny_task: Task, tmp_path: Path) -> None:
+    run = begin(replace(GROWING, arms=("unfiltered",), improve_steps=1, filter_values=(0.2,)), tmp_path / "run",
+                tiny_task, Content())  # fmt: skip
+    growing_batch(run)
+    run.folder.spend(1.0)
+    report(run)
+    page = (run.folder.path / "results.md").read_text()
+    assert "WARNING: every reward is 1: nothing can be learned from the scorer" in page
+    text = (run.folder.path / "results.json").read_text()
+    assert "NaN" not in text
+    assert json.loads(text)["summary"]["shortfall_closed"] is None

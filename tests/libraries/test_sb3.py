@@ -118,3 +118,7 @@ def test_a_mode_that_is_not_there_is_left_out(monkeypatch: pytest.MonkeyPatch, a
     """Stable-Baselines3 asks again without a render mode where one is a TypeError."""
     monkeypatch.setattr("seq2seq_env.mdp.definition.RENDER_MODES", ("human", "ansi"))
     assert make_vec_env("Seq2SeqTranslate-v0", 1, env_kwargs=arguments).render_mode is None
+
+
+def test_the_checker_is_silent_of_episodes_of_a_single_step(arguments: dict[str, Any]) -> None:
+    check_env(gym.make("Seq2SeqTranslate-v0", **arguments, max_target_length=1))

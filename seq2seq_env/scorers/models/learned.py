@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.atomic_files import write_json, written_folder
 from seq2seq_env.models.length_bucketing import length_buckets
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
@@ -119,6 +120,7 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
 
         Raises:
             ValueError: If the model has not one output, or its vocabulary is smaller than the tokenizer's.
+            OSError: If the folder cannot be written; a scorer that was there before stays.
         """
         _known_activation(activation)
         config = model.config
@@ -126,15 +128,13 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
             raise ValueError(f"the model has {config.num_labels} outputs; a scorer has num_labels=1")
         if config.vocab_size < pairs.vocab_size:
             raise ValueError(f"the model knows {config.vocab_size} tokens but the tokenizer has {pairs.vocab_size}")
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         half = dtype == "float16"
         weights = {k: v.half() if half and v.is_floating_point() else v for k, v in model.state_dict().items()}
-        model.save_pretrained(folder, state_dict=weights)
-        stored = json.loads((folder / "config.json").read_text("utf-8"))
-        stored[_ACTIVATION_KEY] = activation
-        (folder / "config.json").write_text(json.dumps(stored, indent=2, sort_keys=True) + "\n", "utf-8")
-        pairs.save(folder)
+        with written_folder(Path(folder), last="config.json") as part:
+            model.save_pretrained(part, state_dict=weights)
+            stored = json.loads((part / "config.json").read_text("utf-8"))
+            write_json(part / "config.json", stored | {_ACTIVATION_KEY: activation})
+            pairs.save(part)
 
     def publication(self, licence: str) -> Publication:
         """The checkpoint, for :meth:`push_to_hub`."""

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import tokenizers
 from tokenizers.processors import TemplateProcessing
 
+from seq2seq_env.atomic_files import write_json
 from seq2seq_env.tokenization.tokenizer import FILE_NAME, Tokenizer, read_backend
+from seq2seq_env.writing import shortened
 
 CONFIG_NAME = "tokenizer_config.json"
 
@@ -92,7 +94,7 @@ class PairEncoder:
                 if room < 1:
                     raise ValueError(
                         f"a source of {len(encoded[source])} tokens leaves no room for a hypothesis in the "
-                        f"{self.max_length} that the scorer reads; shorten {source!r}"
+                        f"{self.max_length} that the scorer reads; shorten {shortened(source)}"
                     )
                 hypothesis.truncate(room)
             pair = self._backend.post_process(encoded[source], hypothesis)
@@ -109,4 +111,4 @@ class PairEncoder:
         }
         if self.max_length is not None:
             config["model_max_length"] = self.max_length
-        (folder / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+        write_json(folder / CONFIG_NAME, config)

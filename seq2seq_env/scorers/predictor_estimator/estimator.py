@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.atomic_files import naming, write_json
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
@@ -75,9 +76,9 @@ class EstimatorScorer(CheckpointScorer[_Networks]):
         from safetensors.torch import save_file
 
         folder = Path(folder)
-        save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
-        record = {"width": head.width}
-        (folder / RECORD).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", "utf-8")
+        with naming(folder / HEAD):
+            save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
+        write_json(folder / RECORD, {"width": head.width})
 
     def _load(self) -> _Networks:
         from safetensors.torch import load_file

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from seq2seq_env.tasks.corpora.cleaning import Pair
-
-PACKED = ".gz"
+from seq2seq_env.tasks.corpora.tables import PACKED, Row, read_jsonl, read_lines, read_tsv
 
 TABLES = ("tsv", "jsonl")
-
-Row = tuple[int, dict[str, Any]]
-"""A line's number and its cells by column."""
 
 
 def files_of(folder: Path, stem: str, *sides: str) -> list[str]:
@@ -29,7 +20,8 @@ def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
     """The pairs of ``stem``, as they stand in the files.
 
     They are read from ``stem.source`` and ``stem.target``, line by line, or from ``stem.tsv`` (with a header; quotation
-    marks are text) or ``stem.jsonl`` with columns of those names; each may be packed as ``.gz``. UTF-8.
+    marks are text, but for a spreadsheet's) or ``stem.jsonl`` with columns of those names; each may be packed as
+    ``.gz``. UTF-8.
 
     Raises:
         FileNotFoundError: If there are no such files, naming those that are there.
@@ -40,7 +32,7 @@ def read_pairs(folder: Path, stem: str, source: str, target: str) -> list[Pair]:
     if len(tables) + bool(one and other) > 1:
         raise _repeated(folder, stem, one, other, *tables)
     if one and other:
-        left, right = _lines(one), _lines(other)
+        left, right = read_lines(one), read_lines(other)
         if len(left) != len(right):
             raise ValueError(
                 f"{one.name} has {len(left):,} lines but {other.name} {len(right):,}; align them line by line"
@@ -66,7 +58,7 @@ def read_sources(folder: Path, stem: str, source: str) -> list[str]:
     if len(tables) + bool(lines) > 1:
         raise _repeated(folder, stem, lines, *tables)
     if lines:
-        return _lines(lines)
+        return read_lines(lines)
     if not tables:
         raise _missing(folder, stem, f"{stem}.{source}")
     [table] = tables
@@ -90,7 +82,7 @@ def _missing(folder: Path, stem: str, lines: str) -> FileNotFoundError:
 
 
 def _rows(table: Path) -> Iterator[Row]:
-    return _tsv(table) if table.name.removesuffix(PACKED).endswith(".tsv") else _jsonl(table)
+    return read_tsv(table) if table.name.removesuffix(PACKED).endswith(".tsv") else read_jsonl(table)
 
 
 def _found(folder: Path, name: str) -> Path | None:
@@ -98,55 +90,6 @@ def _found(folder: Path, name: str) -> Path | None:
     if len(paths) > 1:
         raise ValueError(f"{str(folder)!r} holds both {name} and {name}{PACKED}; keep one of them")
     return paths[0] if paths else None
-
-
-def _lines(path: Path) -> list[str]:
-    raw = path.read_bytes()
-    if path.suffix == PACKED:
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{str(path)!r} cannot be unpacked ({error}); make it again with gzip") from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        likely = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin1"
-        raise ValueError(
-            f"{str(path)!r} is not UTF-8 (line {line}: {error.reason}); convert it, say with iconv -f {likely} -t utf-8"
-        ) from error
-    if "\r" in text and "\n" not in text:
-        raise ValueError(
-            f"the lines of {str(path)!r} end in carriage returns; write line feeds, say with tr '\\r' '\\n'"
-        )
-    # Only line feeds end a line: str.splitlines would also split at separators that text may hold.
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
-
-
-def _tsv(path: Path) -> Iterator[Row]:
-    head, *lines = [line.split("\t") for line in _lines(path)] or [[]]
-    if len(set(head)) < len(head):
-        raise ValueError(f"{str(path)!r} names a column twice: {', '.join(head)}; give each a name of its own")
-    for number, cells in enumerate(lines, start=2):
-        if len(cells) != len(head):
-            raise ValueError(
-                f"line {number} of {str(path)!r} has {len(cells)} cells, the header {len(head)}; take tabs out of the "
-                "text"
-            )
-        yield number, dict(zip(head, cells, strict=True))
-
-
-def _jsonl(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"line {number} of {str(path)!r} is not JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise ValueError(f"line {number} of {str(path)!r} is no JSON object; write one with a key for each column")
-        yield number, row
 
 
 def _cell(path: Path, row: Row, column: str) -> str:

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from statistics import median
 from typing import TypeVar
 
 Pair = tuple[str, str]
@@ -63,11 +64,26 @@ def empty(pair: Pair) -> Reason | None:
     return None if pair[0].strip() and pair[1].strip() else "with an empty side"
 
 
-def uneven(most: float) -> Callable[[Pair], Reason | None]:
-    """One side has more than ``most`` times the characters of the other."""
+def usual_ratio(pairs: Iterable[Pair]) -> float:
+    """Characters of a target to one of its source, the median of the pairs; 1 where there are none.
+
+    A script of syllables or words, such as Chinese, writes with few characters what an alphabet writes with many.
+    """
+    ratios = [len(target.strip()) / len(source.strip()) for source, target in pairs if not empty((source, target))]
+    return median(ratios) if ratios else 1.0
+
+
+def uneven(most: float, usual: float = 1.0) -> Callable[[Pair], Reason | None]:
+    """One side is more than ``most`` times as long as the other, in characters of the target.
+
+    Args:
+        most: Of the longer side to the shorter one.
+        usual: Characters of the target that one of the source stands for.
+    """
 
     def test(pair: Pair) -> Reason | None:
-        short, long = sorted(len(text.strip()) for text in pair)
+        source, target = (len(text.strip()) for text in pair)
+        short, long = sorted((source * usual, float(target)))
         return f"with sides of very different length (over {most:g} to 1)" if long > most * short else None
 
     return test

@@ -18,10 +18,12 @@ from seq2seq_env.tasks.corpora.cleaning import (
     repeated,
     shared_sources,
     uneven,
+    usual_ratio,
 )
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS, Split, Task, unknown_split
 from seq2seq_env.tokenization.subwords import train_subwords
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
+from seq2seq_env.writing import shortened
 
 Leaks = Literal["refuse", "drop"]
 """What becomes of training pairs, and of source-only sentences, whose source is in the validation or test split too."""
@@ -42,7 +44,8 @@ class CorpusTask(Task):
         tokenizer: Which tokenizer to use; one that names none has one trained on the training split.
         vocab_size: Tokens of a trained tokenizer at most.
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
-        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        max_ratio: Length of a training pair's longer side to that of its shorter one, at most: in characters, those of
+            a source counted as the corpus's median pair has them, so that it fits any two scripts.
         leaks: Training pairs and source-only sentences whose source is in the validation or test split, too, are
             refused, or left out and counted.
 
@@ -82,8 +85,8 @@ class CorpusTask(Task):
         if leaked and leaks == "refuse":
             raise _leak("training sources", (source for source, _ in leaked))
         usable = first_reason(
-            empty, uneven(max_ratio), lambda pair: "whose source is in another split" if pair in leaked else None,
-            repeated(),
+            empty, uneven(max_ratio, usual_ratio(written)),
+            lambda pair: "whose source is in another split" if pair in leaked else None, repeated(),
         )  # fmt: skip
         train, in_train = clean(pairs["train"], usable)
         self.tokenizer = (
@@ -171,8 +174,8 @@ class CorpusTask(Task):
 def _leak(what: str, sources: Iterable[str]) -> ValueError:
     shared = sorted(set(sources))
     return ValueError(
-        f"{len(shared):,} {what} are in the validation or test split too, such as {shared[0]!r}; take them out, or "
-        "leave them out with leaks='drop'"
+        f"{len(shared):,} {what} are in the validation or test split too, such as {shortened(shared[0])}; take them "
+        "out, or leave them out with leaks='drop'"
     )
 
 

@@ -11,6 +11,8 @@ from seq2seq_env.extras import require
 from seq2seq_env.tasks.corpora.aliases import resolve_dataset
 from seq2seq_env.tasks.corpora.cleaning import Pair
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
+from seq2seq_env.tasks.corpora.hold_out import hold_out
+from seq2seq_env.tasks.corpora.tables import read_lines
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 
@@ -35,13 +37,16 @@ class HubTask(CorpusTask):
         validation: Name of the validation split; "sacrebleu:wmt20" is a published test set, which sacrebleu downloads.
         test: Name of the test split, or of a published test set.
         source_only: Name of a split of sentences without references, of which the source's column is read; None: none.
+        held_out: Size of the hold-out splits: sources of the training split that become the validation split, and as
+            many the test split, of a data set that has none; 0 where it has.
         tokenizer: A folder with a tokenizer, or a pretrained model's folder or name on the hub; None trains one.
         source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
         target_language: Code of the target's language, where the pretrained model is told it.
         source_prefix: Text before every source, where the pretrained model wants one.
         vocab_size: Tokens of a trained tokenizer at most.
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
-        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        max_ratio: Length of a training pair's longer side to that of its shorter one, at most: in characters, those of
+            a source counted as the corpus's median pair has them, so that it fits any two scripts.
         leaks: What is done with training pairs whose source is in another split: "refuse" or "drop" them.
 
     Raises:
@@ -65,6 +70,7 @@ class HubTask(CorpusTask):
         validation: str | None = None,
         test: str | None = None,
         source_only: str | None = None,
+        held_out: int = 0,
         tokenizer: str | Path | None = None,
         source_language: str | None = None,
         target_language: str | None = None,
@@ -74,43 +80,51 @@ class HubTask(CorpusTask):
         max_ratio: float = 4.0,
         leaks: Leaks = "refuse",
     ) -> None:
+        if held_out and (named := [name for name in (validation, test) if name is not None]):
+            raise ValueError(
+                f"held_out {held_out} takes both splits out of the training split; leave out "
+                f"{' and '.join(map(repr, named))}, or held_out"
+            )
         known = resolve_dataset(
             dataset, source=source, target=target, config=config, revision=revision, train=train, validation=validation,
             test=test,
         )  # fmt: skip
         own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
         made_by = partial(
-            HubTask, seed, **known, source_only=source_only, tokenizer=own.name, source_language=source_language,
+            HubTask, seed, **(known if not held_out else _without_held_out(known)), source_only=source_only,
+            held_out=held_out, tokenizer=own.name, source_language=source_language,
             target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens,
             max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         there = _read(known["dataset"], known["config"], known["revision"])
         super().__init__(
             made_by,
-            _splits(known, there),
+            _splits(known, there, held_out),
             None if source_only is None else _sentences(known, there, source_only),
             tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
 
 
-def _splits(known: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, list[Pair]]:
+def _without_held_out(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in known.items() if name not in SPLITS[1:]}
+
+
+def _splits(known: Mapping[str, Any], there: Mapping[str, Any], held_out: int) -> dict[str, list[Pair]]:
     sides = known["source"], known["target"]
     pairs = {}
-    for name in SPLITS:
+    for name in SPLITS[:1] if held_out else SPLITS:
         wanted = known[name]
         if wanted.startswith(PUBLISHED):
             pairs[name] = _published(wanted.removeprefix(PUBLISHED), *sides)
         else:
             pairs[name] = _pairs(_named(known, there, wanted, name), *sides, _place(known, wanted))
-    return pairs
+    return hold_out(pairs["train"], held_out) if held_out else pairs
 
 
 def _sentences(known: Mapping[str, Any], there: Mapping[str, Any], wanted: str) -> list[str]:
     """The sources of a split without references; a row without text is an empty sentence, which cleaning counts."""
     columns, [texts] = _sides(_named(known, there, wanted, SOURCE_ONLY), known["source"])
-    if known["source"] not in columns or not all(isinstance(text, str | None) for text in texts):
-        raise _no_text(_place(known, wanted), known["source"], columns)
-    return [text or "" for text in texts]
+    return _texts(texts, known["source"], columns, _place(known, wanted))
 
 
 def _named(known: Mapping[str, Any], there: Mapping[str, Any], wanted: str, name: str) -> Any:
@@ -134,7 +148,7 @@ def _published(test_set: str, source: str, target: str) -> list[Pair]:
             sacrebleu.get_source_file(test_set, f"{source}-{target}"),
             sacrebleu.get_reference_files(test_set, f"{source}-{target}")[0],
         )
-        sides = [Path(file).read_text("utf-8").splitlines() for file in files]
+        sides = [read_lines(Path(file)) for file in files]
     except Exception as error:  # plain ones, and those of the network
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise OSError(
@@ -170,10 +184,20 @@ def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str
 
 def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:
     columns, sides = _sides(split, source, target)
-    for name, texts in zip((source, target), sides, strict=True):
-        if not all(isinstance(text, str) for text in texts):
-            raise _no_text(place, name, columns)
-    return list(zip(*sides, strict=True))
+    names = source, target
+    return list(
+        zip(*(_texts(texts, name, columns, place) for name, texts in zip(names, sides, strict=True)), strict=True)
+    )
+
+
+def _texts(cells: list[Any], name: str, columns: list[str], place: str) -> list[str]:
+    """The texts of a column; a row without one, which a reader of CSV makes of NA, too, is empty and so counted."""
+    if name not in columns:
+        raise ValueError(f"{place} has no text under {name!r}; its columns are {', '.join(columns)}")
+    for row, cell in enumerate(cells):
+        if not isinstance(cell, str | None):
+            raise ValueError(f"row {row} of {place} has {cell!r} under {name!r}, which is no text; name another column")
+    return [cell or "" for cell in cells]
 
 
 def _sides(split: Any, *names: str) -> tuple[list[str], list[list[Any]]]:
@@ -184,7 +208,3 @@ def _sides(split: Any, *names: str) -> tuple[list[str], list[list[Any]]]:
         known = sorted({name for record in records if record for name in record})
         return known, [[(record or {}).get(name) for record in records] for name in names]
     return columns, [split[name][:] if name in columns else [None] for name in names]
-
-
-def _no_text(place: str, name: str, columns: list[str]) -> ValueError:
-    return ValueError(f"{place} has no text in every row under {name!r}; its columns are {', '.join(columns)}")

@@ -37,7 +37,8 @@ class TextFilesTask(CorpusTask):
         source_prefix: Text before every source, where the pretrained model wants one.
         vocab_size: Tokens of a trained tokenizer at most.
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
-        max_ratio: Characters of a training pair's longer side to one of its shorter side, at most.
+        max_ratio: Length of a training pair's longer side to that of its shorter one, at most: in characters, those of
+            a source counted as the corpus's median pair has them, so that it fits any two scripts.
         leaks: What is done with training pairs whose source is in another split: "refuse" or "drop" them.
 
     Raises:

@@ -23,6 +23,7 @@ from seq2seq_env.tasks.phrasebook.sentence import Sentence
 from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 from seq2seq_env.tasks.task import SOURCE_ONLY, Oracle, Split, Task, unknown_split
 from seq2seq_env.tokenization.tokenizer import Tokenizer
+from seq2seq_env.writing import shortened
 
 MIN_WORDS, MAX_WORDS = 4, 25
 _BUCKETS = 8
@@ -166,7 +167,7 @@ class PhrasebookTask(Task):
                     break
             else:
                 raise ValueError(
-                    f"the oracle does not know the source {source!r}; "
+                    f"the oracle does not know the source {shortened(source)}; "
                     f"it judges sources of this task's splits (seed {self.seed})"
                 )
         sentence = self._sentences[source]

@@ -12,6 +12,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from agents import Seq2SeqPolicy
 from seq2seq_env import Constraint
 from seq2seq_env.tasks.task import Task
+from tests.seq2seq_env.test_atomic_files import full_disk
 from tests.tiny_models import tiny_policy_config
 
 SOURCES = ["eins rot haus", "zwei", "drei blau hund", "auto", "zwei rot", "rot auto"]
@@ -106,3 +107,16 @@ def test_what_is_fixed_stays_fixed_when_loaded(policy: Seq2SeqPolicy, tmp_path: 
     ]
     assert trained[0] == trained[1]
     assert not any("embed_positions" in name for name in trained[0])
+
+
+def test_a_full_disk_is_one_sentence_and_the_policy_before_stays(
+    policy: Seq2SeqPolicy, trained: Seq2SeqPolicy, tmp_path: Path
+) -> None:
+    trained.save(tmp_path / "policy")
+    with (
+        full_disk(4_000),
+        pytest.raises(OSError, match=r"policy' cannot be written \(.*\); make room or choose another"),
+    ):
+        policy.save(tmp_path / "policy")
+    assert Seq2SeqPolicy.load(tmp_path / "policy").fingerprint == trained.fingerprint
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]

@@ -80,7 +80,7 @@ def test_best_of_n_takes_the_best_score_and_asks_once_for_each_pair() -> None:
     scorer = Listed(scores)
     taken = best_of_n(sampler, ["s", "t"], scorer, 4, 0.9, 7)
     # Of equal scores the first drawn; tokens are those of all candidates.
-    assert taken == [("b", 9, 0.5, None), ("a", 8, 0.75, None)]
+    assert taken == [("b", 9, 0.5, None, False), ("a", 8, 0.75, None, False)]
     assert scorer.asked == [[*scores]]
 
 
@@ -99,7 +99,7 @@ def test_minimum_bayes_risk_takes_the_most_central_sample(monkeypatch: pytest.Mo
     }
     taken = minimum_bayes_risk(Fixed(drawn), [*drawn], 4, 0.9, 7)
     assert asked == [["a blue car", "the red house", "the red hen"], ["one", ""], ["the dog", "the cat", "one cat"]]
-    for (text, _, score, utility), texts in zip(taken, drawn.values(), strict=True):
+    for (text, _, score, utility, _), texts in zip(taken, drawn.values(), strict=True):
         others = [texts[:i] + texts[i + 1 :] for i in range(4)]
         expected = [np.mean([chrf(mine, other) for other in rest]) for mine, rest in zip(texts, others, strict=True)]
         assert score is None
@@ -122,7 +122,9 @@ def test_what_is_taken_are_samples_of_the_policy(trained: Seq2SeqPolicy, fake_sc
     tokens = [int(samples.offsets[high] - samples.offsets[high - 6]) for high in range(6, len(samples) + 1, 6)]
     assert [each.tokens for each in best] == [each.tokens for each in central] == tokens
     single = trained.sample(trained.encode(sources), 1, 1.5, 2)
-    assert [each.text for each in one_sample(trained, sources, 1.5, 2)] == single.texts
+    drawn = one_sample(trained, sources, 1.5, 2)
+    assert [each.text for each in drawn] == single.texts
+    assert [each.truncated for each in drawn] == (~single.terminated).tolist()
     for beams in (1, 3):
         assert [each.text for each in likeliest(trained, sources, beams)] == trained.translate(sources, beams)
     assert likeliest(trained, ["zwei rot haus"])[0].tokens == 4

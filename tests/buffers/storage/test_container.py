@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from h5py import h5f  # type: ignore[import-untyped]
+from h5py import File, h5f  # type: ignore[import-untyped]
 
 from buffers import GrowingBatchBuffer, Provenance, Shard, ShardError, Trajectories, write_shard
 from buffers.storage import container
@@ -117,3 +118,21 @@ def test_a_system_without_file_locks_is_one_sentence() -> None:
         "ImportError: seq2seq-env needs a POSIX system (Linux, macOS), and this is none; on Windows use its Linux "
         "subsystem, WSL"
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"locking": True}, {"locking": False}, {"locking": "best-effort"}])
+def test_a_shard_that_h5py_has_open_is_read_all_the_same(
+    options: dict[str, object], path: Path, trajectories: Trajectories, assert_equal: Compare
+) -> None:
+    with File(path, "r", **options) as theirs:
+        shard = Shard.open(path)
+        shard.verify()
+        assert_equal(shard.read(), trajectories)
+        assert len(theirs.keys()) > 0
+    assert_equal(Shard.open(path).read(), trajectories)
+
+
+def test_a_lock_of_another_is_no_reason_to_wait(path: Path, trajectories: Trajectories, assert_equal: Compare) -> None:
+    with path.open("rb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        assert_equal(Shard.open(path).read(), trajectories)

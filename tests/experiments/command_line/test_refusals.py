@@ -6,7 +6,8 @@ from typing import Literal
 import pytest
 import tyro
 
-from experiments.command_line.refusals import UsageError, parser_errors, refusals, usage_errors
+from experiments.command_line.refusals import parser_errors, usage_errors
+from seq2seq_env.commands import UsageError, command_frame
 
 
 @dataclass
@@ -55,7 +56,7 @@ def test_help_passes() -> None:
 def test_a_users_mistake_is_an_exit_code_and_a_sentence(
     error: BaseException, code: int | str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as end, refusals():
+    with pytest.raises(SystemExit) as end, command_frame():
         raise error
     assert end.value.code == code
     printed: dict[int | str, str] = {2: "error: no\n", 130: "stopped\n"}
@@ -63,7 +64,7 @@ def test_a_users_mistake_is_an_exit_code_and_a_sentence(
 
 
 def test_an_error_of_ours_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError), refusals():
+    with pytest.raises(ZeroDivisionError), command_frame():
         raise ZeroDivisionError
 
 

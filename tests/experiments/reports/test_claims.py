@@ -102,10 +102,11 @@ def test_without_an_oracle_there_is_no_order_by_it() -> None:
 
 
 def test_the_value_network_is_held_to_the_papers_numbers() -> None:
-    def report(kendall: float, spearman: float) -> dict[str, object]:
+    def report(kendall: float | None, spearman: float | None) -> dict[str, object]:
         return {split: {"final": {"kendall": kendall, "spearman": spearman}} for split in ("train", "held_out")}
 
     assert value_rank([report(0.93, 0.99)]).verdict == "holds"
+    assert value_rank([report(None, None)]).verdict == "open"
     found = value_rank([report(0.4, 0.5), report(0.6, 0.7)])
     assert found.verdict == "does not hold"
     assert "train kendall 0.500 ± 0.100" in found.measured

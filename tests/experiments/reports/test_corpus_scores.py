@@ -57,3 +57,19 @@ def test_pseudo_values_of_a_mean_are_its_values() -> None:
 def test_every_hypothesis_needs_its_reference() -> None:
     with pytest.raises(ValueError, match="zip"):
         bleu_statistics(["a"], [])
+
+
+def test_chinese_statistics_are_sacrebleus() -> None:
+    references = ["我昨天在市场买了七个苹果。", "火车明天早上八点出发。"]
+    hypotheses = ["我昨天在市场买了七个梨。", "火车明天早上八点出发。"]
+    expected = BLEU(tokenize="zh").corpus_score(hypotheses, [references]).score
+    assert bleu(bleu_statistics(hypotheses, references).sum(axis=0)) == pytest.approx(expected)
+
+
+def test_empty_texts_have_scores() -> None:
+    references = ["the red house", "", "a dog"]
+    for hypotheses in (["", "", ""], ["the red house", "x", "a dog"]):
+        statistics = bleu_statistics(hypotheses, references)
+        assert bleu(statistics.sum(axis=0)) == pytest.approx(BLEU().corpus_score(hypotheses, [references]).score)
+        assert np.isfinite(pseudo_values(statistics, bleu)).all()
+    assert chrf(chrf_statistics(["", ""], ["", "a"]).sum(axis=0)) == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 import experiments.runs.evaluation as module
 from agents import PolicyConfig, Seq2SeqPolicy
-from experiments.runs.evaluation import Evaluator
+from experiments.runs.evaluation import Evaluator, Translations
 from seq2seq_env.tasks import Task
 
 SIZES = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, max_source_length=12,
@@ -121,3 +122,19 @@ def test_the_best_of_n_by_hand(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny
     found = evaluator.best_of(policy, "test", 4)
     assert found["mean"] == pytest.approx(np.mean(rewards), abs=1e-6)
     assert found["best"] == pytest.approx(np.mean([max(each) for each in rewards]), abs=1e-6)
+
+
+def test_chinese_is_counted_in_its_own_words(fake_scorer: Any) -> None:
+    references = ["我昨天在市场买了七个苹果。", "火车明天早上八点出发。"]
+    hypotheses = ["我昨天在市场买了七个梨。", "火车明天早上八点出发。"]
+
+    task = Mock(oracle=None)
+    task.split.return_value = Mock(references=references)
+    evaluator = Evaluator(task, fake_scorer, temperature=0.8, seed=0)
+    ones = np.ones(2, dtype=np.float32)
+    measures = evaluator.measures(Translations(hypotheses, ones, None, None), "test")
+    expected = BLEU(tokenize="zh").corpus_score(hypotheses, [references]).score
+    assert measures["bleu"] == pytest.approx(expected)
+    assert expected > 70
+    assert measures["length_ratio"] == pytest.approx(23 / 24)
+    assert "tok:zh" in evaluator.signatures()["bleu"]

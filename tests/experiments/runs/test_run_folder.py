@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
     EventAccumulator,
 )
 
-from experiments.runs.run_folder import RunFolder, write_json
+from experiments.runs.run_folder import RunFolder, read_lines
 from tests.pickling import sent
 
 
@@ -105,9 +104,26 @@ def test_a_file_and_a_corrupt_config_are_refused(tmp_path: Path) -> None:
             RunFolder(tmp_path / "run", {"seed": 1})
 
 
-def test_json_is_written_atomically(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    write_json(path, {"a": 1})
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        write_json(path, {"a": object()})
-    assert json.loads(path.read_text()) == {"a": 1}
+def test_an_empty_record_of_a_stage_is_refused_with_its_file(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"seed": 1})
+    run.finish("g1i1", [])
+    (tmp_path / "run" / "stages" / "g1i1.json").write_text("")
+    with pytest.raises(
+        ValueError, match=r"stages/g1i1.json' is corrupt \(.*\); delete it, and the stage is done again"
+    ):
+        run.result("g1i1")
+
+
+def test_a_corrupt_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a"\n')
+    with pytest.raises(ValueError, match=r"line 2 of '.*a.jsonl' is corrupt"):
+        read_lines(tmp_path / "a.jsonl")
+
+
+def test_what_is_no_number_is_null(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run", {"most": float("inf")})
+    run.finish("g1i1", [{"kendall": float("nan")}])
+    run.write_lines("hypotheses/g1i1.jsonl", [{"reward": float("nan")}])
+    assert run.result("g1i1") == [{"kendall": None}]
+    assert read_lines(tmp_path / "run" / "hypotheses" / "g1i1.jsonl") == [{"reward": None}]
+    assert RunFolder(tmp_path / "run", {"most": float("inf")}).config == {"most": None}

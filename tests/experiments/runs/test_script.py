@@ -16,6 +16,7 @@ from experiments.growing_batch import Config
 from experiments.runs import script
 from experiments.runs.experiment import Experiment
 from seq2seq_env.scorers import CrossFittedScorer, load_scorer
+from seq2seq_env.tasks import load_task
 from tests.experiments.tiny_scorer import QUICK
 
 
@@ -66,7 +67,7 @@ def test_the_judge_is_recorded_and_measures(tmp_path: Path, monkeypatch: pytest.
     [
         (ValueError("seed is -1; give 0 or more"), "error: seed is -1; give 0 or more"),
         (FloatingPointError("the loss is nan; lower the learning rate"), "error: the loss is nan; lower the"),
-        (KeyboardInterrupt(), "stopped; the same command with --out .* goes on after the last finished stage"),
+        (KeyboardInterrupt(), "130"),
     ],
 )
 def test_what_goes_wrong_is_one_sentence_and_the_time_is_kept(
@@ -116,3 +117,26 @@ def test_two_text_files_to_a_finished_report(
     assert "one is made of its pairs first" not in capsys.readouterr().out
     with pytest.raises(ValueError, match=r"mine-scorer' was made otherwise; name it with --scorer"):
         script.execute(replace(config, seed=1), growing_batch.growing_batch, no_report)
+
+
+def test_a_pretrained_policys_languages_are_none_of_its_scorers(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[Any] = []
+    monkeypatch.setattr(script, "make_scorer", wanted.append)
+    languages = {"source_language": "deu_Latn", "target_language": "eng_Latn", "source_prefix": "", "tokenizer": "x"}
+    config = Config(task="text-files", task_options=files | languages, pretrained="x", out=tmp_path / "run")
+    assert script.own_scorer(config, load_task("text-files", **files)) == str(tmp_path / "run-scorer")
+    assert wanted[0].task_options == files
+    # 228 pairs, of which a scorer sees half and labels half of those.
+    assert wanted[0].estimator.predictor.d_model == 32
+
+
+def test_the_folder_of_the_shell_may_be_the_runs(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "make_scorer", lambda wanted: None)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    config = Config(task="text-files", task_options=files, out=Path())
+    assert script.own_scorer(config, load_task("text-files", **files)) == str(tmp_path / "here-scorer")

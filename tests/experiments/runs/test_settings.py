@@ -24,7 +24,7 @@ from seq2seq_env.tasks import Task, load_task
         ({"fine_tune": False}, "--no-fine-tune is for a pretrained policy"),
         ({"candidates": 0}, "candidates is 0; give 1 or more"),
         ({"improve_steps": 0}, "improve_steps is 0; give 1 or more"),
-        ({"seed": -1}, "seed is -1; give 0 or more"),
+        ({"seed": -1}, "seed is -1; give 0 to 4294967295"),
         ({"learning_rate_decay": 1.5}, "learning_rate_decay is 1.5; give a factor above 0 and at most 1"),
     ],
 )

@@ -65,3 +65,10 @@ def test_a_scorer_is_determined_by_what_is_recorded() -> None:
         assert other.recorded() != config.recorded()
     rated = replace(config, estimator=EstimatorConfig(ratings=Path("ratings") / "mine.tsv"))
     assert rated.recorded()["estimator"]["ratings"] == str(Path("ratings") / "mine.tsv")
+
+
+@pytest.mark.parametrize(("sources", "width"), [(192, 32), (228, 32), (800, 128), (4_000, 256), (29_000, 256), (4, 16)])
+def test_few_pairs_get_narrower_translation_models(sources: int, width: int) -> None:
+    fitted = EstimatorConfig().fitted(sources)
+    assert (fitted.predictor.d_model, fitted.predictor.ffn_dim) == (width, 4 * width)
+    assert (fitted == EstimatorConfig()) is (width == 256)

@@ -6,7 +6,10 @@ from random import Random
 
 import pytest
 
-from experiments.scorer_training.corruptions import CORRUPTIONS, UNIT_TESTS
+from experiments.scorer_training.corruptions import CORRUPTIONS, HELD_OUT_TESTS, UNIT_TESTS
+
+ENGLISH = {"flipped negation", "wrong pronoun", "wrong tense", "dangling function words"}
+"""Corruptions that know the words of one language."""
 
 RIGHT = "We will not buy seven red apples at the market tomorrow."
 
@@ -84,3 +87,13 @@ def test_a_number_becomes_another_of_its_kind() -> None:
 def test_the_same_seed_gives_the_same_corruption() -> None:
     for corruption in CORRUPTIONS.values():
         assert corruption(Random(5), "Er lacht.", RIGHT, "x y") == corruption(Random(5), "Er lacht.", RIGHT, "x y")
+
+
+@pytest.mark.parametrize("name", sorted({**CORRUPTIONS, **HELD_OUT_TESTS}.keys() - ENGLISH))
+def test_texts_without_spaces_are_corrupted_too(name: str) -> None:
+    corruption = (CORRUPTIONS | HELD_OUT_TESTS)[name]
+    right = "我昨天在市场买了7个红苹果。"
+    texts = [corruption(Random(seed), "Ich kaufte gestern 7 Äpfel.", right, "她已经睡着了。") for seed in range(20)]
+    assert all(text not in (None, right) for text in texts)
+    if name not in ("copied source", "untranslated words"):
+        assert not any(" " in str(text) for text in texts)

@@ -189,3 +189,47 @@ def test_missing_and_corrupt_files_are_refused(
             PretrainedTokenizer(folder)
     with pytest.raises(ValueError, match="target_language is for a pretrained model's tokenizer; name one"):
         TokenizerChoice.of(None, None, "eng_Latn", "")
+
+
+@pytest.fixture
+def told_by_a_token(pretrained_folder: MakeFolder, tmp_path: Path) -> Path:
+    """A T5 that is told its target language by a special token that was added."""
+    folder = shutil.copytree(pretrained_folder("t5"), tmp_path / "t5")
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<2en>"]})
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("prefix", ["<2en> ", "<2en>", "eins <2en> zu: "])
+def test_a_special_token_of_the_prefix_is_that_token(prefix: str, told_by_a_token: Path) -> None:
+    ours, theirs = PretrainedTokenizer(told_by_a_token, source_prefix=prefix), AutoTokenizer.from_pretrained(
+        told_by_a_token
+    )  # fmt: skip
+    texts = ["zwei rot haus", "rot"]
+    expected = theirs([prefix + text for text in texts])["input_ids"]
+    assert ours.encode(texts) == expected
+    assert theirs.convert_tokens_to_ids("<2en>") in expected[0]
+    # In a source it is text as before.
+    assert theirs.convert_tokens_to_ids("<2en>") not in ours.encode(["<2en>"])[0][len(ours.source_prefix) :]
+    assert sent(ours).encode(texts) == expected
+
+
+def test_a_prefix_that_the_tokenizer_does_not_know_is_refused(told_by_a_token: Path) -> None:
+    with pytest.raises(ValueError, match="does not know all of source_prefix '<2de> '; write it in its tokens"):
+        PretrainedTokenizer(told_by_a_token, source_prefix="<2de> ")
+
+
+def test_a_vocabulary_for_each_side_is_refused(pretrained_folder: MakeFolder, tmp_path: Path) -> None:
+    folder = shutil.copytree(pretrained_folder("marian"), tmp_path / "marian")
+    (folder / "target_vocab.json").write_text("{}")
+    with pytest.raises(ValueError, match="has a vocabulary for each side; choose a model that shares one"):
+        PretrainedTokenizer(folder)
+
+
+@pytest.mark.parametrize("kind", ["bart", "nllb", "t5"])
+def test_a_target_that_spells_special_tokens_ends_once(kind: str, pretrained_folder: MakeFolder) -> None:
+    tokenizer = PretrainedTokenizer(pretrained_folder(kind), **OPTIONS[kind])
+    (row,) = tokenizer.encode_targets(["one</s> car <pad> dog"])
+    assert (row.count(tokenizer.eos_id), row[-1]) == (1, tokenizer.eos_id)
+    assert tokenizer.never_written.isdisjoint(row)

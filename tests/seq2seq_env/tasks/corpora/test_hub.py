@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +88,49 @@ def test_sentences_without_references_are_a_split_of_one_column(tmp_path: Path) 
         hub(tmp_path / "more", validation="dev", source_only="dev")
 
 
+def csv(folder: Path, *rows: str) -> Path:
+    (folder / "train.csv").write_text("de,en\n" + "".join(f"{row}\n" for row in rows), "utf-8")
+    return folder
+
+
+def test_rows_without_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    # A reader of CSV takes "NA" for nothing.
+    task = hub(
+        csv(tmp_path, *(f"haus {n},house {n}" for n in range(8)), "NA,not there", '"",empty', "leer,"), held_out=1
+    )
+    assert task.cleaning["train"].dropped == {"with an empty side": 3}
+    assert (len(task.split("train")), len(task.split("validation")), len(task.split("test"))) == (6, 1, 1)
+    assert sent(task).fingerprint == task.fingerprint
+
+
+def test_what_is_no_text_is_refused_with_its_row() -> None:
+    rows = datasets.Dataset.from_list([{"de": 1, "en": "one"}, {"de": None, "en": "none"}])
+    with pytest.raises(ValueError, match="row 0 of here has 1 under 'de', which is no text; name another column"):
+        _pairs(rows, "de", "en", "here")
+    rows = datasets.Dataset.from_list([{"translation": {"de": "haus", "en": None}}, {"translation": None}])
+    assert _pairs(rows, "de", "en", "here") == [("haus", ""), ("", "")]
+
+
+def test_splits_out_of_the_training_split(tmp_path: Path) -> None:
+    folder = csv(tmp_path, *(f"haus {n},house {n}" for n in range(8)))
+    with pytest.raises(ValueError, match="no split 'validation' for validation; its splits are train"):
+        hub(folder)
+    with pytest.raises(ValueError, match="held_out 2 takes both splits out of the training split; leave out 'dev'"):
+        hub(folder, held_out=2, validation="dev")
+    with pytest.raises(ValueError, match="held_out is 3, for each of two splits; give 0 to 2"):
+        hub(folder, held_out=3)
+
+
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     saved = on_disk(tmp_path)
     with pytest.raises(ValueError, match="no split 'validation' for validation; its splits are train, dev, test"):
         hub(saved)
-    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+    with pytest.raises(ValueError, match="has no text under 'fr'; its columns are de, en"):
         hub(saved, validation="dev", target="fr")
-    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+    with pytest.raises(ValueError, match="has no text under 'fr'; its columns are de, en"):
         hub(saved, validation="dev", source="fr", target="it")
     translated = as_translation(tmp_path)
-    with pytest.raises(ValueError, match="has no text in every row under 'fr'; its columns are de, en"):
+    with pytest.raises(ValueError, match="has no text under 'fr'; its columns are de, en"):
         hub(translated, config="de-en", validation="dev", source="fr")
 
 
@@ -147,6 +181,20 @@ def test_a_published_test_set_takes_the_place_of_a_split(tmp_path: Path, monkeyp
         hub(folder, test="sacrebleu:wmt99")
 
 
+def test_a_published_sentence_may_hold_other_separators_of_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = {"src": ["das haus\u2028ist alt", "der hund"], "ref": ["the house\u0085is old", "the dog"]}
+    for side, texts in sides.items():
+        (tmp_path / side).write_text("".join(f"{text}\n" for text in texts), "utf-8", newline="\n")
+    monkeypatch.setattr("sacrebleu.get_source_file", lambda *wanted: str(tmp_path / "src"))
+    monkeypatch.setattr("sacrebleu.get_reference_files", lambda *wanted: [str(tmp_path / "ref")])
+    folder = tmp_path / "data"
+    folder.mkdir()
+    split = hub(as_columns(folder), test="sacrebleu:wmt20").split("test")
+    assert (split.sources, split.references) == (sides["src"], sides["ref"])
+
+
 def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(ALIASES) >= {"iwslt2014-de-en", "iwslt2017-de-en", "wmt2020-zh-en", "multi30k-de-en"}
     asked: list[Any] = []
@@ -168,3 +216,13 @@ def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     (tmp_path / "multi30k-de-en").mkdir()
     assert resolve_dataset("multi30k-de-en", source="de", target="en")["dataset"] == str(tmp_path / "multi30k-de-en")
+
+
+def test_null_is_no_text_and_none_is_one(tmp_path: Path) -> None:
+    rows = [{"de": f"haus {n}", "en": f"house {n}"} for n in range(8)]
+    rows += [{"de": None, "en": "x"}, {"de": "keiner", "en": "None"}, {"en": "y"}]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = hub(tmp_path, held_out=1)
+    assert task.cleaning["train"].dropped == {"with an empty side": 2}
+    every = [pair for name in task.splits for pair in zip(*astuple(task.split(name))[1:], strict=True)]
+    assert sorted(every) == sorted((row["de"], row["en"]) for row in rows if row.get("de"))

@@ -185,8 +185,8 @@ def test_files_that_do_not_fit_are_refused_in_a_sentence(folder: Path) -> None:
     ("ending", "text", "message"),
     [
         ("tsv", "de\tfr\nhaus\tmaison\n", "line 2 of .* has no text in column 'en'; its columns are de, fr"),
-        ("tsv", "de\ten\nhaus\n", "line 2 of .* has 1 cells, the header 2; take tabs out of the text"),
-        ("tsv", "de\ten\nhaus\thouse\thome\n", "line 2 of .* has 3 cells, the header 2"),
+        ("tsv", "de\ten\nhaus\n", "line 2 of .* has 1 cells, the header 2; give every column a cell"),
+        ("tsv", "de\ten\nhaus\thouse\thome\n", "line 2 of .* has 3 cells, the header 2; take tabs out of the text"),
         ("tsv", "de\ten\ten\nhaus\thouse\thome\n", "names a column twice: de, en, en"),
         ("jsonl", '{"de": "haus", "en": 3}\n', "line 1 of .* has no text in column 'en'; its columns are de, en"),
         ("jsonl", '\n{"de": "haus", "en": "\\ud800"}\n', "line 2 of .* holds half a character in column 'en'"),

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+import math
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from seq2seq_env.atomic_files import finite, naming, read_json, write_json, write_text, written_folder
+
+
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """No file can grow beyond ``most`` bytes, which fails as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(path, {"a": object()})
+    with full_disk(10), pytest.raises(OSError, match=r"results.json' cannot be written \(File too large\); make room"):
+        write_text(path, "x" * 100)
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [each.name for each in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path: Path) -> None:
+    assert finite({"a": [1.5, math.nan, (math.inf, 2)], "b": "nan", "c": None}) == {
+        "a": [1.5, None, [None, 2]], "b": "nan", "c": None,
+    }  # fmt: skip
+    write_json(tmp_path / "a.json", {"reward": math.nan})
+    assert (tmp_path / "a.json").read_text() == '{\n  "reward": null\n}\n'
+
+
+def test_many_may_write_one_file(tmp_path: Path) -> None:
+    path, errors = tmp_path / "usage.json", list[Exception]()
+
+    def write() -> None:
+        try:
+            for number in range(40):
+                write_json(path, {"seconds": number})
+        except OSError as error:
+            errors.append(error)
+
+    writers = [Thread(target=write) for _ in range(4)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    assert errors == []
+    assert [each.name for each in tmp_path.iterdir()] == ["usage.json"]
+
+
+def test_a_folder_that_cannot_be_written_keeps_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "policy"
+    for content in ("one", "two"):
+        with written_folder(folder, last="a") as part:
+            (part / "a").write_text(content)
+            (part / "b").write_text(content)
+
+    def fail() -> None:
+        with written_folder(folder, last="a") as part:
+            (part / "a").write_text("three")
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match=r"policy' cannot be written \(no space left\); make room"):
+        fail()
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {"a": "two", "b": "two"}
+    assert [each.name for each in tmp_path.iterdir()] == ["policy"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "\0"])
+def test_a_corrupt_file_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "agent.json").write_text(content)
+    with pytest.raises(ValueError, match=r"agent.json' is corrupt \(.*\); make it anew"):
+        read_json(tmp_path / "agent.json")
+
+
+def test_errors_of_others_keep_their_kind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mine"), naming(tmp_path):
+        raise ValueError("mine")
