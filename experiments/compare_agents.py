@@ -58,8 +58,8 @@ class Config(Settings):
     those of agents that are named: --agents bvmpo gold --bvmpo.eta 0.05 --gold.u 0.1."""
     seeds: int = 3
     """Whole runs, 1 or more, from --seed on, each in a folder of its own. Each has its own supervised policy, batch,
-    samples and order of batches. With --start, the supervised policies are those of another comparison's seeds, or one and
-    the same of a single run, of which the report warns."""
+    samples and order of batches. With --start, the supervised policies are those of another comparison's seeds, or one
+    and the same of a single run, of which the report warns."""
     improve_steps: int = 1
     """Number of Improve steps of each training, at least 1."""
     sources: int | Literal["auto"] | None = "auto"
