@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 from gymnasium import logger
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import ImageFont
 
 Frame = NDArray[np.uint8]
 """A picture, [H,W,3]; all are of one size, as a video wants them."""
@@ -51,10 +56,9 @@ def _text(source: str, hypothesis: str, score: float) -> str:
 
 def _frame(source: str, hypothesis: str, score: float) -> Frame:
     """Source and hypothesis in lines, of a long source the first and of a long hypothesis the last ones."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
-    # Pillow's outline font has no umlauts; this one has the letters of Latin-1, and a fixed width.
-    font = ImageFont.load_default_imagefont()
+    font = _font()
     image = Image.new("L", (_WIDTH, _HEIGHT), 255)
     draw = ImageDraw.Draw(image)
     blocks = (
@@ -67,8 +71,16 @@ def _frame(source: str, hypothesis: str, score: float) -> Frame:
             top = _MARGIN + _LINE_HEIGHT * (first + row)
             draw.text((_MARGIN, top), label, font=font, fill=128)
             draw.text((_MARGIN + 11 * _LETTER_WIDTH, top), line, font=font, fill=0)
-    pixels = np.asarray(image).repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)
-    return np.repeat(pixels[:, :, None], 3, axis=2)
+    size = (_SCALE * _WIDTH, _SCALE * _HEIGHT)
+    return np.array(image.resize(size, Image.Resampling.NEAREST).convert("RGB"))
+
+
+@cache
+def _font() -> ImageFont:
+    """Pillow's old font, with the letters of Latin-1 and a fixed width; its outline font has no umlauts."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default_imagefont()
 
 
 def _lines(text: str) -> list[str]:

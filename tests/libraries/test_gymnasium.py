@@ -53,7 +53,7 @@ def test_the_time_is_a_share_of_the_length_limit(limit: int | None, steps: int, 
     env = gym.make("Seq2SeqTranslate-v0", max_target_length=limit, limit_terminates=True, **arguments)
     assert env.spec is not None
     assert env.spec.max_episode_steps == steps
-    timed = TimeAwareObservation(env, flatten=False)
+    timed = TimeAwareObservation(env, flatten=False, normalize_time=True)
     timed.reset(seed=0)
     ended = [timed.step(ONE) for _ in range(steps)]
     assert [observation["time"].item() for observation, *_ in ended] == pytest.approx(

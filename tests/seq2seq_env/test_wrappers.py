@@ -8,10 +8,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.error import InvalidAction
 from gymnasium.utils.env_checker import data_equivalence
 
 from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Task, wrappers
-from seq2seq_env.wrappers import FlatObservation
+from seq2seq_env.wrappers import FlatObservation, flat_translate_env
 from tests.pickling import sent
 
 PAD = 18  # of the tiny task
@@ -91,6 +92,23 @@ def test_another_environment_is_refused(env: Seq2SeqTranslateEnv) -> None:
         FlatObservation(gym.wrappers.FilterObservation(env, ["source"]))
 
 
+def test_the_flat_id_takes_the_arguments_of_the_environment(tiny_task: Task, fake_scorer: Scorer) -> None:
+    flat = flat_translate_env(task=tiny_task, scorer=fake_scorer, max_target_length=2, render_mode="ansi")
+    assert flat.observation_space == gym.spaces.Box(0, PAD, shape=(13,), dtype=np.float32)
+    flat.reset(options={"source": "rot"})
+    assert flat.step(np.int64(PAD))[1:4] == (-1.0, True, False)
+    flat.reset(options={"source": "rot"})
+    flat.step(np.int64(7))
+    assert flat.step(np.int64(8))[2:4] == (True, False)
+    assert "source      rot" in str(flat.render())
+    strict = flat_translate_env(
+        np.int64, task=tiny_task, scorer=fake_scorer, limit_terminates=False, masked_action_penalty=None
+    )
+    assert strict.reset(seed=0)[0].dtype == np.int64
+    with pytest.raises(InvalidAction):
+        strict.step(np.int64(PAD))
+
+
 def test_masks_are_those_of_the_environment(env: Seq2SeqTranslateEnv) -> None:
     flat = FlatObservation(gym.wrappers.OrderEnforcing(env))
     np.testing.assert_array_equal(flat.action_masks(), env.action_masks())
@@ -117,7 +135,7 @@ def test_its_specification_survives_json_and_makes_it_again(tiny_task: Task, fak
     assert again.observation_space == gym.spaces.Box(0, PAD, shape=(23,), dtype=np.float32)
 
 
-def test_the_documented_example_runs() -> None:
-    [example] = [t for t in doctest.DocTestFinder().find(wrappers) if t.examples]
-    result = doctest.DocTestRunner().run(example)
-    assert (result.attempted, result.failed) == (5, 0)
+def test_the_documented_examples_run() -> None:
+    examples = [t for t in doctest.DocTestFinder().find(wrappers) if t.examples]
+    results = [doctest.DocTestRunner().run(example) for example in examples]
+    assert [(result.attempted, result.failed) for result in results] == [(5, 0)] * 2

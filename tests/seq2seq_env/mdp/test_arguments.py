@@ -17,7 +17,7 @@ def make(split: str, *others: int, task_seed: int = 0, **unknown: int) -> None: 
     ("unknown", "sentence"),
     [
         (["slpit"], "it has no argument 'slpit'; did you mean 'split'? (unexpected keyword argument 'slpit')"),
-        (["seed_task", "x"], "it has no argument 'seed_task'; did you mean 'task_seed'?"),
+        (["tsk_seed", "x"], "it has no argument 'tsk_seed'; did you mean 'task_seed'?"),
         (
             ["frameskip"],
             "no argument 'frameskip'; choose from split, task_seed (unexpected keyword argument 'frameskip')",
