@@ -245,7 +245,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return observation, reward, terminated, truncated, self._info()
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]  # an attribute there
+    def spec(self) -> EnvSpec | None:
         """What ``gymnasium.make`` made it from, with the length limit as ``max_episode_steps``.
 
         The registered one has none: it would cut at one length, whatever the task's or ``max_target_length`` is, and
@@ -261,7 +261,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         """``[V]`` bool, true where a token is allowed now, under the name that sb3-contrib looks for."""
         return self._mask().astype(np.bool_)
 
-    def render(self) -> str | Frame | None:  # type: ignore[override]  # None where it prints
+    def render(self) -> str | Frame | None:
         """Source, hypothesis and, at the end, score.
 
         Returned as text in mode "ansi", as a picture, uint8 [H,W,3], in mode "rgb_array", and printed in mode "human".

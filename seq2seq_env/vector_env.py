@@ -225,7 +225,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         """``[N, V]`` bool, true where a token is allowed now; read-only."""
         return self._episodes.action_mask(self._episodes.all_rows).view(np.bool_)
 
-    def render(self) -> tuple[str, ...] | tuple[Frame, ...] | None:  # type: ignore[override]  # None where it prints
+    def render(self) -> tuple[str, ...] | tuple[Frame, ...] | None:
         """Source, hypothesis and, at the end, score of each.
 
         Returned as text in mode "ansi", as a picture, uint8 [H,W,3], in mode "rgb_array", and printed in mode "human".

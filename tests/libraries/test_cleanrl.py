@@ -55,7 +55,8 @@ def test_a_policy_gradient_program_runs() -> None:
     for step in range(steps):
         observations[step], dones[step] = observation, done
         with torch.no_grad():
-            action = Categorical(logits=actor(observation)).sample()
+            categorical: Any = Categorical(logits=actor(observation))
+            action = categorical.sample()
         actions[step] = action
         seen, reward, terminations, truncations, _ = envs.step(action.numpy())
         assert not truncations.any()
@@ -63,10 +64,11 @@ def test_a_policy_gradient_program_runs() -> None:
         observation, done = torch.Tensor(seen), torch.Tensor(np.logical_or(terminations, truncations))
     assert dones.any()
     advantages = rewards - critic(observations)[:, :, 0]
-    chosen = Categorical(logits=actor(observations)).log_prob(actions.long())
+    categorical = Categorical(logits=actor(observations))
+    chosen = categorical.log_prob(actions.long())
     loss = advantages.pow(2).mean() - (advantages.detach() * chosen).mean()
     adam.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it so
+    torch.autograd.backward(loss)
     adam.step()
     assert envs.envs[0].render().shape == (368, 800, 3)
     envs.close()
@@ -98,6 +100,6 @@ def test_a_value_program_with_a_replay_memory_runs() -> None:
     best = values(after).max(dim=1)[0].detach()
     targets = torch.tensor(earned, dtype=torch.float32) + best * (1 - torch.tensor(over, dtype=torch.float32))
     loss = mse_loss(targets, values(before).gather(1, torch.tensor(taken)).squeeze())
-    loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it so
+    torch.autograd.backward(loss)
     assert torch.isfinite(loss)
     envs.close()

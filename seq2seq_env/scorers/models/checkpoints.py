@@ -28,8 +28,9 @@ _LOADING = Lock()
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
     """Have transformers load weights without a bar on the user's terminal."""
-    from transformers.utils import logging
+    from transformers.utils import logging as module
 
+    logging: Any = module
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

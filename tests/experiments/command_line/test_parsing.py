@@ -8,8 +8,8 @@ import pytest
 from agents.bvmpo import BVMPOConfig
 from experiments import compare_agents, growing_batch
 from experiments.command_line.parsing import parse
-from experiments.command_line.refusals import UsageError
 from experiments.scorer_training.make_scorer import ScorerConfig
+from seq2seq_env.commands import UsageError
 
 
 def growing(*arguments: str, **options: Any) -> growing_batch.Config:

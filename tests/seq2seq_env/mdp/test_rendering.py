@@ -65,7 +65,8 @@ def test_pictures_are_of_one_size_and_show_what_the_text_does(tiny_task: Task, f
     pictures = [env.render()] + [env.step(token) and env.render() for token in (5, EOS)]
     for picture in pictures:
         assert isinstance(picture, np.ndarray)
-        assert (picture.shape, picture.dtype) == ((368, 800, 3), np.uint8)
+        assert picture.shape == (368, 800, 3)
+        assert picture.dtype == np.dtype(np.uint8)
     assert len({picture.tobytes() for picture in pictures if isinstance(picture, np.ndarray)}) == 3
 
 

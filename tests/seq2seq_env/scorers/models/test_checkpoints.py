@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from transformers.utils import logging
+from transformers.utils import logging as module
 
 from seq2seq_env import load_scorer
+
+logging: Any = module
 
 
 @pytest.mark.parametrize("shown", [True, False])

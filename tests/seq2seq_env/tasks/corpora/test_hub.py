@@ -219,7 +219,7 @@ def test_ready_names_say_where_the_pairs_are(tmp_path: Path, monkeypatch: pytest
 
 
 def test_null_is_no_text_and_none_is_one(tmp_path: Path) -> None:
-    rows = [{"de": f"haus {n}", "en": f"house {n}"} for n in range(8)]
+    rows: list[dict[str, str | None]] = [{"de": f"haus {n}", "en": f"house {n}"} for n in range(8)]
     rows += [{"de": None, "en": "x"}, {"de": "keiner", "en": "None"}, {"en": "y"}]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     task = hub(tmp_path, held_out=1)
