@@ -138,7 +138,6 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
         ("--to jsonl --filter percentile --value 100", "choose it in"),
         ("--to jsonl --grow-step 7", "does not have Grow step 7"),
         ("--to minari", "is no id of Minari"),
-        ("GiB in Minari's format, above max_gib 1e-05; filter",),
         ("--to parquet", 'pip install ".[interop]"'),
     ],
 )
