@@ -20,17 +20,24 @@ from torchrl.envs import (
     ActionMask,
     GymEnv,
     GymWrapper,
+    ParallelEnv,
+    SerialEnv,
     TransformedEnv,
     check_env_specs,
     default_info_dict_reader,
 )
 
 
-def masked(env: Any) -> Any:
-    """With the mask of the infos beside the observation, and random actions drawn by it."""
+def with_mask(env: Any) -> Any:
+    """With the mask of the infos beside the observation."""
     mask = Binary(env.action_spec.space.n, dtype=torch.int8)
     env.set_info_dict_reader(default_info_dict_reader(["action_mask"], spec=[mask]))
-    return TransformedEnv(env, ActionMask())
+    return env
+
+
+def masked(env: Any) -> Any:
+    """Random actions are drawn by the mask."""
+    return TransformedEnv(with_mask(env), ActionMask())
 
 
 @pytest.mark.parametrize("flat", [False, True], ids=["dict", "flat"])
@@ -67,3 +74,17 @@ def test_without_the_mask_padding_is_written(env: gym.Env[Any, Any]) -> None:
     torch.manual_seed(0)
     with pytest.raises(InvalidAction, match="token 10 is masked"):
         GymWrapper(env).rollout(400, break_when_any_done=False)
+
+
+@pytest.mark.parametrize("kind", [SerialEnv, ParallelEnv])
+def test_several_environments_keep_to_their_masks(kind: Any, arguments: dict[str, Any]) -> None:
+    def make() -> Any:
+        return with_mask(GymEnv("Seq2SeqTranslate-v0", categorical_action_encoding=True, **arguments))
+
+    envs = TransformedEnv(kind(2, make), ActionMask())
+    torch.manual_seed(0)
+    steps = envs.rollout(40, break_when_any_done=False)
+    envs.close()
+    assert steps.batch_size == (2, 40)
+    assert bool((steps["action_mask"].gather(2, steps["action"][..., None]) == 1).all())
+    assert bool(steps["next", "done"].any(1).all())
