@@ -92,8 +92,7 @@ PRESETS: dict[PresetName, Preset] = {
             "improve": {"learning_rate": 3e-4, "tokens_per_batch": 2_048, "max_tokens": 500_000,
                         "warmup_tokens": 20_000, "evaluate_every": 250_000},
         },
-        growing={"sources": 12_000, "candidates": 8, "filter": "percentile", "filter_values": (50, 75, 90),
-                 "learning_rate_decay": 0.75},
+        growing={"sources": 12_000, "candidates": 8, "filter": "percentile", "filter_values": (50, 75, 90)},
     ),
 }  # fmt: skip
 

@@ -81,9 +81,14 @@ def test_texts_files_and_pipes_are_translated_line_by_line(trained: Seq2SeqPolic
     assert "5 sentences in" in done.err
     assert "sentences/s" in done.err
     assert "tokens/s" in done.err
-    assert "translate:" in done.err
-    assert "translate:" not in run("zwei", "--no-progress").err
+    assert "translate:" not in done.err  # of short work
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
+
+
+def test_long_work_shows_its_progress(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seq2seq_env.progress.LINE_EVERY", 0.0)
+    assert "translate:" in run(*SOURCES).err
+    assert "translate:" not in run(*SOURCES, "--no-progress").err
 
 
 def test_separators_within_a_line_end_none(run: Run) -> None:
@@ -108,9 +113,9 @@ def test_every_method_gives_json(
     texts = ["", *sources]
     done = run("--method", *options, "--json", "--lines-at-once", 7, *texts)
     rows = [json.loads(line) for line in done.lines]
-    assert rows.pop(0) == {"source": "", "hypothesis": ""}
+    assert rows.pop(0) == {"source": "", "hypothesis": "", "truncated": False}
     assert [row["source"] for row in rows] == sources
-    assert all(row.keys() == {"source", "hypothesis", *([key] if key else [])} for row in rows)
+    assert all(row.keys() == {"source", "hypothesis", "truncated", *([key] if key else [])} for row in rows)
     assert run("--method", *options, "--lines-at-once", 7, *texts).lines == ["", *(row["hypothesis"] for row in rows)]
     if key == "score":
         hypotheses = [row["hypothesis"] for row in rows]

@@ -57,11 +57,11 @@ def test_every_option_reaches_the_rule(
     assert [key for key, _ in groupby(a == b for a, b in zip(found, later, strict=True))] == [True, False]
     asked: list[int] = []
 
-    def translate(sources: list[str], num_beams: int) -> list[str]:
+    def likeliest(sources: list[str], num_beams: int) -> list[list[int]]:
         asked.append(num_beams)
-        return ["x"] * len(sources)
+        return [[trained.tokenizer.eos_id]] * len(sources)
 
-    monkeypatch.setattr(trained, "translate", translate)
+    monkeypatch.setattr(trained, "likeliest_tokens", likeliest)
     for decoding in (Decoding("beam"), Decoding("beam", beams=2)):
         decoding.rule(trained)(["zwei"], 0)
     assert asked == [5, 2]

@@ -144,7 +144,7 @@ def test_the_scorer_is_tested_on_what_the_last_policy_writes() -> None:
 def test_a_filter_that_does_not_do_its_work_is_named(
     improve: int, kind: str, threshold: float | None, kept: float, message: str
 ) -> None:
-    row = {"grow": 1, "improve": improve, "split": "validation", "decode": "sample"}
+    row = {"grow": 1, "improve": improve, "split": "validation", "decode": "sample", "reward": 0.6}
     found = warnings([row | {"threshold": threshold, "kept_fraction": kept, "data_reward": 0.6}], kind)
     assert [message in each for each in found] == ([True] if message else [])
 
