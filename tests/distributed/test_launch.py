@@ -29,20 +29,21 @@ def test_two_processes_grow_the_same_bytes_and_learn_the_same_weights(tmp_path: 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     alone, together = tmp_path / "alone", tmp_path / "together"
-    files = sorted(file.name for file in (alone / "buffer").iterdir())
-    assert len(files) == 6
-    for name in files:
-        assert (together / "buffer" / name).read_bytes() == (alone / "buffer" / name).read_bytes()
+    grown, again = (
+        {path.name: path.read_bytes() for path in (out / "buffer").glob("*.h5")} for out in (alone, together)
+    )
+    assert len(grown) == 6
+    assert again == grown
     for name in ("filtered-bc", "awr"):
         found, wanted = (json.loads((path / f"{name}.json").read_text()) for path in (together, alone))
         assert (found["processes"], wanted["processes"]) == (2, 1)
         assert found["steps"] == wanted["steps"]
         for row, expected in zip(found["rows"], wanted["rows"], strict=True):
             assert row == pytest.approx(expected, abs=1e-4)
-        start, learned, again = (
+        start, learned, other = (
             load_file(path / "model.safetensors") for path in (tmp_path / "start", alone / name, together / name)
         )
         moved = sum(float((learned[key] - start[key]).square().sum()) for key in learned)
-        apart = sum(float((learned[key] - again[key]).square().sum()) for key in learned)
+        apart = sum(float((learned[key] - other[key]).square().sum()) for key in learned)
         assert moved > 1e-2
         assert apart < 1e-6 * moved
