@@ -49,10 +49,10 @@ def rescore(
     parts = [RescoredShard(shard, name) for shard in buffer.shards_of(grow_step)]
     done = [part for part in parts if part.exists()]
     for part in done:
-        found = part.scorer_fingerprint()
-        if found != scorer.fingerprint:
+        fingerprint = part.scorer_fingerprint()
+        if fingerprint != scorer.fingerprint:
             raise ShardError(
-                f"rewards {name!r} of {part.shard.path.name} come from scorer {found[:12]}, not from "
+                f"rewards {name!r} of {part.shard.path.name} come from scorer {fingerprint[:12]}, not from "
                 f"{scorer.fingerprint[:12]}; choose another name"
             )
     total, there = (sum(part.num_trajectories for part in some) for some in (parts, done))

@@ -169,8 +169,8 @@ def _check_samples(samples: Samples, num_sources: int, candidates: int, task: Ta
 
 
 def _check_log_probs(log_probs: Sequence[NDArray[np.float32]], targets: Sequence[Sequence[int]]) -> None:
-    found, wanted = [len(values) for values in log_probs], [len(tokens) for tokens in targets]
-    if found != wanted:
+    lengths, wanted = [len(values) for values in log_probs], [len(tokens) for tokens in targets]
+    if lengths != wanted:
         raise ValueError(
-            f"the policy gave {found[:8]} log-probabilities for targets of {wanted[:8]} tokens; give one each"
+            f"the policy gave {lengths[:8]} log-probabilities for targets of {wanted[:8]} tokens; give one each"
         )

@@ -219,7 +219,7 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
 
 def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
     """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
-    found: list[list[Features]] = []
+    by_source: list[list[Features]] = []
     own = PseudoReferences(*models)
     with progress_bar(total=len(labelled), desc="reading hypotheses", unit="source") as bar:
         for start in range(0, len(labelled), SOURCES_AT_ONCE):
@@ -228,9 +228,9 @@ def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> 
             pairs = iter(
                 features(*models, own, sources, [text for each in part for text in each.hypotheses], READ_AT_ONCE)
             )
-            found += [list(islice(pairs, len(each.hypotheses))) for each in part]
+            by_source += [list(islice(pairs, len(each.hypotheses))) for each in part]
             bar.update(len(part))
-    return found
+    return by_source
 
 
 def _grouped(pairs: Sequence[tuple[str, str]], labels: Sequence[float]) -> list[Labelled]:

@@ -95,8 +95,8 @@ def _accuracy(head: EstimatorHead, read: Sequence[list[Features]], labels: Seque
     """Within-source pairwise accuracy; 1 where no two hypotheses differ."""
     sources = [str(number) for number, each in enumerate(labels) for _ in each]
     logits = torch.cat([head(pairs) for pairs in read])
-    found = agreement(sources, torch.cat(list(labels)).numpy(), logits.numpy()).pairwise
-    return 1.0 if found is None else found
+    pairwise = agreement(sources, torch.cat(list(labels)).numpy(), logits.numpy()).pairwise
+    return 1.0 if pairwise is None else pairwise
 
 
 def _batches(rows: Sequence[int], size: int, random: Random) -> Iterator[list[int]]:

@@ -153,7 +153,7 @@ def plausible_tokens(
         for target, hides in zip(targets, hidden, strict=True)
     ]
     generator = torch.Generator().manual_seed(random.getrandbits(63))
-    found: list[dict[int, int]] = [{} for _ in targets]
+    plausible: list[dict[int, int]] = [{} for _ in targets]
     network.eval()
     order = sorted(range(len(targets)), key=lambda row: len(targets[row]))
     for start in progress_bar(range(0, len(order), 256), desc="drawing plausible tokens", unit="batch"):
@@ -165,8 +165,8 @@ def plausible_tokens(
         logits[torch.arange(len(places)), [targets[row][place] for row, place in places]] = -torch.inf
         drawn = torch.multinomial(logits.softmax(-1), 1, generator=generator).squeeze(-1).tolist()
         for (row, place), token in zip(places, drawn, strict=True):
-            found[row][place] = token
-    return found
+            plausible[row][place] = token
+    return plausible
 
 
 def corrupt(

@@ -55,5 +55,5 @@ def task_parameters(name: str) -> Mapping[str, Parameter]:
 def _task_class(name: str) -> type[Task]:
     check_name("task", name, sorted(TASKS))
     module, _, attribute = TASKS[name].partition(":")
-    found: type[Task] = getattr(import_module(module), attribute)
-    return found
+    kind: type[Task] = getattr(import_module(module), attribute)
+    return kind

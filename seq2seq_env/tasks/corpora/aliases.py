@@ -39,16 +39,16 @@ def resolve_dataset(dataset: str, **given: str | None) -> dict[str, Any]:
     Raises:
         ValueError: If a side's column is not known.
     """
-    found: dict[str, Any] = {"train": "train", "validation": "validation", "test": "test"}
+    options: dict[str, Any] = {"train": "train", "validation": "validation", "test": "test"}
     if Path(dataset).is_dir():
-        found["dataset"] = str(Path(dataset).absolute())
+        options["dataset"] = str(Path(dataset).absolute())
     else:
-        found |= ALIASES.get(dataset, {"dataset": dataset})
-    found |= {name: value for name, value in given.items() if value is not None}
-    missing = [name for name in ("source", "target") if name not in found]
+        options |= ALIASES.get(dataset, {"dataset": dataset})
+    options |= {name: value for name, value in given.items() if value is not None}
+    missing = [name for name in ("source", "target") if name not in options]
     if missing:
         raise ValueError(
             f"task 'hub' cannot do without {', '.join(missing)}; give its options (--task-options), or an alias: "
             f"{', '.join(ALIASES)}"
         )
-    return {"config": None, "revision": None, **found}
+    return {"config": None, "revision": None, **options}

@@ -95,8 +95,8 @@ class CorpusTask(Task):
         self.cleaning: dict[str, Cleaning] = {}
         self._splits: dict[str, Split] = {}
         for name in SPLITS:
-            found = train if name == "train" else pairs[name]
-            kept, fitting = clean(found, first_reason(empty, self._too_long(found)))
+            rows = train if name == "train" else pairs[name]
+            kept, fitting = clean(rows, first_reason(empty, self._too_long(rows)))
             dropped = (in_train.dropped if name == "train" else {}) | fitting.dropped
             self.cleaning[name] = Cleaning(len(pairs[name]), len(kept), dropped)
             if not kept:
@@ -125,7 +125,7 @@ class CorpusTask(Task):
     @property
     def notes(self) -> list[str]:
         """What is left of each split."""
-        return [f"{name} split: {found}" for name, found in self.cleaning.items()]
+        return [f"{name} split: {cleaning}" for name, cleaning in self.cleaning.items()]
 
     def _add_source_only(self, sentences: list[str], pairs: Mapping[str, list[Pair]], leaks: Leaks) -> None:
         measured = {bare(source) for source, _ in chain(pairs["validation"], pairs["test"])}

@@ -25,7 +25,7 @@ def hold_out(pairs: Sequence[Pair], sources: int) -> dict[str, list[Pair]]:
             f"held_out is {sources:,}, for each of two splits; give 0 to {len(texts) // 4:,}, a quarter of the sources"
         )
     taken = dict.fromkeys(texts[:sources], "validation") | dict.fromkeys(texts[sources : 2 * sources], "test")
-    found: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
+    splits: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
     for pair in pairs:
-        found[taken.get(bare(pair[0]), "train")].append(pair)
-    return found
+        splits[taken.get(bare(pair[0]), "train")].append(pair)
+    return splits

@@ -164,9 +164,9 @@ def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str
     local = Path(dataset).is_dir()
     try:
         if (Path(dataset) / "dataset_dict.json").is_file():
-            found: Mapping[str, Any] = datasets.load_from_disk(dataset)
+            dataset_splits: Mapping[str, Any] = datasets.load_from_disk(dataset)
         else:
-            found = datasets.load_dataset(dataset, config, revision=revision)
+            dataset_splits = datasets.load_dataset(dataset, config, revision=revision)
     # The libraries raise errors of many kinds, their own and those of what they read with.
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -179,7 +179,7 @@ def _read(dataset: str, config: str | None, revision: str | None) -> Mapping[str
             )
         )
         raise OSError(f"data set {dataset!r} cannot be read ({reason}); {remedy}") from error
-    return found
+    return dataset_splits
 
 
 def _pairs(split: Any, source: str, target: str, place: str) -> list[Pair]:

@@ -86,10 +86,10 @@ def _whole(word: str) -> re.Pattern[str]:
 def _wrong_word(random: Random, sentence: Sentence, other: Sentence) -> str:
     text = sentence.reference
     # Most are not there at all, which a plain search tells sooner.
-    found = [noun for noun in lexicon().nouns if noun.english in text and _whole(noun.english).search(text)]
-    if not found:
+    nouns = [noun for noun in lexicon().nouns if noun.english in text and _whole(noun.english).search(text)]
+    if not nouns:
         return ""
-    noun = random.choice(found)
+    noun = random.choice(nouns)
     instead = lexicon().nouns_of(noun.classes).draw(random)
     return _whole(noun.english).sub(instead.english, text, count=1)
 

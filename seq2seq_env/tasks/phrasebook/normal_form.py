@@ -122,14 +122,14 @@ def _merged(tokens: list[str]) -> list[str]:
     merged: list[str] = []
     at = 0
     while at < len(tokens):
-        found, length = tokens[at], 1
-        if found in _QUANTITY or found in ("a", "the") or found[0] in _DIGITS:
+        word, length = tokens[at], 1
+        if word in _QUANTITY or word in ("a", "the") or word[0] in _DIGITS:
             for read in (_clock, _date, _price, _number):
                 token, taken = read(tokens, at)
                 if taken:
-                    found, length = token, taken
+                    word, length = token, taken
                     break
-        merged.append(found)
+        merged.append(word)
         at += length
     return merged
 

@@ -38,16 +38,16 @@ def replacements(tokens: Collection[str], lemmas: frozenset[str]) -> Replacement
         tokens: The wording in normal form.
         lemmas: Of its tokens.
     """
-    found: Replacements = {}
+    replacements: Replacements = {}
     for lemma in lemmas:
         for forms in _by_lemma().get(lemma, ()):
             if lemmas.issuperset(forms[0].word) and not lemmas.issuperset(forms[0].synonym):
                 for form in forms:
-                    found.setdefault(form.synonym[0], []).append(form)
-    for several in found.values():
+                    replacements.setdefault(form.synonym[0], []).append(form)
+    for several in replacements.values():
         # "Shut" is every form of "close" but one; the one that the wording has is meant.
         several.sort(key=lambda form: (-len(form.synonym), form.word[0] not in tokens))
-    return found
+    return replacements
 
 
 def replaced(tokens: Tokens, by: Replacements) -> Tokens:
@@ -74,7 +74,7 @@ def replaced(tokens: Tokens, by: Replacements) -> Tokens:
 @cache
 def _by_lemma() -> dict[str, list[list[Replacement]]]:
     """All forms of a word and one of its synonyms, the base first, by the first token of the word."""
-    found: dict[str, list[list[Replacement]]] = {}
+    by_first: dict[str, list[list[Replacement]]] = {}
     for row in table("synonyms"):
         forms_of = {"noun": _noun_forms, "verb": _verb_forms, "other": _one_form}[row["kind"]]
         words = forms_of(_known(row["english"], row["kind"]))
@@ -82,8 +82,8 @@ def _by_lemma() -> dict[str, list[list[Replacement]]]:
             forms = [
                 Replacement(other, word, row["with"]) for word, other in zip(words, forms_of(synonym), strict=True)
             ]
-            found.setdefault(words[0][0], []).append(forms)
-    return found
+            by_first.setdefault(words[0][0], []).append(forms)
+    return by_first
 
 
 def _known(word: str, kind: str) -> str:
