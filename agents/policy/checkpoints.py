@@ -13,9 +13,10 @@ import torch
 from safetensors import SafetensorError
 
 from agents.policy.policy_folder import GENERATION
-from agents.policy.pretrained import fix_positions, quiet
+from agents.policy.pretrained import fix_positions
 from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.models.quiet_loading import quiet
 from seq2seq_env.tokenization.loading import load_tokenizer
 from seq2seq_env.tokenization.pretrained_tokenizer import LANGUAGES, PretrainedTokenizer
 from seq2seq_env.tokenization.tokenizer import END, FILE_NAME, PADDING, UNKNOWN, Tokenizer

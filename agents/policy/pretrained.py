@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from seq2seq_env.hub import local_copy
+from seq2seq_env.models.quiet_loading import quiet
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -78,21 +77,6 @@ def check_fit(model: PreTrainedModel, tokenizer: Tokenizer) -> None:
             f"the model ends with token {config.eos_token_id}, the tokenizer with {tokenizer.eos_id}; load both from "
             "one folder"
         )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the library's progress bars, which would tear the caller's own."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def fix_positions(model: Any) -> None:

@@ -35,8 +35,8 @@ PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source
 C = TypeVar("C", bound=Settings)
 
 GARBAGE_THRESHOLD = 50_000
-"""New objects before Python looks for garbage; by its 700, an eighth of the time from command to first training step
-went into looking among all that the imports make, which stays."""
+"""New objects before Python looks for garbage: by its 700 it looks again and again among all that the imports make,
+which stays; to look never took an eighth off the time from command to first training step."""
 
 Work = Callable[[Experiment[C]], None]
 """A script's own part."""
@@ -147,7 +147,7 @@ def main(
         SystemExit: With 2 and one sentence where the options cannot be meant, and with 1 where something else is wrong.
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
-    with commands.command_frame("stopped; the same command goes on after the last finished stage"):
+    with commands.command_frame("stopped; the same command goes on from the last finished stage or evaluation"):
         config = parse(
             kind,
             commands.arguments() if arguments is None else arguments,

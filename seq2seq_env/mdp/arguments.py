@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 from inspect import Parameter, signature
 from typing import Any
+
+from seq2seq_env.suggestions import suggestion
 
 
 def refuse_unknown(unknown: Collection[str], make: Callable[..., Any], what: str) -> None:
@@ -24,7 +25,6 @@ def refuse_unknown(unknown: Collection[str], make: Callable[..., Any], what: str
     name = next(iter(unknown))
     kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
     known = [each.name for each in signature(make).parameters.values() if each.kind in kinds]
-    close = get_close_matches(name, known, n=1)
-    remedy = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
+    remedy = suggestion(name, known) or f"; choose from {', '.join(known)}"
     # TorchRL tries arguments of old environments, and reads Python's own words to learn that one is not there.
-    raise TypeError(f"{what} has no argument {name!r}; {remedy} (unexpected keyword argument {name!r})")
+    raise TypeError(f"{what} has no argument {name!r}{remedy} (unexpected keyword argument {name!r})")

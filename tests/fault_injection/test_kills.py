@@ -6,11 +6,9 @@ import errno
 import fcntl
 import multiprocessing
 import os
-import resource
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from seq2seq_env.tasks.phrasebook import PhrasebookTask
 from seq2seq_env.tasks.task import Task
 from tests.buffers.conftest import contents
 from tests.fault_injection.crash_campaign import SOURCES, Config, campaign, works
+from tests.full_disk import full_disk
 
 FORK = multiprocessing.get_context("fork")
 NAME = "g001-s00000.h5"
@@ -114,21 +113,10 @@ def test_a_file_system_without_locks_is_written_to_and_never_swept(
     assert sorted(tmp_path.iterdir()) == [left, tmp_path / NAME]
 
 
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The operating system's own limit, which stops a write half-way as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_write_that_the_system_stops_leaves_nothing(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:
-    with files_of_at_most(4_096), pytest.raises(OSError, match=r"shard not written \(File too large\).*s00000\.h5"):
+    with full_disk(4_096), pytest.raises(OSError, match=r"shard not written \(File too large\).*s00000\.h5"):
         write_shard(tmp_path / NAME, trajectories, provenance)
     assert list(tmp_path.iterdir()) == []
     write_shard(tmp_path / NAME, trajectories, provenance)

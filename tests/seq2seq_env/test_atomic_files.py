@@ -2,26 +2,13 @@ from __future__ import annotations
 
 import json
 import math
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from seq2seq_env.atomic_files import finite, naming, read_json, write_json, write_text, written_folder
-
-
-@contextmanager
-def full_disk(most: int) -> Iterator[None]:
-    """No file can grow beyond ``most`` bytes, which fails as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.full_disk import full_disk
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.models.length_bucketing import token_budget
+from seq2seq_env.models.quiet_loading import quiet
 
 WEIGHTS = "model*.safetensors*"
 """Pattern of the files that hold a network's weights, and of the index of several."""
@@ -23,21 +24,6 @@ N = TypeVar("N")
 
 _LOADING = Lock()
 """transformers changes globals of PyTorch while it loads, which two threads must not do at once."""
-
-
-@contextmanager
-def _without_progress_bars() -> Iterator[None]:
-    """Have transformers load weights without a bar on the user's terminal."""
-    from transformers.utils import logging as module
-
-    logging: Any = module
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 @contextmanager
@@ -106,7 +92,7 @@ class CheckpointScorer(ABC, Generic[N]):
 
     @cached_property
     def _network(self) -> N:
-        with _LOADING, _without_progress_bars():
+        with _LOADING, quiet():
             return self.__dict__.get("_network") or self._load()
 
     def __getstate__(self) -> dict[str, Any]:

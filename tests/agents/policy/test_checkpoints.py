@@ -12,7 +12,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from agents import Seq2SeqPolicy
 from seq2seq_env import Constraint
 from seq2seq_env.tasks.task import Task
-from tests.seq2seq_env.test_atomic_files import full_disk
+from tests.full_disk import full_disk
 from tests.tiny_models import tiny_policy_config
 
 SOURCES = ["eins rot haus", "zwei", "drei blau hund", "auto", "zwei rot", "rot auto"]
