@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from experiments.runs.experiment import Experiment
 from experiments.runs.settings import Settings
+from seq2seq_env.child_processes import end_with_parent
 
 C = TypeVar("C", bound=Settings)
 P = TypeVar("P")
@@ -67,6 +68,7 @@ def _begin(threads: int) -> None:
     import torch
     from accelerate import PartialState
 
+    end_with_parent()
     PartialState(cpu=True)
     torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process has the sentence to say

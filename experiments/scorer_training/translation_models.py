@@ -20,6 +20,7 @@ from agents.policy.embeddings import align_embeddings
 from agents.training.history import Log
 from buffers import Slice
 from seq2seq_env.atomic_files import write_json
+from seq2seq_env.child_processes import end_with_parent
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -150,6 +151,7 @@ _tokens: Queue[int]
 
 def _begin(threads: int, tokens: Queue[int]) -> None:
     global _tokens
+    end_with_parent()
     torch.set_num_threads(threads)
     _tokens = tokens
 

@@ -24,6 +24,7 @@ from weakref import WeakSet, finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.child_processes import guard_group
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, absolute
 
@@ -201,7 +202,7 @@ class _Program:
             raise ScorerProcessError(
                 f"the scorer {shlex.join(command)!r} cannot be started ({error}); check the command"
             ) from error
-        self.stop = finalize(self, _end, self._process, os.getpid())
+        self.stop = finalize(self, _end, self._process, guard_group(self._process.pid), os.getpid())
         self._answers: queue.Queue[str] = queue.Queue()
         self._complaints: deque[str] = deque(maxlen=_LINES)
         # Threads, because a pipe that nobody reads fills up and stops the program.
@@ -279,9 +280,13 @@ def _pass_on(stream: IO[str], most: int, take: Callable[[str], object]) -> None:
             take(line)
 
 
-def _end(process: subprocess.Popen[str], owner: int) -> None:
+def _end(process: subprocess.Popen[str], guard: subprocess.Popen[bytes], owner: int) -> None:
     if os.getpid() != owner:  # a fork: the program is its parent's
         return
+    guard.kill()
+    guard.wait()
+    if guard.stdin is not None:
+        guard.stdin.close()
     # What runs a program in another environment (conda run, say) is its parent, so all of them are ended.
     with suppress(OSError, AttributeError):  # they have ended; Windows has no groups
         os.killpg(process.pid, signal.SIGKILL)
