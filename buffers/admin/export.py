@@ -119,7 +119,7 @@ def export(
     beside = Path(out).with_name(Path(out).name + ".tokenizer")
     if tokenizer and to in FILES and beside.exists():
         raise FileExistsError(
-            f"{str(beside)!r}, where the tokenizer would be written, is there already; choose another name, or delete it"
+            f"{str(beside)!r}, where the tokenizer would be, is there already; choose another name, or delete it"
         )
     if to == "minari":
         task = _task_of(provenance, task_options or {})

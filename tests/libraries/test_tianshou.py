@@ -89,9 +89,7 @@ def test_dqn_keeps_to_the_mask(arguments: dict[str, Any]) -> None:
     space: Any = make().observation_space
     actions: Any = make().action_space
     network = networks.Net(state_shape=space["obs"].shape, action_shape=int(actions.n), hidden_sizes=[8])
-    policy = dqn.DiscreteQLearningPolicy(
-        model=network, action_space=actions, observation_space=space, eps_training=0.5
-    )
+    policy = dqn.DiscreteQLearningPolicy(model=network, action_space=actions, observation_space=space, eps_training=0.5)
     learner = algorithm.DQN(policy=policy, optim=optim.AdamOptimizerFactory(lr=1e-3), gamma=1.0, target_update_freq=10)
     memory = data.VectorReplayBuffer(400, 2)
     training = data.Collector(learner, vectorized.DummyVectorEnv([make] * 2), memory, exploration_noise=True)

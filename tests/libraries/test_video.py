@@ -28,13 +28,14 @@ def watched(file: Path) -> tuple[list[int], int]:
 
 @pytest.mark.parametrize("name", ["Seq2SeqTranslate-v0", "Seq2SeqTranslateFlat-v0"])
 def test_an_episode_is_recorded(name: str, arguments: dict[str, Any], tmp_path: Path) -> None:
-    env = RecordVideo(gym.make(name, render_mode="rgb_array", **arguments), str(tmp_path), lambda episode: True)
+    videos = tmp_path / "videos"
+    env = RecordVideo(gym.make(name, render_mode="rgb_array", **arguments), str(videos), lambda episode: True)
     for _ in range(2):
         env.reset(seed=0)
         for action in (ONE, EOS):
             env.step(action)
     env.close()
-    files = sorted(tmp_path.iterdir())
+    files = sorted(videos.iterdir())
     assert [file.name for file in files] == ["rl-video-episode-0.mp4", "rl-video-episode-1.mp4"]
     assert [watched(file) for file in files] == [([800, 368], 3)] * 2
 
@@ -44,12 +45,12 @@ def test_many_episodes_are_recorded_side_by_side(mode: str, arguments: dict[str,
     envs = gym.make_vec(
         "Seq2SeqTranslate-v0", num_envs=4, vectorization_mode=mode, render_mode="rgb_array", **arguments
     )
-    recorded: Any = RecordManyVideos(envs, str(tmp_path), episode_trigger=lambda episode: episode == 0)
+    recorded: Any = RecordManyVideos(envs, str(tmp_path / "videos"), episode_trigger=lambda episode: episode == 0)
     recorded.reset(seed=0)
     for action in (ONE, EOS, ONE):
         recorded.step(np.full(4, action))
     recorded.close()
-    (file,) = tmp_path.iterdir()
+    (file,) = (tmp_path / "videos").iterdir()
     (width, height), frames = watched(file)
     assert sorted((width / 800, height / 368)) in ([1, 4], [2, 2])
     assert frames >= 3

@@ -52,8 +52,8 @@ class HubTask(CorpusTask):
     Raises:
         ImportError: If ``datasets`` is not installed.
         OSError: If the data set cannot be read or reached.
-        ValueError: If it lacks a split or a column, has a split that ``held_out`` would leave unread, or for a reason of
-            :class:`CorpusTask`.
+        ValueError: If it lacks a split or a column, has a split that ``held_out`` would leave unread, or for a reason
+            of :class:`CorpusTask`.
     """
 
     name = "hub"

@@ -199,7 +199,9 @@ def test_a_grow_step_is_exported_with_its_numbers_texts_and_tokenizer(
     assert (code, json.loads(shown)["tokenizer"]) == (0, str(tmp_path / "all.jsonl.tokenizer"))
     assert load_tokenizer(tmp_path / "all.jsonl.tokenizer").fingerprint == tiny_task.tokenizer.fingerprint
     code, _ = run("export", buffer.path, "--to", "parquet", "--out", tmp_path / "all.jsonl", "--tokenizer")
-    assert str(code).startswith(f"error: {str(tmp_path / 'all.jsonl.tokenizer')!r}, where the tokenizer would be written")
+    assert str(code).startswith(
+        f"error: {str(tmp_path / 'all.jsonl.tokenizer')!r}, where the tokenizer would be, is there"
+    )
     (tmp_path / "all.jsonl").unlink()
     assert str(run("export", buffer.path, "--to", "parquet", "--out", tmp_path / "all.jsonl", "--tokenizer")[0]) == code
     assert not (tmp_path / "all.jsonl").exists()
