@@ -5,7 +5,6 @@ Tianshou's dependencies keep some of ours old, so that `.ci/libraries tianshou` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # its own, of what it calls
 
 
 @pytest.fixture
-def factory(by_id: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def factory(by_id: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """By the id, as its tutorials make CartPole; its logs go where the program is started."""
     monkeypatch.chdir(tmp_path)
     return environments.EnvFactoryRegistered(

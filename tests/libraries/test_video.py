@@ -29,7 +29,7 @@ def watched(file: Path) -> tuple[list[int], int]:
 @pytest.mark.parametrize("name", ["Seq2SeqTranslate-v0", "Seq2SeqTranslateFlat-v0"])
 def test_an_episode_is_recorded(name: str, arguments: dict[str, Any], tmp_path: Path) -> None:
     videos = tmp_path / "videos"
-    env = RecordVideo(gym.make(name, render_mode="rgb_array", **arguments), str(videos), lambda episode: True)
+    env: Any = RecordVideo(gym.make(name, render_mode="rgb_array", **arguments), str(videos), lambda episode: True)
     for _ in range(2):
         env.reset(seed=0)
         for action in (ONE, EOS):

@@ -16,7 +16,7 @@ from experiments.growing_batch import Config
 from experiments.runs import script
 from experiments.runs.experiment import Experiment
 from seq2seq_env.scorers import CrossFittedScorer, load_scorer
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import Task, load_task
 from tests.experiments.tiny_scorer import QUICK
 
 
@@ -103,8 +103,13 @@ def test_192_pairs_fit_the_default_options_before_anything_is_trained(
     for ending in ("de", "en"):
         train = tmp_path / f"train.{ending}"
         train.write_text("".join(train.read_text().splitlines(keepends=True)[:192]))
-    trained: list[Any] = []
-    monkeypatch.setattr(script, "own_scorer", lambda config, task: trained.append(config) or "made")
+    trained: list[Config] = []
+
+    def own_scorer(config: Config, task: Task) -> str:
+        trained.append(config)
+        return "made"
+
+    monkeypatch.setattr(script, "own_scorer", own_scorer)
     options = ["--task", "text-files", "--out", str(tmp_path / "run"), "--task-options"]
     options += [text for pair in files.items() for text in pair]
     with pytest.raises(SystemExit, match=r"^error: sources is 4000, and there are 192 to draw from 'train'; give 1 to"):
