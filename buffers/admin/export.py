@@ -20,6 +20,9 @@ from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 Format = Literal["minari", "parquet", "jsonl", "datasets"]
 
+FILES = ("parquet", "jsonl")
+"""Formats whose target is one file; the others' are folders."""
+
 NOT_HELD: dict[Format, list[str]] = {
     "minari": [
         "the shard of each trajectory",
@@ -100,7 +103,7 @@ def export(
 
     Raises:
         ImportError: If the target's library is not installed.
-        OSError: If there is no such buffer, the target exists, or it cannot be written.
+        OSError: If there is no such buffer, the target or its tokenizer's folder exists, or it cannot be written.
         ValueError: If the buffer is corrupt or lacks the Grow step, its tokenizer is neither beside the shards nor the
             task's, or the target would be too large.
     """
@@ -113,6 +116,11 @@ def export(
         raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
     needed_by = "texts need" if texts else "--tokenizer needs"
     kept = _tokenizer_of(Path(path), provenance, task_options or {}, needed_by) if texts or tokenizer else None
+    beside = Path(out).with_name(Path(out).name + ".tokenizer")
+    if tokenizer and to in FILES and beside.exists():
+        raise FileExistsError(
+            f"{str(beside)!r}, where the tokenizer would be, is there already; choose another name, or delete it"
+        )
     if to == "minari":
         task = _task_of(provenance, task_options or {})
         if task is None:
@@ -122,11 +130,10 @@ def export(
     else:
         place = Path(out)
         _write_table(data, place, to, kept if texts else None, description, progress=progress)
-    beside = None
+    tokenizer_place = beside if to in FILES else place / "tokenizer"
     if tokenizer and kept is not None:
-        beside = place / "tokenizer" if place.is_dir() else place.with_name(place.name + ".tokenizer")
-        beside.mkdir(exist_ok=True)
-        kept.save(beside)
+        tokenizer_place.mkdir()
+        kept.save(tokenizer_place)
     return Exported(
         format=to,
         path=str(place),
@@ -134,7 +141,7 @@ def export(
         tokens=data.num_tokens,
         bytes=sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file()),
         not_held=not_held,
-        tokenizer=None if beside is None else str(beside),
+        tokenizer=str(tokenizer_place) if tokenizer else None,
         next=NEXT[to].format(out=out),
     )
 

@@ -51,8 +51,7 @@ options:
   --version    show the version and exit
 
 {PROGRAM} COMMAND --help explains a command's options; where there are many, --help shows those that are used most and
---help-all shows all. Every command but buffer takes --config FILE, options in YAML, and prints its own with
---print-config.
+--help-all shows all. Every command takes --config FILE, options in YAML, and prints its own with --print-config.
 
 exit codes: 0 done, 1 a failure, 2 a command line that cannot be meant"""
 

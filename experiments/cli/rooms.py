@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import tyro
 
@@ -16,6 +17,13 @@ TRANSLATE_MOST_USED = ("policy", "texts", "checkpoint", "decoding", "input", "ou
 
 BUFFER_COMMANDS = ("info", "verify", "repair", "compact", "rescore", "export")
 """What ``rest buffer`` does, as ``python -m buffers``."""
+
+
+class Runnable(Protocol):
+    """A command's options, which do what they say."""
+
+    def run(self) -> int:
+        """Do it; the exit code."""
 
 
 def translate(arguments: Sequence[str]) -> None:
@@ -39,13 +47,14 @@ def buffer(arguments: Sequence[str]) -> int:
     from buffers import __main__ as room
 
     with command_frame():
-        for name in arguments[:1]:
-            if not name.startswith("-"):
-                with usage_errors():
-                    check_name("command", name, BUFFER_COMMANDS)
+        name, *rest = arguments or [""]
+        if name in BUFFER_COMMANDS:
+            kind: type[Runnable] = getattr(room, name.capitalize())
+            return parse(kind, rest, prog=f"rest buffer {name}").run()
+        with usage_errors():
+            if not name.startswith("-") and name:
+                check_name("command", name, BUFFER_COMMANDS)
         with parser_errors():
-            command: room.Info | room.Verify | room.Repair | room.Compact | room.Rescore | room.Export = tyro.cli(
-                room.Command, prog="rest buffer", description=room.__doc__, args=arguments
-            )
-        return command.run()
+            # What is left is help, or nothing: the parser of all commands knows what to say.
+            tyro.cli(room.Command, prog="rest buffer", description=room.__doc__, args=arguments)
     raise AssertionError("command_frame() leaves with an exit code")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, make_dataclass
 from inspect import getdoc
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -59,7 +60,9 @@ def parse(
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     names = tuple(agents.AGENTS) if AGENT_OPTIONS in known else ()
     with usage_errors():
-        given = [*_from_file(kind, arguments, names), *arguments]
+        # Behind what has no name, which a list at the end of the file's options would else take in.
+        unnamed = list(takewhile(lambda each: not each.startswith("-"), arguments))
+        given = [*unnamed, *_from_file(kind, arguments, names), *arguments[len(unnamed) :]]
         configs = _agent_configs(kind, given) if names else {}
     shortened = bool(most_used) and HELP_ALL not in given
     given = ["--help" if each == HELP_ALL else each for each in given]

@@ -24,6 +24,9 @@ TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 REST = "rest"
 """What the tracker calls the run of ReST itself; an arm's has the name of its stage."""
 
+MLFLOW_TAG = "rest_run"
+"""Tag by which a run of mlflow's is known again; its names need not be unique."""
+
 
 class LogPlace(NamedTuple):
     """Where the numbers of a stage stand."""
@@ -114,15 +117,17 @@ class RunLog:
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
         kind, project, folder = LOGGER_TYPE_TO_CLASS[name], self._path.resolve().name, self._path / "tensorboard"
+        # The same run again where the command goes on, or comes back from another series.
+        digest = hashlib.sha256(f"{self._path.resolve()} {series}".encode()).hexdigest()[:16]
         known = False
         if name == "tensorboard":
             known = (folder / series).exists()
             tracker = kind(series, folder)
         elif name == "mlflow":
-            tracker = kind(project, run_name=series)
+            run_id = _mlflow_run(digest)
+            known = run_id is not None
+            tracker = kind(project, run_name=series, run_id=run_id, tags={MLFLOW_TAG: digest})
         else:
-            # The same run again where the command goes on.
-            digest = hashlib.sha256(f"{self._path.resolve()} {series}".encode()).hexdigest()[:16]
             own = {"dir": str(self._path), "id": digest} if name == "wandb" else {}
             tracker = kind(project, name=series, resume="allow", **own)
         tracker.start()
@@ -131,3 +136,13 @@ class RunLog:
             options = {key: value if isinstance(value, plain) else str(value) for key, value in self._options.items()}
             tracker.store_init_configuration(options)
         return tracker
+
+
+def _mlflow_run(digest: str) -> str | None:
+    """The id of the run that has the tag, which mlflow made itself; None where there is none yet."""
+    import mlflow
+
+    runs = mlflow.search_runs(
+        search_all_experiments=True, filter_string=f"tags.{MLFLOW_TAG} = '{digest}'", output_format="list"
+    )
+    return str(runs[0].info.run_id) if runs else None

@@ -21,7 +21,7 @@ from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_suppo
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecMonitor, VecNormalize
 
 
 @pytest.fixture(params=["dict", "int64", "float32"])
@@ -112,6 +112,15 @@ def test_environments_are_made_by_the_id_for_learners_without_masks(many: Any) -
     assert seen[1] == ([-1.0, 0.0], [True, False], [-1.0])
     assert seen[3] == ([0.0, 0.5], [False, True], [0.5])
     assert seen[5] == ([0.5, 0.0], [True, False], [0.5])
+
+
+@pytest.mark.usefixtures("by_id")
+@pytest.mark.parametrize("options", [{"norm_obs": False}, {"norm_obs_keys": ["prefix_length"]}, {}])
+def test_rewards_and_observations_are_normalized(options: dict[str, Any]) -> None:
+    arguments = {"masked_action_penalty": 1.0, "limit_terminates": True}
+    envs = VecNormalize(make_vec_env("Seq2SeqTranslate-v0", 2, env_kwargs=arguments), **options)
+    PPO("MultiInputPolicy", envs, n_steps=8, batch_size=8, n_epochs=1, device="cpu").learn(16)
+    assert envs.ret_rms.count > 16
 
 
 def test_a_mode_that_is_not_there_is_left_out(monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]) -> None:

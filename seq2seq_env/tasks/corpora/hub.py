@@ -52,7 +52,8 @@ class HubTask(CorpusTask):
     Raises:
         ImportError: If ``datasets`` is not installed.
         OSError: If the data set cannot be read or reached.
-        ValueError: If it lacks a split or a column, or for a reason of :class:`CorpusTask`.
+        ValueError: If it lacks a split or a column, has a split that ``held_out`` would leave unread, or for a reason
+            of :class:`CorpusTask`.
     """
 
     name = "hub"
@@ -111,6 +112,12 @@ def _without_held_out(known: Mapping[str, Any]) -> dict[str, Any]:
 
 def _splits(known: Mapping[str, Any], there: Mapping[str, Any], held_out: int) -> dict[str, list[Pair]]:
     sides = known["source"], known["target"]
+    if held_out and (unread := [known[name] for name in SPLITS[1:] if known[name] in there]):
+        raise ValueError(
+            f"held_out {held_out} takes both splits out of the training split, yet data set {known['dataset']!r} has "
+            f"{' and '.join(map(repr, unread))}, which would be left unread; leave out held_out, or name a copy of the "
+            "training split alone"
+        )
     pairs = {}
     for name in SPLITS[:1] if held_out else SPLITS:
         wanted = known[name]

@@ -198,6 +198,13 @@ def test_a_grow_step_is_exported_with_its_numbers_texts_and_tokenizer(
     assert [sorted(some) for some in numbers.values()] == [[-1, 0, 1]] * 6
     assert (code, json.loads(shown)["tokenizer"]) == (0, str(tmp_path / "all.jsonl.tokenizer"))
     assert load_tokenizer(tmp_path / "all.jsonl.tokenizer").fingerprint == tiny_task.tokenizer.fingerprint
+    code, _ = run("export", buffer.path, "--to", "parquet", "--out", tmp_path / "all.jsonl", "--tokenizer")
+    assert str(code).startswith(
+        f"error: {str(tmp_path / 'all.jsonl.tokenizer')!r}, where the tokenizer would be, is there"
+    )
+    (tmp_path / "all.jsonl").unlink()
+    assert str(run("export", buffer.path, "--to", "parquet", "--out", tmp_path / "all.jsonl", "--tokenizer")[0]) == code
+    assert not (tmp_path / "all.jsonl").exists()
     kept = buffer.select(Threshold(0.2), grow_step=2)
     assert 0 < len(kept) < 9
     for target, out in (("datasets", str(tmp_path / "some")), ("minari", "some-v0")):

@@ -59,6 +59,7 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
         (["rnu"], "error: there is no command 'rnu'; choose one of run, .*; did you mean 'run'"),
         (["run", "--agent", "glod"], "error: there is no agent 'glod'; .* did you mean 'gold'"),
         (["run", "--sede", "1"], "error: unrecognized options: --sede, 1; did you mean --seed"),
+        (["buffer", "export", "x"], "error: missing from rest buffer export: --to .*"),
         (["buffer", "inof"], "error: there is no command 'inof'; .* did you mean 'info'"),
         (["list", "agentz"], "error: invalid choice 'agentz' .*; did you mean 'agents'"),
         (["score", "--scorer", "x"], "error: .*--sources"),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from experiments.cli import score
 from seq2seq_env.scorers import SCORERS, Scorer
+
+ROOT = Path(__file__).parents[3]
 
 SOURCES, HYPOTHESES = ["eins haus", "rot", "zwei"], ["one house", "", "three"]
 
@@ -43,3 +47,31 @@ def test_files_that_do_not_fit_are_refused_before_any_work(files: list[str], tmp
     with pytest.raises(SystemExit, match="error: the files differ in their numbers of lines: sources 3, hypotheses 1"):
         score.main([*files, "--hypotheses", str(tmp_path / "h"), "--output", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+NOBODY = """
+import pwd
+
+def nobody(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+pwd.getpwuid = nobody
+"""
+
+
+def test_a_user_without_a_home_scores(tmp_path: Path) -> None:
+    """As in a container whose user has no entry in passwd: nothing is cached, and no folder named ~ is made."""
+    for name, text in (("sitecustomize.py", NOBODY), ("s.de", "Danke.\n"), ("h.en", "Thank you.\n")):
+        (tmp_path / name).write_text(text)
+    homes = ("HOME", "XDG_CACHE_HOME", "HF_HOME", "MPLCONFIGDIR", "USER", "LOGNAME", "LNAME", "USERNAME")
+    environment = {name: value for name, value in os.environ.items() if name not in homes}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "HF_HUB_OFFLINE": "1"}
+    program = "from pathlib import Path; import pytest; pytest.raises(RuntimeError, Path.home)\n"
+    program += "from experiments.cli.console import main; main()"
+    arguments = ["score", "--scorer", "phrasebook-qe", "--sources", "s.de", "--hypotheses", "h.en", "--no-progress"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path,
+        env=environment,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, f"1 pairs, {float(done.stdout):.4f} on average\n")
+    assert not (tmp_path / "~").exists()

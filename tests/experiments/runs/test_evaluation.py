@@ -138,3 +138,16 @@ def test_chinese_is_counted_in_its_own_words(fake_scorer: Any) -> None:
     assert expected > 70
     assert measures["length_ratio"] == pytest.approx(23 / 24)
     assert "tok:zh" in evaluator.signatures()["bleu"]
+
+
+def test_a_chinese_word_that_differs_costs_a_fifth(fake_scorer: Any) -> None:
+    """By 13a, which knows no words without spaces, BLEU is 0."""
+    references = ["我昨天在市场买了七个红苹果。", "谢谢。"]
+    hypotheses = ["我昨天在市场买了八个红苹果。", "谢谢。"]
+    task = Mock(oracle=None)
+    task.split.return_value = Mock(references=references)
+    evaluator = Evaluator(task, fake_scorer, temperature=0.8, seed=0)
+    measures = evaluator.measures(Translations(hypotheses, np.ones(2, dtype=np.float32), None, None), "test")
+    assert measures["bleu"] == pytest.approx(79.5, abs=0.05)
+    assert measures["length_ratio"] == 1
+    assert BLEU(tokenize="13a").corpus_score(hypotheses, [references]).score == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import accelerate.tracking  # type: ignore[import-untyped]
 import pytest
@@ -44,6 +46,7 @@ class FakeTracker(accelerate.tracking.GeneralTracker):  # type: ignore[misc]  # 
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, ...]]]:
     for name in ("wandb", "mlflow", "trackio"):
         monkeypatch.setitem(accelerate.tracking.LOGGER_TYPE_TO_CLASS, name, FakeTracker)
+    monkeypatch.setitem(sys.modules, "mlflow", Mock(search_runs=Mock(return_value=[])))
     FakeTracker.told.clear()
     yield FakeTracker.told
     FakeTracker.told.clear()
@@ -120,14 +123,27 @@ def test_others_take_the_axis_as_their_step_and_one_series_at_a_time(
         log.log(series, {"training/loss": 2.0}, "tokens", 100)
     log.text("control-filtered", "examples", "text", 1)
     log.close()
-    begun = {"mlflow": ({"run_name": series} for series in ("rest", "control-filtered"))}.get(
-        name, ({"name": series, "resume": "allow"} for series in ("rest", "control-filtered"))
-    )
-    assert [entry[2] for entry in told if entry[0] == "init"] == list(begun)
+    begun = [entry[2] for entry in told if entry[0] == "init"]
+    assert [options["run_name" if name == "mlflow" else "name"] for options in begun] == ["rest", "control-filtered"]
+    assert all(options["run_id"] is None if name == "mlflow" else options["resume"] == "allow" for options in begun)
     assert [entry[0] for entry in told if entry[0] != "options"] == [
         "init", "start", "log", "log", "finish", "init", "start", "log", *["log"] * (name == "trackio"), "finish",
     ]  # fmt: skip
     assert {entry[2] for entry in told if entry[0] == "log"} == ({100} if name == "mlflow" else {100, 1})
+
+
+def test_a_run_of_mlflow_is_known_again_by_its_tag(told: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    """Its options were stored when it began, and it lets none be stored twice."""
+    for known in ([], [Mock(info=Mock(run_id="first"))]):
+        sys.modules["mlflow"].search_runs.return_value = known
+        log = RunLog(tmp_path / "run", ("mlflow",), {"seed": 1})
+        log.log("rest", {"training/loss": 2.0}, "tokens", 100)
+        log.close()
+    begun = [entry[2] for entry in told if entry[0] == "init"]
+    tag = begun[0]["tags"]["rest_run"]
+    assert [options["run_id"] for options in begun] == [None, "first"]
+    assert sys.modules["mlflow"].search_runs.call_args[1]["filter_string"] == f"tags.rest_run = '{tag}'"
+    assert [entry[0] for entry in told].count("options") == 1
 
 
 def test_a_tracker_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

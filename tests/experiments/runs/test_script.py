@@ -16,7 +16,7 @@ from experiments.growing_batch import Config
 from experiments.runs import script
 from experiments.runs.experiment import Experiment
 from seq2seq_env.scorers import CrossFittedScorer, load_scorer
-from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks import Task, load_task
 from tests.experiments.tiny_scorer import QUICK
 
 
@@ -94,6 +94,32 @@ def test_other_options_in_the_same_folder_are_refused(tmp_path: Path, monkeypatc
     run_command(monkeypatch, no_report, *out)
     with pytest.raises(SystemExit, match=r"error: .* holds a run of another configuration: seed was 0 and is now 1"):
         run_command(monkeypatch, no_report, "--seed", "1", *out)
+
+
+def test_192_pairs_fit_the_default_options_before_anything_is_trained(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are drawn from where the default is more; what is asked for is refused before a scorer is made."""
+    for ending in ("de", "en"):
+        train = tmp_path / f"train.{ending}"
+        train.write_text("".join(train.read_text().splitlines(keepends=True)[:192]))
+    trained: list[Config] = []
+
+    def own_scorer(config: Config, task: Task) -> str:
+        trained.append(config)
+        return "made"
+
+    monkeypatch.setattr(script, "own_scorer", own_scorer)
+    options = ["--task", "text-files", "--out", str(tmp_path / "run"), "--task-options"]
+    options += [text for pair in files.items() for text in pair]
+    with pytest.raises(SystemExit, match=r"^error: sources is 4000, and there are 192 to draw from 'train'; give 1 to"):
+        run_command(monkeypatch, no_report, *options, "--sources", "4000")
+    assert not trained
+    seen: list[Experiment[Config]] = []
+    run_command(monkeypatch, seen.append, *options)
+    run_command(monkeypatch, seen.append, *options, "--sources", "None")  # what the default stands for
+    assert [run.config.sources for run in seen] == [None, None]
+    assert len(seen[0].task.split("train")) == 192
 
 
 def test_two_text_files_to_a_finished_report(

@@ -119,6 +119,10 @@ def test_splits_out_of_the_training_split(tmp_path: Path) -> None:
         hub(folder, held_out=2, validation="dev")
     with pytest.raises(ValueError, match="held_out is 3, for each of two splits; give 0 to 2"):
         hub(folder, held_out=3)
+    own = on_disk(tmp_path / "own")
+    unread = "yet data set '.*' has 'test', which would be left unread; leave out held_out, or name a copy of the"
+    with pytest.raises(ValueError, match=unread):
+        hub(own, held_out=1)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
