@@ -3,6 +3,7 @@ from .agent_names import AGENTS
 from .awr import AWR, AWRConfig
 from .bc import BC
 from .bvmpo import BVMPO, BVMPOConfig
+from .cpo import CPO, CPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
@@ -33,6 +34,7 @@ __all__ = [
     "BC",
     "BVE",
     "BVMPO",
+    "CPO",
     "DPO",
     "GOLD",
     "IQL",
@@ -41,6 +43,7 @@ __all__ = [
     "Agent",
     "AgentConfig",
     "BVMPOConfig",
+    "CPOConfig",
     "CTranslate2Sampler",
     "ComputeType",
     "DPOConfig",

@@ -11,6 +11,7 @@ AGENTS = {
     "awr": "agents.awr:AWR",
     "iql": "agents.iql:IQL",
     "dpo": "agents.dpo:DPO",
+    "cpo": "agents.cpo:CPO",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
