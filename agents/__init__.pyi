@@ -7,6 +7,7 @@ from .cpo import CPO, CPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
+from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
 from .oac import OAC, OACConfig
 from .policy.adapters import adapted
@@ -37,6 +38,7 @@ __all__ = [
     "CPO",
     "DPO",
     "GOLD",
+    "IPO",
     "IQL",
     "OAC",
     "AWRConfig",
@@ -51,6 +53,7 @@ __all__ = [
     "Engine",
     "FilteredBC",
     "GOLDConfig",
+    "IPOConfig",
     "IQLConfig",
     "ImproveReport",
     "Learner",

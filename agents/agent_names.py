@@ -12,6 +12,7 @@ AGENTS = {
     "iql": "agents.iql:IQL",
     "dpo": "agents.dpo:DPO",
     "cpo": "agents.cpo:CPO",
+    "ipo": "agents.ipo:IPO",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
