@@ -9,6 +9,7 @@ from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
 from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
+from .kto import KTO, KTOConfig
 from .oac import OAC, OACConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
@@ -40,6 +41,7 @@ __all__ = [
     "GOLD",
     "IPO",
     "IQL",
+    "KTO",
     "OAC",
     "AWRConfig",
     "Agent",
@@ -56,6 +58,7 @@ __all__ = [
     "IPOConfig",
     "IQLConfig",
     "ImproveReport",
+    "KTOConfig",
     "Learner",
     "LoRA",
     "LossAgent",

@@ -13,6 +13,7 @@ AGENTS = {
     "dpo": "agents.dpo:DPO",
     "cpo": "agents.cpo:CPO",
     "ipo": "agents.ipo:IPO",
+    "kto": "agents.kto:KTO",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
