@@ -22,6 +22,7 @@ from .sampling.decoding import Decoding
 from .sampling.engine_names import ComputeType, Engine
 from .sampling.engines import make_sampler, sampler_kl
 from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
+from .slic import SLiC, SLiCConfig
 from .training.device import known_device
 from .training.history import ImproveReport
 from .training.loop import Learner, fit
@@ -64,6 +65,8 @@ __all__ = [
     "LossAgent",
     "OACConfig",
     "PolicyConfig",
+    "SLiC",
+    "SLiCConfig",
     "Seq2SeqPolicy",
     "TrainingConfig",
     "Translation",

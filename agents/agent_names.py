@@ -14,6 +14,7 @@ AGENTS = {
     "cpo": "agents.cpo:CPO",
     "ipo": "agents.ipo:IPO",
     "kto": "agents.kto:KTO",
+    "slic": "agents.slic:SLiC",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
