@@ -17,6 +17,7 @@ from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
 from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
+from .rwr import RWR
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
 from .sampling.engine_names import ComputeType, Engine
@@ -44,6 +45,7 @@ __all__ = [
     "IQL",
     "KTO",
     "OAC",
+    "RWR",
     "AWRConfig",
     "Agent",
     "AgentConfig",

@@ -15,6 +15,7 @@ AGENTS = {
     "ipo": "agents.ipo:IPO",
     "kto": "agents.kto:KTO",
     "slic": "agents.slic:SLiC",
+    "rwr": "agents.rwr:RWR",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
