@@ -2,6 +2,7 @@ from .agent import Agent, AgentConfig, LossAgent, agent_class, check_options, ma
 from .agent_names import AGENTS
 from .awr import AWR, AWRConfig
 from .bc import BC
+from .boltzmann import Boltzmann, BoltzmannConfig
 from .bvmpo import BVMPO, BVMPOConfig
 from .cpo import CPO, CPOConfig
 from .dpo import DPO, DPOConfig
@@ -50,6 +51,8 @@ __all__ = [
     "Agent",
     "AgentConfig",
     "BVMPOConfig",
+    "Boltzmann",
+    "BoltzmannConfig",
     "CPOConfig",
     "CTranslate2Sampler",
     "ComputeType",

@@ -16,6 +16,7 @@ AGENTS = {
     "kto": "agents.kto:KTO",
     "slic": "agents.slic:SLiC",
     "rwr": "agents.rwr:RWR",
+    "boltzmann": "agents.boltzmann:Boltzmann",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
