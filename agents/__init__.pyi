@@ -11,6 +11,7 @@ from .gold import GOLD, GOLDConfig
 from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
 from .kto import KTO, KTOConfig
+from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
@@ -45,6 +46,7 @@ __all__ = [
     "IPO",
     "IQL",
     "KTO",
+    "MRT",
     "OAC",
     "RWR",
     "AWRConfig",
@@ -68,6 +70,7 @@ __all__ = [
     "Learner",
     "LoRA",
     "LossAgent",
+    "MRTConfig",
     "OACConfig",
     "PolicyConfig",
     "SLiC",

@@ -17,6 +17,7 @@ AGENTS = {
     "slic": "agents.slic:SLiC",
     "rwr": "agents.rwr:RWR",
     "boltzmann": "agents.boltzmann:Boltzmann",
+    "mrt": "agents.mrt:MRT",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
