@@ -10,6 +10,7 @@ from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
 from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
+from .iw_sft import IWSFT, IWSFTConfig
 from .kto import KTO, KTOConfig
 from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
@@ -45,6 +46,7 @@ __all__ = [
     "GOLD",
     "IPO",
     "IQL",
+    "IWSFT",
     "KTO",
     "MRT",
     "OAC",
@@ -65,6 +67,7 @@ __all__ = [
     "GOLDConfig",
     "IPOConfig",
     "IQLConfig",
+    "IWSFTConfig",
     "ImproveReport",
     "KTOConfig",
     "Learner",

@@ -18,6 +18,7 @@ AGENTS = {
     "rwr": "agents.rwr:RWR",
     "boltzmann": "agents.boltzmann:Boltzmann",
     "mrt": "agents.mrt:MRT",
+    "iw-sft": "agents.iw_sft:IWSFT",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
