@@ -20,6 +20,7 @@ from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
 from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
+from .q_bve import QBVE, QBVEConfig
 from .rwr import RWR
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
@@ -50,6 +51,7 @@ __all__ = [
     "KTO",
     "MRT",
     "OAC",
+    "QBVE",
     "RWR",
     "AWRConfig",
     "Agent",
@@ -76,6 +78,7 @@ __all__ = [
     "MRTConfig",
     "OACConfig",
     "PolicyConfig",
+    "QBVEConfig",
     "SLiC",
     "SLiCConfig",
     "Seq2SeqPolicy",

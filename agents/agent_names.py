@@ -19,6 +19,7 @@ AGENTS = {
     "boltzmann": "agents.boltzmann:Boltzmann",
     "mrt": "agents.mrt:MRT",
     "iw-sft": "agents.iw_sft:IWSFT",
+    "q-bve": "agents.q_bve:QBVE",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
