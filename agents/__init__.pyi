@@ -21,6 +21,7 @@ from .policy.policy_folder import policy_folder
 from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
 from .q_bve import QBVE, QBVEConfig
+from .reward_conditioned import RewardConditioned, RewardConditionedConfig
 from .rwr import RWR
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
@@ -79,6 +80,8 @@ __all__ = [
     "OACConfig",
     "PolicyConfig",
     "QBVEConfig",
+    "RewardConditioned",
+    "RewardConditionedConfig",
     "SLiC",
     "SLiCConfig",
     "Seq2SeqPolicy",

@@ -20,6 +20,7 @@ AGENTS = {
     "mrt": "agents.mrt:MRT",
     "iw-sft": "agents.iw_sft:IWSFT",
     "q-bve": "agents.q_bve:QBVE",
+    "reward-conditioned": "agents.reward_conditioned:RewardConditioned",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
     "d3rlpy-cql": "agents.d3rlpy_adapter.algorithms:D3rlpyCQL",
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
