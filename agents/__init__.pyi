@@ -8,6 +8,7 @@ from .cpo import CPO, CPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
+from .ilql import ILQL, ILQLConfig
 from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
 from .iw_sft import IWSFT, IWSFTConfig
@@ -46,6 +47,7 @@ __all__ = [
     "CPO",
     "DPO",
     "GOLD",
+    "ILQL",
     "IPO",
     "IQL",
     "IWSFT",
@@ -68,6 +70,7 @@ __all__ = [
     "Engine",
     "FilteredBC",
     "GOLDConfig",
+    "ILQLConfig",
     "IPOConfig",
     "IQLConfig",
     "IWSFTConfig",

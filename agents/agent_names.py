@@ -19,6 +19,7 @@ AGENTS = {
     "boltzmann": "agents.boltzmann:Boltzmann",
     "mrt": "agents.mrt:MRT",
     "iw-sft": "agents.iw_sft:IWSFT",
+    "ilql": "agents.ilql:ILQL",
     "q-bve": "agents.q_bve:QBVE",
     "reward-conditioned": "agents.reward_conditioned:RewardConditioned",
     "d3rlpy-bc": "agents.d3rlpy_adapter.algorithms:D3rlpyBC",
