@@ -38,6 +38,7 @@ def parse(
     prog: str | None = None,
     description: str | None = None,
     defaults: Callable[[Sequence[str]], C] | None = None,
+    implied: Callable[[Sequence[str]], Sequence[str]] | None = None,
     most_used: Collection[str] = (),
 ) -> C:
     """The configuration that a command line asks for.
@@ -48,6 +49,7 @@ def parse(
         prog: The program's name in the help.
         description: Of the help; None takes the class's docstring.
         defaults: Gives what options stand for where they are not given, by those that are; None takes the class's.
+        implied: Gives what those that are given stand for, as arguments, which the given ones override; None for none.
         most_used: Fields that ``--help`` shows, with ``--help-all`` for all; none shows all.
 
     Raises:
@@ -60,6 +62,7 @@ def parse(
     names = tuple(agents.AGENTS) if AGENT_OPTIONS in known else ()
     with usage_errors():
         given = [*_from_file(kind, arguments, names), *arguments]
+        given = given if implied is None else [*implied(given), *given]
         configs = _agent_configs(kind, given) if names else {}
     shortened = bool(most_used) and HELP_ALL not in given
     given = ["--help" if each == HELP_ALL else each for each in given]
