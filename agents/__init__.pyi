@@ -2,11 +2,18 @@ from .agent import Agent, AgentConfig, LossAgent, agent_class, check_options, ma
 from .agent_names import AGENTS
 from .awr import AWR, AWRConfig
 from .bc import BC
+from .boltzmann import Boltzmann, BoltzmannConfig
 from .bvmpo import BVMPO, BVMPOConfig
+from .cpo import CPO, CPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
+from .ilql import ILQL, ILQLConfig
+from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
+from .iw_sft import IWSFT, IWSFTConfig
+from .kto import KTO, KTOConfig
+from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
@@ -14,11 +21,15 @@ from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
 from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
+from .q_bve import QBVE, QBVEConfig
+from .reward_conditioned import RewardConditioned, RewardConditionedConfig
+from .rwr import RWR
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
 from .sampling.engine_names import ComputeType, Engine
 from .sampling.engines import make_sampler, sampler_kl
 from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
+from .slic import SLiC, SLiCConfig
 from .training.device import known_device
 from .training.history import ImproveReport
 from .training.loop import Learner, fit
@@ -33,14 +44,25 @@ __all__ = [
     "BC",
     "BVE",
     "BVMPO",
+    "CPO",
     "DPO",
     "GOLD",
+    "ILQL",
+    "IPO",
     "IQL",
+    "IWSFT",
+    "KTO",
+    "MRT",
     "OAC",
+    "QBVE",
+    "RWR",
     "AWRConfig",
     "Agent",
     "AgentConfig",
     "BVMPOConfig",
+    "Boltzmann",
+    "BoltzmannConfig",
+    "CPOConfig",
     "CTranslate2Sampler",
     "ComputeType",
     "DPOConfig",
@@ -48,13 +70,23 @@ __all__ = [
     "Engine",
     "FilteredBC",
     "GOLDConfig",
+    "ILQLConfig",
+    "IPOConfig",
     "IQLConfig",
+    "IWSFTConfig",
     "ImproveReport",
+    "KTOConfig",
     "Learner",
     "LoRA",
     "LossAgent",
+    "MRTConfig",
     "OACConfig",
     "PolicyConfig",
+    "QBVEConfig",
+    "RewardConditioned",
+    "RewardConditionedConfig",
+    "SLiC",
+    "SLiCConfig",
     "Seq2SeqPolicy",
     "TrainingConfig",
     "Translation",

@@ -25,6 +25,7 @@ from agents.policy.generation import draw
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
+from agents.training.source_noise import NoisySources
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.atomic_files import read_json, write_json
@@ -50,6 +51,7 @@ class Agent(ABC):
             ``D_g.select(filter) if agent.filters else D_g``.
         parts: Attributes that are saved beside the policy, each with ``save(folder)`` and ``load(folder, device)``;
             ``"prior"`` is the policy as it was when the agent was made, for agents whose loss refers to it.
+        adapts: Whether it can train low-rank adapters in place of the policy's own weights.
         extra: What must be installed beside the core, a key of :data:`seq2seq_env.extras.EXTRAS`; None: nothing.
         Config: The agent's options.
 
@@ -64,6 +66,7 @@ class Agent(ABC):
     name: ClassVar[str]
     filters: ClassVar[bool]
     parts: ClassVar[tuple[str, ...]] = ()
+    adapts: ClassVar[bool] = False
     extra: ClassVar[str | None] = None
     Config: ClassVar[type[AgentConfig]] = AgentConfig
 
@@ -230,6 +233,8 @@ class LossAgent(Agent):
     symbols.
     """
 
+    adapts: ClassVar[bool] = True
+
     @abstractmethod
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> NamedTuple:
         """The loss of one batch, with gradient, and what is worth watching beside it.
@@ -258,7 +263,8 @@ class LossAgent(Agent):
         self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
     ) -> ImproveReport:
         """See :meth:`Agent.train`."""
-        return fit(self, data, config, evaluate, log, resume)
+        learner = NoisySources(self, config, self.policy.tokenizer) if config.has_source_noise else self
+        return fit(learner, data, config, evaluate, log, resume)
 
 
 def make_agent(name: str, policy: Seq2SeqPolicy, **options: Any) -> Agent:

@@ -5,12 +5,14 @@ Shape letters: B batch, T target length.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from agents.policy.teacher_forcing import Evaluation
-from buffers import Slice, TokenBatch
+from buffers import Batches, Slice, TokenBatch
 
 
 def check_scored(name: str, data: Slice) -> None:
@@ -56,6 +58,17 @@ def check_temperature(name: str, option: float | None, batch: TokenBatch) -> Non
         raise ValueError(
             f"behaviour_temperature is {option}, and the data was sampled at {float(other[0]):g}; leave the option out"
         )
+
+
+def known_ratios(name: str, temperature: float | None, batches: Batches) -> Batches:
+    """The same batches, of which one is refused where log-probabilities or temperature of its sampling are unknown.
+
+    Args:
+        name: Of the agent.
+        temperature: What the agent's options say of trajectories which record none.
+        batches: Of an epoch.
+    """
+    return batches.checked(partial(check_log_probs, name)).checked(partial(check_temperature, name, temperature))
 
 
 def log_ratio(policy: Evaluation, batch: TokenBatch, temperature: float | None = None) -> Tensor:

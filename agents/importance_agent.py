@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from agents.agent import AgentConfig
-from agents.importance import check_log_probs, check_temperature
+from agents.importance import known_ratios
 from agents.value_agent import ValueAgent, ValueConfig
 from buffers import Batches, Slice
 from seq2seq_env.ranges import above_zero
@@ -45,7 +44,4 @@ class ImportanceAgent(ValueAgent):
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch; where the loss has a ratio, of data whose log-probabilities and temperature are known."""
         batches = super().batches(data, tokens_per_batch, seed)
-        if not self.has_ratio:
-            return batches
-        temperature = partial(check_temperature, self.name, self.config.behaviour_temperature)
-        return batches.checked(partial(check_log_probs, self.name)).checked(temperature)
+        return known_ratios(self.name, self.config.behaviour_temperature, batches) if self.has_ratio else batches

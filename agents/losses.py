@@ -219,6 +219,24 @@ def preference_loss(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
     return -F.logsigmoid(beta * (chosen - rejected)).mean()
 
 
+def ranking_loss(q: Tensor, chosen: Tensor, allowed: Tensor, weight: Tensor, margin: float) -> Tensor:
+    """``mean w sum_a max(0, Q(s, a) - Q(s, a_t) + margin)^2`` over the other tokens ``a`` (arXiv 2103.09575).
+
+    Args:
+        q: float32 [L,V].
+        chosen: int64 [L], ``a_t``.
+        allowed: bool [V], true at tokens that are ever written; the others play no part.
+        weight: float32 [L], without gradient.
+        margin: In units of ``q``.
+
+    Returns:
+        float32 [].
+    """
+    own = q.gather(1, chosen[:, None])  # [L,1]
+    excess = (q - own + margin).clamp(min=0).masked_fill(~allowed, 0.0).scatter(1, chosen[:, None], 0.0)  # [L,V]
+    return (weight * (excess**2).sum(1)).mean()
+
+
 def likelihood_returns(log_prob: Tensor, mask: Tensor, k: int, p_min: float, *, logarithm: bool) -> Tensor:
     """``sum_{i=t}^{t+k-1} f(max(p_i, p_min))``, ``f`` the logarithm or the identity (arXiv 2009.07839).
 

@@ -1,8 +1,9 @@
 from .admin.compaction import compact
 from .admin.rescoring import rescore
 from .batches import Batches, TokenBatch
+from .candidate_utility import candidate_utilities
 from .coverage import Coverage, coverage
-from .filters import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
+from .filters import Best, Filter, Interpolation, Percentile, Schedule, Threshold, at_most, make_filter, make_schedule
 from .growing.grow import GrowReport, grow
 from .growing.plan import GrowPlan, Sampler
 from .growing.source_rows import drawable_rows, source_texts
@@ -30,6 +31,7 @@ from .storage.trajectories import Samples, Trajectories
 
 __all__ = [
     "Batches",
+    "Best",
     "ByRank",
     "Coverage",
     "Filter",
@@ -53,6 +55,8 @@ __all__ = [
     "TokenBatch",
     "Trajectories",
     "Workers",
+    "at_most",
+    "candidate_utilities",
     "compact",
     "coverage",
     "d3rlpy_module",

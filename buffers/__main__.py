@@ -192,7 +192,7 @@ class Export:
     """File (parquet, jsonl; gzip where jsonl ends in .gz) or folder (datasets) to make, or id (minari: name-v0)."""
     grow_step: int | None = None
     """Number of the only Grow step to write; None takes all."""
-    filter: Literal["threshold", "percentile", "interpolation"] | None = None
+    filter: Literal["threshold", "percentile", "interpolation", "best"] | None = None
     """Kind of filter whose trajectories are kept, with --value; None keeps all."""
     value: float | None = None
     """Value of the filter: tau in [0, 1), p in [0, 100) or gamma in [0, 1)."""

@@ -37,6 +37,7 @@ class TokenBatch:
         terminated: bool [B].
         is_reference: bool [B].
         row: int64 [B], which of the slice's storage it is; views of one slice agree on it.
+        group: int64 [B], rising, the same for rows that stay together, see :meth:`Slice.groups`; else each its own.
 
     Raises:
         ValueError: If shapes disagree.
@@ -52,6 +53,7 @@ class TokenBatch:
     terminated: Tensor
     is_reference: Tensor
     row: Tensor
+    group: Tensor
 
     def __post_init__(self) -> None:
         batch, target = self.source.shape[:1], self.target.shape
@@ -66,6 +68,7 @@ class TokenBatch:
             "terminated": batch,
             "is_reference": batch,
             "row": batch,
+            "group": batch,
         }
         for name, shape in shapes.items():
             actual = tuple(getattr(self, name).shape)
@@ -77,9 +80,15 @@ class TokenBatch:
         """Valid target tokens, padding left out."""
         return int(self.target_mask.sum())
 
+    @property
+    def group_size(self) -> int:
+        """Rows of each group, which are as many in all groups of a batch; 1 where nothing was grouped."""
+        return max(1, len(self) // max(1, len(set(self.group.tolist()))))
+
     def share(self, rank: int, ranks: int) -> TokenBatch:
-        """Rows of the batch strided by rank, as wide as the whole: what one of several processes trains on."""
-        return TokenBatch(**{name: tensor[rank::ranks] for name, tensor in vars(self).items()})
+        """Groups of the batch strided by rank, as wide as the whole: what one of several processes trains on."""
+        number = torch.arange(len(self), device=self.group.device) // self.group_size
+        return self.rows(torch.nonzero(number % ranks == rank)[:, 0])
 
     def rows(self, index: Tensor) -> TokenBatch:
         """Some rows of the batch, int64 [b], as wide as the whole."""
@@ -117,6 +126,13 @@ class Batches(IterableDataset[TokenBatch]):
     def checked(self, check: Callable[[TokenBatch], None]) -> Batches:
         """The same batches, each given to ``check``, which may raise, before it is handed out."""
         return Batches(partial(self._checked, check))
+
+    def changed(self, change: Callable[[TokenBatch], TokenBatch]) -> Batches:
+        """What ``change``, a pure function, makes of each batch."""
+        return Batches(partial(self._changed, change))
+
+    def _changed(self, change: Callable[[TokenBatch], TokenBatch], worker: int, workers: int) -> Iterator[TokenBatch]:
+        return map(change, self._make(worker, workers))
 
     def _checked(self, check: Callable[[TokenBatch], None], worker: int, workers: int) -> Iterator[TokenBatch]:
         for batch in self._make(worker, workers):
@@ -182,6 +198,7 @@ def collate(
     pad_id: int,
     storage_rows: NDArray[np.int64],
     temperature: NDArray[np.float32],
+    group_size: int = 1,
 ) -> TokenBatch:
     """The batch of some rows.
 
@@ -191,6 +208,7 @@ def collate(
         pad_id: The tokenizer's padding token.
         storage_rows: int64 [N], what the batch calls them.
         temperature: float32 [N], of the sampling; NaN where unknown.
+        group_size: Consecutive rows that stay together.
     """
     targets, offsets = gather(trajectories.offsets, rows)
     sources, source_offsets = gather(trajectories.source_offsets, trajectories.source_positions[rows])
@@ -206,6 +224,7 @@ def collate(
         terminated=torch.from_numpy(trajectories.terminated[rows]),
         is_reference=torch.from_numpy(trajectories.is_reference[rows]),
         row=torch.from_numpy(storage_rows[rows]),
+        group=torch.arange(len(rows)) // group_size,
     )
 
 

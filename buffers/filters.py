@@ -1,8 +1,9 @@
 """What an Improve step trains on: filters F(x, y) of a Grow step's trajectories, and rising schedules of them.
 
-All comparisons are strict, as in the paper's ``F = 1 if R(x, y) > tau`` (section 3). The two filters that look at each
-source on its own (appendix A.7) take every trajectory of the source, samples and reference alike, as its candidates;
-a source whose candidates all have one reward therefore keeps nothing, and :class:`buffers.Coverage` counts it.
+All comparisons are strict, as in the paper's ``F = 1 if R(x, y) > tau`` (section 3). The filters that look at each
+source on its own (appendix A.7, and the best few) take every trajectory of the source, samples and reference alike, as
+its candidates; with percentile and interpolation a source whose candidates all have one reward therefore keeps nothing,
+and :class:`buffers.Coverage` counts it.
 """
 
 from __future__ import annotations
@@ -151,8 +152,57 @@ class Interpolation:
 
 
 @dataclass(frozen=True)
+class Best:
+    """Keeps, for each source, the ``k`` candidates of the highest rewards, of equal ones the first.
+
+    It is the best of K of RAFT (arXiv 2304.06767), and expert iteration's. No source loses all it has, and none is
+    judged by another.
+
+    Attributes:
+        k: At least 1, a whole number.
+
+    Raises:
+        ValueError: If ``k`` is out of range.
+    """
+
+    by_source: ClassVar[bool] = True
+    k: float
+
+    def __post_init__(self) -> None:
+        if not (self.k >= 1 and float(self.k).is_integer()):
+            raise ValueError(f"k is {self.k}; choose a whole number of at least 1, the candidates to keep of a source")
+
+    @property
+    def value(self) -> float:
+        """``k``."""
+        return self.k
+
+    def __call__(self, source_index: NDArray[np.int64], reward: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Mask [N], true at the ``k`` best of each source."""
+        check_rewards("reward", reward)
+        return _first_of_each(source_index, np.lexsort((-reward, source_index)), int(self.k))
+
+
+def at_most(source_index: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Mask [N], true for at most so many trajectories of each source, drawn at random.
+
+    Easy sources pass a filter with many samples, hard ones with few; so none outweighs the others (ReST-EM, arXiv
+    2312.06585).
+
+    Args:
+        source_index: int64 [N].
+        most: At least 1.
+        rng: Draws them.
+    """
+    order = rng.permutation(len(source_index))
+    return _first_of_each(source_index, order[np.argsort(source_index[order], kind="stable")], most)
+
+
+@dataclass(frozen=True)
 class Schedule:
     """The filters of successive Improve steps: one kind, each value strictly above the one before.
+
+    Of :class:`Best`, which is the stricter the fewer it keeps, each value is below the one before.
 
     Raises:
         ValueError: If the kinds differ or the values do not rise; the sequence is shown.
@@ -165,8 +215,12 @@ class Schedule:
         if len(kinds) > 1:
             raise ValueError(f"schedule mixes {' and '.join(kinds)}; use filters of one kind")
         values = [chosen.value for chosen in self.filters]
-        if any(later <= earlier for earlier, later in pairwise(values)):
-            raise ValueError(f"schedule {values} does not rise; each Improve step must be stricter than the one before")
+        falls = any(isinstance(chosen, Best) for chosen in self.filters)
+        if any((later >= earlier) if falls else (later <= earlier) for earlier, later in pairwise(values)):
+            raise ValueError(
+                f"schedule {values} does not {'fall' if falls else 'rise'}; each Improve step must be stricter than "
+                "the one before"
+            )
 
     def __len__(self) -> int:
         return len(self.filters)
@@ -182,11 +236,12 @@ FILTERS: dict[str, Callable[[float], Filter]] = {
     "threshold": Threshold,
     "percentile": Percentile,
     "interpolation": Interpolation,
+    "best": Best,
 }
 
 
 def make_filter(name: str, value: float) -> Filter:
-    """The filter called "threshold", "percentile" or "interpolation", at a value.
+    """The filter called "threshold", "percentile", "interpolation" or "best", at a value.
 
     Raises:
         ValueError: If the name is unknown or the value out of range.
@@ -215,6 +270,15 @@ def _groups(source_index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     """Consecutive number of each trajectory's source, int64 [N], and candidates a source, int64 [U]."""
     _, group, counts = np.unique(source_index, return_inverse=True, return_counts=True)
     return group.astype(np.int64), counts.astype(np.int64)
+
+
+def _first_of_each(source_index: NDArray[np.int64], order: NDArray[np.int64], most: int) -> NDArray[np.bool_]:
+    """Mask [N], true at the first ``most`` of each source in an order that keeps sources together."""
+    _, first, counts = np.unique(source_index[order], return_index=True, return_counts=True)
+    rank = np.arange(len(order)) - np.repeat(first, counts)
+    mask = np.zeros(len(order), dtype=np.bool_)
+    mask[order[rank < most]] = True
+    return mask
 
 
 def _sort_within(group: NDArray[np.int64], reward: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -235,18 +235,18 @@ class Slice:
         _check_budget(tokens_per_batch)
         return Batches(partial(self._batches, tokens_per_batch, seed if shuffle else None))
 
-    def groups(self, members: NDArray[np.int64], tokens_per_batch: int, *, seed: int) -> Batches:
+    def groups(self, members: Sequence[NDArray[np.int64]], tokens_per_batch: int, *, seed: int) -> Batches:
         """One epoch of groups of trajectories that stay together: pairs of a better and a worse one, say.
 
         The trajectories of all groups are held in memory.
 
         Args:
-            members: int64 [P,K], positions among the slice's trajectories.
+            members: For each size K of groups int64 [P,K], positions among the slice's trajectories.
             tokens_per_batch: As in :meth:`batches`; a group beyond it is a batch of its own.
             seed: Determines the order.
 
         Returns:
-            Batches of whole groups: rows ``iK`` to ``iK + K - 1`` are group ``i``, in the order of ``members``.
+            Batches of whole groups of one size: rows ``iK`` to ``iK + K - 1`` are one, in the order of its members.
 
         Raises:
             ValueError: If ``tokens_per_batch`` is below 1.
@@ -254,24 +254,27 @@ class Slice:
         from buffers.batches import Batches
 
         _check_budget(tokens_per_batch)
-        return Batches(partial(self._groups, members, tokens_per_batch, seed))
+        return Batches(partial(self._groups, [each for each in members if len(each)], tokens_per_batch, seed))
 
     def _groups(
-        self, members: NDArray[np.int64], tokens_per_batch: int, seed: int, worker: int, workers: int
+        self, members: list[NDArray[np.int64]], tokens_per_batch: int, seed: int, worker: int, workers: int
     ) -> Iterator[TokenBatch]:
         from buffers.batches import collate, plan_batches
 
-        if not len(members):
+        if not members:
             return
-        rows = self._index[members]
-        used = np.unique(rows)
-        trajectories = self._load(used)
-        places = np.searchsorted(used, rows)  # [P,K]
-        source, target = trajectories.source_lengths[places].max(1), trajectories.target_lengths[places].max(1)
-        budget = max(1, tokens_per_batch // members.shape[1])
-        plan = plan_batches(source, target, budget, np.random.default_rng(seed))
-        for group in plan[worker::workers]:
-            yield collate(trajectories, places[group].ravel(), self.pad_id, used, self._columns.temperature[used])
+        rng, plan = np.random.default_rng(seed), []
+        used = np.unique(np.concatenate([self._index[each.ravel()] for each in members]))
+        trajectories, temperature = self._load(used), self._columns.temperature[used]
+        for each in members:
+            places = np.searchsorted(used, self._index[each])  # [P,K]
+            source, target = trajectories.source_lengths[places].max(1), trajectories.target_lengths[places].max(1)
+            budget = max(1, tokens_per_batch // each.shape[1])
+            plan += [places[groups] for groups in plan_batches(source, target, budget, rng)]
+        order = np.arange(len(plan)) if len(members) == 1 else rng.permutation(len(plan))
+        for number in order[worker::workers]:
+            rows, size = plan[number].ravel(), plan[number].shape[1]
+            yield collate(trajectories, rows, self.pad_id, used, temperature, size)
 
     def _batches(self, tokens_per_batch: int, seed: int | None, worker: int, workers: int) -> Iterator[TokenBatch]:
         from buffers.batches import collate, plan_batches

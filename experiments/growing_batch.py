@@ -9,17 +9,21 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import agents
+from agents import TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
+from experiments.runs.improve_data import DataConfig
+from experiments.runs.recipes import RecipeName, check_recipe
 from experiments.runs.run_folder import read_lines
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
 
 MOST_USED = (
-    "preset", "task", "task_options", "scorer", "agent", "grow_steps", "improve_steps", "sources",
+    "preset", "recipe", "task", "task_options", "scorer", "agent", "grow_steps", "improve_steps", "sources",
     "candidates", "temperature", "filter", "filter_values", "arms", "seed", "device", "out",
 )  # fmt: skip
 """Options that the short help shows."""
@@ -45,8 +49,11 @@ BEST_OF = 8
 class Config(Settings):
     """Options of the run."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "arms", "jobs")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "recipe", "arms", "jobs")
 
+    recipe: RecipeName | None = None
+    """Options that make the run another paper's method, at that paper's settings, which other options override as far
+    as they leave it the same method: docs/recipes.md. It goes with --preset, whose values it overrides."""
     agent: AgentName = "filtered-bc"
     """Algorithm of the Improve steps, which sets their loss. Its own options stand under its name, and --help explains
     them: --agent bvmpo --bvmpo.eta 0.05."""
@@ -57,6 +64,10 @@ class Config(Settings):
     data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" on the
     batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
     none; more can be added when a run goes on."""
+    restart: bool = False
+    """Whether each Improve step starts from the supervised policy, and not from the one before."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """What narrows the data of an Improve step beside the filter."""
     jobs: int | None = None
     """Arms that train at a time on a CPU, each on its share of the threads, at least 1; None for as many as there are
     threads."""
@@ -78,6 +89,22 @@ class Config(Settings):
         agents.check_options(self.agent, self.options_of(self.agent))
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
+        check_recipe(self)
+        if self.data.samples_only and (without := {"filtered", "samples"} & {*self.arms}):
+            raise ValueError(
+                f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
+                "leave out --data.samples-only"
+            )
+        if self.data.filter_by == "utility" and not agents.agent_class(self.agent).filters:
+            raise ValueError(f"agent {self.agent!r} asks for no filter; leave out --data.filter-by, or choose another")
+        if self.restart and self.data.last_on_pairs:
+            raise ValueError(
+                "--restart forgets what the step before --data.last-on-pairs learned; leave out one of them"
+            )
+
+    def is_on_pairs(self, i: int) -> bool:
+        """Whether Improve step ``i`` of a Grow step, from 1, trains on the original data alone."""
+        return self.data.last_on_pairs and i == self.improve_steps
 
 
 def growing_batch(run: Experiment[Config]) -> None:
@@ -89,11 +116,22 @@ def growing_batch(run: Experiment[Config]) -> None:
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
         batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
+            agent = next_agent(run, agent)
             improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
     if config.grow_steps:
         side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
         equal_entropy(run)
         check_scorer(run)
+
+
+def next_agent(run: Experiment[Config], agent: Agent) -> Agent:
+    """What an Improve step trains: the agent of the one before, or with restarts a new one of the supervised policy."""
+    return new_agent(run) if run.config.restart else agent
+
+
+def new_agent(run: Experiment[Config]) -> Agent:
+    """An agent that has the supervised policy."""
+    return agents.make_agent(run.config.agent, supervised(run), **run.config.options_of(run.config.agent))
 
 
 def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
@@ -112,20 +150,35 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     if run.folder.has(stage):
         agent.restore(run.folder.checkpoint(stage))
         return
-    if i == 1:
+    if i == 1 or config.restart:
         agent.prepare(batch, config.improve_at(1))
-    data = config.counted(batch.select(filter_i)) if agent.filters else batch
+    training = config.improve_at((g - 1) * config.improve_steps + i)
+    kept = filter_i if agent.filters else None
+    if config.is_on_pairs(i):
+        kept, training = None, without_noise(training)
+        data = batch.where(batch.is_reference)
+    else:
+        data = narrowed(config, agent, config.data.select(batch, kept, run.task.tokenizer), training.seed)
     part = coverage(batch, data)
-    print(f"Improve {i} of Grow {g}, {filter_i if agent.filters else 'all data'}: {part}")
+    print(f"Improve {i} of Grow {g}, {kept or 'all data'}: {part}")
     facts = {
-        "threshold": filter_i.value if agent.filters else None,
+        "threshold": kept.value if kept else None,
         "data_reward": part.mean_reward_before,
         "kept_fraction": part.kept_fraction,
         "sources_without_data": part.sources_without_data_fraction,
         "distinct_samples": part.distinct_samples,
     }
-    training = config.improve_at((g - 1) * config.improve_steps + i)
     finish(run, stage, agent, facts | train(run, agent, data, training, stage, config.lora))
+
+
+def narrowed(config: Config, agent: Agent, data: Slice, seed: int) -> Slice:
+    """What an Improve step trains on of what passed: equal targets of a source once, and no more than wanted."""
+    return config.data.limit(config.counted(data) if agent.filters else data, seed)
+
+
+def without_noise(training: TrainingConfig) -> TrainingConfig:
+    """The same training on sources as they are."""
+    return replace(training, source_drop=0.0, source_blank=0.0, source_shuffle=0)
 
 
 def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
@@ -139,23 +192,27 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
     config = run.config
     print(f"Control: {arm}")
-    agent = agents.make_agent(config.agent, supervised(run), **config.options_of(config.agent))
+    agent = new_agent(run)
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
         for i, kept in enumerate(filters, start=1):
             stage = f"{arm_stage(arm)}-g{g}i{i}"
+            agent = next_agent(run, agent)
             if run.folder.has(stage):
                 agent.restore(run.folder.checkpoint(stage))
                 continue
-            data = arm_data(arm, buffer, g, kept if agent.filters else None)
-            if agent.filters:
-                data = config.counted(data)
+            training = config.improve_at((g - 1) * config.improve_steps + i)
+            if config.is_on_pairs(i):
+                data, training = buffer.select(grow_step=0), without_noise(training)
+            else:
+                passing = kept if agent.filters else None
+                select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
+                data = narrowed(config, agent, arm_data(arm, buffer, g, select), training.seed)
             tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
             if tokens and not len(data):
                 print(f"{stage} has no data, and trains nothing")
-            if i == 1 and len(data):
+            if (i == 1 or config.restart) and len(data):
                 agent.prepare(data, config.improve_at(1))
-            training = config.improve_at((g - 1) * config.improve_steps + i)
             training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
             facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
             finish(run, stage, agent, facts, measured=False)

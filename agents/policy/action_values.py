@@ -1,4 +1,4 @@
-"""Encoder-decoders whose last layer is d3rlpy's: preferences or values of actions instead of tied embeddings.
+"""Encoder-decoders whose last layer is of action values: preferences or values of actions instead of tied embeddings.
 
 Shape letters: L states, V vocabulary, D width.
 """
@@ -41,11 +41,14 @@ class ActionValueConfig(MarianConfig):  # type: ignore[no-untyped-call]
         q_temperature: Logits are the head's scores divided by it.
         action_flexibility: Actions less likely than this share of the likeliest one are ruled out, by a second head
             (discrete BCQ, arXiv 1910.01708); None for a single head.
+        advantage_weight: Logits are the second head's log-probabilities and the scores times it (ILQL, arXiv
+            2206.11871); None for none of it.
     """
 
     model_type = "marian-action-values"
     q_temperature: float = 1.0
     action_flexibility: float | None = None
+    advantage_weight: float | None = None
 
 
 class ActionValueBartConfig(BartConfig):  # type: ignore[no-untyped-call]
@@ -54,6 +57,7 @@ class ActionValueBartConfig(BartConfig):  # type: ignore[no-untyped-call]
     model_type = "bart-action-values"
     q_temperature: float = 1.0
     action_flexibility: float | None = None
+    advantage_weight: float | None = None
 
 
 class ActionValueMBartConfig(MBartConfig):  # type: ignore[no-untyped-call]
@@ -62,6 +66,7 @@ class ActionValueMBartConfig(MBartConfig):  # type: ignore[no-untyped-call]
     model_type = "mbart-action-values"
     q_temperature: float = 1.0
     action_flexibility: float | None = None
+    advantage_weight: float | None = None
 
 
 class ActionValueM2M100Config(M2M100Config):  # type: ignore[no-untyped-call]
@@ -70,6 +75,7 @@ class ActionValueM2M100Config(M2M100Config):  # type: ignore[no-untyped-call]
     model_type = "m2m_100-action-values"
     q_temperature: float = 1.0
     action_flexibility: float | None = None
+    advantage_weight: float | None = None
 
 
 class ActionHead(nn.Module):
@@ -83,14 +89,20 @@ class ActionHead(nn.Module):
         super().__init__()
         self.q_temperature, self.action_flexibility = config.q_temperature, config.action_flexibility
         self.scores = nn.Linear(config.d_model, config.vocab_size)
-        self.imitator = None if config.action_flexibility is None else nn.Linear(config.d_model, config.vocab_size)
+        self.advantage_weight = config.advantage_weight
+        has_imitator = config.action_flexibility is not None or config.advantage_weight is not None
+        self.imitator = nn.Linear(config.d_model, config.vocab_size) if has_imitator else None
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits of the policy that the heads describe."""
         logits: Tensor = self.scores(hidden) / self.q_temperature
-        if self.imitator is None or self.action_flexibility is None:
+        if self.imitator is None:
             return logits
         preference = torch.log_softmax(self.imitator(hidden), dim=-1)
+        if self.advantage_weight is not None:
+            shifted: Tensor = preference + self.advantage_weight * logits
+            return shifted
+        assert self.action_flexibility is not None
         best = preference.max(dim=-1, keepdim=True).values
         return logits.masked_fill(preference - best <= math.log(self.action_flexibility), NEVER)
 
@@ -140,7 +152,9 @@ KINDS: dict[str, tuple[Any, Any]] = {
 """Configuration and model by the ``model_type`` that they start from."""
 
 
-def with_action_head(model: Any, q_temperature: float, action_flexibility: float | None) -> Any:
+def with_action_head(
+    model: Any, q_temperature: float, action_flexibility: float | None, advantage_weight: float | None = None
+) -> Any:
     """A model of the same body; its scores, or with two heads its imitator, are the given model's logits.
 
     Where there are two heads, the scores start at 0, or at those of a model that has two heads too.
@@ -149,6 +163,7 @@ def with_action_head(model: Any, q_temperature: float, action_flexibility: float
         model: One of the architectures of :data:`KINDS`, or one of this module's.
         q_temperature: See :class:`ActionValueConfig`.
         action_flexibility: See :class:`ActionValueConfig`.
+        advantage_weight: See :class:`ActionValueConfig`.
 
     Raises:
         ValueError: If it is another architecture.
@@ -156,17 +171,19 @@ def with_action_head(model: Any, q_temperature: float, action_flexibility: float
     kind = model.config.model_type.removesuffix("-action-values")
     if kind not in KINDS:
         raise ValueError(
-            f"d3rlpy's agents need a model of {', '.join(KINDS)}, not {kind!r}; choose another policy or another agent"
+            f"a head of action values needs a model of {', '.join(KINDS)}, not {kind!r}; choose another policy or "
+            "another agent"
         )
     config_class, model_class = KINDS[kind]
     settings = {key: value for key, value in model.config.to_dict().items() if key != "model_type"}
     settings |= {"q_temperature": q_temperature, "action_flexibility": action_flexibility}
+    settings["advantage_weight"] = advantage_weight
     config = config_class(**settings, attn_implementation=attention_of(model))
     with torch.random.fork_rng():
         network = model_class(config)
     network.model.load_state_dict(model.model.state_dict())
     _start_head(network.lm_head, model)
-    return network.to(model.device)
+    return network.to(model.device).train(model.training)
 
 
 @torch.no_grad()

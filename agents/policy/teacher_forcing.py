@@ -93,8 +93,21 @@ class Evaluation:
     @cached_property
     def log_distribution(self) -> Tensor:
         """``log pi(. | x, y_<t)``, float32 [L,V], row after row, padding left out; ``-inf`` at other tokens."""
+        return self.log_distribution_of(self.logits)
+
+    def log_distribution_of(self, logits: Tensor) -> Tensor:
+        """:attr:`log_distribution` of another head's logits of the same states, float [L,V]."""
         mask, unk_id, _ = self.allowed
-        return log_distributions(self._logits(), self.pairs.chosen, mask, unk_id, self.temperature, self._forced)
+        return log_distributions(logits, self.pairs.chosen, mask, unk_id, self.temperature, self._forced)
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Float [L,V], row after row, padding left out, as the network gives them: of all tokens, at temperature 1."""
+        model: Any = self.model
+        if model.config.model_type == "marian":
+            return F.linear(self._hidden, model.lm_head.weight, model.final_logits_bias[0])
+        pairs = self.pairs
+        return teacher_forced_logits(self.model, *pairs[:3], pairs.start)[pairs.target_mask]
 
     def log_prob_at(self, temperature: Tensor) -> Tensor:
         """:attr:`log_prob` of the distribution sharpened or flattened further, float32 [B,T], without gradient.
@@ -117,14 +130,6 @@ class Evaluation:
         inputs = decoder_inputs(pairs.target, pairs.start)
         hidden = hidden_states(self.model.base_model, pairs.source, pairs.source_mask, inputs)
         return hidden[:, len(pairs.start) - 1 :][pairs.target_mask]
-
-    def _logits(self) -> Tensor:
-        """Float [L,V], of each target token from the ones before it."""
-        model: Any = self.model
-        if model.config.model_type == "marian":
-            return F.linear(self._hidden, model.lm_head.weight, model.final_logits_bias[0])
-        pairs = self.pairs
-        return teacher_forced_logits(self.model, *pairs[:3], pairs.start)[pairs.target_mask]
 
     @cached_property
     def _forced(self) -> Tensor | None:

@@ -46,6 +46,13 @@ class TrainingConfig:
     """Evaluations in a row without a rise above the best, of which the last stops the training."""
     seed: int = 0
     """Random seed of the order of batches and of dropout, from 0."""
+    source_drop: float = 0.0
+    """Share of each source's tokens that are left out, drawn anew each epoch, from 0 to below 1; noisy self-training
+    takes 0.1 (arXiv 1909.13788)."""
+    source_blank: float = 0.0
+    """Share of each source's tokens that become the unknown token, from 0 to below 1; noisy self-training takes 0.1."""
+    source_shuffle: int = 0
+    """Places that a source's tokens move at most, 0 or more; noisy self-training takes 3."""
     precision: Precision = "auto"
     """Arithmetic of the forward pass: fp32, bf16 (autocast), or auto for bf16 on a GPU that has it, and on a CPU with
     AMX where the network is at least 256 wide."""
@@ -64,11 +71,19 @@ class TrainingConfig:
         above_zero(
             self, "learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"
         )
-        zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers", "log_every")
+        zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers", "log_every", "source_shuffle")
+        for name in ("source_drop", "source_blank"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; give a share from 0 to below 1")
         for name, choices in (("schedule", ScheduleName), ("precision", Precision), ("attention", Attention)):
             good = get_args(choices)
             if getattr(self, name) not in good:
                 raise ValueError(f"there is no {name} {getattr(self, name)!r}; choose one of {', '.join(good)}")
+
+    @property
+    def has_source_noise(self) -> bool:
+        """Whether sources get any noise."""
+        return bool(self.source_drop or self.source_blank or self.source_shuffle)
 
     def learning_rate_at(self, tokens: float) -> float:
         """The learning rate of the step that brings the target tokens to ``tokens``."""

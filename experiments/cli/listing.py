@@ -1,4 +1,4 @@
-"""List what has a name: agents, tasks, scorers, regimes of the phrasebook, presets, data sets and filters."""
+"""List what has a name: agents, tasks, scorers, regimes of the phrasebook, presets, recipes, data sets and filters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import tyro
 from experiments.command_line.parsing import parse
 from seq2seq_env.commands import command_frame
 
-What = Literal["agents", "tasks", "scorers", "regimes", "presets", "datasets", "filters"]
+What = Literal["agents", "tasks", "scorers", "regimes", "presets", "recipes", "datasets", "filters"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,12 @@ def _presets() -> dict[str, str]:
     return {name: f"task {each.task}, {_options(each.task_options)}" for name, each in PRESETS.items()}
 
 
+def _recipes() -> dict[str, str]:
+    from experiments.runs.recipes import RECIPES
+
+    return {name: each.summary for name, each in RECIPES.items()}
+
+
 def _datasets() -> dict[str, str]:
     from seq2seq_env.tasks.corpora.aliases import ALIASES
 
@@ -96,6 +102,7 @@ LISTS: dict[What, Callable[[], dict[str, str]]] = {
     "scorers": _scorers,
     "regimes": _regimes,
     "presets": _presets,
+    "recipes": _recipes,
     "datasets": _datasets,
     "filters": _filters,
 }

@@ -46,13 +46,28 @@ def file_arguments(path: Path, kind: type, agents: Collection[str]) -> list[str]
         raise ValueError(f"--config {str(path)!r} cannot be read ({error.strerror}); name a file of options") from error
     if not isinstance(options, Mapping):
         raise ValueError(f"{str(path)!r} holds no mapping; write options and their values, such as seed: 1")
-    options = {str(key): value for key, value in options.items() if key not in FACTS}
+    named = {str(key): value for key, value in options.items() if key not in FACTS}
+    return option_arguments(named, kind, agents, str(path))
+
+
+def option_arguments(options: Mapping[str, Any], kind: type, agents: Collection[str], where: str) -> list[str]:
+    """Options as the command line would have them.
+
+    Args:
+        options: By name, with mappings for what the command line writes with a dot.
+        kind: The configuration, a dataclass, whose fields are the options.
+        agents: Names that options of agents may stand under.
+        where: What has them, for messages.
+
+    Raises:
+        ValueError: If a key is no option, or a value of another form than its option.
+    """
     own = {key: value for key, value in options.items() if key in agents}
     others = {key: value for key, value in options.items() if key not in own}
-    arguments = list(_arguments(kind, others, "", str(path)))
+    arguments = list(_arguments(kind, others, "", where))
     for agent, values in own.items():
         if not isinstance(values, Mapping):
-            raise ValueError(f"{agent} in {str(path)!r} is {values!r}; give a mapping of its options")
+            raise ValueError(f"{agent} in {where!r} is {values!r}; give a mapping of its options")
         arguments += [f"--{agent}.{_hyphened(str(name))}={_text(value)}" for name, value in values.items()]
     return arguments
 

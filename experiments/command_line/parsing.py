@@ -39,6 +39,7 @@ def parse(
     prog: str | None = None,
     description: str | None = None,
     defaults: Callable[[Sequence[str]], C] | None = None,
+    implied: Callable[[Sequence[str]], Sequence[str]] | None = None,
     most_used: Collection[str] = (),
 ) -> C:
     """The configuration that a command line asks for.
@@ -49,6 +50,7 @@ def parse(
         prog: The program's name in the help.
         description: Of the help; None takes the class's docstring.
         defaults: Gives what options stand for where they are not given, by those that are; None takes the class's.
+        implied: Gives what those that are given stand for, as arguments, which the given ones override; None for none.
         most_used: Fields that ``--help`` shows, with ``--help-all`` for all; none shows all.
 
     Raises:
@@ -63,6 +65,7 @@ def parse(
         # Behind what has no name, which a list at the end of the file's options would else take in.
         unnamed = list(takewhile(lambda each: not each.startswith("-"), arguments))
         given = [*unnamed, *_from_file(kind, arguments, names), *arguments[len(unnamed) :]]
+        given = given if implied is None else [*unnamed, *implied(given), *given[len(unnamed) :]]
         configs = _agent_configs(kind, given) if names else {}
     shortened = bool(most_used) and HELP_ALL not in given
     given = ["--help" if each == HELP_ALL else each for each in given]

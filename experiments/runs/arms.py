@@ -6,9 +6,10 @@ the best weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
-from buffers import Filter, GrowingBatchBuffer, Slice
+from buffers import GrowingBatchBuffer, Slice
 
 Arm = Literal["unfiltered", "filtered", "samples", "one-grow"]
 """Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
@@ -20,18 +21,18 @@ def arm_stage(arm: Arm) -> str:
     return f"control-{arm}"
 
 
-def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, kept: Filter | None) -> Slice:
-    """What an arm trains on in place of what the filter keeps of D_g.
+def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, select: Callable[[Slice], Slice]) -> Slice:
+    """What an arm trains on in place of what ReST keeps of D_g.
 
     Args:
         arm: Which.
         buffer: The original data as Grow step 0, and all Grow steps' samples.
         grow_step: Number g of the Grow step, from 1.
-        kept: The filter F; None for an agent that takes all data and weighs it itself.
+        select: What ReST keeps of a batch.
     """
     if arm == "unfiltered":
         return buffer.select(grow_step=0)
     if arm == "one-grow":
-        return buffer.select(kept, grow_step=(0, 1))
-    data = buffer.select(kept, grow_step=(0, grow_step))
+        return select(buffer.select(grow_step=(0, 1)))
+    data = select(buffer.select(grow_step=(0, grow_step)))
     return data.where(data.is_reference == (arm == "filtered"))

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from experiments.command_line.refusals import usage_errors
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
+from experiments.runs.recipes import recipe_arguments
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import EstimatorConfig
@@ -154,6 +155,7 @@ def main(
             prog=prog,
             description=description,
             defaults=partial(_defaults, kind),
+            implied=partial(_implied, kind),
             most_used=most_used,
         )
         with usage_errors():
@@ -180,6 +182,14 @@ def checked(config: C) -> C:
     config.check()
     check_sizes(config)
     return config
+
+
+def _implied(kind: type[C], arguments: Sequence[str]) -> list[str]:
+    """The options of a recipe, where the script has them and one is named."""
+    if "recipe" not in {each.name for each in fields(kind)}:
+        return []
+    known = look_ahead(arguments, recipe={}, agent={})
+    return [] if known.recipe in (None, "None") else recipe_arguments(known.recipe, kind, known.agent)
 
 
 def _defaults(kind: type[C], arguments: Sequence[str]) -> C:

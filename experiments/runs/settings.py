@@ -11,7 +11,7 @@ import tyro
 
 import agents
 from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
-from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_filter, make_schedule
+from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_schedule
 from buffers.filters import FILTERS
 from experiments.names import FilterName, TaskName
 from experiments.runs.run_log import TrackerName, check_trackers
@@ -25,8 +25,12 @@ DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
     "threshold": (0.7, 0.8, 0.9, 0.95, 0.99),
     "percentile": (50, 70, 80, 90, 95),
     "interpolation": (0.5, 0.7, 0.9, 0.95, 0.98),
+    "best": (16, 8, 4, 2, 1),
 }
 """Values of each filter that I Improve steps choose from. The thresholds are the paper's (section 4)."""
+
+LAST_VALUES = ("threshold", "best")
+"""Filters of which I Improve steps take the last values, not the first."""
 
 
 AgentOptions = Annotated[dict[str, dict[str, Any]], tyro.conf.Fixed, tyro.conf.Suppress]
@@ -96,13 +100,15 @@ class Settings:
     """CTranslate2's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
     filter: FilterName = "auto"
     """Filter of what an Improve step keeps. "threshold" is on the reward; "percentile" and "interpolation" are within a
-    source, which leave hard sources some data, and nothing of a source with one candidate. "auto" is "threshold" where
+    source, which leave hard sources some data, and nothing of a source with one candidate; "best" keeps the best few
+    of each source. "auto" is "threshold" where
     filter values are given or the task has a scorer of its own, whose rewards mean what they say, and "percentile" for
     other scorers, whose rewards may all lie below the paper's thresholds."""
     filter_values: tuple[float, ...] | None = None
     """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
-    [0, 100). By default the last I thresholds of 0.7 0.8 0.9 0.95 0.99, because the first has to be above the data's
-    mean reward; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95 0.98."""
+    [0, 100). Of "best", falling numbers of candidates. By default the last I thresholds of 0.7 0.8 0.9 0.95 0.99,
+    because the first has to be above the data's mean reward; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95
+    0.98; or the last I of 16 8 4 2 1."""
     distinct: bool = True
     """Whether equal targets of a source count once among those that the filter keeps. Samples of short sentences or at
     low temperatures are mostly copies, and a step of few tokens sees little else; the paper's objective counts each.
@@ -188,14 +194,20 @@ class Settings:
             check_extra("ct2", "--engine ctranslate2")
 
     def check_adapters(self, names: Iterable[str]) -> None:
-        """Refuse agents that train no adapters.
+        """Refuse agents that train no adapters, and read sources as they are.
 
         Raises:
-            ValueError: If there are to be adapters and an agent trains networks of its own.
+            ValueError: If there are to be adapters or noise and an agent trains networks of its own.
         """
-        whole = [name for name in names if not issubclass(agents.agent_class(name), agents.LossAgent)]
-        if self.lora.rank and whole:
-            raise ValueError(f"agent {whole[0]!r} trains whole networks of d3rlpy's; leave --lora.rank at 0")
+        kinds = {name: agents.agent_class(name) for name in names}
+        if self.lora.rank and (whole := [name for name, kind in kinds.items() if not kind.adapts]):
+            raise ValueError(f"agent {whole[0]!r} trains whole networks, no adapters; leave --lora.rank at 0")
+        of_library = [name for name, kind in kinds.items() if not issubclass(kind, agents.LossAgent)]
+        if self.improve.has_source_noise and of_library:
+            raise ValueError(
+                f"agent {of_library[0]!r} trains on d3rlpy's transitions, without noise; leave --improve.source-drop, "
+                "-blank and -shuffle at 0"
+            )
 
     def options_of_task(self) -> TaskOptions:
         """The task's options, with the pretrained model's tokenizer where the task takes one."""
@@ -250,9 +262,9 @@ class Settings:
         steps, values = self.improve_steps, self.filter_values
         kind = "threshold" if self.filter == "auto" else self.filter
         if values is None:
-            make_filter(kind, 0.5)
+            check_name("filter", kind, FILTERS)
             known = DEFAULT_VALUES[kind]
-            values = known[-steps:] if kind == "threshold" else known[:steps]
+            values = known[-steps:] if kind in LAST_VALUES else known[:steps]
         if len(values) == steps:
             values = values * grow_steps
         if len(values) != steps * grow_steps:

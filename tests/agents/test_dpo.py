@@ -5,17 +5,7 @@ import pytest
 import torch
 
 from agents import DPO, DPOConfig, Seq2SeqPolicy, TrainingConfig
-from agents.dpo import best_and_worst
 from buffers import Slice
-
-
-def test_best_and_worst_of_each_source() -> None:
-    source = np.array([4, 4, 4, 7, 7, 9])
-    reward = np.array([0.5, 0.9, 0.1, 0.3, 0.31, 0.8], dtype=np.float32)
-    assert best_and_worst(source, reward, 0.05).tolist() == [[1, 2]]
-    assert best_and_worst(source, reward, 0.0).tolist() == [[1, 2], [4, 3]]
-    ties = np.array([0.5, 0.5, 0.2, 0.2], dtype=np.float32)
-    assert best_and_worst(np.zeros(4, dtype=np.int64), ties, 0.0).tolist() == [[0, 2]]
 
 
 def test_dpo_batches_are_pairs_of_one_source(policy: Seq2SeqPolicy, grown: Slice) -> None:
@@ -26,6 +16,7 @@ def test_dpo_batches_are_pairs_of_one_source(policy: Seq2SeqPolicy, grown: Slice
     seen = []
     for batch in agent.batches(grown, 64, 0):
         assert len(batch) % 2 == 0
+        assert batch.group_size == 2
         assert batch.target.numel() <= 64 or len(batch) == 2
         sources = grown.source_index[np.searchsorted(grown.rows, batch.row.numpy())]
         assert sources[0::2].tolist() == sources[1::2].tolist()

@@ -11,6 +11,7 @@ from agents.losses import (
     expectile_loss,
     likelihood_returns,
     preference_loss,
+    ranking_loss,
     sequence_log_prob,
     temperature_loss,
     trust_region_loss,
@@ -196,3 +197,14 @@ def test_the_trust_region_by_hand() -> None:
 def test_other_shapes_are_refused(call: Callable[[torch.Tensor], object]) -> None:
     with pytest.raises(ValueError, match=r"has shape \(.*must be \["):
         call(torch.zeros(2, 2))
+
+
+def test_ranking_by_hand() -> None:
+    # Of the first 0.5 - 0.4 + 0.2 = 0.3 above the chosen one; of the second nothing: 0.1 - 0.9 + 0.2 < 0.
+    q = torch.tensor([[0.4, 0.5, 9.0], [0.1, 0.9, 0.2]], requires_grad=True)
+    allowed = torch.tensor([True, True, False])
+    loss = ranking_loss(q, torch.tensor([0, 1]), allowed, torch.tensor([2.0, 5.0]), 0.2)
+    assert loss.item() == pytest.approx(2 * 0.3**2 / 2, abs=1e-6)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert q.grad is not None
+    assert q.grad.flatten().tolist() == pytest.approx([-0.6, 0.6, 0, 0, 0, 0], abs=1e-6)

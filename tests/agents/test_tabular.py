@@ -50,6 +50,9 @@ TRAINING = TrainingConfig(
     progress=False,
 )
 
+# A batch of pairs, or of a source's distinct candidates, is one group: as many steps need fewer tokens.
+GROUPED = replace(TRAINING, max_tokens=1_000, evaluate_every=1_000, warmup_tokens=60)
+
 # d3rlpy draws transitions with replacement, so that expectations over the data need many steps.
 TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=128, max_tokens=64_000, evaluate_every=64_000)
 
@@ -100,6 +103,12 @@ def probabilities(policy: Seq2SeqPolicy) -> dict[str, float]:
 def improved(name: str, behaviour: Seq2SeqPolicy, data: Slice, **options: object) -> Agent:
     agent = make_agent(name, behaviour.clone(), **options)
     agent.improve(data, TRAINING)
+    return agent
+
+
+def improved_in_groups(name: str, behaviour: Seq2SeqPolicy, data: Slice, **options: object) -> Agent:
+    agent = make_agent(name, behaviour.clone(), **options)
+    agent.improve(data, GROUPED)
     return agent
 
 
@@ -231,6 +240,99 @@ def test_dpo_prefers_the_best_to_the_worst(behaviour: Seq2SeqPolicy, data: Slice
     expected = -math.log(1 / (1 + math.exp(-beta * (ratio["ot"] - ratio["oo"]))))
     with torch.no_grad():
         assert float(agent.loss(batch)[0]) == pytest.approx(expected, abs=1e-3)
+
+
+def test_cpo_prefers_the_best_to_the_worst_without_a_reference_policy(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = make_agent("cpo", behaviour.clone(), alpha=0.0, beta=0.5)
+    agent.improve(data, replace(TRAINING, max_tokens=1_000))
+    after = probabilities(agent.policy)
+    assert after["ot"] / after["oo"] > 2
+    (batch,) = agent.batches(data, 10_000, 0)  # type: ignore[attr-defined]
+    expected = math.log(1 + (after["oo"] / after["ot"]) ** 0.5)
+    with torch.no_grad():
+        assert float(agent.loss(batch)[0]) == pytest.approx(expected, abs=1e-3)  # type: ignore[attr-defined]
+
+
+def test_ipo_stops_at_its_target(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved_in_groups("ipo", behaviour, data, tau=0.25)
+    before, after = probabilities(behaviour), probabilities(agent.policy)
+    ratio = math.log(after["ot"] / before["ot"]) - math.log(after["oo"] / before["oo"])
+    assert ratio == pytest.approx(1 / (2 * 0.25), abs=0.02)
+
+
+def test_kto_raises_the_best_and_lowers_the_worst(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved_in_groups("kto", behaviour, data, beta=1.0)
+    before, after = probabilities(behaviour), probabilities(agent.policy)
+    assert after["ot"] > 2 * before["ot"]
+    assert after["oo"] < before["oo"] / 10
+
+
+def test_slic_stops_at_its_margin(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved_in_groups("slic", behaviour, data, delta=2.0, nll_weight=0.0)
+    after = probabilities(agent.policy)
+    assert 2.0 <= math.log(after["ot"] / after["oo"]) < 4.0  # a pair goes a little further by its momentum
+    assert improved_in_groups("slic", behaviour, data).translate(["eins"]) == ["one two"]
+
+
+def test_reward_weights_are_the_share_of_the_reward(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved("rwr", behaviour, data)
+    assert probabilities(agent.policy) == pytest.approx(
+        {name: reward / 2 for name, reward in REWARDS.items()}, abs=0.03
+    )
+
+
+def test_boltzmann_weights_are_the_optimum_under_a_penalty(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved("boltzmann", behaviour, data, beta=0.5, most_candidates=32)
+    weight = {name: math.exp(reward / 0.5) for name, reward in REWARDS.items()}
+    total = sum(weight.values())
+    expected = {name: each / total for name, each in weight.items()}
+    assert probabilities(agent.policy) == pytest.approx(expected, abs=0.03)
+
+
+def test_minimum_risk_reaches_the_optimum(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    # Of what the policy writes among the candidates: nothing holds the rest of its probability on them.
+    for alpha in (1.0, 0.1):
+        after = probabilities(improved_in_groups("mrt", behaviour, data, alpha=alpha).policy)
+        assert after["ot"] / sum(after.values()) > 0.9
+
+
+def test_importance_weights_are_1_at_the_behaviour(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = make_agent("iw-sft", behaviour.clone(), behaviour_temperature=1.0)
+    (batch,) = agent.batches(data, 10_000, 0)  # type: ignore[attr-defined]
+    assert float(agent.loss(batch).weight) == pytest.approx(1.0, abs=0.05)  # type: ignore[attr-defined]
+    agent.improve(data.select(Threshold(0.3)), replace(TRAINING, max_tokens=6_000))
+    chances = probabilities(agent.policy)
+    assert chances["oo"] < 0.05
+    assert sum(chances.values()) > 0.9  # of the others, whichever gets ahead
+
+
+def test_action_values_are_the_behaviours_and_the_policy_is_greedy(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = make_agent("q-bve", behaviour.clone(), q_temperature=0.2, ranking_weight=0.0)
+    agent.improve(data, replace(TRAINING, max_tokens=30_000))
+    (batch,) = data.where(np.arange(len(data)) % 8 == 0).batches(10_000, seed=0, shuffle=False)
+    with torch.no_grad():
+        q = agent.policy.evaluate(batch).logits * 0.2  # [12,V]
+    assert q[0, [ONE, TWO]].tolist() == pytest.approx([0.6, 0.4], abs=0.05)
+    assert q[1, [ONE, TWO]].tolist() == pytest.approx([0.2, 1.0], abs=0.05)
+    assert agent.translate(["eins"]) == ["one two"]
+    assert improved("q-bve", behaviour, data).translate(["eins"]) == ["one two"]
+
+
+def test_ilql_shifts_the_cloned_policy_by_the_action_values(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = make_agent("ilql", behaviour.clone(), expectile=0.9, beta=3.0, cql_weight=0.0, value_tokens=0,
+                       target_rate=0.05)  # fmt: skip
+    agent.improve(data, replace(TRAINING, learning_rate=2e-3, max_tokens=60_000))
+    # The value's expectiles are those of IQL; pi is 1/2 exp(3 Q) over each two tokens.
+    after_one = 0.1 * 0.2 + 0.9 * 1.0
+    chances = probabilities(agent.policy)
+    assert chances["oo"] + chances["ot"] == pytest.approx(1 / (1 + math.exp(3 * (0.4 - after_one))), abs=0.05)
+    assert chances["ot"] / (chances["oo"] + chances["ot"]) == pytest.approx(1 / (1 + math.exp(3 * -0.8)), abs=0.05)
+    assert agent.translate(["eins"]) == ["one two"]
+
+
+def test_conditioned_on_the_best_reward_the_best_is_written(behaviour: Seq2SeqPolicy, data: Slice) -> None:
+    agent = improved("reward-conditioned", behaviour, data, buckets=4)
+    assert probabilities(agent.policy)["ot"] > 0.95
 
 
 def test_every_agent_is_here() -> None:

@@ -31,7 +31,22 @@ def test_value_agents_log_how_well_they_rank(
 def test_data_without_rewards_or_log_probs_is_refused(
     policy: Seq2SeqPolicy, pairs: Slice, grown: Slice, quick: TrainingConfig
 ) -> None:
-    for name in ("bvmpo", "oac", "awr", "iql", "dpo"):
+    for name in (
+        "bvmpo",
+        "oac",
+        "awr",
+        "iql",
+        "dpo",
+        "cpo",
+        "ipo",
+        "kto",
+        "slic",
+        "rwr",
+        "boltzmann",
+        "mrt",
+        "q-bve",
+        "ilql",
+    ):
         with pytest.raises(ValueError, match=f"agent '{name}' needs rewards, 24 of 24 trajectories have none"):
             make_agent(name, policy.clone()).improve(pairs, quick)
     batch = next(iter(grown.batches(100, seed=0)))
@@ -57,6 +72,23 @@ def test_data_without_rewards_or_log_probs_is_refused(
         ("gold", "p_min", 0.0),
         ("dpo", "beta", 0.0),
         ("dpo", "margin", -0.1),
+        ("cpo", "alpha", -1.0),
+        ("ipo", "tau", 0.0),
+        ("kto", "undesirable_weight", 0.0),
+        ("slic", "delta", -1.0),
+        ("boltzmann", "beta", 0.0),
+        ("boltzmann", "most_candidates", 1),
+        ("mrt", "alpha", 0.0),
+        ("iw-sft", "max_weight", 0.0),
+        ("q-bve", "q_temperature", 0.0),
+        ("ilql", "beta", 0.0),
+        ("ilql", "cql_weight", -1.0),
+        ("ilql", "expectile", 0.4),
+        ("q-bve", "margin", -1.0),
+        ("reward-conditioned", "buckets", 1),
+        ("iw-sft", "ratio", "best"),
+        ("iw-sft", "behaviour_temperature", 0.0),
+        ("slic", "margin", -0.1),
     ],
 )
 def test_options_out_of_range_are_refused(policy: Seq2SeqPolicy, name: str, option: str, bad: object) -> None:

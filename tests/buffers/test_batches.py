@@ -30,12 +30,23 @@ def test_a_batch_by_hand(trajectories: Trajectories) -> None:
     assert batch.terminated.tolist() == [False, True]
     assert batch.is_reference.tolist() == [False, False]
     assert batch.row.tolist() == [12, 10]
+    assert batch.group.tolist() == [0, 1]
     dtypes = [tensor.dtype for tensor in vars(batch).values()]
     integers, masks, floats = torch.int64, torch.bool, torch.float32
-    assert dtypes == [integers, masks, integers, masks, floats, floats, floats, masks, masks, integers]
+    assert dtypes == [integers, masks, integers, masks, floats, floats, floats, masks, masks, integers, integers]
     assert (len(batch), batch.num_target_tokens) == (2, 5)
     assert "target=torch.int64[2, 3]" in repr(batch)
     assert batch.to("meta").log_prob.device.type == "meta"
+
+
+def test_the_share_of_a_process_is_whole_groups(trajectories: Trajectories) -> None:
+    rows = np.array([2, 0, 1, 2, 0, 1])
+    batch = collate(trajectories, rows, 18, np.arange(3), TEMPERATURE, group_size=2)
+    assert (batch.group.tolist(), batch.group_size) == ([0, 0, 1, 1, 2, 2], 2)
+    assert [batch.share(rank, 2).row.tolist() for rank in (0, 1)] == [[2, 0, 0, 1], [1, 2]]
+    assert (batch.share(0, 2).group_size, batch.share(1, 2).group_size, len(batch.share(3, 4))) == (2, 2, 0)
+    single = collate(trajectories, rows, 18, np.arange(3), TEMPERATURE)
+    assert [single.share(rank, 4).row.tolist() for rank in range(4)] == [[2, 0], [0, 1], [1], [2]]
 
 
 @pytest.mark.parametrize(

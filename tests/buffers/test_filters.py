@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buffers import Filter, Interpolation, Percentile, Schedule, Threshold, make_filter, make_schedule
+from buffers import Best, Filter, Interpolation, Percentile, Schedule, Threshold, at_most, make_filter, make_schedule
 
 
 def kept(chosen: Filter, *sources: list[float]) -> list[list[float]]:
@@ -94,6 +94,9 @@ def test_impossible_rewards_are_refused(reward: float) -> None:
         ("percentile", -1, "p is -1"),
         ("interpolation", 1, r"gamma is 1; choose it in \[0, 1\)"),
         ("interpolation", -0.5, "gamma is -0.5"),
+        ("best", 0, "k is 0; choose a whole number of at least 1"),
+        ("best", 1.5, "k is 1.5"),
+        ("best", float("nan"), "k is nan"),
         ("quantile", 0.5, "there is no filter 'quantile'; choose one of threshold, percentile, interpolation"),
     ],
 )
@@ -110,6 +113,29 @@ def test_a_schedule_rises() -> None:
     assert [chosen.value for chosen in make_schedule("percentile", [50, 90])] == [50, 90]
     assert [chosen.value for chosen in make_schedule("interpolation", [0.5, 0.9])] == [0.5, 0.9]
     assert len(make_schedule("threshold", [])) == 0
+
+
+def test_best_by_hand() -> None:
+    assert kept(Best(1), [0.3, 0.1, 0.2], [0.4, 0.8], [0.5]) == [[0.3], [0.8], [0.5]]
+    assert kept(Best(2), [0.3, 0.1, 0.2], [0.4, 0.8], [0.5]) == [[0.2, 0.3], [0.4, 0.8], [0.5]]
+    # Of equal ones the first, so that every source keeps as many.
+    mask = Best(1)(np.array([3, 5, 3, 5]), np.array([0.5, 0.2, 0.5, 0.2], dtype=np.float32))
+    assert mask.tolist() == [True, True, False, False]
+    assert Best(1)(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)).shape == (0,)
+
+
+def test_a_schedule_of_the_best_falls() -> None:
+    assert [chosen.value for chosen in make_schedule("best", [4, 2, 1])] == [4, 2, 1]
+    with pytest.raises(ValueError, match=r"schedule \[1, 2\] does not fall"):
+        make_schedule("best", [1, 2])
+
+
+def test_at_most_so_many_of_each_source() -> None:
+    source = np.array([4, 4, 4, 4, 7, 4])
+    masks = [at_most(source, 2, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(mask[source == 4].sum() == 2 and mask[4] for mask in masks)
+    assert np.any(masks, axis=0).all()
+    assert (at_most(source, 2, np.random.default_rng(0)) == masks[0]).all()
 
 
 @pytest.mark.parametrize("values", [[0.7, 0.7], [0.9, 0.8], [0.5, 0.9, 0.6]])

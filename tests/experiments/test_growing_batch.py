@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from agents import Seq2SeqPolicy
 from agents.policy.policy_folder import policy_folder
 from buffers import GrowingBatchBuffer, Threshold
-from experiments.growing_batch import Config, growing_batch, report
+from experiments.growing_batch import Config, growing_batch, new_agent, report
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.script import execute, main
 from seq2seq_env.extras import EXTRAS
@@ -73,12 +74,12 @@ def test_the_last_policy_of_a_run_is_rests(finished_run: Experiment[Config]) -> 
 def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
     buffer, kept = GrowingBatchBuffer(finished_run.folder.path / "buffer"), Threshold(0.4)
     whole, filtered = buffer.select(grow_step=(0, 1)), buffer.select(kept, grow_step=(0, 1))
-    data = {arm: arm_data(arm, buffer, 1, kept) for arm in get_args(Arm)}
+    data = {arm: arm_data(arm, buffer, 1, lambda batch: batch.select(kept)) for arm in get_args(Arm)}
     assert len(data["unfiltered"]) == whole.is_reference.sum()
     assert data["filtered"].is_reference.all()
     assert not data["samples"].is_reference.any()
     assert len(data["filtered"]) + len(data["samples"]) == len(filtered) == len(data["one-grow"])
-    assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, None))
+    assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, lambda batch: batch))
 
 
 def test_copies_count_once_or_each(finished_run: Experiment[Config]) -> None:
@@ -169,6 +170,41 @@ def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, fake_sco
     assert (Seq2SeqPolicy.load(last).fingerprint, (last / "temperature" / "scalar.json").read_text()) == before
 
 
+def test_with_restarts_every_step_starts_from_the_supervised_policy(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    data = DataConfig(samples_only=True, most_kept=1)
+    config = replace(
+        GROWING, restart=True, data=data, filter_values=(0.0, 0.01), learning_rate_decay=1.0, distinct=False,
+        improve=replace(GROWING.improve, max_tokens=150, evaluate_every=150, evaluate_first=False),
+        arms=("unfiltered",),
+    )  # fmt: skip
+    run = begin(config, tmp_path / "run", tiny_task, fake_scorer)
+    growing_batch(run)
+    rows = [run.folder.result(stage)[0] for stage in ("g1i1", "g1i2")]
+    assert all(0 < row["kept_fraction"] <= 12 / 72 for row in rows)  # 1 of 4 samples of 12 sources, no reference
+    # What the second step learned is what one step from the supervised policy learns.
+    agent, batch = new_agent(run), GrowingBatchBuffer(run.folder.path / "buffer").select(grow_step=(0, 1))
+    training = config.improve_at(2)
+    kept = data.limit(data.select(batch, Threshold(0.01), tiny_task.tokenizer), training.seed)
+    agent.improve(kept, training, run.evaluator.validation_reward)
+    assert Seq2SeqPolicy.load(run.folder.checkpoint("g1i2")).fingerprint == agent.policy.fingerprint
+
+
+def test_the_last_step_can_be_on_the_original_data(
+    monolingual_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(
+        GROWING, agent="bc", grow_from="source-only", sources=None, data=DataConfig(True, last_on_pairs=True),
+        improve=replace(GROWING.improve, source_drop=0.1, source_shuffle=3), arms=("unfiltered",),
+    )  # fmt: skip
+    run = begin(config, tmp_path / "run", monolingual_task, fake_scorer)
+    growing_batch(run)
+    kept = [run.folder.result(stage)[0]["kept_fraction"] for stage in ("g1i1", "g1i2")]
+    assert kept == [pytest.approx(24 / 42), pytest.approx(18 / 42)]  # 4 samples of 6 sentences, then 18 pairs
+    assert capsys.readouterr().out.count("all data: ") == 2
+
+
 def test_source_only_sentences_are_sampled_and_count_as_no_references(
     monolingual_task: Task, fake_scorer: Any, tmp_path: Path
 ) -> None:
@@ -180,7 +216,7 @@ def test_source_only_sentences_are_sampled_and_count_as_no_references(
     buffer, kept = GrowingBatchBuffer(run.folder.path / "buffer"), Threshold(0.1)
     assert buffer.select(grow_step=0).source_index.tolist() == list(range(18))
     assert set(buffer.select(grow_step=1).source_index.tolist()) == set(range(24))
-    data = {arm: arm_data(arm, buffer, 1, kept) for arm in get_args(Arm)}
+    data = {arm: arm_data(arm, buffer, 1, lambda batch: batch.select(kept)) for arm in get_args(Arm)}
     assert data["unfiltered"].source_index.max() == data["filtered"].source_index.max() == 17
     assert data["samples"].source_index.max() == data["one-grow"].source_index.max() > 17
     assert not data["samples"].is_reference.any()

@@ -43,3 +43,9 @@ def test_two_heads_by_hand(trained: Seq2SeqPolicy) -> None:
         logits = head(torch.zeros(1, model.config.d_model))[0]
     assert logits[:2].tolist() == pytest.approx([0.2, 1.8])  # 0.2 / 0.6 is above 0.3, 0.15 / 0.6 is not
     assert (logits[2:] < -1000).all()
+    shifted = with_action_head(model, 1.0, None, 4.0)
+    shifted.lm_head.load_state_dict(head.state_dict())
+    with torch.no_grad():
+        logits = shifted.lm_head(torch.zeros(1, model.config.d_model))[0, :4]
+    expected = [math.log(0.6) + 0.4, math.log(0.2) + 3.6, math.log(0.15) + 1.6, math.log(0.05) + 0.8]
+    assert logits.tolist() == pytest.approx(expected, abs=1e-5)

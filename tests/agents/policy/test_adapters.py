@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from agents import AGENTS, BC, LoRA, LossAgent, Seq2SeqPolicy, TrainingConfig, adapted, agent_class, make_agent
+from agents import AGENTS, BC, LoRA, Seq2SeqPolicy, TrainingConfig, adapted, agent_class, make_agent
 from buffers import GrowingBatchBuffer, Slice, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -75,7 +75,7 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(
     assert resumed.policy.fingerprint == agent.policy.fingerprint != BC.load(tmp_path).policy.fingerprint
 
 
-@pytest.mark.parametrize("name", sorted(name for name in AGENTS if issubclass(agent_class(name), LossAgent)))
+@pytest.mark.parametrize("name", sorted(name for name in AGENTS if agent_class(name).adapts))
 def test_every_agent_trains_adapters(
     name: str,
     pretrained_folder: Callable[[str], Path],

@@ -8,6 +8,7 @@ import pytest
 from agents import AGENTS
 from experiments.cli.listing import LISTS, What, main
 from experiments.runs.presets import PRESETS
+from experiments.runs.recipes import RECIPES
 from seq2seq_env.tasks.phrasebook.regimes import REGIMES
 
 
@@ -15,7 +16,7 @@ def test_everything_with_a_name_is_listed_with_a_line(capsys: pytest.CaptureFixt
     main(["--json"])
     lists = json.loads(capsys.readouterr().out)
     assert list(lists) == list(get_args(What)) == list(LISTS)
-    for what, names in (("agents", AGENTS), ("presets", PRESETS), ("regimes", REGIMES)):
+    for what, names in (("agents", AGENTS), ("presets", PRESETS), ("recipes", RECIPES), ("regimes", REGIMES)):
         assert list(lists[what]) == list(names)
     assert all(text and "\n" not in text for each in lists.values() for text in each.values())
 

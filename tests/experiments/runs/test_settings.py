@@ -45,7 +45,9 @@ def test_adapters_are_for_networks_of_ours() -> None:
     Settings().check_adapters(["bc", "bvmpo"])
     adapted = Settings(lora=LoRA(rank=4))
     adapted.check_adapters(["bc", "dpo"])
-    with pytest.raises(ValueError, match=r"agent 'd3rlpy-bc' trains whole networks .*; leave --lora\.rank at 0"):
+    with pytest.raises(
+        ValueError, match=r"agent 'd3rlpy-bc' trains whole networks, no adapters; leave --lora\.rank at 0"
+    ):
         adapted.check_adapters(["bc", "d3rlpy-bc"])
 
 
@@ -140,6 +142,7 @@ def test_thresholds_are_the_highest_of_the_papers() -> None:
     # Within a source a better policy's best are best all the same.
     assert values_of(Config(filter="percentile", improve_steps=2), 2) == [[50, 70]] * 2
     assert values_of(Config(filter="interpolation", improve_steps=1), 2) == [[0.5]] * 2
+    assert values_of(Config(filter="best", improve_steps=2), 2) == [[2, 1]] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Tokens of the reward: decoder starts beyond the vocabulary, which no policy writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+
+SPREAD = 0.02
+"""Standard deviation of what tells the tokens' first embeddings apart."""
+
+
+def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
+    """A policy with the same weights, not a copy, and more embeddings, whose decoder starts with the last of them.
+
+    The new embeddings are near that of the decoder's own start token. A policy that has them already is given back.
+
+    Args:
+        policy: Its model gets the embeddings.
+        count: Number of tokens.
+
+    Raises:
+        ValueError: If the tokenizer's language code is the decoder's start, or the policy has another number of them.
+    """
+    model: Any = policy.model
+    known = getattr(model.config, "reward_tokens", None)
+    if known is not None and known != count:
+        raise ValueError(f"the policy has {known} tokens of the reward, not {count}; give the option buckets {known}")
+    if known is not None:
+        return policy
+    if policy.tokenizer.replaces_start:
+        raise ValueError(
+            "the decoder starts with the language's code, which a token of the reward would replace; take another "
+            "policy or another agent"
+        )
+    start, first = policy.start[0], model.config.vocab_size
+    with torch.random.fork_rng():
+        model.resize_token_embeddings(first + count, mean_resizing=False)
+    weight = model.get_input_embeddings().weight
+    noise = torch.randn(count, weight.shape[1], generator=torch.Generator().manual_seed(count)) * SPREAD
+    with torch.no_grad():
+        weight[first:] = weight[start] + noise.to(weight)
+    model.config.reward_tokens = count
+    model.config.reward_edges = [number / count for number in range(1, count)]  # between the rewards of each
+    model.config.decoder_start_token_id = first + count - 1
+    return Seq2SeqPolicy(model, policy.tokenizer, policy.max_target_length, policy.constraint)
+
+
+def first_reward_token(model: Any) -> int:
+    """The token of the lowest reward."""
+    return int(model.config.vocab_size) - int(model.config.reward_tokens)

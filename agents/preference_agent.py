@@ -1,0 +1,67 @@
+"""Agents that learn from pairs: the best and the worst candidate of each source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from agents.agent import AgentConfig, LossAgent
+from agents.importance import check_scored
+from agents.preferences import Pair, best_and_worst, sequence_pairs
+from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import zero_or_more
+
+
+@dataclass(frozen=True)
+class PreferenceConfig(AgentConfig):
+    """Options of an agent that learns from pairs.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    margin: float = 0.05
+    """Reward by which the best candidate must beat the worst for the source to count."""
+
+    def __post_init__(self) -> None:
+        zero_or_more(self, "margin")
+
+
+class PreferenceAgent(LossAgent):
+    """An agent whose batches hold pairs of a source's candidates, its reference among them: best, worst, best, worst.
+
+    Preferences are made from rewards, of which only the order and the margin count.
+    """
+
+    filters: ClassVar[bool] = False
+    Config: ClassVar[type[AgentConfig]] = PreferenceConfig
+    config: PreferenceConfig
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """One epoch of pairs.
+
+        Raises:
+            ValueError: If rewards are missing, or no source has two candidates that differ by the margin.
+        """
+        check_scored(self.name, data)
+        pairs = best_and_worst(data.source_index, data.rewards, self.config.margin)
+        if not len(pairs):
+            raise ValueError(
+                f"no source of {data!r} has two candidates whose rewards differ by more than {self.config.margin}; "
+                "lower the margin, or grow more candidates"
+            )
+        return data.groups([pairs], tokens_per_batch, seed=seed)
+
+    def ratios(self, log_prob: Tensor, batch: TokenBatch) -> Pair:
+        """``log pi(y|x) - log pi_0(y|x)``, for an agent whose ``parts`` has the prior ``pi_0``.
+
+        Args:
+            log_prob: float32 [B,T], the policy's.
+            batch: Of pairs.
+        """
+        with torch.no_grad():
+            log_prior = self.prior.evaluate(batch).log_prob  # [B,T]
+        return sequence_pairs(log_prob - log_prior, batch.target_mask)

@@ -1,0 +1,96 @@
+"""Noise on the sources of a training: tokens dropped, blanked and shuffled, which noisy self-training needs.
+
+Shape letters: B batch, S source length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.training.training_config import TrainingConfig
+from buffers import Batches, Slice, TokenBatch
+
+if TYPE_CHECKING:
+    from agents.training.loop import Learner
+    from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+
+class Noised(NamedTuple):
+    """What :func:`noised` returns."""
+
+    source: Tensor
+    """int64 [B,S]."""
+    mask: Tensor
+    """bool [B,S]."""
+
+
+def noised(
+    source: Tensor, mask: Tensor, config: TrainingConfig, blank_id: int, pad_id: int, rng: np.random.Generator
+) -> Noised:
+    """Sources with some tokens left out, some blanked, and the others moved a little (Lample et al. 2018, 1711.00043).
+
+    A row's last token, end-of-sequence, stays, and one other at least.
+
+    Args:
+        source: int64 [B,S].
+        mask: bool [B,S], true at tokens, which come first in every row.
+        config: Gives ``source_drop``, ``source_blank`` and ``source_shuffle``.
+        blank_id: What a blanked token becomes.
+        pad_id: Of padding.
+        rng: Draws it all.
+    """
+    place = np.arange(source.shape[1])
+    inner = place < mask.numpy().sum(1, keepdims=True) - 1  # all but the last token
+    kept = inner & (rng.random(inner.shape) >= config.source_drop)
+    kept |= inner & (place == 0) & ~kept.any(1, keepdims=True)
+    kept |= mask.numpy() & ~inner
+    # Sorted by place and a number below k + 1, no token moves by more than k.
+    moved = place + (rng.random(inner.shape) * (config.source_shuffle + 1) if config.source_shuffle else 0.0)
+    key = np.where(kept, np.where(inner, moved, len(place) + config.source_shuffle + 1), np.inf)
+    order = torch.from_numpy(key.argsort(axis=1, kind="stable"))
+    blanked = torch.from_numpy(inner & (rng.random(inner.shape) < config.source_blank))
+    written = torch.where(blanked, blank_id, source).gather(1, order)
+    left = torch.from_numpy(place < kept.sum(1, keepdims=True))
+    return Noised(torch.where(left, written, pad_id), left)
+
+
+class NoisySources:
+    """A learner whose batches have noise on their sources, other noise in each epoch.
+
+    Args:
+        learner: What is trained.
+        config: Gives the noise.
+        tokenizer: Of the sources; a blanked token becomes its unknown one.
+    """
+
+    def __init__(self, learner: Learner, config: TrainingConfig, tokenizer: Tokenizer) -> None:
+        self._learner, self._config, self._tokenizer = learner, config, tokenizer
+        self.loss, self.after_step = learner.loss, learner.after_step
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The learner's."""
+        return self._learner.networks
+
+    @property
+    def companions(self) -> Mapping[str, nn.Module]:
+        """The learner's."""
+        return self._learner.companions
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """The learner's, with noise."""
+        return self._learner.batches(data, tokens_per_batch, seed).changed(partial(self._change, seed))
+
+    def _change(self, seed: int, batch: TokenBatch) -> TokenBatch:
+        # By what the batch holds, not by its number, so that any number of workers makes the same noise.
+        rng = np.random.default_rng((seed, len(batch), int(batch.row.sum())))
+        blank_id, pad_id = self._tokenizer.unk_id, self._tokenizer.pad_id
+        source, mask = noised(batch.source, batch.source_mask, self._config, blank_id, pad_id, rng)
+        return replace(batch, source=source, source_mask=mask)

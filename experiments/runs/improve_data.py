@@ -1,0 +1,64 @@
+"""Data of an Improve step: what of a Grow step's trajectories passes the filter, and what else narrows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from buffers import Filter, Slice, at_most, candidate_utilities
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+FilterBy = Literal["reward", "utility"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Options of an Improve step's data.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    samples_only: bool = False
+    """Whether an Improve step trains on the samples alone, without the original data."""
+    most_kept: int | None = None
+    """Trajectories of a source that are trained on of those that the filter keeps, drawn at random, at least 1; None
+    for all."""
+    filter_by: FilterBy = "reward"
+    """What the filter compares: "reward" is the scorer's, "utility" the mean chrF of a candidate with the others of its
+    source, by which minimum Bayes risk decoding chooses and which needs no scorer."""
+    last_on_pairs: bool = False
+    """Whether the last Improve step of each Grow step trains on the original data alone, unfiltered."""
+
+    def __post_init__(self) -> None:
+        if self.most_kept is not None and self.most_kept < 1:
+            raise ValueError(f"most_kept is {self.most_kept}; give at least 1, or None for all")
+        if self.filter_by not in get_args(FilterBy):
+            raise ValueError(f"there is no filter_by {self.filter_by!r}; choose one of {', '.join(get_args(FilterBy))}")
+
+    def select(self, data: Slice, kept: Filter | None, tokenizer: Tokenizer) -> Slice:
+        """What of ``data`` passes.
+
+        Args:
+            data: Scored, all of a Grow step or of the original data.
+            kept: The filter; None for an agent that takes all data and weighs it itself.
+            tokenizer: Of the targets.
+
+        Returns:
+            A view, which may be empty.
+        """
+        if self.samples_only:
+            data = data.where(~data.is_reference)
+        if kept is not None and self.filter_by == "utility":
+            data = data.where(kept(data.source_index, candidate_utilities(data, tokenizer)))
+        elif kept is not None:
+            data = data.select(kept)
+        return data
+
+    def limit(self, data: Slice, seed: int) -> Slice:
+        """What ``most_kept`` leaves of what passed, a view; ``seed`` draws it."""
+        if self.most_kept is None:
+            return data
+        return data.where(at_most(data.source_index, self.most_kept, np.random.default_rng(seed)))
