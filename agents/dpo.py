@@ -19,11 +19,7 @@ from seq2seq_env.ranges import above_zero, zero_or_more
 
 @dataclass(frozen=True)
 class DPOConfig(AgentConfig):
-    """The symbols of DPO's equations.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of DPO's equations."""
 
     beta: float = 0.1
     """Strength of the pull to the reference policy (arXiv 2305.18290, equation 7)."""

@@ -24,11 +24,7 @@ from seq2seq_env.ranges import above_zero
 
 @dataclass(frozen=True)
 class IQLConfig(ValueConfig):
-    """The symbols of implicit Q-learning's equations.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of implicit Q-learning's equations."""
 
     expectile: float = 0.7
     """Expectile tau, from 0.5 (the behaviour's value) to below 1 (the best action's); arXiv 2110.06169, equation 5."""

@@ -37,11 +37,7 @@ START_ON = 256
 
 @dataclass(frozen=True)
 class D3rlpyBCConfig(AgentConfig):
-    """Options of d3rlpy's DiscreteBC.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of d3rlpy's DiscreteBC."""
 
     beta: float = 0.0
     """Weight of the mean squared log-probability over the vocabulary, d3rlpy's regulariser; d3rlpy's default of 0.5 is
@@ -53,11 +49,7 @@ class D3rlpyBCConfig(AgentConfig):
 
 @dataclass(frozen=True)
 class D3rlpyCQLConfig(AgentConfig):
-    """Options of d3rlpy's DiscreteCQL.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of d3rlpy's DiscreteCQL."""
 
     alpha: float = 1.0
     """Weight of the conservative loss ``log sum_a exp Q(s,a) - Q(s,a_t)``, a cross-entropy (arXiv 2006.04779)."""
@@ -72,11 +64,7 @@ class D3rlpyCQLConfig(AgentConfig):
 
 @dataclass(frozen=True)
 class D3rlpyBCQConfig(AgentConfig):
-    """Options of d3rlpy's DiscreteBCQ.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of d3rlpy's DiscreteBCQ."""
 
     action_flexibility: float = 0.3
     """Share of the imitator's likeliest token below which others are ruled out (arXiv 1910.01708)."""

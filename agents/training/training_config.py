@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from seq2seq_env.ranges import above_zero, zero_or_more
+from seq2seq_env.suggestions import check_name
 
 ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
 Precision = Literal["fp32", "bf16", "auto"]
@@ -66,9 +67,7 @@ class TrainingConfig:
         )
         zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers", "log_every")
         for name, choices in (("schedule", ScheduleName), ("precision", Precision), ("attention", Attention)):
-            good = get_args(choices)
-            if getattr(self, name) not in good:
-                raise ValueError(f"there is no {name} {getattr(self, name)!r}; choose one of {', '.join(good)}")
+            check_name(name, getattr(self, name), get_args(choices))
 
     def learning_rate_at(self, tokens: float) -> float:
         """The learning rate of the step that brings the target tokens to ``tokens``."""
