@@ -228,8 +228,7 @@ def measure_rollout(config: Config, task: Task) -> None:
     from agents.policy.generation import draw
     from seq2seq_env.models.padding import pad
 
-    sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(SIX_MILLION), **sizes}), seed=config.seed)
+    policy = Seq2SeqPolicy.from_config(task.tokenizer, SIX_MILLION.for_task(task), seed=config.seed)
     envs = gym.make_vec("Seq2SeqTranslate-v0", config.batch, task=task, scorer=FreeScorer())
     never_ends = torch.zeros(task.tokenizer.vocab_size)
     never_ends[[task.tokenizer.eos_id, task.tokenizer.unk_id, task.tokenizer.pad_id]] = -torch.inf
