@@ -19,7 +19,11 @@ from seq2seq_env.ranges import above_zero, zero_or_more
 
 @dataclass(frozen=True)
 class DPOConfig(AgentConfig):
-    """The symbols of DPO's equations."""
+    """The symbols of DPO's equations.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
 
     beta: float = 0.1
     """Strength of the pull to the reference policy (arXiv 2305.18290, equation 7)."""

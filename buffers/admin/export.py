@@ -21,10 +21,17 @@ from seq2seq_env.tokenization.tokenizer import Tokenizer
 Format = Literal["minari", "parquet", "jsonl", "datasets"]
 
 NOT_HELD: dict[Format, list[str]] = {
-    "minari": ["that padding is never written: the action space is a plain Discrete"],
-    "jsonl": ["what made them: task, policy, scorer, temperature, seed"],
+    "minari": [
+        "the shard of each trajectory",
+        "that padding is never written: the action space is a plain Discrete",
+    ],
+    "parquet": ["the shard of each trajectory"],
+    "jsonl": [
+        "the shard of each trajectory",
+        "what made them: task, policy, scorer, temperature, seed",
+    ],
+    "datasets": ["the shard of each trajectory"],
 }
-"""What a format cannot hold, beside the shard of each trajectory."""
 
 NEXT: dict[Format, str] = {
     "minari": "minari.load_dataset({out!r}), then buffers.from_minari for trajectories",
@@ -101,7 +108,7 @@ def export(
     data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)
     provenance = steps[0].provenance  # a buffer has one task
     description = json.dumps({"grow_steps": [step.provenance for step in steps]})
-    not_held = ["the shard of each trajectory", *NOT_HELD.get(to, ())]
+    not_held = NOT_HELD[to]
     if texts and to == "minari":
         raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
     needed_by = "texts need" if texts else "--tokenizer needs"
@@ -109,7 +116,7 @@ def export(
     if to == "minari":
         task = _task_of(provenance, task_options or {})
         if task is None:
-            not_held.append(f"an environment: load_task({provenance['task']!r}) does not give the buffer's task")
+            not_held = [*not_held, f"an environment: load_task({provenance['task']!r}) does not give the buffer's task"]
         written = to_minari(data, out, task=task, description=description, max_gib=max_gib, progress=progress)
         place = Path(written.storage.data_path).parent
     else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from experiments.runs.settings import PresetName, Settings
-from seq2seq_env.suggestions import check_name
+from seq2seq_env.suggestions import suggestion
 
 S = TypeVar("S", bound=Settings)
 
@@ -122,7 +122,10 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
     """
     chosen = defaults
     if name is not None:
-        check_name("preset", name, PRESETS)
+        if name not in PRESETS:
+            raise ValueError(
+                f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}{suggestion(name, PRESETS)}"
+            )
         preset = PRESETS[name]
         known = {each.name for each in fields(defaults)}
         growing = preset.growing if "grow_steps" in known else {}
