@@ -35,7 +35,7 @@ DRAWN_FROM = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(ABC):
+class BufferCommand(ABC):
     """Something done with a buffer."""
 
     path: tyro.conf.Positional[Path]
@@ -49,7 +49,7 @@ class Command(ABC):
 
 
 @dataclass(frozen=True)
-class Info(Command):
+class Info(BufferCommand):
     """Grow steps, shards, trajectories, tokens, rewards, size and what made them."""
 
     def run(self) -> int:
@@ -65,7 +65,7 @@ class Info(Command):
 
 
 @dataclass(frozen=True)
-class Verify(Command):
+class Verify(BufferCommand):
     """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt."""
 
     untrusted: bool = False
@@ -87,7 +87,7 @@ class Verify(Command):
 
 
 @dataclass(frozen=True)
-class Repair(Command):
+class Repair(BufferCommand):
     """Move corrupt files into quarantine, delete what killed writers left unfinished, and say what to grow again."""
 
     untrusted: bool = False
@@ -117,7 +117,7 @@ class Repair(Command):
 
 
 @dataclass(frozen=True)
-class Compact(Command):
+class Compact(BufferCommand):
     """Merge many small shards of a Grow step into few large files, which open faster; nothing else changes."""
 
     path: tyro.conf.Positional[Path]
@@ -139,7 +139,7 @@ class Compact(Command):
 
 
 @dataclass(frozen=True)
-class Rescore(Command):
+class Rescore(BufferCommand):
     """Add another scorer's rewards as a column beside the shards; run again to go on where it stopped."""
 
     scorer: str
@@ -177,7 +177,7 @@ class Rescore(Command):
 
 
 @dataclass(frozen=True)
-class Export(Command):
+class Export(BufferCommand):
     """Write trajectories for another library; the target must not exist, and is written atomically."""
 
     to: Format
@@ -232,7 +232,7 @@ class Export(Command):
         return 0
 
 
-Chosen = (
+Command = (
     Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Repair, tyro.conf.subcommand("repair")]
@@ -273,7 +273,7 @@ def main() -> None:
     with command_frame():
         logging.basicConfig(format="%(message)s")  # on standard error: what is printed may be JSON
         logging.getLogger("buffers").setLevel(logging.INFO)
-        command: Command = tyro.cli(Chosen, args=arguments(), prog="python -m buffers", description=__doc__)
+        command: BufferCommand = tyro.cli(Command, args=arguments(), prog="python -m buffers", description=__doc__)
         sys.exit(command.run())
 
 
