@@ -106,9 +106,10 @@ class D3rlpyAgent(Agent):
     def start(self, modules: Any, dataset: Any) -> None:
         """Change where d3rlpy's last layers start from; without it they start as the policy's."""
 
-    @abstractmethod
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """The trained encoder, and d3rlpy's last layers by their name in :class:`ActionHead`."""
+        encoder, scores = modules.q_funcs[0].children()  # d3rlpy keeps both under private names
+        return encoder, {"scores": scores}
 
     def train(
         self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
@@ -236,7 +237,7 @@ class D3rlpyBC(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.imitator.children()  # d3rlpy keeps both under private names
+        encoder, scores = modules.imitator.children()
         return encoder, {"scores": scores}
 
 
@@ -268,11 +269,6 @@ class D3rlpyCQL(D3rlpyAgent):
             q = modules.q_funcs[0](torch.from_numpy(batch.observations).float().to(bias.device)).q_value
             bias -= q.logsumexp(-1).mean()
 
-    def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
-        """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.q_funcs[0].children()
-        return encoder, {"scores": scores}
-
 
 class D3rlpyBCQ(D3rlpyAgent):
     """d3rlpy's DiscreteBCQ: double Q-learning among the tokens that an imitator finds likely.
@@ -300,9 +296,9 @@ class D3rlpyBCQ(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.q_funcs[0].children()
+        encoder, layers = super().heads(modules)
         _, imitator = modules.imitator.children()
-        return encoder, {"scores": scores, "imitator": imitator}
+        return encoder, layers | {"imitator": imitator}
 
 
 @contextmanager
