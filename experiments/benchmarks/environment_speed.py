@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
-from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import Benchmark, Timed, digits, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import load_scorer
@@ -199,7 +199,7 @@ def measure_gymnasium(config: Config, task: Task) -> None:
                 if benchmark is benchmark_step
                 else gym.make_vec("Seq2SeqTranslate-v0", config.played, **arguments)
             )
-            speeds.append(f"{benchmark(env, config.seconds, config.seed):,.0f}")
+            speeds.append(digits(benchmark(env, config.seconds, config.seed)))
         rows.append([name, *speeds])
     print("\n" + table(["steps per second by Gymnasium's benchmarks", *scorers], rows))
 

@@ -101,8 +101,10 @@ def peak_gib() -> float:
 
 
 def spread(values: list[float]) -> str:
-    """Median, least and greatest: whole from 1,000 on, four digits below."""
-    shown = [
-        f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in (median(values), min(values), max(values))
-    ]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    """Median, least and greatest."""
+    return f"{digits(median(values))} ({digits(min(values))} to {digits(max(values))})"
+
+
+def digits(value: float) -> str:
+    """A number, whole from 1,000 on, with four digits below."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
