@@ -37,7 +37,11 @@ FILE_NAME = "agent.json"
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """An agent's options; each agent derives its own, one commented line a field."""
+    """An agent's options; each agent derives its own, one commented line a field.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
 
 
 class Agent(ABC):

@@ -18,11 +18,7 @@ from seq2seq_env.ranges import above_zero
 
 @dataclass(frozen=True)
 class AWRConfig(ValueConfig):
-    """The symbols of AWR's equations.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of AWR's equations."""
 
     beta: float = 0.1
     """Temperature of the advantages, in units of reward, above 0."""

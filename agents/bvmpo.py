@@ -36,11 +36,7 @@ from seq2seq_env.ranges import above_zero, zero_or_more
 
 @dataclass(frozen=True)
 class BVMPOConfig(ImportanceConfig):
-    """The symbols of BVMPO's equations; the paper states no value but those of lambda.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of BVMPO's equations; the paper states no value but those of lambda."""
 
     rho_bar: float = 1.0
     """Bound of v-trace's weights rho (arXiv 1802.01561, equation 1)."""

@@ -22,6 +22,7 @@ from agents.policy.teacher_forcing import padded
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
 from seq2seq_env.ranges import zero_or_more
+from seq2seq_env.suggestions import check_name
 
 GoldReward = Literal["log-probability", "gold-p", "gold-s", "sequence"]
 
@@ -54,11 +55,7 @@ defaults, those of "gold-s" its recipe for IWSLT 2014 German-English."""
 
 @dataclass(frozen=True)
 class GOLDConfig(AgentConfig):
-    """The symbols of GOLD's equations; None takes the reward's own in :data:`SETTINGS`.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of GOLD's equations; None takes the reward's own in :data:`SETTINGS`."""
 
     reward: GoldReward = "log-probability"
     """Reward that ``Q_t`` sums: the MLE model's log-probabilities of the next 5 tokens ("log-probability"; arXiv
@@ -79,8 +76,7 @@ class GOLDConfig(AgentConfig):
     takes the policy itself. By default 5000 for "gold-p", 3000 for "gold-s" and 0 otherwise."""
 
     def __post_init__(self) -> None:
-        if self.reward not in SETTINGS:
-            raise ValueError(f"there is no reward {self.reward!r}; choose one of {', '.join(SETTINGS)}")
+        check_name("reward", self.reward, SETTINGS)
         settings = self.settings
         if settings.k < 1:
             raise ValueError(f"k is {settings.k}; give at least 1")

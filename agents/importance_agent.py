@@ -14,11 +14,7 @@ from seq2seq_env.ranges import above_zero
 
 @dataclass(frozen=True)
 class ImportanceConfig(ValueConfig):
-    """Options of an agent with an importance ratio.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of an agent with an importance ratio."""
 
     behaviour_temperature: float | None = None
     """Sampling temperature of data that records none, and so the policy's in the importance ratio pi / mu; buffers

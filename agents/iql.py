@@ -16,11 +16,7 @@ from seq2seq_env.ranges import above_zero
 
 @dataclass(frozen=True)
 class IQLConfig(ExpectileConfig):
-    """The symbols of implicit Q-learning's equations.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of implicit Q-learning's equations."""
 
     beta: float = 10.0
     """Inverse temperature of the advantages in the policy's weights; arXiv 2110.06169, equation 7."""

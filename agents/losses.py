@@ -1,5 +1,7 @@
 """Building blocks of losses: pure functions, tensors in, tensors out, no model and no optimiser.
 
+Tensors whose shapes do not fit are refused by a ValueError.
+
 Shape letters: B batch, T target length, L target tokens in all, V vocabulary.
 """
 
@@ -25,9 +27,6 @@ def weighted_nll(log_prob: Tensor, weight: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         float32 [], 0 where the mask is empty.
-
-    Raises:
-        ValueError: If the shapes do not fit.
     """
     _check(log_prob, mask)
     if weight.dim() != 2 or weight.shape[0] != mask.shape[0] or weight.shape[1] not in (1, mask.shape[1]):
@@ -45,9 +44,6 @@ def sequence_log_prob(log_prob: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         float32 [B].
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(log_prob, mask)
     return log_prob.masked_fill(~mask, 0.0).sum(-1)
@@ -63,9 +59,6 @@ def value_loss(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         float32 [], 0 where the mask is empty.
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(value, mask, "value")
     _check(target, mask, "target")
@@ -86,9 +79,6 @@ def expectile_loss(value: Tensor, target: Tensor, mask: Tensor, expectile: float
 
     Returns:
         float32 [], 0 where the mask is empty.
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(value, mask, "value")
     _check(target, mask, "target")
@@ -108,9 +98,6 @@ def upper_half(advantage: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         bool [B,T].
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(advantage, mask, "advantage")
     advantages = advantage[mask]
@@ -131,9 +118,6 @@ def vmpo_weights(advantage: Tensor, eta: Tensor, keep: Tensor) -> Tensor:
 
     Returns:
         float32 [B,T] without gradient, 0 elsewhere; the sum is 1 where any token is kept.
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(advantage, keep, "advantage")
     scaled = (advantage.detach() / eta.detach()).masked_fill(~keep, -torch.inf)
@@ -152,9 +136,6 @@ def temperature_loss(advantage: Tensor, eta: Tensor, epsilon: float, keep: Tenso
 
     Returns:
         float32 [].
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(advantage, keep, "advantage")
     scaled = advantage.detach()[keep] / eta
@@ -188,9 +169,6 @@ def categorical_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
 
     Returns:
         float32 [L].
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     if log_p.dim() != 2 or log_p.shape != log_q.shape:
         raise ValueError(f"log_p has shape {tuple(log_p.shape)} and log_q {tuple(log_q.shape)}; both must be [L,V]")
@@ -208,9 +186,6 @@ def preference_loss(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
 
     Returns:
         float32 [].
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     if chosen.dim() != 1 or chosen.shape != rejected.shape:
         raise ValueError(
@@ -251,9 +226,6 @@ def likelihood_returns(log_prob: Tensor, mask: Tensor, k: int, p_min: float, *, 
 
     Returns:
         float32 [B,T], 0 at padding.
-
-    Raises:
-        ValueError: If the shapes differ.
     """
     _check(log_prob, mask)
     bounded = log_prob.clamp(min=math.log(p_min) if p_min else -torch.inf)

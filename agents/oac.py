@@ -16,17 +16,14 @@ from agents.losses import value_loss, weighted_nll
 from agents.returns import lambda_returns, td_errors
 from buffers import TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
+from seq2seq_env.suggestions import check_name
 
 OACAdvantage = Literal["return", "one-step"]
 
 
 @dataclass(frozen=True)
 class OACConfig(ImportanceConfig):
-    """The symbols of OAC's equations.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """The symbols of OAC's equations."""
 
     advantage: OACAdvantage = "return"
     """Advantage: "return" is ``R - V(s_t)``, "one-step" ``r_t + V(s_{t+1}) - V(s_t)``; the paper does not say which."""
@@ -41,10 +38,7 @@ class OACConfig(ImportanceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.advantage not in get_args(OACAdvantage):
-            raise ValueError(
-                f"there is no advantage {self.advantage!r}; choose one of {', '.join(get_args(OACAdvantage))}"
-            )
+        check_name("advantage", self.advantage, get_args(OACAdvantage))
         above_zero(self, "rho_bar")
         zero_or_more(self, "value_weight")
 

@@ -1,7 +1,8 @@
 """Returns, advantages and v-trace over padded sequences: pure functions, tensors in, tensors out.
 
 The reward comes after the last token and the discount is 1 (section A.1). ``value[:, t]`` is ``V(s_t)``, the value of
-the state *before* target token ``t``; the value after the last token is 0.
+the state *before* target token ``t``; the value after the last token is 0. Tensors whose shapes do not fit are refused
+by a ValueError.
 
 Shape letters: B batch, T target length.
 """
@@ -23,30 +24,19 @@ def step_rewards(reward: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         float32 [B,T].
-
-    Raises:
-        ValueError: If the shapes do not fit.
     """
     _check(mask, reward=reward)
     return torch.where(_is_last(mask), reward[:, None], 0.0)
 
 
 def next_values(value: Tensor, mask: Tensor) -> Tensor:
-    """``V(s_{t+1})``, 0 after the last target token; float32 [B,T].
-
-    Raises:
-        ValueError: If the shapes differ.
-    """
+    """``V(s_{t+1})``, 0 after the last target token; float32 [B,T]."""
     _check(mask, value=value)
     return torch.where(mask & ~_is_last(mask), value.roll(-1, dims=1), 0.0)
 
 
 def td_errors(value: Tensor, reward: Tensor, mask: Tensor) -> Tensor:
-    """``r_t + V(s_{t+1}) - V(s_t)``, 0 at padding; float32 [B,T].
-
-    Raises:
-        ValueError: If the shapes do not fit.
-    """
+    """``r_t + V(s_{t+1}) - V(s_t)``, 0 at padding; float32 [B,T]."""
     error = step_rewards(reward, mask) + next_values(value, mask) - value
     return error.masked_fill(~mask, 0.0)
 
@@ -62,9 +52,6 @@ def lambda_returns(value: Tensor, reward: Tensor, mask: Tensor, lam: float) -> T
 
     Returns:
         float32 [B,T] without gradient, 0 at padding.
-
-    Raises:
-        ValueError: If the shapes do not fit.
     """
     value = value.detach()
     errors = td_errors(value, reward, mask)
@@ -95,9 +82,6 @@ def vtrace(
         mask: bool [B,T].
         rho_bar: Bound of the weights that decide what is estimated.
         c_bar: Bound of the weights that decide how far it looks.
-
-    Raises:
-        ValueError: If the shapes do not fit.
     """
     _check(mask, log_ratio=log_ratio)
     value = value.detach()

@@ -30,11 +30,7 @@ HOLD_OUT = 20
 
 @dataclass(frozen=True)
 class ValueConfig(AgentConfig):
-    """Options of an agent with a value network.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of an agent with a value network."""
 
     value_tokens: int = 300_000
     """Target tokens of behaviour value estimation before the first Improve step of each Grow step; 0 for none."""

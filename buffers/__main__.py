@@ -6,6 +6,7 @@ import json
 import logging
 import shlex
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -33,14 +34,23 @@ DRAWN_FROM = {
 """What a Grow step drew from, in words, by :data:`buffers.GrowFrom`."""
 
 
-@dataclass(frozen=True)
-class Info:
-    """Grow steps, shards, trajectories, tokens, rewards, size and what made them."""
+@dataclass(frozen=True, kw_only=True)
+class BufferCommand(ABC):
+    """Something done with a buffer."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer."""
     json: bool = False
     """Print JSON instead of text."""
+
+    @abstractmethod
+    def run(self) -> int:
+        """Do it and print what came of it; the exit code."""
+
+
+@dataclass(frozen=True)
+class Info(BufferCommand):
+    """Grow steps, shards, trajectories, tokens, rewards, size and what made them."""
 
     def run(self) -> int:
         """Print it; 0."""
@@ -55,15 +65,11 @@ class Info:
 
 
 @dataclass(frozen=True)
-class Verify:
+class Verify(BufferCommand):
     """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt."""
 
-    path: tyro.conf.Positional[Path]
-    """Folder of the buffer."""
     untrusted: bool = False
     """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
-    json: bool = False
-    """Print JSON instead of text."""
 
     def run(self) -> int:
         """Print what is corrupt; 1 if anything is."""
@@ -81,15 +87,11 @@ class Verify:
 
 
 @dataclass(frozen=True)
-class Repair:
+class Repair(BufferCommand):
     """Move corrupt files into quarantine, delete what killed writers left unfinished, and say what to grow again."""
 
-    path: tyro.conf.Positional[Path]
-    """Folder of the buffer."""
     untrusted: bool = False
     """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
-    json: bool = False
-    """Print JSON instead of text."""
 
     def run(self) -> int:
         """Move the corrupt files, delete the unfinished; 0."""
@@ -115,15 +117,13 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Compact:
+class Compact(BufferCommand):
     """Merge many small shards of a Grow step into few large files, which open faster; nothing else changes."""
 
     path: tyro.conf.Positional[Path]
     """Folder of the buffer; nothing else may read it meanwhile."""
     trajectories_per_file: int = 250_000
     """Number of trajectories up to which a file is filled, at least 1."""
-    json: bool = False
-    """Print JSON instead of text."""
 
     def run(self) -> int:
         """Print what was merged; 0."""
@@ -139,11 +139,9 @@ class Compact:
 
 
 @dataclass(frozen=True)
-class Rescore:
+class Rescore(BufferCommand):
     """Add another scorer's rewards as a column beside the shards; run again to go on where it stopped."""
 
-    path: tyro.conf.Positional[Path]
-    """Folder of the buffer."""
     scorer: str
     """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of."""
     task_options: TaskOptions = field(default_factory=dict)
@@ -156,8 +154,6 @@ class Rescore:
     """Number of the only Grow step to score, from 0; None takes all."""
     device: str = "cpu"
     """Device on which the scorer computes, "cpu" or "cuda"."""
-    json: bool = False
-    """Print JSON instead of text."""
 
     def run(self) -> int:
         """Print what was scored; 0."""
@@ -181,11 +177,9 @@ class Rescore:
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(BufferCommand):
     """Write trajectories for another library; the target must not exist, and is written atomically."""
 
-    path: tyro.conf.Positional[Path]
-    """Folder of the buffer."""
     to: Format
     """Format of the target."""
     out: str
@@ -207,8 +201,6 @@ class Export:
     values in turn."""
     max_gib: float = MAX_GIB
     """Size of a target of Minari, in GiB, above which nothing is written."""
-    json: bool = False
-    """Print JSON instead of text."""
 
     def run(self) -> int:
         """Write it; 0."""
@@ -281,9 +273,7 @@ def main() -> None:
     with command_frame():
         logging.basicConfig(format="%(message)s")  # on standard error: what is printed may be JSON
         logging.getLogger("buffers").setLevel(logging.INFO)
-        command: Info | Verify | Repair | Compact | Rescore | Export = tyro.cli(
-            Command, args=arguments(), prog="python -m buffers", description=__doc__
-        )
+        command: BufferCommand = tyro.cli(Command, args=arguments(), prog="python -m buffers", description=__doc__)
         sys.exit(command.run())
 
 

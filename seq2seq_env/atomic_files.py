@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 @contextmanager
@@ -30,23 +30,32 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(f"{str(path)!r} cannot be written ({reason}); make room or choose another place") from error
 
 
+@contextmanager
+def written_file(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside ``path``, which takes its name and the place of one that had it once the block ends well.
+
+    Of processes that write the same one, the last has it; where the block ends otherwise, nothing is left behind.
+    """
+    # A name of its own: another process may be writing the same file.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically, in UTF-8; of processes that write the same one, the last has it.
+    """Write a file atomically, in UTF-8.
 
     Raises:
         OSError: If it cannot be written; what was there before stays.
     """
-    # A name of its own: another process may be writing the same file.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    with naming(path):
-        try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with naming(path), written_file(path) as file:
+        file.write(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from seq2seq_env.atomic_files import written_file
 
 
 class Lines:
@@ -72,9 +73,7 @@ def open_lines(texts: Sequence[str], file: Path | None) -> Iterator[Lines]:
 
 @contextmanager
 def open_output(file: Path | None) -> Iterator[BinaryIO]:
-    """A stream to standard output, or to a file that is written atomically.
-
-    A temporary file takes its name, and the place of one that had it, where the block ends without an error.
+    """A stream to standard output, or to a file that is written atomically where the block ends without an error.
 
     Raises:
         FileNotFoundError: If the file's folder is not there.
@@ -89,12 +88,5 @@ def open_output(file: Path | None) -> Iterator[BinaryIO]:
         raise FileNotFoundError(f"there is no folder {str(file.parent)!r} for {file.name}; make it first")
     if file.exists() and not file.is_file():
         raise FileExistsError(f"{str(file)!r} is no ordinary file; choose another output, or pipe the standard one")
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_file(file) as stream:
+        yield stream

@@ -37,11 +37,7 @@ START_ON = 256
 
 @dataclass(frozen=True)
 class D3rlpyBCConfig(AgentConfig):
-    """Options of d3rlpy's DiscreteBC.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of d3rlpy's DiscreteBC."""
 
     beta: float = 0.0
     """Weight of the mean squared log-probability over the vocabulary, d3rlpy's regulariser; d3rlpy's default of 0.5 is
@@ -53,11 +49,7 @@ class D3rlpyBCConfig(AgentConfig):
 
 @dataclass(frozen=True)
 class D3rlpyCQLConfig(AgentConfig):
-    """Options of d3rlpy's DiscreteCQL.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of d3rlpy's DiscreteCQL."""
 
     alpha: float = 1.0
     """Weight of the conservative loss ``log sum_a exp Q(s,a) - Q(s,a_t)``, a cross-entropy (arXiv 2006.04779)."""
@@ -72,11 +64,7 @@ class D3rlpyCQLConfig(AgentConfig):
 
 @dataclass(frozen=True)
 class D3rlpyBCQConfig(AgentConfig):
-    """Options of d3rlpy's DiscreteBCQ.
-
-    Raises:
-        ValueError: If a value is out of range.
-    """
+    """Options of d3rlpy's DiscreteBCQ."""
 
     action_flexibility: float = 0.3
     """Share of the imitator's likeliest token below which others are ruled out (arXiv 1910.01708)."""
@@ -118,9 +106,10 @@ class D3rlpyAgent(Agent):
     def start(self, modules: Any, dataset: Any) -> None:
         """Change where d3rlpy's last layers start from; without it they start as the policy's."""
 
-    @abstractmethod
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """The trained encoder, and d3rlpy's last layers by their name in :class:`ActionHead`."""
+        encoder, scores = modules.q_funcs[0].children()  # d3rlpy keeps both under private names
+        return encoder, {"scores": scores}
 
     def train(
         self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
@@ -248,7 +237,7 @@ class D3rlpyBC(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.imitator.children()  # d3rlpy keeps both under private names
+        encoder, scores = modules.imitator.children()
         return encoder, {"scores": scores}
 
 
@@ -280,11 +269,6 @@ class D3rlpyCQL(D3rlpyAgent):
             q = modules.q_funcs[0](torch.from_numpy(batch.observations).float().to(bias.device)).q_value
             bias -= q.logsumexp(-1).mean()
 
-    def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
-        """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.q_funcs[0].children()
-        return encoder, {"scores": scores}
-
 
 class D3rlpyBCQ(D3rlpyAgent):
     """d3rlpy's DiscreteBCQ: double Q-learning among the tokens that an imitator finds likely.
@@ -312,9 +296,9 @@ class D3rlpyBCQ(D3rlpyAgent):
 
     def heads(self, modules: Any) -> tuple[Any, dict[str, Any]]:
         """See :meth:`D3rlpyAgent.heads`."""
-        encoder, scores = modules.q_funcs[0].children()
+        encoder, layers = super().heads(modules)
         _, imitator = modules.imitator.children()
-        return encoder, {"scores": scores, "imitator": imitator}
+        return encoder, layers | {"imitator": imitator}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Shape letters: L states, V vocabulary, D width.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,8 +35,9 @@ NEVER = -1e4
 """Logit of an action that the imitator rules out; finite, so that every log-probability is."""
 
 
-class ActionValueConfig(MarianConfig):  # type: ignore[no-untyped-call]
-    """Marian's sizes, and what makes a distribution of action values.
+@dataclass
+class ActionValues:
+    """What makes a distribution of action values, beside the sizes of an architecture.
 
     Attributes:
         q_temperature: Logits are the head's scores divided by it.
@@ -45,37 +47,33 @@ class ActionValueConfig(MarianConfig):  # type: ignore[no-untyped-call]
             2206.11871); None for none of it.
     """
 
-    model_type = "marian-action-values"
     q_temperature: float = 1.0
     action_flexibility: float | None = None
     advantage_weight: float | None = None
 
 
-class ActionValueBartConfig(BartConfig):  # type: ignore[no-untyped-call]
-    """The same of BART."""
+class ActionValueConfig(ActionValues, MarianConfig):  # type: ignore[no-untyped-call]
+    """Of Marian."""
+
+    model_type = "marian-action-values"
+
+
+class ActionValueBartConfig(ActionValues, BartConfig):  # type: ignore[no-untyped-call]
+    """Of BART."""
 
     model_type = "bart-action-values"
-    q_temperature: float = 1.0
-    action_flexibility: float | None = None
-    advantage_weight: float | None = None
 
 
-class ActionValueMBartConfig(MBartConfig):  # type: ignore[no-untyped-call]
-    """The same of mBART."""
+class ActionValueMBartConfig(ActionValues, MBartConfig):  # type: ignore[no-untyped-call]
+    """Of mBART."""
 
     model_type = "mbart-action-values"
-    q_temperature: float = 1.0
-    action_flexibility: float | None = None
-    advantage_weight: float | None = None
 
 
-class ActionValueM2M100Config(M2M100Config):  # type: ignore[no-untyped-call]
-    """The same of M2M100 and NLLB."""
+class ActionValueM2M100Config(ActionValues, M2M100Config):  # type: ignore[no-untyped-call]
+    """Of M2M100 and NLLB."""
 
     model_type = "m2m_100-action-values"
-    q_temperature: float = 1.0
-    action_flexibility: float | None = None
-    advantage_weight: float | None = None
 
 
 class ActionHead(nn.Module):
@@ -161,9 +159,9 @@ def with_action_head(
 
     Args:
         model: One of the architectures of :data:`KINDS`, or one of this module's.
-        q_temperature: See :class:`ActionValueConfig`.
-        action_flexibility: See :class:`ActionValueConfig`.
-        advantage_weight: See :class:`ActionValueConfig`.
+        q_temperature: See :class:`ActionValues`.
+        action_flexibility: See :class:`ActionValues`.
+        advantage_weight: See :class:`ActionValues`.
 
     Raises:
         ValueError: If it is another architecture.

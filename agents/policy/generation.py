@@ -17,9 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.policy.decoders import Decoder, open_decoder
+from agents.policy.decoders import Decoder
 from agents.policy.inputs import check_seed
-from agents.policy.teacher_forcing import AllowedTokens
 from buffers import Samples
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -113,47 +112,6 @@ def rows_together(sources: Sequence[Sequence[int]], rows_each: int, device: torc
     step = max(1, ROWS.get(device.type, ROWS["cpu"]) // rows_each)
     for start in range(0, len(order), step):
         yield order[start : start + step]
-
-
-def write(
-    model: PreTrainedModel,
-    start: Sequence[int],
-    source: Tensor,
-    source_mask: Tensor,
-    allowed: AllowedTokens,
-    eos_id: int,
-    max_length: int,
-    temperature: float,
-    uniform: NDArray[np.float64] | None,
-) -> Decoded:
-    """Write hypotheses of sources; see :func:`decode`.
-
-    Args:
-        model: Any Hugging Face encoder-decoder.
-        start: The decoder start.
-        source: int64 [B,S].
-        source_mask: bool [B,S].
-        allowed: What may be written.
-        eos_id: As of :func:`decode`, and so are the other arguments.
-        max_length: T.
-        temperature: Divides the logits.
-        uniform: float64 [R,T], or None.
-    """
-    numbers = None if uniform is None else torch.from_numpy(uniform).float().to(source.device)
-    decoder = open_decoder(model, source, source_mask)
-    for token in start[:-1]:
-        decoder.step(torch.full((len(source),), token, device=source.device))
-    return decode(
-        decoder,
-        allowed.logit_mask,
-        num_sources=len(source),
-        start_id=start[-1],
-        eos_id=eos_id,
-        max_length=max_length,
-        temperature=temperature,
-        uniform=numbers,
-        prefix=allowed.prefix,
-    )
 
 
 def decode(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seq2seq_env.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -38,3 +42,7 @@ class PolicyConfig:
             raise ValueError(f"dropout is {self.dropout}; give a share from 0 to below 1")
         if self.d_model % self.num_heads:
             raise ValueError(f"d_model {self.d_model} is no multiple of num_heads {self.num_heads}; change one of them")
+
+    def for_task(self, task: Task) -> PolicyConfig:
+        """The same sizes with a task's lengths."""
+        return replace(self, max_source_length=task.max_source_length, max_target_length=task.max_target_length)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.policy import checkpoints, inputs
-from agents.policy.generation import Decoded, as_samples, beam_search, inference, rows_together, uniforms, write
+from agents.policy.decoders import open_decoder
+from agents.policy.generation import Decoded, as_samples, beam_search, decode, inference, rows_together, uniforms
 from agents.policy.marian import build_marian
 from agents.policy.model_card import policy_card
 from agents.policy.policy_config import PolicyConfig
@@ -53,11 +54,9 @@ class Seq2SeqPolicy(Publishable):
     *Batch-invariant.* A trajectory's tokens depend on the weights and on (seed, row of the source, number of the
     candidate), not on the batch they were written in (up to float rounding at the edge between two tokens).
 
-    *Decoder start.* A model's start token and a language's code (forced BOS) stand before a target and are no part of
-    it.
-
     Attributes:
-        start: Decoder start, token ids.
+        start: Decoder start, token ids: a model's start token and a language's code (forced BOS), which stand before a
+            target and are no part of it.
 
     Args:
         model: Any Hugging Face encoder-decoder, in float32.
@@ -71,11 +70,7 @@ class Seq2SeqPolicy(Publishable):
     """
 
     def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: Tokenizer,
-        max_target_length: int,
-        constraint: Constraint | None = None,
+        self, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int, constraint: Constraint | None = None
     ) -> None:
         check_fit(model, tokenizer)
         # T5 has relative positions and no limit.
@@ -87,10 +82,8 @@ class Seq2SeqPolicy(Publishable):
                 f"max_target_length is {max_target_length}; the model has positions for 1 to {self._longest} tokens"
             )
         model.train(False)
-        self.model = model
-        self.tokenizer = tokenizer
-        self.max_target_length = max_target_length
-        self.max_source_length = limit
+        self.model, self.tokenizer = model, tokenizer
+        self.max_source_length, self.max_target_length = limit, max_target_length
         self.constraint = constraint or Constraint()
         self.constraint.check(tokenizer, max_target_length)
         forbidden = np.flatnonzero(~self.constraint.allowed(tokenizer)).tolist()
@@ -337,10 +330,15 @@ class Seq2SeqPolicy(Publishable):
     def _decode(
         self, rows: Sequence[Sequence[int]], temperature: float, uniform: NDArray[np.float64] | None
     ) -> Decoded:
+        mask, _, prefix = self.allowed_tokens()
+        numbers = None if uniform is None else torch.from_numpy(uniform).float().to(self.device)
         with inference(self.model):
-            return write(
-                self.model, self.start, *self._pad(rows), self.allowed_tokens(), self.tokenizer.eos_id,
-                self.max_target_length, temperature, uniform,
+            decoder = open_decoder(self.model, *self._pad(rows))
+            for token in self.start[:-1]:
+                decoder.step(torch.full((len(rows),), token, device=self.device))
+            return decode(
+                decoder, mask, num_sources=len(rows), start_id=self.start[-1], eos_id=self.tokenizer.eos_id,
+                max_length=self.max_target_length, temperature=temperature, uniform=numbers, prefix=prefix,
             )  # fmt: skip
 
     def __repr__(self) -> str:

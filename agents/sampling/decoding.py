@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from agents.policy.inputs import check_seed, check_temperature
 from agents.sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
 from seq2seq_env.scorers import load_scorer
+from seq2seq_env.suggestions import check_name
 
 if TYPE_CHECKING:
     from agents.policy.seq2seq_policy import Seq2SeqPolicy
@@ -56,8 +57,7 @@ class Decoding:
         Raises:
             ValueError: If the method is unknown, an option is not the method's, missing or out of range.
         """
-        if self.method not in _OPTIONS:
-            raise ValueError(f"there is no method {self.method!r}; choose one of {', '.join(get_args(Method))}")
+        check_name("method", self.method, _OPTIONS)
         for name in ("beams", "candidates", "temperature", "seed", "scorer"):
             value = getattr(self, name)
             if value is not None and name not in _OPTIONS[self.method]:

@@ -15,6 +15,7 @@ from agents.sampling.ctranslate2_sampler import CTranslate2Sampler
 from agents.sampling.engine_names import ComputeType, Engine
 from buffers import Sampler
 from seq2seq_env.extras import is_installed
+from seq2seq_env.suggestions import check_name
 
 
 class TextSampler(Sampler, Protocol):
@@ -39,8 +40,7 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
         ValueError: If a name is unknown, or the engine cannot sample the policy so.
     """
     for name, value, choices in (("engine", engine, Engine), ("compute_type", compute_type, ComputeType)):
-        if value not in get_args(choices):
-            raise ValueError(f"there is no {name} {value!r}; choose one of {', '.join(get_args(choices))}")
+        check_name(name, value, get_args(choices))
     if engine == "auto":
         by_itself = policy.model.config.model_type == "marian" and compute_type == "float32"
         able = is_installed("ctranslate2") and not obstacle(policy.model)

@@ -63,8 +63,7 @@ def fit(
     for all.
 
     With ``evaluate`` the best weights are kept, those before the first step included with ``config.evaluate_first``; of
-    equal ones the earlier.
-    Without it the last weights are kept. The global random generators are left as they were.
+    equal ones the earlier. Without it the last weights are kept. The global random generators are left as they were.
 
     Args:
         learner: Gives the batches, the loss and the networks.
@@ -73,9 +72,7 @@ def fit(
         evaluate: Called before the first step with ``config.evaluate_first``, every ``config.evaluate_every`` target
             tokens and at the end.
         log: Called with the numbers of every row of the history, and of every ``config.log_every``-th step.
-        resume: File that keeps the state at every row of the history, as
-            :class:`agents.training.training_state.TrainingState` says; where it is there, the training goes on from it.
-            Whoever has kept the result deletes it. None keeps none.
+        resume: File of a :class:`agents.training.training_state.TrainingState`; see :meth:`agents.Agent.improve`.
 
     Raises:
         ValueError: If the slice is empty, ``evaluate`` gives NaN, or a network or the machine lacks what the

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from seq2seq_env.ranges import above_zero, zero_or_more
+from seq2seq_env.suggestions import check_name
 
 ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
 Precision = Literal["fp32", "bf16", "auto"]
@@ -76,9 +77,7 @@ class TrainingConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; give a share from 0 to below 1")
         for name, choices in (("schedule", ScheduleName), ("precision", Precision), ("attention", Attention)):
-            good = get_args(choices)
-            if getattr(self, name) not in good:
-                raise ValueError(f"there is no {name} {getattr(self, name)!r}; choose one of {', '.join(good)}")
+            check_name(name, getattr(self, name), get_args(choices))
 
     @property
     def has_source_noise(self) -> bool:

@@ -18,20 +18,15 @@ from seq2seq_env.tasks.task import Task
 
 
 class Sampler(Protocol):
-    """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one. Several threads may call it at once.
-
-    Attributes:
-        fingerprint: Digest of the policy.
-        engine: What samples it, with all that changes the bytes; a shard's ``sampler``.
-    """
+    """What Grow needs of a policy; :class:`agents.Seq2SeqPolicy` is one. Several threads may call it at once."""
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal digest."""
+        """Hexadecimal digest of the policy."""
 
     @property
     def engine(self) -> str:
-        """A name, and a version where that matters."""
+        """What samples it, by name, with a version where that changes the bytes; a shard's ``sampler``."""
 
     def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """``num_candidates`` independent samples of every source's token ids, a pure function of the arguments."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers.storage.provenance import GrowFrom
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks.task import SOURCE_ONLY, Task
 
 
@@ -25,8 +26,7 @@ def drawable_rows(task: Task, grow_from: GrowFrom) -> range:
     Raises:
         ValueError: If there is no such choice, or the task has no source-only sentences to draw.
     """
-    if grow_from not in get_args(GrowFrom):
-        raise ValueError(f"there is no grow_from {grow_from!r}; choose one of {', '.join(get_args(GrowFrom))}")
+    check_name("grow_from", grow_from, get_args(GrowFrom))
     paired = task.size("train")
     if grow_from == "train":
         return range(paired)

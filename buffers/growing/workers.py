@@ -78,12 +78,7 @@ class InThreads:
 
 
 class Processes(Protocol):
-    """What :class:`ByRank` needs of a launcher; ``accelerate.PartialState()`` is one.
-
-    Attributes:
-        process_index: This process's rank.
-        num_processes: How many there are.
-    """
+    """What :class:`ByRank` needs of a launcher; ``accelerate.PartialState()`` is one."""
 
     @property
     def process_index(self) -> int:
@@ -153,7 +148,7 @@ class OnRay:
                     done(len(plan.rows_of(unit)))
 
     def _started(self) -> Any:
-        ray = _ray()
+        ray = require("ray", "OnRay")
         if not ray.is_initialized():
             ray.init(include_dashboard=False, log_to_driver=False)
         return ray
@@ -162,10 +157,6 @@ class OnRay:
 def _publish(plan: GrowPlan, unit: int, file: str) -> None:
     _one_thread()
     write_shard(file, plan.make(unit), plan.provenance(unit))
-
-
-def _ray() -> Any:
-    return require("ray", "OnRay")
 
 
 def _one_thread() -> None:

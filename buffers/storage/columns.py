@@ -15,22 +15,15 @@ Column = Literal["source_index", "source_length", "target_length", "reward", "te
 
 
 class Part(Protocol):
-    """Storage of some trajectories: a shard on disk, or trajectories in memory.
-
-    Attributes:
-        num_trajectories: N.
-        num_tokens: Target tokens.
-        temperature: That the behaviour policy was sampled at; None where nobody recorded it.
-        grow_step: That it is of; None where nobody recorded it.
-    """
+    """Storage of some trajectories: a shard on disk, or trajectories in memory."""
 
     @property
     def temperature(self) -> float | None:
-        """Above 0."""
+        """That the behaviour policy was sampled at, above 0; None where nobody recorded it."""
 
     @property
     def grow_step(self) -> int | None:
-        """At least 0."""
+        """That it is of, at least 0; None where nobody recorded it."""
 
     @property
     def num_trajectories(self) -> int:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
+from seq2seq_env.suggestions import check_name
+
 GrowFrom = Literal["train", "source-only", "both"]
 """The sources that a Grow step draws from: those of the pairs, those without references, or all."""
 
@@ -94,8 +96,7 @@ class Provenance:
                 f"candidates is {self.candidates} and references {self.references}; give candidates, references (1), "
                 "or both"
             )
-        if self.grow_from not in get_args(GrowFrom):
-            raise ValueError(f"there is no grow_from {self.grow_from!r}; choose one of {', '.join(get_args(GrowFrom))}")
+        check_name("grow_from", self.grow_from, get_args(GrowFrom))
         if self.references and self.grow_from != "train":
             raise ValueError(
                 f"references is {self.references} and grow_from {self.grow_from!r}, of which sentences have none; give "

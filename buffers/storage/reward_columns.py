@@ -41,6 +41,8 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class RescoredShard:
     """A shard with another scorer's rewards in place of its own.
 
+    Whatever reads a file raises :class:`ShardError` where it is corrupt, missing, or belongs to another shard.
+
     Args:
         shard: The trajectories.
         name: Of the column.
@@ -108,36 +110,20 @@ class RescoredShard:
         container.publish(self.path, arrays.encode({"reward": reward}, attributes))
 
     def scorer_fingerprint(self) -> str:
-        """Of the scorer that gave the rewards.
-
-        Raises:
-            ShardError: If the file is corrupt, or belongs to another shard.
-        """
+        """Of the scorer that gave the rewards."""
         with self._opened() as (_, attributes):
             return str(attributes["scorer_fingerprint"])
 
     def column(self, name: Column) -> NDArray[Any]:
-        """One number a trajectory, [N].
-
-        Raises:
-            ShardError: If a file is corrupt, missing, or belongs to another shard.
-        """
+        """One number a trajectory, [N]."""
         return self._rewards() if name == "reward" else self.shard.column(name)
 
     def read(self) -> Trajectories:
-        """All trajectories, validated.
-
-        Raises:
-            ShardError: If a file is corrupt, missing, or belongs to another shard.
-        """
+        """All trajectories, validated."""
         return replace(self.shard.read(), reward=self._rewards())
 
     def verify(self) -> None:
-        """Compare every byte of the rewards with their checksum.
-
-        Raises:
-            ShardError: If they are not what was written.
-        """
+        """Compare every byte of the rewards with their checksum."""
         container.verify(self.path)
         self._rewards()
 

@@ -27,6 +27,8 @@ KINDS = {CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Pro
 class Shard:
     """A file known to be whole in size and layout; its arrays are read when asked for.
 
+    Whatever reads the file raises :class:`ShardError` where it is corrupt, or has changed since it was opened.
+
     Attributes:
         path: The file.
         provenance: What made it.
@@ -71,9 +73,6 @@ class Shard:
         """Some arrays of the layout, whole, as they are stored: token ids may be uint16.
 
         Values are checked as far as these arrays show them.
-
-        Raises:
-            ShardError: If the file is corrupt.
         """
         wanted = {name: TRAJECTORIES_LAYOUT[name] for name in names}
         # The lengths of the flat arrays say where offsets must end.
@@ -83,28 +82,16 @@ class Shard:
         return stored
 
     def column(self, name: Column) -> NDArray[Any]:
-        """One number a trajectory, [N], read without any token.
-
-        Raises:
-            ShardError: If the file is corrupt.
-        """
+        """One number a trajectory, [N], read without any token."""
         return column_of(self.read_arrays(NEEDED[name]), name)
 
     def read(self) -> Trajectories:
-        """All trajectories, validated.
-
-        Raises:
-            ShardError: If the file is corrupt.
-        """
+        """All trajectories, validated."""
         with self._again(TRAJECTORIES_LAYOUT) as (file, _):
             return _read_all(file)
 
     def verify(self) -> None:
-        """Compare every byte with the checksum and validate the contents.
-
-        Raises:
-            ShardError: If the file is not what was written.
-        """
+        """Compare every byte with the checksum and validate the contents."""
         verify_file(self.path)
 
     @classmethod

@@ -31,6 +31,8 @@ TRAJECTORIES_LAYOUT: Layout = {
     "source_tokens": (np.dtype(np.int32), "K"),
 }
 
+AXES = {name: axis for name, (_, axis) in TRAJECTORIES_LAYOUT.items()}
+
 # log_softmax in float32 may end a rounding error above zero; a sign mistake ends far above it.
 LOG_PROB_TOLERANCE = 1e-3
 
@@ -177,21 +179,11 @@ class Trajectories:
         """
         rows = np.arange(len(self), dtype=np.int64)[index]
         positions, offsets = gather(self.offsets, rows)
-        source_index = self.source_index[rows]
-        source_rows = np.unique(source_index)
+        source_rows = np.unique(self.source_index[rows])
         source_positions, source_offsets = gather(self.source_offsets, np.searchsorted(self.source_rows, source_rows))
-        return Trajectories(
-            source_index=source_index,
-            offsets=offsets,
-            tokens=self.tokens[positions],
-            log_prob=self.log_prob[positions],
-            terminated=self.terminated[rows],
-            reward=self.reward[rows],
-            is_reference=self.is_reference[rows],
-            source_rows=source_rows,
-            source_offsets=source_offsets,
-            source_tokens=self.source_tokens[source_positions],
-        )
+        along = {"N": rows, "L": positions, "K": source_positions}
+        taken = {name: getattr(self, name)[along[axis]] for name, axis in AXES.items() if axis in along}
+        return Trajectories(**taken, offsets=offsets, source_rows=source_rows, source_offsets=source_offsets)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Trajectories]) -> Trajectories:
@@ -209,14 +201,10 @@ class Trajectories:
             _join_offsets([part.source_offsets for part in parts]),
             np.concatenate([part.source_tokens for part in parts]),
         )
+        own = [name for name, axis in AXES.items() if axis in ("N", "L")]
         return cls(
-            source_index=np.concatenate([part.source_index for part in parts]),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in own},
             offsets=_join_offsets([part.offsets for part in parts]),
-            tokens=np.concatenate([part.tokens for part in parts]),
-            log_prob=np.concatenate([part.log_prob for part in parts]),
-            terminated=np.concatenate([part.terminated for part in parts]),
-            reward=np.concatenate([part.reward for part in parts]),
-            is_reference=np.concatenate([part.is_reference for part in parts]),
             source_rows=source_rows,
             source_offsets=source_offsets,
             source_tokens=source_tokens,

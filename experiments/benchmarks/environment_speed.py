@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
-from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import Benchmark, Timed, digits, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import load_scorer
@@ -199,7 +199,7 @@ def measure_gymnasium(config: Config, task: Task) -> None:
                 if benchmark is benchmark_step
                 else gym.make_vec("Seq2SeqTranslate-v0", config.played, **arguments)
             )
-            speeds.append(f"{benchmark(env, config.seconds, config.seed):,.0f}")
+            speeds.append(digits(benchmark(env, config.seconds, config.seed)))
         rows.append([name, *speeds])
     print("\n" + table(["steps per second by Gymnasium's benchmarks", *scorers], rows))
 
@@ -228,8 +228,7 @@ def measure_rollout(config: Config, task: Task) -> None:
     from agents.policy.generation import draw
     from seq2seq_env.models.padding import pad
 
-    sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**{**vars(SIX_MILLION), **sizes}), seed=config.seed)
+    policy = Seq2SeqPolicy.from_config(task.tokenizer, SIX_MILLION.for_task(task), seed=config.seed)
     envs = gym.make_vec("Seq2SeqTranslate-v0", config.batch, task=task, scorer=FreeScorer())
     never_ends = torch.zeros(task.tokenizer.vocab_size)
     never_ends[[task.tokenizer.eos_id, task.tokenizer.unk_id, task.tokenizer.pad_id]] = -torch.inf

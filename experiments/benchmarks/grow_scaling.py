@@ -43,8 +43,7 @@ def measure(config: Config, samples: int) -> dict[str, float]:
     task.split("train")
     scorer = load_scorer("phrasebook-qe")
     if config.policy is None:
-        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, agents.PolicyConfig(**lengths), seed=0)
+        policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, agents.PolicyConfig().for_task(task), seed=0)
     else:
         policy = agents.Seq2SeqPolicy.load(config.policy)
     folder = Path(mkdtemp())

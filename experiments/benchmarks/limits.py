@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import agents
 from agents import PolicyConfig, TrainingConfig
-from buffers import Slice
 from experiments.benchmarks.timings import Benchmark, parse_options, rates, spread
 from experiments.reports.tables import table
+from experiments.runs.stages import original_data
 from seq2seq_env.scorers import LearnedScorer, PairEncoder, load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -168,17 +168,9 @@ def _on(threads: int, run: Callable[[], object], before: int) -> Callable[[], ob
     return on_threads
 
 
-def original(task: Task) -> Slice:
-    """The task's training pairs."""
-    pairs = task.split("train")
-    lengths = task.max_source_length, task.max_target_length
-    return Slice.from_pairs(pairs.sources, pairs.references, task.tokenizer, *lengths)
-
-
 def batching(task: Task, config: Config) -> Stage:
     """One epoch of batches."""
-    data = original(task)
-
+    data = original_data(task)
     return lambda: sum(batch.num_target_tokens for batch in data.batches(config.tokens_per_batch, seed=config.seed))
 
 
@@ -192,7 +184,7 @@ def stages_of(size: Size, task: Task, config: Config, folder: Path) -> dict[str,
 
 def training(size: Size, task: Task, config: Config) -> tuple[str, Stage]:
     """BC on the task's pairs, from the same weights each time."""
-    policy, data = policy_of(size, task, config), original(task)
+    policy, data = policy_of(size, task, config), original_data(task)
     budget = TrainingConfig(
         learning_rate=1e-4, tokens_per_batch=config.tokens_per_batch, max_tokens=size.tokens,
         evaluate_every=size.tokens, progress=False, seed=config.seed,
@@ -229,8 +221,7 @@ def named(stage: str, network: Any) -> str:
 
 def policy_of(size: Size, task: Task, config: Config) -> Seq2SeqPolicy:
     """A policy with random weights."""
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    return agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(size.policy, **lengths), config.seed)
+    return agents.Seq2SeqPolicy.from_config(task.tokenizer, size.policy.for_task(task), config.seed)
 
 
 def scorer_of(size: Size, task: Task, folder: Path) -> tuple[Scorer, Any]:

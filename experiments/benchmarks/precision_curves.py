@@ -16,20 +16,16 @@ import agents
 from agents import PolicyConfig, TrainingConfig, known_device
 from agents.training.training_config import Precision
 from buffers import Slice
-from experiments.benchmarks.timings import Benchmark, parse_options
+from experiments.benchmarks.timings import TINY_POLICY, TINY_TASK, TaskBenchmark, parse_options
 from experiments.reports.tables import table
 from experiments.runs.stages import original_data
-from seq2seq_env.tasks import Task, TaskOptions, load_task
+from seq2seq_env.tasks import Task, load_task
 
 
 @dataclass(frozen=True)
-class Config(Benchmark):
+class Config(TaskBenchmark):
     """Options of the comparison."""
 
-    task: str = "phrasebook-de-en"
-    """Task to learn."""
-    task_options: TaskOptions = field(default_factory=dict)
-    """Options of the task, names and values in turn: --task-options train_size 1000."""
     policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(dropout=0.0))
     """Size of the policy network; its lengths are the task's."""
     tokens: int = 200_000
@@ -47,9 +43,8 @@ class Config(Benchmark):
 
 
 TINY = {
-    "task_options": {"train_size": "64", "validation_size": "8"},
-    "policy": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, dropout=0.0),
-    "tokens": 600, "points": 2, "seeds": 2, "emulate": True,
+    "task_options": TINY_TASK, "policy": replace(TINY_POLICY, dropout=0.0), "tokens": 600, "points": 2, "seeds": 2,
+    "emulate": True,
 }  # fmt: skip
 
 
@@ -59,8 +54,7 @@ def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[
 
     from agents.policy.embeddings import align_embeddings
 
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), seed)
+    policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, config.policy.for_task(task), seed)
     pairs = task.split("train")
     align_embeddings(policy, pairs.sources, pairs.references, seed=seed)
     agent = agents.BC(policy.to(known_device(config.device)))
@@ -72,7 +66,9 @@ def curve(config: Config, task: Task, arithmetic: Precision, seed: int) -> list[
     report = agent.improve(original_data(task), training)
     losses = [row.loss for row in report.history if row.loss is not None][: config.points]
     split, total = task.split("validation"), 0.0
-    held_out = Slice.from_pairs(split.sources, split.references, task.tokenizer, *lengths.values())
+    held_out = Slice.from_pairs(
+        split.sources, split.references, task.tokenizer, task.max_source_length, task.max_target_length
+    )
     with torch.inference_mode():
         for batch in held_out.batches(4 * config.tokens_per_batch, seed=0):
             total += float(agent.loss(batch.to(policy.device)).loss) * batch.num_target_tokens

@@ -11,7 +11,7 @@ interleaved; the table shows medians, the smallest and the largest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 import agents
 from agents import PolicyConfig
 from buffers import GrowingBatchBuffer, grow
-from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import TINY_POLICY, TINY_TASK, TaskBenchmark, Timed, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
-from seq2seq_env.tasks import Task, TaskOptions, load_task
+from seq2seq_env.tasks import Task, load_task
 
 if TYPE_CHECKING:
     from agents import Seq2SeqPolicy
 
 
 @dataclass(frozen=True)
-class Config(Benchmark):
+class Config(TaskBenchmark):
     """Options of the benchmark."""
 
     policy: Path | None = None
@@ -39,10 +39,6 @@ class Config(Benchmark):
     """Size of the untrained policy; its lengths are the task's."""
     text: Path | None = None
     """File of sources, a line each; None takes the task's train split."""
-    task: str = "phrasebook-de-en"
-    """Task of the sources and of the Grow step."""
-    task_options: TaskOptions = field(default_factory=dict)
-    """Options of the task, names and values in turn: --task-options train_size 1000."""
     sources: int = 1024
     """Sources of each timing."""
     candidates: int = 8
@@ -60,9 +56,8 @@ class Config(Benchmark):
 
 
 TINY = {
-    "task_options": {"train_size": "64", "validation_size": "8"},
-    "size": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32),
-    "sources": 4, "candidates": 2, "generate_batches": (2, 4), "ctranslate2_batches": (4,), "repeats": 1,
+    "task_options": TINY_TASK, "size": TINY_POLICY, "sources": 4, "candidates": 2,
+    "generate_batches": (2, 4), "ctranslate2_batches": (4,), "repeats": 1,
 }  # fmt: skip
 
 
@@ -144,8 +139,7 @@ def main() -> None:
 
     task = load_task(config.task, **config.task_options)
     if config.policy is None:
-        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.size, **lengths), config.seed)
+        policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, config.size.for_task(task), config.seed)
     else:
         policy = agents.Seq2SeqPolicy.load(config.policy)
     lines = task.split("train").sources if config.text is None else _lines(config.text)

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -14,8 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import tyro
 
+from agents import PolicyConfig
 from seq2seq_env.commands import arguments
 from seq2seq_env.progress import progress_bar
+from seq2seq_env.tasks import TaskOptions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,6 +32,20 @@ class Benchmark:
 
     tiny: bool = False
     """Whether sizes that are not given are so small that all runs in seconds and measures nothing, as a test does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskBenchmark(Benchmark):
+    """Options of a benchmark on a task's texts."""
+
+    task: str = "phrasebook-de-en"
+    """Task that gives the texts."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn: --task-options train_size 1000."""
+
+
+TINY_TASK = {"train_size": "64", "validation_size": "8"}
+TINY_POLICY = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32)
 
 
 def parse_options(kind: type[T], description: str | None, tiny: Mapping[str, Any]) -> T:
@@ -85,8 +101,10 @@ def peak_gib() -> float:
 
 
 def spread(values: list[float]) -> str:
-    """Median, least and greatest: whole from 1,000 on, four digits below."""
-    shown = [
-        f"{value:,.0f}" if value >= 1000 else f"{value:.4g}" for value in (median(values), min(values), max(values))
-    ]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
+    """Median, least and greatest."""
+    return f"{digits(median(values))} ({digits(min(values))} to {digits(max(values))})"
+
+
+def digits(value: float) -> str:
+    """A number, whole from 1,000 on, with four digits below."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"

@@ -22,9 +22,9 @@ import agents
 from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
 from experiments.benchmarks.joeynmt_baseline import joeynmt_epoch
-from experiments.benchmarks.timings import Benchmark, Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import TINY_POLICY, TINY_TASK, TaskBenchmark, Timed, parse_options, rates, spread
 from experiments.reports.tables import table
-from seq2seq_env.tasks import TaskOptions, load_task
+from seq2seq_env.tasks import load_task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,13 +33,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(Benchmark):
+class Config(TaskBenchmark):
     """Options of the benchmark."""
 
-    task: str = "phrasebook-de-en"
-    """Task whose train split is trained on."""
-    task_options: TaskOptions = field(default_factory=dict)
-    """Options of the task, names and values in turn: --task-options train_size 1000."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network; its lengths are the task's."""
     pairs: int = 2000
@@ -56,9 +52,7 @@ class Config(Benchmark):
 
 
 TINY = {
-    "task_options": {"train_size": "64", "validation_size": "8"},
-    "policy": PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32),
-    "pairs": 12, "tokens_per_batch": 64, "repeats": 1,
+    "task_options": TINY_TASK, "policy": TINY_POLICY, "pairs": 12, "tokens_per_batch": 64, "repeats": 1,
 }  # fmt: skip
 
 
@@ -111,11 +105,8 @@ def main() -> None:
     task = load_task(config.task, **config.task_options)
     split = task.split("train")
     sources, references = split.sources[: config.pairs], split.references[: config.pairs]
-    sizes = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    policy = agents.Seq2SeqPolicy.from_config(
-        task.tokenizer, PolicyConfig(**{**vars(config.policy), **sizes}), config.seed
-    )
-    data = Slice.from_pairs(sources, references, task.tokenizer, *sizes.values())
+    policy = agents.Seq2SeqPolicy.from_config(task.tokenizer, config.policy.for_task(task), config.seed)
+    data = Slice.from_pairs(sources, references, task.tokenizer, task.max_source_length, task.max_target_length)
     encoded = zip(task.tokenizer.encode(sources), task.tokenizer.encode(references), strict=True)
     rows = [{"input_ids": source, "labels": target} for source, target in encoded]
     batch = max(1, round(config.tokens_per_batch * len(rows) / data.num_tokens))

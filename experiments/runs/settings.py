@@ -16,7 +16,7 @@ from buffers.filters import FILTERS
 from experiments.names import FilterName, TaskName
 from experiments.runs.run_log import TrackerName, check_trackers
 from seq2seq_env.extras import check_extra
-from seq2seq_env.ranges import check_seed
+from seq2seq_env.ranges import above_zero, check_seed
 from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
 from seq2seq_env.tasks.loading import TASKS
@@ -180,8 +180,7 @@ class Settings:
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
         check_seed(self.seed)
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"temperature is {self.temperature}; give a number above 0")
+        above_zero(self, "temperature")
         if not 0 < self.learning_rate_decay <= 1:
             raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")
         if self.pretrained is None and not self.fine_tune:

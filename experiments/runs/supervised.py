@@ -65,8 +65,7 @@ def new_policy(config: Settings, task: Task) -> Seq2SeqPolicy:
         ValueError: If it does not fit the task.
     """
     if config.pretrained is None:
-        lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-        return agents.Seq2SeqPolicy.from_config(task.tokenizer, replace(config.policy, **lengths), config.seed)
+        return agents.Seq2SeqPolicy.from_config(task.tokenizer, config.policy.for_task(task), config.seed)
     policy = agents.Seq2SeqPolicy.from_pretrained(config.pretrained, task.tokenizer, task.max_target_length)
     if task.max_source_length > policy.max_source_length:
         raise ValueError(

@@ -239,7 +239,8 @@ class PretrainedTokenizer(Tokenizer):
             others = settings.get(name) or []
             tokens |= {_content(token) or "" for token in (others.values() if isinstance(others, dict) else others)}
         if FILE_NAME in self._files:
-            tokens |= {str(added) for added in map(_special_text, self._backend.get_added_tokens_decoder().values())}
+            added = self._backend.get_added_tokens_decoder().values()
+            tokens |= {str(token.content) for token in added if token.special}
         return tokens - {""}
 
     def _digest(self) -> str:
@@ -298,10 +299,6 @@ def _converted(folder: Path) -> str:
             f"no tokenizer can be read from {str(folder)!r} ({reason}); name a folder with {FILE_NAME}"
         ) from error
     return content
-
-
-def _special_text(added: Any) -> str:
-    return str(added.content) if added.special else ""
 
 
 def _content(token: Any) -> str | None:

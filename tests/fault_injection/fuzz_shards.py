@@ -5,8 +5,9 @@ that names the file, or be accepted, and then read in every way that a user woul
 other, so that what one leaves behind meets the next. A case that ends, hangs or fills that process, or fails in it, is
 read again by a new one, and if that is no better, by itself: verified in a sandbox, as ``python -m buffers verify
 --untrusted`` does, and if it is accepted there, read by this process. It fails where another exception escapes, where
-this process takes more memory than it may, or where only the sandbox accepts it. A campaign that dies or hangs was at
-the case whose number the bar shows.
+this process takes more memory than it may, or where only the sandbox accepts it. (What a file that corrupts memory does
+depends on what lies there, so the sandbox may refuse in any way what ended a process that reads cases.) A campaign that
+dies or hangs was at the case whose number the bar shows.
 
 A case is made from the seed and its number alone: ``--seed 0 --first 4711 --cases 1`` runs one again.
 """
@@ -137,8 +138,8 @@ def _by_itself(
     before, started = _peak_mib(), time.perf_counter()
     try:
         outcome = exercise(case, folder, unchanged, sandbox.verify)
-        if outcome != HARMED:
-            outcome = f"{outcome} in the sandbox, not in a process that reads cases"
+        if outcome == "accepted":
+            outcome = "accepted in the sandbox, not in a process that reads cases"
     except Exception as error:
         outcome = f"{type(error).__name__}: {error}".replace(str(folder), "")
     if (increase := _peak_mib() - before) > config.memory_mib:

@@ -18,6 +18,7 @@ from seq2seq_env.models.length_bucketing import length_buckets
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME, EncodedPair, PairEncoder
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
         outputs = config.get("num_labels", len(config.get("id2label") or ("no", "yes")))
         if outputs != 1:
             raise ValueError(f"the checkpoint in {str(folder)!r} has {outputs} outputs; a scorer has num_labels=1")
-        self.activation: Activation = _known_activation(config.get(_ACTIVATION_KEY, "identity"))
+        self.activation: Activation = config.get(_ACTIVATION_KEY, "identity")
+        check_name(_ACTIVATION_KEY, self.activation, get_args(Activation))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -122,7 +124,7 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
             ValueError: If the model has not one output, or its vocabulary is smaller than the tokenizer's.
             OSError: If the folder cannot be written; a scorer that was there before stays.
         """
-        _known_activation(activation)
+        check_name(_ACTIVATION_KEY, activation, get_args(Activation))
         config = model.config
         if config.num_labels != 1:
             raise ValueError(f"the model has {config.num_labels} outputs; a scorer has num_labels=1")
@@ -206,10 +208,3 @@ def _positions(model: PreTrainedModel) -> int | None:
     # RoBERTa's positions begin after its padding's id.
     before = getattr(table, "padding_idx", None)
     return size if size is None or before is None else size - before - 1
-
-
-def _known_activation(name: str) -> Activation:
-    for known in get_args(Activation):
-        if name == known:
-            return known  # type: ignore[no-any-return]
-    raise ValueError(f"there is no {_ACTIVATION_KEY} {name!r}; choose one of {', '.join(get_args(Activation))}")

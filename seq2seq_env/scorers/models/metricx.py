@@ -20,6 +20,7 @@ from seq2seq_env.scorers.models.checkpoints import CheckpointScorer, files_finge
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
@@ -111,8 +112,7 @@ class MetricXScorer(CheckpointScorer[_Network], ScorerKind):
         self.version = _version_of(model) if version is None else version
         if self.version not in _VERSIONS:
             raise ValueError(f"there is no MetricX version {version}; choose one of {', '.join(map(str, _VERSIONS))}")
-        if dtype not in get_args(DType):
-            raise ValueError(f"there is no dtype {dtype!r}; choose one of {', '.join(get_args(DType))}")
+        check_name("dtype", dtype, get_args(DType))
         super().__init__(device, tokens_per_batch)
         self.dtype = dtype
         self.folder = local_copy(model, ("config.json", _WEIGHTS), revision)

@@ -89,14 +89,5 @@ def _agreement(hypotheses: Sequence[str], own: _Weighted) -> NDArray[np.float64]
     length = np.mean([len(text) for text in references])
     lengths = np.array([len(text) for text in hypotheses]) / max(1.0, float(length))
     half = chrf[:, : max(1, len(references) // 2)]
-    columns = (
-        chrf.mean(1),
-        chrf @ own.weights,
-        half.mean(1),
-        chrf[:, 0],
-        chrf.max(1),
-        chrf.min(1),
-        chrf.std(1),
-        lengths,
-    )
-    return np.stack(columns, axis=1)
+    spread = chrf.max(1), chrf.min(1), chrf.std(1)
+    return np.stack([chrf.mean(1), chrf @ own.weights, half.mean(1), chrf[:, 0], *spread, lengths], axis=1)
