@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from seq2seq_env.extras import require
 from seq2seq_env.writing import is_spaced, words
@@ -114,5 +115,5 @@ def known_languages() -> list[str]:
     return sorted(language for language, _ in _identifier().rank("a"))
 
 
-def _identifier():  # type: ignore[no-untyped-def]
+def _identifier() -> Any:
     return require("py3langid", "the guard 'language'")
