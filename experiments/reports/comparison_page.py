@@ -13,7 +13,11 @@ from experiments.runs.run_folder import RunFolder, flat
 
 
 def write_comparison_page(
-    folder: RunFolder, parts: Sequence[str], entries: Sequence[Entry], base: Entry, rows: Mapping[str, Mapping[str, Any]]
+    folder: RunFolder,
+    parts: Sequence[str],
+    entries: Sequence[Entry],
+    base: Entry,
+    rows: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Write ``report.html``.
 
@@ -56,9 +60,7 @@ def _curves(entries: Sequence[Entry]) -> list[Chart]:
     return line_chart(caption, series, [], "gradient tokens")
 
 
-def _translations(
-    entries: Sequence[Entry], base: Entry, rows: Mapping[str, Mapping[str, Any]]
-) -> SideBySide | None:
+def _translations(entries: Sequence[Entry], base: Entry, rows: Mapping[str, Mapping[str, Any]]) -> SideBySide | None:
     """Of the agent that is best greedily by the best measure there is, and of its first seed."""
     if not entries:
         return None

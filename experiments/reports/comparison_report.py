@@ -18,9 +18,9 @@ from experiments.reports.claims import (
     value_rank,
 )
 from experiments.reports.comparison_entry import COLUMNS, Entry, agent_entry, equal_entropy_entry, supervised_entry
+from experiments.reports.comparison_page import write_comparison_page
 from experiments.reports.comparison_plots import save_comparison_plots
 from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
-from experiments.reports.comparison_page import write_comparison_page
 from experiments.reports.statistics import holm, interval
 from experiments.reports.tables import number, p_value, table
 from experiments.runs.run_folder import RunFolder

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -100,7 +101,7 @@ def interference(stages: Mapping[str, Values], related: bool | None = None) -> I
     """
     names = list(stages)
     changes = [_change(stages, name, names[0]) for name in names[1:]]
-    steps = [_change(stages, name, before) for before, name in zip(names[1:], names[2:], strict=False)]
+    steps = [_change(stages, name, before) for before, name in pairwise(names[1:])]
     looks = sorted([*changes, *steps], key=lambda change: names.index(change.step))
     if not changes:
         return Interference("not seen", "Reward hacking: not seen. Nothing was trained on the reward.", [])

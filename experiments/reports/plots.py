@@ -92,7 +92,11 @@ def _by_step(steps: Sequence[Row], controls: Sequence[Row]) -> Figure:
         for number, (decode, style) in enumerate(DECODES):
             rows = [row for row in steps if (row["split"], row["decode"]) == ("test", decode)]
             axis.plot(
-                [step_name(row) for row in rows], [row[measure] for row in rows], style, color=f"C{number}", label=decode
+                [step_name(row) for row in rows],
+                [row[measure] for row in rows],
+                style,
+                color=f"C{number}",
+                label=decode,
             )
             ended = [row for row in controls if (row["split"], row["decode"]) == ("test", decode)]
             for row, line in zip(ended, _LINES, strict=False):

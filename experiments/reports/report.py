@@ -270,14 +270,19 @@ def _test_rows(rows: Sequence[Row], decode: str) -> list[Row]:
 def _step_table(rows: Sequence[Row], split: str) -> str:
     every = ("reward", "oracle", "judge", "bleu", "chrf", "nats", "length_ratio", "train_tokens", "seconds")
     columns = [name for name in every if any(row[name] is not None for row in rows)]
-    cells = ([step_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split)
+    cells = (
+        [step_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split
+    )
     return table(["step", "decoding", *(HEADS[name] for name in columns)], cells)
 
 
 def _data_table(rows: Sequence[Row]) -> str:
     columns = ("data_reward", "threshold", "kept_fraction", "sources_without_data", "distinct_samples")
     steps = (row for row in rows if row["improve"] and row["split"] == "validation")
-    return table(["step", *(HEADS[name] for name in columns)], ([step_name(row), *(number(row[c]) for c in columns)] for row in steps))
+    return table(
+        ["step", *(HEADS[name] for name in columns)],
+        ([step_name(row), *(number(row[c]) for c in columns)] for row in steps),
+    )
 
 
 def _summary_table(gains: Mapping[str, float | None]) -> str:

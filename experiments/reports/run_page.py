@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def write_run_page(
         changes: Of each step since the supervised policy.
         provenance: What made the results, beside the run's options.
     """
-    first, last = list(lines)[0], list(lines)[-1]
+    first, last = next(iter(lines)), list(lines)[-1]
     charts = {
         "Test sources, by step": [*_by_step(lines), *_distribution(lines)],
         "Validation sources, by step": _learning(curves),
@@ -80,7 +81,7 @@ def _distribution(lines: Mapping[str, Lines]) -> list[Chart]:
         rewards = np.array([line["sample_reward"] for line in each])
         shares.append((np.bincount(np.digitize(rewards, BANDS), minlength=len(BANDS) + 1) / len(rewards)).tolist())
     ends = [f"{each:g}" for each in BANDS]
-    bands = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in zip(ends, ends[1:], strict=False)), f"{ends[-1]} and more"]
+    bands = [f"below {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends)), f"{ends[-1]} and more"]
     return share_chart("Distribution of the reward of test samples by step.", list(lines), bands, shares)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from experiments.reports.plots import new_figure
 from seq2seq_env.extras import is_installed, require
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def line_chart(caption: str, series: Sequence[Series], names: Sequence[str], lab
     if not is_installed("matplotlib") or not series:
         return []
     with require("matplotlib", "a chart").rc_context(_STYLE):
-        figure = new_figure(7.2, 4)
+        figure = _figure(7.2, 4)
         axis = figure.subplots()
         titles: dict[str, list[str]] = {}
         for number, each in enumerate(series):
@@ -108,7 +107,9 @@ def line_chart(caption: str, series: Sequence[Series], names: Sequence[str], lab
         return [Chart(caption, _page_svg(figure, caption, titles))]
 
 
-def share_chart(caption: str, rows: Sequence[str], bands: Sequence[str], shares: Sequence[Sequence[float]]) -> list[Chart]:
+def share_chart(
+    caption: str, rows: Sequence[str], bands: Sequence[str], shares: Sequence[Sequence[float]]
+) -> list[Chart]:
     """Bars, one a row from 0 to 1, of shares that are 1 in all.
 
     Args:
@@ -123,7 +124,7 @@ def share_chart(caption: str, rows: Sequence[str], bands: Sequence[str], shares:
     if not is_installed("matplotlib") or not rows:
         return []
     with require("matplotlib", "a chart").rc_context(_STYLE):
-        figure = new_figure(7.2, 1.2 + 0.4 * len(rows))
+        figure = _figure(7.2, 1.2 + 0.4 * len(rows))
         axis = figure.subplots()
         titles: dict[str, list[str]] = {}
         for number, band in enumerate(bands):
@@ -157,7 +158,7 @@ def interval_chart(caption: str, rows: Sequence[str], series: Sequence[Series], 
     if not is_installed("matplotlib") or not rows:
         return []
     with require("matplotlib", "a chart").rc_context(_STYLE):
-        figure = new_figure(7.2, 1.4 + (0.15 + 0.2 * len(series)) * len(rows))
+        figure = _figure(7.2, 1.4 + (0.15 + 0.2 * len(series)) * len(rows))
         axis = figure.subplots()
         titles: dict[str, list[str]] = {}
         for number, each in enumerate(series):
@@ -176,6 +177,11 @@ def interval_chart(caption: str, rows: Sequence[str], series: Sequence[Series], 
         return [Chart(caption, _page_svg(figure, caption, titles))]
 
 
+def _figure(width: float, height: float) -> Figure:
+    figure: Figure = require("matplotlib.figure", "a chart").Figure(figsize=(width, height), layout="constrained")
+    return figure
+
+
 def _finish(axis: Axes, label: str) -> None:
     axis.set_xlabel(label)
     axis.grid(alpha=0.6)
@@ -191,28 +197,11 @@ def _page_svg(figure: Figure, caption: str, titles: dict[str, list[str]]) -> str
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     for prefix, uri in (("", _SVG), ("xlink", _XLINK)):
         ElementTree.register_namespace(prefix, uri)
-    root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314  # matplotlib's own
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag == f"{{{_SVG}}}metadata":
-                parent.remove(child)
-    for element in list(root.iter()):
-        name = element.get("id", "")
-        points = [each for each in element.iter() if each.tag in (f"{{{_SVG}}}use", f"{{{_SVG}}}path")]
-        marks = [each for each in points if each.tag.endswith("use")] or points
-        for mark, text in zip(marks, titles.get(name, ()), strict=False):
-            ElementTree.SubElement(mark, f"{{{_SVG}}}title").text = text
-    text = ElementTree.tostring(root, encoding="unicode")
-    used = set(re.findall(r"#([\w-]+)", text))
-    for element in root.iter():
-        if (name := element.get("id")) is not None:
-            if name in used:
-                element.set("id", f"{salt}-{name}")
-            else:
-                del element.attrib["id"]
-        for key, value in element.attrib.items():
-            link = f"#{salt}-{value[1:]}" if key == f"{{{_XLINK}}}href" else value.replace("url(#", f"url(#{salt}-")
-            element.set(key, link)
+    root = ElementTree.fromstring(buffer.getvalue())
+    for child in root.findall(f"{{{_SVG}}}metadata"):
+        root.remove(child)
+    _name_points(root, titles)
+    _own_ids(root, salt)
     for key in ("width", "height"):
         root.attrib.pop(key, None)
     root.set("role", "img")
@@ -221,3 +210,23 @@ def _page_svg(figure: Figure, caption: str, titles: dict[str, list[str]]) -> str
     for colour, variable in _COLOURS.items():
         text = text.replace(colour, variable)
     return text
+
+
+def _name_points(root: ElementTree.Element, titles: dict[str, list[str]]) -> None:
+    """Give the marks of each named group, in order, their titles, which browsers show where a pointer rests."""
+    for element in list(root.iter()):
+        if texts := titles.get(element.get("id", "")):
+            marks = list(element.iter(f"{{{_SVG}}}use")) or list(element.iter(f"{{{_SVG}}}path"))
+            for mark, text in zip(marks, texts, strict=False):
+                ElementTree.SubElement(mark, f"{{{_SVG}}}title").text = text
+
+
+def _own_ids(root: ElementTree.Element, salt: str) -> None:
+    """Begin all ids and links with ``salt``, and drop ids that nothing links to."""
+    used = set(re.findall(r"#([\w-]+)", ElementTree.tostring(root, encoding="unicode")))
+    for element in root.iter():
+        if (name := element.attrib.pop("id", None)) in used:
+            element.set("id", f"{salt}-{name}")
+        for key, value in element.attrib.items():
+            link = f"#{salt}-{value[1:]}" if key == f"{{{_XLINK}}}href" else value.replace("url(#", f"url(#{salt}-")
+            element.set(key, link)
