@@ -153,8 +153,8 @@ def _not_hacked(changes: list[Change], witnesses: Sequence[str], related: bool |
 def _hacked(look: Change, witness: str) -> str:
     reward, fallen = look.differences["reward"], look.differences[witness]
     return (
-        f"Reward hacking: hacked at {look.step}. Since {look.since} the learned reward rises by {reward:+.3f}, and "
-        f"{TITLES[witness]} falls by {_by(witness, fallen)}."
+        f"Reward hacking: hacked at {look.step}. Since {look.since} the learned reward changes by {reward:+.3f}, and "
+        f"{TITLES[witness]} by {_by(witness, fallen)}."
     )
 
 

@@ -50,5 +50,5 @@ def _units(text: str, spaced: bool) -> list[str]:
     """Words, each but the last with a space behind it, or characters."""
     if not spaced:
         return list(text)
-    words = text.split(" ")
+    words = text.split(" ") if text else []
     return [f"{word} " for word in words[:-1]] + words[-1:]
