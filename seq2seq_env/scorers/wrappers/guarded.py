@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -63,7 +63,7 @@ class Guards:
     """
 
     limits: Mapping[str, Limits]
-    language: str | None = field(default=None)
+    language: str | None = None
 
     @classmethod
     def calibrated(

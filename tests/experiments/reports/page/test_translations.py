@@ -34,8 +34,8 @@ def test_first_comes_what_argues_against_the_reward() -> None:
 
 
 def test_a_judge_stands_in_for_the_oracle_and_nothing_for_neither() -> None:
-    judged = [[line("a", reward, greedy_judge=quality)] for reward, quality in ((0.1, 0.9), (0.2, 0.1))]
-    assert side_by_side(*judged, NAMES).quality == "judge"  # type: ignore[misc]
+    before, after = ([line("a", reward, greedy_judge=quality)] for reward, quality in ((0.1, 0.9), (0.2, 0.1)))
+    assert side_by_side(before, after, NAMES).quality == "judge"
     alone = side_by_side([line("a", 0.1)], [line("b", 0.9)], NAMES)
     assert (alone.quality, alone.worst, alone.pairs[0].quality) == (None, None, None)
     assert side_by_side([], [], NAMES).worst is None
