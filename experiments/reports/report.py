@@ -8,7 +8,7 @@ from typing import Any, get_args
 from buffers import GrowingBatchBuffer
 from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
 from experiments.reports.guard_counts import any_hit, counts, guard_table, run_guards, stage_hits
-from experiments.reports.interference import are_related, interference, interference_table, stage_values
+from experiments.reports.interference import Change, are_related, interference, interference_table, stage_values
 from experiments.reports.plots import save_plots, step_name
 from experiments.reports.run_page import write_run_page
 from experiments.reports.tables import number, share, table, text_cell
@@ -104,10 +104,7 @@ def write_report(run: RunFolder, evaluator: Evaluator) -> None:
         _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
-        "## What rises together, and what parts",
-        "Changes of greedy translations since the supervised policy, source by source, with 95 % intervals. A reward "
-        "that rises while true quality, or a judge of another make, falls has been hacked.",
-        interference_table(seen.changes),
+        *_interference(seen.changes),
         "## Guards",
         f"Test translations that break a rule. {guards_note}",
         guard_table(guard_counts),
@@ -172,6 +169,18 @@ def _measured(rows: Sequence[Row], spent: int) -> dict[str, list[list[float]]]:
     for measure in ("reward", "oracle"):
         points[f"greedy_{measure}"] = [[spent, row[measure]] for row in greedy if row[measure] is not None]
     return points
+
+
+def _interference(changes: Sequence[Change]) -> list[str]:
+    """Parts of the page."""
+    if not changes:
+        return []
+    return [
+        "## What rises together, and what parts",
+        "Changes of greedy translations since the supervised policy, source by source, with 95 % intervals. A reward "
+        "that rises while true quality, or a judge of another make, falls has been hacked.",
+        interference_table(changes),
+    ]
 
 
 def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
