@@ -186,7 +186,7 @@ def _finish(axis: Axes, label: str) -> None:
     axis.set_xlabel(label)
     axis.grid(alpha=0.6)
     axis.set_axisbelow(True)
-    axis.figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=10)  # type: ignore[union-attr]
+    axis.figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=10)
 
 
 def _page_svg(figure: Figure, caption: str, titles: dict[str, list[str]]) -> str:
