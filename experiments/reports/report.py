@@ -327,7 +327,7 @@ def _examples(before: Sequence[Row], after: Sequence[Row]) -> str:
     scores = f"reward, {what}"
     head = ("source", "reference", "supervised", scores, "last step", scores)
     counted = f"{len(changed)} of {len(before)} translations changed."
-    if first:
+    if first and quality is not None:
         one, other = (f"{each[first[0]]['greedy_reward']:.2f}" for each in (before, after))
         high, low = (f"{each[first[0]][quality]:.2f}" for each in (before, after))
         counted += f" The first row has the reward rise ({one} to {other}) where {what} fell most ({high} to {low})."

@@ -54,7 +54,8 @@ def write_run_page(
         "Data of each Improve step": _data(steps),
         "What rises together, and what parts": _changes(changes),
     }
-    pairs = side_by_side(lines[first], lines[last], (first, last), hits[last, "greedy"])
+    broken = {rule: each.tolist() for rule, each in hits[last, "greedy"].items()}
+    pairs = side_by_side(lines[first], lines[last], (first, last), broken)
     write_page(run.path, parts, charts, pairs, {**flat(run.config), **provenance})
 
 
