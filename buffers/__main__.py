@@ -162,7 +162,8 @@ class Rescore(BufferCommand):
         name = self.name or Path(self.scorer).name
         shards = GrowingBatchBuffer(existing(self.path)).shards_of(self.grow_step)
         task = load_task(shards[0].provenance.task, **self.task_options)
-        buffer, scorer = GrowingBatchBuffer(self.path, task=task), load_scorer(self.scorer, device=self.device)
+        buffer = GrowingBatchBuffer(self.path, task=task)
+        scorer = load_scorer(self.scorer, device=self.device, task=task)
         written = rescore(buffer, scorer, task, name, grow_step=self.grow_step, progress=not self.json)
         data = buffer.select(grow_step=self.grow_step, scorer=name)
         before = buffer.select(grow_step=self.grow_step).mean_reward()

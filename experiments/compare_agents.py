@@ -276,7 +276,7 @@ def report(run: Experiment[Config]) -> None:
     # Agents are named, because to load them all takes long.
     stages = [Trial(*each).stage for each in product(agents.AGENTS, DATA)]
     write_comparison(folder, runs, stages, run.task.split("test").references, run.config.runs)
-    print(f"wrote results.md, comparison.json and plots to {out}")
+    print(f"wrote report.html, results.md, comparison.json and plots to {out}")
     print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
 
 

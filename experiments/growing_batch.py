@@ -259,9 +259,10 @@ def _steps(config: Config) -> list[str]:
 def report(run: Experiment[Config]) -> None:
     """Tables, plots and examples of all stages."""
     out = run.config.out
-    write_report(run.folder, run.evaluator, run.config.device)
+    write_report(run.folder, run.evaluator)
     print(f"wrote results, plots, checkpoints and buffer to {out}")
-    print(f"next: read {out / 'results.md'}; watch the curves with: tensorboard --logdir {shlex.quote(str(out))}")
+    curves = f"watch the curves with: tensorboard --logdir {shlex.quote(str(out))}"
+    print(f"next: open {out / 'report.html'}, or read {out / 'results.md'}; {curves}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from experiments.reports.evidence import comparisons, evidence_table
+from experiments.reports.plots import step_name
 from experiments.reports.tables import table
 from seq2seq_env.atomic_files import read_json
 from seq2seq_env.commands import arguments, command_frame
@@ -36,7 +37,7 @@ def summary_table(results: list[dict[str, Any]]) -> str:
     seeds = [f"seed {result['config']['seed']}" for result in results]
     measures = {name: [result["summary"].get(name) for result in results] for name in results[0]["summary"]}
     for step in (row for row in results[0]["steps"] if row["split"] == "validation"):
-        name = f"validation reward, G={step['grow']} I={step['improve']}"
+        name = f"validation reward, {step_name(step)}"
         key = {k: step[k] for k in ("grow", "improve", "split")}
         measures[name] = [
             next(row["reward"] for row in result["steps"] if key.items() <= row.items()) for result in results

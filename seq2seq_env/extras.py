@@ -10,6 +10,7 @@ EXTRAS = {
     "ct2": ("ctranslate2",),
     "d3rlpy": ("d3rlpy",),
     "interop": ("datasets", "minari", "pyarrow"),
+    "langid": ("py3langid",),
     "lora": ("peft",),
     "ray": ("ray",),
     "report": ("matplotlib", "tensorboard"),

@@ -1,4 +1,4 @@
-"""The report of a comparison: comparison.json, results.md and plots."""
+"""The report of a comparison: comparison.json, results.md, report.html and plots."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from experiments.reports.claims import (
     value_rank,
 )
 from experiments.reports.comparison_entry import COLUMNS, Entry, agent_entry, equal_entropy_entry, supervised_entry
+from experiments.reports.comparison_page import write_comparison_page
 from experiments.reports.comparison_plots import save_comparison_plots
 from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
 from experiments.reports.statistics import holm, interval
@@ -118,6 +119,7 @@ def write_comparison(
         *(f"![{file}]({file})" for file in plots),
     ]
     write_text(folder.path / "results.md", "\n\n".join(parts) + "\n")
+    write_comparison_page(folder, parts, entries, base, rows)
     print("\n\n".join(parts[1 : parts.index("## Cost")]))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.statistics import Interval, interval, stack
-from experiments.reports.tables import number, p_value, table
+from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import translations_file
@@ -111,7 +111,7 @@ def _last_stage(run: Path) -> str:
     return f"g{grows}i{config['improve_steps']}" if grows else "g0i0"
 
 
-def evidence_table(evidence: Sequence[Comparison]) -> str:
+def evidence_table(evidence: Sequence[Comparison]) -> Table:
     """Markdown, a row a comparison."""
     several = bool(evidence) and len(evidence[0].by_run) > 1
     head = ["measure", "ReST", "best control", "", "difference", "p", *(["by run"] if several else [])]

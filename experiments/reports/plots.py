@@ -76,8 +76,11 @@ def save_plots(
     return save_figures(folder, figures)
 
 
-def _label(row: Row) -> str:
-    return "BC" if row["grow"] == 0 else f"G{row['grow']} I{row['improve']}"
+def step_name(row: Row) -> str:
+    """Name of a step, the same in all tables, plots and pages: of an arm its own, else "supervised" or "G=1 I=2"."""
+    if "step" in row:
+        return str(row["step"])
+    return f"G={row['grow']} I={row['improve']}" if row["grow"] else "supervised"
 
 
 def _by_step(steps: Sequence[Row], controls: Sequence[Row]) -> Figure:
@@ -89,7 +92,11 @@ def _by_step(steps: Sequence[Row], controls: Sequence[Row]) -> Figure:
         for number, (decode, style) in enumerate(DECODES):
             rows = [row for row in steps if (row["split"], row["decode"]) == ("test", decode)]
             axis.plot(
-                [_label(row) for row in rows], [row[measure] for row in rows], style, color=f"C{number}", label=decode
+                [step_name(row) for row in rows],
+                [row[measure] for row in rows],
+                style,
+                color=f"C{number}",
+                label=decode,
             )
             ended = [row for row in controls if (row["split"], row["decode"]) == ("test", decode)]
             for row, line in zip(ended, _LINES, strict=False):
@@ -147,7 +154,7 @@ def _kept(steps: Sequence[Row]) -> Figure:
     figure = new_figure(6, 3.6)
     axis = figure.subplots()
     rows = [row for row in steps if row["split"] == "validation" and row["improve"]]
-    labels = [_label(row) for row in rows]
+    labels = [step_name(row) for row in rows]
     axis.bar(labels, [row["kept_fraction"] for row in rows], color="C0", alpha=0.6, label="trajectories kept")
     axis.plot(labels, [1 - row["sources_without_data"] for row in rows], "o-", color="C2", label="sources with data")
     axis.set(ylim=(0, 1.05), ylabel="share", title="Data of each Improve step")
@@ -168,7 +175,7 @@ def _reward_against(measure: str, steps: Sequence[Row], controls: Sequence[Row])
             [row[measure] for row in rows], [row["reward"] for row in rows], style, color=f"C{number}", label=decode
         )
         for row in (rows[0], rows[-1]):
-            axis.annotate(_label(row), (row[measure], row["reward"]), fontsize=8)
+            axis.annotate(step_name(row), (row[measure], row["reward"]), fontsize=8)
         ended = [row for row in controls if (row["split"], row["decode"]) == ("test", decode)]
         axis.plot([row[measure] for row in ended], [row["reward"] for row in ended], "x", color=f"C{number}")
         for row in ended:

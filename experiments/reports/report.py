@@ -1,21 +1,29 @@
-"""The report of a growing-batch run: results.json, results.md, plots, and examples side by side."""
+"""The report of a growing-batch run: results.json, results.md, report.html, plots, and examples side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-import agents
 from buffers import GrowingBatchBuffer
 from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
-from experiments.reports.plots import save_plots
+from experiments.reports.guard_counts import any_hit, counts, guard_table, run_guards, stage_hits
+from experiments.reports.interference import Change, are_related, interference, interference_table, stage_values
+from experiments.reports.plots import save_plots, step_name
+from experiments.reports.run_page import write_run_page
 from experiments.reports.tables import number, share, table, text_cell
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
-from experiments.runs.run_folder import RunFolder
+from experiments.runs.run_folder import RunFolder, read_lines
+from experiments.runs.stages import translations_file
 from seq2seq_env.atomic_files import write_json, write_text
 
 NUM_EXAMPLES = 20
+
+NUM_PARTED = 5
+"""Of them, those that argue most against the reward."""
+
+DECODES = ("sample", "greedy")
 
 RERANKED = "best-of-n"
 """The stage of the supervised policy's samples reranked by reward."""
@@ -25,8 +33,26 @@ SCORER_TESTS = "scorer-unit-tests"
 
 Row = dict[str, Any]
 
+HEADS = {
+    "reward": "learned reward",
+    "oracle": "true quality",
+    "judge": "judge",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "nats": "nats per token",
+    "length_ratio": "length over reference",
+    "train_tokens": "gradient tokens",
+    "seconds": "seconds",
+    "data_reward": "mean reward of the data",
+    "threshold": "filter value",
+    "kept_fraction": "share kept",
+    "sources_without_data": "share of sources without data",
+    "distinct_samples": "distinct samples",
+}
+"""Of what is recorded, as tables show it."""
 
-def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
+
+def write_report(run: RunFolder, evaluator: Evaluator) -> None:
     """Gather every finished stage into the report."""
     import sacrebleu
 
@@ -38,12 +64,22 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     tests = run.result(SCORER_TESTS) if run.has(SCORER_TESTS) else {}
     evidence = comparisons([run.path])
     curves = learning_curves(run)
+    lines = {step_name(_rows(run, stage)[0]): read_lines(run.path / translations_file(stage)) for stage in _stages(run)}
+    guards, guards_note = run_guards(evaluator.task, evaluator.scorer)
+    hits = {(step, decode): stage_hits(guards, each, decode) for step, each in lines.items() for decode in DECODES}
+    guard_counts = {place: counts(each) for place, each in hits.items()}
+    seen = interference(
+        {step: stage_values(each, any_hit(hits[step, "greedy"])) for step, each in lines.items()},
+        are_related(evaluator.scorer, evaluator.judge) if evaluator.judge else None,
+    )
     results = {
         "config": run.config,
         "steps": steps,
         "controls": controls,
         "equal_entropy": entropy,
         "evidence": [each._asdict() for each in evidence],
+        "interference": seen.record(),
+        "guards": [{"step": step, "decode": decode, **each} for (step, decode), each in guard_counts.items()],
         "scorer_unit_tests": tests,
         "learning_curves": curves,
         "summary": summary(steps, controls, run.result(RERANKED)) | run.result("usage"),
@@ -55,10 +91,11 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
     plots = save_plots(run.path, steps, controls, grown, curves)
     parts = [
         "# ReST on " + run.config["task"],
-        f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
         *_headline(evidence, entropy),
+        seen.sentence,
         *warnings(steps, run.config["filter"]),
-        evidence_table(evidence),
+        f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
+        *([evidence_table(evidence)] if evidence else []),
         "## Summary",
         _summary_table(results["summary"]),
         "## Test sources, by step",
@@ -67,16 +104,22 @@ def write_report(run: RunFolder, evaluator: Evaluator, device: str) -> None:
         _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
+        *_interference(seen.changes),
+        "## Guards",
+        f"Test translations that break a rule. {guards_note}",
+        guard_table(guard_counts),
         *_scorer_tests(tests),
         "## Plots",
         *(f"![{name}]({name})" for name in plots),
         f"## {NUM_EXAMPLES} test sentences before and after",
-        _examples(run, evaluator, device),
+        _examples(*(lines[step_name(_rows(run, stage)[0])] for stage in (_stages(run)[0], _stages(run)[-1]))),
         f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
     ]
     write_text(run.path / "results.md", "\n\n".join(parts) + "\n")
+    provenance = {f"sacrebleu {name}": value for name, value in results["sacrebleu"].items()}
+    write_run_page(run, parts[: parts.index("## Plots")], steps, curves, lines, hits, seen.changes, provenance)
     print(_summary_table(results["summary"]))
-    print("\n".join([*_headline(evidence, entropy), *warnings(steps, run.config["filter"])]))
+    print("\n".join([*_headline(evidence, entropy), seen.sentence, *warnings(steps, run.config["filter"])]))
 
 
 def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> list[str]:
@@ -128,6 +171,18 @@ def _measured(rows: Sequence[Row], spent: int) -> dict[str, list[list[float]]]:
     return points
 
 
+def _interference(changes: Sequence[Change]) -> list[str]:
+    """Parts of the page."""
+    if not changes:
+        return []
+    return [
+        "## What rises together, and what parts",
+        "Changes of greedy translations since the supervised policy, source by source, with 95 % intervals. A reward "
+        "that rises while true quality, or a judge of another make, falls has been hacked.",
+        interference_table(changes),
+    ]
+
+
 def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
     """Parts of the page."""
     if not tests:
@@ -155,12 +210,12 @@ def warnings(steps: Sequence[Row], kind: str) -> list[str]:
     for row in (row for row in steps if row["improve"] and row["split"] == "validation"):
         if row["kept_fraction"] == 0:
             sentences.append(
-                f"WARNING: nothing was trained at {_name(row)}: the {kind} filter at {row['threshold']:g} keeps "
+                f"WARNING: nothing was trained at {step_name(row)}: the {kind} filter at {row['threshold']:g} keeps "
                 "nothing; give lower --filter-values, or a filter within each source."
             )
         elif kind == "threshold" and row["improve"] == 1 and (row["threshold"] or 1) <= row["data_reward"]:
             sentences.append(
-                f"WARNING: the threshold {row['threshold']:g} of {_name(row)} is not above the mean reward of its "
+                f"WARNING: the threshold {row['threshold']:g} of {step_name(row)} is not above the mean reward of its "
                 f"data, {row['data_reward']:.3f}, as Algorithm 1 has it; give higher --filter-values."
             )
     return sentences
@@ -221,49 +276,70 @@ def _test_rows(rows: Sequence[Row], decode: str) -> list[Row]:
     return [row for row in rows if (row["split"], row["decode"]) == ("test", decode)]
 
 
-def _name(row: Row) -> str:
-    return str(row.get("step", f"G={row.get('grow')} I={row.get('improve')}"))
-
-
 def _step_table(rows: Sequence[Row], split: str) -> str:
     every = ("reward", "oracle", "judge", "bleu", "chrf", "nats", "length_ratio", "train_tokens", "seconds")
     columns = [name for name in every if any(row[name] is not None for row in rows)]
-    cells = ([_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split)
-    return table(["step", "decode", *columns], cells)
+    cells = (
+        [step_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split
+    )
+    return table(["step", "decoding", *(HEADS[name] for name in columns)], cells)
 
 
 def _data_table(rows: Sequence[Row]) -> str:
     columns = ("data_reward", "threshold", "kept_fraction", "sources_without_data", "distinct_samples")
     steps = (row for row in rows if row["improve"] and row["split"] == "validation")
-    return table(["step", *columns], ([_name(row), *(number(row[c]) for c in columns)] for row in steps))
+    return table(
+        ["step", *(HEADS[name] for name in columns)],
+        ([step_name(row), *(number(row[c]) for c in columns)] for row in steps),
+    )
 
 
 def _summary_table(gains: Mapping[str, float | None]) -> str:
     head = ("measure (test sources; samples at the Grow temperature unless greedy)", "value")
-    return table(head, ((name.replace("_", " "), number(value)) for name, value in gains.items()))
+    return table(head, ((_in_words(name), number(value)) for name, value in gains.items()))
 
 
-def _examples(run: RunFolder, evaluator: Evaluator, device: str) -> str:
-    """Greedy translations by the supervised and the last policy: evenly spread over the changed test sentences."""
-    split = evaluator.task.split("test")
-    stages = _stages(run)
-    before, after = (
-        evaluator.translations(agents.Seq2SeqPolicy.load(run.checkpoint(stage), device), "test", "greedy")
-        for stage in (stages[0], stages[-1])
-    )
-    changed = [row for row in range(len(split)) if before.texts[row] != after.texts[row]]
-    same = [row for row in range(len(split)) if before.texts[row] == after.texts[row]]
-    rows = _spread(changed, max(NUM_EXAMPLES // 2, NUM_EXAMPLES - len(same)))
-    rows += _spread(same, NUM_EXAMPLES - len(rows))
+def _in_words(name: str) -> str:
+    words = {"bleu": "BLEU", "chrf": "chrF", "gib": "GiB", "n": "N", "oracle": "true quality"}
+    return " ".join(words.get(word, word) for word in name.split("_"))
+
+
+def _examples(before: Sequence[Row], after: Sequence[Row]) -> str:
+    """Greedy translations by the supervised and the last policy: first where they argue against the reward.
+
+    Then evenly spread over the test sentences that changed, and others only where these are too few.
+    """
+    quality = next((f"greedy_{name}" for name in ("oracle", "judge") if f"greedy_{name}" in before[0]), None)
+    rows = range(len(before))
+    parted = {row: _parted(before[row], after[row], quality) for row in rows}
+    first = sorted((row for row in rows if parted[row]), key=lambda row: -parted[row])[:NUM_PARTED]
+    changed = [row for row in rows if before[row]["greedy"] != after[row]["greedy"]]
+    same = sorted(set(rows) - set(changed))
+    chosen = first + _spread([row for row in changed if row not in first], NUM_EXAMPLES - len(first))
+    chosen += _spread(same, NUM_EXAMPLES - len(chosen))
     cells = []
-    for row in rows:
-        cells.append([text_cell(split.sources[row]), text_cell(split.references[row])])
-        for each in (before, after):
-            quality = "-" if each.qualities is None else f"{each.qualities[row]:.2f}"
-            cells[-1] += [text_cell(each.texts[row]), f"{each.rewards[row]:.2f}, {quality}"]
-    head = ("source", "reference", "before", "reward, oracle", "after", "reward, oracle")
-    counted = f"{len(changed)} of {len(split)} translations changed; the last rows show some that did not."
+    for row in chosen:
+        cells.append([text_cell(before[row]["source"]), text_cell(before[row]["reference"])])
+        for each in (before[row], after[row]):
+            known = "-" if quality is None else f"{each[quality]:.2f}"
+            cells[-1] += [text_cell(each["greedy"]), f"{each['greedy_reward']:.2f}, {known}"]
+    what = {None: "quality", "greedy_oracle": "true quality", "greedy_judge": "judge"}[quality]
+    scores = f"reward, {what}"
+    head = ("source", "reference", "supervised", scores, "last step", scores)
+    counted = f"{len(changed)} of {len(before)} translations changed."
+    if first and quality is not None:
+        one, other = (f"{each[first[0]]['greedy_reward']:.2f}" for each in (before, after))
+        high, low = (f"{each[first[0]][quality]:.2f}" for each in (before, after))
+        counted += f" The first row has the reward rise ({one} to {other}) where {what} fell most ({high} to {low})."
     return f"{counted}\n\n{table(head, cells)}"
+
+
+def _parted(before: Row, after: Row, quality: str | None) -> float:
+    """How far the reward rose and the quality fell, together; 0 where they did not."""
+    if quality is None:
+        return 0.0
+    risen, fallen = after["greedy_reward"] - before["greedy_reward"], before[quality] - after[quality]
+    return float(risen + fallen) if risen > 0 < fallen else 0.0
 
 
 def _spread(rows: list[int], count: int) -> list[int]:

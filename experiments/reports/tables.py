@@ -10,11 +10,25 @@ from collections.abc import Iterable, Sequence
 _MARKUP = re.compile(r"[\\`*_\[\]~]")
 
 
-def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+class Table(str):
+    """A table in Markdown, which knows its cells for other forms.
+
+    Attributes:
+        columns: Heads.
+        cells: By row.
+    """
+
+    columns: list[str]
+    cells: list[list[str]]
+
+
+def table(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
     """A table with its header; a vertical bar in a cell is escaped."""
-    lines = [columns, *rows]
-    cells = [" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines]
-    return "\n".join([f"| {cells[0]} |", "|" + "---|" * len(columns), *(f"| {each} |" for each in cells[1:])])
+    cells = [list(row) for row in rows]
+    lines = [" | ".join(cell.replace("|", "\\|") for cell in line) for line in (columns, *cells)]
+    whole = Table("\n".join([f"| {lines[0]} |", "|" + "---|" * len(columns), *(f"| {each} |" for each in lines[1:])]))
+    whole.columns, whole.cells = list(columns), cells
+    return whole
 
 
 def number(value: float | None) -> str:

@@ -71,7 +71,7 @@ class Evaluator:
         judge: Scorer | None = None,
         watch: Stopwatch | None = None,
     ) -> None:
-        self.task, self.scorer, self._watch = task, scorer, watch or Stopwatch()
+        self.task, self.scorer, self.judge, self._watch = task, scorer, judge, watch or Stopwatch()
         # The same random numbers give policies that differ little many equal translations.
         self._scores, self._judge = CachedScorer(scorer), CachedScorer(judge) if judge else None
         self.temperature, self.seed = temperature, seed

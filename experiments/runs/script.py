@@ -65,11 +65,12 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         print(note)
     if absent := missing("report"):
         print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
-    scorer = load_scorer(config.scorer or task.default_scorer or own_scorer(config, task), device=config.device)
+    named = config.scorer or task.default_scorer or own_scorer(config, task)
+    scorer = load_scorer(named, device=config.device, task=task)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     judge = None
     if config.judge is not None:
-        judge = load_scorer(config.judge, device=config.device)
+        judge = load_scorer(config.judge, device=config.device, task=task)
         fingerprints["judge_fingerprint"] = judge.fingerprint
     folder = RunFolder(config.out, config.recorded() | fingerprints, config.log_with)
     evaluator = Evaluator(

@@ -1,7 +1,8 @@
 """Ways in which a translation can be wrong, made from a right one: the scorer's unit tests and part of its ratings.
 
 Each function takes the random stream, the source, a right translation and another sentence's translation, and gives
-the corrupted text, or None where the sentence does not allow the corruption.
+the corrupted text, or None where the sentence does not allow the corruption. Negation, pronouns, tenses, dangling words
+and numerals in words are English: of a target in another language they give None, and dangling words stay English.
 """
 
 from __future__ import annotations

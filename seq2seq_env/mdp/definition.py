@@ -73,7 +73,7 @@ class MDPDefinition:
         self.tokenizer = self.task.tokenizer
         self.sources = Sources(self.task, split, long_source)
         self.scorer = _scorer_of(self.task, scorer)
-        self.info_scorers = {name: _loaded(each) for name, each in (info_scorers or {}).items()}
+        self.info_scorers = {name: _loaded(self.task, each) for name, each in (info_scorers or {}).items()}
         self.potential = potential
         self.max_target_length = max_target_length or self.task.max_target_length
         self.limit_terminates = limit_terminates
@@ -149,11 +149,11 @@ def _scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:
         if task.default_scorer is None:
             raise ValueError(f"task {task.name!r} has no default scorer; pass scorer=")
         scorer = task.default_scorer
-    return _loaded(scorer)
+    return _loaded(task, scorer)
 
 
-def _loaded(scorer: str | Path | Scorer) -> Scorer:
-    return shared_scorer(scorer) if isinstance(scorer, (str, Path)) else scorer
+def _loaded(task: Task, scorer: str | Path | Scorer) -> Scorer:
+    return shared_scorer(scorer, task) if isinstance(scorer, (str, Path)) else scorer
 
 
 def observation_space(vocab_size: int, max_source: int, max_target: int) -> spaces.Dict:

@@ -9,15 +9,20 @@ from .spec import ScorerKind, ScorerSpec
 from .wrappers.cache import CachedScorer
 from .wrappers.cross_fit import CrossFittedScorer
 from .wrappers.ensemble import EnsembleScorer
+from .wrappers.guarded import GUARD_RULES, GuardedScorer, GuardOptions, Guards
 from .wrappers.normalised import NormalisedScorer, affine_knots, quantile_knots
 
 __all__ = [
+    "GUARD_RULES",
     "KINDS",
     "SCORERS",
     "CachedScorer",
     "CrossFittedScorer",
     "EnsembleScorer",
     "EstimatorScorer",
+    "GuardOptions",
+    "GuardedScorer",
+    "Guards",
     "LearnedScorer",
     "MetricXScorer",
     "NormalisedScorer",

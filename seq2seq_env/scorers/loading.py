@@ -6,6 +6,7 @@ what it is made of, separated as a shell would:
     metricx: tokenizer=models/mt5 models/metricx-24-hybrid-large
     process: timeout=60 uv run --no-project --with unbabel-comet score.py
     ensemble: weights=0.7,0.3 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
+    guarded: penalty=0.5 phrasebook-qe
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq2seq_env.scorers.description import NAME, read_description
 from seq2seq_env.scorers.models.learned import LearnedScorer
@@ -26,6 +27,9 @@ from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
 from seq2seq_env.scorers.wrappers.normalised import NormalisedScorer
 from seq2seq_env.suggestions import suggestion
 
+if TYPE_CHECKING:
+    from seq2seq_env.tasks.task import Task
+
 SCORERS: dict[str, Callable[[str], Scorer]] = {
     "phrasebook-qe": lambda device: LearnedScorer(Path(__file__).parent / "phrasebook_qe", device=device),
 }
@@ -35,11 +39,12 @@ KINDS: dict[str, str] = {
     "process": "seq2seq_env.scorers.models.process:ProcessScorer",
     "metricx": "seq2seq_env.scorers.models.metricx:MetricXScorer",
     "ensemble": "seq2seq_env.scorers.wrappers.ensemble:EnsembleScorer",
+    "guarded": "seq2seq_env.scorers.wrappers.guarded:GuardedScorer",
 }
 """Kind to where its class is, a :class:`ScorerKind`, imported when asked for."""
 
 
-def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
+def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | None = None) -> Scorer:
     """The scorer of that name: see :mod:`seq2seq_env.scorers.loading`.
 
     A folder holds a ``scorer.json`` (:mod:`seq2seq_env.scorers.description`) or the checkpoint of an
@@ -48,9 +53,10 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
 
     Args:
         name_or_path: A key of ``SCORERS``, a folder, or a specification of one of ``KINDS``: ``process:`` and a
-            command, ``metricx:`` and a folder or a name on the hub, or ``ensemble:`` and several of these. The options
-            of a kind are the keyword arguments of its class.
+            command, ``metricx:`` and a folder or a name on the hub, ``ensemble:`` and several of these, or
+            ``guarded:`` and one. The options of a kind are the keyword arguments of its class.
         device: Where it computes; a program decides that for itself.
+        task: Whose sentences it is to rate; a guarded scorer takes its limits from the references.
 
     Raises:
         ValueError: If it is neither a known name nor a folder, its kind is unknown, it cannot be read, names itself, or
@@ -58,7 +64,7 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu") -> Scorer:
         TypeError: If there is no such option.
         OSError: If a folder is no checkpoint or the hub cannot be reached.
     """
-    return _load(str(name_or_path), device, ())
+    return _load(str(name_or_path), device, (), task)
 
 
 def has_kind(name: str) -> bool:
@@ -87,16 +93,18 @@ def _kind(name: str) -> type[ScorerKind]:
     return kind
 
 
-def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:
+def _load(name: str, device: str, inside: tuple[Path, ...], task: Task | None) -> Scorer:
     """``inside`` are the folders whose scorer.json led here."""
     if name in SCORERS:
         return SCORERS[name](device)
     if has_kind(name):
         spec = ScorerSpec.parse(name)
-        return _kind(spec.kind).from_spec(spec, device=device, load=partial(_load, device=device, inside=inside))
+        load = partial(_load, device=device, inside=inside, task=task)
+        scorer = _kind(spec.kind).from_spec(spec, device=device, load=load)
+        return scorer.for_task(task) if task is not None and isinstance(scorer, ScorerKind) else scorer
     folder = Path(name)
     if (folder / NAME).is_file():
-        return _described(folder, device, inside)
+        return _described(folder, device, inside, task)
     if (folder / estimator.RECORD).is_file():
         return estimator.EstimatorScorer(folder, device=device)
     if folder.is_dir():
@@ -111,7 +119,7 @@ def _load(name: str, device: str, inside: tuple[Path, ...]) -> Scorer:
     )
 
 
-def _described(folder: Path, device: str, inside: tuple[Path, ...]) -> Scorer:
+def _described(folder: Path, device: str, inside: tuple[Path, ...], task: Task | None) -> Scorer:
     here = folder.resolve()
     if here in inside:
         raise ValueError(
@@ -119,7 +127,7 @@ def _described(folder: Path, device: str, inside: tuple[Path, ...]) -> Scorer:
         )
     record: dict[str, Any] = read_description(here)
     names = [resolve(name, here) for name in record.get("scorers", [record.get("scorer")])]
-    scorers = [_load(name, device, (*inside, here)) for name in names]
+    scorers = [_load(name, device, (*inside, here), task) for name in names]
     try:
         if record["kind"] == "ensemble":
             return EnsembleScorer(scorers, record.get("weights"))

@@ -6,22 +6,26 @@ from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
 
+from seq2seq_env.scorers.description import NAME
 from seq2seq_env.scorers.loading import SCORERS, has_kind, load_scorer, resolve
 from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.tasks.task import Task
 
-_Key = tuple[str, tuple[tuple[str, int, int], ...]]
+_Key = tuple[str, str, tuple[tuple[str, int, int], ...]]
 
 _SHARED: WeakValueDictionary[_Key, Scorer] = WeakValueDictionary()
 _LOOKING = Lock()
 
 
-def shared_scorer(name_or_path: str | Path) -> Scorer:
+def shared_scorer(name_or_path: str | Path, task: Task) -> Scorer:
     """The scorer of that name that somebody in this process has, or else a new one, which the next gets, too.
 
-    A folder that was written anew since, by its files' sizes and times, is another scorer.
+    A folder that was written anew since, by its files' sizes and times, is another scorer; so is one made of others,
+    for another task.
 
     Args:
         name_or_path: As :func:`load_scorer` takes it.
+        task: Likewise.
 
     Raises:
         ValueError: As :func:`load_scorer` does.
@@ -30,10 +34,12 @@ def shared_scorer(name_or_path: str | Path) -> Scorer:
     """
     name = resolve(str(name_or_path), Path.cwd())
     with _LOOKING:
-        key = (name, () if name in SCORERS or has_kind(name) else _state(Path(name)))
+        folder = None if name in SCORERS or has_kind(name) else Path(name)
+        composed = has_kind(name) or (folder is not None and (folder / NAME).is_file())
+        key = (name, task.fingerprint if composed else "", () if folder is None else _state(folder))
         scorer = _SHARED.get(key)
         if scorer is None:
-            scorer = _SHARED[key] = load_scorer(name_or_path)
+            scorer = _SHARED[key] = load_scorer(name_or_path, task=task)
         return scorer
 
 

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from seq2seq_env.options import typed_options
 from seq2seq_env.scorers.scorer import Scorer
+
+if TYPE_CHECKING:
+    from seq2seq_env.tasks.task import Task
 
 _OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
@@ -86,6 +89,11 @@ class ScorerKind(ABC):
             TypeError: If there is no such option.
             ValueError: If an option or a word does not fit.
         """
+
+    def for_task(self, task: Task) -> Scorer:
+        """The scorer for the sentences of a task, where it goes by the task's references; by default the same."""
+        assert isinstance(self, Scorer)
+        return self
 
     @classmethod
     def resolve(cls, spec: ScorerSpec, base: Path, resolve_name: Callable[[str], str]) -> ScorerSpec:

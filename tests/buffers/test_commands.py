@@ -60,7 +60,7 @@ def test_rescore_adds_a_column_that_info_shows_and_repair_heals(
     settings: dict[str, Any] = {"candidates": 2, "temperature": 0.8, "seed": 0, "progress": False}
     grow(sampler, fake_scorer, tiny_task, buffer, grow_step=1, sources_per_shard=12, **settings)
     monkeypatch.setattr(buffers.__main__, "load_task", {"tiny": tiny_task}.__getitem__)
-    monkeypatch.setattr(buffers.__main__, "load_scorer", lambda name, device: {"other": fake_scorer}[name])
+    monkeypatch.setattr(buffers.__main__, "load_scorer", lambda name, device, task: {"other": fake_scorer}[name])
     code, shown = run("rescore", buffer.path, "--scorer", "other", "--name", "again")
     assert code == 0
     assert "2 shards scored as 'again'" in shown

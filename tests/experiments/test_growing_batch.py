@@ -151,7 +151,7 @@ def test_without_the_extra_report_a_run_has_tables_and_neither_plots_nor_logs(
     run.folder.spend(60.0)
     report(run)
     assert {path.name for path in run.folder.path.iterdir()} == {
-        "config.json", "stages", "checkpoints", "hypotheses", "results.json", "results.md"
+        "config.json", "stages", "checkpoints", "hypotheses", "report.html", "results.json", "results.md"
     }  # fmt: skip
     assert ".png" not in (run.folder.path / "results.md").read_text()
 

@@ -24,7 +24,7 @@ def test_mean_and_spread_by_hand() -> None:
     assert lines[0] == "| measure | mean | s.d. | seed 0 | seed 1 |"
     assert lines[2:] == [
         "| shortfall closed | 0.500 | 0.141 | 0.400 | 0.600 |",
-        "| validation reward, G=0 I=0 | 0.250 | 0.071 | 0.200 | 0.300 |",
+        "| validation reward, supervised | 0.250 | 0.071 | 0.200 | 0.300 |",
     ]
 
 

@@ -39,7 +39,10 @@ class Comparison:
     def lines(self, run: RunFolder, stage: str, values: list[float], texts: list[str] = REFERENCES) -> None:
         names = ("reward", "oracle") if self.oracle else ("reward",)
         scores = [{f"{d}_{n}": value for d in ("greedy", "sample") for n in names} for value in values]
-        rows = [line | {"greedy": text} for line, text in zip(scores, texts, strict=True)]
+        rows = [
+            line | {"source": f"Quelle {text}", "reference": text, "greedy": text}
+            for line, text in zip(scores, texts, strict=True)
+        ]
         run.write_lines(translations_file(stage), rows)
 
     def run(self, seed: int) -> RunFolder:

@@ -41,7 +41,7 @@ def test_steps_show_each_measure_that_was_made() -> None:
     lines = {str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines}
     assert lines["sample"] == pytest.approx([0.5, 0.6, 0.7])
     assert lines["unfiltered, greedy"] == lines["samples, sample"] == [0.55, 0.55]
-    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["BC", "G1 I1", "G1 I2"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["supervised", "G=1 I=1", "G=1 I=2"]
 
 
 def test_data_of_the_improve_steps() -> None:

@@ -88,8 +88,10 @@ def test_the_report_holds_what_the_stages_hold(finished_run: Experiment[Config])
 def test_the_page_shows_every_step_and_every_plot(finished_run: Experiment[Config]) -> None:
     folder = finished_run.folder.path
     page = (folder / "results.md").read_text()
-    steps = [line for line in page.splitlines() if line.startswith(("| G=", *(f"| {arm}" for arm in ARMS)))]
-    names = ("G=0 I=0", "G=1 I=1", "G=1 I=2", *ARMS)
+    steps = [
+        line for line in page.splitlines() if line.startswith(("| G=", "| supervised", *(f"| {arm}" for arm in ARMS)))
+    ]
+    names = ("supervised", "G=1 I=1", "G=1 I=2", *ARMS)
     by_split = [f"| {name} | {decode} |" for name, decode in product(names, ("sample", "greedy"))]
     assert all(any(line.startswith(each) for line in steps) for each in by_split)
     for plot in folder.glob("*.png"):

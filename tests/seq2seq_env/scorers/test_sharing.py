@@ -50,26 +50,28 @@ def test_environments_have_one_scorer_of_a_name(tiny_task: Task, named: type[Nam
     assert named.count == 2
 
 
-def test_a_folder_that_was_written_anew_is_another_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_was_written_anew_is_another_scorer(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "scorer"
     shutil.copytree(SHIPPED, folder)
-    first = shared_scorer(folder)
+    first = shared_scorer(folder, tiny_task)
     assert isinstance(first, LearnedScorer)
     monkeypatch.chdir(tmp_path)
-    assert shared_scorer("scorer") is first
+    assert shared_scorer("scorer", tiny_task) is first
     os.utime(folder / "config.json", ns=(1, 1))
-    second = shared_scorer(folder)
+    second = shared_scorer(folder, tiny_task)
     assert second is not first
-    assert shared_scorer(str(folder)) is second
+    assert shared_scorer(str(folder), tiny_task) is second
 
 
-def test_a_specification_is_shared_by_what_it_says() -> None:
-    first = shared_scorer("process: batch_size=7 run it")
-    assert shared_scorer("process: batch_size=7 run it") is first
-    assert shared_scorer("process: batch_size=8 run it") is not first
+def test_a_specification_is_shared_by_what_it_says(tiny_task: Task) -> None:
+    first = shared_scorer("process: batch_size=7 run it", tiny_task)
+    assert shared_scorer("process: batch_size=7 run it", tiny_task) is first
+    assert shared_scorer("process: batch_size=8 run it", tiny_task) is not first
 
 
-def test_what_is_no_scorer_is_refused_each_time() -> None:
+def test_what_is_no_scorer_is_refused_each_time(tiny_task: Task) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="no scorer 'nobody'"):
-            shared_scorer("nobody")
+            shared_scorer("nobody", tiny_task)
