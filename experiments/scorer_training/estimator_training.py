@@ -46,6 +46,9 @@ TEMPERATURES = (0.8, 1.0)
 SAMPLES = 8
 """Of each source that the report judges."""
 
+HELD_OUT = 500
+"""Pairs, of those whose sources are labelled, on which the translation models' loss is measured."""
+
 LEAST_SOURCES = 20
 """With labels, of which a tenth says when the estimator is at its best."""
 
@@ -93,13 +96,10 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
     numbers = [None] if config.folds == 1 else list(range(config.folds * config.repeats))
     folders = [folder if number is None else folder / str(number) for number in numbers]
     parts = [_part(config, task, rated, number, seed) for number in numbers]
-    models = []
-    for part, own in zip(parts, folders, strict=True):
-        models.append(TranslationModel(part.pairs.sources, part.pairs.references, own / FORWARD))
-        models.append(TranslationModel(part.pairs.references, part.pairs.sources, own / BACKWARD))
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    recipe = Recipe(task.tokenizer, replace(config.predictor, **lengths), config.training, seed, config.device)
-    train_models(recipe, models, config.processes)
+    models = [
+        model for part, own in zip(parts, folders, strict=True) for model in _translation_models(config, task, part, own)
+    ]
+    train_models(Recipe(task.tokenizer, seed, config.device), models, config.processes)
     for part, own in zip(parts, folders, strict=True):
         print(f"estimator in {own}")
         _make_estimator(config, part, own, seed)
@@ -111,6 +111,20 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
         names = [own.name for own in folders]
         write_description(folder, {"kind": "cross-fitted", "scorers": names, "folds": config.folds})
     return report
+
+
+def _translation_models(config: EstimatorConfig, task: Task, part: _Part, folder: Path) -> list[TranslationModel]:
+    """Those of one scorer, there and back; what is labelled is held out of both."""
+    pairs, held_out = part.pairs, part.labelled
+    sides = (pairs.sources, held_out.sources[:HELD_OUT]), (pairs.references, held_out.references[:HELD_OUT])
+    directions = (FORWARD, config.predictor, *sides), (BACKWARD, config.backward, *reversed(sides))
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+    models = []
+    for name, network, (sources, own_sources), (targets, own_targets) in directions:
+        training = config.budget(sum(map(len, task.tokenizer.encode_targets(targets))))
+        held = (own_sources, own_targets)
+        models.append(TranslationModel(sources, targets, folder / name, replace(network, **lengths), training, held))
+    return models
 
 
 def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, number: int | None, seed: int) -> _Part:
@@ -134,7 +148,7 @@ def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, numbe
     pairs = _chosen(task.split("train"), learned_from)
     if rated is None:
         sources = sorted(set(pairs.sources))
-        reserved = set(Random(seed).sample(sources, min(config.labelled_sources, len(sources) // 2)))
+        reserved = set(Random(seed).sample(sources, config.labelled_of(len(sources))))
     else:
         rated = [rating for rating in rated if learned_from(rating.source)]
         reserved = {rating.source for rating in rated}

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from experiments.scorer_training.chrf_quality import ChrfQuality
-from experiments.scorer_training.estimator_training import TEMPERATURES, _grouped, _part, _self_made, make
+from experiments.scorer_training.estimator_training import (
+    TEMPERATURES,
+    _grouped,
+    _part,
+    _self_made,
+    _translation_models,
+    make,
+)
 from experiments.scorer_training.ratings import Rating
 from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from seq2seq_env.tasks import Split, Task, load_task
@@ -29,7 +37,18 @@ def test_no_scorer_learns_from_a_source_that_it_judges(task: Task) -> None:
         learned = set(part.pairs.sources) | set(part.labelled.sources)
         assert learned == {source for source in sources if fold_of(source, QUICK.folds, repeat) != fold}
         assert not set(part.pairs.sources) & set(part.labelled.sources)
-        assert len(set(part.labelled.sources)) == QUICK.labelled_sources
+        assert len(set(part.labelled.sources)) == QUICK.labelled_of(len(learned))
+
+
+def test_translation_models_stop_by_what_is_labelled(task: Task, tmp_path: Path) -> None:
+    part = _part(QUICK, task, None, 0, seed=0)
+    forward, backward = _translation_models(QUICK, task, part, tmp_path)
+    assert (forward.sources, forward.targets) == (part.pairs.sources, part.pairs.references)
+    assert forward.held_out == (part.labelled.sources, part.labelled.references)
+    assert (backward.sources, backward.held_out) == (forward.targets, forward.held_out[::-1])
+    assert (forward.network.d_model, backward.network.d_model) == (16, 8)
+    assert forward.network.max_source_length == backward.network.max_target_length == 24
+    assert [model.folder.name for model in (forward, backward)] == ["forward", "backward"]
 
 
 def test_one_scorer_of_all_learns_from_all(task: Task) -> None:
