@@ -107,7 +107,11 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
 
 
 def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:
-    """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights."""
+    """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights.
+
+    Raises:
+        ValueError: If it is the first of a Grow step and the filter keeps nothing.
+    """
     config, stage = run.config, f"g{g}i{i}"
     if run.folder.has(stage):
         agent.restore(run.folder.checkpoint(stage))
@@ -117,6 +121,12 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     data = config.counted(batch.select(filter_i)) if agent.filters else batch
     part = coverage(batch, data)
     print(f"Improve {i} of Grow {g}, {filter_i if agent.filters else 'all data'}: {part}")
+    if not len(data):
+        said = f"{filter_i} keeps none of {len(batch):,} targets, whose rewards are up to {batch.rewards.max():.3f}; "
+        said += "give lower --filter-values, or --filter percentile in another --out"
+        if i == 1:  # the later ones, which keep less, would have nothing either
+            raise ValueError(f"Improve step {stage} has nothing to train on: {said}")
+        print(f"  WARNING: Improve step {stage} trains nothing: {said}")
     facts = {
         "threshold": filter_i.value if agent.filters else None,
         "data_reward": part.mean_reward_before,

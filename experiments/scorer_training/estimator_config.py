@@ -68,7 +68,8 @@ class EstimatorConfig:
     corrupted_per_source: int = 2
     """Corrupted samples of each labelled source, beside the others."""
     predictor: PolicyConfig = field(default_factory=lambda: PolicyConfig(d_model=256, ffn_dim=1024, dropout=0.2))
-    """Size of the translation model from source to target, whose lengths are the task's."""
+    """Size of the translation model from source to target, whose lengths are the task's. Where it is not changed, few
+    pairs get a narrower one."""
     backward_width: float = 0.5
     """Width of the translation model of the other direction as a share of that one's, above 0 and at most 1; it only
     reads, and weighs what the other one writes."""

@@ -92,6 +92,8 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
             "translation models have one of their own and its scores go by text"
         )
     config = replace(config, device=known_device(config.device))
+    if config.predictor == EstimatorConfig().predictor:
+        config = config.fitted(len(set(task.split("train").sources)))
     rated = None if config.ratings is None else read_ratings(config.ratings)
     numbers = [None] if config.folds == 1 else list(range(config.folds * config.repeats))
     folders = [folder if number is None else folder / str(number) for number in numbers]

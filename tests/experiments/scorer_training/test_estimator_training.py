@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from experiments.scorer_training import estimator_training
 from experiments.scorer_training.chrf_quality import ChrfQuality
+from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.estimator_training import (
     TEMPERATURES,
     _grouped,
@@ -19,6 +21,7 @@ from experiments.scorer_training.estimator_training import (
     make,
 )
 from experiments.scorer_training.ratings import Rating
+from experiments.scorer_training.translation_models import TranslationModel
 from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from seq2seq_env.tasks import Split, Task, load_task
 from tests.experiments.tiny_scorer import QUICK
@@ -114,3 +117,21 @@ def test_a_pretrained_models_tokenizer_is_refused(task: Task, tmp_path: Any) -> 
     task.tokenizer.__class__ = Other
     with pytest.raises(ValueError, match="leave out its option tokenizer here"):
         make(QUICK, task, tmp_path / "scorer", 0)
+
+
+def test_few_pairs_get_a_narrower_predictor_unless_it_is_named(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+
+    def stop(recipe: Any, models: list[TranslationModel], processes: int | None) -> None:
+        widths.extend(model.network.d_model for model in models)
+        raise InterruptedError
+
+    monkeypatch.setattr(estimator_training, "train_models", stop)
+    own = replace(QUICK, predictor=replace(QUICK.predictor, d_model=24), repeats=1)
+    for config in (replace(own, predictor=EstimatorConfig().predictor), own):
+        with pytest.raises(InterruptedError):
+            make(config, task, tmp_path / "scorer", 0)
+    # 228 pairs, of which a scorer sees half and labels a part.
+    assert widths == [16, 8] * 2 + [24, 12] * 2
