@@ -27,8 +27,8 @@ SOURCE = 40.0
 """The same of one token of a source that is new to the scorer, which translates it itself, by beam search."""
 
 OTHER_SCORER = 1.0
-"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads; of a program
-or a model of billions of parameters nobody knows, and it takes longer."""
+"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads. A program, or
+a model of billions of parameters, takes longer."""
 
 MEASURED_STEPS = 3
 """Steps of the training whose rate is measured, after as many that warm up."""
@@ -149,4 +149,6 @@ def _mean_tokens(task: Task, texts: list[str]) -> float:
 
 
 def _minutes(value: float) -> str:
-    return f"{value:.1f} minutes" if value < 10 else f"{value:.0f} minutes" if value < 180 else f"{value / 60:.1f} hours"
+    return (
+        f"{value:.1f} minutes" if value < 10 else f"{value:.0f} minutes" if value < 180 else f"{value / 60:.1f} hours"
+    )

@@ -24,11 +24,9 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
         f"--task-options{argument[14:]}" if argument.startswith("--task_options") else argument
         for argument in arguments
     ]  # fmt: skip
-    known = look_ahead(
-        arguments, task={}, preset={}, pretrained={}, **{"task-options": {"nargs": "*", "default": []}}
-    )
-    words = known.task_options
-    corpus = statistics(dict(zip(words[::2], words[1::2], strict=False))) if known.task == TASK else None
+    known = look_ahead(arguments, task={}, preset={}, pretrained={}, **{"task-options": {"nargs": "*", "default": []}})
+    names, values = known.task_options[::2], known.task_options[1::2]
+    corpus = statistics(dict(zip(names, values, strict=False))) if known.task == TASK else None
     if corpus is None or known.preset not in (None, "None"):
         return defaults
     preset = plan(corpus)

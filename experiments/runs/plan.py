@@ -1,12 +1,13 @@
 """Plan for text of one's own: options that fit a corpus's size, each by a rule with its reason.
 
-The rules are read off runs on small corpora (docs/results/multi30k.md, the presets) and off Sennrich and Zhang 2019 (ACL,
-"Revisiting Low-Resource Neural Machine Translation"): with few pairs, small vocabularies, much dropout, small batches.
+The rules are read off runs on small corpora (docs/results/multi30k.md, the presets) and off "Revisiting Low-Resource
+Neural Machine Translation" (Sennrich and Zhang 2019, ACL): with few pairs, small vocabularies, much dropout, small
+batches.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.runs.presets import Preset
@@ -58,7 +59,9 @@ def plan(corpus: CorpusStatistics) -> Preset:
     of_pair = TOKENS_PER_WORD * corpus.words / 2 / max(1, corpus.pairs)
     task_options = {
         # A token is to be seen often enough.
-        "vocab_size": str(max([size for size in VOCABULARIES if size * WORDS_PER_TOKEN <= corpus.words], default=1_000)),
+        "vocab_size": str(
+            max([size for size in VOCABULARIES if size * WORDS_PER_TOKEN <= corpus.words], default=1_000)
+        ),
         "max_tokens": str(next((n for n in LENGTHS if n >= TOKENS_PER_WORD * corpus.long_sentence), LENGTHS[-1])),
         # What is in two files, or twice in a file, is no reason to stop: it is left out of the training and counted.
         "leaks": "drop",
@@ -66,10 +69,10 @@ def plan(corpus: CorpusStatistics) -> Preset:
     if held_out:
         task_options["held_out"] = str(held_out)
     batch = _by_pairs(pairs, 1_024, 2_048, 4_096)
-    # Few pairs are seen more often, until the validation reward stops rising: they are soon known by heart, but an early
-    # end costs a quarter of the quality where it comes before that.
+    # Few pairs are seen more often, until the validation reward stops rising; an end before that costs more than any
+    # Improve step gives.
     supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 20, 10, 10)))
-    # Three looks at one kept sample of each source, at a third of the rate.
+    # What a filter keeps of eight samples and a reference of each source, once or twice.
     drawn = min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only)
     improve = _rounded(of_pair * drawn * 3)
     rate = _by_pairs(pairs, 1e-3, 1e-3, 5e-4)
@@ -98,7 +101,12 @@ def _policy(pairs: int) -> dict[str, Any]:
     size = {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1_024}
     if pairs < 100_000:
         return size | {"dropout": 0.3 if pairs < 15_000 else 0.1}
-    return size | {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512, "dropout": 0.3 if pairs < 1_000_000 else 0.1}
+    return size | {
+        "encoder_layers": 6,
+        "decoder_layers": 6,
+        "d_model": 512,
+        "dropout": 0.3 if pairs < 1_000_000 else 0.1,
+    }
 
 
 def _width(pairs: int) -> int:
@@ -129,16 +137,21 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
     options, policy, supervised, improve = config.task_options, config.policy, config.supervised, config.improve
     held_out = int(options.get("held_out", 0))
     texts = f"{corpus.pairs:,} pairs" + (f", {corpus.source_only:,} sentences alone" if corpus.source_only else "")
-    splits = f"{held_out:,} held out for validation, {held_out:,} for the test" if held_out else "splits as in the files"
-    size = f"{policy.encoder_layers} + {policy.decoder_layers} layers of width {policy.d_model}, dropout {policy.dropout:g}"
+    splits = (
+        f"{held_out:,} held out for validation, {held_out:,} for the test" if held_out else "splits as in the files"
+    )
+    layers = f"{policy.encoder_layers} + {policy.decoder_layers} layers"
+    size = f"{layers} of width {policy.d_model}, dropout {policy.dropout:g}"
     grow_steps = getattr(config, "grow_steps", 1)
-    drawn = "all" if config.sources is None else config.sources if config.sources != "auto" else "up to 8,000"
-    values = " ".join(f"{kept.value:g}" for kept in config.schedules(1)[0]) if grow_steps else "none"
+    drawn = f"up to {config.DEFAULT_SOURCES:,}" if config.sources == "auto" else config.sources or "all"
+    kind = config.filter if config.filter != "auto" else "percentile" if config.filter_values is None else "threshold"
+    values = config.filter_values or [each.value for each in replace(config, filter=kind).schedules(1)[0]]
     made = config.estimator
-    scorer = f"{config.scorer}" if config.scorer else (
-        f"made first: {made.folds} folds, {made.repeats} repeat{'s' * (made.repeats > 1)}, translation models of up to "
-        f"{made.epochs} passes and {made.training.max_tokens:,} tokens, until their held-out loss stops falling"
-    )  # fmt: skip
+    repeats = f"{made.repeats} repeat" + "s" * (made.repeats > 1)
+    scorer = config.scorer or (
+        f"made first: {made.folds} folds, {repeats}, translation models of up to {made.epochs} passes and "
+        f"{made.training.max_tokens:,} tokens, until their held-out loss stops falling"
+    )
     return [
         f"texts: {texts}; {splits}; up to {options.get('max_tokens', 64)} tokens, vocabulary of "
         f"{options.get('vocab_size', 8_000)}",
@@ -146,6 +159,6 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
         f"policy: {config.pretrained or size}; trained on the pairs for up to {supervised.max_tokens:,} tokens, until "
         f"the reward has not risen in {supervised.patience} looks",
         f"Grow: {grow_steps} steps, {drawn} sources, {config.candidates} samples of each",
-        f"Improve: {config.improve_steps} steps to each of up to {improve.max_tokens:,} tokens; filter {config.filter}, "
-        f"{values}",
+        f"Improve: {config.improve_steps} steps to each of up to {improve.max_tokens:,} tokens; filter {kind}, "
+        + " ".join(f"{value:g}" for value in values),
     ]

@@ -43,7 +43,15 @@ PresetName = Literal[
 class Settings:
     """Options of a run on one task with one scorer."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset", "log_with", "force_scorer", "estimator", "plan")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (
+        "out",
+        "device",
+        "preset",
+        "log_with",
+        "force_scorer",
+        "estimator",
+        "plan",
+    )
     """Options that may change when a run goes on; a scorer is known by its fingerprint."""
     DEFAULT_SOURCES: ClassVar[int] = 8_000
     """Number of sources that "auto" stands for."""
@@ -76,8 +84,8 @@ class Settings:
     task has no scorer of its own, one is made of the task's pairs first, as train_scorer.py does, in a folder beside
     the run's, its name ending in -scorer."""
     force_scorer: bool = False
-    """Whether a scorer is taken that its own report calls near chance: within-source accuracy, or the share of corrupted
-    translations whose score falls, below 0.6."""
+    """Whether a scorer is taken that its own report calls near chance: its within-source accuracy, or the share of
+    corrupted translations whose score falls, is below 0.6."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
     """Budgets of the scorer that is made where the task has none, as train_scorer.py takes them."""
     judge: str | None = None

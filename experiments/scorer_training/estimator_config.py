@@ -77,9 +77,13 @@ class EstimatorConfig:
     """Passes of a translation model over its pairs at most, within training.max_tokens."""
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=1.5e-3, schedule="linear", tokens_per_batch=2_048, max_tokens=1_500_000, warmup_tokens=50_000,
+            learning_rate=1.5e-3,
+            schedule="linear",
+            tokens_per_batch=2_048,
+            max_tokens=1_500_000,
+            warmup_tokens=50_000,
             patience=2,
-        )  # fmt: skip
+        )
     )
     """Training of each translation model. Its budget is also bounded by the number of passes, the warmup by a tenth of
     the budget, and the held-out loss is looked at twelve times in it, whatever evaluate-every says."""
@@ -128,9 +132,7 @@ class EstimatorConfig:
         """
         most = min(self.training.max_tokens, self.epochs * target_tokens)
         warmup = min(self.training.warmup_tokens, max(1, most // 10))
-        return replace(
-            self.training, max_tokens=most, warmup_tokens=warmup, evaluate_every=max(1, most // EVALUATIONS)
-        )
+        return replace(self.training, max_tokens=most, warmup_tokens=warmup, evaluate_every=max(1, most // EVALUATIONS))
 
     @property
     def backward(self) -> PolicyConfig:

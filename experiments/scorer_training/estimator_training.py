@@ -99,7 +99,9 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
     folders = [folder if number is None else folder / str(number) for number in numbers]
     parts = [_part(config, task, rated, number, seed) for number in numbers]
     models = [
-        model for part, own in zip(parts, folders, strict=True) for model in _translation_models(config, task, part, own)
+        model
+        for part, own in zip(parts, folders, strict=True)
+        for model in _translation_models(config, task, part, own)
     ]
     train_models(Recipe(task.tokenizer, seed, config.device), models, config.processes)
     for part, own in zip(parts, folders, strict=True):

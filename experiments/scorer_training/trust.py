@@ -43,7 +43,9 @@ def weaknesses(report: Mapping[str, Any]) -> list[str]:
     for name, test in report.get("unit_tests", {}).items():
         falls = test.get("falls")
         if name in UNIT_TESTS and falls is not None and test["cases"] >= FEWEST_CASES and falls < LEAST:
-            faults.append(f"the score falls for {falls:.0%} of {test['cases']} cases of {name!r} ({LEAST:.0%} is needed)")
+            faults.append(
+                f"the score falls for {falls:.0%} of {test['cases']} cases of {name!r} ({LEAST:.0%} is needed)"
+            )
     return faults
 
 
@@ -59,8 +61,8 @@ def check_reward(name: str) -> None:
     place = _measured(name)
     if place is not None and (faults := weaknesses(read_json(place / REPORT))):
         raise ValueError(
-            f"the scorer in {str(place)!r} is near chance by its own {REPORT}: {'; '.join(faults)}; {REMEDY}, or take "
-            "it all the same with --force-scorer"
+            f"the scorer in {str(place.resolve())!r} is near chance by its own {REPORT}: {'; '.join(faults)}; "
+            f"{REMEDY}, or take it all the same with --force-scorer"
         )
 
 

@@ -72,7 +72,9 @@ class Sides:
         words = list(_words(_spread(texts, TESTED)))
         if min(len(words), len(self._sources), len(self._targets)) < FEWEST:
             return None
-        return Likeness(*(sum(word in known for word in words) / len(words) for known in (self._sources, self._targets)))
+        return Likeness(
+            *(sum(word in known for word in words) / len(words) for known in (self._sources, self._targets))
+        )
 
 
 def check_split(name: str, pairs: Sequence[Pair], sides: Sides) -> None:
@@ -90,7 +92,8 @@ def check_split(name: str, pairs: Sequence[Pair], sides: Sides) -> None:
             "swap the sides of one of the two"
         )
     raise ValueError(
-        f"the sources of the {name} split look like the targets' language: {sources}; give text in the sources' language"
+        f"the sources of the {name} split look like the targets' language: {sources}; give text in the sources' "
+        "language"
     )
 
 
@@ -110,16 +113,16 @@ def check_source_only(texts: Sequence[str], unknown: float, sides: Sides) -> str
     """
     if unknown > 0.5:
         raise ValueError(
-            f"{unknown:.0%} of the tokens of the source-only sentences are unknown to the tokenizer: they are of another "
-            "script than the pairs; give text in the sources' language, or none at all"
+            f"{unknown:.0%} of the tokens of the source-only sentences are unknown to the tokenizer: they are of "
+            "another script than the pairs; give text in the sources' language, or none at all"
         )
     likeness = sides.likeness(texts)
     if likeness is None:
         return None
     if likeness.is_of_targets:
         raise ValueError(
-            f"the source-only sentences look like the targets' language: {likeness}; give text in the sources' language, "
-            "or swap the sides of the pairs where those are the wrong way round"
+            f"the source-only sentences look like the targets' language: {likeness}; give text in the sources' "
+            "language, or swap the sides of the pairs where those are the wrong way round"
         )
     if likeness.is_foreign:
         return f"the source-only sentences may be in another language than the sources: {likeness}"

@@ -85,7 +85,9 @@ def test_a_run_says_its_plan_in_five_lines(
     assert json.loads(json.dumps(config.recorded()))["task_options"]["held_out"] == "20"
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
-    assert lines[0] == "texts: 200 pairs; 20 held out for validation, 20 for the test; up to 64 tokens, vocabulary of 1000"
+    assert (
+        lines[0] == "texts: 200 pairs; 20 held out for validation, 20 for the test; up to 64 tokens, vocabulary of 1000"
+    )
     assert "up to 123 tokens" in lines[2]
 
 
@@ -95,6 +97,13 @@ def test_a_plan_is_shown_with_times_and_nothing_is_done(
     assert run(monkeypatch, folder, "--plan", "--device", "cpu") == []
     printed = capsys.readouterr().out
     assert "target tokens of training per second, measured on this machine just now" in printed
-    for stage in ("scorer: ", "supervised policy: ", "Grow: ", "Improve: ", "controls, or the other agents: ", "in all: "):
+    for stage in (
+        "scorer: ",
+        "supervised policy: ",
+        "Grow: ",
+        "Improve: ",
+        "controls, or the other agents: ",
+        "in all: ",
+    ):
         assert f"\n{stage}" in printed
     assert [path.name for path in folder.iterdir() if path.is_dir()] == []

@@ -72,13 +72,17 @@ def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
     ("changes", "words"),
     [
         ({}, ["10,000 pairs; 1,000 held out for validation, 1,000 for the test; up to 64 tokens, vocabulary of 4000"]),
-        ({}, ["made first: 2 folds, 1 repeat,", "3 + 3 layers of width 256, dropout 0.3", "filter percentile, 50 70 80"]),
+        (
+            {},
+            ["made first: 2 folds, 1 repeat,", "3 + 3 layers of width 256, dropout 0.3", "filter percentile, 50 70 80"],
+        ),
         ({"scorer": "runs/mine", "sources": None}, ["scorer: runs/mine", "all sources, 8 samples of each"]),
         ({"pretrained": "some/model", "grow_steps": 0}, ["policy: some/model", "0 steps, up to 8,000 sources"]),
+        ({"filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}, ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"]),
     ],
 )
 def test_five_lines_say_what_is_done(changes: dict[str, Any], words: list[str]) -> None:
-    lines = summary(replace(settings_of(FEW), filter="percentile", **changes), FEW)
+    lines = summary(replace(settings_of(FEW), **changes), FEW)
     assert len(lines) == 5
     for text in words:
         assert any(text in line for line in lines), text

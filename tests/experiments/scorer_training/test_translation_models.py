@@ -14,7 +14,6 @@ from experiments.scorer_training import translation_models
 from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
 from seq2seq_env.tasks import Task
 
-
 NETWORK = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, max_source_length=12,
                        max_target_length=12)  # fmt: skip
 TRAINING = TrainingConfig(max_tokens=500, evaluate_every=100, progress=False)

@@ -51,13 +51,17 @@ def test_sources_in_the_targets_language_are_said(tmp_path: Path) -> None:
 
 def test_source_only_sentences_in_the_targets_language_are_said(tmp_path: Path) -> None:
     written(tmp_path, source_only=[reference for _, reference in MORE])
-    with pytest.raises(ValueError, match=r"the source-only sentences look like the targets' language: .*; give text in"):
+    with pytest.raises(
+        ValueError, match=r"the source-only sentences look like the targets' language: .*; give text in"
+    ):
         load(tmp_path)
 
 
 def test_source_only_sentences_in_another_script_are_said(tmp_path: Path) -> None:
     written(tmp_path, source_only=["Поезд отправляется завтра утром из города."] * 3 + ["Где мой билет?"])
-    with pytest.raises(ValueError, match=r"\d+% of the tokens of the source-only sentences are unknown to the tokenizer"):
+    with pytest.raises(
+        ValueError, match=r"\d+% of the tokens of the source-only sentences are unknown to the tokenizer"
+    ):
         load(tmp_path)
 
 
@@ -73,7 +77,9 @@ def test_source_only_sentences_in_a_third_language_are_doubted(tmp_path: Path) -
 def test_an_empty_file_of_sentences_is_said(tmp_path: Path, text: str) -> None:
     written(tmp_path)
     (tmp_path / "source-only.de").write_text(text)
-    with pytest.raises(ValueError, match=r"nothing is left of the source-only split: 0 of .*; give other sentences, or"):
+    with pytest.raises(
+        ValueError, match=r"nothing is left of the source-only split: 0 of .*; give other sentences, or"
+    ):
         load(tmp_path)
 
 
