@@ -27,8 +27,8 @@ SOURCE = 40.0
 """The same of one token of a source that is new to the scorer, which translates it itself, by beam search."""
 
 OTHER_SCORER = 1.0
-"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads. A program, or
-a model of billions of parameters, takes longer."""
+"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads; a program,
+or a model of billions of parameters, takes longer."""
 
 MEASURED_STEPS = 3
 """Steps of the training whose rate is measured, after as many that warm up."""

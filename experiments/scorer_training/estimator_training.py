@@ -120,7 +120,9 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
 def _translation_models(config: EstimatorConfig, task: Task, part: _Part, folder: Path) -> list[TranslationModel]:
     """Those of one scorer, there and back; what is labelled is held out of both."""
     pairs, held_out = part.pairs, part.labelled
-    sides = (pairs.sources, held_out.sources[:HELD_OUT]), (pairs.references, held_out.references[:HELD_OUT])
+    # Rated sources need have no references here; a few pairs would stop a training by luck.
+    few = HELD_OUT if len(held_out) >= LEAST_SOURCES else 0
+    sides = (pairs.sources, held_out.sources[:few]), (pairs.references, held_out.references[:few])
     directions = (FORWARD, config.predictor, *sides), (BACKWARD, config.backward, *reversed(sides))
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
     models = []

@@ -52,6 +52,8 @@ def test_translation_models_stop_by_what_is_labelled(task: Task, tmp_path: Path)
     assert (forward.network.d_model, backward.network.d_model) == (16, 8)
     assert forward.network.max_source_length == backward.network.max_target_length == 24
     assert [model.folder.name for model in (forward, backward)] == ["forward", "backward"]
+    few = Split("train", part.labelled.sources[:19], part.labelled.references[:19])
+    assert _translation_models(QUICK, task, part._replace(labelled=few), tmp_path)[0].held_out == ([], [])
 
 
 def test_one_scorer_of_all_learns_from_all(task: Task) -> None:
