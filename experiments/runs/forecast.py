@@ -16,6 +16,7 @@ from experiments.runs.settings import Settings
 from experiments.runs.supervised import new_policy
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks.task import SOURCE_ONLY
 
 SAMPLED = 0.5
 """Tokens of the policy's training that take as long as one token sampled of it."""
@@ -82,7 +83,10 @@ def work(config: Settings, task: Task) -> dict[str, float]:
 
     validation, test = task.size("validation"), task.size("test")
     stage = MEASURED_DECODES * max(validation, test) * sampled
-    drawn = config.num_sources(task) or len(drawable_rows(task, config.drawn_from(task)))
+    available = len(drawable_rows(task, config.drawn_from(task)))
+    drawn = config.num_sources(task) or available
+    # Of training pairs the scorer knows the sources by their references.
+    new = drawn * (task.size(SOURCE_ONLY) / available if config.drawn_from(task) != "train" else 0.0)
     trained = {
         name: each.max_tokens + math.ceil(each.max_tokens / each.evaluate_every) * validation * sampled
         for name, each in (("supervised", config.supervised), ("improve", config.improve))
@@ -93,7 +97,7 @@ def work(config: Settings, task: Task) -> dict[str, float]:
         "scorer": _scorer(config.estimator, estimator, task, sentence, (forward, backward)) if own else 0.0,
         "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source,
         "Grow": len(pairs) * (new_source + scored)
-        + seeds * grow_steps * drawn * (new_source + config.candidates * sampled),
+        + seeds * grow_steps * (new * new_source + drawn * config.candidates * sampled),
         "Improve": seeds * grow_steps * improving,
         "controls, or the other agents": seeds * (trainings - 1) * grow_steps * improving,
     }

@@ -72,9 +72,9 @@ def plan(corpus: CorpusStatistics) -> Preset:
     # Few pairs are seen more often, until the validation reward stops rising; an end before that costs more than any
     # Improve step gives.
     supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 20, 10, 10)))
-    # What a filter keeps of eight samples and a reference of each source, once or twice.
+    # About half of what a filter keeps of eight samples and a reference of each source.
     drawn = min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only)
-    improve = _rounded(of_pair * drawn * 3)
+    improve = _rounded(of_pair * drawn * 2)
     rate = _by_pairs(pairs, 1e-3, 1e-3, 5e-4)
     return Preset(
         task=TASK,

@@ -31,6 +31,12 @@ def test_more_work_takes_longer(tiny_task: Task) -> None:
     assert repeated["scorer"] == pytest.approx(2 * one["scorer"])
 
 
+def test_only_new_sources_are_translated_by_the_scorer(tiny_task: Task, monolingual_task: Task) -> None:
+    plain, more = (work(replace(GROWING, sources=None), task)["Grow"] for task in (tiny_task, monolingual_task))
+    alone = work(replace(GROWING, sources=None, grow_from="source-only"), monolingual_task)["Grow"]
+    assert more > alone > plain
+
+
 def test_a_comparison_is_seeds_times_agents(tiny_task: Task) -> None:
     one, two = (work(replace(COMPARING, seeds=seeds, start=None), tiny_task) for seeds in (1, 2))
     assert two["Improve"] == pytest.approx(2 * one["Improve"])
