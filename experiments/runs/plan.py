@@ -128,8 +128,8 @@ def _by_pairs(pairs: int, few: Any, some: Any, many: Any) -> Any:
 
 def _rounded(tokens: float) -> int:
     """To two digits, so that a few sentences more do not make other options; at least a batch or two."""
-    digits = len(str(int(tokens))) - 2
-    return max(10_000, round(tokens, -digits) if digits > 0 else 0)  # type: ignore[arg-type]
+    whole = int(tokens)
+    return max(10_000, round(whole, 2 - len(str(whole))))
 
 
 def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:

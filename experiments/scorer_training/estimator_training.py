@@ -15,14 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from agents import Seq2SeqPolicy, known_device
+from agents import PolicyConfig, Seq2SeqPolicy, known_device
 from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.head_training import train_head
 from experiments.scorer_training.ratings import Rating, read_ratings
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
-from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
+from experiments.scorer_training.translation_models import Pairs, Recipe, TranslationModel, train_models
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores
 from seq2seq_env.scorers.description import check_free, write_description
@@ -122,15 +122,17 @@ def _translation_models(config: EstimatorConfig, task: Task, part: _Part, folder
     pairs, held_out = part.pairs, part.labelled
     # Rated sources need have no references here; a few pairs would stop a training by luck.
     few = HELD_OUT if len(held_out) >= LEAST_SOURCES else 0
-    sides = (pairs.sources, held_out.sources[:few]), (pairs.references, held_out.references[:few])
-    directions = (FORWARD, config.predictor, *sides), (BACKWARD, config.backward, *reversed(sides))
+    held = held_out.sources[:few], held_out.references[:few]
     lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    models = []
-    for name, network, (sources, own_sources), (targets, own_targets) in directions:
-        training = config.budget(sum(map(len, task.tokenizer.encode_targets(targets))))
-        held = (own_sources, own_targets)
-        models.append(TranslationModel(sources, targets, folder / name, replace(network, **lengths), training, held))
-    return models
+
+    def model(name: str, network: PolicyConfig, texts: Pairs, held_texts: Pairs) -> TranslationModel:
+        training = config.budget(sum(len(row) for row in task.tokenizer.encode_targets(texts[1])))
+        return TranslationModel(*texts, folder / name, replace(network, **lengths), training, held_texts)
+
+    return [
+        model(FORWARD, config.predictor, (pairs.sources, pairs.references), held),
+        model(BACKWARD, config.backward, (pairs.references, pairs.sources), held[::-1]),
+    ]
 
 
 def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, number: int | None, seed: int) -> _Part:
