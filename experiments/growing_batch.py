@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MOST_USED = (
     "preset", "task", "task_options", "scorer", "agent", "grow_steps", "improve_steps", "sources",
-    "candidates", "temperature", "filter", "filter_values", "arms", "seed", "device", "plan", "out",
+    "candidates", "temperature", "filter", "filter_values", "arms", "seed", "device", "out",
 )  # fmt: skip
 """Options that the short help shows."""
 
