@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from seq2seq_env.tasks.corpora.cleaning import Pair
 from seq2seq_env.writing import is_spaced
@@ -19,10 +22,11 @@ FEWEST = 50
 """Words of the texts in question that a judgement needs; there must be as many different ones on either side."""
 
 KNOWN = 0.4
-"""Share of words among one side's from which on texts may be in its language."""
+"""Share of words of one side's from which on texts may be in its language."""
 
-FOREIGN = 0.15
-"""Share of words below which texts are in the language of neither; other subjects in the same language share more."""
+FOREIGN = 0.2
+"""Share of words that either side has below which texts are in the language of neither; other subjects in the same
+language share more."""
 
 T = TypeVar("T")
 
@@ -30,12 +34,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 class Likeness(NamedTuple):
-    """Shares of the words of some texts that the training pairs have, in [0, 1]."""
+    """Shares of the words of some texts that the training pairs have, in [0, 1].
+
+    Sentences of one language borrow words of another, so that a word is of the side that uses it more often.
+    """
 
     source: float
-    """Among those of the sources."""
+    """More frequent in the sources."""
     target: float
-    """Among those of the targets."""
+    """More frequent in the targets."""
 
     @property
     def is_of_targets(self) -> bool:
@@ -50,10 +57,10 @@ class Likeness(NamedTuple):
     @property
     def is_foreign(self) -> bool:
         """Whether the texts are in the language of neither."""
-        return max(self.source, self.target) < FOREIGN
+        return self.source + self.target < FOREIGN
 
     def __str__(self) -> str:
-        return f"{self.source:.0%} of their words are among the training sources', {self.target:.0%} among the targets'"
+        return f"{self.source:.0%} of their words are the training sources', {self.target:.0%} the targets'"
 
 
 class Sides:
@@ -65,16 +72,20 @@ class Sides:
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         read = _spread(pairs, READ)
-        self._sources, self._targets = (frozenset(_words([pair[side] for pair in read])) for side in (0, 1))
+        sources, targets = (Counter(_words([pair[side] for pair in read])) for side in (0, 1))
+        self._fewest = min(len(sources), len(targets))
+        balance = max(1, targets.total()) / max(1, sources.total())
+        self._of_sources = {
+            word: float(np.sign(sources[word] * balance - targets[word]) / 2 + 0.5) for word in sources | targets
+        }
 
     def likeness(self, texts: Sequence[str]) -> Likeness | None:
         """Which side some texts look like; None where there are too few words to tell."""
         words = list(_words(_spread(texts, TESTED)))
-        if min(len(words), len(self._sources), len(self._targets)) < FEWEST:
+        if min(len(words), self._fewest) < FEWEST:
             return None
-        return Likeness(
-            *(sum(word in known for word in words) / len(words) for known in (self._sources, self._targets))
-        )
+        known = [self._of_sources[word] for word in words if word in self._of_sources]
+        return Likeness(sum(known) / len(words), (len(known) - sum(known)) / len(words))
 
 
 def check_split(name: str, pairs: Sequence[Pair], sides: Sides) -> None:

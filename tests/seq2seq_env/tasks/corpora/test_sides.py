@@ -96,3 +96,15 @@ def test_words_that_do_not_stand_apart_are_counted_by_characters() -> None:
     assert likeness is not None
     assert likeness == Likeness(1.0, 0.0)
     assert likeness.is_of_sources
+
+
+def test_a_word_is_of_the_side_that_uses_it_more_often() -> None:
+    pairs = [(f"der man nennt in {source}", f"the man calls it {target}") for source, target in PAIRS]
+    borrowed = [*pairs, *[("the man", "it")] * 3]  # sources that quote
+    likeness = Sides(borrowed).likeness([reference for _, reference in pairs])
+    assert likeness is not None
+    assert likeness.is_of_targets
+    assert likeness.source < 0.15
+    same = Sides([(source, source) for source, _ in PAIRS]).likeness([source for source, _ in PAIRS])
+    assert same == Likeness(0.5, 0.5)  # such as sentences and their corrections
+    assert not same.is_of_targets
