@@ -145,7 +145,11 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
 
 
 def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:
-    """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights."""
+    """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights.
+
+    Raises:
+        ValueError: If it is the first of a Grow step and the filter keeps nothing.
+    """
     config, stage = run.config, f"g{g}i{i}"
     if run.folder.has(stage):
         agent.restore(run.folder.checkpoint(stage))
@@ -161,6 +165,8 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         data = narrowed(config, agent, config.data.select(batch, kept, run.task.tokenizer), training.seed)
     part = coverage(batch, data)
     print(f"Improve {i} of Grow {g}, {kept or 'all data'}: {part}")
+    if not len(data):
+        explain_nothing(batch, kept, stage, fatal=i == 1)  # the later steps would have nothing either
     facts = {
         "threshold": kept.value if kept else None,
         "data_reward": part.mean_reward_before,
@@ -169,6 +175,17 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         "distinct_samples": part.distinct_samples,
     }
     finish(run, stage, agent, facts | train(run, agent, data, training, stage, config.lora))
+
+
+def explain_nothing(batch: Slice, kept: Filter | None, stage: str, *, fatal: bool) -> None:
+    """Say why an Improve step has no data; end the run with it if it is fatal."""
+    said = (
+        f"{kept or 'the choice'} keeps none of {len(batch):,} targets, whose rewards are up to "
+        f"{batch.rewards.max():.3f}; give lower --filter-values, or --filter percentile in another --out"
+    )
+    if fatal:
+        raise ValueError(f"Improve step {stage} has nothing to train on: {said}")
+    print(f"  WARNING: Improve step {stage} trains nothing: {said}")
 
 
 def narrowed(config: Config, agent: Agent, data: Slice, seed: int) -> Slice:

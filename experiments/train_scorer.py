@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 
 from experiments.command_line.parsing import parse
-from experiments.scorer_training.make_scorer import ScorerConfig, make_scorer
+from experiments.runs.own_text import planned_options
+from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
+from experiments.scorer_training.trust import REMEDY, weaknesses
 from seq2seq_env import commands
+from seq2seq_env.atomic_files import read_json
 
 MOST_USED = ("task", "task_options", "seed", "out")
 """Options that the short help shows."""
@@ -23,7 +27,12 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_u
     with commands.command_frame("stopped; the same command goes on after the last finished translation model"):
         arguments = commands.arguments() if arguments is None else arguments
         config = parse(ScorerConfig, arguments, prog=prog, description=__doc__, most_used=most_used)
+        config = replace(config, task_options=planned_options(config.task, config.task_options))
         make_scorer(config)
+        if config.out and (config.out / REPORT).is_file() and (faults := weaknesses(read_json(config.out / REPORT))):
+            print(f"do not take it as a reward, it is near chance: {'; '.join(faults)}")
+            print(f"next: {REMEDY}; a run takes this one with --force-scorer alone")
+            return
         words = ["python", "-m", "experiments.growing_batch"]
         if config.task_options:
             options = [word for option in config.task_options.items() for word in option]

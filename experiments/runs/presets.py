@@ -32,6 +32,10 @@ class Preset:
     growing: Mapping[str, Any] = field(default_factory=dict)
     task: str = "hub"
 
+    def without_networks(self) -> Preset:
+        """The same for a pretrained policy, which has a size and trainings of its own."""
+        return replace(self, nested={})
+
 
 _LARGE = {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512}
 _LONG = {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop"}
@@ -126,13 +130,16 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
             raise ValueError(
                 f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}{suggestion(name, PRESETS)}"
             )
-        preset = PRESETS[name]
-        known = {each.name for each in fields(defaults)}
-        growing = preset.growing if "grow_steps" in known else {}
-        chosen = replace(_nested(chosen, preset.nested), preset=name, task=preset.task, **growing)
+        chosen = replace(with_preset(chosen, PRESETS[name]), preset=name)
     if pretrained is not None:
         chosen = replace(_nested(chosen, PRETRAINED), pretrained=pretrained)
     return chosen
+
+
+def with_preset(settings: S, preset: Preset) -> S:
+    """A script's settings with the values of a preset in their place, but for its task options."""
+    growing = preset.growing if "grow_steps" in {each.name for each in fields(settings)} else {}
+    return replace(_nested(settings, preset.nested), task=preset.task, **growing)
 
 
 def with_task_options(settings: S) -> S:

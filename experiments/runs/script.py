@@ -18,12 +18,14 @@ from experiments.command_line.parsing import look_ahead, parse
 from experiments.command_line.refusals import usage_errors
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
+from experiments.runs.own_text import planned_options, statistics, with_plan
+from experiments.runs.plan import TASK, summary
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
 from experiments.runs.recipes import recipe_arguments
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
-from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
+from experiments.scorer_training.trust import check_reward
 from seq2seq_env import commands
 from seq2seq_env.atomic_files import read_json
 from seq2seq_env.extras import missing
@@ -65,8 +67,10 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         print(note)
     if absent := missing("report"):
         print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
-    named = config.scorer or task.default_scorer or own_scorer(config, task)
-    scorer = load_scorer(named, device=config.device, task=task)
+    name = config.scorer or task.default_scorer or own_scorer(config, task)
+    if not config.force_scorer:
+        check_reward(name)
+    scorer = load_scorer(name, device=config.device, task=task)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     judge = None
     if config.judge is not None:
@@ -94,8 +98,6 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
 def own_scorer(config: Settings, task: Task) -> str:
     """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default; made where it is not there.
 
-    Few pairs get narrower translation models.
-
     Raises:
         ValueError: If another task's scorer is there, or several processes would make it.
     """
@@ -104,7 +106,7 @@ def own_scorer(config: Settings, task: Task) -> str:
     folder = config.out.resolve().with_name(config.out.resolve().name + "-scorer")
     # The scorer reads text, in tokens of its own.
     options = {name: value for name, value in config.task_options.items() if name not in PRETRAINED_OPTIONS}
-    estimator = EstimatorConfig(device=config.device).fitted(len(set(task.split("train").sources)))
+    estimator = replace(config.estimator, device=config.device)
     wanted = ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=folder)
     report = folder / REPORT
     if report.is_file():
@@ -160,6 +162,8 @@ def main(
             most_used=most_used,
         )
         with usage_errors():
+            if config.preset is None:
+                config = replace(config, task_options=planned_options(config.task, config.task_options))
             checked(config)
         from accelerate import PartialState
 
@@ -167,7 +171,23 @@ def main(
         # What several processes of one run do alike, one of them says.
         first = PartialState(cpu=config.device == "cpu").is_main_process
         with redirect_stdout(sys.stdout if first else io.StringIO()):
-            execute(config, work, report)
+            show_plan(config)
+            if not config.plan:
+                execute(config, work, report)
+
+
+def show_plan(config: Settings) -> None:
+    """What a run is about to do: on text of one's own in five lines; where it is asked for, with times."""
+    corpus = statistics(config.task_options) if config.task == TASK and config.preset is None else None
+    for line in [] if corpus is None else summary(config, corpus):
+        print(line)
+    if config.plan:
+        # PyTorch is imported where it is used: a command's options come without it.
+        from experiments.runs.forecast import forecast
+
+        config = checked(config)
+        for line in forecast(replace(config, device=known_device(config.device))):
+            print(line)
 
 
 def checked(config: C) -> C:
@@ -194,7 +214,7 @@ def _implied(kind: type[C], arguments: Sequence[str]) -> list[str]:
 
 
 def _defaults(kind: type[C], arguments: Sequence[str]) -> C:
-    """What the other options stand for where they are not given: a preset and a pretrained policy change that."""
+    """What options stand for where they are not given: a preset, own text and a pretrained policy change that."""
     optional = {"type": lambda text: None if text == "None" else text}
     known = look_ahead(arguments, preset=optional, pretrained=optional)
-    return preset_settings(kind(), known.preset, known.pretrained)
+    return preset_settings(with_plan(kind(), arguments), known.preset, known.pretrained)

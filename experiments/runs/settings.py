@@ -15,6 +15,7 @@ from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_schedule
 from buffers.filters import FILTERS
 from experiments.names import FilterName, TaskName
 from experiments.runs.run_log import TrackerName, check_trackers
+from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.extras import check_extra
 from seq2seq_env.ranges import above_zero, check_seed
 from seq2seq_env.suggestions import check_name
@@ -46,8 +47,16 @@ PresetName = Literal[
 class Settings:
     """Options of a run on one task with one scorer."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = ("out", "device", "preset", "log_with")
-    """Options that may change when a run goes on."""
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (
+        "out",
+        "device",
+        "preset",
+        "log_with",
+        "force_scorer",
+        "estimator",
+        "plan",
+    )
+    """Options that may change when a run goes on; a scorer is known by its fingerprint."""
     DEFAULT_SOURCES: ClassVar[int] = 8_000
     """Number of sources that "auto" stands for."""
 
@@ -78,6 +87,11 @@ class Settings:
     program's command, "metricx:" and a checkpoint, or "ensemble:" and several scorers, see docs/scorers.md. Where the
     task has no scorer of its own, one is made of the task's pairs first, as train_scorer.py does, in a folder beside
     the run's, its name ending in -scorer."""
+    force_scorer: bool = False
+    """Whether a scorer is taken that its own report calls near chance: its within-source accuracy, or the share of
+    corrupted translations whose score falls, is below 0.6."""
+    estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
+    """Budgets of the scorer that is made where the task has none, as train_scorer.py takes them."""
     judge: str | None = None
     """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no
     oracle whether a policy got better or only learned what its scorer likes."""
@@ -145,6 +159,8 @@ class Settings:
     device: str = "auto"
     """Device that the networks compute on: "cpu", "cuda", or "auto" for a GPU where there is one."""
 
+    plan: bool = False
+    """Whether the run only says what it would do, with an estimate of each stage's time on this machine, and stops."""
     log_with: tuple[TrackerName, ...] | None = None
     """Trackers that curves, examples and options are logged with, each a package to install: --log-with tensorboard
     wandb. None takes TensorBoard where it is installed, and --log-with without a value none."""

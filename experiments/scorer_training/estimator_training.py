@@ -15,14 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from agents import Seq2SeqPolicy, known_device
+from agents import PolicyConfig, Seq2SeqPolicy, known_device
 from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.corruptions import CORRUPTIONS
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.head_training import train_head
 from experiments.scorer_training.ratings import Rating, read_ratings
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
-from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
+from experiments.scorer_training.translation_models import Pairs, Recipe, TranslationModel, train_models
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores
 from seq2seq_env.scorers.description import check_free, write_description
@@ -45,6 +45,9 @@ TEMPERATURES = (0.8, 1.0)
 
 SAMPLES = 8
 """Of each source that the report judges."""
+
+HELD_OUT = 500
+"""Pairs, of those whose sources are labelled, on which the translation models' loss is measured."""
 
 LEAST_SOURCES = 20
 """With labels, of which a tenth says when the estimator is at its best."""
@@ -89,17 +92,18 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
             "translation models have one of their own and its scores go by text"
         )
     config = replace(config, device=known_device(config.device))
+    if config.predictor == EstimatorConfig().predictor:
+        config = config.fitted(len(set(task.split("train").sources)))
     rated = None if config.ratings is None else read_ratings(config.ratings)
     numbers = [None] if config.folds == 1 else list(range(config.folds * config.repeats))
     folders = [folder if number is None else folder / str(number) for number in numbers]
     parts = [_part(config, task, rated, number, seed) for number in numbers]
-    models = []
-    for part, own in zip(parts, folders, strict=True):
-        models.append(TranslationModel(part.pairs.sources, part.pairs.references, own / FORWARD))
-        models.append(TranslationModel(part.pairs.references, part.pairs.sources, own / BACKWARD))
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    recipe = Recipe(task.tokenizer, replace(config.predictor, **lengths), config.training, seed, config.device)
-    train_models(recipe, models, config.processes)
+    models = [
+        model
+        for part, own in zip(parts, folders, strict=True)
+        for model in _translation_models(config, task, part, own)
+    ]
+    train_models(Recipe(task.tokenizer, seed, config.device), models, config.processes)
     for part, own in zip(parts, folders, strict=True):
         print(f"estimator in {own}")
         _make_estimator(config, part, own, seed)
@@ -111,6 +115,24 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
         names = [own.name for own in folders]
         write_description(folder, {"kind": "cross-fitted", "scorers": names, "folds": config.folds})
     return report
+
+
+def _translation_models(config: EstimatorConfig, task: Task, part: _Part, folder: Path) -> list[TranslationModel]:
+    """Those of one scorer, there and back; what is labelled is held out of both."""
+    pairs, held_out = part.pairs, part.labelled
+    # Rated sources need have no references here; a few pairs would stop a training by luck.
+    few = HELD_OUT if len(held_out) >= LEAST_SOURCES else 0
+    held = held_out.sources[:few], held_out.references[:few]
+    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
+
+    def model(name: str, network: PolicyConfig, texts: Pairs, held_texts: Pairs) -> TranslationModel:
+        training = config.budget(sum(len(row) for row in task.tokenizer.encode_targets(texts[1])))
+        return TranslationModel(*texts, folder / name, replace(network, **lengths), training, held_texts)
+
+    return [
+        model(FORWARD, config.predictor, (pairs.sources, pairs.references), held),
+        model(BACKWARD, config.backward, (pairs.references, pairs.sources), held[::-1]),
+    ]
 
 
 def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, number: int | None, seed: int) -> _Part:
@@ -134,7 +156,7 @@ def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, numbe
     pairs = _chosen(task.split("train"), learned_from)
     if rated is None:
         sources = sorted(set(pairs.sources))
-        reserved = set(Random(seed).sample(sources, min(config.labelled_sources, len(sources) // 2)))
+        reserved = set(Random(seed).sample(sources, config.labelled_of(len(sources))))
     else:
         rated = [rating for rating in rated if learned_from(rating.source)]
         reserved = {rating.source for rating in rated}

@@ -223,7 +223,7 @@ def test_source_only_sentences_are_sampled_and_count_as_no_references(
     assert {row["step"] for row in results(run)["controls"]} == {"samples"}
 
 
-def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
+def test_a_filter_that_keeps_nothing_ends_a_grow_step_or_warns(
     tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Strict:
@@ -233,12 +233,21 @@ def test_a_filter_that_keeps_nothing_says_so_and_goes_on(
             return np.asarray(fake_scorer.score(sources, hypotheses)) * np.float32(0.5)
 
     config = replace(GROWING, filter_values=(0.98, 0.99), sources=2, candidates=1, arms=("samples",))
-    run = begin(config, tmp_path / "run", tiny_task, Strict())
+    run = begin(config, tmp_path / "none", tiny_task, Strict())
+    with pytest.raises(
+        ValueError,
+        match=r"step g1i1 has nothing to train on: .*0\.98.* keeps none of 26 targets, whose rewards are up to 0\.",
+    ):
+        growing_batch(run)
+    assert not run.folder.has("g1i1")
+    run = begin(replace(config, filter_values=(0.1, 0.99)), tmp_path / "some", tiny_task, Strict())
     growing_batch(run)
-    assert capsys.readouterr().out.count("the filter keeps nothing of 26 trajectories") == 2
-    assert run.folder.result("g1i2")[0]["train_tokens"] == run.folder.result("control-samples")[0]["train_tokens"] == 0
-    before, after = (Seq2SeqPolicy.load(run.folder.checkpoint(stage)) for stage in ("g0i0", "g1i2"))
-    assert before.fingerprint == after.fingerprint
+    printed = capsys.readouterr().out
+    assert printed.count("the filter keeps nothing of 26 trajectories") == 2
+    assert printed.count("WARNING: Improve step g1i2 trains nothing: Threshold(tau=0.99) keeps none of 26") == 1
+    assert run.folder.result("g1i2")[0]["train_tokens"] == 0
+    first, second = (Seq2SeqPolicy.load(run.folder.checkpoint(stage)) for stage in ("g1i1", "g1i2"))
+    assert first.fingerprint == second.fingerprint
 
 
 def test_torch_is_left_as_it_was(tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> None:

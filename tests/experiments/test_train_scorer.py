@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from experiments import train_scorer
+from seq2seq_env.atomic_files import write_json
 
 
 def test_a_loss_that_diverges_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +42,16 @@ def test_a_seed_out_of_range_is_refused(seed: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "argv", ["x", f"--seed={seed}"])
     with pytest.raises(SystemExit, match=rf"^error: seed is {seed}; give 0 to 4294967295$"):
         train_scorer.main()
+
+
+def test_a_scorer_near_chance_is_not_recommended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    report = {"agreement": {"samples": {"pairwise": 0.528}}, "unit_tests": {}}
+    monkeypatch.setattr(train_scorer, "make_scorer", lambda config: write_json(tmp_path / "report.json", report))
+    monkeypatch.setattr(sys, "argv", ["x", "--task", "text-files", "--out", str(tmp_path)])
+    train_scorer.main()
+    printed = capsys.readouterr().out
+    assert printed.startswith("do not take it as a reward, it is near chance: within-source accuracy 0.528")
+    assert "next: give it more pairs" in printed
+    assert "experiments.growing_batch" not in printed

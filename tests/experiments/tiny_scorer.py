@@ -23,6 +23,7 @@ QUICK = EstimatorConfig(
     training=TrainingConfig(max_tokens=2_000, progress=False),
     labelled_sources=40,
     folds=2,
+    repeats=2,
     head=HeadConfig(epochs=2, width=8),
     processes=1,
 )

@@ -20,6 +20,7 @@ from seq2seq_env.tasks.corpora.cleaning import (
     uneven,
     usual_ratio,
 )
+from seq2seq_env.tasks.corpora.sides import Sides, check_source_only, check_split
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS, Split, Task, unknown_split
 from seq2seq_env.tokenization.subwords import train_subwords
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
@@ -54,8 +55,9 @@ class CorpusTask(Task):
 
     Raises:
         OSError: If the tokenizer is missing or cannot be had.
-        ValueError: If nothing is left of a split, training sources or source-only sentences are in another split, or an
-            option is out of range.
+        ValueError: If nothing is left of a split, training sources or source-only sentences are in another split, a
+            split's sides are swapped or its sentences in another language than the training pairs', or an option is out
+            of range.
     """
 
     default_scorer = None
@@ -104,8 +106,11 @@ class CorpusTask(Task):
             if name != "train" and dropped:
                 warnings.warn(f"{name} split: {self.cleaning[name]}; they are not measured", stacklevel=3)
             self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
+        sides = Sides(train)
+        for name in SPLITS[1:]:
+            check_split(name, pairs[name], sides)
         if source_only is not None:
-            self._add_source_only(source_only, pairs, leaks)
+            self._add_source_only(source_only, pairs, leaks, sides)
         self.fingerprint = self._digest()
 
     def __reduce__(self) -> tuple[Callable[..., CorpusTask], tuple[Any, ...]]:
@@ -127,17 +132,20 @@ class CorpusTask(Task):
         """What is left of each split."""
         return [f"{name} split: {cleaning}" for name, cleaning in self.cleaning.items()]
 
-    def _add_source_only(self, sentences: list[str], pairs: Mapping[str, list[Pair]], leaks: Leaks) -> None:
+    def _add_source_only(
+        self, sentences: list[str], pairs: Mapping[str, list[Pair]], leaks: Leaks, sides: Sides
+    ) -> None:
         measured = {bare(source) for source, _ in chain(pairs["validation"], pairs["test"])}
         leaked = {text for text in sentences if text.strip() and bare(text) in measured}
         if leaked and leaks == "refuse":
             raise _leak("source-only sentences", leaked)
         paired = set(map(bare, self._splits["train"].sources))
         texts = list(dict.fromkeys(sentences))
-        too_long = {
-            text for text, tokens in zip(texts, self.tokenizer.encode(texts), strict=True)
-            if len(tokens) > self.max_source_length
-        }  # fmt: skip
+        encoded = self.tokenizer.encode(texts)
+        unknown = sum(row.count(self.tokenizer.unk_id) for row in encoded) / max(1, sum(map(len, encoded)))
+        if doubt := check_source_only(texts, unknown, sides):
+            warnings.warn(doubt, stacklevel=4)
+        too_long = {text for text, row in zip(texts, encoded, strict=True) if len(row) > self.max_source_length}
         kept, self.cleaning[SOURCE_ONLY] = clean(
             sentences,
             first_reason(

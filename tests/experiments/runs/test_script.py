@@ -15,6 +15,8 @@ from experiments import growing_batch
 from experiments.growing_batch import Config
 from experiments.runs import script
 from experiments.runs.experiment import Experiment
+from experiments.scorer_training.estimator_config import EstimatorConfig
+from seq2seq_env.atomic_files import write_json
 from seq2seq_env.scorers import CrossFittedScorer, load_scorer
 from seq2seq_env.tasks import Task, load_task
 from tests.experiments.tiny_scorer import QUICK
@@ -123,13 +125,13 @@ def test_192_pairs_fit_the_default_options_before_anything_is_trained(
 
 
 def test_two_text_files_to_a_finished_report(
-    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("validation", "test"):
         for ending in ("de", "en"):
             (tmp_path / f"{name}.{ending}").unlink()
-    monkeypatch.setattr(script, "EstimatorConfig", lambda device: replace(QUICK, repeats=1, device=device))
     config = Config(
+        estimator=replace(QUICK, repeats=1), force_scorer=True,
         task="text-files", task_options=files | {"held_out": "12"}, policy=QUICK.predictor, supervised=QUICK.training,
         improve=QUICK.training, grow_steps=1, improve_steps=1, sources=20, device="cpu",
         out=tmp_path / "runs" / "mine",
@@ -145,17 +147,30 @@ def test_two_text_files_to_a_finished_report(
         script.execute(replace(config, seed=1), growing_batch.growing_batch, no_report)
 
 
+def test_a_scorer_near_chance_is_no_reward_unless_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = tmp_path / "scorer"
+    scorer.mkdir()
+    write_json(scorer / "report.json", {"agreement": {"samples": {"pairwise": 0.528}}, "unit_tests": {}})
+    options = ["--scorer", str(scorer), "--task-options", "train_size", "8", "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit, match=r"^error: .* near chance .* accuracy 0\.528 .* with --force-scorer$"):
+        run_command(monkeypatch, no_report, *options)
+    assert not (tmp_path / "run").exists()
+    run_command(monkeypatch, no_report, "--force-scorer", *options)
+
+
 def test_a_pretrained_policys_languages_are_none_of_its_scorers(
     files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted: list[Any] = []
     monkeypatch.setattr(script, "make_scorer", wanted.append)
     languages = {"source_language": "deu_Latn", "target_language": "eng_Latn", "source_prefix": "", "tokenizer": "x"}
-    config = Config(task="text-files", task_options=files | languages, pretrained="x", out=tmp_path / "run")
+    estimator = EstimatorConfig(epochs=3)
+    config = Config(
+        task="text-files", task_options=files | languages, pretrained="x", out=tmp_path / "run", estimator=estimator
+    )
     assert script.own_scorer(config, load_task("text-files", **files)) == str(tmp_path / "run-scorer")
     assert wanted[0].task_options == files
-    # 228 pairs, of which a scorer sees half and labels half of those.
-    assert wanted[0].estimator.predictor.d_model == 32
+    assert wanted[0].estimator == estimator
 
 
 def test_the_folder_of_the_shell_may_be_the_runs(

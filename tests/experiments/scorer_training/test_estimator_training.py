@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from experiments.scorer_training import estimator_training
 from experiments.scorer_training.chrf_quality import ChrfQuality
-from experiments.scorer_training.estimator_training import TEMPERATURES, _grouped, _part, _self_made, make
+from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.scorer_training.estimator_training import (
+    TEMPERATURES,
+    _grouped,
+    _part,
+    _self_made,
+    _translation_models,
+    make,
+)
 from experiments.scorer_training.ratings import Rating
+from experiments.scorer_training.translation_models import TranslationModel
 from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from seq2seq_env.tasks import Split, Task, load_task
 from tests.experiments.tiny_scorer import QUICK
@@ -29,7 +40,20 @@ def test_no_scorer_learns_from_a_source_that_it_judges(task: Task) -> None:
         learned = set(part.pairs.sources) | set(part.labelled.sources)
         assert learned == {source for source in sources if fold_of(source, QUICK.folds, repeat) != fold}
         assert not set(part.pairs.sources) & set(part.labelled.sources)
-        assert len(set(part.labelled.sources)) == QUICK.labelled_sources
+        assert len(set(part.labelled.sources)) == QUICK.labelled_of(len(learned))
+
+
+def test_translation_models_stop_by_what_is_labelled(task: Task, tmp_path: Path) -> None:
+    part = _part(QUICK, task, None, 0, seed=0)
+    forward, backward = _translation_models(QUICK, task, part, tmp_path)
+    assert (forward.sources, forward.targets) == (part.pairs.sources, part.pairs.references)
+    assert forward.held_out == (part.labelled.sources, part.labelled.references)
+    assert (backward.sources, backward.held_out) == (forward.targets, forward.held_out[::-1])
+    assert (forward.network.d_model, backward.network.d_model) == (16, 8)
+    assert forward.network.max_source_length == backward.network.max_target_length == 24
+    assert [model.folder.name for model in (forward, backward)] == ["forward", "backward"]
+    few = Split("train", part.labelled.sources[:19], part.labelled.references[:19])
+    assert _translation_models(QUICK, task, part._replace(labelled=few), tmp_path)[0].held_out == ([], [])
 
 
 def test_one_scorer_of_all_learns_from_all(task: Task) -> None:
@@ -95,3 +119,21 @@ def test_a_pretrained_models_tokenizer_is_refused(task: Task, tmp_path: Any) -> 
     task.tokenizer.__class__ = Other
     with pytest.raises(ValueError, match="leave out its option tokenizer here"):
         make(QUICK, task, tmp_path / "scorer", 0)
+
+
+def test_few_pairs_get_a_narrower_predictor_unless_it_is_named(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+
+    def stop(recipe: Any, models: list[TranslationModel], processes: int | None) -> None:
+        widths.extend(model.network.d_model for model in models)
+        raise InterruptedError
+
+    monkeypatch.setattr(estimator_training, "train_models", stop)
+    own = replace(QUICK, predictor=replace(QUICK.predictor, d_model=24), repeats=1)
+    for config in (replace(own, predictor=EstimatorConfig().predictor), own):
+        with pytest.raises(InterruptedError):
+            make(config, task, tmp_path / "scorer", 0)
+    # 228 pairs, of which a scorer sees half and labels a part.
+    assert widths == [16, 8] * 2 + [24, 12] * 2

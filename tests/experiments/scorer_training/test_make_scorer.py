@@ -43,8 +43,8 @@ def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path, capsys
     scorer = load_scorer(out)
     assert isinstance(scorer, CrossFittedScorer)
     assert (scorer.folds, len(scorer.parts)) == (2, 4)
-    seen = [json.loads((out / str(part) / "forward" / "made.json").read_text())["pairs"] for part in range(4)]
-    assert len(set(seen)) == 4
+    recorded = [json.loads((out / str(part) / "forward" / "made.json").read_text()) for part in range(4)]
+    assert len({record["pairs"] for record in recorded}) == 4
     scores_in_range(scorer)
     # Translation models that are there already are not trained again; others of the folder's are.
     (out / "scorer.json").unlink()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,20 +14,22 @@ from experiments.scorer_training import translation_models
 from experiments.scorer_training.translation_models import Recipe, TranslationModel, train_models
 from seq2seq_env.tasks import Task
 
+NETWORK = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32, max_source_length=12,
+                       max_target_length=12)  # fmt: skip
+TRAINING = TrainingConfig(max_tokens=500, evaluate_every=100, progress=False)
+
 
 @pytest.fixture
 def recipe(tiny_task: Task) -> Recipe:
-    network = PolicyConfig(d_model=16, num_heads=2, encoder_layers=1, decoder_layers=1, ffn_dim=32,
-                           max_source_length=12, max_target_length=12)  # fmt: skip
-    return Recipe(tiny_task.tokenizer, network, TrainingConfig(max_tokens=500, progress=False), seed=3)
+    return Recipe(tiny_task.tokenizer, seed=3)
 
 
 def models(task: Task, folder: Path) -> list[TranslationModel]:
-    pairs = task.split("train")
-    return [
-        TranslationModel(pairs.sources, pairs.references, folder / "forward"),
-        TranslationModel(pairs.references, pairs.sources, folder / "backward"),
-    ]
+    pairs, held_out = task.split("train"), task.split("validation")
+    sides = (pairs.sources, held_out.sources), (pairs.references, held_out.references)
+    (sources, few_sources), (targets, few_targets) = sides
+    forward = TranslationModel(sources, targets, folder / "forward", NETWORK, TRAINING, (few_sources, few_targets))
+    return [forward, TranslationModel(targets, sources, folder / "backward", NETWORK, TRAINING)]
 
 
 def test_side_by_side_gives_what_one_after_the_other_gives(recipe: Recipe, tiny_task: Task, tmp_path: Path) -> None:
@@ -34,6 +38,23 @@ def test_side_by_side_gives_what_one_after_the_other_gives(recipe: Recipe, tiny_
     for side in ("forward", "backward"):
         one, two = (Seq2SeqPolicy.load(tmp_path / str(processes) / side) for processes in (1, 2))
         assert one.fingerprint == two.fingerprint
+
+
+def test_a_model_is_as_it_was_at_the_lowest_held_out_loss(
+    recipe: Recipe, tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forward, backward = models(tiny_task, tmp_path)
+    # Nothing carries over to sentences of another language, so that the loss on them soon rises.
+    others = ["zq"] * 3, ["qz qz qz qz"] * 3
+    training = replace(TRAINING, learning_rate=2e-2, warmup_tokens=1, max_tokens=20_000, patience=2)
+    train_models(recipe, [replace(forward, training=training, held_out=others), backward], 1)
+    first, second = [line.strip() for line in capsys.readouterr().out.splitlines() if "target tokens in" in line]
+    tokens, best = (int(number.replace(",", "")) for number in re.findall(r"^([\d,]+) of|after ([\d,]+):", first)
+                    for number in number if number)  # fmt: skip
+    # Two evaluations, each after a hundred tokens and the rest of a batch.
+    assert 200 <= tokens - best < 1_000
+    assert tokens < 10_000
+    assert "held-out loss" not in second
 
 
 def test_what_was_made_of_the_same_is_kept(
@@ -48,7 +69,7 @@ def test_what_was_made_of_the_same_is_kept(
     assert "translation models: 1 made before, 1 to train" in capsys.readouterr().out
 
 
-def die(recipe: Recipe, model: TranslationModel) -> None:
+def die(recipe: Recipe, model: TranslationModel) -> str:
     os._exit(9)
 
 

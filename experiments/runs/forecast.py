@@ -1,0 +1,158 @@
+"""Forecast of a run's time, stage by stage, from the rate at which this machine trains its policy.
+
+One rate is measured, in seconds; all other work is counted in target tokens of the policy's training that take as long,
+by ratios that were read off runs on two cores (docs/results/multi30k.md). Early stopping makes a run shorter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import agents
+from agents import PolicyConfig
+from buffers import Slice, drawable_rows
+from experiments.runs.settings import Settings
+from experiments.runs.supervised import new_policy
+from experiments.scorer_training.estimator_config import EstimatorConfig
+from seq2seq_env.tasks import Task, load_task
+from seq2seq_env.tasks.task import SOURCE_ONLY
+
+SAMPLED = 0.5
+"""Tokens of the policy's training that take as long as one token sampled of it."""
+
+READ = 0.8
+"""Tokens of the training of an own scorer's forward model that take as long as one token of a scored hypothesis."""
+
+SOURCE = 40.0
+"""The same of one token of a source that is new to the scorer, which translates it itself, by beam search."""
+
+OTHER_SCORER = 1.0
+"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads; a program,
+or a model of billions of parameters, takes longer."""
+
+MEASURED_STEPS = 3
+"""Steps of the training whose rate is measured, after as many that warm up."""
+
+MEASURED_DECODES = 3
+"""Translations of validation or test that every stage is measured by."""
+
+
+def forecast(config: Settings) -> list[str]:
+    """The stages with their minutes, a line each.
+
+    Args:
+        config: Options of growing_batch.py or compare_agents.py.
+
+    Raises:
+        ValueError: If an option cannot work.
+        OSError: If the task or a pretrained policy cannot be read.
+    """
+    task = load_task(config.task, **config.options_of_task())
+    config = config.with_filter(task).with_sources(task)
+    rate = training_rate(config, task)
+    stages = {name: tokens / rate / 60 for name, tokens in work(config, task).items() if tokens}
+    lines = [f"{name}: {_minutes(each)}" for name, each in stages.items()]
+    return [
+        f"at most, at {rate:,.0f} target tokens of training per second, measured on this machine just now:",
+        *lines,
+        f"in all: {_minutes(sum(stages.values()))}",
+    ]
+
+
+def work(config: Settings, task: Task) -> dict[str, float]:
+    """What each stage takes at most, in target tokens of the policy's training that take as long.
+
+    Args:
+        config: With its filter and sources as they fit the task.
+        task: Gives the texts.
+    """
+    pairs = task.split("train")
+    own = config.scorer is None and task.default_scorer is None
+    estimator = config.estimator
+    if estimator.predictor == EstimatorConfig().predictor:
+        estimator = estimator.fitted(len(set(pairs.sources)))
+    vocab_size, sentence = task.tokenizer.vocab_size, _mean_tokens(task, pairs.references)
+    forward, backward = (
+        multiplications(each, vocab_size) / multiplications(config.policy, vocab_size)
+        for each in (estimator.predictor, estimator.backward)
+    )
+    new_source = SOURCE * forward * estimator.repeats * sentence if own else 0.0
+    scored = (READ * forward * estimator.repeats if own else OTHER_SCORER) * sentence
+    sampled = SAMPLED * sentence + scored
+
+    validation, test = task.size("validation"), task.size("test")
+    stage = MEASURED_DECODES * max(validation, test) * sampled
+    available = len(drawable_rows(task, config.drawn_from(task)))
+    drawn = config.num_sources(task) or available
+    # Of training pairs the scorer knows the sources by their references.
+    new = drawn * (task.size(SOURCE_ONLY) / available if config.drawn_from(task) != "train" else 0.0)
+    trained = {
+        name: each.max_tokens + math.ceil(each.max_tokens / each.evaluate_every) * validation * sampled
+        for name, each in (("supervised", config.supervised), ("improve", config.improve))
+    }
+    grow_steps, trainings, seeds = _repetitions(config)
+    improving = config.improve_steps * (trained["improve"] + stage)
+    tokens = {
+        "scorer": _scorer(config.estimator, estimator, task, sentence, (forward, backward)) if own else 0.0,
+        "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source,
+        "Grow": len(pairs) * (new_source + scored)
+        + seeds * grow_steps * (new * new_source + drawn * config.candidates * sampled),
+        "Improve": seeds * grow_steps * improving,
+        "controls, or the other agents": seeds * (trainings - 1) * grow_steps * improving,
+    }
+    return tokens if config.start is None else tokens | {"supervised policy": stage}
+
+
+def multiplications(network: PolicyConfig, vocab_size: int) -> float:
+    """Of one target token and a source token beside it, in a forward pass: attention's own, which are few, left out."""
+    width, inner = network.d_model, 2 * network.d_model * network.ffn_dim
+    encoder = network.encoder_layers * (4 * width**2 + inner)
+    return encoder + network.decoder_layers * (8 * width**2 + inner) + width * vocab_size
+
+
+def training_rate(config: Settings, task: Task) -> float:
+    """Target tokens per second of behaviour cloning with the policy of a run."""
+    policy = new_policy(config, task)
+    pairs, batch = task.split("train"), config.supervised.tokens_per_batch
+    few = slice(0, max(1, 2 * batch))  # more pairs than a batch holds
+    data = Slice.from_pairs(
+        pairs.sources[few], pairs.references[few], task.tokenizer, task.max_source_length, task.max_target_length
+    )
+    agent = agents.make_agent("bc", policy.to(config.device))
+    training = replace(config.supervised, max_tokens=MEASURED_STEPS * batch // 2, progress=False)
+    agent.improve(data, training)
+    report = agent.improve(data, training)
+    return report.tokens / report.seconds
+
+
+def _repetitions(config: Settings) -> tuple[int, int, int]:
+    """Grow steps, trainings on what each grew, and whole runs, by the script whose options they are."""
+    if hasattr(config, "arms"):
+        return config.grow_steps, 1 + len(config.arms), 1  # type: ignore[attr-defined]
+    return 1, 2 * len(config.agents), config.seeds  # type: ignore[attr-defined]
+
+
+def _scorer(
+    asked: EstimatorConfig, fitted: EstimatorConfig, task: Task, sentence: float, costs: tuple[float, float]
+) -> float:
+    """The making of an own scorer: translation models, hypotheses of labelled sources, the report's."""
+    parts = 1 if asked.folds == 1 else asked.folds * asked.repeats
+    sources = len(set(task.split("train").sources))
+    seen = sources * (asked.folds - 1) // asked.folds if asked.folds > 1 else sources
+    labelled = fitted.labelled_of(seen)
+    training = fitted.budget(max(1, round((seen - labelled) * sentence))).max_tokens
+    hypotheses = fitted.samples_per_source + fitted.corrupted_per_source
+    judged = parts * labelled + asked.repeats * task.size("validation")
+    return parts * training * sum(costs) + judged * sentence * costs[0] * (SOURCE + hypotheses * (SAMPLED + READ))
+
+
+def _mean_tokens(task: Task, texts: list[str]) -> float:
+    sample = texts[:: max(1, len(texts) // 500)]
+    return sum(map(len, task.tokenizer.encode_targets(sample))) / len(sample)
+
+
+def _minutes(value: float) -> str:
+    return (
+        f"{value:.1f} minutes" if value < 10 else f"{value:.0f} minutes" if value < 180 else f"{value / 60:.1f} hours"
+    )

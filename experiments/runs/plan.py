@@ -1,0 +1,164 @@
+"""Plan for text of one's own: options that fit a corpus's size, each by a rule with its reason.
+
+The rules are read off runs on small corpora (docs/results/multi30k.md, the presets) and off "Revisiting Low-Resource
+Neural Machine Translation" (Sennrich and Zhang 2019, ACL): with few pairs, small vocabularies, much dropout, small
+batches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from experiments.runs.presets import Preset
+from experiments.runs.settings import Settings
+
+TASK = "text-files"
+"""The task of text of one's own."""
+
+TOKENS_PER_WORD = 1.4
+"""Subwords and end-of-sequence to a word, at vocabularies such as :func:`plan` chooses."""
+
+VOCABULARIES = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
+WORDS_PER_TOKEN = 50
+"""Running words of both sides that a vocabulary wants for each token: one that is seen a few times is not learned."""
+
+LENGTHS = (64, 128, 256)
+"""Tokens of a sentence at most. Longer limits cost time wherever a bad policy writes until it is stopped."""
+
+HELD_OUT = 1_000
+"""Sources of validation and of test at most: enough for an interval of one BLEU point."""
+
+MOST_TOKENS = 160_000_000
+"""Of the supervised training, as the preset for IWSLT 2014 has them."""
+
+
+@dataclass(frozen=True)
+class CorpusStatistics:
+    """What a plan goes by.
+
+    Attributes:
+        pairs: Training pairs in the files, those that validation and test are taken out of included, at least 1.
+        words: Of both of their sides; characters count as words where those do not stand apart.
+        long_sentence: Words that 99 of 100 sentences do not exceed.
+        source_only: Sentences without references.
+        has_splits: Whether there are files of validation or test.
+    """
+
+    pairs: int
+    words: int
+    long_sentence: int
+    source_only: int = 0
+    has_splits: bool = False
+
+
+def plan(corpus: CorpusStatistics) -> Preset:
+    """Options that fit a corpus; who names an option has their own."""
+    held_out = 0 if corpus.has_splits else _held_out(corpus.pairs)
+    pairs = max(1, corpus.pairs - 2 * held_out)
+    of_pair = TOKENS_PER_WORD * corpus.words / 2 / max(1, corpus.pairs)
+    task_options = {
+        # A token is to be seen often enough.
+        "vocab_size": str(
+            max([size for size in VOCABULARIES if size * WORDS_PER_TOKEN <= corpus.words], default=1_000)
+        ),
+        "max_tokens": str(next((n for n in LENGTHS if n >= TOKENS_PER_WORD * corpus.long_sentence), LENGTHS[-1])),
+        # What is in two files, or twice in a file, is no reason to stop: it is left out of the training and counted.
+        "leaks": "drop",
+    }
+    if held_out:
+        task_options["held_out"] = str(held_out)
+    batch = _by_pairs(pairs, 1_024, 2_048, 4_096)
+    # Few pairs are seen more often, until the validation reward stops rising; an end before that costs more than any
+    # Improve step gives.
+    supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 20, 10, 10)))
+    # About half of what a filter keeps of eight samples and a reference of each source.
+    drawn = min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only)
+    improve = _rounded(of_pair * drawn * 2)
+    rate = _by_pairs(pairs, 1e-3, 1e-3, 5e-4)
+    return Preset(
+        task=TASK,
+        task_options=task_options,
+        nested={
+            "policy": _policy(pairs),
+            "supervised": _training(supervised, rate, batch, looks=10, warmup=20),
+            "improve": _training(improve, rate * 0.3, batch, looks=2, warmup=20),
+        },
+        # Within a source a filter by ranks needs some to rank.
+        growing={"candidates": 8},
+    )
+
+
+def _held_out(pairs: int) -> int:
+    """A tenth for each of validation and test, which says more of few pairs than it takes from them."""
+    return min(HELD_OUT, max(pairs // 10, min(20, pairs // 4)))
+
+
+def _policy(pairs: int) -> dict[str, Any]:
+    """The fewer the pairs, the smaller the network and the larger its dropout: else it learns them by heart."""
+    if pairs < 3_000:
+        return {"d_model": _width(pairs), "ffn_dim": 4 * _width(pairs), "dropout": 0.3}
+    size = {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1_024}
+    if pairs < 100_000:
+        return size | {"dropout": 0.3 if pairs < 15_000 else 0.1}
+    return size | {
+        "encoder_layers": 6,
+        "decoder_layers": 6,
+        "d_model": 512,
+        "dropout": 0.3 if pairs < 1_000_000 else 0.1,
+    }
+
+
+def _width(pairs: int) -> int:
+    """128, or less where there are hardly as many pairs: embeddings start from what words occur together in pairs."""
+    return max([width for width in (16, 32, 64, 128) if 4 * width <= pairs], default=16)
+
+
+def _training(tokens: int, rate: float, batch: int, *, looks: int, warmup: int) -> dict[str, Any]:
+    return {
+        "learning_rate": rate, "tokens_per_batch": batch, "max_tokens": tokens, "warmup_tokens": tokens // warmup,
+        "evaluate_every": tokens // looks,
+    }  # fmt: skip
+
+
+def _by_pairs(pairs: int, few: Any, some: Any, many: Any) -> Any:
+    """By the order of magnitude: below 15,000, below 100,000, and above."""
+    return few if pairs < 15_000 else some if pairs < 100_000 else many
+
+
+def _rounded(tokens: float) -> int:
+    """To two digits, so that a few sentences more do not make other options; at least a batch or two."""
+    whole = int(tokens)
+    return max(10_000, round(whole, 2 - len(str(whole))))
+
+
+def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
+    """What a run on text of one's own is about to do, in five lines; ``config`` has what the plan and its user say."""
+    options, policy, supervised, improve = config.task_options, config.policy, config.supervised, config.improve
+    held_out = int(options.get("held_out", 0))
+    texts = f"{corpus.pairs:,} pairs" + (f", {corpus.source_only:,} sentences alone" if corpus.source_only else "")
+    splits = (
+        f"{held_out:,} held out for validation, {held_out:,} for the test" if held_out else "splits as in the files"
+    )
+    layers = f"{policy.encoder_layers} + {policy.decoder_layers} layers"
+    size = f"{layers} of width {policy.d_model}, dropout {policy.dropout:g}"
+    grow_steps = getattr(config, "grow_steps", 1)
+    drawn = f"up to {config.DEFAULT_SOURCES:,}" if config.sources == "auto" else config.sources or "all"
+    kind = config.filter if config.filter != "auto" else "percentile" if config.filter_values is None else "threshold"
+    values = config.filter_values or [each.value for each in replace(config, filter=kind).schedules(1)[0]]
+    made = config.estimator
+    repeats = f"{made.repeats} repeat" + "s" * (made.repeats > 1)
+    scorer = config.scorer or (
+        f"made first: {made.folds} folds, {repeats}, translation models of up to {made.epochs} passes and "
+        f"{made.training.max_tokens:,} tokens, until their held-out loss stops falling"
+    )
+    return [
+        f"texts: {texts}; {splits}; up to {options.get('max_tokens', 64)} tokens, vocabulary of "
+        f"{options.get('vocab_size', 8_000)}",
+        f"scorer: {scorer}",
+        f"policy: {config.pretrained or size}; trained on the pairs for up to {supervised.max_tokens:,} tokens, until "
+        f"the reward has not risen in {supervised.patience} looks",
+        f"Grow: {grow_steps} steps, {drawn} sources, {config.candidates} samples of each",
+        f"Improve: {config.improve_steps} steps to each of up to {improve.max_tokens:,} tokens; filter {kind}, "
+        + " ".join(f"{value:g}" for value in values),
+    ]

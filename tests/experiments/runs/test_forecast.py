@@ -1,0 +1,51 @@
+"""Forecasts of a run's time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agents import PolicyConfig
+from experiments.runs.forecast import multiplications, training_rate, work
+from seq2seq_env.tasks import Task
+from tests.experiments.tiny_experiment import COMPARING, GROWING
+
+
+def test_multiplications_are_counted() -> None:
+    network = PolicyConfig(d_model=4, num_heads=2, encoder_layers=3, decoder_layers=2, ffn_dim=8)
+    # Four projections of 4 x 4 and twice 4 x 8 in an encoder's layer, eight in a decoder's, and 4 x 10 at the end.
+    assert multiplications(network, 10) == 3 * (64 + 64) + 2 * (128 + 64) + 40
+
+
+def test_more_work_takes_longer(tiny_task: Task) -> None:
+    one = work(GROWING, tiny_task)
+    two = work(replace(GROWING, grow_steps=2), tiny_task)
+    assert two["Improve"] == pytest.approx(2 * one["Improve"])
+    assert one["controls, or the other agents"] == pytest.approx(len(GROWING.arms) * one["Improve"])
+    assert two["supervised policy"] == one["supervised policy"] > GROWING.supervised.max_tokens
+    assert two["Grow"] > one["Grow"]
+    named = work(replace(GROWING, scorer="other"), tiny_task)
+    assert named["scorer"] == 0
+    repeated = work(replace(GROWING, estimator=replace(GROWING.estimator, repeats=2)), tiny_task)
+    assert repeated["scorer"] == pytest.approx(2 * one["scorer"])
+
+
+def test_only_new_sources_are_translated_by_the_scorer(monolingual_task: Task) -> None:
+    config = replace(GROWING, sources=6)
+    known, mixed, new = (
+        work(replace(config, grow_from=where), monolingual_task)["Grow"] for where in ("train", "both", "source-only")
+    )
+    assert known < mixed < new
+    # A quarter of the sentences that "both" draws from has no references.
+    assert mixed - known == pytest.approx((new - known) / 4)
+
+
+def test_a_comparison_is_seeds_times_agents(tiny_task: Task) -> None:
+    one, two = (work(replace(COMPARING, seeds=seeds, start=None), tiny_task) for seeds in (1, 2))
+    assert two["Improve"] == pytest.approx(2 * one["Improve"])
+    assert one["controls, or the other agents"] == pytest.approx(5 * one["Improve"])
+
+
+def test_the_rate_is_measured(tiny_task: Task) -> None:
+    assert training_rate(GROWING, tiny_task) > 0

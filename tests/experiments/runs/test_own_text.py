@@ -1,0 +1,109 @@
+"""The plan on the command line: which text it is for, and what it leaves to who names an option."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import compare_agents, growing_batch
+from experiments.runs import script
+from experiments.runs.own_text import planned_options, statistics, with_plan
+from experiments.runs.plan import CorpusStatistics
+
+ARGUMENTS = ["--task", "text-files", "--task-options", "source", "de", "target", "en", "folder"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for ending, words in (("de", "drei kleine Hunde"), ("en", "three little dogs")):
+        (tmp_path / f"train.{ending}").write_text("".join(f"{words} {n}\n" for n in range(200)) + "\n")
+    return tmp_path
+
+
+def test_statistics_are_of_the_files(folder: Path) -> None:
+    options = {"folder": str(folder), "source": "de", "target": "en"}
+    assert statistics(options) == CorpusStatistics(pairs=200, words=1_600, long_sentence=4)
+    (folder / "more.de").write_text("noch ein Hund\n\nund noch einer\n")
+    (folder / "test.de").write_text("ein Hund\n")
+    more = statistics(options | {"source_only": "more"})
+    assert more is not None
+    assert (more.source_only, more.has_splits) == (2, True)
+
+
+@pytest.mark.parametrize("options", [{}, {"folder": "no/such", "source": "de", "target": "en"}])
+def test_files_that_cannot_be_read_have_no_plan(options: dict[str, str]) -> None:
+    assert statistics(options) is None
+    assert planned_options("text-files", options) == options
+
+
+@pytest.mark.parametrize("form", ["apart", "underscore", "config file"])
+def test_defaults_fit_the_text(folder: Path, form: str) -> None:
+    arguments = [*ARGUMENTS, str(folder)]
+    if form == "underscore":
+        arguments[2] = "--task_options"
+    planned = with_plan(growing_batch.Config(), arguments)
+    assert (planned.task, planned.candidates, planned.policy.d_model) == ("text-files", 8, 32)
+    assert with_plan(compare_agents.Config(), arguments).policy == planned.policy
+
+
+@pytest.mark.parametrize("other", [["--preset", "multi30k-de-en"], ["--task", "phrasebook-de-en"], None])
+def test_other_texts_have_none(folder: Path, other: list[str] | None) -> None:
+    arguments = [] if other is None else [*ARGUMENTS, str(folder), *other]
+    assert with_plan(growing_batch.Config(), arguments) == growing_batch.Config()
+
+
+def test_a_pretrained_policy_has_its_own_size(folder: Path) -> None:
+    planned = with_plan(growing_batch.Config(), [*ARGUMENTS, str(folder), "--pretrained", "some/model"])
+    assert planned.policy == growing_batch.Config().policy
+    assert planned.candidates == 8
+
+
+def test_the_users_options_come_first(folder: Path) -> None:
+    options = {"folder": str(folder), "source": "de", "target": "en", "vocab_size": "77"}
+    planned = planned_options("text-files", options)
+    assert planned == {**options, "max_tokens": "64", "leaks": "drop", "held_out": "20"}
+    assert planned_options("phrasebook-de-en", options) == options
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *more: str) -> list[Any]:
+    done: list[Any] = []
+    monkeypatch.setattr(script, "execute", lambda config, work, report: done.append(config))
+    arguments = [*ARGUMENTS, str(folder), "--out", str(folder / "run"), *more]
+    script.main(growing_batch.Config, "A run.", lambda run: None, lambda run: None, arguments=arguments)
+    return done
+
+
+def test_a_run_says_its_plan_in_five_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config,) = run(monkeypatch, folder, "--supervised.max-tokens", "123", "--device", "cpu")
+    assert config.supervised.max_tokens == 123
+    assert config.improve.max_tokens == 10_000
+    assert json.loads(json.dumps(config.recorded()))["task_options"]["held_out"] == "20"
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert (
+        lines[0] == "texts: 200 pairs; 20 held out for validation, 20 for the test; up to 64 tokens, vocabulary of 1000"
+    )
+    assert "up to 123 tokens" in lines[2]
+
+
+def test_a_plan_is_shown_with_times_and_nothing_is_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, folder, "--plan", "--device", "cpu") == []
+    printed = capsys.readouterr().out
+    assert "target tokens of training per second, measured on this machine just now" in printed
+    for stage in (
+        "scorer: ",
+        "supervised policy: ",
+        "Grow: ",
+        "Improve: ",
+        "controls, or the other agents: ",
+        "in all: ",
+    ):
+        assert f"\n{stage}" in printed
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []

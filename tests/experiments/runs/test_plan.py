@@ -1,0 +1,88 @@
+"""Plans for corpora of several sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from experiments.growing_batch import Config
+from experiments.runs.plan import CorpusStatistics, plan, summary
+from experiments.runs.presets import with_preset
+
+FEW = CorpusStatistics(pairs=10_000, words=240_000, long_sentence=25)
+CAPTIONS = CorpusStatistics(pairs=29_000, words=700_000, long_sentence=25, has_splits=True)
+TALKS = CorpusStatistics(pairs=160_000, words=6_400_000, long_sentence=60, source_only=900_000)
+
+
+def settings_of(corpus: CorpusStatistics) -> Config:
+    preset = plan(corpus)
+    return replace(with_preset(Config(), preset), task_options=dict(preset.task_options))
+
+
+@pytest.mark.parametrize(
+    ("corpus", "task_options", "width", "layers", "dropout", "supervised"),
+    [
+        (FEW, {"vocab_size": "4000", "max_tokens": "64", "leaks": "drop", "held_out": "1000"}, 256, 3, 0.3, 2_700_000),
+        (CAPTIONS, {"vocab_size": "8000", "max_tokens": "64", "leaks": "drop"}, 256, 3, 0.1, 4_900_000),
+        (
+            TALKS, {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop", "held_out": "1000"}, 512, 6, 0.3,
+            44_000_000,
+        ),
+    ],
+)  # fmt: skip
+def test_options_fit_the_data(
+    corpus: CorpusStatistics, task_options: dict[str, str], width: int, layers: int, dropout: float, supervised: int
+) -> None:
+    config = settings_of(corpus)
+    config.check()
+    assert config.task_options == task_options
+    assert (config.policy.d_model, config.policy.encoder_layers, config.policy.dropout) == (width, layers, dropout)
+    assert config.supervised.max_tokens == supervised
+    assert config.supervised.evaluate_every == supervised // 10
+    assert config.improve.max_tokens < supervised / 3
+    assert config.improve.learning_rate < config.supervised.learning_rate
+    assert (config.candidates, config.filter, config.filter_values) == (8, "auto", None)
+
+
+@pytest.mark.parametrize("pairs", [1, 20, 90, 250, 2_999])
+def test_hardly_any_pairs_have_a_plan(pairs: int) -> None:
+    config = settings_of(CorpusStatistics(pairs=pairs, words=20 * pairs, long_sentence=12))
+    config.check()
+    assert config.policy.d_model * 4 <= max(64, pairs)
+    assert 4 * int(config.task_options.get("held_out", 0)) <= pairs
+    assert config.supervised.max_tokens >= 10_000
+
+
+def test_a_few_sentences_more_make_no_other_plan() -> None:
+    assert plan(FEW) == plan(replace(FEW, pairs=FEW.pairs + 3, words=FEW.words + 70))
+
+
+def test_very_long_sentences_are_left_out() -> None:
+    assert plan(replace(FEW, long_sentence=5_000)).task_options["max_tokens"] == "256"
+
+
+def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
+    preset = plan(FEW).without_networks()
+    assert (preset.nested, preset.growing) == ({}, {"candidates": 8})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ["10,000 pairs; 1,000 held out for validation, 1,000 for the test; up to 64 tokens, vocabulary of 4000"]),
+        (
+            {},
+            ["made first: 2 folds, 1 repeat,", "3 + 3 layers of width 256, dropout 0.3", "filter percentile, 50 70 80"],
+        ),
+        ({"scorer": "runs/mine", "sources": None}, ["scorer: runs/mine", "all sources, 8 samples of each"]),
+        ({"pretrained": "some/model", "grow_steps": 0}, ["policy: some/model", "0 steps, up to 8,000 sources"]),
+        ({"filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}, ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"]),
+    ],
+)
+def test_five_lines_say_what_is_done(changes: dict[str, Any], words: list[str]) -> None:
+    lines = summary(replace(settings_of(FEW), **changes), FEW)
+    assert len(lines) == 5
+    for text in words:
+        assert any(text in line for line in lines), text

@@ -1,0 +1,63 @@
+"""Scorers that are refused as a reward, by their own reports."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.scorer_training.make_scorer import SHIPPED
+from experiments.scorer_training.trust import check_reward, weaknesses
+from seq2seq_env.atomic_files import write_json
+from seq2seq_env.scorers.description import write_description
+
+
+def report(accuracy: float | None = 0.7, falls: float | None = 0.9, cases: int = 100, test: str = "truncated") -> Any:
+    return {
+        "agreement": {"held-out sources: samples": {"pairwise": accuracy}},
+        "unit_tests": {test: {"cases": cases, "falls": falls}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, []),
+        ({"accuracy": 0.6, "falls": 0.6}, []),
+        ({"accuracy": 0.528}, ["within-source accuracy 0.528 (chance is 0.5, 0.6 is needed)"]),
+        ({"falls": 0.41}, ["the score falls for 41% of 100 cases of 'truncated' (60% is needed)"]),
+        ({"falls": 0.41, "cases": 29}, []),  # luck
+        ({"falls": 0.1, "test": "swapped words"}, []),  # which no scorer is trained on
+        ({"accuracy": None, "falls": None}, []),  # nothing to compare
+    ],
+)
+def test_what_speaks_against_a_scorer(options: dict[str, Any], words: list[str]) -> None:
+    assert weaknesses(report(**options)) == words
+
+
+def test_both_faults_are_named(tmp_path: Path) -> None:
+    write_json(tmp_path / "report.json", report(accuracy=0.5, falls=0.5))
+    with pytest.raises(ValueError, match=r"accuracy 0\.500 .*; the score falls for 50% .* with --force-scorer$"):
+        check_reward(str(tmp_path))
+
+
+def test_a_calibrated_copy_is_as_weak(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    write_json(inner / "report.json", report(accuracy=0.55))
+    write_description(tmp_path / "outer", {"kind": "normalised", "scorer": "../inner", "knots": [[0, 0], [1, 1]]})
+    with pytest.raises(ValueError, match=re.escape(f"the scorer in {str(inner.resolve())!r} is near chance")):
+        check_reward(str(tmp_path / "outer"))
+
+
+def test_scorers_without_a_report_pass(tmp_path: Path) -> None:
+    write_description(tmp_path / "both", {"kind": "ensemble", "scorers": ["phrasebook-qe", "phrasebook-qe"]})
+    for name in ("phrasebook-qe", "process: " + "x" * 400, str(tmp_path), str(tmp_path / "both"), "no/such"):
+        check_reward(name)
+
+
+def test_the_shipped_scorer_can_be_trusted() -> None:
+    assert weaknesses(json.loads((SHIPPED / "report.json").read_text())) == []
