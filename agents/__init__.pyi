@@ -6,14 +6,20 @@ from .bvmpo import BVMPO, BVMPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
+from .grpo import GRPO, GRPOConfig
 from .iql import IQL, IQLConfig
+from .mad import MAD, MADConfig
 from .oac import OAC, OACConfig
+from .on_policy import OnPolicy, RolloutConfig
+from .online_agent import OnlineAgent, OnlineConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
 from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
 from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
+from .ppo import PPO, PPOConfig
+from .rloo import RLOO, RLOOConfig
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
 from .sampling.engine_names import ComputeType, Engine
@@ -35,8 +41,12 @@ __all__ = [
     "BVMPO",
     "DPO",
     "GOLD",
+    "GRPO",
     "IQL",
+    "MAD",
     "OAC",
+    "PPO",
+    "RLOO",
     "AWRConfig",
     "Agent",
     "AgentConfig",
@@ -48,13 +58,21 @@ __all__ = [
     "Engine",
     "FilteredBC",
     "GOLDConfig",
+    "GRPOConfig",
     "IQLConfig",
     "ImproveReport",
     "Learner",
     "LoRA",
     "LossAgent",
+    "MADConfig",
     "OACConfig",
+    "OnPolicy",
+    "OnlineAgent",
+    "OnlineConfig",
+    "PPOConfig",
     "PolicyConfig",
+    "RLOOConfig",
+    "RolloutConfig",
     "Seq2SeqPolicy",
     "TrainingConfig",
     "Translation",

@@ -87,7 +87,7 @@ def test_the_loss_is_a_named_scalar_with_gradient(loss_agent: LossAgent) -> None
 @pytest.mark.parametrize("name", WITH_A_LOSS)
 def test_updates_lower_the_loss_on_a_fixed_batch(name: str, policy: Seq2SeqPolicy) -> None:
     # A weight pi / mu without gradient rises with the policy, and the value of the loss with it.
-    agent = make(name, policy, **({"importance_weight": False} if name == "oac" else {}))
+    agent = make(name, policy, **({"importance_weight": False} if name in ("oac", "mad") else {}))
     assert isinstance(agent, LossAgent)
     parameters = [p for network in agent.networks.values() for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=1e-3)
