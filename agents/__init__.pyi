@@ -1,11 +1,12 @@
 from .agent import Agent, AgentConfig, LossAgent, agent_class, check_options, make_agent
-from .agent_names import AGENTS
+from .agent_names import AGENTS, ONLINE
 from .awr import AWR, AWRConfig
 from .bc import BC
 from .bvmpo import BVMPO, BVMPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
+from .group_agent import GroupAgent
 from .grpo import GRPO, GRPOConfig
 from .iql import IQL, IQLConfig
 from .mad import MAD, MADConfig
@@ -45,6 +46,7 @@ __all__ = [
     "IQL",
     "MAD",
     "OAC",
+    "ONLINE",
     "PPO",
     "RLOO",
     "AWRConfig",
@@ -59,6 +61,7 @@ __all__ = [
     "FilteredBC",
     "GOLDConfig",
     "GRPOConfig",
+    "GroupAgent",
     "IQLConfig",
     "ImproveReport",
     "Learner",

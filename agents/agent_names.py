@@ -20,3 +20,6 @@ AGENTS = {
     "d3rlpy-bcq": "agents.d3rlpy_adapter.algorithms:D3rlpyBCQ",
 }
 """Name to ``module:class``; a class is imported when it is asked for."""
+
+ONLINE = ("ppo", "rloo", "grpo", "mad")
+"""Names of those that learn from samples of the policy as it is, and not from a stored batch."""

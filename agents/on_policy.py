@@ -72,24 +72,28 @@ class OnPolicy:
         watch: Times "sampling", "scoring" and "batching", which is what else is done for a batch of samples.
 
     Raises:
-        ValueError: If the agent learns from stored trajectories, there are fewer sources than a batch has, or a source
-            is empty or too long.
+        ValueError: If the agent learns from stored trajectories, there is no scorer, or fewer sources than a batch has.
     """
 
     def __init__(
         self,
         agent: Agent,
         sources: Sequence[str],
-        scorer: Scorer,
+        scorer: Scorer | None,
         config: RolloutConfig,
         watch: Watch = lambda kind: nullcontext(),
     ) -> None:
         if not isinstance(agent, OnlineAgent):
             raise ValueError(f"agent {agent.name!r} learns from stored trajectories; use its improve")
+        if scorer is None:
+            raise ValueError(
+                f"agent {agent.name!r} has its samples scored as they are drawn, and there is no scorer; give one, or "
+                "train on stored trajectories that have rewards"
+            )
         if config.sources > len(sources):
             raise ValueError(f"a batch has {config.sources} sources, and there are {len(sources)} to draw from")
         self.agent, self.scorer, self.config, self._watch = agent, scorer, config, watch
-        self._texts, self._encoded = list(sources), agent.policy.encode(sources)
+        self._texts = list(sources)
         self._behaviour = _Behaviour(agent.policy)
         self._first: Slice | None = None
 
@@ -155,7 +159,7 @@ class OnPolicy:
         """Batch ``number`` of samples, from 0, drawn from the policy as it is now, with rewards.
 
         Raises:
-            ValueError: If the scorer gives something that is no reward.
+            ValueError: If the scorer gives something that is no reward, or a source is empty or too long.
         """
         self._behaviour.renew(self.agent.policy)
         return self._rollouts(number)
@@ -177,7 +181,7 @@ class OnPolicy:
         """Batch ``number``, drawn from the copy of the policy."""
         config = self.config
         rows = _rows(number, config.sources, len(self._texts), config.seed)
-        encoded = [self._encoded[row] for row in rows]
+        encoded = self.agent.policy.encode([self._texts[row] for row in rows])
         seed = int(np.random.SeedSequence((config.seed, number)).generate_state(1, np.uint64)[0])
         with self._watch("sampling"):
             samples = self._behaviour.policy.sample(encoded, config.candidates, config.temperature, seed)
