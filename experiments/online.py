@@ -163,9 +163,8 @@ def train_online(run: Experiment[Config], agent: agents.Agent) -> None:
         learner = agents.OnPolicy(
             agent, sources_of(config, run.task), run.evaluator.scorer, config.rollouts, folder.watch
         )
-        report = learner.improve(
-            training, run.evaluator.validation_reward, partial(folder.log, STAGE), folder.training_state(STAGE)
-        )
+        evaluate = partial(run.evaluator.validation_reward, agent.policy)
+        report = learner.improve(training, evaluate, partial(folder.log, STAGE), folder.training_state(STAGE))
     rewards = [row.metrics["reward"] for row in report.history if row.loss is not None]
     facts = {
         "samples": learner.samples,

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from accelerate import PartialState
 
 from agents import PPO, Agent, Seq2SeqPolicy
 from agents.policy.policy_folder import policy_folder
@@ -29,7 +29,9 @@ ONLINE = Config(
     max_samples=90,
     policy=POLICY,
     supervised=TRAINING,
-    improve=replace(TRAINING, learning_rate=1e-3, tokens_per_batch=64, max_tokens=10**5, evaluate_every=300),
+    improve=replace(
+        TRAINING, learning_rate=1e-3, tokens_per_batch=64, max_tokens=10**5, evaluate_every=300, patience=99
+    ),
     device="cpu",
 )
 
@@ -67,7 +69,7 @@ def test_the_folder_is_that_of_a_run(finished: Experiment[Config]) -> None:
     assert {each.stem for each in (path / "hypotheses").iterdir()} == {"g0i0", STAGE, "equal-entropy"}
     assert len(read_lines(path / "hypotheses" / f"{STAGE}.jsonl")) == finished.task.size("test")
     text = (path / "results.md").read_text()
-    assert text.startswith("# ppo on None") or text.startswith("# ppo on")
+    assert text.startswith("# ppo on ")
     assert "ReST" not in text
     seconds = results(finished)["summary"]
     assert {"seconds_sampling", "seconds_scoring", "seconds_batching", "seconds_training"} <= seconds.keys()
@@ -140,8 +142,7 @@ def test_what_cannot_be_meant_is_one_sentence(
     out = tmp_path / "out"
     with pytest.raises(SystemExit) as stopped:
         main(Config, "", online, report, arguments=[*arguments, "--out", str(out), "--device", "cpu"])
-    assert stopped.value.code in (1, 2)
-    assert error in " ".join(capsys.readouterr().err.split())
+    assert error in " ".join(f"{stopped.value.code} {capsys.readouterr().err}".split())
     assert not out.exists()
 
 
@@ -149,14 +150,14 @@ def test_several_processes_are_refused(
     tiny_task: Task, fake_scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin(ONLINE, tmp_path / "run", tiny_task, fake_scorer)
-    monkeypatch.setattr(PartialState, "num_processes", 2, raising=False)
+    monkeypatch.setattr("accelerate.PartialState", lambda: SimpleNamespace(num_processes=2))
     with pytest.raises(ValueError, match="online training runs in one process, and there are 2; start it without"):
         online(run)
 
 
 def test_a_runs_configuration_is_a_file_of_options(finished: Experiment[Config], tmp_path: Path) -> None:
     config = parse(Config, ["--config", str(finished.folder.path / "config.json"), "--device", "cpu"])
-    assert config == replace(ONLINE, out=config.out)
+    assert config == replace(ONLINE, task="tiny", out=config.out)
     with pytest.raises(SystemExit):
         parse(Config, ["--config", str(finished.folder.path / "config.json"), "--print-config"])
 
