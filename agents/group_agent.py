@@ -46,5 +46,5 @@ def candidates_of_sources(name: str, data: Slice) -> NDArray[np.int64]:
 
 def source_groups(batch: TokenBatch) -> Tensor:
     """Number of each row's group, from 0, int64 [B]: rows in succession that have one source."""
-    _, group = torch.unique_consecutive(batch.source, dim=0, return_inverse=True)
-    return group
+    begins = (batch.source[1:] != batch.source[:-1]).any(1)  # [B-1]
+    return torch.nn.functional.pad(begins.long().cumsum(0), (1, 0))

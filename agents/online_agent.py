@@ -71,7 +71,7 @@ def check_one_temperature(name: str, batch: TokenBatch) -> None:
     if bool(torch.isnan(known).any()) or bool((known != known[0]).any()):
         raise ValueError(
             f"agent {name!r} trains the policy as it was sampled, and a batch records the temperatures "
-            f"{known.unique().tolist()}; give trajectories that record one"
+            f"{sorted(set(known.tolist()))}; give trajectories that record one"
         )
 
 

@@ -99,7 +99,9 @@ def train(args: Args, **arguments: Any) -> list[float]:
     observation, infos = envs.reset(seed=args.seed)
     curve = []
     for update in range(args.total_steps // (args.num_envs * args.num_steps)):
-        seen, masks, actions, log_probs, values, rewards, dones, ended = ([] for _ in range(8))  # type: ignore[var-annotated]
+        seen: list[dict[str, Tensor]] = []
+        masks, actions, log_probs, values, rewards, dones = (list[Tensor]() for _ in range(6))
+        ended: list[float] = []
         for _ in range(args.num_steps):
             seen.append(tensors(observation))
             masks.append(torch.from_numpy(np.array(infos["action_mask"], dtype=np.bool_)))
@@ -117,7 +119,8 @@ def train(args: Args, **arguments: Any) -> list[float]:
 
         with torch.no_grad():
             _, following = network(tensors(observation), torch.ones_like(masks[-1]))
-        advantages, advantage = [], torch.zeros(args.num_envs)
+        advantages: list[Tensor] = []
+        advantage = torch.zeros(args.num_envs)
         for step in reversed(range(args.num_steps)):
             alive = 1 - dones[step]
             delta = rewards[step] + alive * following - values[step]

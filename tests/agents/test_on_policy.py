@@ -120,8 +120,8 @@ def test_greedy_tokens_are_those_of_the_vector_environment(
         observations, _, terminations, truncations, _ = envs.step(actions)
         ended |= terminations | truncations
     end = tiny_task.tokenizer.eos_id
-    for row, expected in zip(written, trained.likeliest_tokens(sources), strict=True):
-        assert row == expected[: [*expected, end].index(end) + 1]
+    for tokens, expected in zip(written, trained.likeliest_tokens(sources), strict=True):
+        assert tokens == expected[: [*expected, end].index(end) + 1]
 
 
 class _Columns:

@@ -32,7 +32,7 @@ def moved(policy: Seq2SeqPolicy) -> Seq2SeqPolicy:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in other.model.parameters():
-            weight += 0.05 * torch.randn(weight.shape, generator=generator)
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.05)
     return other
 
 
