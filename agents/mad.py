@@ -60,7 +60,8 @@ class MAD(GroupAgent):
 
     ``w`` gets no gradient; ``M`` is the number of target tokens. A candidate much likelier or much less likely than the
     source's others counts less, so that neither the mode nor what was sampled by accident rules the gradient; it keeps
-    entropy up. The exact form of the damping and the bound are this package's reading of the source's abstract. Donato et al. 2022, arXiv 2207.08583, the setup that the ReST paper's online comparison names.
+    entropy up. The exact form of the damping and the bound are this package's reading of the source's abstract. Donato
+    et al. 2022, arXiv 2207.08583, the setup that the ReST paper's online comparison names.
     """
 
     name: ClassVar[str] = "mad"
