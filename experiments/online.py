@@ -33,7 +33,7 @@ from seq2seq_env.tasks import Task
 
 MOST_USED = (
     "preset", "task", "task_options", "scorer", "start", "agent", "sources", "candidates", "temperature", "max_samples",
-    "improve", "seed", "device", "out",
+    "seed", "device", "out",
 )  # fmt: skip
 """Options that the short help shows."""
 
