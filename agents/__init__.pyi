@@ -1,5 +1,5 @@
 from .agent import Agent, AgentConfig, LossAgent, agent_class, check_options, make_agent
-from .agent_names import AGENTS
+from .agent_names import AGENTS, ONLINE
 from .awr import AWR, AWRConfig
 from .bc import BC
 from .boltzmann import Boltzmann, BoltzmannConfig
@@ -8,21 +8,28 @@ from .cpo import CPO, CPOConfig
 from .dpo import DPO, DPOConfig
 from .filtered_bc import FilteredBC
 from .gold import GOLD, GOLDConfig
+from .group_agent import GroupAgent
+from .grpo import GRPO, GRPOConfig
 from .ilql import ILQL, ILQLConfig
 from .ipo import IPO, IPOConfig
 from .iql import IQL, IQLConfig
 from .iw_sft import IWSFT, IWSFTConfig
 from .kto import KTO, KTOConfig
+from .mad import MAD, MADConfig
 from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
+from .on_policy import OnPolicy, RolloutConfig
+from .online_agent import OnlineAgent, OnlineConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
 from .policy.policy_config import PolicyConfig
 from .policy.policy_folder import policy_folder
 from .policy.run_evaluation import run_evaluation
 from .policy.seq2seq_policy import Seq2SeqPolicy
+from .ppo import PPO, PPOConfig
 from .q_bve import QBVE, QBVEConfig
 from .reward_conditioned import RewardConditioned, RewardConditionedConfig
+from .rloo import RLOO, RLOOConfig
 from .rwr import RWR
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
@@ -47,14 +54,19 @@ __all__ = [
     "CPO",
     "DPO",
     "GOLD",
+    "GRPO",
     "ILQL",
     "IPO",
     "IQL",
     "IWSFT",
     "KTO",
+    "MAD",
     "MRT",
     "OAC",
+    "ONLINE",
+    "PPO",
     "QBVE",
+    "RLOO",
     "RWR",
     "AWRConfig",
     "Agent",
@@ -70,6 +82,8 @@ __all__ = [
     "Engine",
     "FilteredBC",
     "GOLDConfig",
+    "GRPOConfig",
+    "GroupAgent",
     "ILQLConfig",
     "IPOConfig",
     "IQLConfig",
@@ -79,12 +93,19 @@ __all__ = [
     "Learner",
     "LoRA",
     "LossAgent",
+    "MADConfig",
     "MRTConfig",
     "OACConfig",
+    "OnPolicy",
+    "OnlineAgent",
+    "OnlineConfig",
+    "PPOConfig",
     "PolicyConfig",
     "QBVEConfig",
+    "RLOOConfig",
     "RewardConditioned",
     "RewardConditionedConfig",
+    "RolloutConfig",
     "SLiC",
     "SLiCConfig",
     "Seq2SeqPolicy",

@@ -1,4 +1,4 @@
-"""Offline-RL agents: a policy, a loss, and the ways to use them.
+"""Agents: a policy, a loss, and the ways to use them.
 
 Shape letters: B batch, T target length, V vocabulary.
 """
@@ -45,7 +45,7 @@ class AgentConfig:
 
 
 class Agent(ABC):
-    """A policy that learns from stored trajectories.
+    """A policy that learns from trajectories: stored ones, or its own latest.
 
     A subclass is an algorithm, most of them a :class:`LossAgent`.
 
@@ -53,6 +53,8 @@ class Agent(ABC):
         name: What :func:`make_agent` knows it by.
         filters: Whether the algorithm asks for ``R(x, y) > tau``. Algorithm 1 trains it on
             ``D_g.select(filter) if agent.filters else D_g``.
+        online: Whether the algorithm learns from samples of the policy as it is, which
+            :class:`agents.on_policy.OnPolicy` draws between updates, and not from a stored batch.
         parts: Attributes that are saved beside the policy, each with ``save(folder)`` and ``load(folder, device)``;
             ``"prior"`` is the policy as it was when the agent was made, for agents whose loss refers to it.
         adapts: Whether it can train low-rank adapters in place of the policy's own weights.
@@ -69,6 +71,7 @@ class Agent(ABC):
 
     name: ClassVar[str]
     filters: ClassVar[bool]
+    online: ClassVar[bool] = False
     parts: ClassVar[tuple[str, ...]] = ()
     adapts: ClassVar[bool] = False
     extra: ClassVar[str | None] = None

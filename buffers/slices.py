@@ -43,9 +43,9 @@ class Slice:
         self._loaded: Trajectories | None = None
 
     @classmethod
-    def from_trajectories(cls, trajectories: Trajectories, pad_id: int) -> Slice:
-        """A slice of all trajectories, in memory."""
-        columns = Columns([InMemory(trajectories)])
+    def from_trajectories(cls, trajectories: Trajectories, pad_id: int, temperature: float | None = None) -> Slice:
+        """A slice of all trajectories, in memory; ``temperature`` is that of their sampling, None where unknown."""
+        columns = Columns([InMemory(trajectories, temperature)])
         return cls(columns, np.arange(len(trajectories), dtype=np.int64), pad_id)
 
     @classmethod

@@ -21,6 +21,7 @@ from buffers import Filter, Slice, coverage
 from experiments.names import AgentNames, FilterName
 from experiments.reports.comparison_entry import equal_entropy_stage
 from experiments.reports.comparison_report import write_comparison
+from experiments.runs.agent_kinds import check_stored
 from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import CHECKPOINTS
@@ -94,6 +95,7 @@ class Config(Settings):
             raise ValueError(f"seeds is {self.seeds}; give 1 or more")
         if not self.agents:
             raise ValueError("agents is empty; name at least one")
+        check_stored(self.agents)
         for name in self.agents:
             agents.check_options(name, self.options_of(name))
         self.check_adapters(self.agents)

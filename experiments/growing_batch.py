@@ -20,6 +20,7 @@ from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
+from experiments.runs.agent_kinds import check_stored
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.improve_data import DataConfig
@@ -86,6 +87,7 @@ class Config(Settings):
             raise ValueError(f"grow_steps is {self.grow_steps}; give 0 or more")
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}; give 1 or more")
+        check_stored([self.agent])
         agents.check_options(self.agent, self.options_of(self.agent))
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
@@ -120,8 +122,9 @@ def growing_batch(run: Experiment[Config]) -> None:
             improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
     if config.grow_steps:
         side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
-        equal_entropy(run)
-        check_scorer(run)
+        last = _steps(config)[-1]
+        equal_entropy(run, last)
+        check_scorer(run, last)
 
 
 def next_agent(run: Experiment[Config], agent: Agent) -> Agent:
@@ -198,7 +201,7 @@ def without_noise(training: TrainingConfig) -> TrainingConfig:
     return replace(training, source_drop=0.0, source_blank=0.0, source_shuffle=0)
 
 
-def rerank(run: Experiment[Config], policy: Seq2SeqPolicy) -> None:
+def rerank(run: Experiment[Settings], policy: Seq2SeqPolicy) -> None:
     """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
     if not run.folder.has(RERANKED):
         reward = run.evaluator.best_of(policy, "test", BEST_OF) if run.folder.is_writer else None
@@ -239,20 +242,20 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     )
 
 
-def equal_entropy(run: Experiment[Config]) -> None:
-    """The supervised policy, not trained further, at the temperature that gives it the last policy's entropy."""
+def equal_entropy(run: Experiment[Settings], last: str) -> None:
+    """The supervised policy, not trained further, at the temperature that gives it the last stage's entropy."""
     if run.folder.has(EQUAL_ENTROPY):
         return
     row: dict[str, object] = {}
     if run.folder.is_writer:
-        last = run.folder.result(_steps(run.config)[-1])
-        nats = next(each["nats"] for each in last if (each["split"], each["decode"]) == ("test", "sample"))
+        measures = run.folder.result(last)
+        nats = next(each["nats"] for each in measures if (each["split"], each["decode"]) == ("test", "sample"))
         row = keep_at_entropy(run, EQUAL_ENTROPY, supervised(run), nats)
     run.folder.finish(EQUAL_ENTROPY, row)
 
 
-def check_scorer(run: Experiment[Config]) -> None:
-    """The scorer's unit tests on what the last policy writes: its greedy translations that the oracle finds right."""
+def check_scorer(run: Experiment[Settings], last: str) -> None:
+    """The scorer's unit tests on the last stage's greedy translations that the oracle finds right."""
     oracle = run.task.oracle
     if run.folder.has(SCORER_TESTS) or oracle is None:
         return
@@ -260,7 +263,7 @@ def check_scorer(run: Experiment[Config]) -> None:
     if run.folder.is_writer:
         from experiments.scorer_training.scorer_report import unit_tests
 
-        lines = read_lines(run.folder.path / translations_file(_steps(run.config)[-1]))
+        lines = read_lines(run.folder.path / translations_file(last))
         right = [line for line in lines if line["greedy_oracle"] == 1]
         split = Split("test", [line["source"] for line in right], [line["greedy"] for line in right])
         tests = unit_tests(run.evaluator.scorer, split, oracle, run.config.seed) if right else {}

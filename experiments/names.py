@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from agents import AGENTS
+from agents import AGENTS, ONLINE
 from buffers.filters import FILTERS
 from seq2seq_env.tasks.loading import TASKS
 
@@ -22,11 +22,17 @@ TaskName = Annotated[str, tyro.conf.arg(metavar=_choices(TASKS))]
 AnyTaskName = Annotated[str | None, tyro.conf.arg(metavar=_choices(TASKS))]
 """A key of ``TASKS``, or none."""
 
-AgentName = Annotated[str, tyro.conf.arg(metavar=_choices(AGENTS))]
-"""A key of ``AGENTS``."""
+STORED = tuple(name for name in AGENTS if name not in ONLINE)
+"""Agents that learn from stored batches."""
 
-AgentNames = Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{_choices(AGENTS)} [...]]")]
-"""Keys of ``AGENTS``."""
+AgentName = Annotated[str, tyro.conf.arg(metavar=_choices(STORED))]
+"""One of ``STORED``."""
+
+AgentNames = Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{_choices(STORED)} [...]]")]
+"""Some of ``STORED``."""
+
+OnlineAgentName = Annotated[str, tyro.conf.arg(metavar=_choices(ONLINE))]
+"""One of ``ONLINE``."""
 
 FilterName = Annotated[str, tyro.conf.arg(metavar=_choices(["auto", *FILTERS]))]
 """A key of ``FILTERS``, or "auto"."""

@@ -38,7 +38,7 @@ class Learner(Protocol):
         """What :meth:`after_step` changes: target networks, copies of a policy."""
 
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
-        """One epoch of the data."""
+        """One epoch of the data; one without a batch ends the training."""
 
     def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
         """Scalars, the first named ``loss`` and with gradient; ``progress`` is the share of the budget spent."""
@@ -91,7 +91,10 @@ def fit(
             run.begin()
             batches = _epochs(learner, data, config, run.position.epoch, run.position.batches)
             while not run.is_finished:
-                epoch, number, batch = next(batches)
+                following = next(batches, None)
+                if following is None:
+                    break
+                epoch, number, batch = following
                 run.step(batch.to(device), epoch, number)
                 if run.is_due:
                     run.record()
@@ -110,7 +113,10 @@ def _device(learner: Learner) -> torch.device:
 def _epochs(
     learner: Learner, data: Slice, config: TrainingConfig, first: int, skipped: int
 ) -> Iterator[tuple[int, int, TokenBatch]]:
-    """Number of the epoch, of the batch in it, and the batch; from epoch ``first`` on, some of its batches skipped."""
+    """Number of the epoch, of the batch in it, and the batch; from epoch ``first`` on, some of its batches skipped.
+
+    An epoch without a batch is the end.
+    """
     for epoch in itertools.count(first):
         seed = int(np.random.SeedSequence((config.seed, epoch)).generate_state(1, np.uint64)[0])
         batches = learner.batches(data, config.tokens_per_batch, seed)
@@ -121,9 +127,12 @@ def _epochs(
             pin_memory=_device(learner).type == "cuda",
             generator=torch.Generator(),  # else it would draw from the one that dropout draws from
         )
+        number = -1
         for number, batch in enumerate(ahead):
             if epoch > first or number >= skipped:
                 yield epoch, number, batch
+        if number < 0:
+            return
 
 
 @dataclass

@@ -125,18 +125,20 @@ class InMemory:
 
     Args:
         trajectories: All of them.
+        temperature: That they were sampled at; None: nobody recorded it.
     """
 
-    def __init__(self, trajectories: Trajectories) -> None:
-        self._trajectories = trajectories
+    def __init__(self, trajectories: Trajectories, temperature: float | None = None) -> None:
+        self._trajectories, self._temperature = trajectories, temperature
 
     @property
-    def temperature(self) -> None:
-        """Trajectories in memory record none."""
+    def temperature(self) -> float | None:
+        """Above 0."""
+        return self._temperature
 
     @property
     def grow_step(self) -> None:
-        """Nor that."""
+        """Trajectories in memory record none."""
 
     @property
     def num_trajectories(self) -> int:

@@ -27,6 +27,17 @@ def compare(arguments: Sequence[str]) -> None:
     )  # fmt: skip
 
 
+def online(arguments: Sequence[str]) -> None:
+    """``rest online``."""
+    from experiments import online as script
+    from experiments.runs.script import main
+
+    main(
+        script.Config, script.__doc__, script.online, script.report,
+        arguments=arguments, prog="rest online", most_used=script.MOST_USED,
+    )  # fmt: skip
+
+
 def scorer(arguments: Sequence[str]) -> None:
     """``rest scorer``."""
     from experiments.train_scorer import MOST_USED, main

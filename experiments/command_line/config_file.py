@@ -46,7 +46,8 @@ def file_arguments(path: Path, kind: type, agents: Collection[str]) -> list[str]
         raise ValueError(f"--config {str(path)!r} cannot be read ({error.strerror}); name a file of options") from error
     if not isinstance(options, Mapping):
         raise ValueError(f"{str(path)!r} holds no mapping; write options and their values, such as seed: 1")
-    named = {str(key): value for key, value in options.items() if key not in FACTS}
+    known = {*FACTS, *getattr(kind, "DERIVED", ())}
+    named = {str(key): value for key, value in options.items() if key not in known}
     return option_arguments(named, kind, agents, str(path))
 
 
@@ -110,7 +111,10 @@ def _hints(kind: type) -> dict[str, Any]:
     """The types of the fields that are options with a name."""
     hints = get_type_hints(kind, include_extras=True)
     named = (each.name for each in fields(kind) if each.name != AGENT_OPTIONS)
-    return {name: hints[name] for name in named if not _has(hints[name], _POSITIONAL)}
+    return {
+        name: hints[name]
+        for name in named if not _has(hints[name], _POSITIONAL) and not _has(hints[name], tyro.conf.Fixed)
+    }  # fmt: skip
 
 
 def _has(hint: Any, marker: Any) -> bool:

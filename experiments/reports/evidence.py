@@ -111,10 +111,10 @@ def _last_stage(run: Path) -> str:
     return f"g{grows}i{config['improve_steps']}" if grows else "g0i0"
 
 
-def evidence_table(evidence: Sequence[Comparison]) -> Table:
-    """Markdown, a row a comparison."""
+def evidence_table(evidence: Sequence[Comparison], name: str = "ReST") -> Table:
+    """Markdown, a row a comparison; ``name`` is what trained the last policy."""
     several = bool(evidence) and len(evidence[0].by_run) > 1
-    head = ["measure", "ReST", "best control", "", "difference", "p", *(["by run"] if several else [])]
+    head = ["measure", name, "best control", "", "difference", "p", *(["by run"] if several else [])]
     rows = []
     for each in evidence:
         row = [f"{each.decode} {TITLES[each.measure]}", number(each.rest), each.control, number(each.best)]

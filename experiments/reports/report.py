@@ -52,8 +52,8 @@ HEADS = {
 """Of what is recorded, as tables show it."""
 
 
-def write_report(run: RunFolder, evaluator: Evaluator) -> None:
-    """Gather every finished stage into the report."""
+def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> None:
+    """Gather every finished stage into the report; ``name`` is what trained the policies but the first."""
     import sacrebleu
 
     steps = [row for stage in _stages(run) for row in _rows(run, stage)]
@@ -63,7 +63,7 @@ def write_report(run: RunFolder, evaluator: Evaluator) -> None:
     entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
     tests = run.result(SCORER_TESTS) if run.has(SCORER_TESTS) else {}
     evidence = comparisons([run.path])
-    curves = learning_curves(run)
+    curves = learning_curves(run, name)
     lines = {step_name(_rows(run, stage)[0]): read_lines(run.path / translations_file(stage)) for stage in _stages(run)}
     guards, guards_note = run_guards(evaluator.task, evaluator.scorer)
     hits = {(step, decode): stage_hits(guards, each, decode) for step, each in lines.items() for decode in DECODES}
@@ -90,12 +90,12 @@ def write_report(run: RunFolder, evaluator: Evaluator) -> None:
     grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
     plots = save_plots(run.path, steps, controls, grown, curves)
     parts = [
-        "# ReST on " + run.config["task"],
+        f"# {name} on {run.config['task']}",
         *_headline(evidence, entropy),
         seen.sentence,
         *warnings(steps, run.config["filter"]),
         f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
-        *([evidence_table(evidence)] if evidence else []),
+        *([evidence_table(evidence, name)] if evidence else []),
         "## Summary",
         _summary_table(results["summary"]),
         "## Test sources, by step",
@@ -137,8 +137,8 @@ def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> l
     return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
 
 
-def learning_curves(run: RunFolder) -> dict[str, dict[str, list[list[float]]]]:
-    """Points over gradient tokens since the supervised policy, by name of what trained: "ReST" or an arm's.
+def learning_curves(run: RunFolder, of_run: str = "ReST") -> dict[str, dict[str, list[list[float]]]]:
+    """Points over gradient tokens since the supervised policy, by name of what trained: the run's or an arm's.
 
     Returns:
         For each, lists of tokens and value: ``validation_reward`` at every evaluation, and ``greedy_reward`` and
@@ -146,8 +146,8 @@ def learning_curves(run: RunFolder) -> dict[str, dict[str, list[list[float]]]]:
     """
     first, *steps = _stages(run)
     curves = {}
-    for name in ("ReST", *get_args(Arm)):
-        stages = steps if name == "ReST" else [f"{arm_stage(name)}-{step}" for step in steps]
+    for name in (of_run, *get_args(Arm)):
+        stages = steps if name == of_run else [f"{arm_stage(name)}-{step}" for step in steps]
         if not steps or not all(run.has(stage) for stage in stages):
             continue
         spent, curve = 0, _measured(run.result(first), 0)
@@ -156,7 +156,7 @@ def learning_curves(run: RunFolder) -> dict[str, dict[str, list[list[float]]]]:
             curve["validation_reward"] += [[spent + tokens, value] for tokens, value in rows[0]["curve"]]
             spent += rows[0]["train_tokens"]
             # Of an arm only the last policy is measured, under the arm's own name.
-            ended = arm_stage(name) if name != "ReST" and stage == stages[-1] and run.has(arm_stage(name)) else stage
+            ended = arm_stage(name) if name != of_run and stage == stages[-1] and run.has(arm_stage(name)) else stage
             for measure, points in _measured(run.result(ended), spent).items():
                 curve[measure] += points
         curves[name] = curve

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 import agents
-from agents import LoRA, TrainingConfig
+from agents import ImproveReport, LoRA, TrainingConfig
 from buffers import ByRank, GrowingBatchBuffer, Sampler, Slice, grow
 from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
@@ -116,6 +116,11 @@ def train(
             partial(run.folder.log, stage),
             run.folder.training_state(stage),
         )
+    return training_facts(report)
+
+
+def training_facts(report: ImproveReport) -> Facts:
+    """What a stage records of its training."""
     return {
         "train_tokens": report.tokens,
         "best_tokens": report.best_tokens,

@@ -4,9 +4,9 @@ from typing import get_args
 
 import pytest
 
-from agents import AGENTS
+from agents import AGENTS, ONLINE, agent_class
 from buffers.filters import FILTERS
-from experiments.names import AgentName, AgentNames, AnyTaskName, FilterName, TaskName
+from experiments.names import STORED, AgentName, AgentNames, AnyTaskName, FilterName, OnlineAgentName, TaskName
 from seq2seq_env.tasks.loading import TASKS
 
 
@@ -15,11 +15,17 @@ from seq2seq_env.tasks.loading import TASKS
     [
         (TaskName, TASKS),
         (AnyTaskName, TASKS),
-        (AgentName, AGENTS),
-        (AgentNames, AGENTS),
+        (AgentName, STORED),
+        (AgentNames, STORED),
+        (OnlineAgentName, ONLINE),
         (FilterName, ["auto", *FILTERS]),
     ],
 )
 def test_the_help_shows_every_name(kind: object, names: list[str]) -> None:
     _, shown = get_args(kind)
     assert "{" + ",".join(names) + "}" in shown.metavar
+
+
+def test_every_agent_is_of_one_kind() -> None:
+    assert set(ONLINE) | set(STORED) == set(AGENTS)
+    assert tuple(name for name in AGENTS if agent_class(name).online) == ONLINE

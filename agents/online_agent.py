@@ -1,0 +1,99 @@
+"""Online agents: those that learn from samples of the policy as it is, and what their losses need of such samples.
+
+Shape letters: B batch, T target length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from agents.agent import AgentConfig, LossAgent
+from agents.importance import check_log_probs, check_scored
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.ranges import above_zero
+
+
+@dataclass(frozen=True)
+class OnlineConfig(AgentConfig):
+    """Options of an online agent.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
+
+    epochs: int = 1
+    """Epochs over each batch of samples, at least 1."""
+
+    def __post_init__(self) -> None:
+        above_zero(self, "epochs")
+
+
+class OnlineAgent(LossAgent):
+    """An agent that learns from samples of the policy as it is; :class:`agents.on_policy.OnPolicy` draws them.
+
+    Its loss is a function of scored samples with their log-probabilities, so that :meth:`Agent.improve` on a slice of
+    them is what it does with one batch of samples.
+    """
+
+    online: ClassVar[bool] = True
+    filters: ClassVar[bool] = False
+    Config: ClassVar[type[AgentConfig]] = OnlineConfig
+    config: OnlineConfig
+
+    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """One epoch of samples whose reward, log-probabilities and temperature are known.
+
+        Raises:
+            ValueError: If rewards are missing; a batch raises it where the others are.
+        """
+        check_scored(self.name, data)
+        batches = self.grouped(data, tokens_per_batch, seed).checked(partial(check_log_probs, self.name))
+        return batches.checked(partial(check_one_temperature, self.name))
+
+    def grouped(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
+        """One epoch, with those samples in one batch that the loss compares; all alike here."""
+        return data.batches(tokens_per_batch, seed=seed)
+
+
+def check_one_temperature(name: str, batch: TokenBatch) -> None:
+    """Refuse a batch whose sampling temperature is unknown, or that was sampled at several.
+
+    Raises:
+        ValueError: If it is.
+    """
+    known = batch.temperature
+    if bool(torch.isnan(known).any()) or bool((known != known[0]).any()):
+        raise ValueError(
+            f"agent {name!r} trains the policy as it was sampled, and a batch records the temperatures "
+            f"{sorted(set(known.tolist()))}; give trajectories that record one"
+        )
+
+
+def rollout_log_prob(policy: Seq2SeqPolicy, batch: TokenBatch) -> Tensor:
+    """``log pi(a_t|s_t)`` at the temperature that the batch was sampled at, with gradient, float32 [B,T].
+
+    The tempered distribution is what is sampled, and so what is trained. Dropout is off, as it was in the sampling, so
+    that ``pi / mu`` is 1 where the policy has not moved.
+
+    Args:
+        policy: Any.
+        batch: Sampled at one temperature.
+    """
+    training = policy.model.training
+    policy.model.train(False)
+    try:
+        return policy.evaluate(batch, float(batch.temperature[0])).log_prob
+    finally:
+        policy.model.train(training)
+
+
+def prior_log_prob(prior: Seq2SeqPolicy, batch: TokenBatch) -> Tensor:
+    """The same of a policy that is not trained, without gradient."""
+    with torch.no_grad():
+        return rollout_log_prob(prior, batch)

@@ -1,0 +1,1 @@
+"""Programs to read and to copy: what users of the environment write themselves, in one file each."""

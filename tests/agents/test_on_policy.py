@@ -1,0 +1,222 @@
+"""The online loop: what it draws, what it counts, where it stops, and how it goes on after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from agents import BC, OnPolicy, RolloutConfig, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents.on_policy import _rows
+from agents.policy.generation import uniforms
+from buffers import Slice
+from seq2seq_env.scorers import Scorer
+from seq2seq_env.tasks.task import Task
+
+ONLINE = ("ppo", "rloo", "grpo", "mad")
+ROLLOUTS = RolloutConfig(sources=6, candidates=3, temperature=0.9, seed=5)
+TRAINING = TrainingConfig(
+    learning_rate=3e-3,
+    schedule="constant",
+    tokens_per_batch=64,
+    max_tokens=1_000,
+    warmup_tokens=0,
+    evaluate_every=250,
+    progress=False,
+)
+
+
+class Counting:
+    """A scorer that remembers how many it was asked for."""
+
+    fingerprint = "counting-1"
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer, self.calls = scorer, list[int]()
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        self.calls.append(len(sources))
+        return self.scorer.score(sources, hypotheses)
+
+
+def loop(name: str, policy: Seq2SeqPolicy, task: Task, scorer: Scorer, **changes: Any) -> OnPolicy:
+    return OnPolicy(make_agent(name, policy), task.split("train").sources, scorer, replace(ROLLOUTS, **changes))
+
+
+def test_samples_are_drawn_scored_and_kept_together(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    scorer = Counting(fake_scorer)
+    data = loop("rloo", trained, tiny_task, scorer).rollout(0)
+    assert scorer.calls == [18]
+    assert len(data) == 18
+    assert data.source_index.tolist() == [row for row in np.unique(data.source_index) for _ in range(3)]
+    (batch,) = data.batches(10_000, seed=0, shuffle=False)
+    torch.testing.assert_close(batch.temperature, torch.full((18,), 0.9))
+    sources = tiny_task.split("train").sources
+    rows = [row[mask].tolist() for row, mask in zip(batch.target, batch.target_mask, strict=True)]
+    texts = tiny_task.tokenizer.decode(rows)
+    asked = [sources[row] for row in data.source_index]
+    np.testing.assert_array_equal(data.rewards, fake_scorer.score(asked, texts))
+
+
+def test_a_pass_draws_every_source_once() -> None:
+    first, second = ([_rows(number, 6, 24, 5).tolist() for number in range(start, start + 4)] for start in (0, 4))
+    for drawn in (first, second):
+        assert sorted(row for rows in drawn for row in rows) == list(range(24))
+    assert first != second
+    assert len({tuple(_rows(number, 5, 24, 5)) for number in range(8)}) == 8  # 4 are left over, and the pass ends
+
+
+def test_rollouts_are_those_of_the_vector_environment(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    """Stepping with the policy gives the loop's samples: tokens, log-probabilities, ends and rewards."""
+    learner = loop("ppo", trained, tiny_task, fake_scorer, candidates=1)
+    data = learner.rollout(0)
+    (batch,) = data.batches(10_000, seed=0, shuffle=False)
+    rows, length = data.source_index, tiny_task.max_target_length
+    seed = int(np.random.SeedSequence((5, 0)).generate_state(1, np.uint64)[0])
+    numbers = _Columns(np.concatenate([uniforms(seed, i, 1, length) for i in range(6)]))
+    envs: Any = gym.make_vec("Seq2SeqTranslate-v0", num_envs=6, task=tiny_task, scorer=fake_scorer)
+    observations, infos = envs.reset(options={"source_index": rows})
+    ended, reward = np.zeros(6, dtype=np.bool_), np.zeros(6, dtype=np.float32)
+    for step in range(batch.target.shape[1]):
+        mask = infos["action_mask"]
+        actions = learner.agent.act(observations, action_mask=mask, temperature=0.9, rng=numbers)  # type: ignore[arg-type]
+        live = np.flatnonzero(~ended)
+        np.testing.assert_array_equal(actions[live], batch.target[live, step])
+        log_prob = _log_prob(trained, observations, actions, 0.9)
+        np.testing.assert_allclose(log_prob[live], batch.log_prob[live, step], atol=2e-5)
+        observations, rewards, terminations, truncations, infos = envs.step(actions)
+        over = (terminations | truncations) & ~ended
+        reward[over] = rewards[over]
+        np.testing.assert_array_equal(terminations[over], data.terminated[over])
+        np.testing.assert_array_equal(data.target_lengths[over], step + 1)
+        ended |= over
+    assert ended.all()
+    np.testing.assert_array_equal(reward, data.rewards)
+
+
+def test_greedy_tokens_are_those_of_the_vector_environment(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    sources = tiny_task.split("train").sources[:8]
+    envs: Any = gym.make_vec("Seq2SeqTranslate-v0", num_envs=8, task=tiny_task, scorer=fake_scorer)
+    observations, _ = envs.reset(options={"source_index": np.arange(8)})
+    written: list[list[int]] = [[] for _ in range(8)]
+    ended = np.zeros(8, dtype=np.bool_)
+    while not ended.all():
+        actions = BC(trained).act(observations)
+        for row in np.flatnonzero(~ended):
+            written[row].append(int(actions[row]))
+        observations, _, terminations, truncations, _ = envs.step(actions)
+        ended |= terminations | truncations
+    end = tiny_task.tokenizer.eos_id
+    for tokens, expected in zip(written, trained.likeliest_tokens(sources), strict=True):
+        assert tokens == expected[: [*expected, end].index(end) + 1]
+
+
+class _Columns:
+    """One random number a row, column after column: the sampler's, in the place of a generator."""
+
+    def __init__(self, numbers: NDArray[np.float64]) -> None:
+        self._columns = iter(numbers.T)
+
+    def random(self, size: int, dtype: type) -> NDArray[np.float64]:
+        column: NDArray[np.float64] = next(self._columns)
+        assert len(column) == size
+        return column.astype(dtype)
+
+
+def _log_prob(
+    policy: Seq2SeqPolicy, observations: dict[str, Any], actions: NDArray[np.int64], temperature: float
+) -> NDArray[np.float32]:
+    source, prefix = (
+        [row[:length].tolist() for row, length in zip(observations[key], np.ravel(lengths), strict=True)]
+        for key, lengths in ((key, observations[f"{key}_length"]) for key in ("source", "prefix"))
+    )
+    scores = policy.next_token_scores(source, [row[:11] for row in prefix], temperature)
+    chosen: NDArray[np.float32] = torch.log_softmax(scores, -1)[torch.arange(len(actions)), actions].numpy()
+    return chosen
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_it_is_scored_once_a_batch_and_goes_on_bit_by_bit_after_a_kill(
+    name: str, trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, tmp_path: Path
+) -> None:
+    scorer = Counting(fake_scorer)
+    whole = loop(name, trained.clone(), tiny_task, scorer)
+    report = whole.improve(TRAINING)
+    assert report.tokens >= 1_000
+    assert whole.samples == 18 * len(scorer.calls)
+    assert set(scorer.calls) == {18}
+
+    def stop(metric: str, value: float, tokens: int) -> None:
+        if tokens >= 500:
+            raise KeyboardInterrupt
+
+    state = tmp_path / "state.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        loop(name, trained.clone(), tiny_task, fake_scorer).improve(TRAINING, None, stop, state)
+    again = loop(name, trained.clone(), tiny_task, fake_scorer)
+    assert again.improve(TRAINING, resume=state).tokens == report.tokens
+    assert again.agent.policy.fingerprint == whole.agent.policy.fingerprint != trained.fingerprint
+    assert again.samples == whole.samples
+
+
+def test_it_ends_when_the_samples_are_spent(trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer) -> None:
+    learner = loop("grpo", trained, tiny_task, fake_scorer, max_samples=60)
+    report = learner.improve(replace(TRAINING, max_tokens=10**6))
+    assert learner.samples == 54
+    assert 0 < report.tokens < 54 * 12
+    assert [row.metrics["reward"] for row in report.history[1:]]
+
+
+def test_epochs_go_through_the_same_samples_again(trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer) -> None:
+    learner = OnPolicy(make_agent("ppo", trained, epochs=3), tiny_task.split("train").sources, fake_scorer, ROLLOUTS)
+    batches = list(learner.batches(learner.rollout(0), 64, seed=1))
+    rows = torch.cat([batch.row for batch in batches])
+    assert torch.bincount(rows).tolist() == [3] * 18
+    assert learner.samples == 18
+
+
+def test_the_best_weights_are_kept(trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer) -> None:
+    before, values = trained.fingerprint, iter([0.9, *[0.1] * 9])
+    report = loop("mad", trained, tiny_task, fake_scorer).improve(replace(TRAINING, patience=2), lambda: next(values))
+    assert report.stopped_early
+    assert trained.fingerprint == before
+
+
+def test_what_cannot_be_meant_is_refused(trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer) -> None:
+    sources = tiny_task.split("train").sources
+    with pytest.raises(ValueError, match="agent 'bc' learns from stored trajectories; use its improve"):
+        OnPolicy(BC(trained), sources, fake_scorer, ROLLOUTS)
+    with pytest.raises(ValueError, match="a batch has 6 sources, and there are 5 to draw from"):
+        OnPolicy(make_agent("ppo", trained), sources[:5], fake_scorer, ROLLOUTS)
+    with pytest.raises(ValueError, match="agent 'ppo' has its samples scored as they are drawn, and there is no sc"):
+        OnPolicy(make_agent("ppo", trained), sources, None, ROLLOUTS)
+    with pytest.raises(ValueError, match="max_samples is 17, less than one batch of 6 sources with 3 candidates"):
+        replace(ROLLOUTS, max_samples=17)
+    with pytest.raises(ValueError, match="candidates is 0; give a number above 0"):
+        RolloutConfig(candidates=0)
+    one = loop("rloo", trained, tiny_task, fake_scorer, candidates=1)
+    with pytest.raises(ValueError, match="agent 'rloo' compares a source's candidates, and the sources have 1 to 1"):
+        one.improve(TRAINING)
+
+
+def test_a_slice_in_memory_records_its_temperature(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    data = loop("ppo", trained, tiny_task, fake_scorer).rollout(0)
+    (known,) = data.batches(10_000, seed=0)
+    (unknown,) = Slice.from_trajectories(data.read(), data.pad_id).batches(10_000, seed=0)
+    assert not torch.isnan(known.temperature).any()
+    assert torch.isnan(unknown.temperature).all()
