@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from agents.online_agent import OnlineAgent
-from buffers import Batches, Slice, TokenBatch
+from buffers import Batches, Slice
 
 
 class GroupAgent(OnlineAgent):
@@ -20,7 +18,7 @@ class GroupAgent(OnlineAgent):
         Raises:
             ValueError: If the sources do not have as many candidates each, at least two.
         """
-        return data.groups(candidates_of_sources(self.name, data), tokens_per_batch, seed=seed)
+        return data.groups([candidates_of_sources(self.name, data)], tokens_per_batch, seed=seed)
 
 
 def candidates_of_sources(name: str, data: Slice) -> NDArray[np.int64]:
@@ -42,9 +40,3 @@ def candidates_of_sources(name: str, data: Slice) -> NDArray[np.int64]:
             "each source as many, at least 2"
         )
     return order.reshape(-1, most)
-
-
-def source_groups(batch: TokenBatch) -> Tensor:
-    """Number of each row's group, from 0, int64 [B]: rows in succession that have one source."""
-    begins = (batch.source[1:] != batch.source[:-1]).any(1)  # [B-1]
-    return torch.nn.functional.pad(begins.long().cumsum(0), (1, 0))

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from agents.agent import AgentConfig
-from agents.group_agent import GroupAgent, source_groups
+from agents.group_agent import GroupAgent
 from agents.online_agent import OnlineConfig, prior_log_prob, rollout_log_prob
 from agents.policy_gradients import clipped_surrogate, kl_estimate, sequence_mean, standardised, token_mean
 from buffers import TokenBatch
@@ -73,7 +73,7 @@ class GRPO(GroupAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> GRPOLoss:
         """The equations above, in order."""
         mask, options = batch.target_mask, self.config
-        advantage = standardised(batch.reward, source_groups(batch))[:, None]  # [B,1]
+        advantage = standardised(batch.reward, batch.group)[:, None]  # [B,1]
         log_prob = rollout_log_prob(self.policy, batch)  # [B,T]
         log_ratio = (log_prob - batch.log_prob).masked_fill(~mask, 0.0)  # [B,T]
         divergence = kl_estimate(log_prob, prior_log_prob(self.prior, batch))  # [B,T]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from agents.agent import AgentConfig
-from agents.group_agent import GroupAgent, source_groups
+from agents.group_agent import GroupAgent
 from agents.losses import sequence_log_prob, weighted_nll
 from agents.online_agent import OnlineConfig, rollout_log_prob
 from agents.policy_gradients import deviation_weights, standardised
@@ -70,7 +70,7 @@ class MAD(GroupAgent):
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> MADLoss:
         """The equations above, in order."""
-        mask, group = batch.target_mask, source_groups(batch)
+        mask, group = batch.target_mask, batch.group
         advantage = standardised(batch.reward, group)  # [B]
         log_prob = rollout_log_prob(self.policy, batch)  # [B,T]
         log_mu = sequence_log_prob(batch.log_prob, mask)  # [B]

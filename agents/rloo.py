@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from agents.agent import AgentConfig
-from agents.group_agent import GroupAgent, source_groups
+from agents.group_agent import GroupAgent
 from agents.losses import sequence_log_prob, weighted_nll
 from agents.online_agent import OnlineConfig, prior_log_prob, rollout_log_prob
 from agents.policy_gradients import leave_one_out
@@ -68,7 +68,7 @@ class RLOO(GroupAgent):
         """The equations above, in order."""
         mask = batch.target_mask
         penalty = sequence_log_prob(batch.log_prob - prior_log_prob(self.prior, batch), mask)  # [B]
-        advantage = leave_one_out(batch.reward - self.config.beta * penalty, source_groups(batch))  # [B]
+        advantage = leave_one_out(batch.reward - self.config.beta * penalty, batch.group)  # [B]
         return RLOOLoss(
             loss=weighted_nll(rollout_log_prob(self.policy, batch), advantage[:, None], mask),
             reward=batch.reward.mean(),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agents import GRPO, MAD, PPO, RLOO, GRPOConfig, MADConfig, PPOConfig, RLOOConfig, Seq2SeqPolicy
-from agents.group_agent import candidates_of_sources, source_groups
+from agents.group_agent import candidates_of_sources
 from agents.online_agent import check_one_temperature
 from buffers import Slice, TokenBatch
 from tests.agents.test_agent import scored_batch
@@ -176,10 +176,6 @@ def test_sources_have_as_many_candidates_each(grown: Slice) -> None:
         candidates_of_sources("rloo", odd)
     with pytest.raises(ValueError, match="the sources have 1 to 1 of them; give each source as many, at least 2"):
         candidates_of_sources("rloo", grown.where(grown.is_reference))
-
-
-def test_groups_are_rows_in_succession_of_one_source() -> None:
-    assert source_groups(scored_batch()).tolist() == [0, 0, 1, 1]
 
 
 def test_samples_of_one_known_temperature_are_asked_for() -> None:
