@@ -333,5 +333,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         return mask
 
     def _info(self) -> dict[str, Any]:
-        ending = {name: dict(value) if name == "scores" else value for name, value in self._ending.items()}
-        return {**self._about, "hypothesis": self._hypothesis, "action_mask": self._mask(), **ending}
+        info = {**self._about, "hypothesis": self._hypothesis, "action_mask": self._mask(), **self._ending}
+        if "scores" in info:
+            info["scores"] = dict(info["scores"])
+        return info
