@@ -18,7 +18,7 @@ from .kto import KTO, KTOConfig
 from .mad import MAD, MADConfig
 from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
-from .on_policy import OnPolicy, RolloutConfig
+from .on_policy import OnPolicy
 from .online_agent import OnlineAgent, OnlineConfig
 from .policy.adapters import adapted
 from .policy.lora import LoRA
@@ -30,6 +30,7 @@ from .ppo import PPO, PPOConfig
 from .q_bve import QBVE, QBVEConfig
 from .reward_conditioned import RewardConditioned, RewardConditionedConfig
 from .rloo import RLOO, RLOOConfig
+from .rollout_config import RolloutConfig
 from .rwr import RWR
 from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding

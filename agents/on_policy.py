@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,43 +17,15 @@ from torch import Tensor, nn
 from agents.agent import Agent
 from agents.online_agent import OnlineAgent
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.rollout_config import RolloutConfig
 from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch, Trajectories
-from seq2seq_env.ranges import above_zero
 from seq2seq_env.scorers import Scorer, checked_scores
 
 Watch = Callable[[str], AbstractContextManager[None]]
 """Times the work of a ``with`` block, by its kind."""
-
-
-@dataclass(frozen=True)
-class RolloutConfig:
-    """How samples are drawn.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
-
-    sources: int = 64
-    """Sources of a batch of samples, at least 1."""
-    candidates: int = 4
-    """Samples of each source, at least 1."""
-    temperature: float = 0.8
-    """Sampling temperature, above 0."""
-    seed: int = 0
-    """Random seed of the sources' order and of the samples, from 0."""
-    max_samples: int | None = None
-    """Samples in all after which the training ends; none draws them until the target tokens are spent."""
-
-    def __post_init__(self) -> None:
-        above_zero(self, "sources", "candidates", "temperature")
-        if self.max_samples is not None and self.max_samples < self.sources * self.candidates:
-            raise ValueError(
-                f"max_samples is {self.max_samples}, less than one batch of {self.sources} sources with "
-                f"{self.candidates} candidates; give {self.sources * self.candidates} or more"
-            )
 
 
 class OnPolicy:

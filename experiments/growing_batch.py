@@ -53,10 +53,10 @@ class Config(Settings):
     NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "recipe", "arms", "jobs")
 
     recipe: RecipeName | None = None
-    """Options that make the run another paper's method, at that paper's settings, which other options override as far
+    """Another paper's method, by its options. They are at that paper's settings, which other options override as far
     as they leave it the same method: docs/recipes.md. It goes with --preset, whose values it overrides."""
     agent: AgentName = "filtered-bc"
-    """Algorithm of the Improve steps, which sets their loss. Its own options stand under its name, and --help explains
+    """Algorithm of the Improve steps. Its own options stand under its name, and --help explains
     them: --agent bvmpo --bvmpo.eta 0.05."""
     grow_steps: int = 2
     """Number G of Grow steps, 0 or more."""

@@ -28,7 +28,7 @@ C = TypeVar("C")
 
 HELP_ALL = "--help-all"
 
-_CONFIG = "YAML file of options, or a run's config.json; options of the command line override it."
+_CONFIG = "YAML file of options, or a run's config.json. Options of the command line override it."
 _PRINT_CONFIG = "Print all options as YAML, for --config, and stop."
 
 

@@ -155,7 +155,7 @@ class Settings:
     learning_rate_decay: float = 0.75
     """Factor on the learning rate from one Improve step to the next, across Grow steps, above 0 and at most 1."""
     seed: int = 0
-    """Seed of the weights, the batches and the samples, 0 or more. The task's sentences stay the same."""
+    """Seed of weights, batches and samples, 0 or more. The task's sentences stay the same."""
     device: str = "auto"
     """Device that the networks compute on: "cpu", "cuda", or "auto" for a GPU where there is one."""
 

@@ -321,8 +321,8 @@ def test_an_unknown_agent_is_refused_with_the_good_names() -> None:
 
 def test_an_unknown_option_is_refused(policy: Seq2SeqPolicy) -> None:
     for name in NAMES:
-        with pytest.raises(ValueError, match=f"agent '{name}' has no option 'tau'; it takes"):
-            make_agent(name, policy, tau=0.5)
+        with pytest.raises(ValueError, match=f"agent '{name}' has no option 'zeta'; it takes"):
+            make_agent(name, policy, zeta=0.5)
 
 
 def test_another_agents_config_is_refused(policy: Seq2SeqPolicy) -> None:
