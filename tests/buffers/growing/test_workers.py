@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -151,6 +153,9 @@ def test_ray_makes_the_same_bytes_though_a_worker_is_killed(
         report = grow(deadly, fake_scorer, tiny_task, buffer, workers=workers, **SETTINGS)
     finally:
         ray.shutdown()
+        with warnings.catch_warnings():  # Ray kills its processes and does not wait for all of them
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
     assert (tmp_path / "killed").exists()
     assert contents(tmp_path / "ray") == whole
     assert report.shards_written == 6
