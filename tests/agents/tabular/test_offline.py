@@ -1,126 +1,32 @@
-"""Every agent on a decision process small enough to solve by hand.
-
-One source; two tokens, each "one" or "two", then the end. The behaviour policy tosses a fair coin for each token, and
-every outcome is in the data equally often, so that expectations over the data are exact:
-
-    sequence    one one    one two    two one    two two
-    reward        0.2        1.0        0.4        0.4
-
-Under the behaviour policy Q(one) = 0.6, Q(two) = 0.4, V(start) = 0.5; the best sequence is "one two".
-"""
+"""Every agent that learns from stored trajectories, on a decision process solved by hand; and that all are here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from agents import (
-    AGENTS,
-    BC,
-    BVE,
-    DPO,
-    Agent,
-    DPOConfig,
-    OnPolicy,
-    RolloutConfig,
-    Seq2SeqPolicy,
-    TrainingConfig,
-    ValueNetwork,
-    fit,
-    make_agent,
-)
-from buffers import Slice, Threshold, Trajectories
+from agents import AGENTS, BC, BVE, DPO, DPOConfig, Seq2SeqPolicy, ValueNetwork, fit, make_agent
+from buffers import Slice, Threshold
 from seq2seq_env.tasks.task import Task
-from tests.tiny_models import tiny_policy_config
-
-ONE, TWO, END = 10, 11, 0
-SEQUENCES = {"oo": (ONE, ONE), "ot": (ONE, TWO), "to": (TWO, ONE), "tt": (TWO, TWO)}
-REWARDS = {"oo": 0.2, "ot": 1.0, "to": 0.4, "tt": 0.4}
-TRAINING = TrainingConfig(
-    learning_rate=5e-3,
-    schedule="linear",
-    tokens_per_batch=200,
-    max_tokens=15_000,
-    warmup_tokens=500,
-    evaluate_every=15_000,
-    weight_decay=0.0,
-    progress=False,
+from tests.agents.tabular.process import (
+    ONE,
+    REWARDS,
+    SEQUENCES,
+    TRAINING,
+    TRANSITIONS,
+    TWO,
+    VALUE,
+    improved,
+    improved_in_groups,
+    probabilities,
+    tabular,
+    values,
 )
-
-# A batch of pairs, or of a source's distinct candidates, is one group: as many steps need fewer tokens.
-GROUPED = replace(TRAINING, max_tokens=1_000, evaluate_every=1_000, warmup_tokens=60)
-
-# d3rlpy draws transitions with replacement, so that expectations over the data need many steps.
-TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=128, max_tokens=64_000, evaluate_every=64_000)
-
-VALUE = {"value_tokens": 30_000, "value_learning_rate": 5e-3}
-
-
-def tabular(counts: dict[str, int], pad_id: int) -> Slice:
-    """So many trajectories of each sequence, all of source "one"."""
-    names = [name for name, count in counts.items() for _ in range(count)]
-    size = len(names)
-    return Slice.from_trajectories(
-        Trajectories(
-            source_index=np.zeros(size, dtype=np.int64),
-            offsets=np.arange(size + 1, dtype=np.int64) * 3,
-            tokens=np.array([[*SEQUENCES[name], END] for name in names], dtype=np.int32).ravel(),
-            log_prob=np.tile(np.log(np.array([0.5, 0.5, 1.0], dtype=np.float32)), size),
-            terminated=np.ones(size, dtype=bool),
-            reward=np.array([REWARDS[name] for name in names], dtype=np.float32),
-            is_reference=np.zeros(size, dtype=bool),
-            source_rows=np.zeros(1, dtype=np.int64),
-            source_offsets=np.array([0, 2], dtype=np.int64),
-            source_tokens=np.array([2, END], dtype=np.int32),
-        ),
-        pad_id,
-    )
-
-
-@pytest.fixture(scope="module")
-def data(tiny_task: Task) -> Slice:
-    return tabular(dict.fromkeys(SEQUENCES, 8), tiny_task.tokenizer.pad_id)
-
-
-@pytest.fixture(scope="module")
-def behaviour(tiny_task: Task, data: Slice) -> Seq2SeqPolicy:
-    """The policy after BC, with which every other agent begins."""
-    config = tiny_policy_config(decoder_layers=1, dropout=0.0)
-    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, config, seed=0)
-    BC(policy).improve(data, TRAINING)
-    return policy
-
-
-def probabilities(policy: Seq2SeqPolicy) -> dict[str, float]:
-    targets = [[*tokens, END] for tokens in SEQUENCES.values()]
-    rows = policy.log_probs(policy.encode(["eins"] * len(targets)), targets)
-    return {name: math.exp(row.sum()) for name, row in zip(SEQUENCES, rows, strict=True)}
-
-
-def improved(name: str, behaviour: Seq2SeqPolicy, data: Slice, **options: object) -> Agent:
-    agent = make_agent(name, behaviour.clone(), **options)
-    agent.improve(data, TRAINING)
-    return agent
-
-
-def improved_in_groups(name: str, behaviour: Seq2SeqPolicy, data: Slice, **options: object) -> Agent:
-    agent = make_agent(name, behaviour.clone(), **options)
-    agent.improve(data, GROUPED)
-    return agent
-
-
-def values(value: ValueNetwork, data: Slice) -> dict[str, list[float]]:
-    """``V`` before each token of each sequence."""
-    (batch,) = data.where(np.arange(len(data)) % 8 == 0).batches(10_000, seed=0, shuffle=False)
-    return dict(zip(SEQUENCES, value(batch).tolist(), strict=True))
 
 
 def test_behaviour_cloning_recovers_the_behaviour(behaviour: Seq2SeqPolicy) -> None:
@@ -214,10 +120,7 @@ def test_gold_seeks_what_the_supervised_model_finds_likely(tiny_task: Task, beha
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [
-        ("d3rlpy-bcq", {"target_update_interval": 10}),
-        ("d3rlpy-cql", {"target_update_interval": 10, "alpha": 0.05}),
-    ],
+    [("d3rlpy-bcq", {"target_update_interval": 10}), ("d3rlpy-cql", {"target_update_interval": 10, "alpha": 0.05})],
 )
 def test_q_learning_finds_the_best_sequence(
     behaviour: Seq2SeqPolicy, data: Slice, name: str, options: dict[str, object]
@@ -340,36 +243,6 @@ def test_conditioned_on_the_best_reward_the_best_is_written(behaviour: Seq2SeqPo
     assert probabilities(agent.policy)["ot"] > 0.95
 
 
-class TableScorer:
-    """The reward of every sequence; 0 of what is none of them."""
-
-    fingerprint = "table-1"
-    known: ClassVar[dict[str, float]] = {"one one": 0.2, "one two": 1.0, "two one": 0.4, "two two": 0.4}
-
-    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-        return np.array([self.known.get(text, 0.0) for text in hypotheses], dtype=np.float32)
-
-
-@pytest.mark.parametrize(("name", "tokens"), [("ppo", 18_000), ("rloo", 9_000), ("grpo", 9_000), ("mad", 9_000)])
-def test_online_agents_find_the_best_sequence(behaviour: Seq2SeqPolicy, name: str, tokens: int) -> None:
-    agent = make_agent(name, behaviour.clone())
-    learner = OnPolicy(agent, ["eins"], TableScorer(), RolloutConfig(sources=1, candidates=32, temperature=1.0))
-    learner.improve(replace(TRAINING, learning_rate=3e-3 if name == "ppo" else 5e-3, max_tokens=tokens))
-    assert agent.translate(["eins"]) == ["one two"]
-    assert probabilities(agent.policy)["ot"] > 0.8
-
-
-def test_a_heavy_kl_penalty_has_an_optimum_of_its_own(behaviour: Seq2SeqPolicy) -> None:
-    beta = 0.5
-    agent = make_agent("rloo", behaviour.clone(), beta=beta)
-    learner = OnPolicy(agent, ["eins"], TableScorer(), RolloutConfig(sources=1, candidates=64, temperature=1.0))
-    learner.improve(replace(TRAINING, max_tokens=24_000))
-    # pi_0 exp(R / beta), normalised, with pi_0 the same for all four
-    weight = {name: math.exp(reward / beta) for name, reward in REWARDS.items()}
-    expected = {name: each / sum(weight.values()) for name, each in weight.items()}
-    assert probabilities(agent.policy) == pytest.approx(expected, abs=0.06)
-
-
 def test_every_agent_is_here() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in AGENTS if f'"{name}"' not in text and name != "bc"] == []
