@@ -83,7 +83,7 @@ class Settings:
     """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
     are merged after each. They want a higher learning rate, 1e-4 and more."""
     scorer: str | None = None
-    """Name, folder or specification of the scorer; the task's own by default. A specification is "process:" and a
+    """Name, folder or specification of the scorer. By default the task's own. A specification is "process:" and a
     program's command, "metricx:" and a checkpoint, or "ensemble:" and several scorers, see docs/scorers.md. Where the
     task has no scorer of its own, one is made of the task's pairs first, as train_scorer.py does, in a folder beside
     the run's, its name ending in -scorer."""
@@ -119,7 +119,7 @@ class Settings:
     filter values are given or the task has a scorer of its own, whose rewards mean what they say, and "percentile" for
     other scorers, whose rewards may all lie below the paper's thresholds."""
     filter_values: tuple[float, ...] | None = None
-    """Rising values of the filter: I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
+    """Rising values of the filter. I for every Grow step, or G * I; a reward or gamma in [0, 1), a percentile in
     [0, 100). Of "best", falling numbers of candidates. By default the last I thresholds of 0.7 0.8 0.9 0.95 0.99,
     because the first has to be above the data's mean reward; or the first I of 50 70 80 90 95, or of 0.5 0.7 0.9 0.95
     0.98; or the last I of 16 8 4 2 1."""
