@@ -181,7 +181,11 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
 
 
 def explain_nothing(batch: Slice, kept: Filter | None, stage: str, *, fatal: bool) -> None:
-    """Say why an Improve step has no data; end the run with it if it is fatal."""
+    """Say why an Improve step has no data.
+
+    Raises:
+        ValueError: With the reason, if it is fatal.
+    """
     said = (
         f"{kept or 'the choice'} keeps none of {len(batch):,} targets, whose rewards are up to "
         f"{batch.rewards.max():.3f}; give lower --filter-values, or --filter percentile in another --out"
