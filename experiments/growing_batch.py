@@ -62,8 +62,8 @@ class Config(Settings):
     """Number G of Grow steps, 0 or more."""
     arms: tuple[Arm, ...] = ("unfiltered", "filtered")
     """Controls, trained as ReST is, for as many gradient tokens, on other data. "unfiltered" trains on all original
-    data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" on the
-    batch of the first Grow step in every step. A gain counts above the best of them. --arms without a value trains
+    data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" goes on
+    after ReST's first Grow step on its batch. A gain counts above the best of them. --arms without a value trains
     none; more can be added when a run goes on."""
     restart: bool = False
     """Whether each Improve step starts from the supervised policy, and not from the one before."""
@@ -224,6 +224,11 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             agent = next_agent(run, agent)
             if run.folder.has(stage):
                 agent.restore(run.folder.checkpoint(stage))
+                continue
+            if arm == "one-grow" and g == 1:  # these steps are ReST's own
+                agent.restore(run.folder.checkpoint(f"g1i{i}"))
+                facts = run.folder.result(f"g1i{i}")[0]
+                finish(run, stage, agent, {name: facts[name] for name in UNTRAINED}, measured=False)
                 continue
             training = config.improve_at((g - 1) * config.improve_steps + i)
             if config.is_on_pairs(i):

@@ -67,6 +67,14 @@ def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[
     assert all(0 <= tokens - spent <= steps * GROWING.improve.tokens_per_batch for tokens in arms.values())
 
 
+def test_one_grow_begins_with_rests_own_steps(finished_run: Experiment[Config]) -> None:
+    folder = finished_run.folder
+    for stage in ("g1i1", "g1i2"):
+        own, arm = (folder.checkpoint(name) / "model.safetensors" for name in (stage, f"control-one-grow-{stage}"))
+        assert own.read_bytes() == arm.read_bytes()
+        assert folder.result(stage)[0]["curve"] == folder.result(f"control-one-grow-{stage}")[0]["curve"]
+
+
 def test_the_last_policy_of_a_run_is_rests(finished_run: Experiment[Config]) -> None:
     assert policy_folder(finished_run.folder.path).name == "g1i2"
 
