@@ -13,7 +13,7 @@ from buffers import GrowingBatchBuffer, Slice
 
 Arm = Literal["unfiltered", "filtered", "samples", "one-grow"]
 """Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
-without the original data; as many Improve steps on the first Grow step's batch alone, the first of which are ReST's own."""
+without the original data; as many Improve steps on the first Grow step's batch alone, going on from ReST's own."""
 
 
 def arm_stage(arm: Arm) -> str:
