@@ -20,7 +20,7 @@ from tests.seq2seq_env.tasks.phrasebook.pool import POOL, drawn, readings_of
 
 FUNCTION_WORDS = ["the", "a", "of", "is", "are", "on", "in", "up", "that", "and", "to", "will", "my"]
 SEEDS = st.integers(0, 2**32)
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=400)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=150)
 
 
 WORDS = [word for sentence in POOL[:100] for word in sentence.reference.rstrip(".?").split()]
@@ -125,14 +125,14 @@ def test_it_judges_as_a_person_does(default_task: PhrasebookTask, case: dict[str
 def test_references_and_all_wordings_are_right_contracted_or_not(phrasebook: PhrasebookTask) -> None:
     split = phrasebook.split("test")
     sources, texts = [], []
-    for index, source in list(enumerate(split.sources))[::3]:
+    for index, source in list(enumerate(split.sources))[::12]:
         sentence = phrasebook._sentence("test", index)
         for segments in sentence.wordings():
             for contracted in (False, True):
                 text = surface(segments, sentence.mark, contracted=contracted)
                 sources += [source] * 2
                 texts += [text, text.upper()]
-    assert len(texts) > 2_000
+    assert len(texts) > 500
     assert set(phrasebook.oracle(sources, texts).tolist()) == {1.0}
 
 
