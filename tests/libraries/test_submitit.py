@@ -31,7 +31,7 @@ def grow(arguments: list[str], share: str) -> int:
 def test_an_array_of_which_a_task_is_preempted_makes_the_same_bytes(tmp_path: Path) -> None:
     task = load_task("phrasebook-de-en", train_size=64, source_only_size=0)
     Seq2SeqPolicy.from_config(
-        task.tokenizer, tiny_policy_config(max_source_length=64, max_target_length=64), seed=0
+        task.tokenizer, tiny_policy_config(max_source_length=48, max_target_length=48), seed=0
     ).save(tmp_path / "policy")
     options = [
         "--policy", str(tmp_path / "policy"), "--task-options", "train_size", "64", "source_only_size", "0",
