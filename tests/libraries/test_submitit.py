@@ -19,6 +19,8 @@ from seq2seq_env.tasks import load_task  # noqa: E402
 from tests.buffers.conftest import contents  # noqa: E402
 from tests.tiny_models import tiny_policy_config  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # it leaves the processes of its jobs to the garbage collector
+
 ROOT = Path(__file__).parents[2]
 
 
