@@ -7,7 +7,7 @@ from .filters import Best, Filter, Interpolation, Percentile, Schedule, Threshol
 from .growing.grow import GrowReport, grow
 from .growing.plan import GrowPlan, Sampler
 from .growing.source_rows import drawable_rows, source_texts
-from .growing.workers import ByRank, InThreads, OnRay, Workers
+from .growing.workers import AsShare, ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
 from .interop import (
     d3rlpy_module,
@@ -30,6 +30,7 @@ from .storage.shard import Shard, write_shard
 from .storage.trajectories import Samples, Trajectories
 
 __all__ = [
+    "AsShare",
     "Batches",
     "Best",
     "ByRank",

@@ -8,6 +8,7 @@ import shlex
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -265,8 +266,15 @@ def _text(step: GrowStepInfo) -> str:
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()
     ]
     if step.missing_shards:
-        lines.append(f"  unfinished: shards {', '.join(map(str, step.missing_shards))} are missing")
+        lines.append(f"  unfinished: shards {', '.join(map(str, step.missing_shards))} are missing{_time_left(step)}")
     return "\n".join(lines)
+
+
+def _time_left(step: GrowStepInfo) -> str:
+    if step.seconds_per_shard is None:
+        return ""
+    left = timedelta(seconds=round(step.seconds_per_shard * len(step.missing_shards)))
+    return f", {left} (h:mm:ss) more at the pace of those that are there"
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ class GrowStepInfo:
         reward_histogram: Trajectories in each tenth of [0, 1].
         terminated_fraction: Share that ended by itself.
         columns: Other scorers' rewards, by name: how many of the files have them.
+        seconds_per_shard: From one file to the next that any worker published, on average; None of fewer than two.
         provenance: What made it.
     """
 
@@ -55,6 +56,7 @@ class GrowStepInfo:
     reward_histogram: list[int]
     terminated_fraction: float
     columns: dict[str, int]
+    seconds_per_shard: float | None
     provenance: dict[str, Any]
 
 
@@ -155,6 +157,8 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
     first = shards[0].provenance
     there = {unit for shard in shards for unit in shard.provenance.units}
     names = score_columns(buffer.path)
+    files = [shard.path.stat() for shard in shards]
+    published = [file.st_mtime for file in files]
     provenance = asdict(first)
     del provenance["shard_index"], provenance["shard_count"]
     return GrowStepInfo(
@@ -164,10 +168,11 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
         trajectories=len(columns),
         references=int(columns.is_reference.sum()),
         tokens=int(columns.target_length.sum()),
-        bytes=sum(shard.path.stat().st_size for shard in shards),
+        bytes=sum(file.st_size for file in files),
         mean_reward=float(columns.reward.mean()),
         reward_histogram=np.histogram(columns.reward, bins=BINS, range=(0.0, 1.0))[0].tolist(),
         terminated_fraction=float(columns.terminated.mean()),
         columns={name: sum(RescoredShard(shard, name).exists() for shard in shards) for name in names},
+        seconds_per_shard=(max(published) - min(published)) / (len(files) - 1) if len(files) > 1 else None,
         provenance=provenance,
     )

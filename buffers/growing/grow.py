@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from seq2seq_env.tasks.task import Task
 
 @dataclass(frozen=True)
 class GrowReport:
-    """A finished Grow step; what was found finished from an earlier call is counted in, except in ``seconds``.
+    """A Grow step as it is when a call ends; what an earlier call finished is counted in, except in ``seconds``.
 
     Attributes:
         trajectories: Samples and references.
@@ -33,8 +34,9 @@ class GrowReport:
         mean_reward_references: In [0, 1]; NaN where there is none.
         truncated_fraction: Share of the samples that the length limit cut; NaN where there is none.
         seconds: Wall clock of making this call's shards.
-        shards_written: Missing when this call began.
+        shards_written: Missing when this call began, and there now.
         shards_skipped: Found finished.
+        shards_missing: Not there yet; 0 unless other workers have a share.
     """
 
     trajectories: int
@@ -46,6 +48,7 @@ class GrowReport:
     seconds: float
     shards_written: int
     shards_skipped: int
+    shards_missing: int
 
 
 def grow(
@@ -92,7 +95,7 @@ def grow(
         seed: At least 0; the run's.
         sources_per_shard: The unit of work that a kill can lose.
         workers: Who makes the missing shards: :class:`buffers.InThreads` (the default), :class:`buffers.ByRank` under
-            ``torchrun``, :class:`buffers.OnRay`.
+            ``torchrun``, :class:`buffers.AsShare` on a cluster, :class:`buffers.OnRay`.
         progress: Show sources done, rate and time left.
 
     Raises:
@@ -136,7 +139,10 @@ def grow(
     started = time.perf_counter()
     with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
-    return _report(buffer.select(grow_step=grow_step), time.perf_counter() - started, len(units), len(missing))
+    seconds, left = time.perf_counter() - started, sum(not buffer.has(grow_step, unit) for unit in missing)
+    # A worker's share may be empty, and it may be the first to end.
+    grown = [] if left == len(units) else buffer.select(grow_step=grow_step).by_part()
+    return _report(grown, seconds, written=len(missing) - left, skipped=len(units) - len(missing), missing=left)
 
 
 def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.int64]:
@@ -152,10 +158,10 @@ def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.i
     return np.sort(rng.choice(len(available), wanted, replace=False)).astype(np.int64) + available.start
 
 
-def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowReport:
+def _report(grown: Iterable[Slice], seconds: float, *, written: int, skipped: int, missing: int) -> GrowReport:
     tokens = distinct = samples = references = truncated = 0
     reward_samples = reward_references = 0.0
-    for shard in grown.by_part():  # so that memory does not grow with them; all that a source has is in one
+    for shard in grown:  # one at a time: memory does not grow with them, and all that a source has is in one
         rewards, original = shard.rewards, shard.is_reference
         tokens += shard.num_tokens
         distinct += shard.distinct_samples()
@@ -165,7 +171,7 @@ def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowRepo
         reward_samples += float(rewards[~original].sum(dtype=np.float64))
         reward_references += float(rewards[original].sum(dtype=np.float64))
     return GrowReport(
-        trajectories=len(grown),
+        trajectories=samples + references,
         distinct_samples=distinct,
         tokens=tokens,
         mean_reward_samples=reward_samples / samples if samples else math.nan,
@@ -173,5 +179,6 @@ def _report(grown: Slice, seconds: float, shards: int, written: int) -> GrowRepo
         truncated_fraction=truncated / samples if samples else math.nan,
         seconds=seconds,
         shards_written=written,
-        shards_skipped=shards - written,
+        shards_skipped=skipped,
+        shards_missing=missing,
     )

@@ -1,4 +1,4 @@
-"""Workers that make the shards of a Grow step: threads, the ranks of a launcher, or Ray.
+"""Workers that make the shards of a Grow step: threads, the ranks of a launcher, a cluster's own, or Ray.
 
 There is no queue and no lock: a shard is the same bytes whoever makes it, so a shard made twice does no harm.
 """
@@ -24,7 +24,7 @@ class Workers(Protocol):
     """Makes shards."""
 
     def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
-        """Publish the units of a plan, and return when all of them are there.
+        """Publish the units of a plan, or a share of them, and return when those are there.
 
         Args:
             plan: What to make.
@@ -113,6 +113,35 @@ class ByRank:
         for unit in units:
             if unit not in mine and buffer.has(plan.first.grow_step, unit):
                 done(len(plan.rows_of(unit)))
+
+
+class AsShare:
+    """One of several workers that need not know of each other, such as the tasks of a SLURM array or indexed pods.
+
+    They see one folder, take units strided by their number, and none waits for another: who ends first, is killed or
+    never starts costs the others nothing. The Grow step is whole when every share is.
+
+    Args:
+        index: This worker's number, at least 0 and below ``count``.
+        count: Workers that there are, or will be, at least 1.
+        threads: Of this worker, as in :class:`InThreads`.
+
+    Raises:
+        ValueError: If there is no such worker.
+    """
+
+    def __init__(self, index: int, count: int, threads: int | None = None) -> None:
+        if not 0 <= index < count:
+            raise ValueError(
+                f"there is no share {index}/{count}; {count} workers take 0/{count} to {count - 1}/{count}"
+                if count > 0
+                else f"there is no share {index}/{count}; give the number of workers, at least 1, behind the slash"
+            )
+        self.index, self.count, self._in_threads = index, count, InThreads(threads)
+
+    def __call__(self, plan: GrowPlan, buffer: GrowingBatchBuffer, units: Sequence[int], done: Done) -> None:
+        """See :class:`Workers`."""
+        self._in_threads(plan, buffer, [unit for unit in units if unit % self.count == self.index], done)
 
 
 class OnRay:

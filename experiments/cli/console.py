@@ -18,6 +18,7 @@ COMMANDS = {
     "run": ("scripts:run", "ReST from task to report, with controls"),
     "compare": ("scripts:compare", "every agent on the same grown batches, over whole runs"),
     "online": ("scripts:online", "online RL with the same policy and scorer, for comparison"),
+    "grow": ("scripts:grow", "one Grow step by itself, whole or a cluster worker's share"),
     "scorer": ("scripts:scorer", "make a learned scorer for a task"),
     "score": ("score:main", "score a file of hypotheses, a line each"),
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),

@@ -43,3 +43,10 @@ def scorer(arguments: Sequence[str]) -> None:
     from experiments.train_scorer import MOST_USED, main
 
     main(arguments, "rest scorer", MOST_USED)
+
+
+def grow(arguments: Sequence[str]) -> None:
+    """``rest grow``."""
+    from experiments.grow import MOST_USED, main
+
+    main(arguments, "rest grow", MOST_USED)
