@@ -121,7 +121,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         "## Plots",
         *(f"![{name}]({name})" for name in plots),
         f"## {NUM_EXAMPLES} test sentences before and after",
-        examples(*(lines[each] for each in shown), shown),
+        examples(lines[shown[0]], lines[shown[1]], shown),
         f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
     ]
     write_text(run.path / "results.md", "\n\n".join(parts) + "\n")

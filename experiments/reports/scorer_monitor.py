@@ -1,8 +1,8 @@
 """Monitoring of a scorer: whether it still ranks what the current policy writes as true quality does.
 
-Two kinds of rows: the samples of each Grow step, whose rewards the filter goes by, and the two test translations of each
-step, a sample and the greedy one. Each is compared with the first of its kind. As a policy gets sharper its candidates
-get more alike and harder to tell apart, so that accuracy falls a little with any scorer.
+Two kinds of rows: the samples of each Grow step, whose rewards the filter goes by, and the two test translations of
+each step, a sample and the greedy one. Each is compared with the first of its kind. As a policy gets sharper its
+candidates get more alike and harder to tell apart, so that accuracy falls a little with any scorer.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Monitored(NamedTuple):
 
 
 def monitored(accuracies: Mapping[str, RankAccuracy | None]) -> list[Monitored]:
-    """What is known at each place of one kind, in order; places without two hypotheses of different quality are left out.
+    """What is known at each place of one kind, in order; places where no two hypotheses differ in quality are left out.
 
     Args:
         accuracies: By name of the place.

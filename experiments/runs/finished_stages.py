@@ -1,4 +1,4 @@
-"""Finished stages of a run of growing_batch.py, and the one whose policy is the run's: a gate may end it before time."""
+"""Finished stages of a run of growing_batch.py, and the one whose policy is the run's: a gate may end it early."""
 
 from __future__ import annotations
 
