@@ -21,6 +21,8 @@ from buffers import Filter, Slice, coverage
 from experiments.names import AgentNames, FilterName
 from experiments.reports.comparison_entry import equal_entropy_stage
 from experiments.reports.comparison_report import write_comparison
+from experiments.reports.guard_counts import run_guards
+from experiments.reports.interference import are_related
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
@@ -277,7 +279,11 @@ def report(run: Experiment[Config]) -> None:
     runs = {seed: part for seed, part in runs.items() if part.has(SUPERVISED)}  # one may have been stopped before
     # Agents are named, because to load them all takes long.
     stages = [Trial(*each).stage for each in product(agents.AGENTS, DATA)]
-    write_comparison(folder, runs, stages, run.task.split("test").references, run.config.runs)
+    judge = run.evaluator.judge
+    write_comparison(
+        folder, runs, stages, run.task.split("test").references, run.config.runs,
+        run_guards(run.task, run.evaluator.scorer), are_related(run.evaluator.scorer, judge) if judge else None,
+    )  # fmt: skip
     print(f"wrote report.html, results.md, comparison.json and plots to {out}")
     print("next: add agents or seeds to the same --out with --agents and --seeds; finished trainings are kept")
 

@@ -19,10 +19,13 @@ from agents import TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.evidence import EQUAL_ENTROPY
+from experiments.reports.gate import Gate, GateAction, GateMeasure
 from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
+from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
+from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.recipes import RecipeName, check_recipe
 from experiments.runs.run_folder import read_lines
@@ -69,6 +72,13 @@ class Config(Settings):
     """Whether each Improve step starts from the supervised policy, and not from the one before."""
     data: DataConfig = field(default_factory=DataConfig)
     """What narrows the data of an Improve step beside the filter."""
+    gate: GateAction = "off"
+    """What a run does after an Improve step where the learned reward of validation translations rises and an unrelated
+    measure of them falls, each by more than its interval: it goes on ("off"), ends there ("stop"), or ends with the
+    policy of the best step before ("fall-back")."""
+    gate_by: GateMeasure = "auto"
+    """Measure that gates: a "judge" of another make than the scorer, "chrf" against the validation references, or the
+    "oracle". "auto" is the judge, and chrF where there is no such judge; never the oracle, which real text has not."""
     jobs: int | None = None
     """Arms that train at a time on a CPU, each on its share of the threads, at least 1; None for as many as there are
     threads."""
@@ -97,6 +107,10 @@ class Config(Settings):
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
                 "leave out --data.samples-only"
             )
+        if self.gate == "off" and self.gate_by != "auto":
+            raise ValueError(f"--gate-by {self.gate_by} goes with --gate stop or --gate fall-back; give one of them")
+        if self.gate_by == "judge" and self.judge is None:
+            raise ValueError("--gate-by judge needs a judge; name one with --judge")
         if self.data.filter_by == "utility" and not agents.agent_class(self.agent).filters:
             raise ValueError(f"agent {self.agent!r} asks for no filter; leave out --data.filter-by, or choose another")
         if self.restart and self.data.last_on_pairs:
@@ -110,21 +124,30 @@ class Config(Settings):
 
 
 def growing_batch(run: Experiment[Config]) -> None:
-    """Algorithm 1; stages that the run's folder holds are read from there."""
+    """Algorithm 1 and what its gain is measured against; stages that the run's folder holds are read from there."""
     config = run.config
+    gate = Gate(run, config.gate, config.gate_by, config.grow_steps * config.improve_steps)
     policy = supervised(run)  # train pi on D
     rerank(run, policy)
+    rest(run, policy, gate)
+    if config.grow_steps:
+        side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
+        last = final_stage(run.folder.path)
+        equal_entropy(run, last)
+        check_scorer(run, last)
+
+
+def rest(run: Experiment[Config], policy: Seq2SeqPolicy, gate: Gate) -> None:
+    """The loop of Algorithm 1, which a gate may end."""
+    config = run.config
     agent = agents.make_agent(config.agent, policy, **config.options_of(config.agent))
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
         batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
             agent = next_agent(run, agent)
             improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
-    if config.grow_steps:
-        side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
-        last = _steps(config)[-1]
-        equal_entropy(run, last)
-        check_scorer(run, last)
+            if gate.closes(f"g{g}i{i}"):
+                return
 
 
 def next_agent(run: Experiment[Config], agent: Agent) -> Agent:
@@ -144,7 +167,15 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
         grow_batch(run, policy, 0)  # every later batch holds D, whose rewards stay the same: they are computed once
     sources = config.num_sources(run.task)
     buffer = grow_batch(run, policy, g, sources=sources, candidates=config.candidates, references=False)
+    watch_scorer(run, buffer, g)
     return buffer.select(grow_step=(0, g))
+
+
+def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) -> None:
+    """Say whether the scorer ranks samples of Grow step ``g`` as it did the first one's, where there is an oracle."""
+    if run.folder.is_writer:
+        rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in sorted({1, g})}, run.task)
+        print("\n".join([f"Grow {g}: {row}" for row in rows[-1:]] + monitor_warnings(rows[-1:])))
 
 
 def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:
@@ -218,36 +249,36 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     print(f"Control: {arm}")
     agent = new_agent(run)
     buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
-    for g, filters in enumerate(config.schedules(config.grow_steps), start=1):
-        for i, kept in enumerate(filters, start=1):
-            stage = f"{arm_stage(arm)}-g{g}i{i}"
-            agent = next_agent(run, agent)
-            if run.folder.has(stage):
-                agent.restore(run.folder.checkpoint(stage))
-                continue
-            if arm == "one-grow" and g == 1:  # these steps are ReST's own
-                agent.restore(run.folder.checkpoint(f"g1i{i}"))
-                facts = run.folder.result(f"g1i{i}")[0]
-                finish(run, stage, agent, {name: facts[name] for name in UNTRAINED}, measured=False)
-                continue
-            training = config.improve_at((g - 1) * config.improve_steps + i)
-            if config.is_on_pairs(i):
-                data, training = buffer.select(grow_step=0), without_noise(training)
-            else:
-                passing = kept if agent.filters else None
-                select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
-                data = narrowed(config, agent, arm_data(arm, buffer, g, select), training.seed)
-            tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
-            if tokens and not len(data):
-                print(f"{stage} has no data, and trains nothing")
-            if (i == 1 or config.restart) and len(data):
-                agent.prepare(data, config.improve_at(1))
-            training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
-            facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
-            finish(run, stage, agent, facts, measured=False)
-    steps = [run.folder.result(f"{arm_stage(arm)}-{step}")[0] for step in _steps(config)]
+    steps = _steps(run)
+    for g, i, kept in steps:
+        stage = f"{arm_stage(arm)}-g{g}i{i}"
+        agent = next_agent(run, agent)
+        if run.folder.has(stage):
+            agent.restore(run.folder.checkpoint(stage))
+            continue
+        if arm == "one-grow" and g == 1:  # these steps are ReST's own
+            agent.restore(run.folder.checkpoint(f"g1i{i}"))
+            facts = run.folder.result(f"g1i{i}")[0]
+            finish(run, stage, agent, {name: facts[name] for name in UNTRAINED}, measured=False)
+            continue
+        training = config.improve_at((g - 1) * config.improve_steps + i)
+        if config.is_on_pairs(i):
+            data, training = buffer.select(grow_step=0), without_noise(training)
+        else:
+            passing = kept if agent.filters else None
+            select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
+            data = narrowed(config, agent, arm_data(arm, buffer, g, select), training.seed)
+        tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
+        if tokens and not len(data):
+            print(f"{stage} has no data, and trains nothing")
+        if (i == 1 or config.restart) and len(data):
+            agent.prepare(data, config.improve_at(1))
+        training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
+        facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
+        finish(run, stage, agent, facts, measured=False)
+    spent = [run.folder.result(f"{arm_stage(arm)}-g{g}i{i}")[0] for g, i, _ in steps]
     finish(
-        run, arm_stage(arm), agent, {name: sum(step[name] for step in steps) for name in ("train_tokens", "seconds")}
+        run, arm_stage(arm), agent, {name: sum(step[name] for step in spent) for name in ("train_tokens", "seconds")}
     )
 
 
@@ -280,9 +311,15 @@ def check_scorer(run: Experiment[Settings], last: str) -> None:
     run.folder.finish(SCORER_TESTS, results)
 
 
-def _steps(config: Config) -> list[str]:
-    """Stages of all Improve steps, in order."""
-    return [f"g{g}i{i}" for g in range(1, config.grow_steps + 1) for i in range(1, config.improve_steps + 1)]
+def _steps(run: Experiment[Config]) -> list[tuple[int, int, Filter]]:
+    """Numbers g and i and the filter of all Improve steps that ReST has done, in order; a gate may have ended them."""
+    config = run.config
+    return [
+        (g, i, filter_i)
+        for g, filters in enumerate(config.schedules(config.grow_steps), start=1)
+        for i, filter_i in enumerate(filters, start=1)
+        if run.folder.has(f"g{g}i{i}")
+    ]
 
 
 def report(run: Experiment[Config]) -> None:

@@ -40,7 +40,8 @@ def summary_table(results: list[dict[str, Any]]) -> str:
         name = f"validation reward, {step_name(step)}"
         key = {k: step[k] for k in ("grow", "improve", "split")}
         measures[name] = [
-            next(row["reward"] for row in result["steps"] if key.items() <= row.items()) for result in results
+            next((row["reward"] for row in result["steps"] if key.items() <= row.items()), None)  # a gate ended it
+            for result in results
         ]
     rows = []
     for name, values in measures.items():

@@ -11,6 +11,9 @@ from typing import Any
 RESULTS = "results.json"
 """File of a finished run's results, beside the folder of its policies."""
 
+GATED = "gated"
+"""Checkpoint that a run fell back to, a copy of the policy of the stage that its results call final."""
+
 _MEASURES = {
     "reward": "learned reward", "oracle": "true quality", "judge": "judge", "bleu": "BLEU", "chrf": "chrF",
 }  # fmt: skip
@@ -38,11 +41,11 @@ def run_evaluation(folder: Path) -> str | None:
         results = json.loads(path.read_text("utf-8"))
         config, rows = results["config"], [_named(row) for row in (*results["steps"], *results["controls"])]
         tested = [row for row in rows if row["split"] == "test"]
-        if folder.name not in {row["step"] for row in tested}:
+        name = results["final"] if folder.name == GATED else folder.name
+        if name not in {row["step"] for row in tested}:
             return None
-        last = [row["step"] for row in tested if _STAGE.fullmatch(row["step"])][-1]
-        parts = [_training(config, folder.name, rows), _table(folder.name, tested)]
-        if folder.name == last:
+        parts = [_training(config, name, rows), _table(name, tested)]
+        if name == results["final"]:
             parts += _evidence(results["evidence"])
         parts.append(
             "The learned reward is the scorer's, which the training raised and which may be fooled; the other measures "

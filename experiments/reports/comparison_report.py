@@ -18,9 +18,11 @@ from experiments.reports.claims import (
     value_rank,
 )
 from experiments.reports.comparison_entry import COLUMNS, Entry, agent_entry, equal_entropy_entry, supervised_entry
+from experiments.reports.comparison_interference import agent_interference
 from experiments.reports.comparison_page import write_comparison_page
 from experiments.reports.comparison_plots import save_comparison_plots
 from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
+from experiments.reports.guard_counts import RunGuards
 from experiments.reports.statistics import holm, interval
 from experiments.reports.tables import number, p_value, table
 from experiments.runs.run_folder import RunFolder
@@ -39,6 +41,8 @@ def write_comparison(
     stages: Sequence[str],
     references: Sequence[str],
     grown: Sequence[Path] = (),
+    guards: RunGuards | None = None,
+    related: bool | None = None,
 ) -> None:
     """Gather every finished training into the report.
 
@@ -48,6 +52,8 @@ def write_comparison(
         stages: Names of all trainings that a seed may have.
         references: Of the test sources.
         grown: Folders of growing_batch.py that tell what a second Grow step adds.
+        guards: Rules by which translations are counted; None counts nothing.
+        related: Whether the judge is of the scorer's make; None where there is no judge.
     """
     base = supervised_entry(runs)
     known = {stage: entry for stage in stages if (entry := agent_entry(runs, stage)) is not None}
@@ -76,6 +82,7 @@ def write_comparison(
         *order_by_quality(rows, entries),
         value_rank([record["value_report"] for record in records if record["value_report"]]),
     ]
+    seen = agent_interference(entries, base, guards, related)
     summary = {
         "config": folder.config,
         "baseline": {key: base.mean(key) for key, value in _first(base).items() if _is_number(value)},
@@ -84,12 +91,14 @@ def write_comparison(
         "same_data": same_data,
         "equal_entropy": at_entropy,
         "claims": [claim._asdict() for claim in claims],
+        **seen.record(),
     }
     write_json(folder.path / "comparison.json", summary | folder.result("usage"))
     plots = save_comparison_plots(folder.path, rows, entries, base)
     parts = [
         f"# Offline-RL agents on {folder.config['task']}",
         winner(rows, against),
+        *seen.sentence(),
         *_one_policy(records),
         *_untrained(entries),
         f"{_seeds(entries)}, {len(references)} test sources; all numbers in comparison.json. A seed is a whole run: "
@@ -109,6 +118,7 @@ def write_comparison(
         "Each agent's, beside those of the supervised policy, not trained further, at the temperature that gives it "
         "the agent's entropy.",
         _entropy_table(rows, at_entropy, sampled),
+        *seen.parts(),
         "## Claims of the paper",
         "By samples at the Grow temperature. Verdicts at the 5 % level, corrected by Holm where one agent of several "
         "decides; on the order by the bootstrap; on rank correlations by their values.",

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from experiments.reports.statistics import Interval, interval, stack
 from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
+from experiments.runs.finished_stages import final_stage
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import translations_file
-from seq2seq_env.atomic_files import read_json
 
 EQUAL_ENTROPY = "equal-entropy"
 """The stage of the supervised policy at the temperature that gives it the last policy's entropy."""
@@ -67,17 +67,16 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
     Args:
         runs: Folders of growing_batch.py.
     """
-    last = _last_stage(runs[0])
     stages = {arm_stage(arm): arm for arm in get_args(Arm)}
     arms = [stage for stage in stages if all((run / translations_file(stage)).is_file() for run in runs)]
     evidence = []
     for decode, controls in (("greedy", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
         for measure in TITLES:
             name = f"{decode}_{measure}"
-            values = {stage: _values(runs, stage, name) for stage in (last, *controls)}
+            rest = _values(runs, [final_stage(run) for run in runs], name)
+            values = {stage: _values(runs, [stage] * len(runs), name) for stage in controls}
             known = {stage: each for stage, each in values.items() if each is not None}
-            if last in known and len(known) > 1:
-                rest = known.pop(last)
+            if rest is not None and known:
                 named = {stages.get(stage, stage): each for stage, each in known.items()}
                 evidence.append(_against_best(decode, measure, rest, named))
     return evidence
@@ -93,22 +92,16 @@ def _against_best(
     return Comparison(decode, measure, means[0], best, means[1], interval(difference), by_run)
 
 
-def _values(runs: Sequence[Path], stage: str, name: str) -> NDArray[np.float64] | None:
-    """float64 [R,N] of a stage; None where a run lacks the stage or the measure."""
+def _values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDArray[np.float64] | None:
+    """float64 [R,N] of each run's stage; None where a run lacks its stage or the measure."""
     rows = []
-    for run in runs:
+    for run, stage in zip(runs, stages, strict=True):
         path = run / translations_file(stage)
         lines = read_lines(path) if path.is_file() else []
         if not lines or name not in lines[0]:
             return None
         rows.append([line[name] for line in lines])
     return stack(rows)
-
-
-def _last_stage(run: Path) -> str:
-    config = read_json(run / "config.json")
-    grows = config["grow_steps"]
-    return f"g{grows}i{config['improve_steps']}" if grows else "g0i0"
 
 
 def evidence_table(evidence: Sequence[Comparison], name: str = "ReST") -> Table:

@@ -7,21 +7,20 @@ from typing import Any, get_args
 
 from buffers import GrowingBatchBuffer
 from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
+from experiments.reports.examples import NUM_EXAMPLES, examples
+from experiments.reports.gate import gate_parts, gate_sentence, looks_of
 from experiments.reports.guard_counts import any_hit, counts, guard_table, run_guards, stage_hits
 from experiments.reports.interference import Change, are_related, interference, interference_table, stage_values
 from experiments.reports.plots import save_plots, step_name
 from experiments.reports.run_page import write_run_page
-from experiments.reports.tables import number, share, table, text_cell
+from experiments.reports.scorer_monitor import monitor_parts, monitor_warnings, monitored_grow_steps, monitored_steps
+from experiments.reports.tables import number, share, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
+from experiments.runs.finished_stages import final_stage, rest_stages, step_of
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.stages import translations_file
 from seq2seq_env.atomic_files import write_json, write_text
-
-NUM_EXAMPLES = 20
-
-NUM_PARTED = 5
-"""Of them, those that argue most against the reward."""
 
 DECODES = ("sample", "greedy")
 
@@ -56,7 +55,8 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     """Gather every finished stage into the report; ``name`` is what trained the policies but the first."""
     import sacrebleu
 
-    steps = [row for stage in _stages(run) for row in _rows(run, stage)]
+    stages, final = rest_stages(run.path), final_stage(run.path)
+    steps = [row for stage in stages for row in _rows(run, stage)]
     controls = [
         {"step": arm, **row} for arm in get_args(Arm) if run.has(arm_stage(arm)) for row in run.result(arm_stage(arm))
     ]
@@ -64,7 +64,10 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     tests = run.result(SCORER_TESTS) if run.has(SCORER_TESTS) else {}
     evidence = comparisons([run.path])
     curves = learning_curves(run, name)
-    lines = {step_name(_rows(run, stage)[0]): read_lines(run.path / translations_file(stage)) for stage in _stages(run)}
+    lines = {step_name(_rows(run, stage)[0]): read_lines(run.path / translations_file(stage)) for stage in stages}
+    first, last, end = (_rows(run, stage) for stage in (stages[0], final, stages[-1]))
+    # Of a run that fell back to the supervised policy, what was rejected tells more.
+    shown = step_name(first[0]), step_name((last if last != first else end)[0])
     guards, guards_note = run_guards(evaluator.task, evaluator.scorer)
     hits = {(step, decode): stage_hits(guards, each, decode) for step, each in lines.items() for decode in DECODES}
     guard_counts = {place: counts(each) for place, each in hits.items()}
@@ -72,28 +75,32 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         {step: stage_values(each, any_hit(hits[step, "greedy"])) for step, each in lines.items()},
         are_related(evaluator.scorer, evaluator.judge) if evaluator.judge else None,
     )
+    buffer = GrowingBatchBuffer(run.path / "buffer")
+    grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
+    watched = monitored_grow_steps(grown, evaluator.task), monitored_steps(lines)
     results = {
         "config": run.config,
         "steps": steps,
+        "final": final,
+        "gate": looks_of(run),
         "controls": controls,
         "equal_entropy": entropy,
         "evidence": [each._asdict() for each in evidence],
         "interference": seen.record(),
         "guards": [{"step": step, "decode": decode, **each} for (step, decode), each in guard_counts.items()],
         "scorer_unit_tests": tests,
+        "scorer_monitor": [row.record() for rows in watched for row in rows],
         "learning_curves": curves,
-        "summary": summary(steps, controls, run.result(RERANKED)) | run.result("usage"),
+        "summary": summary([*first, *last], controls, run.result(RERANKED)) | run.result("usage"),
         "sacrebleu": {"version": sacrebleu.__version__, **evaluator.signatures()},
     }
     write_json(run.path / "results.json", results)
-    buffer = GrowingBatchBuffer(run.path / "buffer")
-    grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
     plots = save_plots(run.path, steps, controls, grown, curves)
+    verdict = [*gate_sentence(run), *_headline(evidence, entropy), seen.sentence]
+    verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]
     parts = [
         f"# {name} on {run.config['task']}",
-        *_headline(evidence, entropy),
-        seen.sentence,
-        *warnings(steps, run.config["filter"]),
+        *verdict,
         f"Agent `{run.config['agent']}`, seed {run.config['seed']}; all numbers in results.json.",
         *([evidence_table(evidence, name)] if evidence else []),
         "## Summary",
@@ -104,22 +111,24 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
+        *gate_parts(run),
         *_interference(seen.changes),
         "## Guards",
         f"Test translations that break a rule. {guards_note}",
         guard_table(guard_counts),
+        *monitor_parts(*watched),
         *_scorer_tests(tests),
         "## Plots",
         *(f"![{name}]({name})" for name in plots),
         f"## {NUM_EXAMPLES} test sentences before and after",
-        _examples(*(lines[step_name(_rows(run, stage)[0])] for stage in (_stages(run)[0], _stages(run)[-1]))),
+        examples(lines[shown[0]], lines[shown[1]], shown),
         f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
     ]
     write_text(run.path / "results.md", "\n\n".join(parts) + "\n")
     provenance = {f"sacrebleu {name}": value for name, value in results["sacrebleu"].items()}
-    write_run_page(run, parts[: parts.index("## Plots")], steps, curves, lines, hits, seen.changes, provenance)
+    write_run_page(run, parts[: parts.index("## Plots")], steps, curves, lines, shown, hits, seen.changes, provenance)
     print(_summary_table(results["summary"]))
-    print("\n".join([*_headline(evidence, entropy), seen.sentence, *warnings(steps, run.config["filter"])]))
+    print("\n".join(verdict))
 
 
 def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> list[str]:
@@ -144,7 +153,7 @@ def learning_curves(run: RunFolder, of_run: str = "ReST") -> dict[str, dict[str,
         For each, lists of tokens and value: ``validation_reward`` at every evaluation, and ``greedy_reward`` and
         ``greedy_oracle`` of the test sources at the end of each stage that was measured.
     """
-    first, *steps = _stages(run)
+    first, *steps = rest_stages(run.path)
     curves = {}
     for name in (of_run, *get_args(Arm)):
         stages = steps if name == of_run else [f"{arm_stage(name)}-{step}" for step in steps]
@@ -222,7 +231,7 @@ def warnings(steps: Sequence[Row], kind: str) -> list[str]:
 
 
 def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
-    """What the run gained on the test sources: last step against the supervised policy, and against the best control.
+    """What the run gained on the test sources: final against supervised policy, and against the best control.
 
     ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1, None where it lacked
     nothing; the gain above the control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed``
@@ -262,14 +271,9 @@ def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str
     return gains
 
 
-def _stages(run: RunFolder) -> list[str]:
-    grows, improves = run.config["grow_steps"], run.config["improve_steps"]
-    return ["g0i0", *(f"g{g}i{i}" for g in range(1, grows + 1) for i in range(1, improves + 1))]
-
-
 def _rows(run: RunFolder, stage: str) -> list[Row]:
-    grow, improve = stage[1:].split("i")
-    return [{"grow": int(grow), "improve": int(improve), **row} for row in run.result(stage)]
+    grow, improve = step_of(stage)
+    return [{"grow": grow, "improve": improve, **row} for row in run.result(stage)]
 
 
 def _test_rows(rows: Sequence[Row], decode: str) -> list[Row]:
@@ -302,46 +306,3 @@ def _summary_table(gains: Mapping[str, float | None]) -> str:
 def _in_words(name: str) -> str:
     words = {"bleu": "BLEU", "chrf": "chrF", "gib": "GiB", "n": "N", "oracle": "true quality"}
     return " ".join(words.get(word, word) for word in name.split("_"))
-
-
-def _examples(before: Sequence[Row], after: Sequence[Row]) -> str:
-    """Greedy translations by the supervised and the last policy: first where they argue against the reward.
-
-    Then evenly spread over the test sentences that changed, and others only where these are too few.
-    """
-    quality = next((f"greedy_{name}" for name in ("oracle", "judge") if f"greedy_{name}" in before[0]), None)
-    rows = range(len(before))
-    parted = {row: _parted(before[row], after[row], quality) for row in rows}
-    first = sorted((row for row in rows if parted[row]), key=lambda row: -parted[row])[:NUM_PARTED]
-    changed = [row for row in rows if before[row]["greedy"] != after[row]["greedy"]]
-    same = sorted(set(rows) - set(changed))
-    chosen = first + _spread([row for row in changed if row not in first], NUM_EXAMPLES - len(first))
-    chosen += _spread(same, NUM_EXAMPLES - len(chosen))
-    cells = []
-    for row in chosen:
-        cells.append([text_cell(before[row]["source"]), text_cell(before[row]["reference"])])
-        for each in (before[row], after[row]):
-            known = "-" if quality is None else f"{each[quality]:.2f}"
-            cells[-1] += [text_cell(each["greedy"]), f"{each['greedy_reward']:.2f}, {known}"]
-    what = {None: "quality", "greedy_oracle": "true quality", "greedy_judge": "judge"}[quality]
-    scores = f"reward, {what}"
-    head = ("source", "reference", "supervised", scores, "last step", scores)
-    counted = f"{len(changed)} of {len(before)} translations changed."
-    if first and quality is not None:
-        one, other = (f"{each[first[0]]['greedy_reward']:.2f}" for each in (before, after))
-        high, low = (f"{each[first[0]][quality]:.2f}" for each in (before, after))
-        counted += f" The first row has the reward rise ({one} to {other}) where {what} fell most ({high} to {low})."
-    return f"{counted}\n\n{table(head, cells)}"
-
-
-def _parted(before: Row, after: Row, quality: str | None) -> float:
-    """How far the reward rose and the quality fell, together; 0 where they did not."""
-    if quality is None:
-        return 0.0
-    risen, fallen = after["greedy_reward"] - before["greedy_reward"], before[quality] - after[quality]
-    return float(risen + fallen) if risen > 0 < fallen else 0.0
-
-
-def _spread(rows: list[int], count: int) -> list[int]:
-    """``count`` of the rows, evenly spread; all where there are not more."""
-    return rows if len(rows) <= count else [rows[len(rows) * place // count] for place in range(count)]

@@ -1,4 +1,4 @@
-"""The page of a growing-batch run: its charts, and the supervised policy's translations beside the last policy's."""
+"""The page of a growing-batch run: its charts, and the supervised policy's translations beside the final policy's."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def write_run_page(
     steps: Sequence[Row],
     curves: Curves,
     lines: Mapping[str, Lines],
+    shown: tuple[str, str],
     hits: Mapping[tuple[str, str], Hits],
     changes: Sequence[Change],
     provenance: Mapping[str, Any],
@@ -43,11 +44,12 @@ def write_run_page(
         steps: Measures of ReST's stages.
         curves: Points over gradient tokens of ReST and the arms.
         lines: Kept translations of each step, the supervised policy's first.
+        shown: Names of the steps whose translations stand side by side.
         hits: Broken guards by step and decoding.
         changes: Of each step since the supervised policy.
         provenance: What made the results, beside the run's options.
     """
-    first, last = next(iter(lines)), list(lines)[-1]
+    first, last = shown
     charts = {
         "Test sources, by step": [*_by_step(lines), *_distribution(lines)],
         "Validation sources, by step": _learning(curves),
@@ -55,7 +57,7 @@ def write_run_page(
         "What rises together, and what parts": _changes(changes),
     }
     broken = {rule: each.tolist() for rule, each in hits[last, "greedy"].items()}
-    pairs = side_by_side(lines[first], lines[last], (first, last), broken)
+    pairs = side_by_side(lines[first], lines[last], shown, broken)
     write_page(run.path, parts, charts, pairs, {**flat(run.config), **provenance})
 
 

@@ -55,7 +55,7 @@ class Evaluator:
     Args:
         task: Gives the splits and the oracle.
         scorer: Gives the rewards.
-        judge: A second scorer, which measures and decides nothing.
+        judge: A second scorer, which measures and, but for a gate, decides nothing.
         temperature: Of the samples; the Grow temperature.
         seed: Of the samples; the same for every policy, so that they differ by the policies alone.
         watch: Takes the time that evaluations take.

@@ -93,8 +93,8 @@ class Settings:
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
     """Budgets of the scorer that is made where the task has none, as train_scorer.py takes them."""
     judge: str | None = None
-    """Another scorer, by which nothing is filtered or stopped: measured beside the reward, it shows where a task has no
-    oracle whether a policy got better or only learned what its scorer likes."""
+    """Another scorer, by which nothing is filtered, and stopped only where a gate says so: measured beside the reward,
+    it shows where a task has no oracle whether a policy got better or only learned what its scorer likes."""
     improve_steps: int = 3
     """Number I of Improve steps to each Grow step, at least 1. The paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | Literal["auto"] | None = "auto"

@@ -147,16 +147,18 @@ def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, *,
     run.folder.finish(stage, rows)
 
 
-def keep_translations(run: Experiment[Settings], stage: str, translated: Mapping[Decode, Translations]) -> None:
-    """JSON Lines, one a test source, for other metrics and for tests over sources."""
-    pairs = run.task.split("test")
+def keep_translations(
+    run: Experiment[Settings], stage: str, translated: Mapping[Decode, Translations], split: str = "test"
+) -> None:
+    """JSON Lines, one a source of the split, for other metrics and for tests over sources."""
+    pairs = run.task.split(split)
     columns: dict[str, Sequence[object]] = {"source": pairs.sources, "reference": pairs.references}
     for decode, each in translated.items():
         columns[decode] = each.texts
         scores = {"reward": each.rewards, "oracle": each.qualities, "judge": each.judgements}
         columns |= {f"{decode}_{name}": values.tolist() for name, values in scores.items() if values is not None}
     rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    run.folder.write_lines(translations_file(stage), rows)
+    run.folder.write_lines(translations_file(stage, split), rows)
 
 
 def keep_at_entropy(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy, nats: float) -> dict[str, object]:
@@ -171,9 +173,9 @@ def keep_at_entropy(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy
     return {"temperature": temperature, **run.evaluator.measures(sampled, "test")}
 
 
-def translations_file(stage: str) -> str:
-    """Name in the run's folder of a stage's test translations."""
-    return f"hypotheses/{stage}.jsonl"
+def translations_file(stage: str, split: str = "test") -> str:
+    """Name in the run's folder of a stage's translations of a split."""
+    return f"{'hypotheses' if split == 'test' else split}/{stage}.jsonl"
 
 
 def _logged(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau, pearsonr
 
 from experiments.scorer_training.corruptions import HELD_OUT_TESTS, UNIT_TESTS
+from experiments.scorer_training.rank_accuracy import rank_accuracy
 from seq2seq_env.scorers import Scorer, checked_scores
 from seq2seq_env.tasks import Oracle, Split, Task
 
@@ -78,31 +79,17 @@ WITHIN = 0.1
 
 def agreement(sources: Sequence[str], qualities: NDArray[np.float32], scores: NDArray[np.float32]) -> Agreement:
     """Agreement over ``[N]`` hypotheses; rows with the same source are compared with each other."""
-    rows: dict[str, list[int]] = {}
-    for row, source in enumerate(sources):
-        rows.setdefault(source, []).append(row)
-    exact_right = exact_total = 0.0
-    counts: list[tuple[float, float]] = []
-    for group in rows.values():
-        quality, score = qualities[group], scores[group]
-        better = quality[:, None] > quality[None, :]
-        order = (score[:, None] > score[None, :]) + 0.5 * (score[:, None] == score[None, :])
-        counts.append((order[better].sum(), better.sum()))
-        faultless = better & (quality[:, None] == 1)
-        exact_right, exact_total = exact_right + order[faultless].sum(), exact_total + faultless.sum()
-    right, compared = np.array(counts, dtype=np.float64).reshape(-1, 2).T
-    total = compared.sum()
-    share = float(right.sum() / total) if total else None
-    # Of a ratio of sums over sources, as survey statistics linearise it.
-    error = None if share is None else float(np.sqrt(((right - share * compared) ** 2).sum()) / total)
+    ranks = rank_accuracy(sources, qualities, scores)
+    # Of a faultless and a faulty hypothesis the first is the better.
+    exact = rank_accuracy(sources, (qualities == 1).astype(np.float32), scores)
     varied = np.ptp(qualities) > 0 and np.ptp(scores) > 0
     return Agreement(
         len(sources),
         float(pearsonr(qualities, scores).statistic) if varied else None,
         float(kendalltau(qualities, scores).statistic) if varied else None,
-        share,
-        error,
-        float(exact_right / exact_total) if exact_total else None,
+        None if ranks is None else ranks.value,
+        None if ranks is None else ranks.error,
+        None if exact is None else exact.value,
     )
 
 

@@ -25,7 +25,7 @@ RESULTS = {
         row(grow=0, improve=0), row(grow=1, improve=1, split="validation"), row(grow=1, improve=1),
         row(grow=1, improve=2, oracle=0.875),
     ],
-    "controls": [row(step="unfiltered", oracle=0.8)],
+    "final": "g1i2", "controls": [row(step="unfiltered", oracle=0.8)],
     "evidence": [{
         "decode": "greedy", "measure": "oracle", "rest": 0.875, "control": "unfiltered", "best": 0.8,
         "difference": [0.075, 0.01, 0.14, 0.02], "by_run": [0.075],
@@ -60,6 +60,15 @@ def test_other_policies_are_described_as_what_they_are(run: Path) -> None:
     assert first.startswith("The supervised policy (1,000 target tokens).")
     assert control.startswith("A control, trained on other data for as long (1,000")
     assert "best control" not in first + control
+
+
+def test_the_policy_that_a_run_fell_back_to_is_the_one_of_its_step(run: Path) -> None:
+    (run.parent / "results.json").write_text(json.dumps(RESULTS | {"final": "g1i1"}))
+    text = str(run_evaluation(run / "gated"))
+    assert text == run_evaluation(run / "g1i1")
+    assert "| **g1i1** | greedy | 0.500 | 0.750 |" in text
+    assert "best control" in text
+    assert "best control" not in str(run_evaluation(run / "g1i2"))
 
 
 def test_a_policy_of_no_finished_run_has_nothing(run: Path, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from experiments.reports.evidence import EQUAL_ENTROPY, comparisons, evidence_ta
 def run_of(folder: Path, **qualities: list[float]) -> Path:
     """A run with the true quality of greedy translations and of samples of some stages, the reward the same."""
     (folder / "hypotheses").mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"grow_steps": 1, "improve_steps": 2}))
+    (folder / "stages").mkdir()
+    (folder / "stages" / "g1i2.json").write_text("[]")
     for stage, values in qualities.items():
         decodes = ("sample",) if stage == "entropy" else ("greedy", "sample")
         lines = [{f"{d}_{m}": value for d in decodes for m in ("oracle", "reward")} for value in values]

@@ -12,15 +12,8 @@ import pytest
 
 from agents import run_evaluation
 from experiments.growing_batch import BEST_OF, Config
-from experiments.reports.report import (
-    NUM_EXAMPLES,
-    RERANKED,
-    _scorer_tests,
-    _spread,
-    learning_curves,
-    summary,
-    warnings,
-)
+from experiments.reports.examples import NUM_EXAMPLES
+from experiments.reports.report import RERANKED, _scorer_tests, learning_curves, summary, warnings
 from experiments.runs.experiment import Experiment
 
 ARMS = ("unfiltered", "filtered", "samples", "one-grow")
@@ -149,12 +142,6 @@ def test_a_filter_that_does_not_do_its_work_is_named(
     row = {"grow": 1, "improve": improve, "split": "validation", "decode": "sample", "reward": 0.6}
     found = warnings([row | {"threshold": threshold, "kept_fraction": kept, "data_reward": 0.6}], kind)
     assert [message in each for each in found] == ([True] if message else [])
-
-
-def test_examples_are_spread_evenly() -> None:
-    assert _spread(list(range(100)), 4) == [0, 25, 50, 75]
-    assert _spread([3, 5], 4) == [3, 5]
-    assert _spread([3, 5], 0) == []
 
 
 def test_a_run_without_improvement_has_a_report_too(finished_run: Experiment[Config]) -> None:

@@ -1,0 +1,219 @@
+"""The gate of a run: it closes where the learned reward rises and an unrelated measure of the same texts falls.
+
+It looks at greedy translations of the *validation* sources alone, so that test sentences decide nothing, and sharper
+samples do not hide what was lost. Each Improve step is compared, source by source, with the best one before it: best by
+the measure that gates, because the reward is what may be fooled.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import agents
+from agents.policy.run_evaluation import GATED
+from experiments.reports.interference import LEVEL, TITLES, Values, are_related, change_between, signed, stage_values
+from experiments.reports.plots import step_name
+from experiments.reports.statistics import Interval
+from experiments.reports.tables import p_value, table
+from experiments.runs.experiment import Experiment
+from experiments.runs.finished_stages import final_stage, look_stage, rest_stages, step_of
+from experiments.runs.run_folder import RunFolder, read_lines
+from experiments.runs.settings import Settings
+from experiments.runs.stages import keep_translations, translations_file
+from seq2seq_env.atomic_files import naming
+from seq2seq_env.scorers import Scorer
+from seq2seq_env.tasks import Task
+
+GateAction = Literal["off", "stop", "fall-back"]
+GateMeasure = Literal["auto", "oracle", "judge", "chrf"]
+
+SPLIT = "validation"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the gate sees at one Improve step.
+
+    Attributes:
+        step: Stage of the step.
+        since: Stage of the best step before it.
+        measure: What gates: "oracle", "judge" or "chrf".
+        reward: Change of the learned reward.
+        change: Change of the measure, its p-value corrected for all looks of the run.
+        closes: Whether the reward rose and the measure fell.
+    """
+
+    step: str
+    since: str
+    measure: str
+    reward: Interval
+    change: Interval
+    closes: bool
+
+    def __str__(self) -> str:
+        """What changed, in words."""
+        return (
+            f"since {_name(self.since)} the learned reward of greedy {SPLIT} translations changes by "
+            f"{self.reward:+.3f}, and {TITLES[self.measure]} by {signed(self.measure, self.change)}"
+        )
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        intervals = {"reward": self.reward._asdict(), "change": self.change._asdict()}
+        return {"step": self.step, "since": self.since, "measure": self.measure, "closes": self.closes, **intervals}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Look:
+        """What :meth:`record` gave, of a stage's result that may hold more."""
+        reward, change = (Interval(**record[name]) for name in ("reward", "change"))
+        return cls(record["step"], record["since"], record["measure"], reward, change, record["closes"])
+
+
+def look(stages: Mapping[str, Values], measure: str, looks: int = 1) -> Look:
+    """Compare the last of several stages with the best one before it.
+
+    The reward has risen where its interval is above 0. The measure has fallen where its p-value, multiplied by the
+    number of looks (Bonferroni), is below the level: with an interval of 95 % at every look, a run of six steps whose
+    measure stands still would be stopped in one of five.
+
+    Args:
+        stages: Values by the stage's name, the supervised policy's first, of the same sources; at least two stages.
+        measure: What gates.
+        looks: Of the whole run.
+    """
+    *earlier, step = stages
+    # Of equal ones the later, whose reward is the higher.
+    best = max(reversed(earlier), key=lambda stage: float(stages[stage][measure].mean()))
+    differences = change_between(stages, step, best).differences
+    reward, change = differences["reward"], differences[measure]
+    change = change._replace(p=min(1.0, change.p * looks))
+    return Look(step, best, measure, reward, change, reward.low > 0 > change.mean and change.p < LEVEL)
+
+
+def gate_measure(by: GateMeasure, task: Task, scorer: Scorer, judge: Scorer | None) -> str:
+    """What gates: of "auto" a judge of another make than the scorer, or else chrF against the validation references.
+
+    Raises:
+        ValueError: If there is no such measure, or the judge is of the scorer's make.
+    """
+    related = judge is not None and are_related(scorer, judge)
+    if by == "auto":
+        return "chrf" if judge is None or related else "judge"
+    if by == "oracle" and task.oracle is None:
+        raise ValueError(f"--gate-by oracle: task {task.name!r} has no oracle; give judge or chrf")
+    if by == "judge" and related:
+        raise ValueError(
+            "--gate-by judge: the judge is of the scorer's make, and may overlook the same; give a --judge of another "
+            "make, or --gate-by chrf"
+        )
+    return by
+
+
+class Gate:
+    """The gate of one run, which asks it after every Improve step.
+
+    Args:
+        run: Its folder keeps the validation translations, and each look.
+        action: "off", and it never closes and costs nothing; "stop"; or "fall-back", which makes the best earlier
+            step's policy the run's.
+        by: What gates.
+        looks: Improve steps that the run may have.
+
+    Raises:
+        ValueError: As for :func:`gate_measure`.
+    """
+
+    def __init__(self, run: Experiment[Settings], action: GateAction, by: GateMeasure, looks: int) -> None:
+        self._run, self._action, self._looks = run, action, looks
+        evaluator = run.evaluator
+        self._measure = gate_measure(by, run.task, evaluator.scorer, evaluator.judge) if action != "off" else ""
+
+    def closes(self, stage: str) -> bool:
+        """Whether the run ends after a finished stage; looked once, and read from the folder from then on."""
+        if self._action == "off":
+            return False
+        folder, name = self._run.folder, look_stage(stage)
+        if not folder.has(name):
+            folder.finish(name, self._look(stage) if folder.is_writer else None)
+        return bool(folder.result(name)["closes"])
+
+    def _look(self, stage: str) -> dict[str, Any]:
+        stages = [each for each in rest_stages(self._run.folder.path) if step_of(each) <= step_of(stage)]
+        seen = look({each: self._values(each) for each in stages}, self._measure, self._looks)
+        verdict = f"closes ({self._action})" if seen.closes else "stays open"
+        print(f"Gate at {_name(stage)}: {seen}: {verdict}")
+        final = stage
+        if seen.closes and self._action == "fall-back":
+            final = seen.since
+            self._fall_back(final)
+        return seen.record() | {"action": self._action, "final": final}
+
+    def _values(self, stage: str) -> Values:
+        """Of the policy that the folder holds, translated once."""
+        folder = self._run.folder
+        file = folder.path / translations_file(stage, SPLIT)
+        if not file.is_file():
+            policy = agents.Seq2SeqPolicy.load(folder.checkpoint(stage), self._run.config.device)
+            translated = self._run.evaluator.translations(policy, SPLIT, "greedy")
+            keep_translations(self._run, stage, {"greedy": translated}, SPLIT)
+        return stage_values(read_lines(file))
+
+    def _fall_back(self, stage: str) -> None:
+        """Copy a policy to where a reader of the folder looks for its last one."""
+        place = self._run.folder.checkpoint(GATED)
+        partial = place.with_name(f".{GATED}.partial")
+        with naming(place):
+            for folder in (partial, place):
+                shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
+            shutil.copytree(self._run.folder.checkpoint(stage), partial)
+            partial.replace(place)
+
+
+def looks_of(run: RunFolder) -> list[dict[str, Any]]:
+    """Records of the gate's looks at a run, in order; none where it had no gate."""
+    names = [look_stage(stage) for stage in rest_stages(run.path)]
+    return [run.result(name) for name in names if run.has(name)]
+
+
+def gate_sentence(run: RunFolder) -> list[str]:
+    """What the gate did, for the first lines of a report; nothing of a run without a gate."""
+    records = looks_of(run)
+    if not records:
+        return []
+    last, seen = records[-1], Look.from_record(records[-1])
+    if not seen.closes:
+        return [
+            f"The gate, by {TITLES[seen.measure]} of {SPLIT} translations, stayed open at all of {len(records)} "
+            "Improve steps."
+        ]
+    did = "The run stopped" if last["action"] == "stop" else "The run fell back"
+    return [
+        f"GATED at {_name(seen.step)}: {seen}. {did}: its policy is that of {_name(final_stage(run.path))}, and "
+        "controls trained for the tokens that were really spent."
+    ]
+
+
+def gate_parts(run: RunFolder) -> list[str]:
+    """Section of the report on all looks; nothing of a run without a gate."""
+    looks = [Look.from_record(record) for record in looks_of(run)]
+    if not looks:
+        return []
+    measure = TITLES[looks[0].measure]
+    rows = (
+        [_name(each.step), _name(each.since), f"{each.reward:+.3f}", signed(each.measure, each.change),
+         p_value(each.change.p), "closes" if each.closes else "open"] for each in looks
+    )  # fmt: skip
+    return [
+        "## Gate",
+        f"Greedy {SPLIT} translations of each Improve step, and of the best one before it by {measure}; p is corrected "
+        "for all looks that the run might have had.",
+        table(["step", "since", "learned reward", measure, "p", "gate"], rows),
+    ]
+
+
+def _name(stage: str) -> str:
+    grow, improve = step_of(stage)
+    return step_name({"grow": grow, "improve": improve})

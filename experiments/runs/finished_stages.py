@@ -1,0 +1,41 @@
+"""Finished stages of a run of growing_batch.py, and the one whose policy is the run's: a gate may end it early."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from experiments.runs.run_folder import STAGES
+from seq2seq_env.atomic_files import read_json
+
+_STAGE = re.compile(r"g(\d+)i(\d+)")
+
+
+def rest_stages(run: Path) -> list[str]:
+    """Stages of ReST itself that a run's folder holds, in order; the supervised policy's is the first."""
+    names = [path.stem for path in (run / STAGES).glob("g*i*.json")]
+    return sorted(filter(_STAGE.fullmatch, names), key=step_of)
+
+
+def step_of(stage: str) -> tuple[int, int]:
+    """Numbers of the Grow step and of the Improve step of a stage of ReST's: of "g1i2" 1 and 2.
+
+    Raises:
+        ValueError: If it is another stage.
+    """
+    parsed = _STAGE.fullmatch(stage)
+    if parsed is None:
+        raise ValueError(f"stage {stage!r} is no Improve step; give one such as g1i2")
+    return int(parsed[1]), int(parsed[2])
+
+
+def look_stage(stage: str) -> str:
+    """Stage under which the gate's look at an Improve step is recorded."""
+    return f"gate.{stage}"
+
+
+def final_stage(run: Path) -> str:
+    """Stage whose policy is the run's: the last one, or the one that its gate fell back to."""
+    last = rest_stages(run)[-1]
+    look = run / STAGES / f"{look_stage(last)}.json"
+    return str(read_json(look)["final"]) if look.is_file() else last
