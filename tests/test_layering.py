@@ -18,8 +18,8 @@ ROOMS = ("experiments", "agents", "buffers", "seq2seq_env")
 
 WINGS = {
     "experiments": (
-        "experiments.cli", "experiments", "experiments.examples", "experiments.benchmarks", "experiments.reports",
-        "experiments.reports.page", "experiments.reports.tables", "experiments.runs", "experiments.scorer_training",
+        "experiments.cli", "experiments", "experiments.examples", "experiments.benchmarks", "experiments.people",
+        "experiments.reports", "experiments.reports.page", "experiments.reports.tables", "experiments.runs", "experiments.scorer_training",
         "experiments.command_line", "experiments.names",
     ),
     "agents": (

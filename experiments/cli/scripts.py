@@ -43,3 +43,10 @@ def scorer(arguments: Sequence[str]) -> None:
     from experiments.train_scorer import MOST_USED, main
 
     main(arguments, "rest scorer", MOST_USED)
+
+
+def rate(arguments: Sequence[str]) -> None:
+    """``rest rate``."""
+    from experiments.rate import main
+
+    main(arguments, "rest rate")
