@@ -70,7 +70,7 @@ class Export:
         with usage_errors():
             self._check(name)
         systems, sources, references = read_systems(self.run, self.stages, self.decode)
-        origin = {"decode": self.decode, "config": _config(self.run)}
+        origin = {"name": name, "decode": self.decode, "config": _config(self.run)}
         campaign = make_campaign(self.protocol, systems, sources, references, self.sources, self.seed, origin)
         folder = self.run / RATINGS / name
         campaign.write_key(folder)

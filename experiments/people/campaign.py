@@ -225,11 +225,13 @@ def _candidates(members: Sequence[System], row: int, codes: Mapping[str, str]) -
         by_text.setdefault(_spaced(system.texts[row]), []).append(system)
     return [
         Candidate(
-            "-".join(sorted(codes[system.stage] for system in same)), tuple(system.stage for system in same), text,
+            "-".join(sorted(codes[system.stage] for system in same)),
+            tuple(system.stage for system in same),
+            same[0].texts[row],
             {name: values[row] for name, values in same[0].measures.items()},
         )
-        for text, same in by_text.items()
-    ]  # fmt: skip
+        for same in by_text.values()
+    ]
 
 
 def _spaced(text: str) -> str:

@@ -147,8 +147,8 @@ def _json(path: Path) -> Any:
 
 
 def _of_page(path: Path, record: Mapping[str, Any]) -> _Part:
-    rater, rows = record["rater"], record["ratings"]
-    if not isinstance(rater, str) or not rater.strip():
+    rater, rows = str(record["rater"]).strip(), record["ratings"]
+    if not rater:
         raise ValueError(f"{str(path)!r} names no rater; put a name in and save again")
     try:
         answers = [
