@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -94,7 +95,7 @@ class Campaign:
     items: tuple[Item, ...]
     origin: Mapping[str, Any]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """By which ratings know their campaign: 16 hexadecimal digits over all that it is."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]

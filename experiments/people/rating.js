@@ -131,6 +131,9 @@
     const rated = items.filter(isRated).length;
     done.value = rated;
     status.textContent = rated + " of " + items.length + " rated";
+    document.querySelectorAll("input[type=range]").forEach((range) => {
+      range.classList.toggle("unset", scoreOf(range.closest(".candidate")) === null);
+    });
     try { localStorage.setItem(kept, JSON.stringify({ ...record(), ratings: answers() })); } catch { /* not allowed here */ }
   }
   rater.addEventListener("input", changed);

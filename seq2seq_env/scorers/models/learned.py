@@ -138,6 +138,14 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
             write_json(part / "config.json", stored | {_ACTIVATION_KEY: activation})
             pairs.save(part)
 
+    def trainable(self) -> tuple[PreTrainedModel, PairEncoder, bool]:
+        """The network in float32, read anew; what turns pairs into its tokens; whether it reads segments.
+
+        Raises:
+            ValueError: If the checkpoint is corrupt, lacks weights or does not fit its tokenizer.
+        """
+        return self._load()[:3]
+
     def publication(self, licence: str) -> Publication:
         """The checkpoint, for :meth:`push_to_hub`."""
         tags = ("translation", "quality-estimation", "seq2seq-env")

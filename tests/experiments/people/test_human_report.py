@@ -27,8 +27,8 @@ def test_the_report_compares_people_with_the_reward(tmp_path: Path) -> None:
     assert sentences == [
         "G=1 I=2 is better than supervised for people, +1.62 [+1.62, +1.62] over all test sources; the learned reward "
         "rose by 0.400.",
-        "unfiltered is worse than supervised for people, -0.81 [-0.81, -0.81] over all test sources; the learned reward "
-        "fell by 0.100.",
+        "unfiltered is worse than supervised for people, -0.81 [-0.81, -0.81] over all test sources; the learned "
+        "reward fell by 0.100.",
         "From best to worst, people put them as G=1 I=2, supervised, unfiltered; so does the learned reward.",
     ]
     text = (folder / RESULTS).read_text("utf-8")

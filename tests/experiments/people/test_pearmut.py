@@ -74,7 +74,11 @@ for user in ("rater-1", "rater-2"):
 print(client.get("/download-annotations", params={"campaign_id": campaign}).text)
 """
     done = subprocess.run(
-        [sys.executable, "-c", talk, f"x-{known.fingerprint}"], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-c", talk, f"x-{known.fingerprint}"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     (tmp_path / "annotations.json").write_text(done.stdout)
     log = tmp_path / "data" / "annotations" / f"x-{known.fingerprint}.jsonl"

@@ -25,6 +25,9 @@ def known(run: Path) -> Campaign:
     return campaign(run, "side-by-side", count=2)[1]
 
 
+ONE = {"item": "001", "candidate": "a", "score": 1}
+
+
 def four(item: Item, candidate: Candidate) -> int:
     return 4
 
@@ -55,15 +58,15 @@ def test_half_finished_says_how_much_is_missing(run: Path, known: Campaign, tmp_
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"campaign": "0123456789abcdef"}, "holds ratings of campaign 0123456789abcdef, and '.*' has .* \\(x\\); name the"),
-        ({"ratings": [{"item": "099", "candidate": "a", "score": 1}]}, "item 099 a by 'anna' in '.*' is none of campaign"),
-        ({"ratings": [{"item": "001", "candidate": "c", "score": 1}]}, "item 001 c by 'anna' in '.*' is none of campaign"),
-        ({"ratings": [{"item": "001", "candidate": "a", "score": 7}]}, "has the score 7; the scale of side-by-side is 0 to 6"),
-        ({"ratings": [{"item": "001", "candidate": "a", "score": -1}]}, "has the score -1; the scale"),
-        ({"ratings": [{"item": "001", "candidate": "a", "score": True}]}, "has the score True; the scale"),
-        ({"ratings": [{"item": "001", "candidate": "a", "score": "4"}]}, "has the score '4'; the scale"),
-        ({"ratings": [{"item": "001", "candidate": "a", "score": float("nan")}]}, "has the score nan; the scale"),
-        ({"ratings": [{"item": "001", "candidate": "a", "score": 1}] * 2}, "rater 'anna' rates item 001 S. twice, in '[^']*';"),
+        ({"campaign": "0123456789abcdef"}, r"of campaign 0123456789abcdef, and '.*' has .* \(x\); name the run"),
+        ({"ratings": [ONE | {"item": "099"}]}, "item 099 a by 'anna' in '.*' is none of campaign"),
+        ({"ratings": [ONE | {"candidate": "c"}]}, "item 001 c by 'anna' in '.*' is none of campaign"),
+        ({"ratings": [ONE | {"score": 7}]}, "has the score 7; the scale of side-by-side is 0 to 6"),
+        ({"ratings": [ONE | {"score": -1}]}, "has the score -1; the scale"),
+        ({"ratings": [ONE | {"score": True}]}, "has the score True; the scale"),
+        ({"ratings": [ONE | {"score": "4"}]}, "has the score '4'; the scale"),
+        ({"ratings": [ONE | {"score": float("nan")}]}, "has the score nan; the scale"),
+        ({"ratings": [ONE] * 2}, "rater 'anna' rates item 001 S. twice, in '[^']*';"),
         ({"ratings": [{"item": "001"}]}, "is no file of ratings .*; give what the rating page saves"),
         ({"ratings": 3}, "is no file of ratings"),
         ({"rater": " "}, "names no rater; put a name in and save again"),
@@ -83,7 +86,7 @@ def test_one_rater_twice_and_several_campaigns_are_refused(run: Path, known: Cam
     with pytest.raises(ValueError, match=re.escape(f"twice, in {str(one)!r} and {str(two)!r}; leave one out")):
         read_ratings(run, [one, two])
     _, other = campaign(run, "da", name="y")
-    with pytest.raises(ValueError, match="the files are of campaigns .*, .*; import one at a time"):
+    with pytest.raises(ValueError, match=r"the files are of campaigns .*, .*; import one at a time"):
         read_ratings(run, [one, page_file(tmp_path / "three.json", other, four)])
 
 
@@ -107,7 +110,9 @@ def log(known: Campaign, user: str, quality: int, **parts: Any) -> list[dict[str
 def test_pearmuts_log_counts_as_it_stands_at_its_end(run: Path, known: Campaign, tmp_path: Path) -> None:
     lines = [*log(known, "rater-1", 2), *log(known, "rater-2", 5), *log(known, "rater-1", 3)]
     lines += [{"user_id": "rater-2", "annotation": "__RESET__"}, *log(known, "rater-2", 6)[:2]]
-    lines += [{"user_id": "rater-1", "item_i": "welcome_0", "item": [{"text": "?", "form": "string"}], "annotation": ["x"]}]
+    lines += [
+        {"user_id": "rater-1", "item_i": "welcome_0", "item": [{"text": "?", "form": "string"}], "annotation": ["x"]}
+    ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(ValueError, match=r"of 8 translations rater 'rater-2' lacks 4;"):
         read_ratings(run, [tmp_path / "log.jsonl"])
@@ -117,7 +122,12 @@ def test_pearmuts_log_counts_as_it_stands_at_its_end(run: Path, known: Campaign,
 
 
 def test_pearmuts_download_may_hold_other_campaigns(run: Path, known: Campaign, tmp_path: Path) -> None:
-    other = {"user_id": "u", "item_i": 0, "item": [{"src": "a", "tgt": {"m": "b"}}], "annotation": [{"m": {"score": 1}}]}
+    other = {
+        "user_id": "u",
+        "item_i": 0,
+        "item": [{"src": "a", "tgt": {"m": "b"}}],
+        "annotation": [{"m": {"score": 1}}],
+    }
     path = tmp_path / "annotations.json"
     path.write_text(json.dumps({"x": log(known, "rater-1", 2, score=1), "theirs": [other]}))
     assert {each.score for each in read_ratings(run, [path])[2]} == {1.0}

@@ -28,7 +28,9 @@ def test_gains_are_of_pairs_and_speak_of_all_test_sources(tmp_path: Path) -> Non
     assert (verdict.raters, verdict.ratings, verdict.missing, verdict.shared) == ({"anna": 40, "ben": 40}, 40, 0, 40)
     first, last, control = verdict.systems
     assert first.gain is first.whole_gain is first.reward_gain is first.errors is None
-    assert last.gain is not None and last.whole_gain is not None and control.whole_gain is not None
+    assert last.gain
+    assert last.whole_gain
+    assert control.whole_gain
     assert (last.gain.mean, control.whole_gain.mean) == pytest.approx((2, -1 * 17 / 21))
     assert last.whole_gain.mean == pytest.approx(2 * (len(SOURCES) - 4) / len(SOURCES))  # four are the same
     odd = sum(item.row % 2 for item in known.items if item.group == 0) / 10
@@ -50,7 +52,8 @@ def test_systems_that_wrote_the_same_share_a_score(tmp_path: Path) -> None:
     assert verdict.missing == 6
     assert (verdict.alpha, verdict.gain_alpha, verdict.shared) == (None, None, 0)
     assert first.sources == last.sources == len(SOURCES) - 2
-    assert last.gain is not None and last.whole_gain is not None
+    assert last.gain
+    assert last.whole_gain
     assert last.gain.mean == pytest.approx(2 * 15 / 19)  # of 19 rated sources four have the same translations
     assert last.whole_gain.mean == pytest.approx(2 * 17 / 21)
     assert last.errors == (1, 0)

@@ -1,4 +1,4 @@
-"""A run's folder as far as rating goes, written by hand: what three policies make of sources, hostile ones among them."""
+"""A run's folder as far as rating goes, written by hand: what policies make of sources, hostile ones among them."""
 
 from __future__ import annotations
 
