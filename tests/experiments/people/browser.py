@@ -76,7 +76,7 @@ class Browser:
     def press(self, *keys: str) -> None:
         """Keys, one after the other."""
         for key in keys:
-            code, number, text = KEYS.get(key, (f"Digit{key}", ord(key), key))
+            code, number, text = KEYS[key] if key in KEYS else ("", ord(key.upper()), key)
             common = {"key": key, "code": code, "windowsVirtualKeyCode": number}
             self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
             self.call("Input.dispatchKeyEvent", type="keyUp", **common)

@@ -48,7 +48,8 @@ def campaign(
     run: Path, protocol: str, stages: Sequence[str] | None = None, count: int = 30, name: str = "x", seed: int = 0
 ) -> tuple[Path, Campaign]:
     """A campaign with its key in the run's folder."""
-    known = make_campaign(protocol, *read_systems(run, stages, "greedy"), count, seed, {"name": name})
+    origin = {"name": name, "config": json.loads((run / "config.json").read_text())}
+    known = make_campaign(protocol, *read_systems(run, stages, "greedy"), count, seed, origin)
     known.write_key(run / "ratings" / name)
     return run / "ratings" / name, known
 
