@@ -19,10 +19,14 @@ from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import parser_errors, usage_errors
 from experiments.people.protocols import ProtocolName
 from experiments.runs.evaluation import Decode
+from experiments.scorer_training.make_scorer import ScorerConfig
 from seq2seq_env import commands
 from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.ranges import check_seed
+from seq2seq_env.scorers import SCORERS
 from seq2seq_env.suggestions import check_name
+
+DEFAULT_TASK = ScorerConfig.task
 
 FEW_SOURCES = 60
 """Rated sources below which a scorer of two folds, each with 20 at least, is not to be had."""
@@ -124,10 +128,15 @@ class Import:
             print(line)
         print(f"wrote {folder / RESULTS} and what belongs to it")
         few = len({rating.item.source for rating in ratings}) < FEW_SOURCES
-        options = ["--estimator.ratings", str(folder / TABLE), *(["--estimator.folds", "1"] if few else [])]
-        task = _task_options(campaign.origin["config"])
-        words = ["python", "-m", "experiments.train_scorer", *task, *options, "--out", str(folder / "scorer")]
-        print(f"next: make a scorer that learns from them: {shlex.join(words)}")
+        config = campaign.origin["config"]
+        words = ["python", "-m", "experiments.train_scorer", *_task_options(config)]
+        table = ["--estimator.ratings", str(folder / TABLE)]
+        out = ["--out", str(folder / "scorer")]
+        if scorer := _scorer(self.run, config):
+            print(f"next: teach the run's scorer: {shlex.join([*words, '--refresh', scorer, *table, *out])}")
+        if config.get("task") != DEFAULT_TASK:  # whose oracle rates for a scorer
+            folds = ["--estimator.folds", "1"] if few else []
+            print(f"next: or make a scorer that learns from them: {shlex.join([*words, *table, *folds, *out])}")
 
 
 Command = (
@@ -141,6 +150,13 @@ def _config(run: Path) -> dict[str, Any]:
     """The run's options and fingerprints."""
     path = run / "config.json"
     return dict(read_json(path)) if path.is_file() else {}
+
+
+def _scorer(run: Path, config: Mapping[str, Any]) -> str | None:
+    """The scorer of a run: the one that its options name, the one that it made itself, or the shipped one."""
+    own = run.resolve().with_name(run.resolve().name + "-scorer")
+    shipped = next(iter(SCORERS)) if config.get("task") == DEFAULT_TASK else None
+    return config.get("scorer") or (str(own) if own.is_dir() else shipped)
 
 
 def _task_options(config: Mapping[str, Any]) -> list[str]:

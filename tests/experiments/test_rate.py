@@ -58,10 +58,10 @@ def test_import_says_what_people_say_and_how_to_go_on(tmp_path: Path, capsys: py
     path = page_file(tmp_path / "f.json", known, lambda item, each: 90 if "g1i2" in each.systems else 10)
     said = call(capsys, "import", path, "--run", run)
     assert "G=1 I=2 is better than supervised for people" in said
-    assert (
-        "next: make a scorer that learns from them: python -m experiments.train_scorer --task text-files "
-        f"--task-options folder data --estimator.ratings {folder / 'ratings.csv'} --estimator.folds 1 --out "
-    ) in said
+    train = "python -m experiments.train_scorer --task text-files --task-options folder data"
+    table, out = f"--estimator.ratings {folder / 'ratings.csv'}", f"--out {folder / 'scorer'}\n"
+    assert f"next: teach the run's scorer: {train} --refresh mine {table} {out}" in said
+    assert f"next: or make a scorer that learns from them: {train} {table} --estimator.folds 1 {out}" in said
     half = page_file(tmp_path / "half.json", known, lambda item, each: 90 if item.name < "010" else None)
     lacking = refused(capsys, "import", "--run", run, half)[1]
     assert lacking.startswith("error: of 55 translations rater 'anna' lacks 46; ")

@@ -25,6 +25,8 @@ STAGES = ("g0i0", "g1i1", "g1i2", "control-filtered", "control-unfiltered")
 REWARDS = {"g0i0": 0.5, "g1i1": 0.6, "g1i2": 0.9, "control-filtered": 0.7, "control-unfiltered": 0.4}
 QUALITIES = {"g0i0": 0.4, "g1i1": 0.5, "g1i2": 0.3, "control-filtered": 0.6, "control-unfiltered": 0.8}
 
+CONFIG = {"task": "text-files", "task_options": {"folder": "data"}, "scorer": "mine"}
+
 
 def text_of(stage: str, row: int) -> str:
     """Of the first four sources all policies write the same."""
@@ -33,7 +35,7 @@ def text_of(stage: str, row: int) -> str:
 
 def write_run(folder: Path, oracle: bool = True) -> Path:
     (folder / "hypotheses").mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"task": "text-files", "task_options": {"folder": "data"}}))
+    (folder / "config.json").write_text(json.dumps(CONFIG))
     for stage in STAGES:
         lines = [
             {"source": source, "reference": "r", "greedy": text_of(stage, row), "greedy_reward": REWARDS[stage]}
