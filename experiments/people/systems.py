@@ -48,7 +48,7 @@ def stage_name(stage: str) -> str:
     """A stage as the run's report calls it."""
     if match := _STEP.fullmatch(stage):
         return step_name({"grow": int(match[1]), "improve": int(match[2])})
-    return _CONTROLS.get(stage, stage)
+    return str(_CONTROLS.get(stage, stage))
 
 
 def read_systems(run: Path, stages: Sequence[str] | None, decode: Decode) -> tuple[list[System], list[str], list[str]]:

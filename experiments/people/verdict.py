@@ -166,7 +166,7 @@ def _whole(campaign: Campaign, stage: str, gains: Mapping[tuple[int, int], float
     different = [gain for where, gain in gains.items() if len(shown[where]) > 1]
     known = _interval(different)
     share = group.different / group.total
-    return None if known is None else Interval(*(share * value for value in known[:3]), known.p)
+    return None if known is None else Interval(share * known.mean, share * known.low, share * known.high, known.p)
 
 
 def _interval(values: Sequence[float]) -> Interval | None:

@@ -27,7 +27,7 @@ def test_gains_are_of_pairs_and_speak_of_all_test_sources(tmp_path: Path) -> Non
     verdict = human_verdict(known, [*rated(known, "anna"), *rated(known, "ben", 0.5)])
     assert (verdict.raters, verdict.ratings, verdict.missing, verdict.shared) == ({"anna": 40, "ben": 40}, 40, 0, 40)
     first, last, control = verdict.systems
-    assert first.gain is first.whole_gain is first.reward_gain is first.errors is None
+    assert (first.gain, first.whole_gain, first.reward_gain, first.errors) == (None,) * 4
     assert last.gain
     assert last.whole_gain
     assert control.whole_gain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from experiments.scorer_training.refresh import refresh
 from seq2seq_env.scorers import CrossFittedScorer, LearnedScorer, load_scorer
 from seq2seq_env.scorers.models.pairs import PairEncoder
 from seq2seq_env.scorers.wrappers.cross_fit import fold_of
-from tests.conftest import ENGLISH, GERMAN, TinyTask
+from tests.conftest import TinyTask
 
 FAST = HeadConfig(epochs=6, sources_per_batch=4, learning_rate=0.3)
 RATINGS = [
@@ -32,11 +33,12 @@ def write_scorer(folder: Path, seed: int = 0) -> Path:
     """A learned scorer that nobody has trained."""
     torch.manual_seed(seed)
     tokenizer = TinyTask().tokenizer
+    head: dict[str, Any] = {"num_labels": 1}
     model = BertForSequenceClassification(
         BertConfig(
             vocab_size=tokenizer.vocab_size, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-            intermediate_size=32, max_position_embeddings=40, num_labels=1, pad_token_id=tokenizer.pad_id,
-            hidden_dropout_prob=0.0,
+            intermediate_size=32, max_position_embeddings=40, pad_token_id=tokenizer.pad_id, hidden_dropout_prob=0.0,
+            **head,
         )
     )  # fmt: skip
     LearnedScorer.save(folder, model, PairEncoder.from_tokenizer(tokenizer, 40))
@@ -49,7 +51,6 @@ def error(scorer: LearnedScorer | CrossFittedScorer) -> float:
 
 
 def test_a_learned_scorer_learns_and_the_old_one_stays(tmp_path: Path) -> None:
-    assert len(GERMAN) == len(ENGLISH)
     old = LearnedScorer(write_scorer(tmp_path / "old"))
     fingerprint = old.fingerprint
     (result,) = refresh(old, RATINGS, FAST, tmp_path / "new", seed=0)
@@ -99,7 +100,9 @@ def test_what_cannot_be_refreshed_is_refused(tmp_path: Path, fake_scorer: Learne
         (known, "has ratings of 1 sources"),
     ):
         with pytest.raises(ValueError, match=said):
-            make_scorer(replace(config, task_options={"train_size": 20, "source_only_size": 0, "validation_size": 20}))
+            make_scorer(
+                replace(config, task_options={"train_size": "20", "source_only_size": "0", "validation_size": "20"})
+            )
     assert not (tmp_path / "out" / REPORT).exists()
 
 
