@@ -91,6 +91,7 @@ def test_what_cannot_be_refreshed_is_refused(tmp_path: Path, fake_scorer: Learne
     (tmp_path / "ratings.csv").write_text("source,hypothesis,score\na,b,0\na,c,1\n")
     rated = EstimatorConfig(ratings=tmp_path / "ratings.csv")
     known = ScorerConfig(refresh=str(write_scorer(tmp_path / "old")), estimator=rated, out=tmp_path / "out")
+    sizes = {"train_size": "20", "source_only_size": "0", "validation_size": "20"}
     for config, said in (
         (replace(known, out=None), "the scorer that --refresh makes needs a folder; name one with --out"),
         (replace(known, estimator=EstimatorConfig()), "--refresh takes --estimator.ratings, and of the others"),
