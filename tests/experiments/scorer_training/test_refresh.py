@@ -101,9 +101,7 @@ def test_what_cannot_be_refreshed_is_refused(tmp_path: Path, fake_scorer: Learne
         (known, "has ratings of 1 sources"),
     ):
         with pytest.raises(ValueError, match=said):
-            make_scorer(
-                replace(config, task_options={"train_size": "20", "source_only_size": "0", "validation_size": "20"})
-            )
+            make_scorer(replace(config, task_options=sizes))
     assert not (tmp_path / "out" / REPORT).exists()
 
 
