@@ -22,6 +22,7 @@ COMMANDS = {
     "scorer": ("scripts:scorer", "make a learned scorer for a task"),
     "score": ("score:main", "score a file of hypotheses, a line each"),
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),
+    "rate": ("scripts:rate", "ask people: translations for blind rating, and what raters say"),
     "translate": ("rooms:translate", "translate texts, files and pipes with a policy"),
     "buffer": ("rooms:buffer", "look into, verify, repair, compact, rescore or export a buffer"),
     "push": ("rooms:push", "publish a policy on the Hugging Face hub, with a model card"),

@@ -50,3 +50,10 @@ def grow(arguments: Sequence[str]) -> None:
     from experiments.grow import MOST_USED, main
 
     main(arguments, "rest grow", MOST_USED)
+
+
+def rate(arguments: Sequence[str]) -> None:
+    """``rest rate``."""
+    from experiments.rate import main
+
+    main(arguments, "rest rate")

@@ -174,11 +174,9 @@ def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: in
     if part.rated is None:
         labelled = _self_made(config, part.labelled, Seq2SeqPolicy.load(folder / FORWARD, config.device), seed)
     else:
-        labelled = _grouped(
-            [(each.source, each.hypothesis) for each in part.rated], [each.score for each in part.rated]
-        )
+        labelled = grouped([(each.source, each.hypothesis) for each in part.rated], [each.score for each in part.rated])
     models = Predictor(folder / FORWARD, config.device), Predictor(folder / BACKWARD, config.device)
-    read = _read(models, labelled)
+    read = read_features(models, labelled)
     EstimatorScorer.save(folder, train_head(config.head, read, [each.labels for each in labelled], seed))
 
 
@@ -236,10 +234,10 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
                 texts.append((source, corrupted))
     distinct = list(dict.fromkeys(texts))
     quality = ChrfQuality(pairs.sources, pairs.references)
-    return _grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())
+    return grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())
 
 
-def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
+def read_features(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> list[list[Features]]:
     """What both models say of the hypotheses of each source; of many sources at once, so that lengths go together."""
     by_source: list[list[Features]] = []
     own = PseudoReferences(*models)
@@ -255,7 +253,8 @@ def _read(models: tuple[Predictor, Predictor], labelled: Sequence[Labelled]) -> 
     return by_source
 
 
-def _grouped(pairs: Sequence[tuple[str, str]], labels: Sequence[float]) -> list[Labelled]:
+def grouped(pairs: Sequence[tuple[str, str]], labels: Sequence[float]) -> list[Labelled]:
+    """The hypotheses of each source together, from pairs of source and hypothesis with labels."""
     rows: dict[str, list[int]] = {}
     for row, (source, _) in enumerate(pairs):
         rows.setdefault(source, []).append(row)

@@ -52,7 +52,7 @@ def _train(
     with progress_bar(total=updates, desc="training the estimator", unit="update") as bar:
         for _ in range(config.epochs):
             head.train()
-            for batch in _batches(train, config.sources_per_batch, random):
+            for batch in batches(train, config.sources_per_batch, random):
                 optimiser.zero_grad()
                 loss = estimator_loss(
                     head([pair for row in batch for pair in read[row]]), [labels[row] for row in batch]
@@ -99,7 +99,8 @@ def _accuracy(head: EstimatorHead, read: Sequence[list[Features]], labels: Seque
     return 1.0 if pairwise is None else pairwise
 
 
-def _batches(rows: Sequence[int], size: int, random: Random) -> Iterator[list[int]]:
+def batches(rows: Sequence[int], size: int, random: Random) -> Iterator[list[int]]:
+    """Rows in a random order, ``size`` at a time."""
     order = list(rows)
     random.shuffle(order)
     for start in range(0, len(order), size):

@@ -38,6 +38,10 @@ class ScorerConfig:
     """Budgets of a scorer trained on an oracle's ratings, for a task that has an oracle."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
     """Budgets of a predictor-estimator, for a task without an oracle."""
+    refresh: str | None = None
+    """Scorer to train further on the ratings of --estimator.ratings, a folder or a name, in place of making one: a
+    learned one's network, or the head of a predictor-estimator, from --estimator.head. It stays as it is, and the new
+    one goes to --out. None makes a scorer."""
     seed: int = 0
     """Seed of weights, corruptions and samples, 0 or more."""
     out: Path | None = None
@@ -62,19 +66,30 @@ def make_scorer(config: ScorerConfig) -> None:
     folder = config.out or (SHIPPED if config.task == ScorerConfig.task else None)
     if folder is None:
         raise ValueError(f"a scorer for {config.task!r} needs a folder; name one with --out")
+    if config.refresh is not None and config.out is None:
+        raise ValueError("the scorer that --refresh makes needs a folder; name one with --out")
     folder.mkdir(parents=True, exist_ok=True)
-    report = _train(config, task, folder)
-    numbers = report.numbers() | {"config": config.recorded()}
+    report, trainings = _train(config, task, folder)
+    numbers = report.numbers() | ({"refresh": trainings} if trainings else {}) | {"config": config.recorded()}
     write_json(folder / REPORT, numbers)
     print(report.markdown())
     print(f"wrote the scorer and {REPORT} to {folder}; scorers known by name: {', '.join(SCORERS)}")
 
 
-def _train(config: ScorerConfig, task: Task, folder: Path) -> ScorerReport:
-    """Train by what the task can give: an oracle's ratings, or its pairs alone.
+def _train(config: ScorerConfig, task: Task, folder: Path) -> tuple[ScorerReport, list[dict[str, Any]]]:
+    """Train by what the task can give: an oracle's ratings, or its pairs alone; or train further on ratings.
 
     The trainings are imported where they run: a command's options come without PyTorch.
+
+    Returns:
+        The report, and what is known of each training on ratings of a refresh.
     """
+    if config.refresh is not None:
+        if config.oracle != OracleConfig():
+            raise ValueError("--refresh learns from ratings, and takes no options of --oracle")
+        from experiments.scorer_training import refresh
+
+        return refresh.make(config.refresh, config.estimator, task, folder, config.seed)
     if task.oracle is not None:
         if config.estimator != EstimatorConfig():
             raise ValueError(
@@ -82,11 +97,11 @@ def _train(config: ScorerConfig, task: Task, folder: Path) -> ScorerReport:
             )
         from experiments.scorer_training import oracle_training
 
-        return oracle_training.make(config.oracle, config.task, config.task_options, folder, config.seed)
+        return oracle_training.make(config.oracle, config.task, config.task_options, folder, config.seed), []
     if config.oracle != OracleConfig():
         raise ValueError(f"task {config.task!r} has no oracle; its scorer takes options of --estimator, not --oracle")
     for note in task.notes:
         print(note)
     from experiments.scorer_training import estimator_training
 
-    return estimator_training.make(config.estimator, task, folder, config.seed)
+    return estimator_training.make(config.estimator, task, folder, config.seed), []

@@ -14,8 +14,8 @@ SCRIPTS = {"rest": "experiments.cli"}
 # fmt: off
 OTHERS = frozenset({
     "accelerate", "apt-get", "bash", "cat", "curl", "echo", "git", "grep", "gunzip", "gzip", "head", "hf", "ls",
-    "mkdir", "mkdocs", "mypy", "nproc", "pip", "pytest", "python", "python3", "ray", "ruff", "sudo", "tail", "tar",
-    "tensorboard", "torchrun", "uv", "wc", "zcat",
+    "mkdir", "mkdocs", "mypy", "nproc", "pearmut", "pip", "pytest", "python", "python3", "ray", "ruff", "sudo", "tail",
+    "tar", "tensorboard", "torchrun", "uv", "wc", "zcat",
 })
 """Programs of other people that the documentation may call."""
 

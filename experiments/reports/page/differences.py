@@ -19,12 +19,16 @@ class Piece(NamedTuple):
     same: bool
 
 
-def shown(text: str) -> str:
+def shown(text: str, most: int | None = MOST_CHARACTERS) -> str:
     """A text on one line, not too long, with characters that show nothing, or turn the line around, by their numbers.
 
     Joiners that scripts need within words stay.
+
+    Args:
+        text: Of anybody's.
+        most: Characters that are shown, the rest being counted; None shows all.
     """
-    cut = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} … ({len(text):,} characters)"
+    cut = text if most is None or len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
     return "".join(map(_visible, " ".join(cut.split())))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.atomic_files import write_json, written_folder
 from seq2seq_env.models.length_bucketing import length_buckets
+from seq2seq_env.models.quiet_loading import quiet
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME, EncodedPair, PairEncoder
@@ -137,6 +138,15 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
             stored = json.loads((part / "config.json").read_text("utf-8"))
             write_json(part / "config.json", stored | {_ACTIVATION_KEY: activation})
             pairs.save(part)
+
+    def trainable(self) -> tuple[PreTrainedModel, PairEncoder, bool]:
+        """The network in float32, read anew; what turns pairs into its tokens; whether it reads segments.
+
+        Raises:
+            ValueError: If the checkpoint is corrupt, lacks weights or does not fit its tokenizer.
+        """
+        with quiet():
+            return self._load()[:3]
 
     def publication(self, licence: str) -> Publication:
         """The checkpoint, for :meth:`push_to_hub`."""

@@ -80,19 +80,28 @@ class EstimatorScorer(CheckpointScorer[_Networks]):
             save_file({name: values.contiguous() for name, values in head.state_dict().items()}, folder / HEAD)
         write_json(folder / RECORD, {"width": head.width})
 
-    def _load(self) -> _Networks:
+    def load_head(self) -> EstimatorHead:
+        """The head, read from its file.
+
+        Raises:
+            ValueError: If the file is corrupt.
+        """
         from safetensors.torch import load_file
 
         from seq2seq_env.scorers.predictor_estimator.estimator_head import EstimatorHead
-        from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
-        from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
 
-        forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
         with readable(f"the estimator in {str(self.folder)!r}"):
             record = dict(json.loads((self.folder / RECORD).read_text("utf-8")))
             head = EstimatorHead(int(record["width"]))
             head.load_state_dict(load_file(self.folder / HEAD))
-        return _Networks(forward, backward, PseudoReferences(forward, backward), head.eval())
+        return head.eval()
+
+    def _load(self) -> _Networks:
+        from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
+        from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
+
+        forward, backward = (Predictor(self.folder / side, self.device) for side in (FORWARD, BACKWARD))
+        return _Networks(forward, backward, PseudoReferences(forward, backward), self.load_head())
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
         import torch

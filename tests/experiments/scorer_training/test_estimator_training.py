@@ -14,10 +14,10 @@ from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.estimator_training import (
     TEMPERATURES,
-    _grouped,
     _part,
     _self_made,
     _translation_models,
+    grouped,
     make,
 )
 from experiments.scorer_training.ratings import Rating
@@ -106,7 +106,7 @@ def test_labels_are_chrf_of_samples_and_corruptions() -> None:
 
 
 def test_hypotheses_are_grouped_by_source_in_order() -> None:
-    first, second = _grouped([("a", "x"), ("b", "y"), ("a", "z")], [0.1, 0.2, 0.3])
+    first, second = grouped([("a", "x"), ("b", "y"), ("a", "z")], [0.1, 0.2, 0.3])
     assert (first.source, first.hypotheses) == ("a", ["x", "z"])
     assert first.labels.tolist() == pytest.approx([0.1, 0.3])
     assert (second.source, second.hypotheses) == ("b", ["y"])

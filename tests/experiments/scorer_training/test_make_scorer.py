@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.scorer_training import oracle_training
+from experiments.scorer_training.estimator_config import EstimatorConfig, HeadConfig
 from experiments.scorer_training.make_scorer import ScorerConfig, make_scorer
 from experiments.scorer_training.oracle_config import OracleConfig
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
@@ -66,6 +67,15 @@ def test_a_scorer_from_ratings(files: dict[str, str], tmp_path: Path, capsys: py
     assert "trained on all training sources" in printed
     # Of the 228 training pairs those whose sources are rated are kept from the translation models.
     assert f"{out / 'forward'}: 192 pairs" in printed
+    # Trained further, its head alone changes.
+    again = EstimatorConfig(ratings=tmp_path / "ratings.tsv", head=replace(HeadConfig(), epochs=20))
+    make_scorer(ScorerConfig("text-files", files, estimator=again, refresh=str(out), out=tmp_path / "again"))
+    (training,) = json.loads((tmp_path / "again" / "report.json").read_text())["refresh"]
+    assert training["sources"] == len(rated)
+    assert training["loss_after"] < training["loss_before"]
+    assert isinstance(load_scorer(tmp_path / "again"), EstimatorScorer)
+    for name, same in (("forward/model.safetensors", True), ("head.safetensors", False)):
+        assert ((tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()) == same
 
 
 @pytest.mark.parametrize(

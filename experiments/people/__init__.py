@@ -1,0 +1,1 @@
+"""People: translations of a run's policies rated blind, and what their ratings say."""
