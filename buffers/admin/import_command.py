@@ -24,7 +24,7 @@ class Import(Command):
 
     files: tyro.conf.Positional[tuple[Path, ...]]
     """Files of rollouts, or folders of them."""
-    origin: Annotated[RolloutFormat, tyro.conf.arg(name="from")]
+    origin: Annotated[RolloutFormat, tyro.conf.arg(aliases=("--from",))]
     """Whose files they are: TRL's completions (Parquet), verifiers' results or traces, NeMo Gym's rollouts, or JSON
     Lines, of export or plain."""
     out: Path

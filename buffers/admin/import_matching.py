@@ -161,11 +161,12 @@ def _exported_rows(rollouts: Sequence[Rollout], task: Task) -> list[int | None]:
         {each.source_row for each in rollouts if each.source_row is not None and each.source_row in available}
     )
     texts = source_texts(task, np.array(named, dtype=np.int64)) if named else []
-    tokens = dict(zip(named, task.tokenizer.encode(texts), strict=True)) if named else {}
-    return [
-        each.source_row if each.source_ids is not None and tokens.get(each.source_row) == each.source_ids else None
-        for each in rollouts
-    ]
+    sources = dict(zip(named, task.tokenizer.encode(texts), strict=True)) if named else {}
+    rows: list[int | None] = []
+    for each in rollouts:
+        row, ids = each.source_row, each.source_ids
+        rows.append(row if row is not None and ids is not None and sources.get(row) == list(ids) else None)
+    return rows
 
 
 def _targets(rollouts: Sequence[Rollout], tokenizer: Tokenizer) -> list[Target]:

@@ -25,7 +25,7 @@ from buffers.storage.provenance import UNKNOWN, GrowFrom, Provenance
 from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
-from seq2seq_env.tasks.task import SOURCE_ONLY, Task
+from seq2seq_env.tasks.task import Task
 
 SOURCES_PER_SHARD = 512
 """Of the shards of an imported Grow step."""
@@ -211,7 +211,9 @@ def _temperature(matches: Sequence[Match]) -> float | None:
 def _drawn_from(matches: Sequence[Match], task: Task) -> GrowFrom:
     paired = task.size("train")
     kinds = {each.row < paired for each in matches}
-    return "both" if len(kinds) > 1 else "train" if kinds.pop() else SOURCE_ONLY
+    if len(kinds) > 1:
+        return "both"
+    return "train" if kinds.pop() else "source-only"
 
 
 def _digest(paths: Sequence[Path]) -> str:

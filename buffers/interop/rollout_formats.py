@@ -78,7 +78,9 @@ def _trl(path: Path, reward: Sequence[str] | None) -> Iterator[Rollout]:
     missing = [name for name in reward or () if name not in columns]
     if missing:
         there = ", ".join(columns) or "none"
-        raise ValueError(f"{str(path)!r} has no column of numbers {missing[0]!r}; of those that may be rewards: {there}")
+        raise ValueError(
+            f"{str(path)!r} has no column of numbers {missing[0]!r}; of those that may be rewards: {there}"
+        )
     if len(columns) > 1 and reward == ():
         raise ValueError(f"{str(path)!r} has the columns {', '.join(columns)}; name the rewards among them (--reward)")
     for number, record in enumerate(table.to_pylist()):
@@ -130,7 +132,9 @@ def _trace(trace: Mapping[str, Any], reward: Sequence[str] | None) -> Fields:
     return {
         "prompt": prompt_text([each.get("message") for each in nodes if each is not node]),
         "completion": completion_text([node.get("message")]),
-        "reward": reward_of({**mapping(trace.get("metrics") or {}, "metrics"), **named}, reward if reward != () else list(rewards)),
+        "reward": reward_of(
+            {**mapping(trace.get("metrics") or {}, "metrics"), **named}, reward if reward != () else list(rewards)
+        ),
         "token_ids": [token for token, sampled in zip(ids, mask, strict=True) if sampled] or None,
         "log_probs": numbers(node, "logprobs", float, int) or None,
         "truncated": any(call.get("finish_reason") == "length" for call in calls),

@@ -61,7 +61,7 @@ Bring = Callable[..., tuple[Imported, Trajectories]]
 
 
 def targets(trajectories: Trajectories, task: Task) -> list[str]:
-    return task.tokenizer.decode(np.split(trajectories.tokens, trajectories.offsets[1:-1]))
+    return task.tokenizer.decode([row.tolist() for row in np.split(trajectories.tokens, trajectories.offsets[1:-1])])
 
 
 def trl_table(path: Path, **changes: Any) -> Path:
@@ -107,9 +107,13 @@ def test_trl_completions_are_grouped_by_source(bring: Bring, tmp_path: Path, tin
 
 def test_rewards_of_trl_are_named_summed_and_mapped(bring: Bring, tmp_path: Path) -> None:
     file = trl_table(tmp_path / "two.parquet", brevity=[1.0, 0.25, -0.75])
-    with pytest.raises(ValueError, match=r"has the columns fidelity, brevity; name the rewards among them \(--reward\)"):
+    with pytest.raises(
+        ValueError, match=r"has the columns fidelity, brevity; name the rewards among them \(--reward\)"
+    ):
         bring(file, "trl", prompt_template=PROMPT)
-    with pytest.raises(ValueError, match="row 0: its reward is 2, outside 0 to 1; the files have 0 to 2: give what maps"):
+    with pytest.raises(
+        ValueError, match="row 0: its reward is 2, outside 0 to 1; the files have 0 to 2: give what maps"
+    ):
         bring(file, "trl", prompt_template=PROMPT, reward=("fidelity", "brevity"))
     named = {"reward": ("fidelity", "brevity"), "reward_range": (-2.0, 2.0)}
     came, trajectories = bring(file, "trl", prompt_template=PROMPT, **named)
@@ -198,9 +202,11 @@ def test_an_export_comes_back_as_it_was(
     (shard,) = GrowingBatchBuffer(came.path).shards
     origin = shard.provenance
     assert (origin.grow_from, origin.candidates, origin.references, origin.num_sources) == ("both", 3, 1, 24)
-    other = write(tmp_path / "other.jsonl", [json.loads(gzip.decompress((tmp_path / "all.jsonl.gz").read_bytes()).splitlines()[0])
-                                             | {"source_tokens": [3, 0]}])  # fmt: skip
-    with pytest.raises(ValueError, match="line 1: row 0 of task 'monolingual' has no such source tokens, and there is no"):
+    first = json.loads(gzip.decompress((tmp_path / "all.jsonl.gz").read_bytes()).splitlines()[0])
+    other = write(tmp_path / "other.jsonl", [first | {"source_tokens": [3, 0]}])
+    with pytest.raises(
+        ValueError, match="line 1: row 0 of task 'monolingual' has no such source tokens, and there is no"
+    ):
         bring(other, "jsonl", monolingual_task)
 
 
@@ -219,11 +225,11 @@ GOOD = {"source": RED_HOUSE, "completion": "one red house", "reward": 0.5}
     ("lines", "message"),
     [
         ([GOOD, {**GOOD, "reward": float("nan")}], r"line 2: it has no reward .*--scorer.*\(--drop unscored\)"),
-        ([{"source": RED_HOUSE, "target": "x"}] * 3, r"line 1: it has no reward .*\(so are 2 more of 3\); give a scorer"),
-        ([{**GOOD, "reward": "good"}], "line 1 is corrupt: as jsonl writes rollouts, its 'reward' is a str, not a number"),
-        ([{**GOOD, "source": "vier haus"}], r"'vier haus' is no source that task 'tiny' grows from; .*\(--drop foreign\)"),
+        ([{"source": RED_HOUSE, "target": "x"}] * 3, r"line 1: it has no reward .*\(so are 2 more of 3\); give a"),
+        ([{**GOOD, "reward": "good"}], "line 1 is corrupt: as jsonl writes rollouts, its 'reward' is a str, not a"),
+        ([{**GOOD, "source": "vier haus"}], r"'vier haus' is no source that task 'tiny' grows from; .*--drop foreign"),
         ([{**GOOD, "completion": "one " * 12}], r"its target has 13 tokens, 12 are allowed; .*\(--drop long\)"),
-        ([{**GOOD, "completion": [*assistant("one"), *assistant("two")]}], "has 2 messages of the assistant; one trans"),
+        ([{**GOOD, "completion": [*assistant("one"), *assistant("two")]}], "has 2 messages of the assistant; one"),
         ([{"text": "one"}], "its prompt is missing, not a text or messages"),
         ([{**GOOD, "target_tokens": [11, 0], "completion": "two", "log_probs": [-1]}], "has 1 log-probabilities for 2"),
         ([], "there are no rollouts in .*; name the files that hold some"),
@@ -251,7 +257,9 @@ def test_foreign_files_templates_and_what_is_there_are_refused(bring: Bring, tmp
         bring(unscored, "trl", prompt_template=PROMPT)
     with pytest.raises(ValueError, match="has no column of numbers 'quality'; of those that may be rewards: fidelity"):
         bring(table, "trl", reward=["quality"])
-    with pytest.raises(ValueError, match=r"'eins rot haus' does not match the template 'Translate to English: \{source\}'"):
+    with pytest.raises(
+        ValueError, match=r"'eins rot haus' does not match the template 'Translate to English: \{source\}'"
+    ):
         bring(plain, "jsonl", prompt_template=PROMPT)
     with pytest.raises(ValueError, match=r"has \{source\} 0 times; write it once"):
         bring(plain, "jsonl", prompt_template="Translate")

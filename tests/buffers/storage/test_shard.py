@@ -135,7 +135,10 @@ def test_impossible_values_under_a_good_header_are_refused_when_read(path: Path)
 def test_nothing_and_unscored_pairs_are_not_written(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:
-    nothing = {"log_prob": np.full(6, np.nan, dtype=np.float32), "reward": np.full(3, np.nan, dtype=np.float32)}
+    nothing: dict[str, Any] = {
+        "log_prob": np.full(6, np.nan, dtype=np.float32),
+        "reward": np.full(3, np.nan, dtype=np.float32),
+    }
     unscored = replace(trajectories, **nothing)
     for unfit in (trajectories.take(np.array([], dtype=np.int64)), unscored):
         with pytest.raises(ValueError, match="give at least one trajectory, scored"):
