@@ -18,6 +18,10 @@ from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 
 
+UNKNOWN_IN_WORDS = {"cut": "whether targets were cut (taken to have ended)"}
+"""What nobody recorded, where its name does not say it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Import(Command):
     """Make a buffer of another trainer's rollouts: prompts, completions, rewards and log-probabilities that fit."""
@@ -87,7 +91,7 @@ def _notes(came: Imported) -> Iterator[str]:
     for reason, count in came.dropped.items():
         if count:
             yield f"left out, {reason}: {count:,} of {came.rollouts:,} rollouts"
-    yield f"unknown: {', '.join(came.unknown)}"
+    yield f"unknown: {', '.join(UNKNOWN_IN_WORDS.get(name, name) for name in came.unknown)}"
     if came.other_tokens:
         yield (
             f"tokens of another tokenizer, or none beside log-probabilities: {came.other_tokens:,} targets, encoded "

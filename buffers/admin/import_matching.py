@@ -12,6 +12,7 @@ import numpy as np
 from buffers.growing.source_rows import drawable_rows, source_texts
 from buffers.interop.rollouts import Rollout
 from buffers.storage.trajectories import LOG_PROB_TOLERANCE
+from seq2seq_env.messages import PromptTemplate
 from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks.task import SOURCE_ONLY, Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -19,9 +20,6 @@ from seq2seq_env.writing import shortened
 
 Drop = Literal["foreign", "long", "unscored"]
 """Why a rollout may be left out: its source is none of the task's, its target is too long, or it has no reward."""
-
-SOURCE = "{source}"
-"""What stands for the source in a prompt's template."""
 
 REMEDIES: dict[Drop, str] = {
     "foreign": "give the task and the template of these prompts (--task, --task-options, --prompt-template)",
@@ -60,7 +58,7 @@ class Match:
 
 
 def match(
-    rollouts: Sequence[Rollout], task: Task, prompt_template: str, drop: Sequence[Drop], *, need_reward: bool
+    rollouts: Sequence[Rollout], task: Task, template: PromptTemplate, drop: Sequence[Drop], *, need_reward: bool
 ) -> tuple[list[Match], dict[Drop, int]]:
     """The rollouts that fit a task, in their order, and how many were left out for each reason.
 
@@ -69,7 +67,7 @@ def match(
     """
     for reason in drop:
         check_name("reason to drop", reason, get_args(Drop))
-    rows = _rows(rollouts, task, prompt_template)
+    rows = _rows(rollouts, task, template)
     problems: Mapping[Drop, list[str]] = {reason: [] for reason in get_args(Drop)}
     fitting = []
     for rollout, row in zip(rollouts, rows, strict=True):
@@ -98,33 +96,14 @@ def match(
     return matches, {reason: len(some) for reason, some in problems.items()}
 
 
-def check_template(template: str) -> None:
-    """Refuse a template that does not say once where the source stands.
-
-    Raises:
-        ValueError: If it does not.
-    """
-    if template.count(SOURCE) != 1:
-        raise ValueError(
-            f"the prompt template {template!r} has {SOURCE} {template.count(SOURCE)} times; write it once, where the "
-            "source stands"
-        )
-
-
 def same_text(text: str, other: str | None) -> bool:
     """Whether two texts are equal but for spaces around them; what is not known is taken to be."""
     return other is None or text.strip() == other.strip()
 
 
-def _rows(rollouts: Sequence[Rollout], task: Task, template: str) -> list[int | str]:
+def _rows(rollouts: Sequence[Rollout], task: Task, template: PromptTemplate) -> list[int | str]:
     """Row of each rollout's source, or why it has none."""
-    before, after = template.split(SOURCE)
-    sources: list[str | None] = []
-    for rollout in rollouts:
-        prompt = rollout.prompt
-        fits = prompt is not None and len(prompt) >= len(before) + len(after)
-        fits = fits and prompt.startswith(before) and prompt.endswith(after)  # type: ignore[union-attr]
-        sources.append(prompt[len(before) : len(prompt) - len(after)] if fits and prompt is not None else None)
+    sources = [None if each.prompt is None else template.source_of(each.prompt) for each in rollouts]
     known = _known_rows(task, {text for source in sources if source is not None for text in (source, source.strip())})
     exported = _exported_rows(rollouts, task)
     rows: list[int | str] = []
@@ -136,7 +115,9 @@ def _rows(rollouts: Sequence[Rollout], task: Task, template: str) -> list[int | 
                 f"row {rollout.source_row} of task {task.name!r} has no such source tokens, and there is no text"
             )
         elif source is None:
-            rows.append(f"its prompt {shortened(rollout.prompt)} does not match the template {shortened(template)}")
+            rows.append(
+                f"its prompt {shortened(rollout.prompt)} does not match the template {shortened(template.text)}"
+            )
         else:
             row = known.get(source, known.get(source.strip()))
             rows.append(f"{shortened(source)} is no source that task {task.name!r} grows from" if row is None else row)

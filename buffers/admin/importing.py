@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from buffers.admin.import_matching import Drop, Match, check_template, match, same_text
+from buffers.admin.import_matching import Drop, Match, match, same_text
 from buffers.growing.plan import score_once
 from buffers.growing.source_rows import source_texts
 from buffers.growing_batch import GrowingBatchBuffer
@@ -23,6 +23,7 @@ from buffers.interop.rows import Row, join
 from buffers.storage.encoding import encode_sources
 from buffers.storage.provenance import UNKNOWN, GrowFrom, Provenance
 from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
+from seq2seq_env.messages import PromptTemplate
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
@@ -50,7 +51,8 @@ class Imported:
         other_texts: Targets that decode to another text than the file has: unknown words, say.
         mean_reward: In [0, 1].
         temperature: Of the sampling; None where nobody recorded it.
-        unknown: What nobody recorded.
+        unknown: What nobody recorded: "policy", "seed", "temperature", "scorer", and "cut", whether a length limit cut a
+            target; where that is unknown, it is taken to have ended by itself.
     """
 
     path: str
@@ -113,15 +115,15 @@ def import_rollouts(
         ValueError: If a file is corrupt or foreign, a rollout lacks something or does not fit the task, a reward or a
             temperature is out of range, or nothing is left.
     """
-    check_template(prompt_template)
+    template = PromptTemplate(prompt_template)
     if reward_range is not None and not -math.inf < reward_range[0] < reward_range[1] < math.inf:
         raise ValueError(f"the reward range is {reward_range[0]:g} to {reward_range[1]:g}; give the lower number first")
     with atomic_write(Path(out)) as partial:
         paths = [path for file in files for path in rollout_files(Path(file), origin)]
-        rollouts = [each for path in paths for each in read_rollouts(path, origin, None if scorer else reward)]
+        rollouts = list(read_rollouts(paths, origin, None if scorer else reward))
         if not rollouts:
             raise ValueError(f"there are no rollouts in {', '.join(map(str, files))}; name the files that hold some")
-        matches, dropped = match(rollouts, task, prompt_template, drop, need_reward=scorer is None)
+        matches, dropped = match(rollouts, task, template, drop, need_reward=scorer is None)
         if not log_probs:
             matches = [replace(each, target=each.target._replace(log_probs=None)) for each in matches]
         matches.sort(key=lambda each: each.row)  # stable: candidates stay in the order of the files
@@ -158,6 +160,13 @@ def import_rollouts(
         )
         keep_tokenizer(partial, task.tokenizer)
         _write(GrowingBatchBuffer(partial, task=task), provenance, matches, rewards, task, progress=progress)
+    lacking = {
+        "policy": True,
+        "seed": True,
+        "temperature": recorded is None,
+        "scorer": scorer is None,
+        "cut": any(each.rollout.truncated is None for each in matches),
+    }
     return Imported(
         path=str(out),
         origin=origin,
@@ -174,7 +183,7 @@ def import_rollouts(
         ),
         mean_reward=float(rewards.mean(dtype=np.float64)),
         temperature=recorded,
-        unknown=["policy", "seed", *["temperature"] * (recorded is None), *["scorer"] * (scorer is None)],
+        unknown=[name for name, is_unknown in lacking.items() if is_unknown],
     )
 
 

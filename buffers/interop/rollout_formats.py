@@ -7,17 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from buffers.interop.json_lines import corrupt_line
-from buffers.interop.rollouts import (
-    Rollout,
-    completion_text,
-    mapping,
-    message_text,
-    numbers,
-    objects,
-    prompt_text,
-    reward_of,
-)
+from buffers.interop.rollouts import Rollout, mapping, numbers, objects, reward_of
 from seq2seq_env.extras import require
+from seq2seq_env.messages import completion_text, message_text, prompt_text
 
 RolloutFormat = Literal["trl", "verifiers", "nemo-gym", "jsonl"]
 """Whose files they are."""
@@ -42,26 +34,38 @@ def rollout_files(path: Path, origin: RolloutFormat) -> list[Path]:
     return files
 
 
-def read_rollouts(path: Path, origin: RolloutFormat, reward: Sequence[str] | None = ()) -> Iterator[Rollout]:
-    """The rollouts of a file.
+def read_rollouts(paths: Sequence[Path], origin: RolloutFormat, reward: Sequence[str] | None = ()) -> Iterator[Rollout]:
+    """The rollouts of files.
+
+    TRL logs the completions of one generation again at each step that trains on them; such a table, all but its step
+    that of the file before, is left out.
 
     Args:
-        path: Parquet of TRL's, JSON Lines of the others', gzip where the name ends in ``.gz``.
+        paths: Parquet of TRL's, JSON Lines of the others', gzip where the name ends in ``.gz``.
         origin: Whose format it is.
         reward: Names of the rewards, whose sum is taken; by default ``reward``, of TRL's the only column of numbers
             that can be one; None leaves them out.
 
     Raises:
         ImportError: If pyarrow is not installed and needed.
-        OSError: If the file cannot be read.
-        ValueError: If it is corrupt, foreign or has no such reward, naming it and the line.
+        OSError: If a file cannot be read.
+        ValueError: If one is corrupt, foreign or has no such reward, naming it and the line.
     """
-    yield from _trl(path, reward) if origin == "trl" else _json_lines(path, origin, reward)
+    before = None
+    for path in paths:
+        if origin == "trl":
+            table = _table(path)
+            contents = table.drop_columns([name for name in ("step",) if name in table.column_names])
+            if before is None or not contents.equals(before):
+                yield from _trl(path, table, reward)
+            before = contents
+        else:
+            yield from _json_lines(path, origin, reward)
 
 
-def _trl(path: Path, reward: Sequence[str] | None) -> Iterator[Rollout]:
-    """The tables that ``log_completions`` leaves in ``completions/``: prompts and completions, texts or messages."""
-    arrow, parquet = require("pyarrow", "the format trl"), require("pyarrow.parquet", "the format trl")
+def _table(path: Path) -> Any:
+    """A table that ``log_completions`` leaves in ``completions/``: prompts and completions, texts or messages."""
+    parquet = require("pyarrow.parquet", "the format trl")
     try:
         table = parquet.read_table(path)
     except FileNotFoundError:
@@ -71,6 +75,11 @@ def _trl(path: Path, reward: Sequence[str] | None) -> Iterator[Rollout]:
     for name in ("prompt", "completion"):
         if name not in table.column_names:
             raise ValueError(f"{str(path)!r} has no column {name!r}; it is no table of TRL's log_completions")
+    return table
+
+
+def _trl(path: Path, table: Any, reward: Sequence[str] | None) -> Iterator[Rollout]:
+    arrow = require("pyarrow", "the format trl")
     is_number = [arrow.types.is_floating(field.type) or arrow.types.is_integer(field.type) for field in table.schema]
     columns = [
         name for name, fits in zip(table.column_names, is_number, strict=True) if fits and name not in NOT_REWARDS

@@ -81,24 +81,6 @@ def reward_of(record: Mapping[str, Any], names: Sequence[str] | None) -> float |
     return None if math.isnan(total) else total
 
 
-def prompt_text(prompt: object) -> str:
-    """The text of a prompt: itself, or the one message of a user in it.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    return prompt if isinstance(prompt, str) else _only_message(prompt, "prompt", "user")
-
-
-def completion_text(completion: object) -> str:
-    """The text of a completion: itself, or the one message of an assistant in it.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    return completion if isinstance(completion, str) else _only_message(completion, "completion", "assistant")
-
-
 def numbers(record: Mapping[str, Any], name: str, *kinds: type) -> list[Any] | None:
     """A list of numbers that a record may have; None where it has none.
 
@@ -122,25 +104,3 @@ def mapping(value: object, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"its {name!r} is {'missing' if value is None else f'a {type(value).__name__}, not an object'}")
     return value
-
-
-def message_text(content: object) -> str | None:
-    """The text of a message's content: itself, or that of its parts; None where it has none."""
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "".join(part for part in parts if isinstance(part, str)) if parts else None
-    return content if isinstance(content, str) else None
-
-
-def _only_message(messages: object, name: str, role: str) -> str:
-    if not isinstance(messages, list):
-        raise ValueError(
-            f"its {name} is {'missing' if messages is None else f'a {type(messages).__name__}'}, not a text or messages"
-        )
-    texts = [each.get("content") for each in messages if isinstance(each, dict) and each.get("role") == role]
-    if len(texts) != 1:
-        raise ValueError(f"its {name} has {len(texts)} messages of the {role}; one translation has one")
-    text = message_text(texts[0])
-    if text is None:
-        raise ValueError(f"its {name} has no text, but a {type(texts[0]).__name__}")
-    return text

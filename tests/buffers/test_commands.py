@@ -109,7 +109,7 @@ def test_import_says_what_came_and_what_is_missing(
     code, shown = run(*call, "Translate: {source}", "--drop", "foreign")
     assert code == 0
     assert f"{tmp_path / 'new'}: 2 trajectories of 1 sources, 4 tokens\nreward 0.500 on average\n" in shown
-    assert "left out, foreign: 1 of 3 rollouts\nunknown: policy, seed, temperature, scorer\n" in shown
+    assert "left out, foreign: 1 of 3 rollouts\nunknown: policy, seed, temperature, scorer, whether targets" in shown
     assert "targets that the task's tokenizer writes otherwise than they were scored: 1\n" in shown
     assert "log-probabilities: none; agents that need the behaviour policy's (log mu in docs/agents) refuse" in shown
     _, info = run("info", tmp_path / "new")

@@ -82,9 +82,10 @@ def test_trl_completions_are_grouped_by_source(bring: Bring, tmp_path: Path, tin
     folder = tmp_path / "completions"
     folder.mkdir()
     trl_table(folder / "completions_00001.parquet")
+    trl_table(folder / "completions_00002.parquet", step=[2, 2, 2])  # the same generation, logged again
     came, trajectories = bring(folder, "trl", prompt_template=PROMPT)
     assert (came.trajectories, came.sources, came.compared_sources, came.with_log_prob) == (3, 2, 1, 0)
-    assert came.unknown == ["policy", "seed", "temperature", "scorer"]
+    assert came.unknown == ["policy", "seed", "temperature", "scorer", "cut"]
     assert targets(trajectories, tiny_task) == ["one red car", "one red house", "two red house"]
     assert trajectories.reward.tolist() == [0.25, 0.75, 1.0]
     assert tiny_task.split("train").sources[trajectories.source_index[0]] == RED_HOUSE
