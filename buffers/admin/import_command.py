@@ -17,7 +17,6 @@ from buffers.interop.rollout_formats import RolloutFormat
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 
-
 UNKNOWN_IN_WORDS = {"cut": "whether targets were cut (taken to have ended)"}
 """What nobody recorded, where its name does not say it."""
 

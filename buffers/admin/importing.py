@@ -51,8 +51,8 @@ class Imported:
         other_texts: Targets that decode to another text than the file has: unknown words, say.
         mean_reward: In [0, 1].
         temperature: Of the sampling; None where nobody recorded it.
-        unknown: What nobody recorded: "policy", "seed", "temperature", "scorer", and "cut", whether a length limit cut a
-            target; where that is unknown, it is taken to have ended by itself.
+        unknown: What nobody recorded: "policy", "seed", "temperature", "scorer", and "cut", whether a length limit cut
+            a target; where that is unknown, it is taken to have ended by itself.
     """
 
     path: str

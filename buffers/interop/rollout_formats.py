@@ -112,9 +112,9 @@ def _json_lines(path: Path, origin: RolloutFormat, reward: Sequence[str] | None)
 
 
 def _verifiers(record: Mapping[str, Any], reward: Sequence[str] | None) -> Iterator[Fields]:
-    """A line of ``results.jsonl``, or of ``traces.jsonl``, which is an episode of traces."""
-    if "traces" in record:
-        for trace in _list(record, "traces"):
+    """A line of ``results.jsonl``, or of ``traces.jsonl``, which is an episode of traces or one trace."""
+    if "traces" in record or "nodes" in record:
+        for trace in _list(record, "traces") or [record]:
             yield _trace(mapping(trace, "traces"), reward)
         return
     fields = _prompt_and_completion(record)

@@ -47,11 +47,11 @@ class TranslationTask(vf.Task[TranslationData, vf.State, TranslationTaskConfig])
     """One source; the reward is the scorer's value of the last reply."""
 
     @vf.reward  # type: ignore[untyped-decorator]
-    async def score(self, trace: vf.Trace) -> float:
+    async def quality(self, trace: vf.Trace) -> float:
         """In [0, 1]."""
-        return await asyncio.to_thread(self._score, trace.last_reply or "")
+        return await asyncio.to_thread(self._quality, trace.last_reply or "")
 
-    def _score(self, reply: str) -> float:
+    def _quality(self, reply: str) -> float:
         task = self.config.loaded()
         scorer = shared_scorer(self.config.scorer, task)
         return float(checked_scores(scorer, [self.data.source], [reply])[0])

@@ -15,6 +15,7 @@ from transformers.utils import get_json_schema
 from buffers import GrowingBatchBuffer, import_rollouts
 from seq2seq_env.adapters import environment_factory, prompts, reward_function
 from tests.conftest import OverlapScorer
+from tests.digest_scorer import Digest
 from tests.libraries.conftest import WordTask
 
 trl = pytest.importorskip("trl", reason="TRL is not installed, see .ci/libraries")
@@ -51,13 +52,13 @@ def test_grpo_trains_on_the_scorer_and_its_completions_are_a_grow_step(
     before = model.lm_head.weight.detach().clone()
     trainer = trl.GRPOTrainer(
         model=model,
-        reward_funcs=reward_function(OverlapScorer(words), name="overlap"),
+        reward_funcs=reward_function(Digest(), name="digest"),
         args=settings,
         train_dataset=datasets.Dataset.from_list(prompts(words)),
         processing_class=tokenizer,
     )
     trainer.train()
-    logged = [entry for entry in trainer.state.log_history if "rewards/overlap/mean" in entry]
+    logged = [entry for entry in trainer.state.log_history if "rewards/digest/mean" in entry]
     assert len(logged) == 2
     assert not bool((model.lm_head.weight == before).all())
     came = import_rollouts(
@@ -65,7 +66,7 @@ def test_grpo_trains_on_the_scorer_and_its_completions_are_a_grow_step(
     )
     assert (came.trajectories, came.with_log_prob, came.temperature) == (8, 0, 1.0)
     data = GrowingBatchBuffer(tmp_path / "buffer", task=words).select()
-    assert data.mean_reward() == pytest.approx(sum(each["rewards/overlap/mean"] for each in logged) / 2, abs=1e-6)
+    assert data.mean_reward() == pytest.approx(sum(each["rewards/digest/mean"] for each in logged) / 2, abs=1e-6)
 
 
 def test_the_environments_tool_is_described_by_its_docstring(words: WordTask) -> None:
