@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.utils import get_json_schema
 
 from buffers import GrowingBatchBuffer, import_rollouts
 from seq2seq_env.adapters import environment_factory, prompts, reward_function
@@ -20,6 +19,7 @@ from tests.libraries.conftest import WordTask
 
 trl = pytest.importorskip("trl", reason="TRL is not installed, see .ci/libraries")
 datasets = pytest.importorskip("datasets")
+chat_templates = pytest.importorskip("transformers.utils.chat_template_utils")
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # its own, of what it calls
 
@@ -28,14 +28,19 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # its own, of what it calls
 def tokenizer(words: WordTask, tmp_path: Path) -> Any:
     """The task's words, with a space between them."""
     words.tokenizer.save(tmp_path)
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(tmp_path / "tokenizer.json"), eos_token="</s>", unk_token="<unk>", pad_token="<pad>"
-    )
+    special = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    make: Any = PreTrainedTokenizerFast
+    return make(tokenizer_file=str(tmp_path / "tokenizer.json"), **special)
 
 
 @pytest.fixture
 def model(words: WordTask) -> Any:
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
     config = LlamaConfig(vocab_size=words.tokenizer.vocab_size, max_position_embeddings=32, **sizes)
     config.pad_token_id, config.eos_token_id = words.tokenizer.pad_id, words.tokenizer.eos_id
     return LlamaForCausalLM(config)
@@ -70,5 +75,5 @@ def test_grpo_trains_on_the_scorer_and_its_completions_are_a_grow_step(
 
 
 def test_the_environments_tool_is_described_by_its_docstring(words: WordTask) -> None:
-    described = get_json_schema(environment_factory(words, OverlapScorer(words))().submit)["function"]
+    described = chat_templates.get_json_schema(environment_factory(words, OverlapScorer(words))().submit)["function"]
     assert (described["name"], described["parameters"]["required"]) == ("submit", ["translation"])

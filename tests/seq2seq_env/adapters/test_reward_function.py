@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from seq2seq_env.adapters import reward_function, verified_reward
@@ -11,7 +13,7 @@ from tests.conftest import OverlapScorer
 def test_texts_and_messages_are_scored_with_the_sources_of_columns_or_prompts(fake_scorer: OverlapScorer) -> None:
     reward = reward_function(fake_scorer, prompt_template="Translate: {source}")
     said = [{"role": "assistant", "content": "dog"}]
-    called = [{"role": "assistant", "content": None, "tool_calls": []}]
+    called: list[dict[str, Any]] = [{"role": "assistant", "content": None, "tool_calls": []}]
     prompts = [[{"role": "user", "content": "Translate: hund"}]] * 3
     assert reward(prompts=prompts, completions=[said, called, []], completion_ids=[[1]] * 3) == [1, 0, 0]
     assert reward(["?", "?"], ["dog", "car"], source=["hund", "auto"], trainer_state=None) == [1, 1]
