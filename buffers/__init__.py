@@ -8,7 +8,7 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 
 1. A header of 512 bytes (HDF5's user block), text: ``seq2seq-env shard``, ``bytes`` (size of the file), ``sha256`` (of
    all bytes after the header).
-2. Attributes of the root: ``schema_version`` (int64, 6), the fields of :class:`Provenance` (UTF-8 text of fixed length,
+2. Attributes of the root: ``schema_version`` (int64, 7), the fields of :class:`Provenance` (UTF-8 text of fixed length,
    int64, float64) and ``contents_sha256`` (text), the digest of these attributes and of the arrays' values.
 3. Datasets at the root, one-dimensional, in which a row is one of the task's train split or, from the number of these
    on, one of its source-only split:
@@ -25,6 +25,8 @@ With N trajectories, L target tokens, U sources and K source tokens a file holds
 | `source_rows`    | int64   | [U]   | rows of the sources, rising, each once                             |
 | `source_offsets` | int64   | [U+1] | source j is `source_tokens[source_offsets[j]:source_offsets[j+1]]` |
 | `source_tokens`  | uint16  | [K]   | token ids, end-of-sequence included                                |
+
+The ``log_prob`` of an imported target is NaN throughout where nobody recorded it, and so is the temperature.
 
 They are compressed by gzip 4 with byte shuffle in chunks of at most 65,536 elements. Only ``tokens`` lie plain and
 contiguous, with an attribute ``sum64`` (uint64, the sum of their bytes as little-endian uint64). Where a token id is

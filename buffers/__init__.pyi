@@ -1,4 +1,5 @@
 from .admin.compaction import compact
+from .admin.importing import Imported, import_rollouts
 from .admin.rescoring import rescore
 from .batches import Batches, TokenBatch
 from .candidate_utility import candidate_utilities
@@ -40,6 +41,7 @@ __all__ = [
     "GrowPlan",
     "GrowReport",
     "GrowingBatchBuffer",
+    "Imported",
     "InThreads",
     "Interpolation",
     "OnRay",
@@ -68,6 +70,7 @@ __all__ = [
     "from_minari",
     "from_parquet",
     "grow",
+    "import_rollouts",
     "make_filter",
     "make_schedule",
     "rescore",

@@ -1,4 +1,4 @@
-"""Maintenance of a growing-batch buffer: what is in it, what is corrupt, what to grow again, and export of it."""
+"""Maintenance of a growing-batch buffer: what is in it, what is corrupt, what to grow again, export and import."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import logging
 import shlex
 import sys
-from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +13,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+from buffers.admin.command import BufferCommand, Command
 from buffers.admin.compaction import compact
 from buffers.admin.export import Format, export
+from buffers.admin.import_command import Import
 from buffers.admin.maintenance import QUARANTINE, GrowStepInfo, describe, existing, find_corrupt, quarantine, sweep
 from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
@@ -33,20 +34,6 @@ DRAWN_FROM = {
     "both": "train sources and source-only sentences",
 }
 """What a Grow step drew from, in words, by :data:`buffers.GrowFrom`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BufferCommand(ABC):
-    """Something done with a buffer."""
-
-    path: tyro.conf.Positional[Path]
-    """Folder of the buffer."""
-    json: bool = False
-    """Print JSON instead of text."""
-
-    @abstractmethod
-    def run(self) -> int:
-        """Do it and print what came of it; the exit code."""
 
 
 @dataclass(frozen=True)
@@ -234,13 +221,14 @@ class Export(BufferCommand):
         return 0
 
 
-Command = (
+Commands = (
     Annotated[Info, tyro.conf.subcommand("info")]
     | Annotated[Verify, tyro.conf.subcommand("verify")]
     | Annotated[Repair, tyro.conf.subcommand("repair")]
     | Annotated[Compact, tyro.conf.subcommand("compact")]
     | Annotated[Rescore, tyro.conf.subcommand("rescore")]
     | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Import, tyro.conf.subcommand("import")]
 )
 
 
@@ -250,6 +238,14 @@ def _text(step: GrowStepInfo) -> str:
     bars = "".join(BLOCKS[-(-count * (len(BLOCKS) - 1) // highest)] for count in step.reward_histogram)
     grown = [f"{origin['candidates']} candidates"] * bool(origin["candidates"])
     grown += ["the original pair"] * origin["references"]
+    drawn = DRAWN_FROM[origin["grow_from"]]
+    heated = "an unknown temperature" if origin["temperature"] is None else f"temperature {origin['temperature']}"
+    if origin["imported"]:
+        at_most = f"at most {origin['candidates']} samples"
+        last = f"{origin['sampler']}: {at_most} for each of {origin['num_sources']:,} {drawn} at {heated}"
+    else:
+        each = f"for each of {origin['num_sources']:,} {drawn}"
+        last = f"{' and '.join(grown)} {each} at {heated}, seed {origin['seed']}"
     lines = [
         f"Grow step {step.grow_step}: {step.shards} shards, {step.trajectories:,} trajectories "
         f"({step.references:,} references), {step.tokens:,} tokens, {step.bytes / 2**20:.1f} MiB, "
@@ -259,8 +255,7 @@ def _text(step: GrowStepInfo) -> str:
         f"  task {origin['task']} {origin['task_fingerprint'][:12]}, tokenizer {origin['tokenizer_fingerprint'][:12]}",
         f"  policy {origin['policy_fingerprint'][:12]} ({origin['sampler']}), "
         f"scorer {origin['scorer_fingerprint'][:12]}",
-        f"  {' and '.join(grown)} for each of {origin['num_sources']:,} {DRAWN_FROM[origin['grow_from']]} "
-        f"at temperature {origin['temperature']}, seed {origin['seed']}",
+        f"  {last}",
     ]
     lines += [
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()
@@ -282,7 +277,7 @@ def main() -> None:
     with command_frame():
         logging.basicConfig(format="%(message)s")  # on standard error: what is printed may be JSON
         logging.getLogger("buffers").setLevel(logging.INFO)
-        command: BufferCommand = tyro.cli(Command, args=arguments(), prog="python -m buffers", description=__doc__)
+        command: Command = tyro.cli(Commands, args=arguments(), prog="python -m buffers", description=__doc__)
         sys.exit(command.run())
 
 

@@ -27,15 +27,16 @@ WINGS = {
     ),
     "buffers": ("buffers.admin", "buffers.interop", "buffers.growing", "buffers", "buffers.storage"),
     "seq2seq_env": (
-        "seq2seq_env.play", "seq2seq_env.wrappers", "seq2seq_env.env", "seq2seq_env.vector_env", "seq2seq_env.mdp",
+        "seq2seq_env.play", "seq2seq_env.adapters", "seq2seq_env.wrappers", "seq2seq_env.env",
+        "seq2seq_env.vector_env", "seq2seq_env.mdp",
         "seq2seq_env.constraint", "seq2seq_env.scorers.sharing", "seq2seq_env.scorers.loading",
         "seq2seq_env.scorers", "seq2seq_env.scorers.wrappers", "seq2seq_env.scorers.predictor_estimator",
         "seq2seq_env.scorers.models", "seq2seq_env.scorers.spec", "seq2seq_env.scorers.description",
         "seq2seq_env.scorers.scorer", "seq2seq_env.tasks.loading", "seq2seq_env.tasks.corpora",
         "seq2seq_env.tasks.phrasebook", "seq2seq_env.tasks", "seq2seq_env.tasks.task", "seq2seq_env.models",
         "seq2seq_env.tokenization", "seq2seq_env.chrf", "seq2seq_env.publishing", "seq2seq_env.hub",
-        "seq2seq_env.options", "seq2seq_env.suggestions", "seq2seq_env.ranges", "seq2seq_env.extras",
-        "seq2seq_env.installation", "seq2seq_env",
+        "seq2seq_env.messages", "seq2seq_env.options", "seq2seq_env.suggestions", "seq2seq_env.ranges",
+        "seq2seq_env.extras", "seq2seq_env.installation", "seq2seq_env",
     ),
 }  # fmt: skip
 """Of each room, packages and single modules from the top down: an import leads to a later one, or stays in its own.

@@ -161,6 +161,7 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
     published = [file.st_mtime for file in files]
     provenance = asdict(first)
     del provenance["shard_index"], provenance["shard_count"]
+    provenance["temperature"] = first.known_temperature  # JSON has no NaN
     return GrowStepInfo(
         grow_step=grow_step,
         shards=len(shards),

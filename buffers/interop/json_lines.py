@@ -34,7 +34,7 @@ def to_jsonl(data: Slice, path: str | Path, *, tokenizer: Tokenizer | None = Non
     ``reward`` (number), ``terminated`` and ``is_reference`` (true or false), and, which no reader of ours asks for,
     ``grow_step`` and ``candidate`` (ints, see :class:`buffers.interop.rows.Chunk`). Numbers have the fewest digits that
     give the same float32 again. NaN, which JSON lacks, is null: ``reward`` where nobody scored, ``log_prob`` as a whole
-    where the behaviour policy is unknown. What JSON Lines cannot hold: which shard a trajectory is of, and what
+    where the behaviour policy's are unknown. What JSON Lines cannot hold: which shard a trajectory is of, and what
     made it.
 
     Args:
@@ -62,7 +62,7 @@ def from_jsonl(path: str | Path) -> Trajectories:
         ValueError: If a line is corrupt, naming file and line.
     """
     path = Path(path)
-    return join_all(_join(path, chunk) for chunk in in_chunks(_lines(path)))
+    return join_all(_join(path, chunk) for chunk in in_chunks(numbered_lines(path)))
 
 
 @contextmanager
@@ -77,14 +77,14 @@ def _packed(raw: BinaryIO, path: Path) -> Iterator[Any]:
 
 def _records(chunk: Chunk, tokenizer: Tokenizer | None) -> Iterator[dict[str, Any]]:
     part = chunk.trajectories
-    log_prob = _shortest(part.log_prob) if part.has_log_prob else None
+    log_prob = _shortest(part.log_prob)
     reward = _shortest(part.reward) if part.is_scored else None
     for index, row in enumerate(rows(part)):
         record = {
             "source_index": row.source_index,
             "source_tokens": row.source_tokens.tolist(),
             "target_tokens": row.target_tokens.tolist(),
-            "log_prob": None if log_prob is None else log_prob[part.offsets[index] : part.offsets[index + 1]],
+            "log_prob": None if np.isnan(row.log_prob[0]) else log_prob[slice(*part.offsets[index : index + 2])],
             "reward": None if reward is None else reward[index],
             "terminated": row.terminated,
             "is_reference": row.is_reference,
@@ -105,14 +105,20 @@ def _shortest(values: NDArray[np.float32]) -> list[float]:
     return exact
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def numbered_lines(path: Path) -> Iterator[Line]:
+    """The lines of a file, unpacked where its name ends in ``.gz``.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it cannot be unpacked, naming file and line.
+    """
     number = 0
     with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
         try:
             for number, line in enumerate(file, 1):
                 yield number, line
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise _corrupt(path, number + 1, str(error)) from error
+            raise corrupt_line(path, number + 1, str(error)) from error
 
 
 def _join(path: Path, lines: Sequence[Line]) -> Trajectories:
@@ -120,7 +126,7 @@ def _join(path: Path, lines: Sequence[Line]) -> Trajectories:
         return join([_row(line) for _, line in lines])
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         number, why = _first_bad(lines) or (lines[0][0], f"{error}, here or in the {len(lines) - 1} lines that follow")
-        raise _corrupt(path, number, why) from error
+        raise corrupt_line(path, number, why) from error
 
 
 def _first_bad(lines: Iterable[Line]) -> tuple[int, str] | None:
@@ -172,5 +178,6 @@ def _checked(record: dict[str, Any], name: str, *kinds: type) -> Any:
     return record[name]
 
 
-def _corrupt(path: Path, number: int, why: str) -> ValueError:
+def corrupt_line(path: Path, number: int, why: str) -> ValueError:
+    """The error of a line that is not what it should be."""
     return ValueError(f"{str(path)!r}, line {number} is corrupt: {why}; mend or delete that line, or export anew")

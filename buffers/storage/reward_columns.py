@@ -62,8 +62,8 @@ class RescoredShard:
         return self.shard.path.parent / FOLDER / self.name / self.shard.path.name
 
     @property
-    def temperature(self) -> float:
-        """That the behaviour policy was sampled at."""
+    def temperature(self) -> float | None:
+        """That the behaviour policy was sampled at; None where nobody recorded it."""
         return self.shard.temperature
 
     @property

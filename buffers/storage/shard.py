@@ -19,7 +19,7 @@ from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 KINDS = {CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
 
 
@@ -60,9 +60,9 @@ class Shard:
             return cls._checked(path, file)
 
     @property
-    def temperature(self) -> float:
-        """That the behaviour policy was sampled at."""
-        return self.provenance.temperature
+    def temperature(self) -> float | None:
+        """That the behaviour policy was sampled at; None where nobody recorded it."""
+        return self.provenance.known_temperature
 
     @property
     def grow_step(self) -> int:
@@ -133,19 +133,16 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
 
     Args:
         path: The file to make; its folder is made where missing.
-        trajectories: At least one, scored, with log-probabilities.
+        trajectories: At least one, scored; with log-probabilities where the behaviour policy is known.
         provenance: What made them.
 
     Raises:
-        ValueError: If there is nothing to write, or it was never scored, or nobody knows its log-probabilities.
+        ValueError: If there is nothing to write, or it was never scored.
         OSError: If the file cannot be written; nothing is left behind.
     """
     path = Path(path)
-    if len(trajectories) == 0 or not trajectories.has_log_prob:
-        raise ValueError(
-            f"cannot write {str(path)!r} from {trajectories!r}; give at least one trajectory, scored and with the "
-            "behaviour policy's log-probabilities"
-        )
+    if len(trajectories) == 0 or not trajectories.is_scored:
+        raise ValueError(f"cannot write {str(path)!r} from {trajectories!r}; give at least one trajectory, scored")
     attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
     contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
     container.publish(path, arrays.encode(contents, attributes))
@@ -156,6 +153,6 @@ def _read_all(file: File) -> Trajectories:
     stored = arrays.read(file, TRAJECTORIES_LAYOUT)
     wide = {name: array.astype(TRAJECTORIES_LAYOUT[name][0], copy=False) for name, array in stored.items()}
     trajectories = Trajectories(**wide)
-    if not trajectories.has_log_prob:
-        raise ValueError("it has no log-probabilities")
+    if not trajectories.is_scored:
+        raise ValueError("it has no rewards")
     return trajectories

@@ -37,8 +37,13 @@ AXES = {name: axis for name, (_, axis) in TRAJECTORIES_LAYOUT.items()}
 LOG_PROB_TOLERANCE = 1e-3
 
 
-def _check_log_prob(owner: str, log_prob: NDArray[np.float32]) -> None:
+def _check_log_prob(owner: str, log_prob: NDArray[np.float32], offsets: NDArray[np.int64] | None = None) -> None:
+    """Refuse what is no log-probability; with ``offsets`` (int64 [N+1]) a target may lack all of its own (NaN)."""
     bad = np.flatnonzero(~(np.isfinite(log_prob) & (log_prob <= LOG_PROB_TOLERANCE)))
+    if bad.size and offsets is not None:
+        unknown = np.isnan(log_prob)
+        whole = np.add.reduceat(unknown, offsets[:-1], dtype=np.int64) == np.diff(offsets)
+        bad = bad[~(unknown & np.repeat(whole, np.diff(offsets)))[bad]]
     if bad.size:
         i = int(bad[0])
         raise ValueError(
@@ -96,7 +101,8 @@ class Trajectories:
             source-only split.
         offsets: int64 [N+1]; the target of trajectory ``i`` is ``tokens[offsets[i]:offsets[i + 1]]``.
         tokens: int32 [L], without start token, end-of-sequence included where terminated.
-        log_prob: float32 [L], under the behaviour policy at the sampling temperature.
+        log_prob: float32 [L], under the behaviour policy at the sampling temperature; NaN in all of a target where
+            nobody recorded them.
         terminated: bool [N], False where the length limit cut the target.
         reward: float32 [N], the scorer's value of the whole target, in [0, 1].
         is_reference: bool [N], True for the original pairs.
@@ -104,8 +110,7 @@ class Trajectories:
         source_offsets: int64 [U+1].
         source_tokens: int32 [K], end-of-sequence included.
 
-    Pairs that nobody has scored (the supervised data) hold NaN in *all* of ``reward`` and ``log_prob``. What other
-    libraries hand over without saying which policy wrote it holds NaN in *all* of ``log_prob``.
+    Pairs that nobody has scored (the supervised data) hold NaN in *all* of ``reward`` and ``log_prob``.
 
     Raises:
         TypeError: If a field has another dtype.
@@ -125,8 +130,8 @@ class Trajectories:
 
     def __post_init__(self) -> None:
         sizes = check_layout("Trajectories", vars(self), TRAJECTORIES_LAYOUT)
-        known = {"reward": self.is_scored, "log_prob": self.is_scored and self.has_log_prob}
-        check_values("Trajectories", {k: v for k, v in vars(self).items() if known.get(k, True)}, sizes)
+        given = vars(self) if self.is_scored else {k: v for k, v in vars(self).items() if k != "reward"}
+        check_values("Trajectories", given, sizes)
 
     @property
     def is_scored(self) -> bool:
@@ -135,7 +140,7 @@ class Trajectories:
 
     @property
     def has_log_prob(self) -> bool:
-        """False where the behaviour policy is unknown (NaN throughout)."""
+        """False where nobody recorded any log-probability (NaN throughout)."""
         return len(self) == 0 or not bool(np.isnan(self.log_prob).all())
 
     @property
@@ -263,7 +268,7 @@ def check_values(owner: str, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[
         if missing.size:
             raise ValueError(f"{owner}.source_rows lacks row {missing[0]} of source_index; store its tokens too")
     if "log_prob" in arrays:
-        _check_log_prob(owner, arrays["log_prob"])
+        _check_log_prob(owner, arrays["log_prob"], arrays.get("offsets"))
     if "reward" in arrays:
         check_rewards(f"{owner}.reward", arrays["reward"])
 

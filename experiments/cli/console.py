@@ -24,7 +24,7 @@ COMMANDS = {
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),
     "rate": ("scripts:rate", "ask people: translations for blind rating, and what raters say"),
     "translate": ("rooms:translate", "translate texts, files and pipes with a policy"),
-    "buffer": ("rooms:buffer", "look into, verify, repair, compact, rescore or export a buffer"),
+    "buffer": ("rooms:buffer", "look into, verify, repair, compact, rescore, export or import a buffer"),
     "push": ("rooms:push", "publish a policy on the Hugging Face hub, with a model card"),
     "list": ("listing:main", "names of agents, tasks, scorers, regimes, presets and data sets"),
 }

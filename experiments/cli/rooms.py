@@ -15,7 +15,7 @@ from seq2seq_env.suggestions import check_name
 TRANSLATE_MOST_USED = ("policy", "texts", "checkpoint", "decoding", "input", "output", "json")
 """Options that the short help of ``rest translate`` shows."""
 
-BUFFER_COMMANDS = ("info", "verify", "repair", "compact", "rescore", "export")
+BUFFER_COMMANDS = ("info", "verify", "repair", "compact", "rescore", "export", "import")
 """What ``rest buffer`` does, as ``python -m buffers``."""
 
 
@@ -56,5 +56,5 @@ def buffer(arguments: Sequence[str]) -> int:
                 check_name("command", name, BUFFER_COMMANDS)
         with parser_errors():
             # What is left is help, or nothing: the parser of all commands knows what to say.
-            tyro.cli(room.Command, prog="rest buffer", description=room.__doc__, args=arguments)
+            tyro.cli(room.Commands, prog="rest buffer", description=room.__doc__, args=arguments)
     raise AssertionError("command_frame() leaves with an exit code")

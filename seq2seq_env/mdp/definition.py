@@ -72,7 +72,7 @@ class MDPDefinition:
         self.task = load_task(task, seed=task_seed) if isinstance(task, str) else task
         self.tokenizer = self.task.tokenizer
         self.sources = Sources(self.task, split, long_source)
-        self.scorer = _scorer_of(self.task, scorer)
+        self.scorer = scorer_of(self.task, scorer)
         self.info_scorers = {name: _loaded(self.task, each) for name, each in (info_scorers or {}).items()}
         self.potential = potential
         self.max_target_length = max_target_length or self.task.max_target_length
@@ -144,7 +144,12 @@ class MDPDefinition:
         return potentials
 
 
-def _scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:
+def scorer_of(task: Task, scorer: str | Path | Scorer | None) -> Scorer:
+    """The scorer that is given or named, shared by all of a process that name it; None takes the task's own.
+
+    Raises:
+        ValueError: If there is none of that name, or the task has none of its own.
+    """
     if scorer is None:
         if task.default_scorer is None:
             raise ValueError(f"task {task.name!r} has no default scorer; pass scorer=")

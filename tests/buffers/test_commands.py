@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import buffers.__main__
+import buffers.admin.import_command
 from buffers import (
     GrowingBatchBuffer,
     Provenance,
@@ -95,3 +96,23 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, run: Run) ->
     ):
         code, _ = run(*command, tmp_path / "nowhere")
         assert str(code).startswith("error: there is no folder")
+
+
+def test_import_says_what_came_and_what_is_missing(
+    run: Run, tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buffers.admin.import_command, "load_task", {"tiny": tiny_task}.__getitem__)
+    lines = [{"prompt": "Translate: eins rot haus", "completion": text, "reward": 0.5} for text in ("one", "an")]
+    file = tmp_path / "plain.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in (*lines, {**lines[0], "prompt": "Add: 1"})))
+    call = ["import", file, "--from", "jsonl", "--out", tmp_path / "new", "--task", "tiny", "--prompt-template"]
+    code, shown = run(*call, "Translate: {source}", "--drop", "foreign")
+    assert code == 0
+    assert f"{tmp_path / 'new'}: 2 trajectories of 1 sources, 4 tokens\nreward 0.500 on average\n" in shown
+    assert "left out, foreign: 1 of 3 rollouts\nunknown: policy, seed, temperature, scorer, whether targets" in shown
+    assert "targets that the task's tokenizer writes otherwise than they were scored: 1\n" in shown
+    assert "log-probabilities: none; agents that need the behaviour policy's (log mu in docs/agents) refuse" in shown
+    _, info = run("info", tmp_path / "new")
+    assert "imported from jsonl: at most 2 samples for each of 1 train sources at an unknown temperature" in info
+    (step,) = json.loads(run("info", tmp_path / "new", "--json")[1])
+    assert (step["provenance"]["temperature"], step["provenance"]["policy_fingerprint"]) == (None, "unknown")

@@ -93,7 +93,7 @@ def test_another_schema_version_is_refused(
     with monkeypatch.context() as later:
         later.setattr(buffers.storage.shard, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         write_shard(tmp_path / "later.h5", trajectories, provenance)
-    with pytest.raises(ShardError, match=r"later\.h5' has schema version 7, this release reads 6; read it"):
+    with pytest.raises(ShardError, match=r"later\.h5' has schema version 8, this release reads 7; read it"):
         Shard.open(tmp_path / "later.h5")
 
 
@@ -135,12 +135,30 @@ def test_impossible_values_under_a_good_header_are_refused_when_read(path: Path)
 def test_nothing_and_unscored_pairs_are_not_written(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:
-    of_unknown_policy = replace(trajectories, log_prob=np.full(6, np.nan, dtype=np.float32))
-    unscored = replace(of_unknown_policy, reward=np.full(3, np.nan, dtype=np.float32))
-    for unfit in (trajectories.take(np.array([], dtype=np.int64)), of_unknown_policy, unscored):
+    nothing: dict[str, Any] = {
+        "log_prob": np.full(6, np.nan, dtype=np.float32),
+        "reward": np.full(3, np.nan, dtype=np.float32),
+    }
+    unscored = replace(trajectories, **nothing)
+    for unfit in (trajectories.take(np.array([], dtype=np.int64)), unscored):
         with pytest.raises(ValueError, match="give at least one trajectory, scored"):
             write_shard(tmp_path / "shard.h5", unfit, provenance)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_recorded_is_stored_as_that(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, assert_equal: Compare
+) -> None:
+    log_prob = np.array([-0.5, -0.25, np.nan, -1, 0, -2], dtype=np.float32)  # of the second target alone
+    known_in_part = replace(trajectories, log_prob=log_prob)
+    unrecorded = replace(provenance, temperature=np.nan, imported="{}")
+    write_shard(tmp_path / NAME, known_in_part, unrecorded)
+    shard = Shard.open(tmp_path / NAME)
+    shard.verify()
+    assert_equal(shard.read(), known_in_part)
+    assert shard.temperature is None
+    assert unrecorded.difference(shard.provenance) is None
+    assert "imported" in str(provenance.difference(replace(unrecorded, temperature=provenance.temperature)))
 
 
 def test_a_file_that_changes_after_it_was_opened_is_refused(
@@ -172,7 +190,7 @@ def test_a_file_that_changes_after_it_was_opened_is_refused(
         ("tokens", [5, 0, 0, 70_000, -7, 8], "tokens has token -7; a token id is at least 0"),
         ("source_tokens", [-1, 3, 0, 4, 0], "source_tokens has token -1"),
         ("log_prob", [np.nan, 0, 0, 0, 0, 0], "log_prob is nan at token 0"),
-        ("log_prob", [np.nan] * 6, "it has no log-probabilities"),
+        ("log_prob", [-1, -1, np.nan, np.nan, -1, 0], "log_prob is nan at token 3"),
         ("reward", [0.25, np.inf, 1], "reward is inf at row 1"),
     ],
 )

@@ -32,7 +32,11 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[object
 def test_every_buffer_command_prints_the_options_that_it_takes(
     name: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    needed = {"rescore": ["--scorer", "x"], "export": ["--to", "jsonl", "--out", "x.jsonl"]}.get(name, [])
+    needed = {
+        "rescore": ["--scorer", "x"],
+        "export": ["--to", "jsonl", "--out", "x.jsonl"],
+        "import": ["--from", "trl", "--out", "x", "--reward-range", "-1", "1"],
+    }.get(name, [])
     code, text, _ = call(capsys, "buffer", name, folder, *needed, "--json", "--print-config")
     assert code == 0
     (folder.parent / "options.yaml").write_text(text)
