@@ -64,8 +64,8 @@ def read_ratings(run: Path, files: Sequence[Path], *, partial: bool = False) -> 
         if part.campaign not in known:
             names = ", ".join(f"{each} ({folder.name})" for each, (folder, _) in known.items())
             raise ValueError(
-                f"{str(part.path)!r} holds ratings of campaign {shortened(part.campaign)}, and {str(run)!r} has {names}; "
-                "name the run that they are of with --run"
+                f"{str(part.path)!r} holds ratings of campaign {shortened(part.campaign)}, and {str(run)!r} has "
+                f"{names}; name the run that they are of with --run"
             )
     if len(several := {part.campaign for part in parts}) != 1:
         raise ValueError(f"the files are of campaigns {', '.join(sorted(several)) or 'none'}; import one at a time")
