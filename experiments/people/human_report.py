@@ -62,9 +62,9 @@ def ratings_table(campaign: Campaign, ratings: Sequence[Rating]) -> str:
     for rating in ratings:
         scores.setdefault((rating.item.source, rating.candidate.text), []).append(rating.score / campaign.rules.high)
     file = io.StringIO()
-    table = csv.writer(file, lineterminator="\n")
-    table.writerow(["source", "hypothesis", "score", "ratings"])
-    table.writerows([*pair, f"{fmean(own):.6f}", len(own)] for pair, own in scores.items())
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["source", "hypothesis", "score", "ratings"])
+    writer.writerows([*pair, f"{fmean(own):.6f}", len(own)] for pair, own in scores.items())
     # Half a surrogate pair cannot be written.
     return file.getvalue().encode("utf-8", "replace").decode()
 

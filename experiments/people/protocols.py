@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -52,7 +53,9 @@ class Protocol:
             ValueError: If it is none, or outside the scale; ``where`` begins the sentence.
         """
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= self.high:
-            raise ValueError(f"{where} has the score {score!r}; the scale of {self.name} is 0 to {self.high}")
+            raise ValueError(
+                f"{where} has the score {reprlib.repr(score)}; the scale of {self.name} is 0 to {self.high}"
+            )
         return float(score)
 
     def slider(self) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from experiments.people import pearmut
 from experiments.people.answers import LETTERS, Answer
 from experiments.people.campaign import Campaign, Candidate, Item, campaigns_of
+from seq2seq_env.writing import shortened
 
 _FORMS = "give what the rating page saves, or Pearmut's annotations, downloaded or from data/annotations/"
 
@@ -63,8 +64,8 @@ def read_ratings(run: Path, files: Sequence[Path], *, partial: bool = False) -> 
         if part.campaign not in known:
             names = ", ".join(f"{each} ({folder.name})" for each, (folder, _) in known.items())
             raise ValueError(
-                f"{str(part.path)!r} holds ratings of campaign {part.campaign}, and {str(run)!r} has {names}; name the "
-                "run that they are of with --run"
+                f"{str(part.path)!r} holds ratings of campaign {shortened(part.campaign)}, and {str(run)!r} has "
+                f"{names}; name the run that they are of with --run"
             )
     if len(several := {part.campaign for part in parts}) != 1:
         raise ValueError(f"the files are of campaigns {', '.join(sorted(several)) or 'none'}; import one at a time")
@@ -78,8 +79,8 @@ def read_ratings(run: Path, files: Sequence[Path], *, partial: bool = False) -> 
             if place in seen:
                 where = " and ".join(dict.fromkeys(repr(str(path)) for path in (seen[place], part.path)))
                 raise ValueError(
-                    f"rater {rating.rater!r} rates item {rating.item.name} {rating.candidate.code} twice, in {where}; "
-                    "leave one out, or give raters names that differ"
+                    f"rater {shortened(rating.rater)} rates item {rating.item.name} {rating.candidate.code} twice, in "
+                    f"{where}; leave one out, or give raters names that differ"
                 )
             seen[place] = part.path
             ratings.append(rating)
@@ -100,7 +101,8 @@ def _names(item: Item) -> Iterator[tuple[str, tuple[Item, Candidate]]]:
 def _checked(
     answer: Answer, part: _Part, campaign: Campaign, places: Mapping[tuple[str, str], tuple[Item, Candidate]]
 ) -> Rating:
-    where = f"item {answer.item} {answer.candidate} by {answer.rater!r} in {str(part.path)!r}"
+    item = f"{shortened(answer.item)} {shortened(answer.candidate)}"
+    where = f"item {item} by rater {shortened(answer.rater)} in {str(part.path)!r}"
     if (answer.item, answer.candidate) not in places:
         raise ValueError(f"{where} is none of campaign {part.campaign}; import the file as it was saved")
     score = campaign.rules.check_score(answer.score, where)
@@ -111,7 +113,9 @@ def _check_whole(campaign: Campaign, parts: Sequence[_Part], ratings: Sequence[R
     """Refuse what is half finished: raters may stop where translations are bad."""
     done = Counter(rating.rater for rating in ratings)
     raters = dict.fromkeys(rater for part in parts for rater in part.raters)
-    missing = [f"{rater!r} lacks {campaign.size - done[rater]}" for rater in raters if done[rater] < campaign.size]
+    missing = [
+        f"{shortened(rater)} lacks {campaign.size - done[rater]}" for rater in raters if done[rater] < campaign.size
+    ]
     if missing:
         raise ValueError(
             f"of {campaign.size} translations rater {', rater '.join(missing)}; have them finished, or import what "

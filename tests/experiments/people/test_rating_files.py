@@ -58,15 +58,17 @@ def test_half_finished_says_how_much_is_missing(run: Path, known: Campaign, tmp_
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"campaign": "0123456789abcdef"}, r"of campaign 0123456789abcdef, and '.*' has .* \(x\); name the run"),
-        ({"ratings": [ONE | {"item": "099"}]}, "item 099 a by 'anna' in '.*' is none of campaign"),
-        ({"ratings": [ONE | {"candidate": "c"}]}, "item 001 c by 'anna' in '.*' is none of campaign"),
+        ({"campaign": "0123456789abcdef"}, r"of campaign '0123456789abcdef', and '.*' has .* \(x\); name the run"),
+        ({"ratings": [ONE | {"item": "099"}]}, "item '099' 'a' by rater 'anna' in '.*' is none of campaign"),
+        ({"ratings": [ONE | {"candidate": "c"}]}, "item '001' 'c' by rater 'anna' in '.*' is none of campaign"),
         ({"ratings": [ONE | {"score": 7}]}, "has the score 7; the scale of side-by-side is 0 to 6"),
         ({"ratings": [ONE | {"score": -1}]}, "has the score -1; the scale"),
         ({"ratings": [ONE | {"score": True}]}, "has the score True; the scale"),
         ({"ratings": [ONE | {"score": "4"}]}, "has the score '4'; the scale"),
         ({"ratings": [ONE | {"score": float("nan")}]}, "has the score nan; the scale"),
         ({"ratings": [ONE] * 2}, "rater 'anna' rates item 001 S. twice, in '[^']*';"),
+        ({"ratings": [ONE | {"item": "x\n" * 9_000}], "rater": "y\n" * 9_000}, "is none of campaign"),
+        ({"ratings": [ONE | {"score": "9" * 9_000}]}, "has the score '9"),
         ({"ratings": [{"item": "001"}]}, "is no file of ratings .*; give what the rating page saves"),
         ({"ratings": 3}, "is no file of ratings"),
         ({"rater": " "}, "names no rater; put a name in and save again"),
@@ -79,6 +81,7 @@ def test_what_is_no_rating_of_the_campaign_is_refused(
     with pytest.raises(ValueError, match=said) as refusal:
         read_ratings(run, [path])
     assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 700
 
 
 def test_one_rater_twice_and_several_campaigns_are_refused(run: Path, known: Campaign, tmp_path: Path) -> None:
