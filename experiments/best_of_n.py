@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tyro
@@ -18,8 +18,9 @@ import tyro
 from agents import Engine
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
-from experiments.runs.finished_run import FinishedRun, open_run
-from experiments.runs.stage_samples import FOLDER, Candidates, Sampling, Wanted, sample_stages
+from experiments.reports.best_of_n_report import NAME, write_best_of_n
+from experiments.runs.finished_run import FinishedRun, check_alike, open_run
+from experiments.runs.stage_samples import FOLDER, Sampling, Wanted, sample_stages
 from seq2seq_env import commands
 from seq2seq_env.ranges import check_seed
 from seq2seq_env.suggestions import check_name
@@ -35,16 +36,15 @@ class Config:
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of finished runs of growing_batch.py or online.py that differ by their seed alone."""
     samples: int = 64
-    """Samples of each source and stage, the largest N, at least 2. Two runs of 64 keep what 64 need, where 256 are drawn
-    anew."""
+    """Samples of each source and stage, the largest N, at least 2."""
     sources: int = 200
     """Number of test sources, at least 2; all where there are fewer."""
     stages: tuple[str, ...] = ()
     """Stages whose best of N is taken, as their checkpoints are named: g0i0 g1i3. None takes the supervised policy and
     every Improve step."""
     other_samples: int = 8
-    """Samples of each source of all other stages, arms included: for their order, and for over-optimisation, which takes
-    no more. 0 leaves these stages out."""
+    """Samples of each source of all other stages, arms included, for the order of policies and for their KL. 0 leaves
+    these stages out."""
     temperatures: tuple[float, ...] = ()
     """Sampling temperatures, above 0; none takes the run's own."""
     seed: int = 0
@@ -98,27 +98,37 @@ class Config:
         ]  # fmt: skip
 
 
-def sampled(config: Config) -> list[dict[Wanted, list[Candidates]]]:
-    """The samples of every run."""
-    every = []
+def best_of_n(config: Config, runs: Sequence[FinishedRun]) -> str:
+    """Sample what is missing, and write the report; returns its verdict.
+
+    Raises:
+        ValueError: If the runs differ by more than their seed, or lack a stage.
+        OSError: If samples or the report cannot be written.
+    """
+    check_alike(runs)
     sampling = Sampling(config.sources, config.seed, config.engine)
-    for path in config.runs:
-        run = open_run(path, config.device)
-        for note in run.notes:
-            print(note)
-        every.append(sample_stages(run, config.wanted(run), sampling, config.device, progress=config.progress))
-    return every
+    every = [sample_stages(run, config.wanted(run), sampling, config.device, progress=config.progress) for run in runs]
+    notes = {note for run in runs for note in run.notes}
+    provenance = {
+        "runs": " ".join(str(run.path) for run in runs), "scorer": runs[0].scorer.fingerprint, **asdict(sampling),
+        **{f"note {number}": note for number, note in enumerate(sorted(notes), start=1)},
+    }  # fmt: skip
+    for note in sorted(notes):
+        print(note)
+    return write_best_of_n(config.report_folder, every, config.samples, runs[0].gold, provenance, config.seed)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_used: Sequence[str] = ()) -> None:
-    """Sample what is missing, and write the report; exit with one sentence where something is wrong."""
+    """The curves that the command line asks for; exit with one sentence where something is wrong."""
     with commands.command_frame("stopped; the same command goes on after the last finished stage"):
         arguments = commands.arguments() if arguments is None else arguments
         config = parse(Config, arguments, prog=prog, description=__doc__, most_used=most_used)
         with usage_errors():
             config.check()
-        every = sampled(config)
-        print(f"next: rest overoptimisation {shlex.join(map(str, config.runs))}", len(every))
+        print(best_of_n(config, [open_run(path, config.device) for path in config.runs]))
+        folder = config.report_folder
+        print(f"wrote report.html, {NAME}.md, .json and .png to {folder}")
+        print(f"next: true quality against KL, rest overoptimisation {shlex.join(map(str, config.runs))}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ COMMANDS = {
     "run": ("scripts:run", "ReST from task to report, with controls"),
     "compare": ("scripts:compare", "every agent on the same grown batches, over whole runs"),
     "online": ("scripts:online", "online RL with the same policy and scorer, for comparison"),
+    "best-of-n": ("scripts:best_of_n", "what choosing among N samples gives, before and after training"),
+    "overoptimisation": ("scripts:overoptimisation", "reward and true quality over the KL from the supervised policy"),
     "scorer": ("scripts:scorer", "make a learned scorer for a task"),
     "score": ("score:main", "score a file of hypotheses, a line each"),
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),

@@ -63,8 +63,7 @@ class FinishedRun:
     def steps(self) -> list[str]:
         """Stages of the supervised policy and of every Improve step, in order."""
         names = [path.name for path in (self.path / CHECKPOINTS).iterdir()]
-        places = sorted((int(match[1]), int(match[2])) for name in names if (match := _STEP.fullmatch(name)))
-        return [f"g{g}i{i}" for g, i in places]
+        return sorted(filter(is_step, names), key=stage_place)
 
     @property
     def arms(self) -> list[str]:
@@ -74,6 +73,41 @@ class FinishedRun:
     def checkpoint(self, stage: str) -> Path:
         """Folder of a stage's policy."""
         return self.path / CHECKPOINTS / stage
+
+
+def is_step(stage: str) -> bool:
+    """Whether a stage is the supervised policy or an Improve step."""
+    return _STEP.fullmatch(stage) is not None
+
+
+def stage_place(stage: str) -> tuple[int, ...]:
+    """By which stages are sorted: the supervised policy, Improve steps, arms."""
+    step, arms = _STEP.fullmatch(stage), [arm_stage(arm) for arm in get_args(Arm)]
+    return (0, int(step[1]), int(step[2])) if step else (1, arms.index(stage))
+
+
+def stage_name(stage: str) -> str:
+    """Name of a stage as reports have it: "supervised", "G=1 I=3", or an arm's own."""
+    if stage == SUPERVISED:
+        return "supervised"
+    step, arms = _STEP.fullmatch(stage), {arm_stage(arm): arm for arm in get_args(Arm)}
+    return f"G={step[1]} I={step[2]}" if step else arms.get(stage, stage)
+
+
+def check_alike(runs: Sequence[FinishedRun]) -> None:
+    """Refuse runs that differ by more than their seed.
+
+    Raises:
+        ValueError: Naming what they differ in.
+    """
+    first = runs[0].config
+    for run in runs[1:]:
+        different = {name for name, value in run.config.items() if value != first.get(name)} - {"seed", "start"}
+        if different:
+            raise ValueError(
+                f"{str(runs[0].path)!r} and {str(run.path)!r} differ in {', '.join(sorted(different))}; name runs "
+                "of one configuration"
+            )
 
 
 def open_run(path: Path, device: str = "cpu") -> FinishedRun:
@@ -92,9 +126,7 @@ def open_run(path: Path, device: str = "cpu") -> FinishedRun:
             f"no finished run in {str(path)!r}; name a folder that growing_batch.py or online.py wrote to its end"
         )
     config = read_json(path / CONFIG)
-    settings = Settings(
-        task=config["task"], task_options=config["task_options"], pretrained=config.get("pretrained")
-    )
+    settings = Settings(task=config["task"], task_options=config["task_options"], pretrained=config.get("pretrained"))
     task = load_task(settings.task, **settings.options_of_task())
     # Where a task has no scorer of its own, growing_batch.py made one beside the run.
     name = config["scorer"] or task.default_scorer or str(path.resolve().with_name(f"{path.resolve().name}-scorer"))
@@ -114,8 +146,8 @@ def differences(run: FinishedRun) -> tuple[str, ...]:
     sources = run.task.split("test").sources
     if [line["source"] for line in lines] != list(sources):
         raise ValueError(
-            f"the test sentences of task {run.task.name!r} are not those of {str(run.path)!r}: the task was changed since; "
-            "check out the commit of the run, or run it again"
+            f"the test sentences of task {run.task.name!r} are not those of {str(run.path)!r}, as the task was changed "
+            "since; check out the commit of the run, or run it again"
         )
     lines = [line for line in lines[:CHECKED] if "greedy" in line]
     texts, sources = [line["greedy"] for line in lines], sources[: len(lines)]
@@ -142,9 +174,7 @@ def differences(run: FinishedRun) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _scores(
-    run: FinishedRun, column: str, sources: Sequence[str], texts: Sequence[str]
-) -> NDArray[np.float32] | None:
+def _scores(run: FinishedRun, column: str, sources: Sequence[str], texts: Sequence[str]) -> NDArray[np.float32] | None:
     if column == "greedy_oracle":
         return run.task.oracle(sources, texts) if run.task.oracle else None
     scorer = run.scorer if column == "greedy_reward" else run.judge

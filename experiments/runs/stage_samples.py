@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.runs.finished_run import FinishedRun
+from experiments.runs.finished_run import FinishedRun, stage_place
 from experiments.runs.run_folder import STAGES, RunFolder
 from experiments.runs.stages import SUPERVISED
 from seq2seq_env.atomic_files import read_json
@@ -41,8 +41,8 @@ class Candidates:
         counts: int64 [D], how often each was drawn.
         reward: float64 [D], the scorer's.
         gold: float64 [D], true quality by the oracle, else the judge; None where there is neither.
-        log_ratio: float64 [D], ``log pi(y | x) - log pi_0(y | x)`` of the whole translation at the sampling temperature,
-            nats, with the supervised policy as ``pi_0``.
+        log_ratio: float64 [D], ``log pi(y | x) - log pi_0(y | x)`` of the whole translation at the sampling
+            temperature, nats, with the supervised policy as ``pi_0``.
     """
 
     texts: list[str]
@@ -57,15 +57,14 @@ class Candidates:
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()
-        }
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Candidates:
         """What :meth:`record` gave."""
-        arrays = {name: value if value is None else np.array(value) for name, value in record.items() if name != "texts"}
-        return cls(record["texts"], **arrays)
+        counts, reward, log_ratio = (np.array(record[name]) for name in ("counts", "reward", "log_ratio"))
+        gold = None if record["gold"] is None else np.array(record["gold"])
+        return cls(record["texts"], counts, reward, gold, log_ratio)
 
 
 class Wanted(NamedTuple):
@@ -156,7 +155,10 @@ def kept_samples(path: Path) -> dict[Wanted, list[Candidates]]:
         most[each[:2]] = max(most.get(each[:2], each), each)
     if not most:
         raise FileNotFoundError(f"no samples of policies in {str(path)!r}; draw them first: rest best-of-n {path}")
-    return {each: _read(path, each) for each in sorted(most.values())}
+    return {
+        each: _read(path, each)
+        for each in sorted(most.values(), key=lambda each: (each.temperature, stage_place(each.stage)))
+    }
 
 
 def _read(path: Path, wanted: Wanted) -> list[Candidates]:
