@@ -12,19 +12,17 @@ from experiments.reports.best_of_n_curves import (
     Curve,
     Equal,
     Fall,
-    Ranked,
     Sampled,
-    Spread,
     curves,
     equal_numbers,
     looks,
-    ranking,
-    spreads,
+    peak,
 )
 from experiments.reports.evidence import TITLES
 from experiments.reports.page.charts import Chart, Series, line_chart
 from experiments.reports.page.page import write_page
 from experiments.reports.plots import new_figure, save_figures
+from experiments.reports.sampled_policies import Ranked, Spread, ranking, spreads
 from experiments.reports.statistics import Interval, interval
 from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.stages import SUPERVISED
@@ -35,6 +33,9 @@ if TYPE_CHECKING:
 
 NAME = "best-of-n"
 """Of the report's files."""
+
+SHOWN = 4
+"""Falls of a policy that the table has; all looks are in the JSON file."""
 
 _LINE_STYLES = ("-", "--", "-.", ":")
 
@@ -76,7 +77,7 @@ def write_best_of_n(
         parts += [f"## What N of the supervised policy equals a trained policy, by {_name(measure, title)}"]
         parts += [_equal_table(rows, _name(measure, title))]
     if falls:
-        parts += [f"## Where the reward rises and {title} does not", _fall_table(falls, title)]
+        parts += [f"## Where the reward rises and {title} falls", _fall_table(falls, title)]
     if order is not None:
         parts += [
             f"## Order of policies by reward and by {title}",
@@ -128,13 +129,14 @@ def _verdict(
             f"{number(float(curve.at(measure, last).mean()))}, by {_change(curve, measure, 1, last):+.3f}"
             for measure in curve.measures
         ]
-        sentences.append(f"{curve.title}: the best of {last} by the reward changes {' and '.join(rises)}.")
+        highest = f"; {title} is highest at N = {peak(curve)}" if curve.gold is not None else ""
+        sentences.append(f"{curve.title}: the best of {last} by the reward changes {' and '.join(rises)}{highest}.")
     for measure, rows in equals.items():
         ended = [row for row in rows if row.name == rows[-1].name]
-        worth = ", ".join(f"{row.few} is worth {row}" for row in ended)
+        few, worth = (", ".join(str(each) for each in values) for values in ([row.few for row in ended], ended))
         sentences.append(
-            f"By {_name(measure, title)}, the best of so many samples of {rows[-1].name} is worth N samples of the "
-            f"supervised policy: {worth}."
+            f"By {_name(measure, title)}, the supervised policy reaches the best of {few} samples of {rows[-1].name} with "
+            f"the best of N = {worth} (none: with no N up to {known[0].numbers[-1]})."
         )
     fallen = [fall for fall in falls if fall.is_fall]
     for fall in sorted(fallen, key=lambda fall: fall.gold.mean)[:1]:
@@ -178,12 +180,17 @@ def _equal_table(rows: Sequence[Equal], name: str) -> Table:
 
 
 def _fall_table(falls: Sequence[Fall], title: str) -> Table:
-    """Looks at which true quality is not shown to rise with the reward, those of larger changes first."""
-    shown = [fall for fall in falls if fall.reward.low > 0 and fall.gold.low <= 0]
+    """Of each policy the largest falls of true quality with a reward that rises."""
+    fallen = [fall for fall in falls if fall.reward.low > 0 and fall.gold.mean < 0]
+    shown = [
+        fall
+        for name in dict.fromkeys(fall.name for fall in fallen)
+        for fall in sorted((each for each in fallen if each.name == name), key=lambda each: each.gold.mean)[:SHOWN]
+    ]
     rows = (
         [f.name, f"{f.since} to {f.number}", f"{f.reward:+.3f}", f"{f.gold:+.4f}", p_value(f.p),
          "falls" if f.is_fall else "not shown"]
-        for f in sorted(shown, key=lambda fall: fall.gold.mean)
+        for f in shown
     )  # fmt: skip
     return table(["policy", "N", TITLES["reward"], title, "p (Holm)", "verdict"], rows)
 
@@ -217,7 +224,8 @@ def _spread_sentence(difference: Interval, name: str, title: str) -> str:
 
 def _record(curve: Curve) -> dict[str, Any]:
     """As JSON: means for every N, intervals for those that tables show."""
-    shown: dict[str, Any] = {**curve.wanted._asdict(), "name": curve.name}
+    highest = peak(curve)
+    shown: dict[str, Any] = {**curve.wanted._asdict(), "name": curve.name, "peak": highest and highest._asdict()}
     for measure in curve.measures:
         values = getattr(curve, measure)
         shown[measure] = values.mean((0, 1)).tolist()

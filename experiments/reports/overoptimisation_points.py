@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.best_of_n_curves import Curve, curves, stage_means
+from experiments.reports.best_of_n_curves import Curve, curves
 from experiments.reports.comparison_entry import agent_entry, supervised_entry
 from experiments.reports.overoptimisation_fit import Point, Series, best_of_n_kl
+from experiments.reports.sampled_policies import stage_means
 from experiments.reports.subsets import best_kl
 from experiments.runs.finished_run import is_step, stage_name
 from experiments.runs.run_folder import CONFIG, STAGES, RunFolder

@@ -198,7 +198,8 @@ def _draw(axis: Any, series: Series, curve: Fit | None, measure: str, colour: st
     places = [point.distance for point in series.points]
     axis.errorbar(places, means, errors, fmt="o", color=colour, markersize=4, capsize=2, label=series.name)
     if curve is not None and series.form is not None:
-        along = np.linspace(0, max(places), 100)
+        # A best of N begins at 0; of other policies, nothing is known nearer than the nearest.
+        along = np.linspace(0 if series.form == "best-of-n" else min(places), max(places), 100)
         axis.plot(along, basis(series.form, along) @ [curve.alpha.value, curve.beta.value], color=colour, alpha=0.7)
     elif series.form != "best-of-n":
         for point, at, mean in zip(series.points, places, means, strict=True):

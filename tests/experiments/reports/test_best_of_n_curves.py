@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
-from experiments.reports.best_of_n_curves import Curve, curves, equal_numbers, looks, ranking, spreads
+from experiments.reports.best_of_n_curves import Curve, curves, equal_numbers, looks, peak
 from experiments.runs.stage_samples import Candidates, Wanted
 
 SUPERVISED, TRAINED = Wanted("g0i0", 0.8, 16), Wanted("g1i2", 0.8, 16)
@@ -29,7 +28,7 @@ def test_a_few_samples_are_worth_the_first_n_that_reaches_them() -> None:
     one, two, four, eight = equal_numbers(base, better, "reward")
     assert (one.name, one.few, one.number, two.number, four.number) == ("G=1 I=2", 1, 5, 6, 8)
     assert one.low <= 5 <= one.high
-    assert str(eight) == "more [more, more]"
+    assert str(eight) == "none [none, none]"
 
 
 def test_a_fall_is_told_from_noise() -> None:
@@ -41,6 +40,7 @@ def test_a_fall_is_told_from_noise() -> None:
         ("G=1 I=2, T = 0.8", 8, 16), ("G=1 I=2, T = 0.8", 4, 16)
     ]  # fmt: skip
     assert looks([curve(SUPERVISED, rising)]) == []
+    assert (str(peak(honest)), str(peak(hacked)), peak(curve(SUPERVISED, rising))) == ("16 [16, 16]", "9 [9, 9]", None)
 
 
 def test_every_n_has_its_curve_and_some_have_agreement() -> None:
@@ -50,29 +50,3 @@ def test_every_n_has_its_curve_and_some_have_agreement() -> None:
     reward, gold = known.agreeing[4]
     assert gold is not None
     assert reward.shape == gold.shape == (2, 3)
-
-
-def test_orders_by_reward_and_by_quality() -> None:
-    run = {
-        SUPERVISED: [source([0.2, 0.4], [0.6, 0.6])] * 4,
-        TRAINED: [source([0.9, 0.9], [0.3, 0.3])] * 4,
-        TRAINED._replace(temperature=1.0): [source([0.9, 0.9], [0.3, 0.3])] * 4,
-    }
-    known = ranking([run, run], 0.8)
-    assert known is not None
-    (before, after), differ = known
-    assert (before.name, before.reward, before.by_reward, before.by_gold) == ("supervised", pytest.approx(0.3), 2, 1)
-    assert after.above is not None
-    assert (after.by_reward, after.above.mean, differ) == (1, pytest.approx(-0.3), 1.0)
-
-
-def test_rewards_that_spread_where_quality_is_low() -> None:
-    bad, good = source([0.0, 1.0], [0.1, 0.1]), source([0.9, 1.0], [1.0, 1.0])
-    known = spreads([[bad, good] * 5])
-    assert known is not None
-    bands, difference = known
-    assert [band.sources for band in bands] == [5, 0, 0, 5]
-    assert (bands[0].deviation, bands[-1].deviation) == pytest.approx((0.5, 0.05))
-    assert difference.mean == pytest.approx(0.45)
-    assert difference.low > 0.4
-    assert spreads([[good, good]]) is None
