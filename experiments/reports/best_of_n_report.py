@@ -135,8 +135,8 @@ def _verdict(
         ended = [row for row in rows if row.name == rows[-1].name]
         few, worth = (", ".join(str(each) for each in values) for values in ([row.few for row in ended], ended))
         sentences.append(
-            f"By {_name(measure, title)}, the supervised policy reaches the best of {few} samples of {rows[-1].name} with "
-            f"the best of N = {worth} (none: with no N up to {known[0].numbers[-1]})."
+            f"By {_name(measure, title)}, the supervised policy reaches the best of {few} samples of {rows[-1].name} "
+            f"with the best of N = {worth} (none: with no N up to {known[0].numbers[-1]})."
         )
     fallen = [fall for fall in falls if fall.is_fall]
     for fall in sorted(fallen, key=lambda fall: fall.gold.mean)[:1]:
