@@ -97,7 +97,7 @@ def test_what_cannot_be_sampled_is_refused(runs: list[FinishedRun]) -> None:
         ({"runs": ()}, "there are no runs; name folders"),
     ):
         with pytest.raises(ValueError, match=said):
-            replace(config, **changes).check()  # type: ignore[arg-type]
+            replace(config, **changes).check()
     with pytest.raises(ValueError, match=r"stage 'g1i3'.*g1i2"):
         replace(config, stages=("g1i3",)).wanted(runs[0])
     assert {each.samples for each in replace(config, other_samples=0).wanted(runs[0])} == {4}
