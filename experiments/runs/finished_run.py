@@ -35,7 +35,7 @@ class FinishedRun:
     Attributes:
         path: The folder.
         config: Its options.
-        task: Gives the test sources, and the oracle where there is one.
+        task: Gives the oracle, where there is one.
         scorer: Of the rewards.
         judge: The second scorer; None where the run has none.
         notes: What differs from when the run was made and was checked to give the same scores, in sentences.
@@ -47,6 +47,11 @@ class FinishedRun:
     scorer: Scorer
     judge: Scorer | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> list[str]:
+        """The test sources, as the run translated them."""
+        return [line["source"] for line in read_lines(self.path / translations_file(SUPERVISED))]
 
     @property
     def gold(self) -> str | None:
@@ -119,7 +124,7 @@ def open_run(path: Path, device: str = "cpu") -> FinishedRun:
 
     Raises:
         FileNotFoundError: If the folder holds no finished run, or its scorer is not there.
-        ValueError: If the task or a scorer is another one today.
+        ValueError: If the oracle or a scorer is another one today.
     """
     if not (path / CONFIG).is_file() or not (path / translations_file(SUPERVISED)).is_file():
         raise FileNotFoundError(
@@ -140,17 +145,10 @@ def differences(run: FinishedRun) -> tuple[str, ...]:
     """What differs from when the run was made, and scores its kept translations alike; a sentence each.
 
     Raises:
-        ValueError: If the test sources are others, or scores of kept translations differ.
+        ValueError: If scores of kept translations differ.
     """
-    lines = read_lines(run.path / translations_file(SUPERVISED))
-    sources = run.task.split("test").sources
-    if [line["source"] for line in lines] != list(sources):
-        raise ValueError(
-            f"the test sentences of task {run.task.name!r} are not those of {str(run.path)!r}, as the task was changed "
-            "since; check out the commit of the run, or run it again"
-        )
-    lines = [line for line in lines[:CHECKED] if "greedy" in line]
-    texts, sources = [line["greedy"] for line in lines], sources[: len(lines)]
+    lines = [line for line in read_lines(run.path / translations_file(SUPERVISED)) if "greedy" in line][:CHECKED]
+    sources, texts = ([line[name] for line in lines] for name in ("source", "greedy"))
     notes = []
     for name, fingerprint, column in (
         ("task", run.task.fingerprint, "greedy_oracle"),
@@ -166,11 +164,12 @@ def differences(run: FinishedRun) -> tuple[str, ...]:
                 f"the {name} of {str(run.path)!r} scores its kept translations otherwise today, by up to "
                 f"{np.abs(now - kept).max():.3f}; check out the commit of the run, or run it again"
             )
-        same = "" if now is None else f", and {len(lines)} kept translations get the scores that they got then"
-        notes.append(
-            f"The fingerprint of the {name} differs from the run's, because its code changed since; the test sentences "
-            f"are the same{same}."
+        same = (
+            "nothing is scored by it"
+            if now is None
+            else (f"{len(lines)} kept translations get the scores that they got then")
         )
+        notes.append(f"The fingerprint of the {name} differs from the run's, because its code changed since; {same}.")
     return tuple(notes)
 
 

@@ -122,7 +122,7 @@ def sample_stages(
     if missing:
         import agents
 
-        test = run.task.split("test").sources
+        test = run.sources
         sources = [test[row] for row in sources_drawn(len(test), sampling.sources, sampling.seed).tolist()]
         supervised = agents.Seq2SeqPolicy.load(run.checkpoint(SUPERVISED), device)
         for number, each in enumerate(missing, start=1):

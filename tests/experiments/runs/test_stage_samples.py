@@ -37,7 +37,7 @@ def sampled(finished_run: Experiment[Config], tmp_path_factory: pytest.TempPathF
 
 def test_every_sample_is_counted_scored_and_compared(sampled: tuple[FinishedRun, Sampled]) -> None:
     run, known = sampled
-    test = run.task.split("test").sources
+    test = run.sources
     sources = [test[row] for row in sources_drawn(len(test), 6, 0).tolist()]
     policies = {stage: agents.Seq2SeqPolicy.load(run.checkpoint(stage)) for stage in ("g0i0", "g1i2")}
     for wanted, drawn in known.items():
