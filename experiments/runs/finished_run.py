@@ -164,12 +164,8 @@ def differences(run: FinishedRun) -> tuple[str, ...]:
                 f"the {name} of {str(run.path)!r} scores its kept translations otherwise today, by up to "
                 f"{np.abs(now - kept).max():.3f}; check out the commit of the run, or run it again"
             )
-        same = (
-            "nothing is scored by it"
-            if now is None
-            else (f"{len(lines)} kept translations get the scores that they got then")
-        )
-        notes.append(f"The fingerprint of the {name} differs from the run's, because its code changed since; {same}.")
+        same = "" if now is None else f"; {len(lines)} kept translations get the scores that they got then"
+        notes.append(f"The fingerprint of the {name} differs from the run's, because its code changed since{same}.")
     return tuple(notes)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.growing_batch import Config
+from experiments.runs import finished_run as module
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_run import FinishedRun, check_alike, differences, open_run, stage_name
 
@@ -58,6 +59,18 @@ def test_runs_of_other_settings_are_refused(finished_run: Experiment[Config]) ->
     check_alike([opened(finished_run), opened(finished_run, seed=3)])
     with pytest.raises(ValueError, match="differ in temperature; name runs of one configuration"):
         check_alike([opened(finished_run), opened(finished_run, temperature=1.0)])
+
+
+def test_a_run_is_opened_with_its_task_and_scorer(
+    finished_run: Experiment[Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, scorer = finished_run.folder.path, finished_run.evaluator.scorer
+    monkeypatch.setattr(module, "load_task", lambda name, **options: finished_run.task if name == "tiny" else None)
+    loaded = []
+    monkeypatch.setattr(module, "load_scorer", lambda name, **options: loaded.append(name) or scorer)
+    run = open_run(path)
+    assert loaded == [f"{path}-scorer"]  # the task has none of its own
+    assert (run.task, run.scorer.fingerprint, run.notes) == (finished_run.task, scorer.fingerprint, ())
 
 
 def test_a_folder_without_a_finished_run_is_named(finished_run: Experiment[Config], tmp_path: Path) -> None:
