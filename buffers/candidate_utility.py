@@ -1,4 +1,7 @@
-"""Utility of candidates: how much a source's other candidates agree with each."""
+"""Utility of candidates: how much a source's other candidates agree with each.
+
+Shape letter: D distinct candidates of a source.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,18 @@ def candidate_utilities(data: Slice, tokenizer: Tokenizer) -> NDArray[np.float32
     for places in np.split(order, first[1:]):
         if len(places) > 1:
             distinct, number, times = np.unique([texts[i] for i in places], return_inverse=True, return_counts=True)
-            chrf = pairwise_chrf(distinct.tolist())  # [D,D]
-            # All candidates but each one's own.
-            values[places] = ((chrf @ times - chrf.diagonal()) / (len(places) - 1) / 100)[number]
+            values[places] = agreement(pairwise_chrf(distinct.tolist()), times)[number]
     return values.clip(0, 1)
+
+
+def agreement(chrf: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Mean chrF of each distinct candidate with all candidates but its own one.
+
+    Args:
+        chrf: [D,D] in [0, 100], of the distinct candidates.
+        times: [D], how often each is there; at least 2 in all.
+
+    Returns:
+        float64 [D] in [0, 1], rounding aside.
+    """
+    return np.asarray((chrf @ times - chrf.diagonal()) / (times.sum() - 1) / 100)

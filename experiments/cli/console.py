@@ -19,6 +19,8 @@ COMMANDS = {
     "compare": ("scripts:compare", "every agent on the same grown batches, over whole runs"),
     "online": ("scripts:online", "online RL with the same policy and scorer, for comparison"),
     "grow": ("scripts:grow", "one Grow step by itself, whole or a cluster worker's share"),
+    "best-of-n": ("scripts:best_of_n", "what choosing among N samples gives, before and after training"),
+    "overoptimisation": ("scripts:overoptimisation", "reward and true quality over the KL from the supervised policy"),
     "scorer": ("scripts:scorer", "make a learned scorer for a task"),
     "score": ("score:main", "score a file of hypotheses, a line each"),
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),

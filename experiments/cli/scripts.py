@@ -38,6 +38,20 @@ def online(arguments: Sequence[str]) -> None:
     )  # fmt: skip
 
 
+def best_of_n(arguments: Sequence[str]) -> None:
+    """``rest best-of-n``."""
+    from experiments.best_of_n import MOST_USED, main
+
+    main(arguments, "rest best-of-n", MOST_USED)
+
+
+def overoptimisation(arguments: Sequence[str]) -> None:
+    """``rest overoptimisation``."""
+    from experiments.overoptimisation import main
+
+    main(arguments, "rest overoptimisation")
+
+
 def scorer(arguments: Sequence[str]) -> None:
     """``rest scorer``."""
     from experiments.train_scorer import MOST_USED, main

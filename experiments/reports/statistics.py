@@ -116,6 +116,26 @@ def order_probability(
     return different / RESAMPLES
 
 
+def resampled_means(values: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.float64]:
+    """Means of bootstrap resamples of runs and sources, drawn as for :func:`order_probability`.
+
+    Calls with one seed draw the same runs and sources, so that what is computed of several means stays paired.
+
+    Args:
+        values: float64 [R,N,...].
+        seed: Of the resamples.
+
+    Returns:
+        float64 [:data:`RESAMPLES`,...].
+    """
+    rng = np.random.default_rng(seed)
+    runs, sources = values.shape[:2]
+    of_runs = rng.multinomial(max(1, runs - 1), np.full(runs, 1 / runs), RESAMPLES) / max(1, runs - 1)
+    of_sources = rng.multinomial(sources, np.full(sources, 1 / sources), RESAMPLES) / sources
+    by_run = np.tensordot(of_sources, values, (1, 1))  # [resamples,R,...]
+    return np.asarray(np.einsum("sr,sr...->s...", of_runs, by_run))
+
+
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """p-values corrected for their number by Holm's step-down procedure (Holm 1979).
 

@@ -93,7 +93,7 @@ def line_chart(caption: str, series: Sequence[Series], names: Sequence[str], lab
             line.set_gid(f"series{number}")
             if each.low:
                 axis.fill_between(places, each.low, each.high, color=style["color"], alpha=0.15, linewidth=0)
-            at = [names[place] for place in range(len(places))] if names else [f"{place:,.0f}" for place in places]
+            at = [names[place] for place in range(len(places))] if names else [_place(place) for place in places]
             titles[f"series{number}"] = [
                 f"{each.name}, {where}: {value:.3f}" for where, value in zip(at, each.values, strict=True)
             ]
@@ -105,6 +105,11 @@ def line_chart(caption: str, series: Sequence[Series], names: Sequence[str], lab
             label = f"{label}; the upright axis begins at {least:.2f}, not at 0"
         _finish(axis, label)
         return [Chart(caption, _page_svg(figure, caption, titles))]
+
+
+def _place(place: float) -> str:
+    """A number along the axis, with two decimals where it has any."""
+    return f"{place:,.0f}" if float(place).is_integer() else f"{place:,.2f}"
 
 
 def share_chart(
