@@ -18,9 +18,9 @@ ROOMS = ("experiments", "agents", "buffers", "seq2seq_env")
 
 WINGS = {
     "experiments": (
-        "experiments.cli", "experiments", "experiments.examples", "experiments.benchmarks", "experiments.reports",
-        "experiments.reports.page", "experiments.reports.tables", "experiments.runs", "experiments.scorer_training",
-        "experiments.command_line", "experiments.names",
+        "experiments.cli", "experiments", "experiments.examples", "experiments.benchmarks", "experiments.datasets",
+        "experiments.reports", "experiments.reports.page", "experiments.reports.tables", "experiments.runs",
+        "experiments.scorer_training", "experiments.command_line", "experiments.names",
     ),
     "agents": (
         "agents.cli", "agents.d3rlpy_adapter", "agents", "agents.training", "agents.sampling", "agents.policy",

@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),
     "translate": ("rooms:translate", "translate texts, files and pipes with a policy"),
     "buffer": ("rooms:buffer", "look into, verify, repair, compact, rescore or export a buffer"),
+    "dataset": ("dataset:main", "list, make, download or check frozen data sets"),
     "push": ("rooms:push", "publish a policy on the Hugging Face hub, with a model card"),
     "list": ("listing:main", "names of agents, tasks, scorers, regimes, presets and data sets"),
 }
