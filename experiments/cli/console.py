@@ -17,6 +17,7 @@ PROGRAM = "rest"
 COMMANDS = {
     "run": ("scripts:run", "ReST from task to report, with controls"),
     "compare": ("scripts:compare", "every agent on the same grown batches, over whole runs"),
+    "benchmark": ("scripts:benchmark", "every agent on frozen data sets, tuned alike, in one table"),
     "online": ("scripts:online", "online RL with the same policy and scorer, for comparison"),
     "scorer": ("scripts:scorer", "make a learned scorer for a task"),
     "score": ("score:main", "score a file of hypotheses, a line each"),

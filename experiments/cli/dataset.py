@@ -1,9 +1,9 @@
 """Frozen data sets: list them, make or download one, check a copy.
 
-  list      names, with what is in them
-  make      make one from its recipe, in minutes
-  download  copy one from a folder or from the Hugging Face hub
-  check     compare every byte of one with its manifest
+list      names, with what is in them
+make      make one from its recipe, in minutes
+download  copy one from a folder or from the Hugging Face hub
+check     compare every byte of one with its manifest
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ def summary(recipe: DatasetRecipe) -> str:
 
 def _show(folder: Path, name: str, verdict: str) -> None:
     print(f"{folder}: {name}: {verdict}")
-    print(f"next: read {folder / 'README.md'}; rest compare --dataset {folder}; rest buffer export {folder} --to minari")
+    print(
+        f"next: read {folder / 'README.md'}; rest compare --dataset {folder}; rest buffer export {folder} --to minari"
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

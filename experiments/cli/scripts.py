@@ -38,6 +38,13 @@ def online(arguments: Sequence[str]) -> None:
     )  # fmt: skip
 
 
+def benchmark(arguments: Sequence[str]) -> None:
+    """``rest benchmark``."""
+    from experiments.benchmark import MOST_USED, main
+
+    main(arguments, "rest benchmark", MOST_USED)
+
+
 def scorer(arguments: Sequence[str]) -> None:
     """``rest scorer``."""
     from experiments.train_scorer import MOST_USED, main

@@ -50,12 +50,17 @@ def card(manifest: Manifest, verdict: Verdict, recipe: DatasetRecipe, data: Slic
         table(
             ["", "trajectories", "distinct", "tokens per target", *measures],
             (
-                [name, f"{int(mask.sum()):,}", f"{len(data.where(mask).distinct()):,}",
-                 f"{data.target_lengths[mask].mean():.1f}", *(f"{each[mask].mean():.3f}" for each in measures.values())]
+                [
+                    name,
+                    f"{int(mask.sum()):,}",
+                    f"{len(data.where(mask).distinct()):,}",
+                    f"{data.target_lengths[mask].mean():.1f}",
+                    *(f"{each[mask].mean():.3f}" for each in measures.values()),
+                ]
                 for name, mask in groups.items()
             ),
         ),
-        f"Grow step 0 holds the regime's {int(data.is_reference.sum()):,} original pairs, Grow step 1 the samples of "
+        f"{_where(data)}. The samples are of "
         f"{len(np.unique(data.source_index[~data.is_reference])):,} sentences at temperature {recipe.temperature}: "
         f"{_candidates(recipe)}. The reward is the learned scorer's. The oracle's true quality is not in the data: it "
         "was computed for this card, and judges what is trained on them.",
@@ -113,6 +118,14 @@ def _histograms(values: NDArray[np.float32], groups: dict[str, NDArray[np.bool_]
         counts = np.histogram(values[mask], edges)[0]
         rows.append([name, *(f"{count / max(1, counts.sum()):.1%}" for count in counts)])
     return table(head, rows)
+
+
+def _where(data: Slice) -> str:
+    """Which Grow step holds what."""
+    pairs = int(data.is_reference.sum())
+    if len(np.unique(data.grow_step)) > 1:
+        return f"Grow step 0 holds all {pairs:,} original pairs of the regime, Grow step 1 the samples"
+    return f"Grow step 1 holds the samples, and the {pairs:,} original pairs of their sources"
 
 
 def _candidates(recipe: DatasetRecipe) -> str:

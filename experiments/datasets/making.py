@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ PLACE = Path("runs/datasets")
 """Folder of the data sets, each in one by its name."""
 
 PAIRS, SAMPLES = 0, 1
-"""Grow steps of a data set: the regime's original pairs, and the policies' samples."""
+"""Grow steps of a data set: all original pairs, where sentences without references are drawn, too; and the policies'
+samples, with the pairs of their sources elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def write_shards(
     folder: Path, recipe: DatasetRecipe, task: Task, scorer: Scorer, policies: Sequence[Sampler], *,
     workers: Workers | None = None, progress: bool = True,
 ) -> None:  # fmt: skip
-    """Grow the original pairs, and the samples of all policies, as far as they are not there.
+    """Grow the original pairs and the samples of all policies, as far as they are not there.
 
     Args:
         folder: Of the data set.
@@ -96,19 +98,17 @@ def write_shards(
         OSError: If a shard cannot be written.
     """
     behaviour: Sampler = policies[0] if len(policies) == 1 else Mixture(policies)
-    buffer = GrowingBatchBuffer(folder, task=task)
-    common = {"temperature": recipe.temperature, "seed": recipe.seed, "sources_per_shard": recipe.sources_per_shard}
-    for step, what in (
-        (PAIRS, {"candidates": 0}),
-        (SAMPLES, {
-            "candidates": recipe.candidates * len(policies), "references": False, "num_sources": recipe.sources,
-            "grow_from": "both" if task.has_source_only else "train",
-        }),
-    ):  # fmt: skip
-        grow(
-            behaviour, scorer, task, buffer, grow_step=step, **what, **common,  # type: ignore[arg-type]
-            workers=workers or InThreads(), progress=progress,
-        )  # fmt: skip
+    buffer, alone = GrowingBatchBuffer(folder, task=task), task.has_source_only
+    run = partial(
+        grow, behaviour, scorer, task, buffer, temperature=recipe.temperature, seed=recipe.seed,
+        sources_per_shard=recipe.sources_per_shard, workers=workers or InThreads(), progress=progress,
+    )  # fmt: skip
+    if alone:
+        run(grow_step=PAIRS, candidates=0)
+    run(
+        grow_step=SAMPLES, candidates=recipe.candidates * len(policies), num_sources=recipe.sources,
+        references=not alone, grow_from="both" if alone else "train",
+    )  # fmt: skip
 
 
 def finish(folder: Path, name: str, recipe: DatasetRecipe, task: Task) -> Dataset:

@@ -97,7 +97,9 @@ class Manifest:
                 raise ValueError("a file's place is outside the folder")
             return manifest
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{str(file)!r} is no manifest of a data set ({error}); make or download it again") from error
+            raise ValueError(
+                f"{str(file)!r} is no manifest of a data set ({error}); make or download it again"
+            ) from error
 
 
 def describe(folder: Path, name: str, recipe: Mapping[str, Any]) -> Manifest:

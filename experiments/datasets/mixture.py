@@ -45,7 +45,9 @@ class Mixture:
         """
         share, left = divmod(num_candidates, len(self.policies))
         if left or not share:
-            raise ValueError(f"num_candidates is {num_candidates}; give a multiple of the {len(self.policies)} policies")
+            raise ValueError(
+                f"num_candidates is {num_candidates}; give a multiple of the {len(self.policies)} policies"
+            )
         # With one seed, all policies would draw by the same random numbers.
         states = np.random.SeedSequence(seed).generate_state(len(self.policies), np.uint64) >> np.uint64(1)
         parts = [

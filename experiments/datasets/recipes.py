@@ -12,9 +12,11 @@ TASK = "phrasebook-de-en"
 
 SUPERVISED = "supervised"
 
-BEHAVIOURS = ("random-init", SUPERVISED, "improved")
-"""A regime's shipped policies: an early checkpoint, which writes mostly wrong sentences; one trained on the regime's
-pairs until its validation reward stopped rising; and that one after ReST."""
+RANDOM = "random-init"
+
+BEHAVIOURS = (RANDOM, SUPERVISED, "improved")
+"""Shipped policies: an early checkpoint, which writes mostly wrong sentences, one for all regimes; one trained on the
+regime's pairs until its validation reward stopped rising; and that one after ReST."""
 
 MIXED = "mixed"
 """Behaviour of all three, each with candidates of its own for every source."""
@@ -37,10 +39,10 @@ class DatasetRecipe:
     regime: str
     policies: tuple[str, ...]
     candidates: int
-    sources: int = 8_000
+    sources: int = 4_000
     temperature: float = 0.8
     seed: int = 0
-    sources_per_shard: int = 1_000
+    sources_per_shard: int = 500
 
     @property
     def task_options(self) -> Mapping[str, str]:
@@ -51,7 +53,7 @@ class DatasetRecipe:
 def _datasets() -> dict[str, DatasetRecipe]:
     recipes = {}
     for regime in ("lowres", "noisy"):
-        policies = tuple(f"{regime}-{behaviour}" for behaviour in BEHAVIOURS)
+        policies = tuple(RANDOM if each == RANDOM else f"{regime}-{each}" for each in BEHAVIOURS)
         for behaviour, policy in zip(BEHAVIOURS, policies, strict=True):
             recipes[f"translation/phrasebook-{regime}-{behaviour}-v0"] = DatasetRecipe(f"{regime}-v1", (policy,), 4)
         recipes[f"translation/phrasebook-{regime}-{MIXED}-v0"] = DatasetRecipe(f"{regime}-v1", policies, 2)
@@ -85,6 +87,4 @@ def full_name(name: str) -> str:
     versions = [known for known in DATASETS if known.rpartition("-v")[0] == stem]
     if versions:
         raise ValueError(f"there is no data set {name!r}; this release makes {', '.join(versions)}")
-    raise ValueError(
-        f"there is no data set {name!r}; choose one of {', '.join(DATASETS)}{suggestion(whole, DATASETS)}"
-    )
+    raise ValueError(f"there is no data set {name!r}; choose one of {', '.join(DATASETS)}{suggestion(whole, DATASETS)}")

@@ -17,11 +17,8 @@ from experiments.reports.statistics import Interval, interval, stack
 from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.run_folder import read_lines
-from experiments.runs.stages import translations_file
+from experiments.runs.stages import EQUAL_ENTROPY, translations_file
 from seq2seq_env.atomic_files import read_json
-
-EQUAL_ENTROPY = "equal-entropy"
-"""The stage of the supervised policy at the temperature that gives it the last policy's entropy."""
 
 TITLES = {"oracle": "true quality", "judge": "judge", "reward": "learned reward"}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from buffers import GrowingBatchBuffer
-from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
+from experiments.reports.evidence import Comparison, comparisons, evidence_table
 from experiments.reports.guard_counts import any_hit, counts, guard_table, run_guards, stage_hits
 from experiments.reports.interference import Change, are_related, interference, interference_table, stage_values
 from experiments.reports.plots import save_plots, step_name
@@ -15,7 +15,7 @@ from experiments.reports.tables import number, share, table, text_cell
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.run_folder import RunFolder, read_lines
-from experiments.runs.stages import translations_file
+from experiments.runs.stages import EQUAL_ENTROPY, translations_file
 from seq2seq_env.atomic_files import write_json, write_text
 
 NUM_EXAMPLES = 20

@@ -25,7 +25,10 @@ def policies(monolingual_task: Task) -> Sequence[Seq2SeqPolicy]:
 
 @pytest.fixture(scope="session")
 def dataset(
-    monolingual_task: Task, fake_scorer: Any, policies: Sequence[Seq2SeqPolicy], tmp_path_factory: pytest.TempPathFactory
+    monolingual_task: Task,
+    fake_scorer: Any,
+    policies: Sequence[Seq2SeqPolicy],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Dataset:
     """Nobody may change its folder."""
     folder = tmp_path_factory.mktemp("datasets") / "one"

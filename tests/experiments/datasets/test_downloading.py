@@ -39,9 +39,10 @@ def test_another_data_set_is_refused(dataset: Dataset, as_published: Path, tmp_p
     manifest = Manifest.read(as_published / FILE)
     shard = as_published / "g001-s00000.h5"
     (tmp_path / "manifests" / "phrasebook-lowres-mixed-v0.json").write_text(
-        (as_published / FILE).read_text().replace(manifest.shards[shard.name].texts_sha256, "0" * 64).replace(
-            manifest.files[shard.name], "0" * 64
-        )
+        (as_published / FILE)
+        .read_text()
+        .replace(manifest.shards[shard.name].texts_sha256, "0" * 64)
+        .replace(manifest.files[shard.name], "0" * 64)
     )
     with pytest.raises(ValueError, match="and is a local data set: 1 of 5 shards have other texts"):
         download(NAME, str(as_published), tmp_path / "copy")

@@ -33,22 +33,22 @@ def test_one_changed_byte_is_found_in_every_file(dataset: Dataset, copy: Path) -
 
 
 def test_what_is_missing_foreign_or_another_is_refused(dataset: Dataset, copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds the data set '.*-local-v0', not 'another-v0'; name another folder"):
+    with pytest.raises(ValueError, match=r"holds the data set '.*-local-v0', not 'another-v0'; name another folder"):
         checked(copy, "another-v0")
     (copy / "g009-s00000.h5").write_bytes((copy / SHARD).read_bytes())
-    with pytest.raises(ValueError, match="'g009-s00000.h5' in .* is no shard of data set"):
+    with pytest.raises(ValueError, match=r"'g009-s00000.h5' in .* is no shard of data set"):
         checked(copy)
     (copy / "g009-s00000.h5").unlink()
     (copy / SHARD).unlink()
     with pytest.raises(ValueError, match=f"'{SHARD}' of data set .* is missing in"):
         checked(copy)
     replace(dataset.manifest, files={"../secret": "0"}).write(copy / FILE)
-    with pytest.raises(ValueError, match="is no manifest of a data set .*outside the folder"):
+    with pytest.raises(ValueError, match=r"is no manifest of a data set .*outside the folder"):
         checked(copy)
     (copy / FILE).write_text("[1]")
     with pytest.raises(ValueError, match="is no manifest of a data set"):
         checked(copy)
-    with pytest.raises(FileNotFoundError, match="no manifest.json in .*; name a folder that rest dataset make"):
+    with pytest.raises(FileNotFoundError, match=r"no manifest.json in .*; name a folder that rest dataset make"):
         checked(tmp_path)
 
 

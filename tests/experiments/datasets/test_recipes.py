@@ -17,7 +17,10 @@ def test_two_regimes_have_four_behaviours_each() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("translation/phrasebook-lowres-mixed-v3", "'translation/phrasebook-lowres-mixed-v3'; this release makes .*-v0"),
+        (
+            "translation/phrasebook-lowres-mixed-v3",
+            "'translation/phrasebook-lowres-mixed-v3'; this release makes .*-v0",
+        ),
         ("phrasebook-lowres-mixt-v0", "choose one of .*; did you mean 'translation/phrasebook-lowres-mixed-v0'"),
     ],
 )
