@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,21 +28,24 @@ from experiments.runs.agent_kinds import check_stored
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.merging import merge
-from experiments.runs.run_folder import STAGES, RunFolder
-from experiments.runs.settings import AgentOptions
+from experiments.runs.run_folder import CHECKPOINTS, STAGES, RunFolder
+from experiments.runs.settings import AgentOptions, Settings
+from experiments.runs.stages import SUPERVISED
 from experiments.runs.supervised import supervised
 from experiments.runs.trials import Trial, best_validation, train
 from seq2seq_env import commands
 from seq2seq_env.atomic_files import read_json
 from seq2seq_env.ranges import check_seed
 from seq2seq_env.scorers import Scorer, load_scorer
+from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME, REGIMES
 
 if TYPE_CHECKING:
     from agents import Seq2SeqPolicy
     from seq2seq_env.tasks import Task
 
-MOST_USED = ("datasets", "agents", "seeds", "seed", "learning_rates", "merge", "report_only", "out")
+MOST_USED = ("datasets", "agents", "seeds", "seed", "learning_rates", "starts", "merge", "report_only", "out")
 """Options that the short help shows."""
 
 IN_TABLE = tuple(name for name in DATASETS if name.rpartition("-v")[0].endswith(("supervised", "mixed")))
@@ -63,26 +66,22 @@ class Config:
     """Whole runs, 1 or more, from --seed on."""
     seed: int = 0
     """The first seed, on which the learning rates are tuned, 0 or more."""
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    learning_rates: tuple[float, ...] = (1.5e-4, 4.5e-4, 1.35e-3)
     """Grid that the learning rate is chosen from, for each agent and data set, each a whole training of the first
     seed. One value is taken as it is."""
     filter: FilterName = "interpolation"
     """Filter of what agents train on that ask for one."""
     filter_values: tuple[float, ...] = (0.5,)
     """Value of the filter."""
-    policy: PolicyConfig = field(default_factory=lambda: PolicyConfig(d_model=56, ffn_dim=192, decoder_layers=1))
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network, by default that of the data sets' behaviour policies."""
-    supervised: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(
-            learning_rate=4e-3, schedule="linear", tokens_per_batch=640, max_tokens=1_200_000, warmup_tokens=20_000,
-            evaluate_every=400_000, evaluate_first=False,
-        )
-    )  # fmt: skip
+    supervised: TrainingConfig = field(default_factory=lambda: Settings().supervised)
     """Training of each seed's supervised policy."""
+    starts: dict[str, str] = field(default_factory=dict)
+    """Regimes and folders of finished runs, seed0, seed1 and so on, whose supervised policies are taken in place of
+    training some: --starts lowres-v1 runs/lowres noisy-v1 runs/noisy."""
     improve: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(
-            schedule="linear", tokens_per_batch=1_024, max_tokens=150_000, warmup_tokens=5_000, evaluate_every=50_000
-        )
+        default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
     )
     """Training of every agent; its learning rate is of --learning-rates."""
     merge: tuple[Path, ...] = ()
@@ -111,12 +110,21 @@ class Config:
         if not self.datasets or not self.agents:
             raise ValueError(f"{'datasets' if not self.datasets else 'agents'} is empty; name at least one")
         check_stored(self.agents)
-        self.comparison(TASK, {}, self.seed).check()
+        for regime, folder in self.starts.items():
+            check_name("regime", regime, REGIMES)
+            for seed in range(self.seed, self.seed + self.seeds):
+                if not (Path(folder) / compare_agents.seed_folder(seed) / CHECKPOINTS / SUPERVISED).is_dir():
+                    raise FileNotFoundError(
+                        f"no supervised policy for seed {seed} of {regime!r} in {folder!r}; give as --starts folders "
+                        "of runs, each under its seed"
+                    )
+        self.comparison(DEFAULT_REGIME, self.seed).check()
 
-    def comparison(self, task: str, task_options: dict[str, str], seed: int) -> compare_agents.Config:
+    def comparison(self, regime: str, seed: int) -> compare_agents.Config:
         """The options that compare_agents.py has in common, for one seed."""
+        start = Path(self.starts[regime]) / compare_agents.seed_folder(seed) if regime in self.starts else None
         return compare_agents.Config(
-            task=task, task_options=task_options, agents=self.agents, filter=self.filter,
+            task=TASK, task_options={"regime": regime}, start=start, agents=self.agents, filter=self.filter,
             filter_values=self.filter_values, policy=self.policy, supervised=self.supervised, improve=self.improve,
             seed=seed, device=self.device, out=self.out, agent_options=self.agent_options,
         )  # fmt: skip
@@ -152,7 +160,7 @@ class Benchmark:
         """
         config = self.config
         with closing(self.seed_folder(dataset, seed)) as folder:
-            options = config.comparison(TASK, {"regime": dataset.manifest.recipe["regime"]}, seed)
+            options = config.comparison(dataset.manifest.recipe["regime"], seed)
             evaluator = Evaluator(task, scorer, temperature=options.temperature, seed=seed, watch=folder.watch)
             run = Experiment(options, task, evaluator, folder)
             policy = supervised(run)

@@ -181,10 +181,11 @@ def dataset_buffer(run: Experiment[Config], dataset: Dataset) -> GrowingBatchBuf
     """
     print(f"data set {dataset.manifest.name}: {dataset.verdict.text}")
     regime = dataset.manifest.recipe["regime"]
-    if getattr(run.task, "regime", regime) != regime:
+    other = getattr(run.task, "regime", regime)
+    if other != regime:
         raise ValueError(
-            f"data set {dataset.manifest.name!r} is of regime {regime!r}, the task of {run.task.regime!r}; give "
-            f"--task-options regime {regime}"
+            f"data set {dataset.manifest.name!r} is of regime {regime!r}, the task of {other!r}; give --task-options "
+            f"regime {regime}"
         )
     return GrowingBatchBuffer(dataset.folder, task=run.task)
 

@@ -4,8 +4,9 @@ Trained anew on another kind of CPU, a policy would be another one: rounding gro
 weights given, only sampling is left to be repeated, where rounding changes a token about once in a million.
 
 Matrices are rounded to multiples -8 to 7 of a scale that 64 weights share, which costs a policy of the default size
-about 0.01 of true quality and makes it small enough to ship. The behaviour *is* the rounded policy: products of such
-numbers and 16-bit scales are exact in float32, so that everybody has the same weights, and log-probabilities are its own.
+about 0.01 of true quality and makes it small enough to ship. The behaviour *is* the rounded policy, whose
+log-probabilities the data hold; products of such numbers and 16-bit scales are exact in float32, so that everybody has
+the same weights.
 """
 
 from __future__ import annotations

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from experiments.benchmark import Benchmark, Config, keep_contents, short
+from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
 from experiments.reports.benchmark_cells import read_cells
 from experiments.reports.benchmark_report import write_benchmark
@@ -52,16 +54,26 @@ def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
     assert "seed 0" not in capsys.readouterr().out
 
 
+def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:
+    run: Any = SimpleNamespace(task=SimpleNamespace(regime="noisy-v1"))
+    with pytest.raises(
+        ValueError, match="of regime 'lowres-v1', the task of 'noisy-v1'; give --task-options regime low"
+    ):
+        dataset_buffer(run, dataset)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"seeds": 0}, "seeds is 0"),
         ({"learning_rates": ()}, r"learning_rates is \(\); give at least one, all above 0"),
         ({"datasets": ()}, "datasets is empty"),
+        ({"starts": {"lowres-v2": "x"}}, "there is no regime 'lowres-v2'; choose one of lowres-v1"),
+        ({"starts": {"lowres-v1": "x"}}, "no supervised policy for seed 0 of 'lowres-v1' in 'x'; give as --starts"),
         ({"agents": ("ppo",)}, "agent 'ppo' learns online"),
         ({"agent_options": {"bc": {"eta": 1.0}}}, "agent 'bc' has no option 'eta'"),
     ],
 )
 def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         replace(TINY, **changes).check()
