@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from experiments.datasets.making import Dataset
-from experiments.datasets.manifest import FILE, Manifest, checked, compare, local_name, published
-from experiments.datasets.recipes import DATASETS
+from experiments.datasets.manifest import FILE, PUBLISHED, checked, compare, local_name, published
+from experiments.datasets.recipes import recipe_of
 from tests.experiments.datasets.conftest import NAME
 
 SHARD = "g001-s00000.h5"
@@ -67,10 +68,11 @@ def test_a_verdict_tells_bytes_from_texts(dataset: Dataset) -> None:
     assert not compare(mine, replace(other_bytes, shards={**mine.shards, SHARD: facts})).is_published
 
 
-def test_every_data_set_is_published() -> None:
-    for name, recipe in DATASETS.items():
-        manifest = published(name)
-        assert isinstance(manifest, Manifest)
-        assert manifest.name == name
-        assert manifest.recipe["regime"] == recipe.regime
-        assert tuple(manifest.recipe["policies"]) == recipe.policies
+def test_what_is_published_is_of_its_recipe() -> None:
+    for file in PUBLISHED.glob("*.json"):
+        manifest = published(f"translation/{file.stem}")
+        assert manifest is not None
+        assert manifest.name == f"translation/{file.stem}"
+        recipe = json.loads(json.dumps(asdict(recipe_of(manifest.name))))
+        assert manifest.recipe == recipe
+    assert published("translation/nothing-v0") is None
