@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MOST_USED = (
     "preset", "task", "task_options", "scorer", "start", "agents", "seeds", "improve_steps", "sources", "candidates",
-    "filter", "filter_values", "dataset", "runs", "seed", "out",
+    "filter", "filter_values", "dataset", "seed", "out",
 )  # fmt: skip
 """Options that the short help shows."""
 
@@ -73,8 +73,8 @@ class Config(Settings):
     )
     """Training of the first Improve step."""
     dataset: str | None = None
-    """Name or folder of a frozen data set, which all seeds train on in place of samples of their own policies; rest
-    dataset list has the names. Other policies drew it, so that every agent learns from what it would not write."""
+    """Name or folder of a frozen data set to train on. It takes the place of samples of each seed's own policy, rest
+    dataset list has the names, and other policies drew it."""
     runs: tuple[Path, ...] = ()
     """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
     out: Path = Path("runs/compare_agents")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers import Slice, source_texts
-from experiments.datasets.manifest import Manifest, Verdict
+from experiments.datasets.manifest import Manifest, Verdict, recipe_name
 from experiments.datasets.recipes import DatasetRecipe
 from experiments.reports.tables import table
 
@@ -37,7 +37,7 @@ def card(manifest: Manifest, verdict: Verdict, recipe: DatasetRecipe, data: Slic
     qualities = _qualities(data, task)
     rewards = data.rewards
     measures = {"reward": rewards} | ({} if qualities is None else {"oracle": qualities})
-    made_by = manifest.name.replace("-local-", "-")
+    made_by = recipe_name(manifest.name)
     parts = [
         "---\nlicense: apache-2.0\nlanguage: [de, en]\ntask_categories: [translation]\n"
         "tags: [offline-rl, reinforcement-learning, translation]\n---",

@@ -66,7 +66,10 @@ def make(
     name, recipe = full_name(name), recipe_of(name)
     folder = PLACE / name if folder is None else folder
     if (folder / FILE).is_file():
-        return opened(folder, name)
+        there = opened(folder, name)
+        if there.verdict.is_published == (there.manifest.name == name):
+            return there
+        # What was published has changed since it was made, and so has its name.
     task = load_task(TASK, **recipe.task_options)
     assert task.default_scorer is not None
     policies = [load_behaviour(policy, task) for policy in recipe.policies]
@@ -145,7 +148,7 @@ def opened(folder: Path, name: str | None = None) -> Dataset:
     if name is not None and Manifest.read(folder / FILE).name == manifests.local_name(name):
         name = manifests.local_name(name)
     mine = manifests.checked(folder, name)
-    return Dataset(folder, mine, manifests.compare(mine, manifests.published(mine.name)))
+    return Dataset(folder, mine, manifests.compare(mine, manifests.published(manifests.recipe_name(mine.name))))
 
 
 def resolve(name_or_folder: str) -> Dataset:

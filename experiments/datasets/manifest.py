@@ -207,6 +207,11 @@ def local_name(name: str) -> str:
     return f"{stem}-local-v{number}"
 
 
+def recipe_name(name: str) -> str:
+    """The name of the recipe that a data set, local or published, was made by."""
+    return name.replace("-local-v", "-v")
+
+
 def _close(mine: ShardFacts, theirs: ShardFacts) -> bool:
     """Whether the texts are the same and the numbers nearly."""
     numbers = ((mine.mean_log_prob, theirs.mean_log_prob), (mine.mean_reward, theirs.mean_reward))

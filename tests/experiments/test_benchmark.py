@@ -67,7 +67,7 @@ def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:
         ({"starts": {"lowres-v2": "x"}}, "there is no regime 'lowres-v2'; choose one of lowres-v1"),
         ({"starts": {"lowres-v1": "x"}}, "no supervised policy for seed 0 of 'lowres-v1' in 'x'; give as --starts"),
         ({"agents": ("ppo",)}, "agent 'ppo' learns online"),
-        ({"agent_options": {"bc": {"eta": 1.0}}}, "agent 'bc' has no option 'eta'"),
+        ({"agent_options": {"iw-sft": {"eta": 1.0}}}, "agent 'iw-sft' has no option 'eta'"),
     ],
 )
 def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -32,7 +32,7 @@ def test_weights_are_multiples_of_their_groups_scale() -> None:
     assert again[0, :4].tolist() == [7, -8, 1, 0]  # which half an even number of steps rounds to
     assert again[1, 0] == pytest.approx(-15, abs=0.25)
     filled_up = torch.full((3, 5), -0.7)
-    assert unpacked(*packed(filled_up), filled_up).numpy() == pytest.approx(filled_up.numpy(), rel=0.01)
+    assert unpacked(*packed(filled_up), filled_up).numpy() == pytest.approx(filled_up.numpy(), rel=0.02)
 
 
 def test_a_policy_is_rounded_once(policies: Sequence[Seq2SeqPolicy], monolingual_task: Task, tmp_path: Path) -> None:

@@ -54,6 +54,10 @@ def test_a_published_data_set_is_known(as_published: Path) -> None:
     assert resolve(str(as_published)).manifest.name == NAME
 
 
+def test_a_local_one_that_was_published_since_is_told_so(dataset: Dataset, as_published: Path) -> None:
+    assert opened(dataset.folder).verdict.is_published
+
+
 def test_a_local_one_is_called_so(dataset: Dataset) -> None:
     again = opened(dataset.folder, NAME)
     assert again.manifest.name.endswith("-local-v0")

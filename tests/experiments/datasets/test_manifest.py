@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.datasets.making import Dataset
-from experiments.datasets.manifest import FILE, PUBLISHED, checked, compare, local_name, published
+from experiments.datasets.manifest import FILE, PUBLISHED, checked, compare, local_name, published, recipe_name
 from experiments.datasets.recipes import recipe_of
 from tests.experiments.datasets.conftest import NAME
 
@@ -19,6 +19,7 @@ def test_a_manifest_is_read_as_it_was_written(dataset: Dataset) -> None:
     assert set(dataset.manifest.shards) == {path.name for path in dataset.folder.glob("*.h5")}
     assert {"manifest.json", "README.md"}.isdisjoint(dataset.manifest.files)
     assert dataset.manifest.name == local_name(NAME) == "translation/phrasebook-lowres-mixed-local-v0"
+    assert recipe_name(dataset.manifest.name) == recipe_name(NAME) == NAME
 
 
 def test_one_changed_byte_is_found_in_every_file(dataset: Dataset, copy: Path) -> None:
