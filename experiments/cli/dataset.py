@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
@@ -21,6 +22,9 @@ from experiments.command_line.refusals import usage_errors
 from experiments.datasets.recipes import DATASETS, DatasetRecipe
 from seq2seq_env.commands import command_frame
 from seq2seq_env.suggestions import check_name
+
+if TYPE_CHECKING:
+    from experiments.datasets.making import Dataset
 
 
 class DatasetCommand(ABC):
@@ -63,9 +67,11 @@ class Make(DatasetCommand):
 
         processes = PartialState(cpu=True)
         first = bool(processes.is_main_process)
-        made = make(self.name, self.out, workers=ByRank(processes), is_writer=first, progress=self.progress and first)
+        dataset = make(
+            self.name, self.out, workers=ByRank(processes), is_writer=first, progress=self.progress and first
+        )
         if first:
-            _show(made.folder, made.manifest.name, made.verdict.text)
+            _show(dataset)
         if processes.num_processes > 1:
             processes.wait_for_everyone()
             processes.destroy_process_group()
@@ -87,8 +93,7 @@ class Download(DatasetCommand):
         """Copy it and print where it is; 0."""
         from experiments.datasets.downloading import download
 
-        copy = download(self.name, self.source, self.out)
-        _show(copy.folder, copy.manifest.name, copy.verdict.text)
+        _show(download(self.name, self.source, self.out))
         return 0
 
 
@@ -103,8 +108,7 @@ class Check(DatasetCommand):
         """Print how it stands; 0."""
         from experiments.datasets.making import opened
 
-        dataset = opened(self.folder)
-        _show(dataset.folder, dataset.manifest.name, dataset.verdict.text)
+        _show(opened(self.folder))
         return 0
 
 
@@ -120,8 +124,9 @@ def summary(recipe: DatasetRecipe) -> str:
     )
 
 
-def _show(folder: Path, name: str, verdict: str) -> None:
-    print(f"{folder}: {name}: {verdict}")
+def _show(dataset: Dataset) -> None:
+    folder = dataset.folder
+    print(f"{folder}: {dataset.manifest.name}: {dataset.verdict.text}")
     print(
         f"next: read {folder / 'README.md'}; rest compare --dataset {folder}; rest buffer export {folder} --to minari"
     )

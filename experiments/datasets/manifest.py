@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -157,6 +157,22 @@ def published(name: str) -> Manifest | None:
     """The manifest of the data set that was published under a name; None where none was."""
     file = PUBLISHED / f"{name.rpartition('/')[2]}.json"
     return Manifest.read(file) if file.is_file() else None
+
+
+def publish(folder: Path) -> Path:
+    """Make a data set the published one of its recipe: its manifest, under the recipe's name, becomes part of the package.
+
+    Args:
+        folder: Of the data set.
+
+    Raises:
+        ValueError: If it was changed since it was made.
+    """
+    manifest = checked(folder)
+    name = recipe_name(manifest.name)
+    file = PUBLISHED / f"{name.rpartition('/')[2]}.json"
+    replace(manifest, name=name).write(file)
+    return file
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents import Seq2SeqPolicy
+from experiments.datasets import manifest
 from experiments.datasets.making import Dataset, finish, write_shards
 from experiments.datasets.recipes import DatasetRecipe
 from seq2seq_env.tasks import Task
@@ -39,23 +41,15 @@ def dataset(
 @pytest.fixture
 def copy(dataset: Dataset, tmp_path: Path) -> Path:
     """A copy to spoil."""
-    import shutil
-
     return Path(shutil.copytree(dataset.folder, tmp_path / "copy"))
 
 
 @pytest.fixture
 def as_published(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it under its own name, published as such."""
-    import shutil
-    from dataclasses import replace
-
-    from experiments.datasets import manifest
-
     monkeypatch.setattr(manifest, "PUBLISHED", tmp_path / "manifests")
-    published = replace(dataset.manifest, name=NAME)
     (tmp_path / "manifests").mkdir()
-    published.write(tmp_path / "manifests" / "phrasebook-lowres-mixed-v0.json")
+    published = manifest.publish(dataset.folder)
     folder = Path(shutil.copytree(dataset.folder, tmp_path / "published" / NAME))
-    published.write(folder / manifest.FILE)
+    shutil.copyfile(published, folder / manifest.FILE)
     return folder
