@@ -160,7 +160,7 @@ def published(name: str) -> Manifest | None:
 
 
 def publish(folder: Path) -> Path:
-    """Make a data set the published one of its recipe: its manifest, under the recipe's name, becomes part of the package.
+    """Make a data set the published one of its recipe: its manifest becomes part of the package.
 
     Args:
         folder: Of the data set.
