@@ -1,53 +1,48 @@
 """Compare offline-RL agents on the same grown batches, with intervals over whole runs and sources.
 
-Each seed is a run of its own: a supervised policy samples the training sources once; then every agent starts from that
-policy and trains on that batch, for the same number of gradient tokens. Agents that ask for no filter run twice: on the
-whole batch, and on exactly the slice that filtered behaviour cloning sees, so that what the algorithm adds to the
-data is measured. Run again with the same --out to go on where it stopped.
+Each seed is a run of its own: a supervised policy samples the training sources once, or a frozen data set takes the
+place of its samples; then every agent starts from that policy and trains on that batch, for the same number of gradient
+tokens. Agents that ask for no filter run twice: on the whole batch, and on exactly the slice that filtered behaviour
+cloning sees, so that what the algorithm adds to the data is measured. Run again with the same --out to go on where it
+stopped.
 """
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import agents
 from agents import TrainingConfig
-from buffers import Filter, Slice, coverage
+from buffers import GrowingBatchBuffer
+from experiments.datasets.making import resolve
 from experiments.names import AgentNames, FilterName
-from experiments.reports.comparison_entry import equal_entropy_stage
 from experiments.reports.comparison_report import write_comparison
 from experiments.reports.guard_counts import run_guards
 from experiments.reports.interference import are_related
 from experiments.runs.agent_kinds import check_stored
-from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import CHECKPOINTS
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
-from experiments.runs.stages import SUPERVISED, grow_batch, keep_at_entropy, keep_translations
+from experiments.runs.stages import SUPERVISED, grow_batch
 from experiments.runs.supervised import supervised
+from experiments.runs.trials import DATA, Trial, train
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from agents import Agent, Seq2SeqPolicy
+    from experiments.datasets.making import Dataset
 
 MOST_USED = (
     "preset", "task", "task_options", "scorer", "start", "agents", "seeds", "improve_steps", "sources", "candidates",
-    "filter", "filter_values", "runs", "seed", "out",
+    "filter", "filter_values", "dataset", "seed", "out",
 )  # fmt: skip
 """Options that the short help shows."""
 
 SEED = "seed"
 """With which the name of a seed's folder begins."""
-
-DATA = ("own", "filtered")
-"""What an agent trains on: what its algorithm asks for, or the slice that filtered behaviour cloning sees."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,9 @@ class Config(Settings):
         )
     )
     """Training of the first Improve step."""
+    dataset: str | None = None
+    """Name or folder of a frozen data set to train on. It takes the place of samples of each seed's own policy, rest
+    dataset list has the names, and other policies drew it."""
     runs: tuple[Path, ...] = ()
     """Finished runs of growing_batch.py that tell what a second Grow step adds, a row of the claims."""
     out: Path = Path("runs/compare_agents")
@@ -129,19 +127,6 @@ def seed_folder(seed: int) -> str:
     return f"{SEED}{seed}"
 
 
-class Trial(NamedTuple):
-    """One training of one agent, in each seed's run."""
-
-    agent: str
-    data: str
-    """One of :data:`DATA`."""
-
-    @property
-    def stage(self) -> str:
-        """Its name in the folder of a run."""
-        return f"{self.agent}.{self.data}"
-
-
 def trials(config: Config) -> list[Trial]:
     """All trainings of a seed. An agent that filters has one kind of data; bc on the slice is filtered-bc."""
     return [
@@ -170,7 +155,10 @@ def compare_once(run: Experiment[Config]) -> None:
     """
     config, folder = run.config, run.folder
     policy = supervised(run)
-    buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
+    if config.dataset is None:
+        buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
+    else:
+        buffer = dataset_buffer(run, resolve(config.dataset))
     batch = buffer.select()
     (schedule,) = config.schedules(1)
     for trial in trials(config):
@@ -187,87 +175,21 @@ def compare_once(run: Experiment[Config]) -> None:
                 folder.finish(trial.stage, result)
 
 
-def train(
-    run: Experiment[Config], trial: Trial, policy: Seq2SeqPolicy, batch: Slice, schedule: list[Filter]
-) -> dict[str, object]:
-    """All Improve steps of one trial, and what came of each; of the last, the test translations are kept."""
-    config = run.config
-    agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
-    started = time.perf_counter()
-    agent.prepare(batch, config.improve_at(1))
-    prepared = time.perf_counter() - started
-    steps = []
-    for i, kept in enumerate(schedule, start=1):
-        data = config.counted(batch.select(kept)) if agent.filters or trial.data == "filtered" else batch
-        print(f"  {coverage(batch, data)}")
-        # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
-        training = replace(config.improve_at(i), patience=config.improve.max_tokens)
-        steps.append(improve(run, agent, data, training, policy, run.folder.training_state(trial.stage, i)))
-    value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
-    result = {
-        **trial._asdict(),
-        "seed": config.seed,
-        "start": policy.fingerprint,
-        "prepare_seconds": prepared,
-        "value_report": asdict(value_report) if value_report else None,
-        "steps": steps,
-    }
-    if run.folder.is_writer:
-        translated = translations(run, agent.policy)
-        keep_translations(run, trial.stage, translated)
-        nats = translated["sample"].nats
-        assert nats is not None
-        result["equal_entropy"] = keep_at_entropy(run, equal_entropy_stage(trial.stage), policy, nats)
-    return result
+def dataset_buffer(run: Experiment[Config], dataset: Dataset) -> GrowingBatchBuffer:
+    """The data set's buffer, for the run's task.
 
-
-def improve(
-    run: Experiment[Config], agent: Agent, data: Slice, training: TrainingConfig, prior: Seq2SeqPolicy, state: Path
-) -> dict[str, object]:
-    """One Improve step, as every agent has it; from where a killed run was, if ``state`` is there."""
-    evaluator = run.evaluator
-    spent: dict[str, object] = {"tokens": 0, "best_tokens": 0, "seconds": 0.0, "curve": []}
-    if len(data):
-        with agents.adapted(agent.policy, run.config.lora, training.seed):
-            trained = agent.improve(data, training, evaluator.validation_reward, resume=state)
-        spent = {
-            "tokens": trained.tokens,
-            "best_tokens": trained.best_tokens,
-            "seconds": trained.seconds - trained.evaluation_seconds,
-            "curve": [[row.tokens, row.evaluation] for row in trained.history if row.evaluation is not None],
-        }
-    else:
-        print("  WARNING: the filter keeps nothing to train on; the policy stays as it was")
-    measures: dict[str, object] = {
-        f"{decode}_{name}": value
-        for decode, each in translations(run, agent.policy).items()
-        for name, value in evaluator.measures(each, "test").items()
-    }
-    shown = ("greedy_reward", "greedy_oracle", "greedy_judge", "sample_reward", "sample_oracle", "sample_nats")
-    print("  " + ", ".join(f"{name} {measures[name]:.3f}" for name in shown if measures[name] is not None))
-    return measures | spent | {"kl": evaluator.kl(agent.policy, prior, "test"), "network_mib": network_mib(agent)}
-
-
-def translations(run: Experiment[Config], policy: Seq2SeqPolicy) -> dict[Decode, Translations]:
-    """Samples and greedy translations of the test sources."""
-    decodes: tuple[Decode, ...] = get_args(Decode)
-    return {decode: run.evaluator.translations(policy, "test", decode) for decode in decodes}
-
-
-def network_mib(agent: Agent) -> float:
-    """Memory of what is trained, with gradients and AdamW's two moments, and of what is only read, MiB.
-
-    The target network that d3rlpy's algorithms make for themselves is not counted.
+    Raises:
+        ValueError: If it is of another task.
     """
-    trained = list(agent.networks.values())
-    parts = [getattr(agent, part) for part in agent.parts]
-    held = [part.model if isinstance(part, agents.Seq2SeqPolicy) else part for part in parts]
-    read = [module for module in held if not any(module is network for network in trained)]
-    return (4 * sum(map(_bytes, trained)) + sum(map(_bytes, read))) / 2**20
-
-
-def _bytes(module: nn.Module) -> int:
-    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+    print(f"data set {dataset.manifest.name}: {dataset.verdict.text}")
+    regime = dataset.manifest.recipe["regime"]
+    other = getattr(run.task, "regime", regime)
+    if other != regime:
+        raise ValueError(
+            f"data set {dataset.manifest.name!r} is of regime {regime!r}, the task of {other!r}; give --task-options "
+            f"regime {regime}"
+        )
+    return GrowingBatchBuffer(dataset.folder, task=run.task)
 
 
 def report(run: Experiment[Config]) -> None:

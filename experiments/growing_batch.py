@@ -18,7 +18,6 @@ import agents
 from agents import TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
-from experiments.reports.evidence import EQUAL_ENTROPY
 from experiments.reports.gate import Gate, GateAction, GateMeasure
 from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
@@ -32,7 +31,15 @@ from experiments.runs.run_folder import read_lines
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.side_by_side import side_by_side
-from experiments.runs.stages import UNTRAINED, finish, grow_batch, keep_at_entropy, train, translations_file
+from experiments.runs.stages import (
+    EQUAL_ENTROPY,
+    UNTRAINED,
+    finish,
+    grow_batch,
+    keep_at_entropy,
+    train,
+    translations_file,
+)
 from experiments.runs.supervised import supervised
 from seq2seq_env.tasks import Split
 

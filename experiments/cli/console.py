@@ -17,6 +17,7 @@ PROGRAM = "rest"
 COMMANDS = {
     "run": ("scripts:run", "ReST from task to report, with controls"),
     "compare": ("scripts:compare", "every agent on the same grown batches, over whole runs"),
+    "benchmark": ("scripts:benchmark", "every agent on frozen data sets, tuned alike, in one table"),
     "online": ("scripts:online", "online RL with the same policy and scorer, for comparison"),
     "grow": ("scripts:grow", "one Grow step by itself, whole or a cluster worker's share"),
     "best-of-n": ("scripts:best_of_n", "what choosing among N samples gives, before and after training"),
@@ -27,6 +28,7 @@ COMMANDS = {
     "rate": ("scripts:rate", "ask people: translations for blind rating, and what raters say"),
     "translate": ("rooms:translate", "translate texts, files and pipes with a policy"),
     "buffer": ("rooms:buffer", "look into, verify, repair, compact, rescore, export or import a buffer"),
+    "dataset": ("dataset:main", "list, make, download or check frozen data sets"),
     "push": ("rooms:push", "publish a policy on the Hugging Face hub, with a model card"),
     "list": ("listing:main", "names of agents, tasks, scorers, regimes, presets and data sets"),
 }

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.evidence import EQUAL_ENTROPY, TITLES
+from experiments.reports.evidence import TITLES
 from experiments.reports.statistics import Interval, interval, stack
 from experiments.runs.run_folder import RunFolder, read_lines
-from experiments.runs.stages import SUPERVISED, translations_file
+from experiments.runs.stages import SUPERVISED, equal_entropy_stage, translations_file
 
 COLUMNS = {
     f"{decode}_{measure}": f"{decode} {title}" for decode in ("greedy", "sample") for measure, title in TITLES.items()
@@ -107,11 +107,6 @@ def equal_entropy_entry(runs: Mapping[int, RunFolder], stage: str, entry: Entry)
     records = {seed: record["equal_entropy"] for seed, record in entry.records.items()}
     trained = {seed: runs[seed] for seed in records}
     return Entry(entry.name, records, _translations(trained, equal_entropy_stage(stage)))
-
-
-def equal_entropy_stage(stage: str) -> str:
-    """Under which the translations at an agent's entropy are kept."""
-    return f"{EQUAL_ENTROPY}.{stage}"
 
 
 def _translations(runs: Mapping[int, RunFolder], stage: str) -> dict[int, list[dict[str, Any]]]:

@@ -18,10 +18,7 @@ from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.finished_stages import final_stage
 from experiments.runs.run_folder import read_lines
-from experiments.runs.stages import translations_file
-
-EQUAL_ENTROPY = "equal-entropy"
-"""The stage of the supervised policy at the temperature that gives it the last policy's entropy."""
+from experiments.runs.stages import EQUAL_ENTROPY, translations_file
 
 TITLES = {"oracle": "true quality", "judge": "judge", "reward": "learned reward"}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from buffers import GrowingBatchBuffer
-from experiments.reports.evidence import EQUAL_ENTROPY, Comparison, comparisons, evidence_table
+from experiments.reports.evidence import Comparison, comparisons, evidence_table
 from experiments.reports.examples import NUM_EXAMPLES, examples
 from experiments.reports.gate import gate_parts, gate_sentence, looks_of
 from experiments.reports.guard_counts import any_hit, counts, guard_table, run_guards, stage_hits
@@ -19,7 +19,7 @@ from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.finished_stages import final_stage, rest_stages, step_of
 from experiments.runs.run_folder import RunFolder, read_lines
-from experiments.runs.stages import translations_file
+from experiments.runs.stages import EQUAL_ENTROPY, translations_file
 from seq2seq_env.atomic_files import write_json, write_text
 
 DECODES = ("sample", "greedy")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SUPERVISED = "g0i0"
 """Stage of the supervised policy, Improve step 0 of Grow step 0."""
 
+EQUAL_ENTROPY = "equal-entropy"
+"""Stage of the supervised policy at the temperature that gives it the last policy's entropy."""
+
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """Splits and decodings that every stage is measured on."""
 
@@ -171,6 +174,11 @@ def keep_at_entropy(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy
     sampled = run.evaluator.translations(policy, "test", "sample", temperature)
     keep_translations(run, stage, {"sample": sampled})
     return {"temperature": temperature, **run.evaluator.measures(sampled, "test")}
+
+
+def equal_entropy_stage(stage: str) -> str:
+    """Under which the supervised policy's translations at the entropy of another stage are kept, of several."""
+    return f"{EQUAL_ENTROPY}.{stage}"
 
 
 def translations_file(stage: str, split: str = "test") -> str:

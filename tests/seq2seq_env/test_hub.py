@@ -22,7 +22,7 @@ def test_a_folder_comes_first_and_has_no_revision(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("name", ["t5-small", "Helsinki-NLP/opus-mt-de-en"])
 def test_a_name_on_the_hub_is_downloaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def download(*asked: str, **options: Any) -> str:
-        assert (asked, options) == ((name,), {"revision": "a", "allow_patterns": ["*.json"]})
+        assert (asked, options) == ((name,), {"repo_type": "model", "revision": "a", "allow_patterns": ["*.json"]})
         return "/cache"
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
@@ -41,6 +41,8 @@ def test_a_hub_out_of_reach_says_how_to_get_a_copy(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("no\nnetwork")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    with pytest.raises(ConnectionError, match=r"`hf download some/data --include '\*' --repo-type dataset --local-dir"):
+        local_copy("some/data", ["*"], kind="dataset")
     message = r"no network\).* `hf download some/model --include '\*.json' --revision a --local-dir COPY`"
     with pytest.raises(ConnectionError, match=message):
         local_copy("some/model", ["*.json"], "a")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from experiments.reports.comparison_entry import Entry, agent_entry, equal_entropy_stage, supervised_entry
+from experiments.reports.comparison_entry import Entry, agent_entry, supervised_entry
 from experiments.reports.comparison_plots import _bars, _curves, _scatter
 from experiments.reports.comparison_report import winner, write_comparison
 from experiments.reports.statistics import Interval
 from experiments.runs.run_folder import RunFolder
-from experiments.runs.stages import SUPERVISED, translations_file
+from experiments.runs.stages import SUPERVISED, equal_entropy_stage, translations_file
 
 REFERENCES = ["the red house", "two blue cars", "one dog", "three houses"]
 BASE = [0.5, 0.25, 0.75, 0.5]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reports.evidence import EQUAL_ENTROPY, comparisons, evidence_table
+from experiments.reports.evidence import comparisons, evidence_table
+from experiments.runs.stages import EQUAL_ENTROPY
 
 
 def run_of(folder: Path, **qualities: list[float]) -> Path:

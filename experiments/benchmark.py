@@ -1,0 +1,281 @@
+"""The benchmark: every algorithm on frozen data sets, with equal budgets of training and of tuning, in one table.
+
+Each seed is a run of its own: a supervised policy, trained on the pairs of the data set's regime. Every agent starts
+from it and trains on the data set for the same number of gradient tokens. For each agent and data set, the learning
+rate is chosen from one grid, the same for all, on the validation reward of the first seed; the other seeds take it. Run
+again with the same --out to go on where it stopped; --merge takes in what other machines have done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents import PolicyConfig, TrainingConfig
+from experiments import compare_agents
+from experiments.command_line.parsing import parse
+from experiments.command_line.refusals import usage_errors
+from experiments.datasets.making import Dataset, resolve
+from experiments.datasets.recipes import DATASETS, TASK
+from experiments.names import STORED, AgentNames, FilterName
+from experiments.reports.benchmark_report import write_benchmark
+from experiments.runs.agent_kinds import check_stored
+from experiments.runs.evaluation import Evaluator
+from experiments.runs.experiment import Experiment
+from experiments.runs.merging import merge
+from experiments.runs.run_folder import CHECKPOINTS, STAGES, RunFolder
+from experiments.runs.settings import AgentOptions, Settings
+from experiments.runs.stages import SUPERVISED
+from experiments.runs.supervised import supervised
+from experiments.runs.trials import Trial, best_validation, train
+from seq2seq_env import commands
+from seq2seq_env.atomic_files import read_json
+from seq2seq_env.ranges import check_seed
+from seq2seq_env.scorers import Scorer, load_scorer
+from seq2seq_env.suggestions import check_name
+from seq2seq_env.tasks import load_task
+from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME, REGIMES
+
+if TYPE_CHECKING:
+    from agents import Seq2SeqPolicy
+    from seq2seq_env.tasks import Task
+
+MOST_USED = ("datasets", "agents", "seeds", "seed", "learning_rates", "starts", "merge", "report_only", "out")
+"""Options that the short help shows."""
+
+IN_TABLE = tuple(name for name in DATASETS if name.rpartition("-v")[0].endswith(("supervised", "mixed")))
+
+LIBRARY = "d3rlpy-"
+"""With which the names of d3rlpy's algorithms begin."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of the benchmark."""
+
+    datasets: tuple[str, ...] = IN_TABLE
+    """Names or folders of frozen data sets; rest dataset list has the names. One that is not there is made."""
+    agents: AgentNames = tuple(name for name in STORED if not name.startswith(LIBRARY))
+    """Algorithms, by default all that learn from stored batches but d3rlpy's. Options of each stand under its name."""
+    seeds: int = 5
+    """Whole runs, 1 or more, from --seed on."""
+    seed: int = 0
+    """The first seed, on which the learning rates are tuned, 0 or more."""
+    learning_rates: tuple[float, ...] = (1.5e-4, 4.5e-4, 1.35e-3)
+    """Grid that the learning rate is chosen from, for each agent and data set, each a whole training of the first
+    seed. One value is taken as it is."""
+    filter: FilterName = "interpolation"
+    """Filter of what agents train on that ask for one."""
+    filter_values: tuple[float, ...] = (0.5,)
+    """Value of the filter."""
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    """Size of the policy network, by default that of the data sets' behaviour policies."""
+    supervised: TrainingConfig = field(default_factory=lambda: Settings().supervised)
+    """Training of each seed's supervised policy."""
+    starts: dict[str, str] = field(default_factory=dict)
+    """Regimes and folders of finished runs, seed0, seed1 and so on, whose supervised policies are taken in place of
+    training some: --starts lowres-v1 runs/lowres noisy-v1 runs/noisy."""
+    improve: TrainingConfig = field(
+        default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
+    )
+    """Training of every agent; its learning rate is of --learning-rates."""
+    merge: tuple[Path, ...] = ()
+    """Other folders of the same benchmark, whose finished trainings are copied into this one first."""
+    report_only: bool = False
+    """Whether nothing is trained: the table is made of what is there and merged."""
+    device: str = "cpu"
+    """Device that the networks compute on, "cpu" or "cuda"."""
+    out: Path = Path("runs/benchmark")
+    """Folder that the benchmark writes to, and goes on in."""
+    agent_options: AgentOptions = field(default_factory=dict)
+    """Options of agents by the agent's name, each under its own on the command line: --bvmpo.eta 0.05."""
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is done.
+
+        Raises:
+            ValueError: If a number is out of range or a name unknown.
+            ImportError: If what an agent needs is not installed.
+        """
+        if self.seeds < 1:
+            raise ValueError(f"seeds is {self.seeds}; give 1 or more")
+        check_seed(self.seed)
+        if not self.learning_rates or min(self.learning_rates) <= 0:
+            raise ValueError(f"learning_rates is {self.learning_rates}; give at least one, all above 0")
+        if not self.datasets or not self.agents:
+            raise ValueError(f"{'datasets' if not self.datasets else 'agents'} is empty; name at least one")
+        check_stored(self.agents)
+        for regime, folder in self.starts.items():
+            check_name("regime", regime, REGIMES)
+            for seed in range(self.seed, self.seed + self.seeds):
+                if not (Path(folder) / compare_agents.seed_folder(seed) / CHECKPOINTS / SUPERVISED).is_dir():
+                    raise FileNotFoundError(
+                        f"no supervised policy for seed {seed} of {regime!r} in {folder!r}; give as --starts folders "
+                        "of runs, each under its seed"
+                    )
+        self.comparison(DEFAULT_REGIME, self.seed).check()
+
+    def comparison(self, regime: str, seed: int) -> compare_agents.Config:
+        """The options that compare_agents.py has in common, for one seed."""
+        start = Path(self.starts[regime]) / compare_agents.seed_folder(seed) if regime in self.starts else None
+        return compare_agents.Config(
+            task=TASK, task_options={"regime": regime}, start=start, agents=self.agents, filter=self.filter,
+            filter_values=self.filter_values, policy=self.policy, supervised=self.supervised, improve=self.improve,
+            seed=seed, device=self.device, out=self.out, agent_options=self.agent_options,
+        )  # fmt: skip
+
+    def recorded(self) -> dict[str, Any]:
+        """What all trainings of one table have alike, as JSON can hold it."""
+        names = ("learning_rates", "seed", "filter", "filter_values", "policy", "supervised", "improve")
+        return {name: value for name, value in asdict(self).items() if name in names} | self.agent_options
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark under way.
+
+    Attributes:
+        config: Its options.
+        folder: Of all of it.
+    """
+
+    config: Config
+    folder: RunFolder
+
+    def cells(self, datasets: Sequence[Dataset]) -> Iterator[tuple[Dataset, int]]:
+        """Data sets and seeds; the first seed of a data set, which tunes, comes first."""
+        for dataset in datasets:
+            for seed in range(self.config.seed, self.config.seed + self.config.seeds):
+                yield dataset, seed
+
+    def run(self, task: Task, scorer: Scorer, dataset: Dataset, seed: int) -> None:
+        """Every agent on one data set from one seed's policy; what is there is not done again.
+
+        An agent that cannot be trained on the data, or whose loss stops being finite, is left out with a warning.
+        """
+        config = self.config
+        with closing(self.seed_folder(dataset, seed)) as folder:
+            options = config.comparison(dataset.manifest.recipe["regime"], seed)
+            evaluator = Evaluator(task, scorer, temperature=options.temperature, seed=seed, watch=folder.watch)
+            run = Experiment(options, task, evaluator, folder)
+            policy = supervised(run)
+            batch = compare_agents.dataset_buffer(run, dataset).select()
+            (schedule,) = options.schedules(1)
+            for agent in config.agents:
+                for rate in self.rates(dataset, agent, seed):
+                    self.train(run, Trial(agent, "own", short(dataset), rate), policy, batch, list(schedule))
+
+    def train(self, run: Experiment[compare_agents.Config], trial: Trial, policy: Seq2SeqPolicy, *data: Any) -> None:
+        """One training, unless it is there."""
+        if run.folder.has(trial.stage):
+            return
+        print(f"{trial.stage}, seed {run.config.seed}")
+        started = time.perf_counter()
+        try:
+            result = train(run, trial, policy, *data, with_last=True)
+        except (ValueError, FloatingPointError) as error:
+            print(f"  WARNING: {trial.stage} is left out: {error}")
+        else:
+            run.folder.finish(trial.stage, result | {"wall_seconds": time.perf_counter() - started})
+
+    def rates(self, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
+        """Learning rates to train at: the whole grid on the first seed, then the one with the best validation reward.
+
+        None where no training of the first seed succeeded.
+        """
+        grid = self.config.learning_rates
+        if seed == self.config.seed or len(grid) == 1:
+            return grid
+        with closing(self.seed_folder(dataset, self.config.seed)) as folder:
+            stages = {rate: Trial(agent, "own", short(dataset), rate).stage for rate in grid}
+            results = {rate: folder.result(stage) for rate, stage in stages.items() if folder.has(stage)}
+        return [max(results, key=lambda rate: best_validation(results[rate]))] if results else []
+
+    def seed_folder(self, dataset: Dataset, seed: int) -> RunFolder:
+        """Where a seed's policy and trainings on all data sets of one regime are."""
+        regime = dataset.manifest.recipe["regime"]
+        return self.folder.part(regime, regime=regime).part(compare_agents.seed_folder(seed), run_seed=seed)
+
+
+def short(dataset: Dataset) -> str:
+    """A data set's name without its namespace, as stages have it."""
+    return dataset.manifest.name.rpartition("/")[2]
+
+
+def execute(config: Config) -> None:
+    """The whole benchmark, and its table.
+
+    Raises:
+        ValueError: If an option cannot work, or parts do not belong together.
+        OSError: If a folder holds something else, or cannot be written.
+    """
+    started = time.perf_counter()
+    folder = RunFolder(config.out, config.recorded(), ())
+    for part in config.merge:
+        print(f"{part}: {merge(part, config.out)} files merged")
+        keep_contents(folder, read_json(part / STAGES / "datasets.json"))
+    datasets = [] if config.report_only else [resolve(each) for each in config.datasets]
+    keep_contents(
+        folder,
+        {short(each): {"contents": each.manifest.contents, "status": each.verdict.text} for each in datasets},
+    )
+    benchmark = Benchmark(config, folder)
+    task_of = cache(lambda regime: load_task(TASK, regime=regime))
+    scorer_of = cache(lambda regime: load_scorer(str(task_of(regime).default_scorer), task=task_of(regime)))
+    try:
+        for dataset, seed in benchmark.cells(datasets):
+            regime = dataset.manifest.recipe["regime"]
+            benchmark.run(task_of(regime), scorer_of(regime), dataset, seed)
+    finally:
+        folder.spend(time.perf_counter() - started)
+        folder.close()
+    page = write_benchmark(folder)
+    print(page)
+    print(f"wrote benchmark.md, benchmark.json and plots to {config.out}, in {time.perf_counter() - started:.0f} s")
+    print("next: add agents, data sets or seeds to the same --out; finished trainings are kept")
+
+
+def keep_contents(folder: RunFolder, datasets: Mapping[str, Mapping[str, str]]) -> None:
+    """Record which texts each data set has, and refuse others under a name that is known.
+
+    Args:
+        folder: Of the benchmark.
+        datasets: By name, the digest of the texts, ``contents``, and how it stands to the published one, ``status``.
+
+    Raises:
+        ValueError: If there are others.
+    """
+    known = folder.result("datasets") if folder.has("datasets") else {}
+    for name, facts in datasets.items():
+        if known.setdefault(name, dict(facts))["contents"] != facts["contents"]:
+            raise ValueError(
+                f"data set {name!r} has other texts than the one that {str(folder.path)!r} was trained on; give that "
+                "one, or choose another --out"
+            )
+    folder.finish("datasets", known)
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_used: Sequence[str] = ()) -> None:
+    """The benchmark that the command line asks for.
+
+    Raises:
+        SystemExit: With 2 and one sentence where the options cannot be meant, and with 1 where something else is wrong.
+    """
+    with commands.command_frame("stopped; the same command goes on from the last finished training"):
+        given = commands.arguments() if arguments is None else arguments
+        config = parse(Config, given, prog=prog, description=__doc__, most_used=most_used)
+        with usage_errors():
+            config.check()
+        from accelerate import PartialState  # type: ignore[import-untyped]
+
+        PartialState(cpu=config.device == "cpu")
+        execute(config)
+
+
+if __name__ == "__main__":
+    main()

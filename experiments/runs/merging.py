@@ -1,0 +1,60 @@
+"""Merging of run folders: what another machine finished of the same work."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from experiments.runs.run_folder import CHECKPOINTS, CONFIG, STAGES
+from experiments.runs.stages import SUPERVISED
+from seq2seq_env.atomic_files import read_json
+
+WEIGHTS = Path(CHECKPOINTS) / SUPERVISED / "model.safetensors"
+
+
+def merge(part: Path, whole: Path) -> int:
+    """Copy finished stages of ``part``, a tree of run folders, that ``whole`` lacks; records come last.
+
+    Args:
+        part: Of another machine; it stays as it is.
+        whole: Where the files go.
+
+    Returns:
+        Files copied.
+
+    Raises:
+        FileNotFoundError: If ``part`` is no run folder.
+        ValueError: If a run has another configuration than the same one in ``whole``, or another supervised policy.
+    """
+    if not (part / CONFIG).is_file():
+        raise FileNotFoundError(f"no {CONFIG} in {str(part)!r}; name the --out of another part")
+    for run in sorted(
+        file.parent for file in part.rglob(CONFIG) if (file.parent / STAGES).is_dir() or file == part / CONFIG
+    ):
+        mine = whole / run.relative_to(part)
+        if (mine / CONFIG).is_file() and read_json(mine / CONFIG) != read_json(run / CONFIG):
+            raise ValueError(f"{str(run)!r} has another configuration than {str(mine)!r}; merge parts of one benchmark")
+        both = (run / WEIGHTS, mine / WEIGHTS)
+        if all(file.is_file() for file in both) and both[0].read_bytes() != both[1].read_bytes():
+            raise ValueError(
+                f"{str(run)!r} starts from another supervised policy than {str(mine)!r}, as other processors train; "
+                "give all trainings of a seed to one machine, or copy its checkpoints to the others first"
+            )
+    # A run is known by its configuration, a stage by its record: both come after what they vouch for.
+    files = sorted((file for file in part.rglob("*") if file.is_file() and not _is_unfinished(file)), key=_order)
+    missing = [file for file in files if not (whole / file.relative_to(part)).exists()]
+    for file in missing:
+        target = whole / file.relative_to(part)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    return len(missing)
+
+
+def _is_unfinished(file: Path) -> bool:
+    """A training's state, a temporary file, or what is of one call alone."""
+    of_call = file.suffix != ".json" or file.name in ("usage.json", "datasets.json")
+    return file.name.startswith(".") or (file.parent.name == STAGES and of_call)
+
+
+def _order(file: Path) -> tuple[bool, Path]:
+    return file.parent.name == STAGES, file

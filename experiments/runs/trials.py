@@ -1,0 +1,201 @@
+"""Trials of a comparison: one agent, trained from one policy on one batch, measured by its best and last weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import agents
+from agents import TrainingConfig
+from buffers import Filter, Slice, coverage
+from experiments.runs.evaluation import Decode, Translations
+from experiments.runs.experiment import Experiment
+from experiments.runs.settings import Settings
+from experiments.runs.stages import equal_entropy_stage, keep_at_entropy, keep_translations
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from agents import Agent, Seq2SeqPolicy
+
+DATA = ("own", "filtered")
+"""What an agent trains on: what its algorithm asks for, or the slice that filtered behaviour cloning sees."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of one agent, in each seed's run.
+
+    Attributes:
+        agent: Name of the algorithm.
+        data: One of :data:`DATA`.
+        dataset: Name of a data set, where a run has several.
+        learning_rate: Where it is not the configuration's.
+    """
+
+    agent: str
+    data: str
+    dataset: str | None = None
+    learning_rate: float | None = None
+
+    @property
+    def stage(self) -> str:
+        """Its name in the folder of a run."""
+        rate = None if self.learning_rate is None else f"lr{self.learning_rate:g}"
+        return ".".join(part for part in (self.dataset, self.agent, self.data, rate) if part is not None)
+
+
+def train(
+    run: Experiment[Settings],
+    trial: Trial,
+    policy: Seq2SeqPolicy,
+    batch: Slice,
+    schedule: list[Filter],
+    *,
+    with_last: bool = False,
+) -> dict[str, object]:
+    """All Improve steps of one trial, and what came of each; of the last, the test translations are kept.
+
+    Args:
+        run: Gives options and measures.
+        trial: Agent, data and learning rate.
+        policy: That it starts from.
+        batch: All data.
+        schedule: Filter of each Improve step.
+        with_last: Whether the last weights are measured, too; a training that was killed begins anew then.
+    """
+    config = run.config
+    if trial.learning_rate is not None:
+        config = replace(config, improve=replace(config.improve, learning_rate=trial.learning_rate))
+    agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
+    started = time.perf_counter()
+    agent.prepare(batch, config.improve_at(1))
+    prepared = time.perf_counter() - started
+    steps = []
+    for i, kept in enumerate(schedule, start=1):
+        data = config.counted(batch.select(kept)) if agent.filters or trial.data == "filtered" else batch
+        print(f"  {coverage(batch, data)}")
+        # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
+        training = replace(config.improve_at(i), patience=config.improve.max_tokens)
+        state = None if with_last else run.folder.training_state(trial.stage, i)
+        steps.append(improve(run, agent, data, training, policy, state))
+    value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
+    result = {
+        **{name: value for name, value in asdict(trial).items() if value is not None},
+        "seed": config.seed,
+        "start": policy.fingerprint,
+        "prepare_seconds": prepared,
+        "value_report": asdict(value_report) if value_report else None,
+        "steps": steps,
+    }
+    if run.folder.is_writer:
+        translated = translations(run, agent.policy)
+        keep_translations(run, trial.stage, translated)
+        nats = translated["sample"].nats
+        assert nats is not None
+        result["equal_entropy"] = keep_at_entropy(run, equal_entropy_stage(trial.stage), policy, nats)
+    return result
+
+
+def improve(
+    run: Experiment[Settings],
+    agent: Agent,
+    data: Slice,
+    training: TrainingConfig,
+    prior: Seq2SeqPolicy,
+    state: Path | None,
+) -> dict[str, object]:
+    """One Improve step, as every agent has it; from where a killed run was, if ``state`` is there.
+
+    Without a state, the last weights are measured beside the best ones.
+    """
+    evaluator, last = run.evaluator, LastWeights(run.evaluator.validation_reward)
+    spent: dict[str, object] = {"tokens": 0, "best_tokens": 0, "seconds": 0.0, "curve": []}
+    if len(data):
+        with agents.adapted(agent.policy, run.config.lora, training.seed):
+            trained = agent.improve(data, training, evaluator.validation_reward if state else last, resume=state)
+        spent = {
+            "tokens": trained.tokens,
+            "best_tokens": trained.best_tokens,
+            "seconds": trained.seconds - trained.evaluation_seconds,
+            "curve": [[row.tokens, row.evaluation] for row in trained.history if row.evaluation is not None],
+        }
+    else:
+        print("  WARNING: the filter keeps nothing to train on; the policy stays as it was")
+    measures = measured(run, agent.policy)
+    if state is None:
+        with last.of(agent.policy):
+            spent["last"] = measured(run, agent.policy)
+    shown = ("greedy_reward", "greedy_oracle", "greedy_judge", "sample_reward", "sample_oracle", "sample_nats")
+    print("  " + ", ".join(f"{name} {measures[name]:.3f}" for name in shown if measures[name] is not None))
+    return measures | spent | {"kl": evaluator.kl(agent.policy, prior, "test"), "network_mib": network_mib(agent)}
+
+
+def best_validation(result: Mapping[str, Any]) -> float:
+    """The highest validation reward of a trial's last Improve step; minus infinity where nothing was trained."""
+    return max((reward for _, reward in result["steps"][-1]["curve"]), default=-math.inf)
+
+
+class LastWeights:
+    """An evaluation that remembers the weights it saw last: a training ends with one, and then restores the best.
+
+    Args:
+        evaluate: Gives a policy's reward.
+    """
+
+    def __init__(self, evaluate: Callable[[Seq2SeqPolicy], float]) -> None:
+        self._evaluate = evaluate
+        self._weights: dict[str, Tensor] = {}
+
+    def __call__(self, policy: Seq2SeqPolicy) -> float:
+        """Its reward."""
+        self._weights = _copied(policy)
+        return self._evaluate(policy)
+
+    @contextmanager
+    def of(self, policy: Seq2SeqPolicy) -> Iterator[None]:
+        """Within the block, the policy has the weights that were seen last; as it is where none were."""
+        before = _copied(policy)
+        policy.model.load_state_dict(self._weights or before)
+        yield
+        policy.model.load_state_dict(before)
+
+
+def _copied(policy: Seq2SeqPolicy) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in policy.model.state_dict().items()}
+
+
+def measured(run: Experiment[Settings], policy: Seq2SeqPolicy) -> dict[str, object]:
+    """Measures of samples and greedy translations of the test sources, by decoding and name."""
+    return {
+        f"{decode}_{name}": value
+        for decode, each in translations(run, policy).items()
+        for name, value in run.evaluator.measures(each, "test").items()
+    }
+
+
+def translations(run: Experiment[Settings], policy: Seq2SeqPolicy) -> dict[Decode, Translations]:
+    """Samples and greedy translations of the test sources."""
+    decodes: tuple[Decode, ...] = get_args(Decode)
+    return {decode: run.evaluator.translations(policy, "test", decode) for decode in decodes}
+
+
+def network_mib(agent: Agent) -> float:
+    """Memory of what is trained, with gradients and AdamW's two moments, and of what is only read, MiB.
+
+    The target network that d3rlpy's algorithms make for themselves is not counted.
+    """
+    trained = list(agent.networks.values())
+    parts = [getattr(agent, part) for part in agent.parts]
+    held = [part.model if isinstance(part, agents.Seq2SeqPolicy) else part for part in parts]
+    read = [module for module in held if not any(module is network for network in trained)]
+    return (4 * sum(map(_bytes, trained)) + sum(map(_bytes, read))) / 2**20
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())

@@ -1,0 +1,84 @@
+"""The benchmark's page, of results written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.reports.benchmark_cells import normalised, read_cells
+from experiments.reports.benchmark_report import write_benchmark
+from experiments.runs.run_folder import RunFolder
+from experiments.runs.stages import SUPERVISED
+from experiments.runs.trials import Trial
+
+CONFIG = {
+    "seed": 3,
+    "learning_rates": [1e-3, 3e-3],
+    "improve": {"max_tokens": 1_000, "tokens_per_batch": 100, "evaluate_every": 500},
+}
+
+
+def add(folder: RunFolder, seed: int, agent: str, dataset: str, rate: float, greedy: float, validation: float) -> None:
+    run = folder.part("lowres-v1").part(f"seed{seed}", run_seed=seed)
+    base = 0.5 if seed == 3 else 0.6
+    run.finish(SUPERVISED, [{"split": "test", "decode": decode, "oracle": base} for decode in ("sample", "greedy")])
+    last = {"greedy_oracle": greedy - 0.1, "sample_oracle": greedy - 0.2}
+    step = {
+        "greedy_oracle": greedy, "sample_oracle": greedy - 0.1, "last": last, "network_mib": 4.0, "tokens": 1_000,
+        "curve": [[0, 0.1], [1_000, validation]],
+    }  # fmt: skip
+    trial = Trial(agent, "own", dataset, rate)
+    run.finish(trial.stage, {
+        "dataset": dataset, "agent": agent, "learning_rate": rate, "seed": seed, "steps": [step],
+        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0,
+    })  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run", CONFIG, ())
+    folder.finish("datasets", {"mixed-v0": {"contents": "0", "status": "the published texts"}})
+    for rate, validation, greedy in ((1e-3, 0.8, 0.75), (3e-3, 0.7, 0.9)):
+        add(folder, 3, "bc", "mixed-v0", rate, greedy, validation)
+        add(folder, 3, "filtered-bc", "mixed-v0", rate, 0.6, validation)
+    add(folder, 4, "bc", "mixed-v0", 1e-3, 0.8, 0.1)
+    add(folder, 5, "dpo", "mixed-v0", 1e-3, 0.8, 0.1)
+    return folder
+
+
+def test_scores_are_between_the_supervised_policy_and_right() -> None:
+    assert normalised(0.75, 0.5) == 50
+    assert normalised(0.4, 0.5) == pytest.approx(-20)
+    with pytest.raises(ValueError, match="nothing can be better"):
+        normalised(1.0, 1.0)
+
+
+def test_the_learning_rate_is_chosen_on_validation_not_on_the_score(folder: RunFolder) -> None:
+    cells = {cell.agent: cell for cell in read_cells(folder.path, 3)}
+    assert set(cells) == {"bc", "filtered-bc"}  # dpo was not tuned
+    assert cells["bc"].tried == {1e-3: 0.8, 3e-3: 0.7}
+    assert cells["bc"].learning_rate == 1e-3
+    assert [run.seed for run in cells["bc"].runs] == [3, 4]
+    assert cells["bc"].scores("greedy").tolist() == pytest.approx([50, 50])
+    assert cells["bc"].scores("samples, last weights").tolist() == pytest.approx([10, 0])
+
+
+def test_the_page_has_every_agent_and_its_cost(folder: RunFolder) -> None:
+    page = write_benchmark(folder)
+    assert "| bc | 50.0 [50.0, 50.0] | 27.5 [25.0, 30.0] |" in page
+    assert "| 1.00 [1.00, 1.00] | 1 | 2 |" in page
+    assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
+    assert "greedy true quality is 0.550 on average of 2 seeds" in page
+    assert "| 0.001 | 2 | 12 | 4 |" in page
+    assert page == (folder.path / "benchmark.md").read_text()
+    record: dict[str, Any] = json.loads((folder.path / "benchmark.json").read_text())
+    assert list(record["agents"]) == ["bc", "filtered-bc"]
+    assert {"scores.png", "profiles.png"} <= {path.name for path in folder.path.iterdir()}
+
+
+def test_nothing_trained_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no training of seed 3 is finished in"):
+        write_benchmark(RunFolder(tmp_path / "run", CONFIG, ()))

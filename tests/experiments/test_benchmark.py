@@ -1,0 +1,75 @@
+"""The benchmark on a tiny data set: its budgets, what is chosen, and how it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from experiments.benchmark import Benchmark, Config, keep_contents, short
+from experiments.compare_agents import dataset_buffer
+from experiments.datasets.making import Dataset
+from experiments.reports.benchmark_cells import read_cells
+from experiments.runs.run_folder import RunFolder
+from seq2seq_env.tasks import Task
+from tests.experiments.datasets.conftest import dataset, policies
+from tests.experiments.tiny_experiment import POLICY, TRAINING
+
+__all__ = ["dataset", "policies"]  # fixtures
+
+TINY = Config(
+    agents=("iw-sft",),
+    seeds=2,
+    learning_rates=(1e-3, 5e-3),
+    policy=POLICY,
+    supervised=replace(TRAINING, max_tokens=300),
+    improve=replace(TRAINING, max_tokens=200, evaluate_every=100),
+)
+
+
+def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
+    dataset: Dataset, monolingual_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder(tmp_path / "run", TINY.recorded(), ())
+    keep_contents(folder, {short(dataset): {"contents": "0", "status": "local"}})
+    with pytest.raises(ValueError, match=r"has other texts than the one that .* was trained on"):
+        keep_contents(folder, {short(dataset): {"contents": "1", "status": "local"}})
+    benchmark = Benchmark(TINY, folder)
+    for each, seed in benchmark.cells([dataset]):
+        benchmark.run(monolingual_task, fake_scorer, each, seed)
+    (cell,) = read_cells(folder.path, 0)
+    assert (cell.dataset, cell.agent, set(cell.tried)) == (short(dataset), "iw-sft", {1e-3, 5e-3})
+    assert [run.seed for run in cell.runs] == [0, 1]
+    assert all(200 <= run.last_step["tokens"] <= 200 + TINY.improve.tokens_per_batch for run in cell.runs)
+    assert len({run.result["start"] for run in cell.runs}) == 2
+    capsys.readouterr()
+    benchmark.run(monolingual_task, fake_scorer, dataset, 0)
+    assert "seed 0" not in capsys.readouterr().out
+
+
+def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:
+    run: Any = SimpleNamespace(task=SimpleNamespace(regime="noisy-v1"))
+    with pytest.raises(
+        ValueError, match="of regime 'lowres-v1', the task of 'noisy-v1'; give --task-options regime low"
+    ):
+        dataset_buffer(run, dataset)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": 0}, "seeds is 0"),
+        ({"learning_rates": ()}, r"learning_rates is \(\); give at least one, all above 0"),
+        ({"datasets": ()}, "datasets is empty"),
+        ({"starts": {"lowres-v2": "x"}}, "there is no regime 'lowres-v2'; choose one of lowres-v1"),
+        ({"starts": {"lowres-v1": "x"}}, "no supervised policy for seed 0 of 'lowres-v1' in 'x'; give as --starts"),
+        ({"agents": ("ppo",)}, "agent 'ppo' learns online"),
+        ({"agent_options": {"iw-sft": {"eta": 1.0}}}, "agent 'iw-sft' has no option 'eta'"),
+    ],
+)
+def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        replace(TINY, **changes).check()
