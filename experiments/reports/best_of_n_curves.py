@@ -73,33 +73,44 @@ class Curve:
 
 
 def curves(every: Sequence[Sampled], samples: int, seed: int = 0) -> list[Curve]:
-    """The curves of all stages that were sampled so often, in all runs.
+    """The curves of all stages that were sampled so often, in all runs, with minimum Bayes risk decoding beside them.
 
     Args:
         every: Of R runs.
         samples: M.
         seed: Of the order of the samples for minimum Bayes risk decoding.
     """
-    return [_curve(wanted, [run[wanted] for run in every], seed) for wanted in every[0] if wanted.samples == samples]
+    known = []
+    for wanted in every[0]:
+        if wanted.samples == samples:
+            runs = [run[wanted] for run in every]
+            known.append(best_of_curve(wanted, runs))
+            known[-1].agreeing.update(_agreeing(known[-1], runs, seed))
+    return known
 
 
-def _curve(wanted: Wanted, runs: Sequence[Sequence[Candidates]], seed: int) -> Curve:
+def best_of_curve(wanted: Wanted, runs: Sequence[Sequence[Candidates]]) -> Curve:
+    """The curve of one stage in R runs, without minimum Bayes risk decoding."""
     both = [best_of_curves(run) for run in runs]
     gold = [known for _, known in both if known is not None]
-    curve = Curve(wanted, np.array([reward for reward, _ in both]), np.array(gold) if gold else None)
+    return Curve(wanted, np.array([reward for reward, _ in both]), np.array(gold) if gold else None)
+
+
+def _agreeing(
+    curve: Curve, runs: Sequence[Sequence[Candidates]], seed: int
+) -> dict[int, tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
     numbers = [number for number in curve.numbers if number in (4, 16, 64, 256)]
     taken = [[agreement_chances(each, numbers, seed) for each in run] for run in runs]
-    for number in numbers:
-        reward, known = (
-            np.array([
-                [chances[number] @ getattr(each, name) for each, chances in zip(run, own, strict=True)]
-                for run, own in zip(runs, taken, strict=True)
-            ]) if name in ("reward", *curve.measures) else None
-            for name in ("reward", "gold")
-        )  # fmt: skip
-        assert reward is not None
-        curve.agreeing[number] = reward, known
-    return curve
+
+    def of(name: str, number: int) -> NDArray[np.float64]:
+        return np.array([
+            [chances[number] @ getattr(each, name) for each, chances in zip(run, own, strict=True)]
+            for run, own in zip(runs, taken, strict=True)
+        ])  # fmt: skip
+
+    return {
+        number: (of("reward", number), of("gold", number) if "gold" in curve.measures else None) for number in numbers
+    }
 
 
 class Equal(NamedTuple):

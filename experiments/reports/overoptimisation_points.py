@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.best_of_n_curves import Curve, curves
+from experiments.reports.best_of_n_curves import Curve, best_of_curve
 from experiments.reports.comparison_entry import agent_entry, supervised_entry
 from experiments.reports.overoptimisation_fit import Point, Series, best_of_n_kl
 from experiments.reports.sampled_policies import stage_means
@@ -94,8 +94,8 @@ def of_runs(paths: Sequence[Path]) -> Family:
         stage: point_of(stage_name(stage), [run[each] for run in every], base)
         for stage, each in wanted.items() if stage != SUPERVISED
     }  # fmt: skip
-    (curve,) = curves([{wanted[SUPERVISED]: run[wanted[SUPERVISED]]} for run in every], wanted[SUPERVISED].samples)
     samples = [run[wanted[SUPERVISED]] for run in every]
+    curve = best_of_curve(wanted[SUPERVISED], samples)
     kl = np.array([[best_kl(each, range(1, curve.wanted.samples + 1)) for each in run] for run in samples])
     steps = [point for stage, point in points.items() if is_step(stage)]
     arms = [point for stage, point in points.items() if not is_step(stage)]

@@ -12,7 +12,6 @@ from experiments.growing_batch import Config
 from experiments.runs import finished_run as module
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_run import FinishedRun, check_alike, differences, open_run, stage_name
-from seq2seq_env.scorers import Scorer
 
 
 def opened(run: Experiment[Config], **changes: Any) -> FinishedRun:
@@ -67,15 +66,10 @@ def test_a_run_is_opened_with_its_task_and_scorer(
 ) -> None:
     path, scorer = finished_run.folder.path, finished_run.evaluator.scorer
     monkeypatch.setattr(module, "load_task", lambda name, **options: finished_run.task if name == "tiny" else None)
-    loaded = []
-
-    def load(name: str, **options: Any) -> Scorer:
-        loaded.append(name)
-        return scorer
-
-    monkeypatch.setattr(module, "load_scorer", load)
+    # The task has no scorer of its own, so that the one beside the run is meant.
+    scorers = {f"{path}-scorer": scorer}
+    monkeypatch.setattr(module, "load_scorer", lambda name, **options: scorers[name])
     run = open_run(path)
-    assert loaded == [f"{path}-scorer"]  # the task has none of its own
     assert (run.task, run.scorer.fingerprint, run.notes) == (finished_run.task, scorer.fingerprint, ())
 
 
