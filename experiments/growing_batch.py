@@ -175,9 +175,9 @@ def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) ->
     """Say whether the scorer ranks samples of Grow step ``g`` as it did the first one's, where there is an oracle."""
     if not run.folder.is_writer:
         return
-    *_, last = monitored_grow_steps({step: buffer.select(grow_step=step) for step in (1, g)}, run.task) or [None]
-    if last is not None:
-        print("\n".join([f"Scorer: {last}", *monitor_warnings([last])]))
+    rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in (1, g)}, run.task)
+    for row in rows[-1:]:
+        print("\n".join([f"Monitor: {row}", *monitor_warnings([row])]))
 
 
 def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:

@@ -72,16 +72,16 @@ class Look:
     def from_record(cls, record: Mapping[str, Any]) -> Look:
         """What :meth:`record` gave, of a stage's result that may hold more."""
         reward, change = (Interval(**record[name]) for name in ("reward", "change"))
-        names = (record[name] for name in ("step", "since", "best", "measure"))
-        return cls(*names, reward, change, record["closes"])
+        step, since, best, measure = (record[name] for name in ("step", "since", "best", "measure"))
+        return cls(step, since, best, measure, reward, change, record["closes"])
 
 
 def look(stages: Mapping[str, Values], measure: str, looks: int = 1) -> Look:
     """Compare the last of several stages with those before it.
 
     The gate closes where since any of them the reward rose and the measure fell. The reward has risen where its
-    interval is above 0; the measure has fallen where its p-value, multiplied by the number of comparisons that the whole
-    run may make (Bonferroni), is below the level.
+    interval is above 0; the measure has fallen where its p-value, multiplied by the number of comparisons that the
+    whole run may make (Bonferroni), is below the level.
 
     Args:
         stages: Values by the stage's name, the supervised policy's first, of the same sources; at least two stages.
