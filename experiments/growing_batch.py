@@ -180,9 +180,11 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
 
 def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) -> None:
     """Say whether the scorer ranks samples of Grow step ``g`` as it did the first one's, where there is an oracle."""
-    if run.folder.is_writer:
-        rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in sorted({1, g})}, run.task)
-        print("\n".join([f"Grow {g}: {row}" for row in rows[-1:]] + monitor_warnings(rows[-1:])))
+    if not run.folder.is_writer:
+        return
+    rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in (1, g)}, run.task)
+    for row in rows[-1:]:
+        print("\n".join([f"Monitor: {row}", *monitor_warnings([row])]))
 
 
 def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:

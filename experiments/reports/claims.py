@@ -11,6 +11,7 @@ import numpy as np
 from experiments.reports.comparison_entry import Entry
 from experiments.reports.statistics import Interval, holm, interval, order_probability
 from experiments.reports.tables import table
+from experiments.runs.finished_stages import step_of
 from seq2seq_env.atomic_files import read_json
 
 
@@ -42,7 +43,9 @@ def second_grow(runs: Sequence[Path]) -> Claim:
 
 
 def _second_gain(run: Path) -> float | None:
-    rows = read_json(run / "results.json")["steps"]
+    results = read_json(run / "results.json")
+    final = step_of(results["final"])  # steps after it were rejected by a gate
+    rows = [row for row in results["steps"] if (row["grow"], row["improve"]) <= final]
     last: dict[int, tuple[int, float]] = {}
     for row in rows:
         if row["split"] == "test" and row["decode"] == "sample" and row["improve"]:

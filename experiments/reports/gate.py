@@ -1,8 +1,8 @@
 """The gate of a run: it closes where the learned reward rises and an unrelated measure of the same texts falls.
 
 It looks at greedy translations of the *validation* sources alone, so that test sentences decide nothing, and sharper
-samples do not hide what was lost. Each Improve step is compared, source by source, with the best one before it: best by
-the measure that gates, because the reward is what may be fooled.
+samples do not hide what was lost. Each Improve step is compared, source by source, with all before it; a run falls back
+to the best of them by the measure that gates, because the reward is what may be fooled.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ class Look:
 
     Attributes:
         step: Stage of the step.
-        since: Stage of the best step before it.
+        since: Stage before it that it is compared with.
+        best: Stage before it that is the best by the measure.
         measure: What gates: "oracle", "judge" or "chrf".
         reward: Change of the learned reward.
-        change: Change of the measure, its p-value corrected for all looks of the run.
+        change: Change of the measure, its p-value corrected for all comparisons of the run.
         closes: Whether the reward rose and the measure fell.
     """
 
     step: str
     since: str
+    best: str
     measure: str
     reward: Interval
     change: Interval
@@ -63,34 +65,41 @@ class Look:
     def record(self) -> dict[str, Any]:
         """As JSON."""
         intervals = {"reward": self.reward._asdict(), "change": self.change._asdict()}
-        return {"step": self.step, "since": self.since, "measure": self.measure, "closes": self.closes, **intervals}
+        names = ("step", "since", "best", "measure", "closes")
+        return {name: getattr(self, name) for name in names} | intervals
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Look:
         """What :meth:`record` gave, of a stage's result that may hold more."""
         reward, change = (Interval(**record[name]) for name in ("reward", "change"))
-        return cls(record["step"], record["since"], record["measure"], reward, change, record["closes"])
+        step, since, best, measure = (record[name] for name in ("step", "since", "best", "measure"))
+        return cls(step, since, best, measure, reward, change, record["closes"])
 
 
 def look(stages: Mapping[str, Values], measure: str, looks: int = 1) -> Look:
-    """Compare the last of several stages with the best one before it.
+    """Compare the last of several stages with those before it.
 
-    The reward has risen where its interval is above 0. The measure has fallen where its p-value, multiplied by the
-    number of looks (Bonferroni), is below the level: with an interval of 95 % at every look, a run of six steps whose
-    measure stands still would be stopped in one of five.
+    The gate closes where since any of them the reward rose and the measure fell. The reward has risen where its
+    interval is above 0; the measure has fallen where its p-value, multiplied by the number of comparisons that the
+    whole run may make (Bonferroni), is below the level.
 
     Args:
         stages: Values by the stage's name, the supervised policy's first, of the same sources; at least two stages.
         measure: What gates.
-        looks: Of the whole run.
+        looks: Improve steps of the whole run.
     """
     *earlier, step = stages
     # Of equal ones the later, whose reward is the higher.
     best = max(reversed(earlier), key=lambda stage: float(stages[stage][measure].mean()))
-    differences = change_between(stages, step, best).differences
-    reward, change = differences["reward"], differences[measure]
-    change = change._replace(p=min(1.0, change.p * looks))
-    return Look(step, best, measure, reward, change, reward.low > 0 > change.mean and change.p < LEVEL)
+    comparisons = looks * (looks + 1) // 2
+    seen = []
+    for since in (best, *(stage for stage in earlier if stage != best)):
+        differences = change_between(stages, step, since).differences
+        reward, change = differences["reward"], differences[measure]
+        change = change._replace(p=min(1.0, change.p * comparisons))
+        closes = reward.low > 0 > change.mean and change.p < LEVEL
+        seen.append(Look(step, since, best, measure, reward, change, closes))
+    return next((each for each in seen if each.closes), seen[0])
 
 
 def gate_measure(by: GateMeasure, task: Task, scorer: Scorer, judge: Scorer | None) -> str:
@@ -147,7 +156,7 @@ class Gate:
         print(f"Gate at {_name(stage)}: {seen}: {verdict}")
         final = stage
         if seen.closes and self._action == "fall-back":
-            final = seen.since
+            final = seen.best
             self._fall_back(final)
         return seen.record() | {"action": self._action, "final": final}
 
@@ -208,8 +217,8 @@ def gate_parts(run: RunFolder) -> list[str]:
     )  # fmt: skip
     return [
         "## Gate",
-        f"Greedy {SPLIT} translations of each Improve step, and of the best one before it by {measure}; p is corrected "
-        "for all looks that the run might have had.",
+        f"Greedy {SPLIT} translations of each Improve step, against the best one before it by {measure}, or another "
+        "before it that closed the gate; p is corrected for all comparisons that the run might have made.",
         table(["step", "since", "learned reward", measure, "p", "gate"], rows),
     ]
 

@@ -20,13 +20,15 @@ from experiments.reports.statistics import Interval
 UP, DOWN, OPEN = Interval(0.05, 0.02, 0.08, 0.01), Interval(-0.03, -0.05, -0.01, 0.01), Interval(0.01, -0.02, 0.04, 0.5)
 
 
-def run_of(folder: Path, rewards: dict[tuple[int, int], float]) -> Path:
+def run_of(folder: Path, rewards: dict[tuple[int, int], float], final: tuple[int, int] | None = None) -> Path:
     folder.mkdir()
     rows = [
         {"grow": grow, "improve": step, "split": "test", "decode": "sample", "reward": reward}
         for (grow, step), reward in rewards.items()
     ]
-    (folder / "results.json").write_text(json.dumps({"steps": rows}))
+    (folder / "results.json").write_text(
+        json.dumps({"steps": rows, "final": "g{}i{}".format(*(final or max(rewards)))})
+    )
     return folder
 
 
@@ -36,6 +38,7 @@ def test_the_second_grow_step_is_its_last_improve_step_less_that_of_the_first(tm
         run_of(tmp_path / "a", first | {(2, 1): 0.83, (2, 2): 0.84}),
         run_of(tmp_path / "b", first | {(2, 1): 0.85, (2, 2): 0.86}),
         run_of(tmp_path / "c", first),
+        run_of(tmp_path / "d", first | {(2, 1): 0.99}, final=(1, 2)),  # rejected by a gate
     ]
     found = second_grow(runs)
     # Mean 0.03, standard error 0.01, Student's t with 1 degree of freedom 12.706.

@@ -46,7 +46,13 @@ def stages(**shifts: Sequence[float]) -> dict[str, dict[str, NDArray[np.float64]
         ([0, 0.1, 0.2], [0, 0.1, -0.1], "g1i1", True),  # since the best step, not the one before all
         ([0, 0.1, 0.2], [0, -0.02, -0.1], "g0i0", True),
         ([0, 0.1, 0.2], [0, 0.1, 0.1], "g1i1", False),
-        ([0, 0.2, 0.1], [0, 0.1, -0.1], "g1i1", False),  # it got worse by the reward, too
+        ([0, 0.2, 0.1], [0, 0.1, 0], "g1i1", False),  # it got worse by the reward, too
+        (
+            [0, 0.2, 0.2],
+            [0, 0.1, -0.1],
+            "g0i0",
+            True,
+        ),  # the reward stands still since the best step, not since the first
         ([0, 0.01, 0.02, 0.03, 0.04], [0, -0.01, -0.02, -0.03, -0.04], "g0i0", True),  # a slow drift
     ],
 )
@@ -55,16 +61,43 @@ def test_the_gate_closes_where_the_reward_rises_and_the_measure_falls(
 ) -> None:
     seen = look(stages(reward=reward, chrf=chrf), "chrf", looks=4)
     assert (seen.since, seen.closes) == (since, closes)
+    assert chrf[[*stages(chrf=chrf)].index(seen.best)] == max(chrf[:-1])
     assert Look.from_record(seen.record()) == seen
 
 
 def test_a_fall_counts_by_the_number_of_looks() -> None:
-    """One that has p = 0.02 closes the gate of a run of one step, and not of one of six."""
+    """One that has p = 0.02 closes the gate of a run of one step, and not of one of two, which may compare thrice."""
     values = {"g0i0": np.zeros(400), "g1i1": NOISE[0] - NOISE[0].mean() - 2.33 * NOISE[0].std() / 20}
     both = {name: {"reward": np.full(400, float(name == "g1i1")), "judge": each} for name, each in values.items()}
     assert look(both, "judge", looks=1).change.p == pytest.approx(0.02, abs=0.002)
     assert look(both, "judge", looks=1).closes
-    assert not look(both, "judge", looks=6).closes
+    assert look(both, "judge", looks=2).change.p == pytest.approx(0.06, abs=0.006)
+    assert not look(both, "judge", looks=2).closes
+
+
+def test_of_twenty_planted_holes_most_close_the_gate_where_they_open_and_honest_runs_go_on() -> None:
+    """18 of 20 holes at their step, none with a worse policy than the first; at most one of 20 honest runs."""
+    closed_at, kept, alarms = 0, 0, 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        base = rng.uniform(0.3, 1, 500)
+        for hole in (True, False):
+            run: dict[str, dict[str, NDArray[np.float64]]] = {}
+            for step in range(7):
+                # A step rewrites a tenth of the translations; the hole opens at step 4, and nothing gets better before.
+                changed = rng.random(500) < 0.1 * step
+                lost = -0.3 if hole and step >= 4 else 0.0
+                quality = base + changed * (lost + rng.normal(0, 0.2, 500))
+                run[f"g1i{step}"] = {"reward": base + changed * (0.1 + rng.normal(0, 0.2, 500)), "judge": quality}
+            looks = [look(dict(list(run.items())[:end]), "judge", looks=6) for end in range(2, 8)]
+            closed = next((each for each in looks if each.closes), None)
+            alarms += not hole and closed is not None
+            if hole and closed is not None:
+                closed_at += closed.step == "g1i4"
+                kept += run[closed.best]["judge"].mean() >= base.mean()
+    assert closed_at >= 18
+    assert kept == 20
+    assert alarms <= 1
 
 
 def test_what_gates_is_unrelated_to_the_scorer(tiny_task: Task, fake_scorer: Any) -> None:
