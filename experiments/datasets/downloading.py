@@ -34,7 +34,9 @@ def download(name: str, source: str, folder: Path | None = None) -> Dataset:
     if (folder / FILE).is_file():
         return opened(folder, name)
     short = name.rpartition("/")[2]
-    root = local_copy(source, ["manifest.json", "*.h5", "tokenizer*/*", "README.md", f"*{short}/*"], kind="dataset")
+    root = local_copy(
+        source, ["manifest.json", "g[0-9]*.h5", "tokenizer*/*", "README.md", f"*{short}/*"], kind="dataset"
+    )
     place = next((root / part for part in (name, short, ".") if (root / part / FILE).is_file()), None)
     if place is None:
         raise FileNotFoundError(f"{source!r} holds no data set {name!r}; name the folder that has its {FILE}")
