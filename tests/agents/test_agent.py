@@ -30,6 +30,7 @@ from seq2seq_env import Constraint, Seq2SeqTranslateVectorEnv
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
+from tests.tiny_models import tiny_policy_config
 
 NAMES = sorted(AGENTS)
 WITH_A_LOSS = [name for name in NAMES if issubclass(agent_class(name), LossAgent)]
@@ -121,23 +122,20 @@ def test_padding_does_not_matter(loss_agent: LossAgent) -> None:
     torch.testing.assert_close(gradients[0][1], gradients[1][1], rtol=0, atol=atol)
 
 
-def test_padding_keeps_its_zero_embedding(agent: Agent, grown: Slice, quick: TrainingConfig) -> None:
-    agent.improve(grown, quick)  # CTranslate2 starts a Marian decoder from a zero embedding
-    assert not agent.policy.model.get_parameter("model.shared.weight")[PAD].any()
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_seed_repeats(name: str, policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
     prints = []
     for seed in (0, 0, 1):
         agent = make(name, policy.clone())
-        agent.improve(grown, replace(quick, max_tokens=150, seed=seed))
+        agent.improve(grown, replace(quick, max_tokens=80, seed=seed))
         prints.append(agent.policy.fingerprint)
     assert prints[0] == prints[1] != prints[2]
 
 
 def test_save_and_load_are_exact(agent: Agent, grown: Slice, quick: TrainingConfig, tmp_path: Path) -> None:
     agent.improve(grown, replace(quick, max_tokens=100))
+    padding = agent.policy.model.get_parameter("model.shared.weight")[PAD]
+    assert not padding.any()  # CTranslate2 starts a Marian decoder from a zero embedding
     agent.save(tmp_path / "agent")
     loaded = Agent.load(tmp_path / "agent")
     assert type(loaded) is type(agent)
@@ -203,22 +201,34 @@ def test_an_episode_at_its_limit_can_be_acted_on(tiny_task: Task, fake_scorer: S
         policy.next_token_scores([[2, 0]], [[2] * 12])
 
 
-@pytest.mark.parametrize("name", WITH_A_LOSS)
-def test_every_agent_trains_a_policy_with_a_constraint(
-    name: str, tiny_task: Task, fake_scorer: Scorer, policy: Seq2SeqPolicy, quick: TrainingConfig, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def constrained(tiny_task: Task) -> Seq2SeqPolicy:
+    """An untrained policy that begins with "two" and goes on without numbers."""
     constraint = Constraint.from_text(tiny_task.tokenizer, ["red blue house car dog"], prefix="two")
-    agent = make(name, policy.constrained(constraint))
-    buffer = GrowingBatchBuffer(tmp_path, task=tiny_task)
+    return Seq2SeqPolicy.from_config(tiny_task.tokenizer, tiny_policy_config(), seed=3).constrained(constraint)
+
+
+@pytest.fixture(scope="module")
+def within(
+    constrained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, tmp_path_factory: pytest.TempPathFactory
+) -> Slice:
+    """Samples of the policy with a constraint."""
+    buffer = GrowingBatchBuffer(tmp_path_factory.mktemp("within"), task=tiny_task)
     grow(
-        agent.policy, fake_scorer, tiny_task, buffer, grow_step=1, candidates=4, references=False, temperature=1.0,
+        constrained, fake_scorer, tiny_task, buffer, grow_step=1, candidates=4, references=False, temperature=1.0,
         seed=0, progress=False,
     )  # fmt: skip
-    grown = buffer.select()
-    before = agent.policy.fingerprint
-    agent.prepare(grown, quick)
-    agent.improve(grown, quick)
-    assert agent.policy.fingerprint != before
+    return buffer.select()
+
+
+@pytest.mark.parametrize("name", WITH_A_LOSS)
+def test_every_agent_trains_a_policy_with_a_constraint(
+    name: str, constrained: Seq2SeqPolicy, within: Slice, quick: TrainingConfig
+) -> None:
+    agent, training = make(name, constrained.clone()), replace(quick, max_tokens=100)
+    agent.prepare(within, training)
+    agent.improve(within, training)
+    assert agent.policy.fingerprint != constrained.fingerprint
     assert all(text.startswith("two") for text in agent.translate(["rot haus", "blau auto"]))
 
 
