@@ -58,36 +58,8 @@ def test_every_stage_is_measured_on_every_split(finished_run: Experiment[Config]
     assert kept[0] >= kept[-1] > 0
 
 
-def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[Config]) -> None:
-    found = results(finished_run)
-    spent = sum(row["train_tokens"] for row in found["steps"] if row["improve"] and row["split"] == "validation")
-    arms = {row["step"]: row["train_tokens"] for row in found["controls"]}
-    assert list(arms) == list(get_args(Arm))
-    steps = 2
-    assert all(0 <= tokens - spent <= steps * GROWING.improve.tokens_per_batch for tokens in arms.values())
-
-
-def test_one_grow_begins_with_rests_own_steps(finished_run: Experiment[Config]) -> None:
-    folder = finished_run.folder
-    for stage in ("g1i1", "g1i2"):
-        own, arm = (folder.checkpoint(name) / "model.safetensors" for name in (stage, f"control-one-grow-{stage}"))
-        assert own.read_bytes() == arm.read_bytes()
-        assert folder.result(stage)[0]["curve"] == folder.result(f"control-one-grow-{stage}")[0]["curve"]
-
-
 def test_the_last_policy_of_a_run_is_rests(finished_run: Experiment[Config]) -> None:
     assert policy_folder(finished_run.folder.path).name == "g1i2"
-
-
-def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
-    buffer, kept = GrowingBatchBuffer(finished_run.folder.path / "buffer"), Threshold(0.4)
-    whole, filtered = buffer.select(grow_step=(0, 1)), buffer.select(kept, grow_step=(0, 1))
-    data = {arm: arm_data(arm, buffer, 1, lambda batch: batch.select(kept)) for arm in get_args(Arm)}
-    assert len(data["unfiltered"]) == whole.is_reference.sum()
-    assert data["filtered"].is_reference.all()
-    assert not data["samples"].is_reference.any()
-    assert len(data["filtered"]) + len(data["samples"]) == len(filtered) == len(data["one-grow"])
-    assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, lambda batch: batch))
 
 
 def test_copies_count_once_or_each(finished_run: Experiment[Config]) -> None:

@@ -1,0 +1,40 @@
+"""Arms of a finished run: their data, and what they spend."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+from buffers import GrowingBatchBuffer, Threshold
+from experiments.growing_batch import Config
+from experiments.runs.arms import Arm, arm_data
+from experiments.runs.experiment import Experiment
+from tests.experiments.tiny_experiment import GROWING
+
+
+def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[Config]) -> None:
+    found = json.loads((finished_run.folder.path / "results.json").read_text())
+    spent = sum(row["train_tokens"] for row in found["steps"] if row["improve"] and row["split"] == "validation")
+    arms = {row["step"]: row["train_tokens"] for row in found["controls"]}
+    assert list(arms) == list(get_args(Arm))
+    steps = 2
+    assert all(0 <= tokens - spent <= steps * GROWING.improve.tokens_per_batch for tokens in arms.values())
+
+
+def test_one_grow_begins_with_rests_own_steps(finished_run: Experiment[Config]) -> None:
+    folder = finished_run.folder
+    for stage in ("g1i1", "g1i2"):
+        own, arm = (folder.checkpoint(name) / "model.safetensors" for name in (stage, f"control-one-grow-{stage}"))
+        assert own.read_bytes() == arm.read_bytes()
+        assert folder.result(stage)[0]["curve"] == folder.result(f"control-one-grow-{stage}")[0]["curve"]
+
+
+def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
+    buffer, kept = GrowingBatchBuffer(finished_run.folder.path / "buffer"), Threshold(0.4)
+    whole, filtered = buffer.select(grow_step=(0, 1)), buffer.select(kept, grow_step=(0, 1))
+    data = {arm: arm_data(arm, buffer, 1, lambda batch: batch.select(kept)) for arm in get_args(Arm)}
+    assert len(data["unfiltered"]) == whole.is_reference.sum()
+    assert data["filtered"].is_reference.all()
+    assert not data["samples"].is_reference.any()
+    assert len(data["filtered"]) + len(data["samples"]) == len(filtered) == len(data["one-grow"])
+    assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, lambda batch: batch))
