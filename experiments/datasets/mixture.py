@@ -8,7 +8,6 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from buffers import Sampler, Samples
 
@@ -74,6 +73,8 @@ class Mixture:
 
 def _mixed(log_probs: NDArray[np.float32]) -> NDArray[np.float32]:
     """float32 [T] of [K,T] by policy: ``log p(y_1..t) - log p(y_1..t-1)``, with p the mean over policies."""
+    from scipy.special import logsumexp  # a command's help comes without it
+
     prefixes = np.cumsum(log_probs, axis=1, dtype=np.float64)
     whole = logsumexp(prefixes, axis=0) - np.log(len(log_probs))
     mixed: NDArray[np.float32] = np.minimum(np.diff(whole, prepend=0.0), 0.0).astype(np.float32)
