@@ -203,7 +203,8 @@ class Content:
 def test_rewards_that_are_all_equal_end_in_a_report_that_says_so(
     tiny_task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = replace(COMPARING, agents=("bc", "filtered-bc", "oac", "dpo"), seeds=1)
+    agents, quick = ("bc", "filtered-bc", "oac", "dpo"), {"oac": {"value_tokens": 200}}
+    config = replace(COMPARING, agents=agents, agent_options=quick, seeds=1)
     run = begin(config, tmp_path / "run", tiny_task, Content())
     compare(run)
     shown = capsys.readouterr().out

@@ -37,7 +37,7 @@ TRAINING = TrainingConfig(
 GROUPED = replace(TRAINING, max_tokens=1_000, evaluate_every=1_000, warmup_tokens=60)
 
 # d3rlpy draws transitions with replacement, so that expectations over the data need many steps.
-TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=128, max_tokens=64_000, evaluate_every=64_000)
+TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=128, max_tokens=32_000, evaluate_every=32_000)
 
 VALUE = {"value_tokens": 30_000, "value_learning_rate": 5e-3}
 

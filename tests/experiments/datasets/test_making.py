@@ -10,6 +10,7 @@ import pytest
 
 from agents import Seq2SeqPolicy
 from buffers import ByRank, GrowingBatchBuffer, Percentile
+from experiments.datasets import manifest
 from experiments.datasets.making import PAIRS, SAMPLES, Dataset, finish, make, opened, resolve, write_shards
 from seq2seq_env.tasks import Task
 from tests.experiments.datasets.conftest import NAME, RECIPE
@@ -58,7 +59,8 @@ def test_a_local_one_that_was_published_since_is_told_so(dataset: Dataset, as_pu
     assert opened(dataset.folder).verdict.is_published
 
 
-def test_a_local_one_is_called_so(dataset: Dataset) -> None:
+def test_a_local_one_is_called_so(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "PUBLISHED", tmp_path)
     again = opened(dataset.folder, NAME)
     assert again.manifest.name.endswith("-local-v0")
     assert again.verdict.text == "nothing is published under its name: it is a local data set"

@@ -190,7 +190,8 @@ def test_a_hub_name_is_downloaded_whole_or_says_how(
 ) -> None:
     asked = []
 
-    def download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+    def download(name: str, *, repo_type: str, revision: str | None, allow_patterns: list[str]) -> str:
+        assert repo_type == "model"
         asked.append((name, revision, allow_patterns))
         return str(tokenizer if name == "google/mt5-xl" else folder)
 
