@@ -96,7 +96,9 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     }
     write_json(run.path / "results.json", results)
     plots = save_plots(run.path, steps, controls, grown, curves)
-    verdict = [*gate_sentence(run), *_headline(evidence, entropy), seen.sentence]
+    verdict, gate = [*_headline(evidence, entropy), seen.sentence], looks_of(run)
+    # What a gate ended comes first; that it stayed open is one more line.
+    verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
     verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]
     parts = [
         f"# {name} on {run.config['task']}",
