@@ -78,11 +78,12 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     buffer = GrowingBatchBuffer(run.path / "buffer")
     grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
     watched = monitored_grow_steps(grown, evaluator.task), monitored_steps(lines)
+    gate = looks_of(run)
     results = {
         "config": run.config,
         "steps": steps,
         "final": final,
-        "gate": looks_of(run),
+        "gate": gate,
         "controls": controls,
         "equal_entropy": entropy,
         "evidence": [each._asdict() for each in evidence],
@@ -96,7 +97,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     }
     write_json(run.path / "results.json", results)
     plots = save_plots(run.path, steps, controls, grown, curves)
-    verdict, gate = [*_headline(evidence, entropy), seen.sentence], looks_of(run)
+    verdict = [*_headline(evidence, entropy), seen.sentence]
     # What a gate ended comes first; that it stayed open is one more line.
     verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
     verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]

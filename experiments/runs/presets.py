@@ -40,8 +40,8 @@ class Preset:
 _LARGE = {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512}
 _LONG = {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop"}
 
-# Faulty references are learned without dropout, too: what a policy of that regime lacks is the filter. With as few
-# samples, steps of 100,000 tokens read what was sampled several times.
+# Faulty references are learned without dropout, too: what a policy of that regime lacks is the filter. Improve
+# steps are as long as those of the task's first version, which was such a regime.
 _MANY_PAIRS: dict[str, Any] = {
     "nested": {
         "policy": {"dropout": 0.0},

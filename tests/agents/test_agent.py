@@ -126,7 +126,9 @@ def test_a_seed_repeats(name: str, policy: Seq2SeqPolicy, grown: Slice, quick: T
     assert prints[0] == prints[1] != prints[2]
 
 
-def test_save_and_load_are_exact(agent: Agent, grown: Slice, quick: TrainingConfig, tmp_path: Path) -> None:
+def test_padding_stays_zero_and_saves_are_exact(
+    agent: Agent, grown: Slice, quick: TrainingConfig, tmp_path: Path
+) -> None:
     agent.improve(grown, replace(quick, max_tokens=100))
     padding = agent.policy.model.get_parameter("model.shared.weight")[PAD]
     assert not padding.any()  # CTranslate2 starts a Marian decoder from a zero embedding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from agents import Seq2SeqPolicy
+from buffers.__main__ import Info
 from buffers.admin.maintenance import describe
 from experiments import grow
 from experiments.grow import Config, grow_share
@@ -46,13 +48,15 @@ def test_a_share_without_a_shard_ends_with_an_empty_report(config: Config) -> No
     assert (report.trajectories, report.shards_written, report.shards_missing) == (0, 0, 6)
 
 
-def test_what_is_left_is_told_with_the_time_it_takes(config: Config) -> None:
+def test_what_is_left_is_told_with_the_time_it_takes(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
     for share in ("0/3", "1/3"):
         grow_share(replace(config, shards=share))
+    for number, file in enumerate(sorted(config.out.glob("*.h5"))):
+        os.utime(file, (0, 1_000 + 10 * number))
     (step,) = describe(config.out)
-    assert step.missing_shards == [2, 5]
-    assert step.seconds_per_shard is not None
-    assert step.seconds_per_shard >= 0
+    assert (step.missing_shards, step.seconds_per_shard) == ([2, 5], 10)
+    assert Info(path=config.out).run() == 0
+    assert "shards 2, 5 are missing, 0:00:20 (h:mm:ss) more at the pace" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
