@@ -68,7 +68,8 @@ class Export:
         from experiments.people.campaign import KEY, RATINGS, make_campaign
         from experiments.people.pearmut import pearmut_campaign
         from experiments.people.rating_page import write_rating_page
-        from experiments.people.systems import read_systems, stage_name
+        from experiments.people.systems import read_systems
+        from experiments.runs.finished_stages import stage_name
 
         name = self.name or self.protocol
         with usage_errors():

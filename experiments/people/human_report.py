@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.people.campaign import Campaign
 from experiments.people.rating_files import Rating
-from experiments.people.systems import stage_name
 from experiments.people.verdict import HumanVerdict, SystemScore
 from experiments.reports.page.differences import shown
 from experiments.reports.plots import new_figure, save_figures
 from experiments.reports.statistics import Interval
 from experiments.reports.tables import Table, number, table, text_cell
+from experiments.runs.finished_stages import stage_name
 from seq2seq_env.atomic_files import finite, write_json, write_text
 
 if TYPE_CHECKING:

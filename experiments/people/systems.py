@@ -6,20 +6,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from experiments.reports.evidence import TITLES
-from experiments.reports.plots import step_name
-from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Decode
+from experiments.runs.finished_stages import ARM_STAGES, stage_name
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import SUPERVISED, translations_file
 from seq2seq_env.suggestions import check_name
 
 _STEP = re.compile(r"g(\d+)i(\d+)")
-_CONTROLS = {arm_stage(arm): arm for arm in get_args(Arm)}
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -42,13 +40,6 @@ class System:
     def name(self) -> str:
         """As tables show it."""
         return stage_name(self.stage)
-
-
-def stage_name(stage: str) -> str:
-    """A stage as the run's report calls it."""
-    if match := _STEP.fullmatch(stage):
-        return step_name({"grow": int(match[1]), "improve": int(match[2])})
-    return str(_CONTROLS.get(stage, stage))
 
 
 def read_systems(run: Path, stages: Sequence[str] | None, decode: Decode) -> tuple[list[System], list[str], list[str]]:
@@ -96,7 +87,7 @@ def _default_stages(folder: Path, kept: Sequence[str], decode: Decode) -> list[s
     """The supervised policy, the last step, and the control that a gain counts above."""
     steps = sorted((int(match[1]), int(match[2]), match[0]) for stage in kept if (match := _STEP.fullmatch(stage)))
     chosen = [SUPERVISED] * (SUPERVISED in kept) + [stage for *_, stage in steps[-1:] if stage != SUPERVISED]
-    controls = {stage: read_lines(folder / f"{stage}.jsonl") for stage in kept if stage in _CONTROLS}
+    controls = {stage: read_lines(folder / f"{stage}.jsonl") for stage in kept if stage in ARM_STAGES}
     for measure in TITLES:  # what is trusted most comes first
         column = f"{decode}_{measure}"
         known = {stage: lines for stage, lines in controls.items() if lines and column in lines[0]}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from experiments.reports.statistics import Interval, holm, interval, resampled_means
 from experiments.reports.subsets import agreement_chances, best_of_curves
-from experiments.runs.finished_run import stage_name
+from experiments.runs.finished_stages import stage_name
 from experiments.runs.stage_samples import Candidates, Wanted
 
 LEVEL = 0.05

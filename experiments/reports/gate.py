@@ -15,11 +15,10 @@ from typing import Any, Literal
 import agents
 from agents.policy.run_evaluation import GATED
 from experiments.reports.interference import LEVEL, TITLES, Values, are_related, change_between, signed, stage_values
-from experiments.reports.plots import step_name
 from experiments.reports.statistics import Interval
 from experiments.reports.tables import p_value, table
 from experiments.runs.experiment import Experiment
-from experiments.runs.finished_stages import final_stage, look_stage, rest_stages, step_of
+from experiments.runs.finished_stages import final_stage, look_stage, rest_stages, stage_name, step_of
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.settings import Settings
 from experiments.runs.stages import keep_translations, translations_file
@@ -58,7 +57,7 @@ class Look:
     def __str__(self) -> str:
         """What changed, in words."""
         return (
-            f"since {_name(self.since)} the learned reward of greedy {SPLIT} translations changes by "
+            f"since {stage_name(self.since)} the learned reward of greedy {SPLIT} translations changes by "
             f"{self.reward:+.3f}, and {TITLES[self.measure]} by {signed(self.measure, self.change)}"
         )
 
@@ -153,7 +152,7 @@ class Gate:
         stages = [each for each in rest_stages(self._run.folder.path) if step_of(each) <= step_of(stage)]
         seen = look({each: self._values(each) for each in stages}, self._measure, self._looks)
         verdict = f"closes ({self._action})" if seen.closes else "stays open"
-        print(f"Gate at {_name(stage)}: {seen}: {verdict}")
+        print(f"Gate at {stage_name(stage)}: {seen}: {verdict}")
         final = stage
         if seen.closes and self._action == "fall-back":
             final = seen.best
@@ -200,8 +199,8 @@ def gate_sentence(run: RunFolder) -> list[str]:
         ]
     did = "The run stopped" if last["action"] == "stop" else "The run fell back"
     return [
-        f"GATED at {_name(seen.step)}: {seen}. {did}: its policy is that of {_name(final_stage(run.path))}, and "
-        "controls trained for the tokens that were really spent."
+        f"GATED at {stage_name(seen.step)}: {seen}. {did}: its policy is that of {stage_name(final_stage(run.path))}, "
+        "and controls trained for the tokens that were really spent."
     ]
 
 
@@ -212,7 +211,7 @@ def gate_parts(run: RunFolder) -> list[str]:
         return []
     measure = TITLES[looks[0].measure]
     rows = (
-        [_name(each.step), _name(each.since), f"{each.reward:+.3f}", signed(each.measure, each.change),
+        [stage_name(each.step), stage_name(each.since), f"{each.reward:+.3f}", signed(each.measure, each.change),
          p_value(each.change.p), "closes" if each.closes else "open"] for each in looks
     )  # fmt: skip
     return [
@@ -221,8 +220,3 @@ def gate_parts(run: RunFolder) -> list[str]:
         "before it that closed the gate; p is corrected for all comparisons that the run might have made.",
         table(["step", "since", "learned reward", measure, "p", "gate"], rows),
     ]
-
-
-def _name(stage: str) -> str:
-    grow, improve = step_of(stage)
-    return step_name({"grow": grow, "improve": improve})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from experiments.reports.best_of_n_curves import Sampled
 from experiments.reports.statistics import Interval, interval, order_probability, resampled_means
-from experiments.runs.finished_run import stage_name
+from experiments.runs.finished_stages import stage_name
 from experiments.runs.stage_samples import Candidates
 
 BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -91,14 +91,6 @@ def stage_place(stage: str) -> tuple[int, ...]:
     return (0, int(step[1]), int(step[2])) if step else (1, arms.index(stage))
 
 
-def stage_name(stage: str) -> str:
-    """Name of a stage as reports have it: "supervised", "G=1 I=3", or an arm's own."""
-    if stage == SUPERVISED:
-        return "supervised"
-    step, arms = _STEP.fullmatch(stage), {arm_stage(arm): arm for arm in get_args(Arm)}
-    return f"G={step[1]} I={step[2]}" if step else arms.get(stage, stage)
-
-
 def check_alike(runs: Sequence[FinishedRun]) -> None:
     """Refuse runs that differ by more than their seed.
 

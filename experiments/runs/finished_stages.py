@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
+from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.run_folder import STAGES
 from seq2seq_env.atomic_files import read_json
+
+ARM_STAGES: dict[str, str] = {arm_stage(arm): arm for arm in get_args(Arm)}
+"""Arms by the stage of their last policy."""
 
 _STAGE = re.compile(r"g(\d+)i(\d+)")
 
@@ -27,6 +32,14 @@ def step_of(stage: str) -> tuple[int, int]:
     if parsed is None:
         raise ValueError(f"stage {stage!r} is no Improve step; give one such as g1i2")
     return int(parsed[1]), int(parsed[2])
+
+
+def stage_name(stage: str) -> str:
+    """Name of a stage as reports have it: "supervised", "G=1 I=3", an arm's own, or the stage itself."""
+    if _STAGE.fullmatch(stage) is None:
+        return ARM_STAGES.get(stage, stage)
+    grow, improve = step_of(stage)
+    return f"G={grow} I={improve}" if grow else "supervised"
 
 
 def look_stage(stage: str) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.people.systems import read_systems, stage_name
+from experiments.people.systems import read_systems
+from experiments.runs.finished_stages import stage_name
 from tests.experiments.people.written_run import SOURCES, write_run
 
 

@@ -11,7 +11,8 @@ import pytest
 from experiments.growing_batch import Config
 from experiments.runs import finished_run as module
 from experiments.runs.experiment import Experiment
-from experiments.runs.finished_run import FinishedRun, check_alike, differences, open_run, stage_name
+from experiments.runs.finished_run import FinishedRun, check_alike, differences, open_run
+from experiments.runs.finished_stages import stage_name
 
 
 def opened(run: Experiment[Config], **changes: Any) -> FinishedRun:
