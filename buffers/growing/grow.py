@@ -16,7 +16,7 @@ from buffers.growing.workers import InThreads, Workers
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.slices import Slice
 from buffers.storage.provenance import GrowFrom, Provenance
-from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
+from buffers.storage.tokenizer_folder import tokenizer_folder
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
@@ -134,7 +134,7 @@ def grow(
     units = range(first.planned_shards)
     missing = [unit for unit in units if not buffer.has(grow_step, unit)]
     buffer.check_fits(first)
-    keep_tokenizer(buffer.path, task.tokenizer)
+    buffer.keep_tokenizer(task.tokenizer)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
     started = time.perf_counter()
     with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
