@@ -120,8 +120,8 @@ class ByRank:
 class AsShare:
     """One of several workers that need not know of each other, such as the tasks of a SLURM array or indexed pods.
 
-    They see one folder or object store, take units strided by their number, and none waits for another: who ends first, is killed or
-    never starts costs the others nothing. The Grow step is whole when every share is.
+    They see one folder or object store, take units strided by their number, and none waits for another: who ends first,
+    is killed or never starts costs the others nothing. The Grow step is whole when every share is.
 
     Args:
         index: This worker's number, at least 0 and below ``count``.

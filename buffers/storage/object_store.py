@@ -1,4 +1,4 @@
-"""Object stores through fsspec: entries that are there whole or not at all, and a folder of this machine that mirrors them.
+"""Object stores through fsspec: entries that are there whole or not at all, and a local folder that mirrors them.
 
 An entry is one file or several. Its files are uploaded first and read back; then its commit, a small JSON object
 ``commits/{entry}.json`` with size and sha256 of each file, makes it an entry. Readers go by commits alone, so what a

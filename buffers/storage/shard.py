@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -61,8 +61,9 @@ class Shard:
         try:
             temperature = facts["provenance"]["temperature"]
             origin = {**facts["provenance"], "temperature": math.nan if temperature is None else temperature}
-            sizes = [int(facts[name]) for name in SIZES]
-            return cls(store.folder / entry, Provenance(**origin), *sizes, facts[CONTENTS], store)
+            sizes = {name: int(facts[name]) for name in SIZES}
+            contents = str(facts[CONTENTS])
+            return cls(store.folder / entry, Provenance(**origin), contents_sha256=contents, store=store, **sizes)
         except (KeyError, TypeError, ValueError) as error:
             raise ShardError(
                 f"{entry!r} in {store!r} is not committed as a shard of this release ({error}); use another URL, or "

@@ -60,7 +60,7 @@ def test_shares_give_the_bytes_of_one_folder_and_a_loss_is_noticed(
 
     files.rm(f"{url}/g001-s00001.h5")
     monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "later"))
-    with pytest.raises(ShardError, match="g001-s00001.h5' is lost: its commit is there, and the file is not"):
+    with pytest.raises(ShardError, match=r"g001-s00001\.h5' is lost: its commit is there, and the file is not"):
         GrowingBatchBuffer(url).select()
     with pytest.raises(OSError, match=r"'s3://nowhere/buffer' cannot be read \(.*bucket does not exist.*\); check its"):
         GrowingBatchBuffer("s3://nowhere/buffer")

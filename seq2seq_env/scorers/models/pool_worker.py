@@ -1,6 +1,7 @@
 """A worker of a scorer pool: reads a pickled scorer once, then answers batches as :class:`ProcessScorer` asks them.
 
-Run by its path, ``python -P pool_worker.py FILE RANK``, so that it finds packages where its parent does and nowhere else.
+Run by its path, ``python -P pool_worker.py FILE RANK``, so that it finds packages where its parent does and nowhere
+else.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
 class CascadeScorer(ScorerKind):
     """The dear scorer's score where the cheap one's is above a gate, and elsewhere the cheap one's.
 
-    A filter that keeps ``R > tau`` with ``tau`` at least ``gate`` keeps what the dear scorer alone would keep, less what
-    the cheap one wrongly stops at the gate: :func:`cascade_gate` says which gate stops how much, and the lower it is the
-    more the dear scorer costs. Below the gate rewards say no more than the cheap scorer does, so a filter that compares
-    a source's candidates with one another needs a gate that most pass.
+    A filter that keeps ``R > tau`` with ``tau`` at least ``gate`` keeps what the dear scorer alone would keep, less
+    what the cheap one wrongly stops at the gate: :func:`cascade_gate` says which gate stops how much, and the lower it
+    is the more the dear scorer costs. Below the gate rewards say no more than the cheap scorer does, so a filter that
+    compares a source's candidates with one another needs a gate that most pass.
 
     Args:
         cheap: Rates all pairs.
@@ -83,7 +83,7 @@ class CascadeScorer(ScorerKind):
         Raises:
             ValueError: As for :meth:`score`.
         """
-        scores, passing = cheap.copy(), np.flatnonzero(cheap > np.float32(self.gate))
+        scores, passing = cheap.copy(), np.flatnonzero(cheap > np.float32(self.gate)).tolist()
         asked = [sources[row] for row in passing], [hypotheses[row] for row in passing]
         scores[passing] = score(self.dear, *asked)
         return scores

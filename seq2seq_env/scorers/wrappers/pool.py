@@ -162,8 +162,8 @@ class _Workers:
             content = pickle.dumps(places) + pickle.dumps(scorer)
         except (TypeError, AttributeError, pickle.PicklingError) as error:
             raise TypeError(
-                f"{type(scorer).__name__} cannot be sent to a pool's processes ({error}); define its class in a module, "
-                "and leave out of its pickle what cannot be in one"
+                f"{type(scorer).__name__} cannot be sent to a pool's processes ({error}); define its class in a "
+                "module, and leave out of its pickle what cannot be in one"
             ) from error
         descriptor, name = tempfile.mkstemp(prefix="scorer-", suffix=".pickle")
         with os.fdopen(descriptor, "wb") as file:
