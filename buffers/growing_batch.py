@@ -8,8 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from buffers.filters import Filter
 from buffers.slices import Slice
 from buffers.storage.columns import Columns
@@ -115,6 +113,14 @@ class GrowingBatchBuffer:
                     verify_untrusted([file])
                 self._register(Shard.open(file))
         return self._holding(grow_step, shard_index) is not None
+
+    def missing(self, grow_step: int, shard_indices: Sequence[int]) -> list[int]:
+        """Those of some units of Grow work that are not there, looking at the folder again; see :meth:`has`."""
+        if self.store is not None:  # at once, as each question takes its time
+            names = [self.file(grow_step, each).name for each in shard_indices if not self._holding(grow_step, each)]
+            self._register_committed(self.store, self.store.look_up(names))
+            return [each for each in shard_indices if self._holding(grow_step, each) is None]
+        return [each for each in shard_indices if not self.has(grow_step, each)]
 
     def check_fits(self, provenance: Provenance) -> None:
         """Refuse a shard made from something else than those present.
@@ -230,9 +236,7 @@ class GrowingBatchBuffer:
         shards = self.shards_of(grow_step)
         self._fetch(shards, scorer)
         columns = Columns(shards if scorer is None else [RescoredShard(shard, scorer) for shard in shards])
-        index = np.arange(len(columns), dtype=np.int64)
-        whole = Slice(columns, index, shards[0].provenance.pad_id, self._vocab_size)
-        return whole if filter is None else whole.select(filter)
+        return Slice.of_columns(columns, shards[0].provenance.pad_id, self._vocab_size, filter)
 
     def check_task(self, task: Task) -> None:
         """Refuse a task or tokenizer other than the one that filled the folder.

@@ -132,14 +132,14 @@ def grow(
     )
     plan = GrowPlan(policy, scorer, task, first, _draw_rows(available, wanted, first))
     units = range(first.planned_shards)
-    missing = [unit for unit in units if not buffer.has(grow_step, unit)]
+    missing = buffer.missing(grow_step, units)
     buffer.check_fits(first)
     buffer.keep_tokenizer(task.tokenizer)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
     started = time.perf_counter()
     with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
-    seconds, left = time.perf_counter() - started, sum(not buffer.has(grow_step, unit) for unit in missing)
+    seconds, left = time.perf_counter() - started, len(buffer.missing(grow_step, missing))
     # A worker's share may be empty, and it may be the first to end.
     grown = [] if left == len(units) else buffer.select(grow_step=grow_step).by_part()
     return _report(grown, seconds, written=len(missing) - left, skipped=len(units) - len(missing), missing=left)

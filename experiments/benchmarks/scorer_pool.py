@@ -1,9 +1,9 @@
 """Throughput of a scorer pool and of a cascade beside scoring in line, on samples of a shipped behaviour policy.
 
-Seconds are of CPU time, so that other programs on the machine matter less: of a pool those of its busiest process and of
-this one together, which is how long it takes on cores of its own. The two ways take turns. The dear scorer of the cascade
-is made up: it runs the shipped network as often as it is to cost more, and differs from it by noise, an own normal
-deviate of each pair added to the score's logit.
+Seconds are of CPU time, so that other programs on the machine matter less: of a pool those of its busiest process and
+of this one together, which is how long it takes on cores of its own. The two ways take turns. The dear scorer of the
+cascade is made up: it runs the shipped network as often as it is to cost more, and differs from it by noise, an own
+normal deviate of each pair added to the score's logit.
 """
 
 from __future__ import annotations
