@@ -292,12 +292,10 @@ class GrowingBatchBuffer:
             self._register_committed(store, late)
             if late:
                 _LOG.warning(
-                    "object store %r lists late: %d shards of Grow step %d are there and were not listed; open the "
-                    "buffer again before you train on it",
-                    store.url,
-                    len(late),
-                    step,
-                )
+                    "object store %r lists late, or workers are publishing: %d shards of Grow step %d are there and were "
+                    "not listed; open the buffer again before you train on it",
+                    store.url, len(late), step,
+                )  # fmt: skip
 
     def _register_committed(self, store: ObjectStore, entries: Sequence[str]) -> None:
         names = [entry for entry in entries if entry.endswith(SUFFIX) and "/" not in entry]

@@ -15,6 +15,7 @@ from buffers.growing.source_rows import drawable_rows
 from buffers.growing.workers import InThreads, Workers
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.slices import Slice
+from buffers.storage.columns import Columns
 from buffers.storage.provenance import GrowFrom, Provenance
 from buffers.storage.tokenizer_folder import tokenizer_folder
 from seq2seq_env.progress import progress_bar
@@ -25,6 +26,8 @@ from seq2seq_env.tasks.task import Task
 @dataclass(frozen=True)
 class GrowReport:
     """A Grow step as it is when a call ends; what an earlier call finished is counted in, except in ``seconds``.
+
+    In an object store what other machines made is left out of all but the numbers of shards.
 
     Attributes:
         trajectories: Samples and references.
@@ -140,8 +143,10 @@ def grow(
     with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
     seconds, left = time.perf_counter() - started, len(buffer.missing(grow_step, missing))
-    # A worker's share may be empty, and it may be the first to end.
-    grown = [] if left == len(units) else buffer.select(grow_step=grow_step).by_part()
+    # A worker's share may be empty, and it may be the first to end; to count what others made, each would download it.
+    here = [] if left == len(units) else [shard for shard in buffer.shards_of(grow_step) if shard.is_here]
+    vocab_size = task.tokenizer.vocab_size
+    grown = Slice.of_columns(Columns(here), first.pad_id, vocab_size, None).by_part() if here else []
     return _report(grown, seconds, written=len(missing) - left, skipped=len(units) - len(missing), missing=left)
 
 

@@ -94,6 +94,11 @@ class Shard:
         """That it is of."""
         return self.provenance.grow_step
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is read without a download; of an object store, whether it is in the mirror."""
+        return self.store is None or self.path.is_file()
+
     def publication(self) -> tuple[int, float]:
         """Bytes of the file, and when it was published, in seconds since 1970.
 

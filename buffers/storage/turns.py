@@ -15,9 +15,7 @@ POOL_TOKENS = 1 << 23
 TURN_TOKENS = 1 << 21
 
 
-def turns(
-    columns: Columns, index: NDArray[np.int64], rng: np.random.Generator | None
-) -> Iterator[NDArray[np.int64]]:
+def turns(columns: Columns, index: NDArray[np.int64], rng: np.random.Generator | None) -> Iterator[NDArray[np.int64]]:
     """Rows to hold together; parts that need turns take them in shuffled order.
 
     Args:
