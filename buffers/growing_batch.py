@@ -292,8 +292,8 @@ class GrowingBatchBuffer:
             self._register_committed(store, late)
             if late:
                 _LOG.warning(
-                    "object store %r lists late, or workers are publishing: %d shards of Grow step %d are there and were "
-                    "not listed; open the buffer again before you train on it",
+                    "object store %r lists late, or workers are publishing: %d shards of Grow step %d are there and "
+                    "were not listed; open the buffer again before you train on it",
                     store.url, len(late), step,
                 )  # fmt: skip
 

@@ -259,5 +259,5 @@ def test_an_object_store_holds_what_a_folder_does(
     monkeypatch.setattr(MemoryFileSystem, "find", lambda *_: ["/growing/batch/commits/g001-s00000.h5.json"])
     late = GrowingBatchBuffer(url)
     assert [shard.path.name for shard in late.shards] == ["g001-s00000.h5", "g001-s00001.h5"]
-    assert "1 shards of Grow step 1 are there and were not listed" in caplog.text
+    assert "1 shards of Grow step 1 are there and were not listed; open" in caplog.text
     MemoryFileSystem.store.clear()
