@@ -17,11 +17,21 @@ from buffers.admin.command import BufferCommand, Command
 from buffers.admin.compaction import compact
 from buffers.admin.export import Format, export
 from buffers.admin.import_command import Import
-from buffers.admin.maintenance import QUARANTINE, GrowStepInfo, describe, existing, find_corrupt, quarantine, sweep
+from buffers.admin.maintenance import (
+    QUARANTINE,
+    GrowStepInfo,
+    describe,
+    existing,
+    find_corrupt,
+    open_buffer,
+    quarantine,
+    sweep,
+)
 from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop.minari import MAX_GIB
+from buffers.storage.object_store import object_store
 from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.scorers import has_kind, load_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
@@ -67,9 +77,9 @@ class Verify(BufferCommand):
         else:
             for file in corrupt:
                 print(file.problem)
-            if corrupt:
-                print(f"next: python -m buffers repair {shlex.quote(str(self.path))}{' --untrusted' * self.untrusted}")
-            else:
+            if corrupt and object_store(self.path) is None:
+                print(f"next: python -m buffers repair {shlex.quote(self.path)}{' --untrusted' * self.untrusted}")
+            elif not corrupt:
                 print(f"{self.path}: every shard is whole")
         return 1 if corrupt else 0
 
@@ -83,10 +93,11 @@ class Repair(BufferCommand):
 
     def run(self) -> int:
         """Move the corrupt files, delete the unfinished; 0."""
+        existing(self.path)
         corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
         for file in corrupt:
             quarantine(self.path, file)
-        swept = [str(partial.relative_to(self.path)) for partial in sweep(self.path)]
+        swept = [str(partial.relative_to(existing(self.path))) for partial in sweep(self.path)]
         steps = describe(self.path)
         missing = {step.grow_step: step.missing_shards for step in steps if step.missing_shards}
         if self.json:
@@ -94,7 +105,7 @@ class Repair(BufferCommand):
             print(json.dumps(record, indent=2))
             return 0
         for file in corrupt:
-            print(f"moved {file.file} to {self.path / QUARANTINE}: {file.problem}")
+            print(f"moved {file.file} to {Path(self.path) / QUARANTINE}: {file.problem}")
         for partial in swept:
             print(f"deleted {partial}: its writer was killed")
         for grow_step, shards in missing.items():
@@ -108,7 +119,7 @@ class Repair(BufferCommand):
 class Compact(BufferCommand):
     """Merge many small shards of a Grow step into few large files, which open faster; nothing else changes."""
 
-    path: tyro.conf.Positional[Path]
+    path: tyro.conf.Positional[str]
     """Folder of the buffer; nothing else may read it meanwhile."""
     trajectories_per_file: int = 250_000
     """Number of trajectories up to which a file is filled, at least 1."""
@@ -148,7 +159,7 @@ class Rescore(BufferCommand):
         if self.name is None and has_kind(self.scorer):
             raise ValueError(f"the scorer {self.scorer!r} has no name of its own; give the column one with --name")
         name = self.name or Path(self.scorer).name
-        shards = GrowingBatchBuffer(existing(self.path)).shards_of(self.grow_step)
+        shards = open_buffer(self.path).shards_of(self.grow_step)
         task = load_task(shards[0].provenance.task, **self.task_options)
         buffer = GrowingBatchBuffer(self.path, task=task)
         scorer = load_scorer(self.scorer, device=self.device, task=task)

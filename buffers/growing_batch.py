@@ -1,26 +1,33 @@
-"""The growing batch on disk: a folder of immutable shards, one file per unit of Grow work."""
+"""The growing batch: a folder or an object store of immutable shards, one file per unit of Grow work."""
 
 from __future__ import annotations
 
+import logging
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from buffers.filters import Filter
 from buffers.slices import Slice
 from buffers.storage.columns import Columns
 from buffers.storage.container import ShardError
+from buffers.storage.object_store import ObjectStore, local_folder, object_store
 from buffers.storage.provenance import Provenance
-from buffers.storage.reward_columns import RescoredShard, column_files, score_columns
+from buffers.storage.reward_columns import FOLDER, RescoredShard, column_files, score_columns
 from buffers.storage.sandbox import verify_untrusted
-from buffers.storage.shard import Shard, write_shard
+from buffers.storage.shard import Shard, publish_shard
+from buffers.storage.tokenizer_folder import keep_tokenizer, kept_tokenizer, tokenizer_folder
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tasks.task import Task
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 SUFFIX = ".h5"
+
+LOOK_UPS = 256
+"""Missing shards of a Grow step that are asked for by name when an object store is opened, which may list late."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class GrowingBatchBuffer:
@@ -29,28 +36,39 @@ class GrowingBatchBuffer:
     Opening reads each shard's header, attributes and sizes, no tokens. Shards that other processes publish later are
     seen by :meth:`has`, and by opening the folder again.
 
+    The folder may be a URL of fsspec. Then opening reads the store's commits alone, and shards are downloaded into a
+    mirror on this machine, with their checksums, when something in them is read
+    (:mod:`buffers.storage.object_store`).
+
     Args:
-        path: The folder; the first :meth:`append` makes it.
+        path: The folder, or a URL such as ``s3://bucket/buffer``; the first :meth:`append` makes it.
         task: Refuse a folder that another task or tokenizer filled; None takes what is there.
         untrusted: Whether the files come from elsewhere: each is then first read whole in a child process with limits
             of memory and time, whose crash, hang or exhaustion is a refusal.
 
+    Attributes:
+        path: The folder; of an object store, its mirror.
+        location: The folder or the URL, as it was named.
+        store: The object store; None where the buffer is a folder.
+
     Raises:
         NotADirectoryError: If ``path`` is a file.
         ShardError: If a shard is corrupt or foreign, or shards do not fit together or the task.
+        OSError: If an object store cannot be read.
     """
 
     def __init__(self, path: str | Path, task: Task | None = None, *, untrusted: bool = False) -> None:
-        self.path, self._untrusted = Path(path), untrusted
+        self.location, self._untrusted = str(path), untrusted
+        self.store = object_store(path)
+        self.path = local_folder(path) if self.store is None else self.store.folder
         self._steps: dict[int, list[Shard]] = {}  # by shard index, rising
         self._vocab_size = None if task is None else task.tokenizer.vocab_size
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"buffer {str(path)!r} is a file; name a folder of shards")
-        files = sorted(self.path.glob(f"[!.]*{SUFFIX}"))
-        if untrusted:
-            verify_untrusted([*files, *column_files(self.path)])
-        for file in files:
-            self._register(file)
+        if self.store is None:
+            self._open_folder()
+        else:
+            self._open_store(self.store)
         if task is not None:
             self.check_task(task)
 
@@ -71,7 +89,7 @@ class GrowingBatchBuffer:
     def __repr__(self) -> str:
         tokens = sum(shard.num_tokens for shard in self.shards)
         return (
-            f"GrowingBatchBuffer({str(self.path)!r}, grow_steps={self.grow_steps}, shards=[{len(self.shards)}], "
+            f"GrowingBatchBuffer({self.location!r}, grow_steps={self.grow_steps}, shards=[{len(self.shards)}], "
             f"trajectories=[{len(self)}], tokens=[{tokens}])"
         )
 
@@ -87,11 +105,22 @@ class GrowingBatchBuffer:
             ShardError: If a file of that name is there that is corrupt or does not fit.
         """
         file = self.file(grow_step, shard_index)
-        if self._holding(grow_step, shard_index) is None and file.exists():
-            if self._untrusted:
-                verify_untrusted([file])
-            self._register(file)
+        if self._holding(grow_step, shard_index) is None:
+            if self.store is not None:
+                self._register_committed(self.store, self.store.look_up([file.name]))
+            elif file.exists():
+                if self._untrusted:
+                    verify_untrusted([file])
+                self._register(Shard.open(file))
         return self._holding(grow_step, shard_index) is not None
+
+    def missing(self, grow_step: int, shard_indices: Sequence[int]) -> list[int]:
+        """Those of some units of Grow work that are not there, looking at the folder again; see :meth:`has`."""
+        if self.store is not None:  # at once, as each question takes its time
+            names = [self.file(grow_step, each).name for each in shard_indices if not self._holding(grow_step, each)]
+            self._register_committed(self.store, self.store.look_up(names))
+            return [each for each in shard_indices if self._holding(grow_step, each) is None]
+        return [each for each in shard_indices if not self.has(grow_step, each)]
 
     def check_fits(self, provenance: Provenance) -> None:
         """Refuse a shard made from something else than those present.
@@ -134,9 +163,37 @@ class GrowingBatchBuffer:
         if holder is not None and units.stop <= holder.provenance.units.stop:
             return holder.path
         file = self.file(provenance.grow_step, provenance.shard_index, provenance.shard_count)
-        write_shard(file, trajectories, provenance)
-        self._register(file)
+        self._register(publish_shard(file, trajectories, provenance, self.store))
         return file
+
+    def keep_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Write a tokenizer beside the shards, unless it is there; any number of processes may do so at once.
+
+        Raises:
+            OSError: If it cannot be written; nothing is left behind.
+        """
+        keep_tokenizer(self.path, tokenizer)
+        folder = tokenizer_folder(tokenizer)
+        if self.store is not None and not self.store.look_up([folder]):
+            files = sorted(file for file in (self.path / folder).rglob("*") if file.is_file())
+            self.store.publish(folder, [str(file.relative_to(self.path)) for file in files])
+
+    def kept_tokenizer(self, folder: str) -> Tokenizer | None:
+        """The tokenizer of a folder that a shard names; None where it names none, or the folder is not there.
+
+        Raises:
+            ValueError: If it is corrupt.
+        """
+        if folder and self.store is not None and not self.store.fetch(folder):
+            return None
+        return kept_tokenizer(self.path, folder)
+
+    @property
+    def score_columns(self) -> list[str]:
+        """Names of the columns of other scorers' rewards, finished or not."""
+        if self.store is None:
+            return score_columns(self.path)
+        return sorted({entry.split("/")[1] for entry in self.store.known if entry.startswith(f"{FOLDER}/")})
 
     def shards_of(self, grow_step: int | Sequence[int] | None) -> list[Shard]:
         """The shards of one Grow step, by index, of some, or of all.
@@ -177,10 +234,9 @@ class GrowingBatchBuffer:
             ShardError: If a shard is corrupt, or lacks the column.
         """
         shards = self.shards_of(grow_step)
+        self._fetch(shards, scorer)
         columns = Columns(shards if scorer is None else [RescoredShard(shard, scorer) for shard in shards])
-        index = np.arange(len(columns), dtype=np.int64)
-        whole = Slice(columns, index, shards[0].provenance.pad_id, self._vocab_size)
-        return whole if filter is None else whole.select(filter)
+        return Slice.of_columns(columns, shards[0].provenance.pad_id, self._vocab_size, filter)
 
     def check_task(self, task: Task) -> None:
         """Refuse a task or tokenizer other than the one that filled the folder.
@@ -198,7 +254,7 @@ class GrowingBatchBuffer:
                 actual = getattr(shard.provenance, name)
                 if actual != value:
                     raise ShardError(
-                        f"buffer {str(self.path)!r} has {name} {actual!r}, task {task.name!r} has {value!r}; "
+                        f"buffer {self.location!r} has {name} {actual!r}, task {task.name!r} has {value!r}; "
                         "use another folder or the task that filled it"
                     )
 
@@ -210,7 +266,7 @@ class GrowingBatchBuffer:
         """
         for shard in self.shards:
             shard.verify()
-            for column in [RescoredShard(shard, name) for name in score_columns(self.path)]:
+            for column in [RescoredShard(shard, name) for name in self.score_columns]:
                 if column.exists():
                     column.verify()
 
@@ -220,9 +276,44 @@ class GrowingBatchBuffer:
         place = bisect_right(shards, shard_index, key=_first_unit) - 1
         return shards[place] if place >= 0 and shard_index in shards[place].provenance.units else None
 
-    def _register(self, file: Path) -> None:
-        shard = Shard.open(file)
-        provenance = shard.provenance
+    def _open_folder(self) -> None:
+        files = sorted(self.path.glob(f"[!.]*{SUFFIX}"))
+        if self._untrusted:
+            verify_untrusted([*files, *column_files(self.path)])
+        for file in files:
+            self._register(Shard.open(file))
+
+    def _open_store(self, store: ObjectStore) -> None:
+        self._register_committed(store, store.entries())
+        for step in self.grow_steps:
+            planned = range(self._steps[step][0].provenance.planned_shards)
+            missing = [self.file(step, unit).name for unit in planned if self._holding(step, unit) is None]
+            late = store.look_up(missing[:LOOK_UPS])
+            self._register_committed(store, late)
+            if late:
+                _LOG.warning(
+                    "object store %r lists late, or workers are publishing: %d shards of Grow step %d are there and "
+                    "were not listed; open the buffer again before you train on it",
+                    store.url, len(late), step,
+                )  # fmt: skip
+
+    def _register_committed(self, store: ObjectStore, entries: Sequence[str]) -> None:
+        names = [entry for entry in entries if entry.endswith(SUFFIX) and "/" not in entry]
+        if self._untrusted:
+            store.fetch_all(entries)
+            verify_untrusted([store.folder / entry for entry in entries if entry.endswith(SUFFIX)])
+        for name in names:
+            self._register(Shard.committed(name, store))
+
+    def _fetch(self, shards: Sequence[Shard], scorer: str | None) -> None:
+        """Download what is about to be read, several files at a time."""
+        if self.store is not None:
+            columns = [] if scorer is None else [RescoredShard(shard, scorer) for shard in shards]
+            entries = [shard.path.name for shard in shards] + [each.entry for each in columns if each.exists()]
+            self.store.fetch_all(entries)
+
+    def _register(self, shard: Shard) -> None:
+        file, provenance = shard.path, shard.provenance
         name = self.file(provenance.grow_step, provenance.shard_index, provenance.shard_count).name
         if file.name != name:
             raise ShardError(

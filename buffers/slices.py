@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 from buffers.filters import Filter
 from buffers.storage.columns import Columns, InMemory
 from buffers.storage.encoding import encode_references, encode_sources, flatten
+from buffers.storage.row_hashes import row_hashes
 from buffers.storage.trajectories import Trajectories
+from buffers.storage.turns import turns
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from buffers.batches import Batches, TokenBatch
-
-# Target tokens held in memory at once, 64 MiB with their log-probabilities. More are read in turns, which are smaller,
-# so that the first batch is there soon.
-POOL_TOKENS = 1 << 23
-TURN_TOKENS = 1 << 21
 
 
 class Slice:
@@ -41,6 +38,15 @@ class Slice:
         self._columns, self._index = columns, index
         self.pad_id, self._vocab_size = pad_id, vocab_size
         self._loaded: Trajectories | None = None
+
+    @classmethod
+    def of_columns(cls, columns: Columns, pad_id: int, vocab_size: int | None, filter: Filter | None) -> Slice:  # noqa: A002
+        """All rows of a storage, or what a filter keeps of them; see :meth:`GrowingBatchBuffer.select`."""
+        # Of many rows not even the numbers should be held, and a part's need not wait for the others'.
+        if filter is not None and columns.is_large and (columns.is_one_step or not filter.by_source):
+            return cls(columns, columns.kept(filter, by_source=filter.by_source), pad_id, vocab_size)
+        whole = cls(columns, np.arange(len(columns), dtype=np.int64), pad_id, vocab_size)
+        return whole if filter is None else whole.select(filter)
 
     @classmethod
     def from_trajectories(cls, trajectories: Trajectories, pad_id: int, temperature: float | None = None) -> Slice:
@@ -110,37 +116,37 @@ class Slice:
     @property
     def rewards(self) -> NDArray[np.float32]:
         """Rewards [n], in [0, 1], or NaN where nobody scored."""
-        return self._columns.reward[self._index]
+        return self._columns.at("reward", self._index)
 
     @property
     def source_index(self) -> NDArray[np.int64]:
         """Rows [n] of the sources: of the train split, and from ``task.size("train")`` on of the source-only split."""
-        return self._columns.source_index[self._index]
+        return self._columns.at("source_index", self._index)
 
     @property
     def target_lengths(self) -> NDArray[np.int64]:
         """Target tokens [n] of each trajectory."""
-        return self._columns.target_length[self._index]
+        return self._columns.at("target_length", self._index)
 
     @property
     def source_lengths(self) -> NDArray[np.int64]:
         """Tokens [n] of each trajectory's source."""
-        return self._columns.source_length[self._index]
+        return self._columns.at("source_length", self._index)
 
     @property
     def terminated(self) -> NDArray[np.bool_]:
         """Mask [n], False where the length limit cut the target."""
-        return self._columns.terminated[self._index]
+        return self._columns.at("terminated", self._index)
 
     @property
     def is_reference(self) -> NDArray[np.bool_]:
         """Mask [n], True for the original pairs."""
-        return self._columns.is_reference[self._index]
+        return self._columns.at("is_reference", self._index)
 
     @property
     def grow_step(self) -> NDArray[np.int64]:
         """Grow steps [n], or -1 where nobody recorded it."""
-        return self._columns.grow_step[self._index]
+        return self._columns.grow_step(self._index)
 
     @property
     def candidate(self) -> NDArray[np.int64]:
@@ -179,7 +185,7 @@ class Slice:
 
     def pieces(self) -> Iterator[Trajectories]:
         """All the slice's trajectories in order, at most about ``POOL_TOKENS`` tokens in memory at once."""
-        for rows in self._pools(None):
+        for rows in turns(self._columns, self._index, None):
             yield self._load(rows)
 
     def by_part(self) -> Iterator[Slice]:
@@ -213,7 +219,7 @@ class Slice:
 
     def _all_hashes(self) -> NDArray[np.uint64]:
         """Of source and target of each trajectory, uint64 [n]."""
-        return np.concatenate([np.empty(0, dtype=np.uint64), *(_hashes(piece) for piece in self.pieces())])
+        return np.concatenate([np.empty(0, dtype=np.uint64), *(row_hashes(piece) for piece in self.pieces())])
 
     def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Batches:
         """One epoch: every trajectory once, in batches of similar lengths.
@@ -234,6 +240,24 @@ class Slice:
 
         _check_budget(tokens_per_batch)
         return Batches(partial(self._batches, tokens_per_batch, seed if shuffle else None))
+
+    def plan(self, tokens_per_batch: int, *, seed: int) -> Iterator[NDArray[np.int64]]:
+        """The rows of each batch of :meth:`batches`, int64 [B], in its order; lengths are read, no tokens.
+
+        Args:
+            tokens_per_batch: As in :meth:`batches`.
+            seed: Likewise.
+
+        Raises:
+            ValueError: If ``tokens_per_batch`` is below 1.
+        """
+        from buffers.batches import plan_batches
+
+        _check_budget(tokens_per_batch)
+        rng = np.random.default_rng(seed)
+        for rows in turns(self._columns, self._index, rng):
+            source, target = self._columns.at("source_length", rows), self._columns.at("target_length", rows)
+            yield from (rows[batch] for batch in plan_batches(source, target, tokens_per_batch, rng))
 
     def groups(self, members: Sequence[NDArray[np.int64]], tokens_per_batch: int, *, seed: int) -> Batches:
         """One epoch of groups of trajectories that stay together: pairs of a better and a worse one, say.
@@ -265,7 +289,7 @@ class Slice:
             return
         rng, plan = np.random.default_rng(seed), []
         used = np.unique(np.concatenate([self._index[each.ravel()] for each in members]))
-        trajectories, temperature = self._load(used), self._columns.temperature[used]
+        trajectories, temperature = self._load(used), self._columns.temperature(used)
         for each in members:
             places = np.searchsorted(used, self._index[each])  # [P,K]
             source, target = trajectories.source_lengths[places].max(1), trajectories.target_lengths[places].max(1)
@@ -281,34 +305,13 @@ class Slice:
 
         rng = None if seed is None else np.random.default_rng(seed)
         planned = 0
-        for rows in self._pools(rng):
+        for rows in turns(self._columns, self._index, rng):
             trajectories = self._load(rows)
             plan = plan_batches(trajectories.source_lengths, trajectories.target_lengths, tokens_per_batch, rng)
             # Counted over all pools, so that every number of workers deals out the same batches in the same order.
             for batch in plan[(worker - planned) % workers :: workers]:
-                yield collate(trajectories, batch, self.pad_id, rows, self._columns.temperature[rows])
+                yield collate(trajectories, batch, self.pad_id, rows, self._columns.temperature(rows))
             planned += len(plan)
-
-    def _pools(self, rng: np.random.Generator | None) -> Iterator[NDArray[np.int64]]:
-        """Rows of ``columns`` to hold in memory together; parts that need turns take them in shuffled order."""
-        if not len(self):
-            return
-        parts, starts = self._columns.parts, self._columns.starts
-        bounds = np.searchsorted(self._index, starts)
-        shares = np.diff(bounds) / np.maximum(1, np.diff(starts))
-        tokens = shares * [part.num_tokens for part in parts]
-        # A slice that fits is one pool, so that all of it mixes; else parts are dealt into turns whole, as each has to
-        # be read and inflated whole.
-        if tokens.sum() <= POOL_TOKENS:
-            yield self._index
-            return
-        order = np.arange(len(parts)) if rng is None else rng.permutation(len(parts))
-        pool = np.cumsum(tokens[order]) // TURN_TOKENS
-        for number in np.unique(pool):
-            chosen = np.sort(order[pool == number])
-            rows = np.concatenate([self._index[bounds[part] : bounds[part + 1]] for part in chosen])
-            if len(rows):
-                yield rows
 
     def _load(self, rows: NDArray[np.int64]) -> Trajectories:
         """Rows of ``columns``, rising, in memory; kept for the next epoch where they are the whole slice."""
@@ -332,19 +335,3 @@ class Slice:
 def _check_budget(tokens_per_batch: int) -> None:
     if tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
-
-
-def _hashes(trajectories: Trajectories) -> NDArray[np.uint64]:
-    """uint64 [N], equal where source row and target tokens are equal."""
-    starts = trajectories.offsets[:-1]
-    place = np.arange(len(trajectories.tokens)) - np.repeat(starts, np.diff(trajectories.offsets))
-    token = _mix((trajectories.tokens.astype(np.uint64) << np.uint64(32)) | place.astype(np.uint64))
-    return _mix(np.add.reduceat(token, starts) + _mix(trajectories.source_index.astype(np.uint64)))
-
-
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64 (Steele et al. 2014), a bijection that scatters nearby integers."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))

@@ -1,7 +1,8 @@
 """One Grow step by itself: a policy's samples, scored, as shards of a buffer; by one machine or a cluster's workers.
 
 Workers of a cluster run the same command with the same options, each with its own --shards: 0/64, 1/64 and so on. They
-see one folder and need not know of each other; the shards are the same bytes as one machine's. Run again, it goes on.
+see one folder or object store and need not know of each other; the shards are the same bytes as one machine's. Run
+again, it goes on.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Config:
 
     policy: Path
     """Folder of a saved policy, or of a run, whose last policy is taken."""
-    out: Path
-    """Folder of the buffer, which all workers see."""
+    out: str
+    """Folder of the buffer, which all workers see, or the URL of an object store: s3://bucket/buffer."""
     checkpoint: str | None = None
     """Name of another policy of a run: g0i0 is the supervised policy, g1i3 Improve step 3 of Grow step 1."""
     task: TaskName = "phrasebook-de-en"
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_u
         with usage_errors():
             config.check()
         report = grow_share(config)
-        folder = shlex.quote(str(config.out))
+        folder = shlex.quote(config.out)
         print(f"{config.out}: {report}")
         if report.shards_missing:
             print(f"next: {report.shards_missing:,} shards are left to other workers; rest buffer info {folder}")

@@ -91,6 +91,12 @@ class Config(Settings):
     threads."""
     out: Path = Path("runs/growing_batch")
     """Folder that the run writes to, and goes on in."""
+    buffer: str | None = None
+    """Folder or URL (s3://bucket/run) of this run's buffer; None for the folder "buffer" in --out."""
+
+    def buffer_of(self, run: Path) -> str | Path:
+        """Where the buffer of a run's folder is."""
+        return self.buffer or super().buffer_of(run)
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.
@@ -257,7 +263,7 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     config = run.config
     print(f"Control: {arm}")
     agent = new_agent(run)
-    buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
+    buffer = GrowingBatchBuffer(config.buffer_of(run.folder.path), task=run.task)
     steps = _steps(run)
     for g, i, kept in steps:
         stage = f"{arm_stage(arm)}-g{g}i{i}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 
 import tyro
 
@@ -25,5 +24,5 @@ class Command(ABC):
 class BufferCommand(Command):
     """Something done with a buffer."""
 
-    path: tyro.conf.Positional[Path]
-    """Folder of the buffer."""
+    path: tyro.conf.Positional[str]
+    """Folder of the buffer; info, verify, rescore and export take the URL of an object store, too."""

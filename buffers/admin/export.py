@@ -13,7 +13,6 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import to_datasets, to_jsonl, to_minari, to_parquet
 from buffers.interop.minari import MAX_GIB
 from buffers.slices import Slice
-from buffers.storage.tokenizer_folder import kept_tokenizer
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -88,7 +87,7 @@ def export(
     What made the trajectories goes into the description of a target that has one, as JSON.
 
     Args:
-        path: The buffer's folder.
+        path: The buffer's folder or URL.
         to: The target's format.
         out: File or folder to make; the id of the data set for Minari.
         grow_step: Only this one; None takes all.
@@ -108,14 +107,15 @@ def export(
             task's, or the target would be too large.
     """
     steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
-    data = GrowingBatchBuffer(path).select(filter, grow_step=grow_step, scorer=scorer)
+    buffer = GrowingBatchBuffer(path)
+    data = buffer.select(filter, grow_step=grow_step, scorer=scorer)
     provenance = steps[0].provenance  # a buffer has one task
     description = json.dumps({"grow_steps": [step.provenance for step in steps]})
     not_held = NOT_HELD[to]
     if texts and to == "minari":
         raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
     needed_by = "texts need" if texts else "--tokenizer needs"
-    kept = _tokenizer_of(Path(path), provenance, task_options or {}, needed_by) if texts or tokenizer else None
+    kept = _tokenizer_of(buffer, provenance, task_options or {}, needed_by) if texts or tokenizer else None
     beside = Path(out).with_name(Path(out).name + ".tokenizer")
     if tokenizer and to in FILES and beside.exists():
         raise FileExistsError(
@@ -157,9 +157,11 @@ def _write_table(
         to_datasets(data, place, tokenizer=tokenizer, description=description, progress=progress)
 
 
-def _tokenizer_of(buffer: Path, provenance: dict[str, Any], options: TaskOptions, needed_by: str) -> Tokenizer:
+def _tokenizer_of(
+    buffer: GrowingBatchBuffer, provenance: dict[str, Any], options: TaskOptions, needed_by: str
+) -> Tokenizer:
     """The tokenizer with which a buffer was made: the one beside the shards, or where there is none the task's."""
-    tokenizer = kept_tokenizer(buffer, provenance["tokenizer_folder"])
+    tokenizer = buffer.kept_tokenizer(provenance["tokenizer_folder"])
     owner = f"that in {provenance['tokenizer_folder']!r}"
     if tokenizer is None:
         owner = f"that of task {provenance['task']!r}"

@@ -1,4 +1,4 @@
-"""Maintenance of a buffer's folder: contents, corrupt files, their quarantine."""
+"""Maintenance of a buffer: contents, corrupt files, their quarantine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage import container
-from buffers.storage.columns import Columns
 from buffers.storage.container import PARTIAL, ShardError
-from buffers.storage.reward_columns import RescoredShard, column_files, score_columns
+from buffers.storage.object_store import local_folder, object_store
+from buffers.storage.reward_columns import RescoredShard, column_files
 from buffers.storage.sandbox import Sandbox, verify_any
 from seq2seq_env.progress import progress_bar
 
@@ -76,11 +76,15 @@ class CorruptFile:
 def describe(path: str | Path) -> list[GrowStepInfo]:
     """Every Grow step of a buffer; reads rewards and lengths, no tokens.
 
+    Args:
+        path: The buffer's folder, or the URL of an object store.
+
     Raises:
         FileNotFoundError: If there is no such folder.
         ShardError: If a shard is corrupt or foreign, or shards do not fit together.
+        OSError: If an object store cannot be read.
     """
-    buffer = GrowingBatchBuffer(existing(path))
+    buffer = open_buffer(path)
     return [_describe_step(buffer, grow_step) for grow_step in buffer.grow_steps]
 
 
@@ -88,13 +92,17 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
     """Read every shard and every reward column whole, and compare them with their checksums.
 
     Args:
-        path: The buffer's folder.
+        path: The buffer's folder; of an object store the URL, whose objects are read, not the mirror's files.
         untrusted: Read each file in a child process, whose crash, hang or exhaustion is one more problem of the file.
         progress: Show files done, rate and time left.
 
     Raises:
         FileNotFoundError: If there is no such folder.
+        OSError: If an object store cannot be read.
     """
+    if object_store(path) is not None:
+        yield from _find_corrupt_objects(GrowingBatchBuffer(path, untrusted=untrusted), progress=progress)
+        return
     folder = existing(path)
     shards, columns = sorted(folder.glob(f"[!.]*{SUFFIX}")), column_files(folder)
     corrupt: set[str] = set()
@@ -139,26 +147,49 @@ def sweep(path: str | Path) -> list[Path]:
     return container.sweep(sorted(existing(path).rglob(f".*{PARTIAL}")))
 
 
+def open_buffer(path: str | Path) -> GrowingBatchBuffer:
+    """The buffer of a folder that is there, or of an object store.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ShardError: As :class:`GrowingBatchBuffer` does.
+        OSError: Likewise.
+    """
+    return GrowingBatchBuffer(path if object_store(path) is not None else existing(path))
+
+
 def existing(path: str | Path) -> Path:
     """The folder of that name.
 
     Raises:
+        ValueError: If it is an object store, whose files are not to be changed.
         FileNotFoundError: If there is none.
     """
-    folder = Path(path)
+    if object_store(path) is not None:
+        raise ValueError(f"{str(path)!r} is an object store, and this changes files of a folder; copy it to one first")
+    folder = local_folder(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {str(path)!r}; name the folder of a buffer")
     return folder
 
 
+def _find_corrupt_objects(buffer: GrowingBatchBuffer, *, progress: bool) -> Iterator[CorruptFile]:
+    for shard in progress_bar(buffer.shards, unit="file", desc="verify", shown=progress):
+        columns = [RescoredShard(shard, name) for name in buffer.score_columns]
+        parts = [(shard.path.name, shard), *((each.entry, each) for each in columns if each.exists())]
+        for name, part in parts:
+            try:
+                part.verify()
+            except ShardError as error:
+                yield CorruptFile(name, str(error))
+
+
 def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
     shards = [shard for shard in buffer.shards if shard.provenance.grow_step == grow_step]
-    columns = Columns(shards)
+    data = buffer.select(grow_step=grow_step)
     first = shards[0].provenance
     there = {unit for shard in shards for unit in shard.provenance.units}
-    names = score_columns(buffer.path)
-    files = [shard.path.stat() for shard in shards]
-    published = [file.st_mtime for file in files]
+    sizes, published = zip(*(shard.publication() for shard in shards), strict=True)
     provenance = asdict(first)
     del provenance["shard_index"], provenance["shard_count"]
     provenance["temperature"] = first.known_temperature  # JSON has no NaN
@@ -166,14 +197,14 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
         grow_step=grow_step,
         shards=len(shards),
         missing_shards=[index for index in range(first.planned_shards) if index not in there],
-        trajectories=len(columns),
-        references=int(columns.is_reference.sum()),
-        tokens=int(columns.target_length.sum()),
-        bytes=sum(file.st_size for file in files),
-        mean_reward=float(columns.reward.mean()),
-        reward_histogram=np.histogram(columns.reward, bins=BINS, range=(0.0, 1.0))[0].tolist(),
-        terminated_fraction=float(columns.terminated.mean()),
-        columns={name: sum(RescoredShard(shard, name).exists() for shard in shards) for name in names},
-        seconds_per_shard=(max(published) - min(published)) / (len(files) - 1) if len(files) > 1 else None,
+        trajectories=len(data),
+        references=int(data.is_reference.sum()),
+        tokens=data.num_tokens,
+        bytes=sum(sizes),
+        mean_reward=data.mean_reward(),
+        reward_histogram=np.histogram(data.rewards, bins=BINS, range=(0.0, 1.0))[0].tolist(),
+        terminated_fraction=float(data.terminated.mean()),
+        columns={name: sum(RescoredShard(shard, name).exists() for shard in shards) for name in buffer.score_columns},
+        seconds_per_shard=(max(published) - min(published)) / (len(shards) - 1) if len(shards) > 1 else None,
         provenance=provenance,
     )

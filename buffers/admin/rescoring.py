@@ -12,6 +12,7 @@ from buffers.storage.reward_columns import RescoredShard
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.wrappers.cascade import CascadeScorer
 from seq2seq_env.tasks.task import Task
 
 
@@ -28,6 +29,9 @@ def rescore(
 
     Killed and called again, it goes on after the shards that have the column. Read it with
     ``buffer.select(..., scorer=name)``.
+
+    A cascade's cheap scorer has a column of its own, ``{name}.cheap``; where it is the scorer of the Grow step, its
+    scores are those of the shard, and only the dear one is asked.
 
     Args:
         buffer: Opened with the task, so that both are known to fit.
@@ -59,10 +63,23 @@ def rescore(
     with progress_bar(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", shown=progress) as bar:
         for part in parts:
             if not part.exists():
-                sources, targets = _texts(part.shard.read(), task)
-                part.write(score_once(scorer, sources, targets), scorer.fingerprint)
+                _rescore(part, scorer, task)
                 bar.update(part.num_trajectories)
     return len(parts) - len(done)
+
+
+def _rescore(part: RescoredShard, scorer: Scorer, task: Task) -> None:
+    trajectories = part.shard.read()
+    sources, targets = _texts(trajectories, task)
+    if not isinstance(scorer, CascadeScorer):
+        part.write(score_once(scorer, sources, targets), scorer.fingerprint)
+        return
+    cheap = trajectories.reward
+    if part.shard.provenance.scorer_fingerprint != scorer.cheap.fingerprint:
+        cheap = score_once(scorer.cheap, sources, targets)
+        RescoredShard(part.shard, f"{part.name}.cheap").write(cheap, scorer.cheap.fingerprint)
+    # Last, as whoever is killed before begins the shard again.
+    part.write(scorer.refined(sources, targets, cheap, score=score_once), scorer.fingerprint)
 
 
 def _texts(trajectories: Trajectories, task: Task) -> tuple[list[str], list[str]]:

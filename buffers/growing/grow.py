@@ -15,8 +15,9 @@ from buffers.growing.source_rows import drawable_rows
 from buffers.growing.workers import InThreads, Workers
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.slices import Slice
+from buffers.storage.columns import Columns
 from buffers.storage.provenance import GrowFrom, Provenance
-from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
+from buffers.storage.tokenizer_folder import tokenizer_folder
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
@@ -25,6 +26,8 @@ from seq2seq_env.tasks.task import Task
 @dataclass(frozen=True)
 class GrowReport:
     """A Grow step as it is when a call ends; what an earlier call finished is counted in, except in ``seconds``.
+
+    In an object store what other machines made is left out of all but the numbers of shards.
 
     Attributes:
         trajectories: Samples and references.
@@ -132,16 +135,18 @@ def grow(
     )
     plan = GrowPlan(policy, scorer, task, first, _draw_rows(available, wanted, first))
     units = range(first.planned_shards)
-    missing = [unit for unit in units if not buffer.has(grow_step, unit)]
+    missing = buffer.missing(grow_step, units)
     buffer.check_fits(first)
-    keep_tokenizer(buffer.path, task.tokenizer)
+    buffer.keep_tokenizer(task.tokenizer)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
     started = time.perf_counter()
     with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
-    seconds, left = time.perf_counter() - started, sum(not buffer.has(grow_step, unit) for unit in missing)
-    # A worker's share may be empty, and it may be the first to end.
-    grown = [] if left == len(units) else buffer.select(grow_step=grow_step).by_part()
+    seconds, left = time.perf_counter() - started, len(buffer.missing(grow_step, missing))
+    # A worker's share may be empty, and it may be the first to end; to count what others made, each would download it.
+    here = [] if left == len(units) else [shard for shard in buffer.shards_of(grow_step) if shard.is_here]
+    vocab_size = task.tokenizer.vocab_size
+    grown = Slice.of_columns(Columns(here), first.pad_id, vocab_size, None).by_part() if here else []
     return _report(grown, seconds, written=len(missing) - left, skipped=len(units) - len(missing), missing=left)
 
 

@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from buffers.growing.plan import GrowPlan
 from buffers.growing_batch import GrowingBatchBuffer
-from buffers.storage.shard import write_shard
+from buffers.storage.object_store import ObjectStore
+from buffers.storage.shard import publish_shard
 from seq2seq_env.extras import require
 
 Done = Callable[[int], object]
@@ -93,7 +95,7 @@ class Processes(Protocol):
 
 
 class ByRank:
-    """The processes of ``torchrun`` or the like, which see one folder; units are strided by rank.
+    """The processes of ``torchrun`` or the like, which see one folder or object store; units are strided by rank.
 
     Args:
         processes: ``accelerate.PartialState()``, say.
@@ -118,8 +120,8 @@ class ByRank:
 class AsShare:
     """One of several workers that need not know of each other, such as the tasks of a SLURM array or indexed pods.
 
-    They see one folder, take units strided by their number, and none waits for another: who ends first, is killed or
-    never starts costs the others nothing. The Grow step is whole when every share is.
+    They see one folder or object store, take units strided by their number, and none waits for another: who ends first,
+    is killed or never starts costs the others nothing. The Grow step is whole when every share is.
 
     Args:
         index: This worker's number, at least 0 and below ``count``.
@@ -145,7 +147,7 @@ class AsShare:
 
 
 class OnRay:
-    """Ray tasks, a shard each, on whatever the Ray cluster has; all machines see one folder.
+    """Ray tasks, a shard each, on whatever the Ray cluster has; all machines see one folder or object store.
 
     A task whose worker dies is run again by Ray. Needs the extra ``ray``.
 
@@ -167,7 +169,8 @@ class OnRay:
         ray = self._started()
         publish, shared = ray.remote(**self.options)(_publish), ray.put(plan)
         step = plan.first.grow_step
-        making = {publish.remote(shared, unit, os.fspath(buffer.file(step, unit).absolute())): unit for unit in units}
+        files = {unit: os.fspath(buffer.file(step, unit).absolute()) for unit in units}
+        making = {publish.remote(shared, unit, files[unit], buffer.store): unit for unit in units}
         while making:
             finished, _ = ray.wait(list(making))
             for task in finished:
@@ -183,9 +186,9 @@ class OnRay:
         return ray
 
 
-def _publish(plan: GrowPlan, unit: int, file: str) -> None:
+def _publish(plan: GrowPlan, unit: int, file: str, store: ObjectStore | None) -> None:
     _one_thread()
-    write_shard(file, plan.make(unit), plan.provenance(unit))
+    publish_shard(Path(file), plan.make(unit), plan.provenance(unit), store)
 
 
 def _one_thread() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 from buffers.storage.trajectories import Trajectories
 
 Column = Literal["source_index", "source_length", "target_length", "reward", "terminated", "is_reference"]
+
+
+Choose = Callable[[NDArray[np.int64], NDArray[np.float32]], NDArray[np.bool_]]
+"""Mask [N] of trajectories from their ``source_index``, int64 [N], and reward, float32 [N]."""
+
+CACHED_ROWS = 1 << 26
+"""Rows up to which columns are held whole, half a gigabyte each at most; of more, parts are read when asked for."""
 
 
 class Part(Protocol):
@@ -42,6 +49,8 @@ class Part(Protocol):
 
 class Columns:
     """The columns of all parts, end to end, each read when it is first asked for.
+
+    Up to ``CACHED_ROWS`` rows a column is then kept; of more, :meth:`at` and :meth:`kept` read part by part.
 
     Args:
         parts: At least one.
@@ -88,17 +97,66 @@ class Columns:
         """Bool [N], True for the original pairs."""
         return self._joined("is_reference")
 
-    @cached_property
-    def temperature(self) -> NDArray[np.float32]:
-        """float32 [N], that the behaviour policy was sampled at; NaN where nobody recorded it."""
-        known = [np.nan if part.temperature is None else part.temperature for part in self.parts]
-        return np.repeat(np.array(known, dtype=np.float32), np.diff(self.starts))
+    def temperature(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 [n], that the behaviour policy was sampled at; NaN where nobody recorded it.
 
-    @cached_property
-    def grow_step(self) -> NDArray[np.int64]:
-        """int64 [N], that it is of; -1 where nobody recorded it."""
+        Args:
+            rows: int64 [n].
+        """
+        known = [np.nan if part.temperature is None else part.temperature for part in self.parts]
+        return np.array(known, dtype=np.float32)[self._part_of(rows)]
+
+    def grow_step(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64 [n], that each is of; -1 where nobody recorded it.
+
+        Args:
+            rows: int64 [n].
+        """
         known = [-1 if part.grow_step is None else part.grow_step for part in self.parts]
-        return np.repeat(np.array(known, dtype=np.int64), np.diff(self.starts))
+        return np.array(known, dtype=np.int64)[self._part_of(rows)]
+
+    def at(self, name: Column, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """A column at some rows, [n].
+
+        Args:
+            name: Of the column.
+            rows: int64 [n], rising.
+        """
+        if not self.is_large:
+            column: NDArray[Any] = getattr(self, name)
+            return column[rows]
+        bounds = np.searchsorted(rows, self.starts)
+        pieces = [
+            self.parts[part].column(name)[rows[bounds[part] : bounds[part + 1]] - self.starts[part]]
+            for part in np.flatnonzero(np.diff(bounds))
+        ]
+        return np.concatenate(pieces or [self.parts[0].column(name)[:0]])
+
+    def kept(self, choose: Choose, *, by_source: bool) -> NDArray[np.int64]:
+        """Rows that are chosen, int64 [n], one part at a time.
+
+        Args:
+            choose: Mask of a part's trajectories from their ``source_index``, int64 [N], and reward, float32 [N].
+            by_source: Whether it looks at the first, which is else empty.
+        """
+        pieces, nothing = [np.empty(0, dtype=np.int64)], np.empty(0, dtype=np.int64)
+        for part, start in zip(self.parts, self.starts, strict=False):
+            source_index = part.column("source_index") if by_source else nothing
+            pieces.append(start + np.flatnonzero(choose(source_index, part.column("reward"))))
+        return np.concatenate(pieces)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are too many rows to hold a column whole."""
+        return len(self) > CACHED_ROWS
+
+    @property
+    def is_one_step(self) -> bool:
+        """Whether all parts are of one Grow step, so that a source's trajectories lie in one part."""
+        return len({part.grow_step for part in self.parts}) == 1
+
+    def _part_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.searchsorted(self.starts, rows, side="right") - 1
 
     @cached_property
     def candidate(self) -> NDArray[np.int64]:

@@ -81,9 +81,15 @@ class RescoredShard:
         """Target tokens."""
         return self.shard.num_tokens
 
+    @property
+    def entry(self) -> str:
+        """The file within the buffer."""
+        return f"{FOLDER}/{self.name}/{self.path.name}"
+
     def exists(self) -> bool:
-        """Whether the rewards are there."""
-        return self.path.is_file()
+        """Whether the rewards are there; in an object store, whether they were when the buffer was opened."""
+        store = self.shard.store
+        return self.path.is_file() if store is None else self.entry in store.known
 
     def write(self, reward: NDArray[np.float32], scorer_fingerprint: str) -> None:
         """Publish the rewards atomically.
@@ -108,6 +114,8 @@ class RescoredShard:
             "shard_contents_sha256": self.shard.contents_sha256,
         }
         container.publish(self.path, arrays.encode({"reward": reward}, attributes))
+        if self.shard.store is not None:
+            self.shard.store.publish(self.entry, [self.entry])
 
     def scorer_fingerprint(self) -> str:
         """Of the scorer that gave the rewards."""
@@ -123,7 +131,10 @@ class RescoredShard:
         return replace(self.shard.read(), reward=self._rewards())
 
     def verify(self) -> None:
-        """Compare every byte of the rewards with their checksum."""
+        """Compare every byte of the rewards with their checksum, at an object store too."""
+        if self.shard.store is not None and self.exists():
+            self.shard.store.check(self.entry)
+            self.shard.store.fetch(self.entry)
         container.verify(self.path)
         self._rewards()
 
@@ -143,6 +154,8 @@ class RescoredShard:
                 f"shard {str(self.shard.path)!r} has no rewards {self.name!r}; "
                 "name those of another scorer, or make them with: python -m buffers rescore"
             )
+        if self.shard.store is not None:
+            self.shard.store.fetch(self.entry)
         with container.opened(self.path) as file:
             container.check_schema(self.path, file, SCORES_VERSION)
             sizes = arrays.check(self.path.name, file, SCORES_LAYOUT)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from buffers.storage.arrays import CONTENTS, File
 from buffers.storage.columns import NEEDED, Column, column_of
 from buffers.storage.container import ShardError
 from buffers.storage.layout import Layout
+from buffers.storage.object_store import ObjectStore
 from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import TRAJECTORIES_LAYOUT, Trajectories, check_values
 
 FLAT_LAYOUT: Layout = {name: TRAJECTORIES_LAYOUT[name] for name in ("tokens", "source_tokens")}
 SCHEMA_VERSION = 7
-KINDS = {CONTENTS: "str"} | {field.name: str(field.type) for field in fields(Provenance)}
+KINDS = {CONTENTS: "str"} | {each.name: str(each.type) for each in fields(Provenance)}
+SIZES = ("num_trajectories", "num_tokens", "num_sources")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Shard:
         num_tokens: L.
         num_sources: U.
         contents_sha256: Digest of attributes and arrays, which names the contents.
+        store: Where the file comes from when it is first read; None where it is in a folder of its own.
     """
 
     path: Path
@@ -44,6 +48,27 @@ class Shard:
     num_tokens: int
     num_sources: int
     contents_sha256: str
+    store: ObjectStore | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def committed(cls, entry: str, store: ObjectStore) -> Shard:
+        """A shard of an object store, by its commit alone; the file is fetched when something reads it.
+
+        Raises:
+            ShardError: If the commit is not that of a shard.
+        """
+        facts = store.known[entry].facts
+        try:
+            temperature = facts["provenance"]["temperature"]
+            origin = {**facts["provenance"], "temperature": math.nan if temperature is None else temperature}
+            sizes = {name: int(facts[name]) for name in SIZES}
+            contents = str(facts[CONTENTS])
+            return cls(store.folder / entry, Provenance(**origin), contents_sha256=contents, store=store, **sizes)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShardError(
+                f"{entry!r} in {store!r} is not committed as a shard of this release ({error}); use another URL, or "
+                "delete its commit and make it anew"
+            ) from error
 
     @classmethod
     def open(cls, path: str | Path) -> Shard:
@@ -69,6 +94,23 @@ class Shard:
         """That it is of."""
         return self.provenance.grow_step
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is read without a download; of an object store, whether it is in the mirror."""
+        return self.store is None or self.path.is_file()
+
+    def publication(self) -> tuple[int, float]:
+        """Bytes of the file, and when it was published, in seconds since 1970.
+
+        Raises:
+            OSError: If the file is not there.
+        """
+        if self.store is not None:
+            commit = self.store.known[self.path.name]
+            return commit.sizes[self.path.name], commit.published
+        state = self.path.stat()
+        return state.st_size, state.st_mtime
+
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some arrays of the layout, whole, as they are stored: token ids may be uint16.
 
@@ -91,7 +133,10 @@ class Shard:
             return _read_all(file)
 
     def verify(self) -> None:
-        """Compare every byte with the checksum and validate the contents."""
+        """Compare every byte with the checksum, at an object store too, and validate the contents."""
+        if self.store is not None:
+            self.store.check(self.path.name)
+            self.store.fetch(self.path.name)
         verify_file(self.path)
 
     @classmethod
@@ -101,11 +146,13 @@ class Shard:
         attributes: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **arrays.read_attributes(file, KINDS)}
         if file.rewritten:
             arrays.check_contents(file, attributes, TRAJECTORIES_LAYOUT)
-        provenance = Provenance(**{field.name: attributes[field.name] for field in fields(Provenance)})
+        provenance = Provenance(**{each.name: attributes[each.name] for each in fields(Provenance)})
         return cls(path, provenance, sizes["N"], sizes["L"], sizes["U"], attributes[CONTENTS])
 
     @contextmanager
     def _again(self, layout: Layout) -> Iterator[tuple[File, dict[str, int]]]:
+        if self.store is not None:
+            self.store.fetch(self.path.name)
         # Held open, every shard of a large buffer would cost a file descriptor; so each read opens it anew.
         with container.opened(self.path) as file:
             sizes = arrays.check(self.path.name, file, layout)
@@ -146,6 +193,29 @@ def write_shard(path: str | Path, trajectories: Trajectories, provenance: Proven
     attributes = {"schema_version": SCHEMA_VERSION, **asdict(provenance)}
     contents = {name: getattr(trajectories, name) for name in TRAJECTORIES_LAYOUT}
     container.publish(path, arrays.encode(contents, attributes))
+
+
+def publish_shard(path: Path, trajectories: Trajectories, provenance: Provenance, store: ObjectStore | None) -> Shard:
+    """Write a shard, and where its folder is the mirror of an object store, upload and commit it.
+
+    Args:
+        path: The file to make.
+        trajectories: As :func:`write_shard` takes them.
+        provenance: What made them.
+        store: Whose mirror the file's folder is; None for a folder by itself.
+
+    Raises:
+        ShardError: If the store has other contents under the name.
+        OSError: If it cannot be written; then nothing is published.
+    """
+    write_shard(path, trajectories, provenance)
+    shard = Shard.open(path)
+    if store is None:
+        return shard
+    origin = {**asdict(provenance), "temperature": provenance.known_temperature}  # JSON has no NaN
+    facts = {"provenance": origin, CONTENTS: shard.contents_sha256, **{name: getattr(shard, name) for name in SIZES}}
+    store.publish(path.name, [path.name], facts)
+    return replace(shard, store=store)
 
 
 def _read_all(file: File) -> Trajectories:

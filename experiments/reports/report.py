@@ -75,7 +75,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         {step: stage_values(each, any_hit(hits[step, "greedy"])) for step, each in lines.items()},
         are_related(evaluator.scorer, evaluator.judge) if evaluator.judge else None,
     )
-    buffer = GrowingBatchBuffer(run.path / "buffer")
+    buffer = GrowingBatchBuffer(run.config.get("buffer") or run.path / "buffer")
     grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
     watched = monitored_grow_steps(grown, evaluator.task), monitored_steps(lines)
     gate = looks_of(run)

@@ -174,6 +174,10 @@ class Settings:
         """One agent's own options."""
         return self.agent_options.get(agent, {})
 
+    def buffer_of(self, run: Path) -> str | Path:
+        """Where the buffer of a run's folder is."""
+        return run / "buffer"
+
     def recorded(self) -> dict[str, Any]:
         """What determines the results, as JSON and the command line's ``--config`` can hold it."""
         options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}

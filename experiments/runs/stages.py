@@ -82,7 +82,7 @@ def grow_batch(
     if references and grow_from != "train":
         grow_batch(run, policy, 0)
         references = False
-    buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
+    buffer = GrowingBatchBuffer(config.buffer_of(run.folder.path), task=run.task)
     # All processes of the run make shards: on CPUs each with its own cores, on GPUs each with its GPU.
     workers = ByRank(PartialState(), threads=None if config.device == "cpu" else 1)
     with run.folder.watch("growing"):

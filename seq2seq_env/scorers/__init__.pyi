@@ -7,16 +7,19 @@ from .predictor_estimator.estimator import EstimatorScorer
 from .scorer import Scorer, checked_scores, raw_scores
 from .spec import ScorerKind, ScorerSpec
 from .wrappers.cache import CachedScorer
+from .wrappers.cascade import CascadeScorer, cascade_gate
 from .wrappers.cross_fit import CrossFittedScorer
 from .wrappers.ensemble import EnsembleScorer
 from .wrappers.guarded import GUARD_RULES, GuardedScorer, GuardOptions, Guards
 from .wrappers.normalised import NormalisedScorer, affine_knots, quantile_knots
+from .wrappers.pool import PoolScorer
 
 __all__ = [
     "GUARD_RULES",
     "KINDS",
     "SCORERS",
     "CachedScorer",
+    "CascadeScorer",
     "CrossFittedScorer",
     "EnsembleScorer",
     "EstimatorScorer",
@@ -27,12 +30,14 @@ __all__ = [
     "MetricXScorer",
     "NormalisedScorer",
     "PairEncoder",
+    "PoolScorer",
     "ProcessScorer",
     "Scorer",
     "ScorerKind",
     "ScorerProcessError",
     "ScorerSpec",
     "affine_knots",
+    "cascade_gate",
     "checked_scores",
     "has_kind",
     "load_scorer",

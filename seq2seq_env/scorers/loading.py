@@ -7,6 +7,8 @@ what it is made of, separated as a shell would:
     process: timeout=60 uv run --no-project --with unbabel-comet score.py
     ensemble: weights=0.7,0.3 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
     guarded: penalty=0.5 phrasebook-qe
+    pool: processes=4 "guarded: phrasebook-qe"
+    cascade: gate=0.6 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ KINDS: dict[str, str] = {
     "metricx": "seq2seq_env.scorers.models.metricx:MetricXScorer",
     "ensemble": "seq2seq_env.scorers.wrappers.ensemble:EnsembleScorer",
     "guarded": "seq2seq_env.scorers.wrappers.guarded:GuardedScorer",
+    "pool": "seq2seq_env.scorers.wrappers.pool:PoolScorer",
+    "cascade": "seq2seq_env.scorers.wrappers.cascade:CascadeScorer",
 }
 """Kind to where its class is, a :class:`ScorerKind`, imported when asked for."""
 
@@ -53,8 +57,9 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | N
 
     Args:
         name_or_path: A key of ``SCORERS``, a folder, or a specification of one of ``KINDS``: ``process:`` and a
-            command, ``metricx:`` and a folder or a name on the hub, ``ensemble:`` and several of these, or
-            ``guarded:`` and one. The options of a kind are the keyword arguments of its class.
+            command, ``metricx:`` and a folder or a name on the hub, ``ensemble:`` and several of these,
+            ``guarded:`` or ``pool:`` and one, or ``cascade:`` and two. The options of a kind are the keyword arguments
+            of its class.
         device: Where it computes; a program decides that for itself.
         task: Whose sentences it is to rate; a guarded scorer takes its limits from the references.
 

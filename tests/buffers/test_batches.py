@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-import buffers.slices
+import buffers.storage.turns
 from buffers import Slice, TokenBatch, Trajectories
 from buffers.batches import collate, plan_batches
 from buffers.storage.columns import Columns, InMemory
@@ -122,8 +122,8 @@ def test_a_data_loader_gives_the_same_batches_whatever_its_workers(trajectories:
 
 
 def test_workers_agree_on_what_is_read_in_turns(trajectories: Trajectories, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffers.slices, "POOL_TOKENS", 7)
-    monkeypatch.setattr(buffers.slices, "TURN_TOKENS", 7)
+    monkeypatch.setattr(buffers.storage.turns, "POOL_TOKENS", 7)
+    monkeypatch.setattr(buffers.storage.turns, "TURN_TOKENS", 7)
     part = InMemory(trajectories)
     rows = Slice(Columns([part, part, part, part]), np.arange(12), pad_id=18)
     epoch = rows.batches(6, seed=0)

@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from buffers import GrowingBatchBuffer, Interpolation, Provenance, Shard, ShardError, Threshold, Trajectories
+from buffers import (
+    GrowingBatchBuffer,
+    Interpolation,
+    Provenance,
+    RescoredShard,
+    Shard,
+    ShardError,
+    Threshold,
+    Trajectories,
+)
 from seq2seq_env.tasks.task import Task
 
 
@@ -214,3 +224,40 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
     with pytest.raises(NotADirectoryError, match="is a file; name a folder of shards"):
         GrowingBatchBuffer(tmp_path / "file")
+
+
+def test_an_object_store_holds_what_a_folder_does(
+    buffer: GrowingBatchBuffer,
+    trajectories: Trajectories,
+    provenance: Provenance,
+    assert_equal: Callable[[Trajectories, Trajectories], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "writer"))
+    url = "memory://growing/batch"
+    stored = GrowingBatchBuffer(url)
+    for shard in buffer.shards:
+        stored.append(shard.read(), shard.provenance)
+    RescoredShard(stored.shards[0], "other").write(np.zeros(3, dtype=np.float32), "scorer-2")
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "reader"))
+    again = GrowingBatchBuffer(url)
+    assert again.shards == [replace(shard, path=again.path / shard.path.name) for shard in buffer.shards]
+    assert again.score_columns == ["other"]
+    assert not again.path.exists()  # commits alone were read
+    assert again.has(2, 0)
+    assert not again.has(2, 1)
+    assert_equal(again.select(Threshold(0.5)).read(), buffer.select(Threshold(0.5)).read())
+    assert_equal(again.shards[0].read(), trajectories)
+    assert again.select(grow_step=1).rewards.sum() == buffer.select(grow_step=1).rewards.sum()
+    assert GrowingBatchBuffer(url, untrusted=True).shards == again.shards
+    again.verify()
+    with pytest.raises(ShardError, match=r"does not fit .*seed 3 does not go with 4"):
+        again.append(trajectories, replace(provenance, shard_index=1, seed=4))
+
+    monkeypatch.setattr(MemoryFileSystem, "find", lambda *_: ["/growing/batch/commits/g001-s00000.h5.json"])
+    late = GrowingBatchBuffer(url)
+    assert [shard.path.name for shard in late.shards] == ["g001-s00000.h5", "g001-s00001.h5"]
+    assert "1 shards of Grow step 1 are there and were not listed; open" in caplog.text
+    MemoryFileSystem.store.clear()

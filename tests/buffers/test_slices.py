@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import buffers.slices
+import buffers.storage.columns
+import buffers.storage.turns
 from buffers import GrowingBatchBuffer, Percentile, Provenance, Shard, Slice, Threshold, Trajectories, coverage
+from buffers.storage.columns import Columns
 from seq2seq_env.tasks.task import Task
 
 
@@ -59,8 +61,8 @@ def test_shards_are_read_once_and_only_where_needed(grown: Slice, monkeypatch: p
 
 
 def test_more_than_fits_in_memory_is_read_in_turns(grown: Slice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffers.slices, "POOL_TOKENS", 7)  # a shard has 6
-    monkeypatch.setattr(buffers.slices, "TURN_TOKENS", 7)
+    monkeypatch.setattr(buffers.storage.turns, "POOL_TOKENS", 7)  # a shard has 6
+    monkeypatch.setattr(buffers.storage.turns, "TURN_TOKENS", 7)
 
     def epoch(seed: int, shuffle: bool = True) -> list[float]:
         return [r for batch in grown.batches(6, seed=seed, shuffle=shuffle) for r in batch.reward.tolist()]
@@ -71,6 +73,23 @@ def test_more_than_fits_in_memory_is_read_in_turns(grown: Slice, monkeypatch: py
         assert sorted(epoch(seed)) == grown.rewards.tolist()
     assert epoch(0, shuffle=False) == grown.rewards.tolist()
     assert grown.distinct_samples() == 2
+
+
+def test_of_more_rows_than_are_held_each_part_is_read_alone(grown: Slice, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = Columns(grown._columns.parts)
+    wanted = [Slice.of_columns(columns, 18, None, each) for each in (Threshold(0.3), Percentile(50))]
+    plan = [rows.tolist() for rows in wanted[0].plan(6, seed=3)]
+    assert plan == [batch.row.tolist() for batch in wanted[0].batches(6, seed=3)]
+    facts = [(each.rows.tolist(), each.rewards.tolist(), each.source_index.tolist()) for each in wanted]
+    monkeypatch.setattr(buffers.storage.columns, "CACHED_ROWS", 2)
+    monkeypatch.setattr(Columns, "_joined", None)  # no column is put together
+    monkeypatch.setattr(Columns, "is_one_step", True)  # a source's candidates are compared within each part alone
+    large = Columns(grown._columns.parts)
+    alone = [Slice.of_columns(large, 18, None, each) for each in (Threshold(0.3), Percentile(50))]
+    assert (alone[0].rows.tolist(), alone[0].rewards.tolist(), alone[0].source_index.tolist()) == facts[0]
+    assert alone[1].rows.tolist() == [1, 4, 7]
+    assert [rows.tolist() for rows in alone[0].plan(6, seed=3)] == plan
+    assert len(alone[0].where(np.zeros(len(alone[0]), dtype=np.bool_)).rewards) == 0
 
 
 def test_a_slice_shard_by_shard(grown: Slice) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec  # type: ignore[import-untyped]
 import pytest
 
 from agents import Seq2SeqPolicy
@@ -26,7 +27,7 @@ def config(tiny_task: Task, fake_scorer: Any, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(grow, "load_scorer", lambda name, **options: fake_scorer)
     Seq2SeqPolicy.from_config(tiny_task.tokenizer, tiny_policy_config(), seed=0).save(tmp_path / "policy")
     return Config(
-        tmp_path / "policy", tmp_path / "whole", scorer="fake", candidates=2, sources_per_shard=4, threads=1,
+        tmp_path / "policy", str(tmp_path / "whole"), scorer="fake", candidates=2, sources_per_shard=4, threads=1,
         device="cpu", progress=False,
     )  # fmt: skip
 
@@ -36,11 +37,31 @@ def test_shares_in_any_order_give_the_same_bytes_as_one_machine(config: Config, 
     assert whole.shards_missing == 0
     reports = []
     for share in ("5/7", "2/7", "6/7", "0/7", "1/7", "1/7", "4/7", "3/7"):
-        reports.append(grow_share(replace(config, shards=share, out=tmp_path / "shares")))
+        reports.append(grow_share(replace(config, shards=share, out=str(tmp_path / "shares"))))
     assert contents(tmp_path / "shares") == contents(tmp_path / "whole")
     assert [each.shards_written for each in reports] == [1, 1, 0, 1, 1, 0, 1, 1]  # there are six
     assert [each.shards_missing for each in reports] == [5, 4, 4, 3, 2, 2, 1, 0]
     assert reports[-1].mean_reward_samples == whole.mean_reward_samples
+
+
+def test_shares_in_an_object_store_are_the_same_bytes(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grow_share(config)
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "one machine"))
+    url = "memory://shares/buffer"
+    assert grow_share(replace(config, shards="0/2", out=url)).shards_missing == 3
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "another"))
+    assert grow_share(replace(config, shards="1/2", out=url)).shards_missing == 0
+    with pytest.raises(ValueError, match=r"does not fit .*seed"):
+        grow_share(replace(config, shards="1/2", out=url, seed=9))
+    files = fsspec.filesystem("memory")
+    stored = {name: files.cat(f"/shares/buffer/{name}") for name in contents(Path(config.out))}
+    assert stored == contents(Path(config.out))
+    (here, there) = describe(config.out), describe(url)
+    assert replace(there[0], seconds_per_shard=None) == replace(here[0], seconds_per_shard=None)
+    assert Info(path=url).run() == 0
+    assert "Grow step 1: 6 shards, 48 trajectories" in capsys.readouterr().out
 
 
 def test_a_share_without_a_shard_ends_with_an_empty_report(config: Config) -> None:
@@ -51,7 +72,7 @@ def test_a_share_without_a_shard_ends_with_an_empty_report(config: Config) -> No
 def test_what_is_left_is_told_with_the_time_it_takes(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
     for share in ("0/3", "1/3"):
         grow_share(replace(config, shards=share))
-    for number, file in enumerate(sorted(config.out.glob("*.h5"))):
+    for number, file in enumerate(sorted(Path(config.out).glob("*.h5"))):
         os.utime(file, (0, 1_000 + 10 * number))
     (step,) = describe(config.out)
     assert (step.missing_shards, step.seconds_per_shard) == ([2, 5], 10)

@@ -151,20 +151,22 @@ def test_an_agent_with_a_value_network_resumes_with_it(tiny_task: Task, fake_sco
 
 
 def test_with_restarts_every_step_starts_from_the_supervised_policy(
-    tiny_task: Task, fake_scorer: Any, tmp_path: Path
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "mirror"))
     data = DataConfig(samples_only=True, most_kept=1)
     config = replace(
         GROWING, restart=True, data=data, filter_values=(0.0, 0.01), learning_rate_decay=1.0, distinct=False,
         improve=replace(GROWING.improve, max_tokens=150, evaluate_every=150, evaluate_first=False),
-        arms=("unfiltered",),
+        arms=("unfiltered",), buffer="memory://restarts/buffer",
     )  # fmt: skip
     run = begin(config, tmp_path / "run", tiny_task, fake_scorer)
     growing_batch(run)
+    assert not (run.folder.path / "buffer").exists()
     rows = [run.folder.result(stage)[0] for stage in ("g1i1", "g1i2")]
     assert all(0 < row["kept_fraction"] <= 12 / 72 for row in rows)  # 1 of 4 samples of 12 sources, no reference
     # What the second step learned is what one step from the supervised policy learns.
-    agent, batch = new_agent(run), GrowingBatchBuffer(run.folder.path / "buffer").select(grow_step=(0, 1))
+    agent, batch = new_agent(run), GrowingBatchBuffer("memory://restarts/buffer").select(grow_step=(0, 1))
     training = config.improve_at(2)
     kept = data.limit(data.select(batch, Threshold(0.01), tiny_task.tokenizer), training.seed)
     agent.improve(kept, training, run.evaluator.validation_reward)

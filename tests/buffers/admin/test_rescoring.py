@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, ShardError, Threshold, grow, rescore
 from buffers.growing.plan import Sampler
+from seq2seq_env.scorers import CascadeScorer
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks.task import Task
 from tests.buffers.conftest import contents
@@ -128,3 +129,20 @@ def test_corrupt_rewards_are_found(buffer: GrowingBatchBuffer, tiny_task: Task) 
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ShardError, match=r"length/g001-s00001\.h5' is corrupt"):
         buffer.verify()
+
+
+def test_both_scorers_of_a_cascade_have_a_column(
+    buffer: GrowingBatchBuffer, fake_scorer: Scorer, tiny_task: Task
+) -> None:
+    class Other(LengthScorer):
+        fingerprint = "length-2"
+
+    grown, dear = buffer.select(grow_step=1).rewards, LengthScorer()
+    rescore(buffer, CascadeScorer(fake_scorer, dear, gate=0.5), tiny_task, "after", grow_step=1, progress=False)
+    assert buffer.score_columns == ["after"]  # the cheap one's are the shards' own
+    after = buffer.select(grow_step=1, scorer="after").rewards
+    np.testing.assert_array_equal(after[grown <= 0.5], grown[grown <= 0.5])
+    assert 0 < (after != grown).sum() <= (grown > 0.5).sum()
+    rescore(buffer, CascadeScorer(Other(), fake_scorer, gate=0.2), tiny_task, "both", grow_step=1, progress=False)
+    cheap, both = (buffer.select(grow_step=1, scorer=name).rewards for name in ("both.cheap", "both"))
+    np.testing.assert_array_equal(both, np.where(cheap > np.float32(0.2), grown, cheap))

@@ -143,7 +143,7 @@ def test_pieces_and_grow_steps_come_back_as_one(
     size: int,
 ) -> None:
     monkeypatch.setattr(rows, "CHUNK", size)
-    monkeypatch.setattr("buffers.slices.POOL_TOKENS", 4)
+    monkeypatch.setattr("buffers.storage.turns.POOL_TOKENS", 4)
     buffer = GrowingBatchBuffer(tmp_path / "buffer")
     buffer.append(trajectories, provenance)
     buffer.append(trajectories, replace(provenance, shard_index=1))
