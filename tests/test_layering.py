@@ -34,7 +34,7 @@ WINGS = {
         "seq2seq_env.scorers", "seq2seq_env.scorers.wrappers", "seq2seq_env.scorers.predictor_estimator",
         "seq2seq_env.scorers.models", "seq2seq_env.scorers.spec", "seq2seq_env.scorers.description",
         "seq2seq_env.scorers.scorer", "seq2seq_env.tasks.loading", "seq2seq_env.tasks.corpora",
-        "seq2seq_env.tasks.phrasebook", "seq2seq_env.tasks", "seq2seq_env.tasks.task", "seq2seq_env.models",
+        "seq2seq_env.tasks.phrasebook", "seq2seq_env.tasks.arithmetic", "seq2seq_env.tasks", "seq2seq_env.tasks.task", "seq2seq_env.models",
         "seq2seq_env.tokenization", "seq2seq_env.chrf", "seq2seq_env.publishing", "seq2seq_env.hub",
         "seq2seq_env.messages", "seq2seq_env.options", "seq2seq_env.suggestions", "seq2seq_env.ranges",
         "seq2seq_env.extras", "seq2seq_env.installation", "seq2seq_env",

@@ -34,9 +34,9 @@ def policy_card(
 ) -> ModelCard:
     """A card with what is known of the policy; ``licence`` is the hub's name of it."""
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    # The library knows neither an architecture of ours nor a constraint,
-    alone = type(model).__module__.startswith("transformers.") and constraint == Constraint()
-    alone = alone and not is_decoder_only(model.config)  # nor where a prompt begins and ends
+    # The library knows neither an architecture of ours nor a constraint, and not what stands around a source.
+    known = type(model).__module__.startswith("transformers.") and not is_decoder_only(model.config)
+    alone = known and constraint == Constraint()
     return ModelCard(
         what=f"A translation policy of seq2seq-env: a {type(model).__name__} of {millions:.1f} million parameters that "
         f"reads {tokenizer.vocab_size:,} tokens and writes {max_target_length} of them at most.",
