@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def build_llama(tokenizer: Tokenizer, config: PolicyConfig, seed: int) -> PreTrainedModel:
     """A ``LlamaForCausalLM`` with random weights, in float32 on the CPU.
 
-    It reads ``source </s> </s> target``: end-of-sequence is the decoder start, too, as padding has no embedding to learn.
+    It reads ``source </s> </s> target``: end-of-sequence is the decoder start, too, as padding's embedding learns
+    nothing.
 
     Args:
         tokenizer: Gives the vocabulary and its special tokens.

@@ -93,8 +93,8 @@ class Seq2SeqPolicy(Publishable):
         """A model by name on the Hugging Face hub or by folder, as it is.
 
         Args:
-            name: "Helsinki-NLP/opus-mt-de-en", say: Marian, M2M100, NLLB, mBART, BART, T5, mT5, or a decoder-only model.
-                Only safetensors are read, and no code of the model is run.
+            name: "Helsinki-NLP/opus-mt-de-en", say: Marian, M2M100, NLLB, mBART, BART, T5, mT5, or a decoder-only
+                model. Only safetensors are read, and no code of the model is run.
             tokenizer: The model's, :class:`seq2seq_env.tokenization.pretrained_tokenizer.PretrainedTokenizer`; of a
                 decoder-only model, :class:`seq2seq_env.tokenization.prompt_tokenizer.PromptTokenizer`.
             max_target_length: Tokens after which writing stops.

@@ -1,7 +1,7 @@
 """Decoder-only models in the place of encoder-decoders: a source, then the decoder's input, in one row.
 
-What an encoder reads stands before what a decoder reads, padded on the left, so that the targets of a batch begin in one
-column. Positions count a row's own tokens: padding moves none.
+What an encoder would read stands before what a decoder would read, padded on the left, so that the targets of a batch
+begin in one column. Positions count a row's own tokens: padding moves none.
 
 Shape letters: B batch, S source length, I length of the decoder's input.
 """

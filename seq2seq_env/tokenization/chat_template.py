@@ -27,8 +27,8 @@ def render_chat(folder: Path, name: str, message: str) -> Chat:
         message: With ``{source}`` in it.
 
     Raises:
-        ValueError: If there is no template, it cannot be rendered, drops or repeats the message, or writes more after an
-            answer than the token that ends it.
+        ValueError: If there is no template, it cannot be rendered, drops or repeats the message, or writes more after
+            an answer than the token that ends it.
     """
     from transformers import AutoTokenizer
 

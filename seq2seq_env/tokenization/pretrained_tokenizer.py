@@ -252,7 +252,9 @@ class PretrainedTokenizer(Tokenizer):
         return tuple(full[:start]), tuple(full[start + len(bare) :])
 
     def _id(self, settings: dict[str, Any], name: str) -> int:
-        token = content_of(settings.get(name)) or {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}[name.partition("_")[0]]
+        token = (
+            content_of(settings.get(name)) or {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}[name.partition("_")[0]]
+        )
         if token not in self._vocabulary:
             raise ValueError(f"the tokenizer of {self._name!r} has no {name} {token!r}; download it again")
         return self._vocabulary[token]

@@ -35,7 +35,7 @@ class PromptTokenizer(PretrainedTokenizer):
 
     Args:
         name: Folder with the tokenizer's files, or the model's name on the hub.
-        prompt: Text with ``{source}`` in it, "Translate into English: {source}\\n", say.
+        prompt: Text with ``{source}`` in it, "German: {source} English:", say.
         chat: Whether the prompt is a user's message in the tokenizer's chat template.
         end: Token that ends a target; None takes what is said above. Where it is given, the prompt is taken as it is,
             without the beginning-of-sequence that the tokenizer itself would put before it.
@@ -44,8 +44,8 @@ class PromptTokenizer(PretrainedTokenizer):
         FileNotFoundError: If files are missing.
         OSError: If the hub does not have the model or cannot be reached.
         ImportError: If they are SentencePiece files and the extra ``sentencepiece`` is not installed.
-        ValueError: If the files are corrupt, the prompt does not hold one ``{source}`` or ends with it, there is no chat
-            template, or it writes more after a target than one token.
+        ValueError: If the files are corrupt, the prompt does not hold one ``{source}`` or ends with it, there is no
+            chat template, or it writes more after a target than one token.
     """
 
     record: ClassVar[str] = PROMPT

@@ -103,9 +103,9 @@ def solve(problem: str) -> Solution:
     Raises:
         ValueError: If it is none of these problems.
     """
-    first, *middle, last = re.split(r"(?<=[.?]) ", problem)
+    first, *middle = re.split(r"(?<=[.?]) ", problem)
     begun = _pattern(BEGINNING).fullmatch(first)
-    if begun is None or _pattern(QUESTION).fullmatch(last) is None:
+    if begun is None or not middle or _pattern(QUESTION).fullmatch(middle.pop()) is None:
         raise _no_problem(problem)
     count, equations = int(begun["a"]), []
     for sentence in middle:

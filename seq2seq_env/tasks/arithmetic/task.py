@@ -26,13 +26,13 @@ SYMBOLS = "0123456789+-*/=;.?"
 
 
 class ArithmeticTask(Task):
-    """Word problems whose answer can be checked exactly: "Anna has 14 apples. Anna buys 3 more. ..."
+    """Arithmetic word problems, whose answers are checked exactly.
 
-    A reference is the worked solution, "14+3=17; answer 17"; a hypothesis is right if it ends with the right answer,
-    whatever comes before (the binary reward of ReST-EM, Singh et al. 2023, arXiv 2312.06585). A problem belongs to the
-    split that its calculation hashes to: no calculation of one split is in another, under other names neither. The
-    source-only split has problems without solutions, which a Grow step may draw. Each problem is drawn from a random
-    stream of its own.
+    "Anna has 14 apples. Anna buys 3 more. How many apples does Anna have now?" A reference is the worked solution,
+    "14+3=17; answer 17"; a hypothesis is right if it ends with the right answer, whatever comes before (the binary
+    reward of ReST-EM, Singh et al. 2023, arXiv 2312.06585). A problem belongs to the split that its calculation hashes
+    to: no calculation of one split is in another, under other names neither. The source-only split has problems without
+    solutions, which a Grow step may draw. Each problem is drawn from a random stream of its own.
 
     Args:
         seed: Of the problems.

@@ -185,7 +185,9 @@ def test_what_does_not_belong_together_is_refused(
     folders: dict[str, Path], policies: dict[str, Seq2SeqPolicy], tasks: dict[str, Task], policy: Seq2SeqPolicy
 ) -> None:
     llama = policies["llama"]
-    with pytest.raises(ValueError, match=r"has 64 positions, of which \d+ tokens of the prompt and 60 of a target leave"):
+    with pytest.raises(
+        ValueError, match=r"has 64 positions, of which \d+ tokens of the prompt and 60 of a target leave"
+    ):
         length_limits(llama.model.config, llama.tokenizer, llama.start, 60)
     with pytest.raises(ValueError, match="a prompt is for decoder-only models, and this one has an encoder"):
         Seq2SeqPolicy(policy.model, tasks["llama"].tokenizer, 12)

@@ -26,7 +26,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_a_chat_is_what_the_library_makes_of_it(folders: dict[str, Path]) -> None:
-    ours, theirs = PromptTokenizer(folders["llama"], **OPTIONS["llama"]), AutoTokenizer.from_pretrained(folders["llama"])
+    ours, theirs = (
+        PromptTokenizer(folders["llama"], **OPTIONS["llama"]),
+        AutoTokenizer.from_pretrained(folders["llama"]),
+    )
     message = {"role": "user", "content": "to English : eins rot haus"}
     wanted = theirs.apply_chat_template([message], tokenize=True, add_generation_prompt=True, return_dict=False)
     [source] = ours.encode(["eins rot haus"])
@@ -68,7 +71,11 @@ def test_it_is_saved_and_pickled_whole(name: str, folders: dict[str, Path], tmp_
         ({"prompt": "no place\n"}, CHAT_ML, r"prompt 'no place\\n' holds \{source\} 0 times; write it once"),
         ({"prompt": "de: {source}"}, CHAT_ML, "ends with {source}; put something after it"),
         ({"chat": True}, None, "has no chat template; leave chat out"),
-        ({"chat": True}, CHAT_ML.replace("trim }}", "trim }} [END]"), r"writes ' \[END\]<\|im_end\|>\\n' after a target"),
+        (
+            {"chat": True},
+            CHAT_ML.replace("trim }}", "trim }} [END]"),
+            r"writes ' \[END\]<\|im_end\|>\\n' after a target",
+        ),
         ({"chat": True}, "{{ messages[0]['content'] }}", "drops or repeats a message; leave chat out"),
         ({"chat": True}, "{{ raise_exception('no system') }}", r"cannot be rendered \(TemplateError: no system\)"),
         ({"chat": False, "prompt": "{source}\n", "end": "<end>"}, CHAT_ML, "has no token '<end>' to end a target"),
