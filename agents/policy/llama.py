@@ -39,7 +39,7 @@ def build_llama(tokenizer: Tokenizer, config: PolicyConfig, seed: int) -> PreTra
         bos_token_id=None,
         eos_token_id=tokenizer.eos_id,
         pad_token_id=tokenizer.pad_id,
-        decoder_start_token_id=tokenizer.eos_id,  # type: ignore[call-arg]
+        decoder_start_token_id=tokenizer.eos_id,
         # With rows this short it costs no more than "sdpa", and its arithmetic is the same everywhere.
         attn_implementation="eager",  # type: ignore[call-arg]
     )

@@ -71,7 +71,7 @@ class PromptTokenizer(PretrainedTokenizer):
             prompt, end = render_chat(folder, self._name, prompt)
         elif end is None:
             first, _ = self._own()
-            prompt = "".join(self._backend.id_to_token(token) for token in first) + prompt
+            prompt = "".join(str(self._backend.id_to_token(token)) for token in first) + prompt
         end = end or content_of(settings.get("eos_token"))
         if end not in self._vocabulary:
             raise ValueError(f"the tokenizer of {self._name!r} has no token {end!r} to end a target; download it again")

@@ -40,20 +40,20 @@ class Event(NamedTuple):
     """Of the sentence, with the numbers ``{a}`` and, in some, ``{b}``."""
     equations: tuple[str, ...]
     """How it is worked out, ``{x}`` being how many there were and ``{p}`` the first equation's result."""
-    count: Callable[[int, int, int], int | None]
+    outcome: Callable[[int, int, int], int | None]
     """How many there are after it, of (x, a, b); None where that cannot happen."""
 
 
 EVENTS = (
-    Event("{name} buys {a} more.", ("{x}+{a}",), lambda x, a, b: x + a),
-    Event("{other} gives {name} {a} more.", ("{x}+{a}",), lambda x, a, b: x + a),
-    Event("{name} loses {a} of them.", ("{x}-{a}",), lambda x, a, b: x - a),
-    Event("{name} gives {a} of them to {other}.", ("{x}-{a}",), lambda x, a, b: x - a),
-    Event("{name} buys {a} bags with {b} in each.", ("{a}*{b}", "{x}+{p}"), lambda x, a, b: x + a * b),
-    Event("{name} loses {a} bags with {b} in each.", ("{a}*{b}", "{x}-{p}"), lambda x, a, b: x - a * b),
-    Event("{name} gets {a} times as many as before.", ("{x}*{a}",), lambda x, a, b: x * a),
+    Event("{name} buys {a} more.", ("{x} + {a}",), lambda x, a, b: x + a),
+    Event("{other} gives {name} {a} more.", ("{x} + {a}",), lambda x, a, b: x + a),
+    Event("{name} loses {a} of them.", ("{x} - {a}",), lambda x, a, b: x - a),
+    Event("{name} gives {a} of them to {other}.", ("{x} - {a}",), lambda x, a, b: x - a),
+    Event("{name} buys {a} bags with {b} in each.", ("{a} * {b}", "{x} + {p}"), lambda x, a, b: x + a * b),
+    Event("{name} loses {a} bags with {b} in each.", ("{a} * {b}", "{x} - {p}"), lambda x, a, b: x - a * b),
+    Event("{name} gets {a} times as many as before.", ("{x} * {a}",), lambda x, a, b: x * a),
     Event(
-        "{name} shares them among {a} friends and keeps one share.", ("{x}/{a}",),
+        "{name} shares them among {a} friends and keeps one share.", ("{x} / {a}",),
         lambda x, a, b: x // a if x % a == 0 else None,
     ),
 )  # fmt: skip
@@ -67,7 +67,7 @@ class Solution:
     """A problem worked out.
 
     Attributes:
-        equations: In their order, "7+5=12", say.
+        equations: In their order, "7 + 5 = 12", say.
         answer: How many there are at the end.
     """
 
@@ -88,12 +88,12 @@ def draw_problem(random: Random, events: int) -> str:
     sentences = [BEGINNING.format(a=count, **words)]
     while len(sentences) <= events:
         event = random.choice(EVENTS)
-        high = 20 if event.equations == ("{x}+{a}",) or event.equations == ("{x}-{a}",) else 5
-        numbers = {"a": random.randint(2, high), "b": random.randint(2, 9)}
-        after = event.count(count, **numbers)
+        high = 20 if event.equations in (("{x} + {a}",), ("{x} - {a}",)) else 5
+        a, b = random.randint(2, high), random.randint(2, 9)
+        after = event.outcome(count, a, b)
         if after is not None and 1 <= after <= MOST:
             count = after
-            sentences.append(event.text.format(**words, **numbers))
+            sentences.append(event.text.format(a=a, b=b, **words))
     return " ".join([*sentences, QUESTION.format(**words)])
 
 
@@ -115,13 +115,13 @@ def solve(problem: str) -> Solution:
         else:
             raise _no_problem(problem)
         numbers = {key: int(value) for key, value in match.groupdict().items()}
-        after = event.count(count, numbers["a"], numbers.get("b", 0))
+        after = event.outcome(count, numbers["a"], numbers.get("b", 0))
         if after is None:
             raise _no_problem(problem)
         product = numbers["a"] * numbers.get("b", 0)
         results = [product, after] if len(event.equations) == 2 else [after]
         for equation, result in zip(event.equations, results, strict=True):
-            equations.append(f"{equation.format(x=count, p=product, **numbers)}={result}")
+            equations.append(f"{equation.format(x=count, p=product, **numbers)} = {result}")
         count = after
     return Solution(tuple(equations), count)
 
@@ -137,10 +137,10 @@ def is_right(problem: str, hypothesis: str) -> bool:
 
 
 def words() -> list[str]:
-    """Every word of problems and solutions, in one order."""
+    """Every word and number of problems and solutions, in one order."""
     texts = [BEGINNING, QUESTION, "answer", *(event.text for event in EVENTS)]
     bare = re.sub(r"\{\w+\}", " ", " ".join(texts))
-    return [*dict.fromkeys([*re.findall(r"[A-Za-z]+", bare), *NAMES, *THINGS])]
+    return [*dict.fromkeys([*re.findall(r"[A-Za-z]+", bare), *NAMES, *THINGS]), *map(str, range(MOST + 1))]
 
 
 @cache

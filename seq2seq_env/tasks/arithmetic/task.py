@@ -22,14 +22,14 @@ from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice, check_roo
 _BUCKETS = {"validation": (0,), "test": (1,), "train": (2, 3, 4, 5), SOURCE_ONLY: (6, 7, 8, 9)}
 """Which tenths of all calculations a split's problems are of."""
 
-SYMBOLS = "0123456789+-*/=;.?"
+OPERATORS, SIGNS = "+-*/=", ".?;"
 
 
 class ArithmeticTask(Task):
     """Arithmetic word problems, whose answers are checked exactly.
 
     "Anna has 14 apples. Anna buys 3 more. How many apples does Anna have now?" A reference is the worked solution,
-    "14+3=17; answer 17"; a hypothesis is right if it ends with the right answer, whatever comes before (the binary
+    "14 + 3 = 17; answer 17"; a hypothesis is right if it ends with the right answer, whatever comes before (the binary
     reward of ReST-EM, Singh et al. 2023, arXiv 2312.06585). A problem belongs to the split that its calculation hashes
     to: no calculation of one split is in another, under other names neither. The source-only split has problems without
     solutions, which a Grow step may draw. Each problem is drawn from a random stream of its own.
@@ -41,7 +41,7 @@ class ArithmeticTask(Task):
         validation_size: Problems in the validation split.
         test_size: Problems in the test split.
         events: Things that happen in a problem at most, from 1 to 4; the fewest is 1.
-        tokenizer: A pretrained model's folder or name on the hub; None takes a token for each word and digit.
+        tokenizer: A pretrained model's folder or name on the hub; None takes a token for each word and number.
         prompt: Text around every problem for a decoder-only model, with {source} in it.
         chat: Whether that is a user's message in the chat template of the model's tokenizer.
         max_tokens: Tokens of a problem, and of a solution, at most, end-of-sequence included.
@@ -65,7 +65,7 @@ class ArithmeticTask(Task):
         tokenizer: str | Path | None = None,
         prompt: str = "",
         chat: bool = False,
-        max_tokens: int = 80,
+        max_tokens: int = 56,
     ) -> None:
         self._sizes = {
             "train": train_size, "validation": validation_size, "test": test_size, SOURCE_ONLY: source_only_size,
@@ -143,16 +143,11 @@ def judge(sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float
 
 
 def word_tokenizer() -> Tokenizer:
-    """A token for each word with the space before it, and for each digit and sign."""
-    mark = "▁"
-    tokens = [END, UNKNOWN, mark, *SYMBOLS, *(mark + word for word in problems.words()), PADDING]
+    """A token for each word, number and sign, with the space before it."""
+    tokens = [END, UNKNOWN, *SIGNS, *("▁" + word for word in (*OPERATORS, *problems.words())), PADDING]
     backend = tokenizers.Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token=UNKNOWN))
     backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(),
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.Punctuation("isolated"),
-        ]
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Split(tokenizers.Regex("[.?;]"), "isolated")]
     )
     backend.decoder = decoders.Metaspace()
     backend.add_special_tokens([END, UNKNOWN, PADDING])

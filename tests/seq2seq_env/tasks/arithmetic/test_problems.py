@@ -16,8 +16,8 @@ PROBLEM = (
 
 def test_a_problem_is_worked_out_step_by_step() -> None:
     solution = solve(PROBLEM)
-    assert solution.equations == ("14+3=17", "2*4=8", "17-8=9", "9*5=45", "45/3=15")
-    assert solution.text == "14+3=17; 2*4=8; 17-8=9; 9*5=45; 45/3=15; answer 15"
+    assert solution.equations == ("14 + 3 = 17", "2 * 4 = 8", "17 - 8 = 9", "9 * 5 = 45", "45 / 3 = 15")
+    assert solution.text == "14 + 3 = 17; 2 * 4 = 8; 17 - 8 = 9; 9 * 5 = 45; 45 / 3 = 15; answer 15"
 
 
 def test_what_is_drawn_is_read_again_and_its_equations_hold() -> None:
@@ -26,10 +26,10 @@ def test_what_is_drawn_is_read_again_and_its_equations_hold() -> None:
         problem = draw_problem(random, random.randint(1, 4))
         solution = solve(problem)
         for equation in solution.equations:
-            left, right = equation.split("=")
+            left, right = equation.split(" = ")
             assert eval(left) == int(right)
             assert 1 <= int(right) <= MOST
-        assert solution.answer == int(solution.equations[-1].partition("=")[2])
+        assert solution.answer == int(solution.equations[-1].partition(" = ")[2])
         written += problem
     words = ("buys", "gives", "more.", "loses", "of them to", "bags", "times as many", "shares")
     assert all(word in written for word in words)
@@ -38,7 +38,7 @@ def test_what_is_drawn_is_read_again_and_its_equations_hold() -> None:
 @pytest.mark.parametrize(
     ("hypothesis", "right"),
     [
-        ("14+3=17; answer 15", True),
+        ("14 + 3 = 17; answer 15", True),
         ("answer 15", True),
         ("The answer is 15. ", True),
         ("answer: 15", True),

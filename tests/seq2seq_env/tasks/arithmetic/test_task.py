@@ -10,7 +10,6 @@ import pytest
 import seq2seq_env  # noqa: F401  # registers the environment
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
-from seq2seq_env.tasks.arithmetic import ArithmeticTask
 from seq2seq_env.tasks.arithmetic.problems import solve
 from seq2seq_env.tasks.task import Task
 
@@ -29,7 +28,7 @@ def test_no_calculation_is_in_two_splits(task: Task) -> None:
 
 
 def test_a_seed_repeats_and_a_row_needs_no_other(task: Task) -> None:
-    again, other = ArithmeticTask(events=4, **SIZES), ArithmeticTask(1, events=4, **SIZES)
+    again, other = (load_task("arithmetic", seed=seed, events=4, **SIZES) for seed in (0, 1))
     assert again.pair("test", 29) == (task.split("test").sources[29], task.split("test").references[29])
     assert again.fingerprint == task.fingerprint != other.fingerprint
     assert other.pair("test", 29) != again.pair("test", 29)
