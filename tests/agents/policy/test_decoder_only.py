@@ -36,8 +36,8 @@ from tests.tiny_decoder_only import OPTIONS, save_decoder_only
 from tests.tiny_models import tiny_policy_config
 
 SOURCES = ["eins rot haus", "zwei auto", "drei", "hund blau"]
-AGENTS = ("bvmpo", "ilql")
-"""Of the contract: a policy with a value network and a prior, and a head of action values."""
+AGENTS = ("bvmpo", "ilql", "reward-conditioned")
+"""Of the contract: a value network and a prior, a head of action values, a token before the end of the prompt."""
 
 
 class PromptTask(TinyTask):
