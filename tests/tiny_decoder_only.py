@@ -51,13 +51,13 @@ def save_decoder_only(name: str, folder: Path, words: list[str], **settings: Any
     model: Any
     if name == "gpt2":
         model = GPT2LMHeadModel(
-            GPT2Config(vocab_size=size, n_positions=64, n_embd=16, n_layer=2, n_head=2, initializer_range=0.3,
+            GPT2Config(vocab_size=size, n_positions=128, n_embd=16, n_layer=2, n_head=2, initializer_range=0.3,
                        bos_token_id=size - 1, eos_token_id=size - 1)
         )  # fmt: skip
     else:  # its embedding has more rows than its tokenizer, and the text it was trained on another end than a chat
         model = LlamaForCausalLM(
             LlamaConfig(vocab_size=size + 5, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-                        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64,
+                        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=128,
                         initializer_range=0.3, bos_token_id=None, eos_token_id=size - 3)
         )  # fmt: skip
     model.save_pretrained(folder)

@@ -17,7 +17,7 @@ def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
 
     It stands in place of a start token, and before a language's code or the end of a prompt.
 
-    The new embeddings are near that of the first token of the decoder start. A policy that has them already is given back.
+    The new embeddings are near that of the first token of the decoder start. A policy that has them is given back.
 
     Args:
         policy: Its model gets the embeddings.

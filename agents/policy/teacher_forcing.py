@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 PLAIN_HEADS = ("gpt2", "llama", "marian", "mistral", "qwen2", "qwen3")
-"""Architectures whose logits are a product of hidden states and the LM head. Others scale them in ways of their own, and
-go through their own forward."""
+"""Architectures whose logits are a product of hidden states and the LM head. Others scale them in ways of their own,
+and go through their own forward."""
 
 
 class Pairs(NamedTuple):

@@ -186,13 +186,13 @@ def test_what_does_not_belong_together_is_refused(
 ) -> None:
     llama = policies["llama"]
     with pytest.raises(
-        ValueError, match=r"has 64 positions, of which \d+ tokens of the prompt and 60 of a target leave"
+        ValueError, match=r"has 128 positions, of which \d+ tokens of the prompt and 124 of a target leave"
     ):
-        length_limits(llama.model.config, llama.tokenizer, llama.start, 60)
+        length_limits(llama.model.config, llama.tokenizer, llama.start, 124)
     with pytest.raises(ValueError, match="a prompt is for decoder-only models, and this one has an encoder"):
         Seq2SeqPolicy(policy.model, tasks["llama"].tokenizer, 12)
     with pytest.raises(ValueError, match="CTranslate2 cannot sample this policy: it has no conversion of 'llama'"):
         make_sampler(llama, "ctranslate2")
-    too_long = "haus " * 60
+    too_long = "haus " * 120
     with pytest.raises(ValueError, match=r"source 0 has \d+ tokens, the policy reads \d+ at most"):
         llama.encode([too_long])
