@@ -33,17 +33,18 @@ if TYPE_CHECKING:
 # What the libraries' configurations call their dropout rates.
 DROPOUTS = (
     "dropout", "attention_dropout", "activation_dropout", "dropout_rate", "encoder_layerdrop", "decoder_layerdrop",
+    "attn_pdrop", "embd_pdrop", "resid_pdrop",
 )  # fmt: skip
 
 
 class ValueNetwork(nn.Module):
-    """``V(s_t)``, the return to be expected from source and prefix: an encoder-decoder with one number a position.
+    """``V(s_t)``, the return to be expected from source and prefix: a policy's network with one number a position.
 
     It shares no weight with the policy, though it may start from a copy of it; it has no dropout, which would be noise
     in a regression. Gulcehre et al. 2023, arXiv 2308.08998, A.8.1 ("separate networks") and A.8.4.
 
     Args:
-        config: A Hugging Face encoder-decoder's.
+        config: A Hugging Face encoder-decoder's, or a decoder-only model's.
         start: Decoder start.
         tokenizer_fingerprint: Of the tokens it reads.
     """

@@ -1,4 +1,4 @@
-"""Encoder-decoders whose last layer is of action values: preferences or values of actions instead of tied embeddings.
+"""Models whose last layer is of action values: preferences or values of actions instead of tied embeddings.
 
 Shape letters: L states, V vocabulary, D width.
 """
@@ -14,10 +14,14 @@ from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     BartConfig,
     BartForConditionalGeneration,
     BartModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaModel,
     M2M100Config,
     M2M100ForConditionalGeneration,
     M2M100Model,
@@ -27,9 +31,13 @@ from transformers import (
     MBartConfig,
     MBartForConditionalGeneration,
     MBartModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2Model,
 )
 
 from agents.policy.backends import attention_of
+from seq2seq_env.models.decoder_only import is_decoder_only
 
 NEVER = -1e4
 """Logit of an action that the imitator rules out; finite, so that every log-probability is."""
@@ -76,6 +84,18 @@ class ActionValueM2M100Config(ActionValues, M2M100Config):  # type: ignore[no-un
     model_type = "m2m_100-action-values"
 
 
+class ActionValueLlamaConfig(ActionValues, LlamaConfig):  # type: ignore[no-untyped-call]
+    """Of Llama."""
+
+    model_type = "llama-action-values"
+
+
+class ActionValueQwen2Config(ActionValues, Qwen2Config):  # type: ignore[no-untyped-call]
+    """Of Qwen 2."""
+
+    model_type = "qwen2-action-values"
+
+
 class ActionHead(nn.Module):
     """Scores of states [L,D] as logits [L,V].
 
@@ -86,10 +106,10 @@ class ActionHead(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.q_temperature, self.action_flexibility = config.q_temperature, config.action_flexibility
-        self.scores = nn.Linear(config.d_model, config.vocab_size)
+        self.scores = nn.Linear(config.hidden_size, config.vocab_size)
         self.advantage_weight = config.advantage_weight
         has_imitator = config.action_flexibility is not None or config.advantage_weight is not None
-        self.imitator = nn.Linear(config.d_model, config.vocab_size) if has_imitator else None
+        self.imitator = nn.Linear(config.hidden_size, config.vocab_size) if has_imitator else None
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits of the policy that the heads describe."""
@@ -111,9 +131,8 @@ class _EndsInActionHead:
     def __init__(self, config: Any) -> None:
         super().__init__(config)  # type: ignore[call-arg]
         self.lm_head = ActionHead(config)
-        self._tied_weights_keys = {
-            f"model.{side}.embed_tokens.weight": "model.shared.weight" for side in ("encoder", "decoder")
-        }
+        sides = ("encoder", "decoder") if config.is_encoder_decoder else ()  # which share one embedding
+        self._tied_weights_keys = {f"model.{side}.embed_tokens.weight": "model.shared.weight" for side in sides}
         self.post_init()  # type: ignore[attr-defined]
 
 
@@ -141,11 +160,25 @@ class ActionValueM2M100(_EndsInActionHead, M2M100ForConditionalGeneration):  # t
     config_class = ActionValueM2M100Config
 
 
+class ActionValueLlama(_EndsInActionHead, LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Llama, likewise."""
+
+    config_class = ActionValueLlamaConfig
+
+
+class ActionValueQwen2(_EndsInActionHead, Qwen2ForCausalLM):  # type: ignore[no-untyped-call]
+    """Qwen 2, likewise."""
+
+    config_class = ActionValueQwen2Config
+
+
 KINDS: dict[str, tuple[Any, Any]] = {
     "marian": (ActionValueConfig, ActionValueMarian),
     "bart": (ActionValueBartConfig, ActionValueBart),
     "mbart": (ActionValueMBartConfig, ActionValueMBart),
     "m2m_100": (ActionValueM2M100Config, ActionValueM2M100),
+    "llama": (ActionValueLlamaConfig, ActionValueLlama),
+    "qwen2": (ActionValueQwen2Config, ActionValueQwen2),
 }
 """Configuration and model by the ``model_type`` that they start from."""
 
@@ -204,11 +237,18 @@ def _start_head(head: ActionHead, model: Any) -> None:
         preference.bias.copy_(model.final_logits_bias[0])
 
 
-_BODIES = {"marian": MarianModel, "bart": BartModel, "mbart": MBartModel, "m2m_100": M2M100Model}
+_BODIES: dict[str, Any] = {
+    "marian": MarianModel,
+    "bart": BartModel,
+    "mbart": MBartModel,
+    "m2m_100": M2M100Model,
+    "llama": LlamaModel,
+    "qwen2": Qwen2Model,
+}
 
 for _name, (_config, _model) in KINDS.items():
     _body = _BODIES[_name]
     AutoConfig.register(_config.model_type, _config)
     # Encoder and decoder alone, which a value network is made of.
     AutoModel.register(_config, type(f"ActionValue{_body.__name__}", (_body,), {"config_class": _config}))
-    AutoModelForSeq2SeqLM.register(_config, _model)
+    (AutoModelForCausalLM if is_decoder_only(_config()) else AutoModelForSeq2SeqLM).register(_config, _model)

@@ -13,12 +13,14 @@ import torch
 from safetensors import SafetensorError
 
 from agents.policy.policy_folder import GENERATION
-from agents.policy.pretrained import fix_positions
+from agents.policy.pretrained import auto_class, fix_positions
 from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.models.decoder_only import is_decoder_only
 from seq2seq_env.models.quiet_loading import quiet
 from seq2seq_env.tokenization.loading import load_tokenizer
 from seq2seq_env.tokenization.pretrained_tokenizer import LANGUAGES, PretrainedTokenizer
+from seq2seq_env.tokenization.prompt_tokenizer import PROMPT
 from seq2seq_env.tokenization.tokenizer import END, FILE_NAME, PADDING, UNKNOWN, Tokenizer
 
 if TYPE_CHECKING:
@@ -42,19 +44,22 @@ def save(
 ) -> None:
     """Write ``config.json``, ``generation_config.json``, ``model.safetensors``, the tokenizer and the constraint.
 
+    What has no encoder has no decoder start in ``generation_config.json``: it ends a prompt.
+
     Raises:
         OSError: If they cannot be written; a policy that was there before stays.
     """
     generation: dict[str, Any] = {
         "bos_token_id": None,
-        "decoder_start_token_id": start[0],
         "eos_token_id": tokenizer.eos_id,
         "max_new_tokens": max_target_length,
         "pad_token_id": model.config.pad_token_id,
         "suppress_tokens": [tokenizer.unk_id, *sorted(tokenizer.never_written.difference(start[1:]))],
     }
-    if len(start) > 1:
-        generation["forced_bos_token_id"] = start[1]
+    if not is_decoder_only(model.config):
+        generation["decoder_start_token_id"] = start[0]
+        if len(start) > 1:
+            generation["forced_bos_token_id"] = start[1]
     with written_folder(folder, last=GENERATION) as part:  # whoever finds its entries finds a whole policy
         with quiet():
             model.save_pretrained(part)
@@ -87,14 +92,10 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
         FileNotFoundError: If the folder lacks one of the files.
         ValueError: If the weights' file is corrupt, or the model was never saved as a policy.
     """
-    kept = LANGUAGES if (folder / LANGUAGES).is_file() else FILE_NAME
+    kept = next((name for name in (LANGUAGES, PROMPT) if (folder / name).is_file()), FILE_NAME)
     for name in ("config.json", GENERATION, "model.safetensors", kept):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"no {name} in {str(folder)!r}; name a folder that a policy was saved to")
-    from transformers import AutoModelForSeq2SeqLM
-
-    import agents.policy.action_values  # noqa: F401  # makes its architecture known
-
     generation = read_json(folder / GENERATION)
     if "max_new_tokens" not in generation:
         raise ValueError(
@@ -104,7 +105,7 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
     try:
         # Weights are drawn before they are read, from the generator that the caller draws from, too.
         with quiet(), torch.random.fork_rng():
-            model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+            model: Any = auto_class(folder).from_pretrained(
                 folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
     except SafetensorError as error:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from agents.policy.decoders import Decoder
 from agents.policy.inputs import check_seed
 from buffers import Samples
+from seq2seq_env.models.decoder_only import forward_arguments, is_decoder_only
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def beam_search(
     """The hypothesis of the highest length-normalised probability that beam search finds for each source.
 
     Args:
-        model: Any Hugging Face encoder-decoder.
+        model: Any Hugging Face encoder-decoder or decoder-only model.
         source: int64 [R,S].
         source_mask: bool [R,S].
         num_beams: Hypotheses held at once for each source.
@@ -230,15 +231,17 @@ def beam_search(
     Returns:
         int64 [R,T] without ``start``, end-of-sequence and padding after the end.
     """
+    begun = torch.tensor([[*start, *prefix]], device=source.device).expand(len(source), -1)
+    arguments = forward_arguments(model.config, source, source_mask, begun)
+    arguments.pop("position_ids", None)  # it counts them itself
     generator: Any = model
     hypotheses: Tensor = generator.generate(
-        input_ids=source,
-        attention_mask=source_mask.long(),
+        **arguments,
         num_beams=num_beams,
         do_sample=False,
         decoder_start_token_id=start[0],  # else the library would put the configuration's before
-        decoder_input_ids=torch.tensor([[*start, *prefix]], device=source.device).expand(len(source), -1),
         max_new_tokens=max_length - len(prefix),
         suppress_tokens=suppressed,
     )
-    return hypotheses[:, len(start) :]
+    row = arguments["input_ids"] if is_decoder_only(model.config) else begun
+    return hypotheses[:, row.shape[1] - len(prefix) :]

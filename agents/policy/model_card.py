@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seq2seq_env.constraint import Constraint
+from seq2seq_env.models.decoder_only import is_decoder_only
 from seq2seq_env.publishing import ModelCard
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -33,13 +34,14 @@ def policy_card(
 ) -> ModelCard:
     """A card with what is known of the policy; ``licence`` is the hub's name of it."""
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    # The library knows neither an architecture of ours nor a constraint.
-    alone = type(model).__module__.startswith("transformers.") and constraint == Constraint()
+    # The library knows neither an architecture of ours nor a constraint, and not what stands around a source.
+    known = type(model).__module__.startswith("transformers.") and not is_decoder_only(model.config)
+    alone = known and constraint == Constraint()
     return ModelCard(
         what=f"A translation policy of seq2seq-env: a {type(model).__name__} of {millions:.1f} million parameters that "
         f"reads {tokenizer.vocab_size:,} tokens and writes {max_target_length} of them at most.",
         usage=_OURS + _THEIRS * alone,
-        pipeline_tag="translation",
+        pipeline_tag="text-generation" if is_decoder_only(model.config) else "translation",
         tags=("translation", "seq2seq-env", "offline-rl"),
         licence=licence,
     )

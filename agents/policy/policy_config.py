@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
+
+from seq2seq_env.suggestions import check_name
 
 if TYPE_CHECKING:
     from seq2seq_env.tasks import Task
 
+Architecture = Literal["encoder-decoder", "decoder-only"]
+"""Architecture of a new policy network: a Marian or a Llama."""
+
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """Sizes of the default policy network.
+    """Architecture and sizes of a new policy network.
 
     Raises:
-        ValueError: If a size is out of range.
+        ValueError: If the architecture is unknown or a size is out of range.
     """
 
+    architecture: Architecture = "encoder-decoder"
+    """Architecture of the network: an "encoder-decoder" (Marian), or "decoder-only" (Llama), which has no use for
+    ``encoder_layers`` and drops out of attention alone."""
     d_model: int = 128
     """Width of every layer, features; a multiple of ``num_heads``."""
     num_heads: int = 4
@@ -35,8 +43,9 @@ class PolicyConfig:
     """Tokens after which writing stops, end-of-sequence included; the task knows it."""
 
     def __post_init__(self) -> None:
+        check_name("architecture", self.architecture, get_args(Architecture))
         for name, value in vars(self).items():
-            if name != "dropout" and value < 1:
+            if name not in ("architecture", "dropout") and value < 1:
                 raise ValueError(f"{name} is {value}; give at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; give a share from 0 to below 1")

@@ -15,14 +15,16 @@ SPREAD = 0.02
 def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
     """A policy with the same weights, not a copy, and more embeddings, whose decoder starts with the last of them.
 
-    The new embeddings are near that of the decoder's own start token. A policy that has them already is given back.
+    It stands in place of a start token, and before a language's code or the end of a prompt.
+
+    The new embeddings are near that of the first token of the decoder start. A policy that has them is given back.
 
     Args:
         policy: Its model gets the embeddings.
         count: Number of tokens.
 
     Raises:
-        ValueError: If the tokenizer's language code is the decoder's start, or the policy has another number of them.
+        ValueError: If the policy has another number of them.
     """
     model: Any = policy.model
     known = getattr(model.config, "reward_tokens", None)
@@ -30,11 +32,6 @@ def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
         raise ValueError(f"the policy has {known} tokens of the reward, not {count}; give the option buckets {known}")
     if known is not None:
         return policy
-    if policy.tokenizer.replaces_start:
-        raise ValueError(
-            "the decoder starts with the language's code, which a token of the reward would replace; take another "
-            "policy or another agent"
-        )
     start, first = policy.start[0], model.config.vocab_size
     with torch.random.fork_rng():
         model.resize_token_embeddings(first + count, mean_resizing=False)

@@ -1,4 +1,4 @@
-"""The policy ``pi(y | x)``: an encoder-decoder with its tokenizer, sampling, translation and log-probabilities.
+"""The policy ``pi(y | x)``: a network with its tokenizer, sampling, translation and log-probabilities.
 
 Shape letters: B batch or sources, S source length, T target length, V vocabulary, N trajectories, L tokens in all.
 """
@@ -6,7 +6,6 @@ Shape letters: B batch or sources, S source length, T target length, V vocabular
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -19,8 +18,9 @@ from torch import Tensor
 from agents.policy import checkpoints, inputs
 from agents.policy.decoders import open_decoder
 from agents.policy.generation import Decoded, as_samples, beam_search, decode, inference, rows_together, uniforms
-from agents.policy.marian import build_marian
+from agents.policy.length_limits import length_limits
 from agents.policy.model_card import policy_card
+from agents.policy.new_networks import build_network
 from agents.policy.policy_config import PolicyConfig
 from agents.policy.pretrained import check_fit, load_pretrained
 from agents.policy.teacher_forcing import AllowedTokens, Evaluation, Pairs
@@ -29,6 +29,7 @@ from seq2seq_env.constraint import Constraint
 from seq2seq_env.models.decoder_start import decoder_start
 from seq2seq_env.models.length_bucketing import length_buckets, token_budget
 from seq2seq_env.models.padding import pad
+from seq2seq_env.models.teacher_forcing import decoder_logits
 from seq2seq_env.publishing import Publication, Publishable
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -40,7 +41,11 @@ LOGITS_AT_ONCE = 2**25
 
 
 class Seq2SeqPolicy(Publishable):
-    """``pi(y | x)``: a Hugging Face encoder-decoder and the tokenizer of its texts.
+    """``pi(y | x)``: a Hugging Face encoder-decoder or decoder-only model and the tokenizer of its texts.
+
+    *Decoder-only.* A decoder-only model reads a source, the decoder start and a target in one row: what
+    :meth:`encode` gives is the beginning of a prompt, the decoder start its end
+    (:class:`seq2seq_env.tokenization.prompt_tokenizer.PromptTokenizer`). Only target tokens have a log-probability.
 
     *The distribution.* Sampling at temperature ``T`` draws from ``softmax(logits / T)`` over the vocabulary without
     padding and without the unknown token: the environment masks padding too, and no writer chooses "unknown". A
@@ -55,11 +60,11 @@ class Seq2SeqPolicy(Publishable):
     candidate), not on the batch they were written in (up to float rounding at the edge between two tokens).
 
     Attributes:
-        start: Decoder start, token ids: a model's start token and a language's code (forced BOS), which stand before a
-            target and are no part of it.
+        start: Decoder start, token ids: a model's start token and a language's code (forced BOS), or what a prompt has
+            after a source. They stand before a target and are no part of it.
 
     Args:
-        model: Any Hugging Face encoder-decoder, in float32.
+        model: Any Hugging Face encoder-decoder or decoder-only model, in float32.
         tokenizer: Of both source and target.
         max_target_length: Tokens after which writing stops, end-of-sequence included.
         constraint: What may be written; None: anything.
@@ -73,17 +78,11 @@ class Seq2SeqPolicy(Publishable):
         self, model: PreTrainedModel, tokenizer: Tokenizer, max_target_length: int, constraint: Constraint | None = None
     ) -> None:
         check_fit(model, tokenizer)
-        # T5 has relative positions and no limit.
-        limit = int(getattr(model.config, "max_position_embeddings", sys.maxsize))
         self.start = decoder_start(model.config, tokenizer)
-        self._longest = limit - len(self.start) + 1
-        if not 1 <= max_target_length <= self._longest:
-            raise ValueError(
-                f"max_target_length is {max_target_length}; the model has positions for 1 to {self._longest} tokens"
-            )
+        limits = length_limits(model.config, tokenizer, self.start, max_target_length)
+        self.max_source_length, self._longest = limits
         model.train(False)
-        self.model, self.tokenizer = model, tokenizer
-        self.max_source_length, self.max_target_length = limit, max_target_length
+        self.model, self.tokenizer, self.max_target_length = model, tokenizer, max_target_length
         self.constraint = constraint or Constraint()
         self.constraint.check(tokenizer, max_target_length)
         forbidden = np.flatnonzero(~self.constraint.allowed(tokenizer)).tolist()
@@ -91,29 +90,31 @@ class Seq2SeqPolicy(Publishable):
 
     @classmethod
     def from_pretrained(cls, name: str | Path, tokenizer: Tokenizer, max_target_length: int) -> Self:
-        """A model by name on the Hugging Face hub or by folder, as it is: Marian, M2M100, NLLB, mBART, BART, T5, mT5.
+        """A model by name on the Hugging Face hub or by folder, as it is.
 
         Args:
-            name: "Helsinki-NLP/opus-mt-de-en", say; only safetensors are read, and no code of the model is run.
-            tokenizer: The model's, :class:`seq2seq_env.tokenization.pretrained_tokenizer.PretrainedTokenizer`.
+            name: "Helsinki-NLP/opus-mt-de-en", say: Marian, M2M100, NLLB, mBART, BART, T5, mT5, or a decoder-only
+                model. Only safetensors are read, and no code of the model is run.
+            tokenizer: The model's, :class:`seq2seq_env.tokenization.pretrained_tokenizer.PretrainedTokenizer`; of a
+                decoder-only model, :class:`seq2seq_env.tokenization.prompt_tokenizer.PromptTokenizer`.
             max_target_length: Tokens after which writing stops.
 
         Raises:
             OSError: If the model cannot be had, or has no safetensors.
-            ValueError: If it is no encoder-decoder, or the tokenizer is not its own.
+            ValueError: If it is of another kind, or the tokenizer is not its own.
         """
-        return cls(load_pretrained(name), tokenizer, max_target_length)
+        return cls(load_pretrained(name, tokenizer), tokenizer, max_target_length)
 
     @classmethod
     def from_config(cls, tokenizer: Tokenizer, config: PolicyConfig, seed: int = 0) -> Self:
-        """A small Marian model with random weights.
+        """A small Marian or Llama model with random weights.
 
         Args:
             tokenizer: Of the task.
-            config: Sizes.
+            config: Architecture and sizes.
             seed: Determines the weights; the global generator is left as it was.
         """
-        return cls(build_marian(tokenizer, config, seed), tokenizer, config.max_target_length)
+        return cls(build_network(tokenizer, config, seed), tokenizer, config.max_target_length)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Self:
@@ -313,10 +314,8 @@ class Seq2SeqPolicy(Publishable):
         decoder_input, written = self._pad([[*self.start, *prefix] for prefix in prefixes])
         logit_mask, _, forced = self.allowed_tokens()
         with inference(self.model):
-            output = self.model(
-                input_ids=source, attention_mask=mask.long(), decoder_input_ids=decoder_input, use_cache=False
-            )
-            last = output.logits[torch.arange(len(source), device=self.device), written.sum(1) - 1]
+            logits = decoder_logits(self.model, source, mask, decoder_input)
+            last = logits[torch.arange(len(source), device=self.device), written.sum(1) - 1]
             scores = torch.add(logit_mask, last.float(), alpha=1 / temperature)
             for row, prefix in enumerate(prefixes):
                 if len(prefix) < len(forced):

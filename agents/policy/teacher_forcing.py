@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.policy.hidden_states import hidden_states
 from agents.policy.lm_head import chunked_log_probs
@@ -21,6 +21,10 @@ from seq2seq_env.models.teacher_forcing import teacher_forced_logits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+PLAIN_HEADS = ("gpt2", "llama", "marian", "mistral", "qwen2", "qwen3")
+"""Architectures whose logits are a product of hidden states and the LM head. Others scale them in ways of their own,
+and go through their own forward."""
 
 
 class Pairs(NamedTuple):
@@ -62,7 +66,7 @@ class Evaluation:
     log-probabilities are then taken from it.
 
     Args:
-        model: Any Hugging Face encoder-decoder.
+        model: Any Hugging Face encoder-decoder or decoder-only model.
         pairs: Sources and targets.
         allowed: What the policy writes.
         temperature: Divides the logits; above 0.
@@ -79,15 +83,12 @@ class Evaluation:
     @cached_property
     def log_prob(self) -> Tensor:
         """``log pi(y_t | x, y_<t)``, float32 [B,T], 0 at padding."""
-        pairs, chosen = self.pairs, self.pairs.chosen
-        chunked = self.model.config.model_type == "marian" and self._forced is None
-        if not chunked or "log_distribution" in vars(self):
+        pairs, chosen, head = self.pairs, self.pairs.chosen, self._plain_head
+        if head is None or self._forced is not None or "log_distribution" in vars(self):
             return padded(_of_chosen(self.log_distribution, chosen), pairs.target_mask)
-        model: Any = self.model
         mask, unk_id, _ = self.allowed
         unknown = _unknown(chosen, mask, unk_id, torch.ones_like(chosen, dtype=torch.bool))
-        weight, bias = model.lm_head.weight, model.final_logits_bias[0]
-        log_probs = chunked_log_probs(self._hidden, weight, bias, chosen, mask, unknown, self.temperature)
+        log_probs = chunked_log_probs(self._hidden, *head, chosen, mask, unknown, self.temperature)
         return padded(log_probs, pairs.target_mask)
 
     @cached_property
@@ -103,10 +104,9 @@ class Evaluation:
     @cached_property
     def logits(self) -> Tensor:
         """Float [L,V], row after row, padding left out, as the network gives them: of all tokens, at temperature 1."""
-        model: Any = self.model
-        if model.config.model_type == "marian":
-            return F.linear(self._hidden, model.lm_head.weight, model.final_logits_bias[0])
-        pairs = self.pairs
+        head, pairs = self._plain_head, self.pairs
+        if head is not None:
+            return F.linear(self._hidden, *head)
         return teacher_forced_logits(self.model, *pairs[:3], pairs.start)[pairs.target_mask]
 
     def log_prob_at(self, temperature: Tensor) -> Tensor:
@@ -123,13 +123,22 @@ class Evaluation:
     def _hidden(self) -> Tensor:
         """[L,D]: what the LM head reads.
 
-        It is by far the widest layer, so padding is left out before it. Other architectures than Marian scale the
-        hidden state in ways of their own, so they go through their own forward.
+        It is by far the widest layer, so padding is left out before it.
         """
         pairs = self.pairs
         inputs = decoder_inputs(pairs.target, pairs.start)
         hidden = hidden_states(self.model.base_model, pairs.source, pairs.source_mask, inputs)
         return hidden[:, len(pairs.start) - 1 :][pairs.target_mask]
+
+    @property
+    def _plain_head(self) -> tuple[Tensor, Tensor] | None:
+        """Weight [V,D] and bias [V] of the LM head; None where there is more to it, an adapter or a scale, say."""
+        model: Any = self.model
+        layer = model.get_output_embeddings()
+        if model.config.model_type not in PLAIN_HEADS or type(layer) is not nn.Linear:
+            return None
+        bias = getattr(model, "final_logits_bias", None)
+        return layer.weight, layer.weight.new_zeros(len(layer.weight)) if bias is None else bias[0]
 
     @cached_property
     def _forced(self) -> Tensor | None:

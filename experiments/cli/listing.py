@@ -56,7 +56,7 @@ def _tasks() -> dict[str, str]:
 def _scorers() -> dict[str, str]:
     from seq2seq_env.scorers.loading import KINDS, SCORERS
 
-    named = dict.fromkeys(SCORERS, "The shipped scorer of the embedded task.")
+    named = dict.fromkeys(SCORERS, "The scorer of a task that is generated here.")
     return named | {f"{kind}:": _imported_summary(place) for kind, place in KINDS.items()} | {
         "FOLDER": "A scorer that rest scorer made, a sequence-regression checkpoint, or a scorer.json."
     }  # fmt: skip

@@ -32,7 +32,7 @@ from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
-PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source_prefix")
+PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source_prefix", "prompt", "chat")
 """Options of a task that are of a pretrained model's tokenizer."""
 
 C = TypeVar("C", bound=Settings)

@@ -38,8 +38,9 @@ AgentOptions = Annotated[dict[str, dict[str, Any]], tyro.conf.Fixed, tyro.conf.S
 """Options of agents by the agent's name; on the command line each has its own."""
 
 PresetName = Literal[
-    "phrasebook-domain", "phrasebook-noisy", "phrasebook-clean", "iwslt2014-de-en", "wmt2020-zh-en", "multi30k-de-en"
-]
+    "phrasebook-domain", "phrasebook-noisy", "phrasebook-clean", "arithmetic", "iwslt2014-de-en", "wmt2020-zh-en",
+    "multi30k-de-en",
+]  # fmt: skip
 """Keys of ``experiments.runs.presets.PRESETS``."""
 
 
@@ -61,8 +62,9 @@ class Settings:
     """Number of sources that "auto" stands for."""
 
     preset: PresetName | None = None
-    """Settings of a known data set, which other options override. There are the phrasebook's other regimes, the paper's
-    sizes for IWSLT 2014 and WMT 2020, and a laptop's for Multi30k. With it, --help shows its values."""
+    """Settings of a known data set, which other options override. There are the phrasebook's other regimes, a small
+    decoder-only policy for the arithmetic task, the paper's sizes for IWSLT 2014 and WMT 2020, and a laptop's for
+    Multi30k. With it, --help shows its values."""
 
     task: TaskName = "phrasebook-de-en"
     """Name of the task, which gives the texts."""
@@ -71,9 +73,10 @@ class Settings:
     en."""
     pretrained: str | None = None
     """Folder or name on the Hugging Face hub of an encoder-decoder to start from (Marian, M2M100, NLLB, mBART, BART,
-    T5): --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its tokenizer; what else it must be told are task
-    options: source_language deu_Latn target_language eng_Latn, or source_prefix "translate German to English: ". The
-    trainings have other defaults then, which --help shows."""
+    T5), or of a decoder-only model (Llama, Qwen, GPT-2): --pretrained Helsinki-NLP/opus-mt-de-en. The task takes its
+    tokenizer; what else it must be told are task options: source_language deu_Latn target_language eng_Latn, or
+    source_prefix "translate German to English: "; of a decoder-only model, prompt "Translate into English: {source}"
+    chat yes. The trainings have other defaults then, which --help shows."""
     fine_tune: bool = True
     """Whether the pretrained policy is trained on the original data first; --no-fine-tune takes it as it is."""
     start: Path | None = None
@@ -128,7 +131,7 @@ class Settings:
     low temperatures are mostly copies, and a step of few tokens sees little else; the paper's objective counts each.
     Agents that weigh all data themselves take the copies in any case."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
-    """Size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
+    """Architecture and size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
             learning_rate=2e-3,

@@ -39,7 +39,9 @@ def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:
         finish(run, SUPERVISED, agents.make_agent("bc", policy), dict(UNTRAINED))
         return policy
     policy = new_policy(config, task)
-    if config.pretrained is None:
+    sizes = config.policy
+    # Of a few words, fewer than the network is wide, pairs tell nothing; and a Llama's embeddings have another scale.
+    if config.pretrained is None and sizes.architecture != "decoder-only" and sizes.d_model < task.tokenizer.vocab_size:
         from agents.policy.embeddings import align_embeddings
 
         pairs = task.split("train")

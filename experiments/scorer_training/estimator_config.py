@@ -101,6 +101,8 @@ class EstimatorConfig:
                 raise ValueError(f"{name} is {value}; give 1 or more")
         if self.corrupted_per_source < 0:
             raise ValueError(f"corrupted_per_source is {self.corrupted_per_source}; give 0 or more")
+        if self.predictor.architecture != "encoder-decoder":
+            raise ValueError(f"predictor.architecture is {self.predictor.architecture}; a scorer needs encoder-decoder")
         if not 0 < self.backward_width <= 1:
             raise ValueError(f"backward_width is {self.backward_width}; give a share above 0 and at most 1")
 

@@ -123,11 +123,10 @@ def _translation_models(config: EstimatorConfig, task: Task, part: _Part, folder
     # Rated sources need have no references here; a few pairs would stop a training by luck.
     few = HELD_OUT if len(held_out) >= LEAST_SOURCES else 0
     held = held_out.sources[:few], held_out.references[:few]
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
 
     def model(name: str, network: PolicyConfig, texts: Pairs, held_texts: Pairs) -> TranslationModel:
         training = config.budget(sum(len(row) for row in task.tokenizer.encode_targets(texts[1])))
-        return TranslationModel(*texts, folder / name, replace(network, **lengths), training, held_texts)
+        return TranslationModel(*texts, folder / name, network.for_task(task), training, held_texts)
 
     return [
         model(FORWARD, config.predictor, (pairs.sources, pairs.references), held),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from seq2seq_env.tasks import Split, Task, TaskOptions, load_task
 HELD_OUT_SIZES: dict[str, int] = {"validation_size": 500, "test_size": 1_000}
 """Of the default task, what the scorer is measured on; its training split makes the unseen policy."""
 
-POLICY_SIZES: dict[str, int] = {}
+POLICY_SIZES: dict[str, Any] = {}
 """Of the weak policies and the unseen one: the defaults."""
 
 
@@ -85,13 +86,12 @@ def weak_policies(config: OracleConfig, task: Task, seeds: Sequence[int], tokens
     Every second one has few pairs.
     """
     pairs = task.split("train")
-    lengths = {"max_source_length": task.max_source_length, "max_target_length": task.max_target_length}
-    sizes = PolicyConfig(**POLICY_SIZES, **lengths)
+    sizes, lengths = PolicyConfig(**POLICY_SIZES).for_task(task), (task.max_source_length, task.max_target_length)
     stages = []
     for number, seed in enumerate(seeds):
         most = config.few_pairs if number % 2 else len(pairs)
         sources, references = pairs.sources[:most], pairs.references[:most]
-        data = Slice.from_pairs(sources, references, task.tokenizer, *lengths.values())
+        data = Slice.from_pairs(sources, references, task.tokenizer, *lengths)
         policy = Seq2SeqPolicy.from_config(task.tokenizer, sizes, seed)
         align_embeddings(policy, sources, references, seed=seed)
         agent = make_agent("bc", policy)

@@ -96,7 +96,7 @@ class Sources:
         tokenizer, limit = self.task.tokenizer, self.task.max_source_length
         ids = tokenizer.encode([text])[0]
         first, last = len(tokenizer.source_prefix), len(tokenizer.source_suffix)
-        special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[first:-last])
+        special = {tokenizer.eos_id, tokenizer.pad_id}.intersection(ids[first : len(ids) - last])
         if special:
             raise ValueError(
                 f"the source {shortened(text)} holds special token {special.pop()} in its middle; take out what "

@@ -1,1 +1,1 @@
-"""Functions of encoder-decoders that scorers and policies share."""
+"""Functions of encoder-decoders and decoder-only models that scorers and policies share."""

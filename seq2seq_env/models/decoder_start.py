@@ -1,4 +1,4 @@
-"""Decoder start and forced BOS: a model's start token and a language's code, which come before a target.
+"""Decoder start: a model's start token, a language's code (forced BOS) or the end of a prompt, before a target.
 
 They are no part of a target. Nothing is chosen there, so they have probability 1, and trajectories, episodes and losses
 begin with the first token that a policy writes.
@@ -26,12 +26,13 @@ def decoder_start(config: PreTrainedConfig, tokenizer: Tokenizer) -> tuple[int, 
     Raises:
         ValueError: If neither model nor tokenizer names one.
     """
-    if tokenizer.replaces_start:
-        return tokenizer.decoder_prefix
     start = getattr(config, "decoder_start_token_id", None)
+    if tokenizer.replaces_start and not hasattr(config, "reward_tokens"):  # of a reward-conditioned policy
+        return tokenizer.decoder_prefix
     if start is None:
         raise ValueError(
-            "the model's config.json names no decoder_start_token_id; take an encoder-decoder that has one"
+            "the model's config.json names no decoder_start_token_id; take an encoder-decoder that has one, or give a "
+            "prompt to a decoder-only model"
         )
     return (int(start), *tokenizer.decoder_prefix)
 

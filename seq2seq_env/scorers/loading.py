@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq_env.scorers.description import NAME, read_description
+from seq2seq_env.scorers.models.answer_checker import AnswerChecker
 from seq2seq_env.scorers.models.learned import LearnedScorer
 from seq2seq_env.scorers.predictor_estimator import estimator
 from seq2seq_env.scorers.scorer import Scorer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 SCORERS: dict[str, Callable[[str], Scorer]] = {
     "phrasebook-qe": lambda device: LearnedScorer(Path(__file__).parent / "phrasebook_qe", device=device),
+    "arithmetic-checker": lambda device: AnswerChecker(),
 }
 """Name to a function of the device that makes the scorer."""
 

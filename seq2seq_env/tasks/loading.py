@@ -13,6 +13,7 @@ from seq2seq_env.tasks.task import Task
 
 TASKS: dict[str, str] = {
     "phrasebook-de-en": "seq2seq_env.tasks.phrasebook:PhrasebookTask",
+    "arithmetic": "seq2seq_env.tasks.arithmetic:ArithmeticTask",
     "text-files": "seq2seq_env.tasks.corpora.text_files:TextFilesTask",
     "hub": "seq2seq_env.tasks.corpora.hub:HubTask",
 }

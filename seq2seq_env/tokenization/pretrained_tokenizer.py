@@ -1,18 +1,19 @@
-"""Tokenizer of a pretrained encoder-decoder, with its own special tokens, sides and language codes."""
+"""Tokenizer of a pretrained model, with its own special tokens, sides and language codes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from seq2seq_env.extras import require
 from seq2seq_env.hub import local_copy
-from seq2seq_env.tokenization.languages import kind, language_codes, surroundings, tokenizer_class
+from seq2seq_env.tokenization.languages import Surroundings, kind, language_codes, surroundings, tokenizer_class
 from seq2seq_env.tokenization.tokenizer import FILE_NAME, Pieces, Tokenizer, read_backend
 
 LANGUAGES = "translation.json"
@@ -21,9 +22,9 @@ LANGUAGES = "translation.json"
 CONFIG = "tokenizer_config.json"
 FILES = (
     CONFIG, FILE_NAME, "special_tokens_map.json", "added_tokens.json", "vocab.json", "target_vocab.json", "merges.txt",
-    "source.spm", "target.spm", "sentencepiece.bpe.model", "spiece.model",
+    "source.spm", "target.spm", "sentencepiece.bpe.model", "spiece.model", "chat_template.jinja",
 )  # fmt: skip
-"""What tokenizers of encoder-decoders consist of."""
+"""What tokenizers consist of."""
 
 _SPECIAL = ("eos_token", "unk_token", "pad_token", "bos_token", "cls_token", "sep_token", "mask_token")
 
@@ -45,6 +46,9 @@ class PretrainedTokenizer(Tokenizer):
     with its start token (``decoder_prefix``). It is no part of a target: there is nothing to choose, so it has
     probability 1 and no place in trajectories, episodes or losses.
 
+    Attributes:
+        record: File beside the tokenizer's that says with which options it was made.
+
     Args:
         name: Folder with the tokenizer's files, or the model's name on the hub.
         source_language: Code of the source's language, where the model is told it ("deu_Latn", "de_DE", "de").
@@ -57,8 +61,10 @@ class PretrainedTokenizer(Tokenizer):
         OSError: If the hub does not have the model or cannot be reached.
         ImportError: If they are SentencePiece files and the extra ``sentencepiece`` is not installed.
         ValueError: If the files are corrupt or of an unknown kind, a language's code is missing or unknown, or the
-            prefix holds what the tokenizer does not know.
+            prefix holds what the tokenizer does not know, or the model is decoder-only.
     """
+
+    record: ClassVar[str] = LANGUAGES
 
     def __init__(
         self,
@@ -67,30 +73,33 @@ class PretrainedTokenizer(Tokenizer):
         target_language: str | None = None,
         source_prefix: str = "",
     ) -> None:
+        self._options: dict[str, Any] = {
+            "source_language": source_language, "target_language": target_language, "source_prefix": source_prefix,
+        }  # fmt: skip
+        self._read_all(name)
+
+    def _read_all(self, name: str | Path) -> None:
         folder = local_copy(name, [*FILES, "config.json"])
         self._files = {file: (folder / file).read_bytes() for file in FILES if (folder / file).is_file()}
         if not self._files:
             raise FileNotFoundError(f"no tokenizer in {str(name)!r}; name a model's folder, or its name on the hub")
         self._name = str(name)
-        self._languages = {
-            "source_language": source_language, "target_language": target_language, "source_prefix": source_prefix,
-        }  # fmt: skip
         settings = self._settings()
-        model = folder / "config.json"
-        settings["tokenizer_class"] = tokenizer_class(settings, _json(model) if model.is_file() else {}, self._files)
-        self._files[CONFIG] = _written(settings)
+        model = _json(folder / "config.json") if (folder / "config.json").is_file() else {}
+        self._check_model(model)
+        settings["tokenizer_class"] = tokenizer_class(settings, model, self._files)
+        self._files[CONFIG] = written_json(settings)
         self._read(folder, settings)
         self.eos_id, self.unk_id, self.pad_id = (self._id(settings, f"{each}_token") for each in ("eos", "unk", "pad"))
         codes = language_codes(self._vocabulary, settings)
-        around = surroundings(settings, codes, source_language, target_language, self._own(), self.eos_id)
-        self.source_prefix, self.source_suffix = around.source_prefix, around.source_suffix
-        self.decoder_prefix, self.replaces_start = around.decoder_prefix, around.replaces_start
         self.start_id = self.pad_id
         special = {self._vocabulary[token] for token in self._special(settings) if token in self._vocabulary}
-        self.never_written = frozenset({self.pad_id, *special, *codes.values()} - {self.eos_id, self.unk_id})
+        written = {self.eos_id, self.unk_id} - {self.pad_id}
+        self.never_written = frozenset({self.pad_id, *special, *codes.values()} - written)
         self.vocab_size = max(self._vocabulary.values()) + 1
-        before, self._text_prefix = self._prefix(source_prefix)
-        self.source_prefix = (*self.source_prefix, *before)
+        around, self._text_prefix = self._surroundings(settings, codes)
+        self.source_prefix, self.source_suffix = around.source_prefix, around.source_suffix
+        self.decoder_prefix, self.replaces_start = around.decoder_prefix, around.replaces_start
         self.fingerprint = self._digest()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
@@ -122,15 +131,30 @@ class PretrainedTokenizer(Tokenizer):
         folder = Path(folder)
         for file, content in self._files.items():
             (folder / file).write_bytes(content)
-        told = {"src_lang": self._languages["source_language"], "tgt_lang": self._languages["target_language"]}
+        told = {"src_lang": self._options.get("source_language"), "tgt_lang": self._options.get("target_language")}
         settings = self._parsed(CONFIG) | {key: language for key, language in told.items() if language is not None}
-        (folder / CONFIG).write_bytes(_written(settings))
-        (folder / LANGUAGES).write_bytes(_written(self._languages))
+        (folder / CONFIG).write_bytes(written_json(settings))
+        (folder / self.record).write_bytes(written_json(self._options))
 
     @classmethod
-    def load(cls, folder: Path) -> PretrainedTokenizer:
+    def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
-        return cls(folder, **_json(Path(folder) / LANGUAGES))
+        return cls(folder, **_json(Path(folder) / cls.record))
+
+    def _surroundings(self, settings: dict[str, Any], codes: Mapping[str, int]) -> tuple[Surroundings, str]:
+        """Ids around a text, and text that joins a source's from before it."""
+        languages = self._options["source_language"], self._options["target_language"]
+        around = surroundings(settings, codes, *languages, self._own(), self.eos_id)
+        before, text = self._prefix(self._options["source_prefix"])
+        return replace(around, source_prefix=(*around.source_prefix, *before)), text
+
+    def _check_model(self, config: dict[str, Any]) -> None:
+        """Refuse a model that reads its sources otherwise, by its ``config.json``."""
+        if any(kind.endswith(("ForCausalLM", "LMHeadModel")) for kind in config.get("architectures") or ()):
+            raise ValueError(
+                f"{self._name!r} is a decoder-only model, which reads a prompt; give the option prompt with {{source}} "
+                "in it, or chat"
+            )
 
     def _settings(self) -> dict[str, Any]:
         """``tokenizer_config.json``, with what older tokenizers have beside it."""
@@ -228,16 +252,18 @@ class PretrainedTokenizer(Tokenizer):
         return tuple(full[:start]), tuple(full[start + len(bare) :])
 
     def _id(self, settings: dict[str, Any], name: str) -> int:
-        token = _content(settings.get(name)) or {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}[name.partition("_")[0]]
+        token = (
+            content_of(settings.get(name)) or {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"}[name.partition("_")[0]]
+        )
         if token not in self._vocabulary:
             raise ValueError(f"the tokenizer of {self._name!r} has no {name} {token!r}; download it again")
         return self._vocabulary[token]
 
     def _special(self, settings: dict[str, Any]) -> set[str]:
-        tokens = {_content(settings.get(name)) or "" for name in _SPECIAL}
+        tokens = {content_of(settings.get(name)) or "" for name in _SPECIAL}
         for name in ("additional_special_tokens", "extra_special_tokens"):
             others = settings.get(name) or []
-            tokens |= {_content(token) or "" for token in (others.values() if isinstance(others, dict) else others)}
+            tokens |= {content_of(token) or "" for token in (others.values() if isinstance(others, dict) else others)}
         if FILE_NAME in self._files:
             added = self._backend.get_added_tokens_decoder().values()
             tokens |= {str(token.content) for token in added if token.special}
@@ -252,16 +278,18 @@ class PretrainedTokenizer(Tokenizer):
         return digest.hexdigest()
 
     def __reduce__(self) -> Any:
-        return _restored, (self._files, self._name, self._languages)
+        return _restored, (type(self), self._files, self._name, self._options)
 
 
-def _restored(files: dict[str, bytes], name: str, languages: dict[str, Any]) -> PretrainedTokenizer:
+def _restored(
+    kind: type[PretrainedTokenizer], files: dict[str, bytes], name: str, options: dict[str, Any]
+) -> PretrainedTokenizer:
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
         for file, content in files.items():
             (Path(folder) / file).write_bytes(content)
-        tokenizer = PretrainedTokenizer(folder, **languages)
+        tokenizer = kind(folder, **options)
     tokenizer._name = name
     return tokenizer
 
@@ -301,7 +329,7 @@ def _converted(folder: Path) -> str:
     return content
 
 
-def _content(token: Any) -> str | None:
+def content_of(token: Any) -> str | None:
     """The text of a special token, which a file gives by itself or with its properties."""
     return token.get("content") if isinstance(token, dict) else token
 
@@ -313,5 +341,6 @@ def _json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{str(path)!r} is corrupt ({error}); save or download it again") from error
 
 
-def _written(content: dict[str, Any]) -> bytes:
+def written_json(content: dict[str, Any]) -> bytes:
+    """A JSON file's content."""
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()

@@ -287,7 +287,7 @@ def test_two_text_files_and_a_scorer_make_a_report(
         ({"agent_options": {"filtered-bc": {"eta": 0.1}}}, "agent 'filtered-bc' has no option 'eta'; it takes none"),
         ({"agent": "bvmpo", "agent_options": {"bvmpo": {"eta": 0.0}}}, "eta is 0.0; give a number above 0"),
         ({"agent": "magic"}, "no agent 'magic'; choose one of "),
-        ({"task": "klingon"}, "no task 'klingon'; choose one of hub, phrasebook-de-en, text-files"),
+        ({"task": "klingon"}, "no task 'klingon'; choose one of arithmetic, hub, phrasebook-de-en, text-files"),
         ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),
         ({"filter_values": (0.9, 0.8, 0.7)}, "does not rise"),
         ({"device": "abacus"}, "device 'abacus' is not there"),

@@ -23,7 +23,7 @@ from seq2seq_env.tasks.corpora.cleaning import (
 from seq2seq_env.tasks.corpora.sides import Sides, check_source_only, check_split
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS, Split, Task, unknown_split
 from seq2seq_env.tokenization.subwords import train_subwords
-from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
+from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice, check_room
 from seq2seq_env.writing import shortened
 
 Leaks = Literal["refuse", "drop"]
@@ -94,6 +94,7 @@ class CorpusTask(Task):
         self.tokenizer = (
             train_subwords(chain.from_iterable(train), vocab_size) if tokenizer.name is None else tokenizer.load()
         )
+        check_room(self.tokenizer, max_tokens)
         self.cleaning: dict[str, Cleaning] = {}
         self._splits: dict[str, Split] = {}
         for name in SPLITS:

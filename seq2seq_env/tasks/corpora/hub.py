@@ -43,6 +43,8 @@ class HubTask(CorpusTask):
         source_language: Code of the source's language, where the pretrained model is told it: deu_Latn, de_DE, de.
         target_language: Code of the target's language, where the pretrained model is told it.
         source_prefix: Text before every source, where the pretrained model wants one.
+        prompt: Text around every source of a decoder-only model, with {source} in it: an instruction, say.
+        chat: Whether that is a user's message in the chat template of the model's tokenizer.
         vocab_size: Tokens of a trained tokenizer at most.
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
         max_ratio: Length of a training pair's longer side to that of its shorter one, at most: in characters, those of
@@ -76,6 +78,8 @@ class HubTask(CorpusTask):
         source_language: str | None = None,
         target_language: str | None = None,
         source_prefix: str = "",
+        prompt: str = "",
+        chat: bool = False,
         vocab_size: int = 8_000,
         max_tokens: int = 64,
         max_ratio: float = 4.0,
@@ -90,12 +94,12 @@ class HubTask(CorpusTask):
             dataset, source=source, target=target, config=config, revision=revision, train=train, validation=validation,
             test=test,
         )  # fmt: skip
-        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix)
+        own = TokenizerChoice.of(tokenizer, source_language, target_language, source_prefix, prompt, chat)
         made_by = partial(
             HubTask, seed, **(known if not held_out else _without_held_out(known)), source_only=source_only,
             held_out=held_out, tokenizer=own.name, source_language=source_language,
-            target_language=target_language, source_prefix=source_prefix, vocab_size=vocab_size, max_tokens=max_tokens,
-            max_ratio=max_ratio, leaks=leaks,
+            target_language=target_language, source_prefix=source_prefix, prompt=prompt, chat=chat,
+            vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         there = _read(known["dataset"], known["config"], known["revision"])
         super().__init__(

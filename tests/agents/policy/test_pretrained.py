@@ -216,7 +216,7 @@ def test_what_is_no_model_is_refused(
     with pytest.raises((ValueError, OSError), match="cannot be loaded"):
         Seq2SeqPolicy.from_pretrained(copy, tokenizer, 12)
     (copy / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ValueError, match="is no encoder-decoder"):
+    with pytest.raises(ValueError, match="is no encoder-decoder and no decoder-only model"):
         Seq2SeqPolicy.from_pretrained(copy, tokenizer, 12)
     monkeypatch.setattr("huggingface_hub.snapshot_download", _unreachable)
     with pytest.raises(
