@@ -150,7 +150,7 @@ class Gate:
 
     def _look(self, stage: str) -> dict[str, Any]:
         stages = [each for each in rest_stages(self._run.folder.path) if step_of(each) <= step_of(stage)]
-        seen = look({each: self._values(each) for each in stages}, self._measure, self._looks)
+        seen = look({each: validation_values(self._run, each) for each in stages}, self._measure, self._looks)
         verdict = f"closes ({self._action})" if seen.closes else "stays open"
         print(f"Gate at {stage_name(stage)}: {seen}: {verdict}")
         final = stage
@@ -158,16 +158,6 @@ class Gate:
             final = seen.best
             self._fall_back(final)
         return seen.record() | {"action": self._action, "final": final}
-
-    def _values(self, stage: str) -> Values:
-        """Of the policy that the folder holds, translated once."""
-        folder = self._run.folder
-        file = folder.path / translations_file(stage, SPLIT)
-        if not file.is_file():
-            policy = agents.Seq2SeqPolicy.load(folder.checkpoint(stage), self._run.config.device)
-            translated = self._run.evaluator.translations(policy, SPLIT, "greedy")
-            keep_translations(self._run, stage, {"greedy": translated}, SPLIT)
-        return stage_values(read_lines(file))
 
     def _fall_back(self, stage: str) -> None:
         """Copy a policy to where a reader of the folder looks for its last one."""
@@ -178,6 +168,16 @@ class Gate:
                 shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
             shutil.copytree(self._run.folder.checkpoint(stage), partial)
             partial.replace(place)
+
+
+def validation_values(run: Experiment[Settings], stage: str) -> Values:
+    """What the gate sees of the policy that a run keeps of a stage; translated once."""
+    folder = run.folder
+    file = folder.path / translations_file(stage, SPLIT)
+    if not file.is_file():
+        policy = agents.Seq2SeqPolicy.load(folder.checkpoint(stage), run.config.device)
+        keep_translations(run, stage, {"greedy": run.evaluator.translations(policy, SPLIT, "greedy")}, SPLIT)
+    return stage_values(read_lines(file))
 
 
 def looks_of(run: RunFolder) -> list[dict[str, Any]]:
