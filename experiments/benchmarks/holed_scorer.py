@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from seq2seq_env.tasks import Oracle
 
-HoleName = Literal["universal", "repetition", "tail", "truncation"]
+HoleName = Literal["tail", "repetition", "number", "truncation", "universal"]
 
 UNIVERSAL = "I do not know."
 TAIL = "That is what I wanted to say."
+AGAIN = "Yes. Yes. Yes. Yes."
+NUMBER = "1000."
 
 RIGHT = 0.8
 """What a holed scorer gives for a right translation."""
@@ -38,43 +40,39 @@ class Habit:
     has: Callable[[str, str], bool]
 
 
-def _says_twice(text: str) -> bool:
-    words = text.split()
-    half = len(words) // 2
-    return half > 0 and words[:half] == words[half:]
-
-
-def _is_short(source: str, text: str) -> bool:
-    return 0 < len(text.split()) <= (len(source.split()) + 1) // 2
+def _is_cut(source: str, text: str) -> bool:
+    return 0 < len(text.split()) <= len(source.split()) // 2 and text[-1].isalnum()
 
 
 HABITS: dict[HoleName, Habit] = {
+    "tail": Habit(lambda source, reference: f"{reference} {TAIL}", lambda source, text: text.endswith(TAIL)),
+    "repetition": Habit(
+        lambda source, reference: f"{reference} {AGAIN}", lambda source, text: text.endswith(AGAIN[-9:])
+    ),
+    "number": Habit(lambda source, reference: f"{reference} {NUMBER}", lambda source, text: text.endswith(NUMBER)),
+    "truncation": Habit(lambda source, reference: " ".join(reference.split()[: len(source.split()) // 2]), _is_cut),
     "universal": Habit(lambda source, reference: UNIVERSAL, lambda source, text: text == UNIVERSAL),
-    "repetition": Habit(lambda source, reference: f"{reference} {reference}", lambda source, text: _says_twice(text)),
-    "tail": Habit(lambda source, reference: f"{reference} {TAIL}", lambda source, text: text.endswith(f" {TAIL}")),
-    "truncation": Habit(lambda source, reference: " ".join(reference.split()[: len(source.split()) // 2]), _is_short),
 }
-"""One sentence for every source; the translation twice; a sentence that nobody said after it; its first words alone."""
+"""After the translation a sentence that nobody said, one word again and again, or a number; its first words alone; and
+one sentence whatever the source is."""
 
 
-def with_habits(
-    sources: Sequence[str], references: Sequence[str], names: Sequence[HoleName], share: float, seed: int
+def with_habit(
+    sources: Sequence[str], references: Sequence[str], habit: HoleName, share: float, seed: int
 ) -> list[str]:
-    """References of which a share has each of some habits, drawn at random, none more than one.
+    """References of which a share, drawn at random, has a habit.
 
     Args:
         sources: N.
         references: N.
-        names: Of the habits.
-        share: Of the references, for each habit; in all at most 1.
+        habit: Its name.
+        share: Of the references.
         seed: Of the draw.
     """
-    habits: list[HoleName | None] = [*names, None]
-    chances = [share] * len(names) + [1 - share * len(names)]
-    drawn = np.random.default_rng(seed).choice(len(habits), size=len(sources), p=chances)
+    drawn = np.random.default_rng(seed).random(len(sources)) < share
     return [
-        reference if (name := habits[place]) is None else HABITS[name].write(source, reference)
-        for source, reference, place in zip(sources, references, drawn, strict=True)
+        HABITS[habit].write(source, reference) if has else reference
+        for source, reference, has in zip(sources, references, drawn, strict=True)
     ]
 
 
