@@ -19,8 +19,7 @@ from experiments.reports.comparison_entry import agent_entry, supervised_entry
 from experiments.reports.overoptimisation_fit import Point, Series, best_of_n_kl
 from experiments.reports.sampled_policies import stage_means
 from experiments.reports.subsets import best_kl
-from experiments.runs.finished_run import is_step
-from experiments.runs.finished_stages import stage_name
+from experiments.runs.finished_stages import is_step, stage_name
 from experiments.runs.run_folder import CONFIG, STAGES, RunFolder
 from experiments.runs.stage_samples import FOLDER, Candidates, kept_samples
 from experiments.runs.stages import SUPERVISED
