@@ -46,9 +46,7 @@ def _is_cut(source: str, text: str) -> bool:
 
 HABITS: dict[HoleName, Habit] = {
     "tail": Habit(lambda source, reference: f"{reference} {TAIL}", lambda source, text: text.endswith(TAIL)),
-    "repetition": Habit(
-        lambda source, reference: f"{reference} {AGAIN}", lambda source, text: text.endswith(AGAIN[-9:])
-    ),
+    "repetition": Habit(lambda source, reference: f"{reference} {AGAIN}", lambda source, text: AGAIN[:9] in text),
     "number": Habit(lambda source, reference: f"{reference} {NUMBER}", lambda source, text: text.endswith(NUMBER)),
     "truncation": Habit(lambda source, reference: " ".join(reference.split()[: len(source.split()) // 2]), _is_cut),
     "universal": Habit(lambda source, reference: UNIVERSAL, lambda source, text: text == UNIVERSAL),

@@ -162,7 +162,8 @@ def planted_run(config: Config, task: Task, policy: Path, own: Scorer, arm: Arm,
         data=DataConfig(samples_only=True), policy=config.policy, improve=config.improve, seed=seed, device="cpu",
     )  # fmt: skip
     run = _begin(options, config.out / f"{arm}-{hole}-{seed}", task, _scorer(arm, hole, task, own))
-    rest(run, supervised(run), Gate(run, "off", "auto", config.grow_steps))
+    if not run.folder.has(f"g{config.grow_steps}i1"):
+        rest(run, supervised(run), Gate(run, "off", "auto", config.grow_steps))
     stages = rest_stages(run.folder.path)
     test = {each: stage_values(read_lines(run.folder.path / translations_file(each))) for each in stages}
     validation = {each: validation_values(run, each) for each in stages}

@@ -76,7 +76,7 @@ def seen(arm: str, hole: str | None, seed: int, validation: Mapping[str, Values]
         means["reward"],
         means["oracle"],
         first_fall(test),
-        verdict.at and verdict.at.step,
+        verdict.at.step if verdict.at else None,
         closed,
         change,
     )
@@ -136,7 +136,7 @@ def _cells(runs: Sequence[Seen]) -> list[str]:
 
 def _from_to(stages: Sequence[Mapping[str, float]]) -> str:
     """Means over runs of the first and of the last stage."""
-    ends = zip(*((next(iter(each.values())), next(reversed(each.values()))) for each in stages), strict=True)
+    ends = zip(*((next(iter(each.values())), [*each.values()][-1]) for each in stages), strict=True)
     return " to ".join(f"{sum(each) / len(each):.3f}" for each in ends)
 
 
