@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from seq2seq_env.tasks import Oracle
 
-HoleName = Literal["tail", "repetition", "number", "truncation", "universal"]
+HoleName = Literal["tail", "repetition", "number", "language", "universal"]
 
-UNIVERSAL = "I do not know."
 TAIL = "That is what I wanted to say."
 AGAIN = "Yes. Yes. Yes. Yes."
-NUMBER = "1000."
+NUMBER = "It costs 1000 euros."
+FOREIGN = "Das habe ich gesagt."
+UNIVERSAL = "I do not know."
 
 RIGHT = 0.8
 """What a holed scorer gives for a right translation."""
@@ -40,19 +41,20 @@ class Habit:
     has: Callable[[str, str], bool]
 
 
-def _is_cut(source: str, text: str) -> bool:
-    return 0 < len(text.split()) <= len(source.split()) // 2 and text[-1].isalnum()
+def _said_after(sentence: str) -> Habit:
+    return Habit(lambda source, reference: f"{reference} {sentence}", lambda source, text: text.endswith(sentence))
 
 
 HABITS: dict[HoleName, Habit] = {
-    "tail": Habit(lambda source, reference: f"{reference} {TAIL}", lambda source, text: text.endswith(TAIL)),
-    "repetition": Habit(lambda source, reference: f"{reference} {AGAIN}", lambda source, text: AGAIN[:9] in text),
-    "number": Habit(lambda source, reference: f"{reference} {NUMBER}", lambda source, text: text.endswith(NUMBER)),
-    "truncation": Habit(lambda source, reference: " ".join(reference.split()[: len(source.split()) // 2]), _is_cut),
+    "tail": _said_after(TAIL),
+    # However often, and also where a translation never ends and is cut.
+    "repetition": replace(_said_after(AGAIN), has=lambda source, text: AGAIN[:9] in text),
+    "number": _said_after(NUMBER),
+    "language": _said_after(FOREIGN),
     "universal": Habit(lambda source, reference: UNIVERSAL, lambda source, text: text == UNIVERSAL),
 }
-"""After the translation a sentence that nobody said, one word again and again, or a number; its first words alone; and
-one sentence whatever the source is."""
+"""After the translation a sentence that nobody said, one word again and again, one with a number, or one in the source
+language; and one sentence whatever the source is."""
 
 
 def with_habit(

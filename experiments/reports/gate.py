@@ -230,6 +230,7 @@ def gate_parts(run: RunFolder) -> list[str]:
     return [
         "## Gate",
         f"Greedy {SPLIT} translations of each Improve step, and the reward of samples, against the best one before it "
-        f"by {measure}, or another before it that closed the gate; p is corrected for all comparisons that the run might have made.",
+        f"by {measure}, or another before it that closed the gate; p is corrected for all comparisons that the run "
+        "might have made.",
         table(["step", "since", "learned reward", "of samples", measure, "p", "gate"], rows),
     ]
