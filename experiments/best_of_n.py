@@ -19,6 +19,7 @@ from agents import Engine
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.reports.best_of_n_report import NAME, write_best_of_n
+from experiments.reports.page.page import refresh_links
 from experiments.runs.finished_run import FinishedRun, check_alike, open_run
 from experiments.runs.stage_samples import FOLDER, Sampling, Wanted, sample_stages
 from seq2seq_env import commands
@@ -127,6 +128,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_u
             config.check()
         print(best_of_n(config, [open_run(path, config.device) for path in config.runs]))
         folder = config.report_folder
+        for path in config.runs:
+            refresh_links(path)
         print(f"wrote report.html, {NAME}.md, .json and .png to {folder}")
         print(f"next: true quality against KL, rest overoptimisation {shlex.join(map(str, config.runs))}")
 

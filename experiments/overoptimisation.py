@@ -16,6 +16,7 @@ import tyro
 from experiments.command_line.parsing import parse
 from experiments.reports.overoptimisation_points import families
 from experiments.reports.overoptimisation_report import NAME, write_overoptimisation
+from experiments.reports.page.page import refresh_links
 from seq2seq_env import commands
 
 
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
                 config.report_folder, families(config.paths), {"folders": " ".join(map(str, config.paths))}
             )
         )
+        for path in config.paths:
+            refresh_links(path)
         print(f"wrote {NAME}.md, .json and .png to {config.report_folder}")
 
 

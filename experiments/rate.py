@@ -44,7 +44,7 @@ class Export:
     translations of all systems together."""
     stages: tuple[str, ...] | None = None
     """Stages whose policies are compared, the one that others are compared with first. None takes the supervised
-    policy, the last step and the best control."""
+    policy, the run's final one and the best control."""
     sources: int = 50
     """Test sources, at least 2, in each comparison. Those whose translations differ come first."""
     decode: Decode = "greedy"
@@ -121,6 +121,7 @@ class Import:
         from experiments.people.human_report import RESULTS, TABLE, write_human_report
         from experiments.people.rating_files import read_ratings
         from experiments.people.verdict import human_verdict
+        from experiments.reports.page.page import refresh_links
 
         if not self.files:
             raise ValueError("there is no file of ratings; name what the page saved, or Pearmut's annotations")
@@ -128,6 +129,7 @@ class Import:
         for line in write_human_report(folder, campaign, ratings, human_verdict(campaign, ratings)):
             print(line)
         print(f"wrote {folder / RESULTS} and what belongs to it")
+        refresh_links(self.run)
         few = len({rating.item.source for rating in ratings}) < FEW_SOURCES
         config = campaign.origin["config"]
         words = ["python", "-m", "experiments.train_scorer", *_task_options(config)]

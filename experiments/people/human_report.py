@@ -16,6 +16,7 @@ from experiments.people.rating_files import Rating
 from experiments.people.verdict import HumanVerdict, SystemScore
 from experiments.reports.page.differences import shown
 from experiments.reports.plots import new_figure, save_figures
+from experiments.reports.scorer_monitor import monitor_table, monitor_warnings, monitored_ratings
 from experiments.reports.statistics import Interval
 from experiments.reports.tables import Table, number, table, text_cell
 from experiments.runs.finished_stages import stage_name
@@ -35,10 +36,13 @@ def write_human_report(folder: Path, campaign: Campaign, ratings: Sequence[Ratin
         What the ratings say, in sentences.
     """
     write_text(folder / TABLE, ratings_table(campaign, ratings))
-    write_text(folder / LINES, "".join(json.dumps(each) + "\n" for each in _lines(ratings)))
+    lines = list(_lines(ratings))
+    write_text(folder / LINES, "".join(json.dumps(each) + "\n" for each in lines))
     write_json(folder / "results.json", finite(verdict.record()))
     pictures = save_figures(folder, {FIGURE: partial(_figure, campaign, verdict)})
-    sentences = said(campaign, verdict)
+    # Where there is an oracle, it watches the scorer, on many more translations.
+    watched = [] if any(each.oracle is not None for each in verdict.systems) else monitored_ratings(lines)
+    sentences = [*said(campaign, verdict), *monitor_warnings(watched)]
     parts = [
         f"# What people say ({campaign.protocol})", *sentences,
         "## Human score beside learned reward, by system", *(f"![{name}]({name})" for name in pictures),
@@ -48,6 +52,7 @@ def write_human_report(folder: Path, campaign: Campaign, ratings: Sequence[Ratin
         "quality. Reward and true quality are means over all test sources.",
         "## Raters", _raters_table(verdict), _agreement(verdict),
         "## Does the learned reward agree with people?", _scorer(verdict),
+        *([monitor_table(watched)] if watched else []),
     ]  # fmt: skip
     write_text(folder / RESULTS, "\n\n".join(parts) + "\n")
     return sentences

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,10 @@ import numpy as np
 
 from experiments.reports.evidence import TITLES
 from experiments.runs.evaluation import Decode
-from experiments.runs.finished_stages import ARM_STAGES, stage_name
+from experiments.runs.finished_stages import ARM_STAGES, final_stage, rest_stages, stage_name
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import SUPERVISED, translations_file
 from seq2seq_env.suggestions import check_name
-
-_STEP = re.compile(r"g(\d+)i(\d+)")
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -47,8 +44,9 @@ def read_systems(run: Path, stages: Sequence[str] | None, decode: Decode) -> tup
 
     Args:
         run: Folder of the run.
-        stages: Names, the one that others are compared with first; None takes the supervised policy, the last step
-            and the best control by true quality, by the judge or by the reward, whichever the run has first.
+        stages: Names, the one that others are compared with first; None takes the supervised policy, the run's final
+            one, which a gate may have fallen back to, and the best control by true quality, by the judge or by the
+            reward, whichever the run has first.
         decode: Which of the translations.
 
     Raises:
@@ -61,7 +59,7 @@ def read_systems(run: Path, stages: Sequence[str] | None, decode: Decode) -> tup
         raise FileNotFoundError(f"{str(run)!r} keeps no test translations in hypotheses/; name a run's folder")
     for stage in stages or ():
         check_name("stage", stage, kept)
-    chosen = list(stages) if stages else _default_stages(folder, kept, decode)
+    chosen = list(stages) if stages else _default_stages(run, kept, decode)
     if len(set(chosen)) < max(2, len(chosen)):
         raise ValueError(
             f"the stages are {', '.join(chosen)}; name two or more that differ with --stages, of {', '.join(kept)}"
@@ -83,11 +81,11 @@ def _system(stage: str, lines: Lines, decode: Decode) -> System:
     return System(stage, [line[decode] for line in lines], measures)
 
 
-def _default_stages(folder: Path, kept: Sequence[str], decode: Decode) -> list[str]:
-    """The supervised policy, the last step, and the control that a gain counts above."""
-    steps = sorted((int(match[1]), int(match[2]), match[0]) for stage in kept if (match := _STEP.fullmatch(stage)))
-    chosen = [SUPERVISED] * (SUPERVISED in kept) + [stage for *_, stage in steps[-1:] if stage != SUPERVISED]
-    controls = {stage: read_lines(folder / f"{stage}.jsonl") for stage in kept if stage in ARM_STAGES}
+def _default_stages(run: Path, kept: Sequence[str], decode: Decode) -> list[str]:
+    """The supervised policy, the run's final one, and the control that a gain counts above."""
+    final = [final_stage(run)] if rest_stages(run) else []
+    chosen = [stage for stage in dict.fromkeys([SUPERVISED, *final]) if stage in kept]
+    controls = {stage: read_lines(run / translations_file(stage)) for stage in kept if stage in ARM_STAGES}
     for measure in TITLES:  # what is trusted most comes first
         column = f"{decode}_{measure}"
         known = {stage: lines for stage, lines in controls.items() if lines and column in lines[0]}

@@ -13,6 +13,7 @@ from experiments.reports.evidence import TITLES
 from experiments.reports.statistics import Interval, interval, stack
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.stages import SUPERVISED, equal_entropy_stage, translations_file
+from experiments.runs.trials import step_stage
 
 COLUMNS = {
     f"{decode}_{measure}": f"{decode} {title}" for decode in ("greedy", "sample") for measure, title in TITLES.items()
@@ -79,12 +80,13 @@ def supervised_entry(runs: Mapping[int, RunFolder]) -> Entry:
     return Entry("supervised BC", records, _translations(runs, SUPERVISED))
 
 
-def agent_entry(runs: Mapping[int, RunFolder], stage: str) -> Entry | None:
-    """An agent after its last Improve step, in the seeds that trained it; None where none did.
+def agent_entry(runs: Mapping[int, RunFolder], stage: str, step: int | None = None) -> Entry | None:
+    """An agent after an Improve step, in the seeds that trained it; None where none did.
 
     Args:
         runs: Folders of the seeds.
         stage: Of the training.
+        step: Number of the Improve step, from 1; None is the last.
     """
     trained = {seed: run for seed, run in runs.items() if run.has(stage)}
     if not trained:
@@ -92,8 +94,10 @@ def agent_entry(runs: Mapping[int, RunFolder], stage: str) -> Entry | None:
     results = {seed: run.result(stage) for seed, run in trained.items()}
     first = next(iter(results.values()))
     name = first["agent"] if first["data"] == "own" else f"{first['agent']} ({first['data']} data)"
-    records = {seed: result | result["steps"][-1] for seed, result in results.items()}
-    return Entry(name, records, _translations(trained, stage))
+    last = len(first["steps"])
+    step = step or last
+    records = {seed: result | result["steps"][step - 1] for seed, result in results.items()}
+    return Entry(name, records, _translations(trained, stage if step == last else step_stage(stage, step)))
 
 
 def equal_entropy_entry(runs: Mapping[int, RunFolder], stage: str, entry: Entry) -> Entry:

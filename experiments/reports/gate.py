@@ -1,8 +1,10 @@
-"""The gate of a run: it closes where the learned reward rises and an unrelated measure of the same texts falls.
+"""The gate of a run: it closes where the learned reward rises and an unrelated measure falls.
 
-It looks at greedy translations of the *validation* sources alone, so that test sentences decide nothing, and sharper
-samples do not hide what was lost. Each Improve step is compared, source by source, with all before it; a run falls back
-to the best of them by the measure that gates, because the reward is what may be fooled.
+It looks at translations of the *validation* sources alone, so that test sentences decide nothing. The measure is of
+greedy ones, so that sharper samples do not hide what was lost. The reward may be theirs, or that of samples, which
+training goes by: of what pays in samples, greedy translations may lose both ways. Each Improve step is compared, source
+by source, with all before it; a run falls back to the best of them by the measure that gates, because the reward is
+what may be fooled.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import agents
 from agents.policy.run_evaluation import GATED
 from experiments.reports.interference import LEVEL, TITLES, Values, are_related, change_between, signed, stage_values
 from experiments.reports.statistics import Interval
 from experiments.reports.tables import p_value, table
+from experiments.runs.evaluation import Decode
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage, look_stage, rest_stages, stage_name, step_of
 from experiments.runs.run_folder import RunFolder, read_lines
@@ -41,7 +44,8 @@ class Look:
         since: Stage before it that it is compared with.
         best: Stage before it that is the best by the measure.
         measure: What gates: "oracle", "judge" or "chrf".
-        reward: Change of the learned reward.
+        reward: Change of the learned reward of greedy translations.
+        samples: Change of that of samples; None where they are not known.
         change: Change of the measure, its p-value corrected for all comparisons of the run.
         closes: Whether the reward rose and the measure fell.
     """
@@ -51,19 +55,22 @@ class Look:
     best: str
     measure: str
     reward: Interval
+    samples: Interval | None
     change: Interval
     closes: bool
 
     def __str__(self) -> str:
         """What changed, in words."""
+        samples = f"that of samples by {self.samples:+.3f}, " if self.samples is not None else ""
         return (
             f"since {stage_name(self.since)} the learned reward of greedy {SPLIT} translations changes by "
-            f"{self.reward:+.3f}, and {TITLES[self.measure]} by {signed(self.measure, self.change)}"
+            f"{self.reward:+.3f}, {samples}and {TITLES[self.measure]} by {signed(self.measure, self.change)}"
         )
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
-        intervals = {"reward": self.reward._asdict(), "change": self.change._asdict()}
+        known = {"reward": self.reward, "samples": self.samples, "change": self.change}
+        intervals = {name: each._asdict() if each is not None else None for name, each in known.items()}
         names = ("step", "since", "best", "measure", "closes")
         return {name: getattr(self, name) for name in names} | intervals
 
@@ -71,16 +78,17 @@ class Look:
     def from_record(cls, record: Mapping[str, Any]) -> Look:
         """What :meth:`record` gave, of a stage's result that may hold more."""
         reward, change = (Interval(**record[name]) for name in ("reward", "change"))
+        samples = Interval(**record["samples"]) if record["samples"] is not None else None
         step, since, best, measure = (record[name] for name in ("step", "since", "best", "measure"))
-        return cls(step, since, best, measure, reward, change, record["closes"])
+        return cls(step, since, best, measure, reward, samples, change, record["closes"])
 
 
 def look(stages: Mapping[str, Values], measure: str, looks: int = 1) -> Look:
     """Compare the last of several stages with those before it.
 
-    The gate closes where since any of them the reward rose and the measure fell. The reward has risen where its
-    interval is above 0; the measure has fallen where its p-value, multiplied by the number of comparisons that the
-    whole run may make (Bonferroni), is below the level.
+    The gate closes where since any of them a reward rose, of greedy translations or of samples, and the measure fell. A
+    reward has risen where its interval is above 0; the measure has fallen where its p-value, multiplied by the number
+    of comparisons that the whole run may make (Bonferroni), is below the level.
 
     Args:
         stages: Values by the stage's name, the supervised policy's first, of the same sources; at least two stages.
@@ -94,10 +102,11 @@ def look(stages: Mapping[str, Values], measure: str, looks: int = 1) -> Look:
     seen = []
     for since in (best, *(stage for stage in earlier if stage != best)):
         differences = change_between(stages, step, since).differences
-        reward, change = differences["reward"], differences[measure]
+        reward, samples, change = differences["reward"], differences.get("samples"), differences[measure]
         change = change._replace(p=min(1.0, change.p * comparisons))
-        closes = reward.low > 0 > change.mean and change.p < LEVEL
-        seen.append(Look(step, since, best, measure, reward, change, closes))
+        rises = reward.low > 0 or (samples is not None and samples.low > 0)
+        closes = rises and change.mean < 0 and change.p < LEVEL
+        seen.append(Look(step, since, best, measure, reward, samples, change, closes))
     return next((each for each in seen if each.closes), seen[0])
 
 
@@ -150,7 +159,7 @@ class Gate:
 
     def _look(self, stage: str) -> dict[str, Any]:
         stages = [each for each in rest_stages(self._run.folder.path) if step_of(each) <= step_of(stage)]
-        seen = look({each: self._values(each) for each in stages}, self._measure, self._looks)
+        seen = look({each: validation_values(self._run, each) for each in stages}, self._measure, self._looks)
         verdict = f"closes ({self._action})" if seen.closes else "stays open"
         print(f"Gate at {stage_name(stage)}: {seen}: {verdict}")
         final = stage
@@ -158,16 +167,6 @@ class Gate:
             final = seen.best
             self._fall_back(final)
         return seen.record() | {"action": self._action, "final": final}
-
-    def _values(self, stage: str) -> Values:
-        """Of the policy that the folder holds, translated once."""
-        folder = self._run.folder
-        file = folder.path / translations_file(stage, SPLIT)
-        if not file.is_file():
-            policy = agents.Seq2SeqPolicy.load(folder.checkpoint(stage), self._run.config.device)
-            translated = self._run.evaluator.translations(policy, SPLIT, "greedy")
-            keep_translations(self._run, stage, {"greedy": translated}, SPLIT)
-        return stage_values(read_lines(file))
 
     def _fall_back(self, stage: str) -> None:
         """Copy a policy to where a reader of the folder looks for its last one."""
@@ -178,6 +177,19 @@ class Gate:
                 shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
             shutil.copytree(self._run.folder.checkpoint(stage), partial)
             partial.replace(place)
+
+
+def validation_values(run: Experiment[Settings], stage: str) -> Values:
+    """What the gate sees of the policy that a run keeps of a stage; translated once."""
+    folder = run.folder
+    file = folder.path / translations_file(stage, SPLIT)
+    if not file.is_file():
+        policy = agents.Seq2SeqPolicy.load(folder.checkpoint(stage), run.config.device)
+        decodes: tuple[Decode, ...] = get_args(Decode)
+        translated = {each: run.evaluator.translations(policy, SPLIT, each) for each in decodes}
+        keep_translations(run, stage, translated, SPLIT)
+    lines = read_lines(file)
+    return {**stage_values(lines), "samples": stage_values(lines, decode="sample")["reward"]}
 
 
 def looks_of(run: RunFolder) -> list[dict[str, Any]]:
@@ -211,12 +223,14 @@ def gate_parts(run: RunFolder) -> list[str]:
         return []
     measure = TITLES[looks[0].measure]
     rows = (
-        [stage_name(each.step), stage_name(each.since), f"{each.reward:+.3f}", signed(each.measure, each.change),
+        [stage_name(each.step), stage_name(each.since), f"{each.reward:+.3f}",
+         "-" if each.samples is None else f"{each.samples:+.3f}", signed(each.measure, each.change),
          p_value(each.change.p), "closes" if each.closes else "open"] for each in looks
     )  # fmt: skip
     return [
         "## Gate",
-        f"Greedy {SPLIT} translations of each Improve step, against the best one before it by {measure}, or another "
-        "before it that closed the gate; p is corrected for all comparisons that the run might have made.",
-        table(["step", "since", "learned reward", measure, "p", "gate"], rows),
+        f"Greedy {SPLIT} translations of each Improve step, and the reward of samples, against the best one before it "
+        f"by {measure}, or another before it that closed the gate; p is corrected for all comparisons that the run "
+        "might have made.",
+        table(["step", "since", "learned reward", "of samples", measure, "p", "gate"], rows),
     ]

@@ -24,7 +24,8 @@ from seq2seq_env.scorers import ProcessScorer, Scorer
 Verdict = Literal["hacked", "not seen", "cannot tell"]
 
 Values = Mapping[str, NDArray[np.float64]]
-"""Of one policy, by measure, float64 [N]: "reward", and some of "oracle", "judge", "chrf", "length" and "guards".
+"""Of one policy, by measure, float64 [N]: "reward", and some of "samples" (the reward of samples), "oracle", "judge",
+"chrf", "length" and "guards".
 
 Of the policies of R runs that came about alike, float64 [R,N].
 """
@@ -34,6 +35,7 @@ LEVEL = 0.05
 
 TITLES = {
     "reward": "learned reward",
+    "samples": "learned reward of samples",
     "oracle": "true quality",
     "judge": "judge",
     "chrf": "chrF",

@@ -9,25 +9,38 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.best_of_n_curves import Curve, best_of_curve
-from experiments.reports.comparison_entry import agent_entry, supervised_entry
+from experiments.reports.comparison_entry import Entry, agent_entry, supervised_entry
 from experiments.reports.overoptimisation_fit import Point, Series, best_of_n_kl
 from experiments.reports.sampled_policies import stage_means
 from experiments.reports.subsets import best_kl
-from experiments.runs.finished_run import is_step
-from experiments.runs.finished_stages import stage_name
+from experiments.runs.finished_stages import is_step, stage_name
 from experiments.runs.run_folder import CONFIG, STAGES, RunFolder
 from experiments.runs.stage_samples import FOLDER, Candidates, kept_samples
 from experiments.runs.stages import SUPERVISED
+from experiments.scorer_training.make_scorer import REPORT, SHIPPED, ScorerConfig
 from seq2seq_env.atomic_files import read_json
+from seq2seq_env.scorers import SCORERS
 
 COMPARISON = "comparison.json"
 """File by which a comparison's folder is known."""
+
+
+class Reward(NamedTuple):
+    """The scorer that policies were trained by.
+
+    Attributes:
+        name: As options name it.
+        ratings: Of an oracle, that it learned from; None where that is not known.
+    """
+
+    name: str
+    ratings: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,7 @@ class Family:
         series: Best of N of the supervised policy first, where it was sampled.
         kl: float64 [R,B,M], estimated, of the best of N from one sample; None where it was not sampled.
         gains: Of the best of N, float64 [R,B,M] by measure.
+        reward: What they were trained by.
     """
 
     name: str
@@ -47,6 +61,7 @@ class Family:
     series: list[Series]
     kl: NDArray[np.float64] | None
     gains: Mapping[str, NDArray[np.float64]]
+    reward: Reward
 
 
 def families(paths: Sequence[Path]) -> list[Family]:
@@ -103,7 +118,7 @@ def of_runs(paths: Sequence[Path]) -> Family:
     series = [*best_of_n_series(curve, kl), Series(config["agent"], "rl", steps), Series("arms", None, arms)]
     gains = {name: getattr(curve, name) - curve.at(name, 1)[..., None] for name in curve.measures}
     name = f"{config['agent']} on {config['task']}, {len(paths)} run{'s' if len(paths) > 1 else ''}"
-    return Family(name, facts[0]["gold"], [each for each in series if each.points], kl, gains)
+    return Family(name, facts[0]["gold"], [each for each in series if each.points], kl, gains, reward_of(config))
 
 
 def point_of(name: str, runs: Sequence[Sequence[Candidates]], base: Mapping[str, NDArray[np.float64]]) -> Point:
@@ -128,9 +143,10 @@ def best_of_n_series(curve: Curve, kl: NDArray[np.float64]) -> list[Series]:
 
 
 def of_comparison(path: Path) -> Family:
-    """A comparison of agents: each agent's last policy, by one sample of each test source, and one curve through all.
+    """A comparison of agents: one curve through their last policies, and one through the Improve steps of each.
 
-    The KL is that of each seed's record, a mean over sources, so that resamples of sources leave it as it is.
+    Gains are those of one sample of each test source. The KL is that of each seed's record, a mean over sources, so
+    that resamples of sources leave it as it is.
     """
     config = read_json(path / CONFIG)
     folders = {
@@ -141,16 +157,38 @@ def of_comparison(path: Path) -> Family:
     base = supervised_entry(runs)
     gold = next((name for name in ("oracle", "judge") if base.has(f"sample_{name}")), None)
     measures = {"reward": "sample_reward"} | ({"gold": f"sample_{gold}"} if gold else {})
-    points = []
+    last, own = [], []
     for stage in _stages(folders.values()):
-        entry = agent_entry(runs, stage)
-        if entry is None or not (seeds := entry.common(base)):
-            continue
-        gains = {name: entry.values(column, seeds) - base.values(column, seeds) for name, column in measures.items()}
-        kl = np.array([[entry.records[seed]["kl"]] for seed in seeds])
-        points.append(Point(entry.name, np.broadcast_to(kl, gains["reward"].shape), gains))
+        number = min(len(run.result(stage)["steps"]) for run in runs.values() if run.has(stage))
+        entries = [agent_entry(runs, stage, step) for step in range(1, number + 1)]
+        points = [
+            Point(f"{entry.name}, step {step}" if step < number else entry.name, *_above(entry, base, measures))
+            for step, entry in enumerate(entries, start=1) if entry is not None and entry.common(base)
+        ]  # fmt: skip
+        last += points[-1:]
+        own += [Series(points[-1].name, "rl", points)] if len(points) > 1 else []
     name = f"comparison {path.name} on {config['task']}, {len(runs)} seed{'s' if len(runs) > 1 else ''}"
-    return Family(name, gold, [Series("agents", "rl", points)], None, {})
+    return Family(name, gold, [Series("agents", "rl", last), *own], None, {}, reward_of(config))
+
+
+def _above(
+    entry: Entry, base: Entry, measures: Mapping[str, str]
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """KL and gains of an agent, [R,B]."""
+    seeds = entry.common(base)
+    gains = {name: entry.values(column, seeds) - base.values(column, seeds) for name, column in measures.items()}
+    kl = np.array([[entry.records[seed]["kl"]] for seed in seeds])
+    return np.broadcast_to(kl, gains["reward"].shape), gains
+
+
+def reward_of(config: Mapping[str, Any]) -> Reward:
+    """The scorer of a run or a comparison by its options, with the ratings it learned from where its report says so."""
+    own = SHIPPED if config["task"] == ScorerConfig.task else None
+    folder = own if config.get("scorer") in (None, *SCORERS) else Path(str(config["scorer"]))
+    report = folder / REPORT if folder is not None else None
+    recorded = read_json(report).get("config", {}) if report is not None and report.is_file() else {}
+    ratings = recorded.get("oracle", {}).get("ratings") if recorded.get("refresh") is None else None
+    return Reward(str(config.get("scorer") or "the task's own"), ratings)
 
 
 def _stages(folders: Any) -> list[str]:

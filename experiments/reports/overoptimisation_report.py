@@ -51,12 +51,13 @@ def write_overoptimisation(folder: Path, known: Sequence[Family], provenance: Ma
     folder.mkdir(parents=True, exist_ok=True)
     verdicts: list[str] = []
     sections: list[str] = []
-    records = []
+    records, every = [], []
     for place, family in enumerate(known):
         fits = {
             (series.name, measure): each
             for series in family.series for measure in series.measures if (each := fit(series, measure)) is not None
         }  # fmt: skip
+        every.append(fits)
         title = TITLES[family.gold or "oracle"]
         verdicts += _verdict(family, fits, title)
         beside = _beside(family)
@@ -73,6 +74,7 @@ def write_overoptimisation(folder: Path, known: Sequence[Family], provenance: Ma
         "resample is fitted anew. Of the best of N, `log N - (N - 1) / N` is the KL where no two samples have the same "
         "reward, and an upper bound elsewhere; the other estimate is from the shares of each reward among the samples."
     )
+    sections = [*_by_reward(known, every), *sections]
     text = "\n\n".join(["# Over-optimisation", *verdicts, explained, *sections]) + "\n"
     write_text(folder / f"{NAME}.md", text)
     write_json(folder / f"{NAME}.json", {"verdict": verdicts, "families": records, "provenance": dict(provenance)})
@@ -121,6 +123,25 @@ def _fit_table(fits: Fits, title: str) -> Table:
     return table(head, rows)
 
 
+def _by_reward(known: Sequence[Family], fits: Sequence[Fits]) -> list[str]:
+    """Section that puts scorers beside one another, those of more ratings later; nothing of a single one."""
+    if len({family.reward for family in known}) < 2:
+        return []
+    order = sorted(range(len(known)), key=lambda place: (known[place].reward.ratings or 0, known[place].reward.name))
+    rows = [
+        [series, TITLES["reward"] if measure == "reward" else TITLES[known[place].gold or "oracle"],
+         known[place].reward.name, _count(known[place].reward.ratings), str(each.alpha), str(each.beta), str(each.peak)]
+        for place in order for (series, measure), each in fits[place].items()
+    ]  # fmt: skip
+    rows.sort(key=lambda row: row[:2])  # stable, so that scorers stay in order
+    head = ["points", "gain in", "scorer", "ratings it learned from", "alpha", "beta", "d of the highest gain"]
+    return ["## By scorer", table(head, rows)]
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
 def _point_table(family: Family, beside: Mapping[str, Mapping[str, Beside]], title: str) -> Table:
     measures = family.series[0].measures
     names = [TITLES["reward"] if measure == "reward" else title for measure in measures]
@@ -158,6 +179,7 @@ def _record(family: Family, fits: Fits, beside: Mapping[str, Mapping[str, Beside
     return {
         "name": family.name,
         "gold": family.gold,
+        "scorer": family.reward._asdict(),
         "fits": [
             {"series": name, "measure": measure, **each._asdict()}
             | {key: getattr(each, key)._asdict() for key in ("alpha", "beta", "peak")}

@@ -13,7 +13,13 @@ from experiments.reports.guard_counts import any_hit, counts, guard_table, run_g
 from experiments.reports.interference import Change, are_related, interference, interference_table, stage_values
 from experiments.reports.plots import save_plots, step_name
 from experiments.reports.run_page import write_run_page
-from experiments.reports.scorer_monitor import monitor_parts, monitor_warnings, monitored_grow_steps, monitored_steps
+from experiments.reports.scorer_monitor import (
+    monitor_parts,
+    monitor_warnings,
+    monitored_grow_steps,
+    monitored_steps,
+    rated,
+)
 from experiments.reports.tables import number, share, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
@@ -77,7 +83,11 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     )
     buffer = GrowingBatchBuffer(run.config.get("buffer") or run.path / "buffer")
     grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
-    watched = monitored_grow_steps(grown, evaluator.task), monitored_steps(lines)
+    watched = (
+        monitored_grow_steps(grown, evaluator.task),
+        monitored_steps(lines),
+        rated(run.path) if evaluator.task.oracle is None else [],
+    )
     gate = looks_of(run)
     results = {
         "config": run.config,

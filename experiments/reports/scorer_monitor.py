@@ -1,7 +1,8 @@
 """Monitoring of a scorer: whether it still ranks what the current policy writes as true quality does.
 
-Two kinds of rows: the samples of each Grow step, whose rewards the filter goes by, and the two test translations of
-each step, a sample and the greedy one. Each is compared with the first of its kind. As a policy gets sharper its
+Three kinds of rows: the samples of each Grow step, whose rewards the filter goes by; the two test translations of each
+step, a sample and the greedy one; and, where people have rated in place of an oracle, test translations of each rated
+step beside the first policy's. Each is compared with the first of its kind. As a policy gets sharper its
 candidates get more alike and harder to tell apart, so that accuracy falls a little with any scorer.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +20,16 @@ from buffers import Slice, source_texts
 from experiments.reports.interference import LEVEL
 from experiments.reports.statistics import Interval, holm
 from experiments.reports.tables import Table, p_value, table
+from experiments.runs.finished_stages import is_step, stage_name, step_of
+from experiments.runs.run_folder import read_lines
 from experiments.scorer_training.rank_accuracy import RankAccuracy, rank_accuracy
 from seq2seq_env.tasks import Task
 
 SAMPLES = 2_000
 """Of a Grow step that the oracle judges at most, all candidates of sources evenly spread over it."""
+
+RATED = "ratings/*/ratings.jsonl"
+"""Files of a run's folder that hold single ratings."""
 
 _NORMAL = 1.959964
 """Standard errors to either side that hold 95 %."""
@@ -103,6 +110,36 @@ def monitored_steps(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Mo
     return monitored({step: _kept_accuracy(each) for step, each in lines.items()})
 
 
+def monitored_ratings(ratings: Sequence[Mapping[str, Any]]) -> list[Monitored]:
+    """The scorer on rated test translations: of each step, those of one source by it and by the first step rated.
+
+    Args:
+        ratings: Single ratings as ``rest rate import`` leaves them; raters of one translation are averaged.
+    """
+    scores: dict[tuple[str, str], list[float]] = {}
+    writers: dict[tuple[str, str], set[str]] = {}
+    rewards: dict[tuple[str, str], float] = {}
+    for each in ratings:
+        text = each["source"], each["hypothesis"]
+        scores.setdefault(text, []).append(each["score"])
+        writers.setdefault(text, set()).update(each["stages"])
+        rewards[text] = each["reward"]
+    steps = sorted({stage for each in writers.values() for stage in each if is_step(stage)}, key=step_of)
+    first, accuracies = steps[:1], {}
+    for stage in steps[1:]:
+        texts = [text for text, by in writers.items() if by & {*first, stage}]
+        qualities = np.array([np.mean(scores[text]) for text in texts], dtype=np.float32)
+        known = np.array([rewards[text] for text in texts], dtype=np.float32)
+        place = f"{stage_name(*first)} and {stage_name(stage)}, by people"
+        accuracies[place] = rank_accuracy([source for source, _ in texts], qualities, known)
+    return monitored(accuracies)
+
+
+def rated(run: Path) -> list[Monitored]:
+    """The same of the ratings that a run's folder holds, of each campaign by itself."""
+    return [row for path in sorted(run.glob(RATED)) for row in monitored_ratings(read_lines(path))]
+
+
 def monitor_warnings(rows: Sequence[Monitored]) -> list[str]:
     """A sentence for each place where the scorer has become worse."""
     return [
@@ -120,16 +157,18 @@ def monitor_table(rows: Sequence[Monitored]) -> Table:
     return table(["translations of", "within-source accuracy", "pairs", "change", "p"], cells)
 
 
-def monitor_parts(grown: Sequence[Monitored], steps: Sequence[Monitored]) -> list[str]:
+def monitor_parts(*kinds: Sequence[Monitored]) -> list[str]:
     """Section of a report; nothing where nothing is known."""
-    if not grown and not steps:
+    rows = [row for kind in kinds for row in kind]
+    if not rows:
         return []
     return [
         "## Scorer on what the policy writes",
         "Share of pairs of translations of one source, different in true quality, that the reward puts in the right "
         "order: among the samples of each Grow step, and between the sample and the greedy translation of each test "
-        "source. Changes are since the first of a kind, p corrected by Holm.",
-        monitor_table([*grown, *steps]),
+        "source; or, by people's ratings, between the test translations of two steps. Changes are since the first of a "
+        "kind, p corrected by Holm.",
+        monitor_table(rows),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.runs.arms import Arm, arm_stage
+from experiments.runs.finished_stages import is_step, step_of
 from experiments.runs.run_folder import CHECKPOINTS, CONFIG, read_lines
 from experiments.runs.settings import Settings
 from experiments.runs.stages import SUPERVISED, translations_file
@@ -24,8 +24,6 @@ CHECKED = 200
 
 TOLERANCE = 1e-4
 """By which a score may differ on another machine."""
-
-_STEP = re.compile(r"g(\d+)i(\d+)")
 
 
 @dataclass(frozen=True)
@@ -80,15 +78,10 @@ class FinishedRun:
         return self.path / CHECKPOINTS / stage
 
 
-def is_step(stage: str) -> bool:
-    """Whether a stage is the supervised policy or an Improve step."""
-    return _STEP.fullmatch(stage) is not None
-
-
 def stage_place(stage: str) -> tuple[int, ...]:
     """By which stages are sorted: the supervised policy, Improve steps, arms."""
-    step, arms = _STEP.fullmatch(stage), [arm_stage(arm) for arm in get_args(Arm)]
-    return (0, int(step[1]), int(step[2])) if step else (1, arms.index(stage))
+    arms = [arm_stage(arm) for arm in get_args(Arm)]
+    return (0, *step_of(stage)) if is_step(stage) else (1, arms.index(stage))
 
 
 def check_alike(runs: Sequence[FinishedRun]) -> None:

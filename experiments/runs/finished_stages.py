@@ -19,7 +19,12 @@ _STAGE = re.compile(r"g(\d+)i(\d+)")
 def rest_stages(run: Path) -> list[str]:
     """Stages of ReST itself that a run's folder holds, in order; the supervised policy's is the first."""
     names = [path.stem for path in (run / STAGES).glob("g*i*.json")]
-    return sorted(filter(_STAGE.fullmatch, names), key=step_of)
+    return sorted(filter(is_step, names), key=step_of)
+
+
+def is_step(stage: str) -> bool:
+    """Whether a stage is the supervised policy or an Improve step."""
+    return _STAGE.fullmatch(stage) is not None
 
 
 def step_of(stage: str) -> tuple[int, int]:
@@ -36,7 +41,7 @@ def step_of(stage: str) -> tuple[int, int]:
 
 def stage_name(stage: str) -> str:
     """Name of a stage as reports have it: "supervised", "G=1 I=3", an arm's own, or the stage itself."""
-    if _STAGE.fullmatch(stage) is None:
+    if not is_step(stage):
         return ARM_STAGES.get(stage, stage)
     grow, improve = step_of(stage)
     return f"G={grow} I={improve}" if grow else "supervised"

@@ -93,15 +93,17 @@ def work(config: Settings, task: Task) -> dict[str, float]:
     }
     grow_steps, trainings, seeds = _repetitions(config)
     improving = config.improve_steps * (trained["improve"] + stage)
+    # A gate translates the validation sources by the supervised policy and after each step, but of no control.
+    gated = validation * sampled if getattr(config, "gate", "off") != "off" else 0.0
     tokens = {
         "scorer": _scorer(config.estimator, estimator, task, sentence, (forward, backward)) if own else 0.0,
-        "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source,
+        "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source + gated,
         "Grow": len(pairs) * (new_source + scored)
         + seeds * grow_steps * (new * new_source + drawn * config.candidates * sampled),
-        "Improve": seeds * grow_steps * improving,
+        "Improve": seeds * grow_steps * improving + grow_steps * config.improve_steps * gated,
         "controls, or the other agents": seeds * (trainings - 1) * grow_steps * improving,
     }
-    return tokens if config.start is None else tokens | {"supervised policy": stage}
+    return tokens if config.start is None else tokens | {"supervised policy": stage + gated}
 
 
 def multiplications(network: PolicyConfig, vocab_size: int) -> float:

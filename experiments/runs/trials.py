@@ -59,7 +59,7 @@ def train(
     *,
     with_last: bool = False,
 ) -> dict[str, object]:
-    """All Improve steps of one trial, and what came of each; of the last, the test translations are kept.
+    """All Improve steps of one trial, what came of each, and its test translations, which are kept.
 
     Args:
         run: Gives options and measures.
@@ -84,6 +84,8 @@ def train(
         training = replace(config.improve_at(i), patience=config.improve.max_tokens)
         state = None if with_last else run.folder.training_state(trial.stage, i)
         steps.append(improve(run, agent, data, training, policy, state))
+        if run.folder.is_writer and i < len(schedule):
+            keep_translations(run, step_stage(trial.stage, i), translations(run, agent.policy))
     value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
     result = {
         **{name: value for name, value in asdict(trial).items() if value is not None},
@@ -100,6 +102,11 @@ def train(
         assert nats is not None
         result["equal_entropy"] = keep_at_entropy(run, equal_entropy_stage(trial.stage), policy, nats)
     return result
+
+
+def step_stage(stage: str, step: int) -> str:
+    """Under which the translations after an Improve step of a trial are kept; those of the last are under its own."""
+    return f"{stage}.step{step}"
 
 
 def improve(

@@ -19,28 +19,38 @@ def write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
 
-@pytest.fixture
-def comparison(tmp_path: Path) -> Path:
-    """Two seeds of three agents, whose quality is on a curve with alpha 0.2 and beta 0.3, and reward with beta 0."""
-    folder, rng = tmp_path / "comparison", np.random.default_rng(0)
-    write(folder / "config.json", {"task": "tiny"})
+def compared(folder: Path, scorer: str | None = None, *, steps: int = 1, beta: float = 0.3) -> Path:
+    """Two seeds of three agents, whose quality is on a curve with alpha 0.2 and some beta, and reward with beta 0.
+
+    The KL of each agent grows in proportion to its Improve steps.
+    """
+    rng = np.random.default_rng(0)
+    write(folder / "config.json", {"task": "tiny", "scorer": scorer})
     write(folder / "comparison.json", {})
     for seed in range(2):
         run = folder / f"seed{seed}"
         write(run / "config.json", {"task": "tiny", "seed": seed})
+        (run / "hypotheses").mkdir()
         noise = rng.normal(0, 0.02, SOURCES)
         noise -= noise.mean()
-        for agent, kl in {"g0i0": 0.0, **KL}.items():
-            distance = np.array(kl**0.5)
-            reward, oracle = (float(basis("rl", distance) @ [0.2, beta]) for beta in (0.0, 0.3))
-            lines = [{"sample_reward": 0.5 + reward + at, "sample_oracle": 0.5 + oracle + at} for at in noise]
+        for agent, last in {"g0i0": 0.0, **KL}.items():
             stage = "g0i0" if agent == "g0i0" else f"{agent}.own"
-            trial = {"agent": agent, "data": "own", "steps": [{"kl": kl}]}
+            every = [last * step / steps for step in range(1, steps + 1)]
+            for step, kl in enumerate(every, start=1):
+                distance = np.array(kl**0.5)
+                reward, oracle = (float(basis("rl", distance) @ [0.2, each]) for each in (0.0, beta))
+                lines = [{"sample_reward": 0.5 + reward + at, "sample_oracle": 0.5 + oracle + at} for at in noise]
+                kept = stage if step == steps else f"{stage}.step{step}"
+                text = "".join(json.dumps(line) + "\n" for line in lines)
+                (run / "hypotheses" / f"{kept}.jsonl").write_text(text)
+            trial = {"agent": agent, "data": "own", "steps": [{"kl": kl} for kl in every]}
             write(run / "stages" / f"{stage}.json", [] if agent == "g0i0" else trial)
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            (run / "hypotheses").mkdir(exist_ok=True)
-            (run / "hypotheses" / f"{stage}.jsonl").write_text(text)
     return folder
+
+
+@pytest.fixture
+def comparison(tmp_path: Path) -> Path:
+    return compared(tmp_path / "comparison")
 
 
 def test_a_comparison_has_one_curve_through_its_agents(comparison: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +67,27 @@ def test_a_comparison_has_one_curve_through_its_agents(comparison: Path, capsys:
         "gold", pytest.approx(0.2), pytest.approx(0.3)
     )  # fmt: skip
     assert (comparison / "report" / "overoptimisation.png").is_file()
+
+
+def test_agents_and_scorers_of_several_sizes_have_curves_of_their_own(tmp_path: Path) -> None:
+    paths = []
+    for ratings, beta in ((20_000, 0.1), (500, 0.4)):
+        scorer = tmp_path / f"scorer{ratings}"
+        write(scorer / "report.json", {"config": {"oracle": {"ratings": ratings}, "refresh": None}})
+        paths.append(compared(tmp_path / f"by{ratings}", str(scorer), steps=3, beta=beta))
+    overoptimisation.main([*map(str, paths), "--out", str(tmp_path / "report")])
+    report = json.loads((tmp_path / "report" / "overoptimisation.json").read_text())
+    for family, ratings, beta in zip(report["families"], (20_000, 500), (0.1, 0.4), strict=True):
+        assert family["scorer"]["ratings"] == ratings
+        fits = {each["series"]: each["beta"]["value"] for each in family["fits"] if each["measure"] == "gold"}
+        assert fits == {name: pytest.approx(beta) for name in ("agents", *KL)}
+        assert {point["name"]: point["kl"] for point in family["points"] if point["series"] == "dpo"} == pytest.approx(
+            {"dpo, step 1": 1 / 3, "dpo, step 2": 2 / 3, "dpo": 1.0}
+        )
+    text = (tmp_path / "report" / "overoptimisation.md").read_text()
+    section = text[text.index("## By scorer") :].split("\n\n")[1].splitlines()[2:]
+    dpo = [line.split(" | ")[3] for line in section if line.startswith("| dpo | true quality")]
+    assert dpo == ["500", "20,000"]
 
 
 def test_what_is_neither_run_nor_comparison_is_named(tmp_path: Path) -> None:

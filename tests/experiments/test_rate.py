@@ -115,8 +115,10 @@ def saved(browser: Browser) -> Path:
 
 def write_tiny_run(folder: Path, task: TinyTask) -> Path:
     """Two policies: one says "dog dog" for everything, the other is right; the scorer likes the first."""
-    (folder / "hypotheses").mkdir(parents=True)
+    for part in ("hypotheses", "stages"):
+        (folder / part).mkdir(parents=True)
     for stage, reward in (("g0i0", 0.9), ("g1i1", 0.1)):
+        (folder / "stages" / f"{stage}.json").write_text("[]")
         lines = [
             {"source": source, "reference": target, "greedy": target if reward < 0.5 else "dog dog",
              "greedy_reward": reward}

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from experiments.reports.page.charts import Chart
+from experiments.reports.page.links import links, with_links
 from experiments.reports.page.translations import SideBySide
 from experiments.reports.tables import Table
 from seq2seq_env.atomic_files import write_text
@@ -65,6 +66,7 @@ def write_page(
     text = environment.get_template("page.html.jinja").render(
         title=title,
         verdict=verdict,
+        links=links(folder),
         sections=[each for each in sections if each.tables or each.texts],
         table=translations,
         worst=translations.worst if translations else None,
@@ -75,6 +77,13 @@ def write_page(
     )
     # Half a surrogate pair cannot be written; a hypothesis shows it by its number.
     write_text(folder / PAGE, text)
+
+
+def refresh_links(folder: Path) -> None:
+    """Have a folder's page, where it has one, link to what was measured since it was written."""
+    page = folder / PAGE
+    if page.is_file():
+        write_text(page, with_links(page.read_text("utf-8"), folder))
 
 
 def _sections(parts: Sequence[str]) -> tuple[str, list[str], list[Section]]:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks import planted_holes
+from seq2seq_env.atomic_files import read_json
+
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
     """What a benchmark prints."""
@@ -116,3 +119,15 @@ def test_the_limits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     for name, (flop, rate, *_) in stages.items():
         assert rate > 0
         assert (flop > 0) == (name != "batching")
+
+
+def test_planted_holes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options = ("--arms", "plain", "--out", str(tmp_path))
+    shown = run("planted_holes", monkeypatch, capsys, *options)
+    assert "1 of 1 runs." in shown
+    assert re.search(r"(?m)^\| plain \| universal \| 1 \| ", shown)
+    (record,) = read_json(tmp_path / "planted_holes.json")["runs"]
+    assert (record["arm"], record["hole"], list(record["oracle"])) == ("plain", "universal", ["g0i0", "g1i1"])
+    # Finished runs are read, not trained, and give the same.
+    monkeypatch.setattr(planted_holes, "rest", lambda *_: pytest.fail("trained again"))
+    assert run("planted_holes", monkeypatch, capsys, *options) == shown

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def test_the_default_is_the_supervised_policy_the_last_step_and_the_best_control
     assert [system.stage for system in systems] == ["g0i0", "g1i2", "control-filtered"]  # by the reward
     assert set(systems[0].measures) == {"reward"}
     assert stage_name("equal-entropy") == "equal-entropy"
+
+
+def test_of_a_gated_run_it_is_the_step_that_it_fell_back_to(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    look = run / "stages" / "gate.g1i2.json"
+    for final, stages in (("g1i1", ["g0i0", "g1i1", "control-unfiltered"]), ("g0i0", ["g0i0", "control-unfiltered"])):
+        look.write_text(json.dumps({"final": final}))
+        assert [system.stage for system in read_systems(run, None, "greedy")[0]] == stages
 
 
 def test_stages_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def text_of(stage: str, row: int) -> str:
 
 def write_run(folder: Path, oracle: bool = True) -> Path:
     (folder / "hypotheses").mkdir(parents=True)
+    (folder / "stages").mkdir()
     (folder / "config.json").write_text(json.dumps(CONFIG))
     for stage in STAGES:
         lines = [
@@ -42,6 +43,7 @@ def write_run(folder: Path, oracle: bool = True) -> Path:
             | ({"greedy_oracle": QUALITIES[stage]} if oracle else {})
             for row, source in enumerate(SOURCES)
         ]
+        (folder / "stages" / f"{stage}.json").write_text("[]")
         (folder / "hypotheses" / f"{stage}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 

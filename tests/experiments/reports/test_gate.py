@@ -65,6 +65,14 @@ def test_the_gate_closes_where_the_reward_rises_and_the_measure_falls(
     assert Look.from_record(seen.record()) == seen
 
 
+def test_the_reward_of_samples_rises_for_greedy_translations_that_lose_both_ways_by() -> None:
+    """Training sees samples: a policy that repeats itself for ever is paid for where a sample ends in time."""
+    for samples, closes in (([0, 0.2], True), ([0, -0.1], False)):
+        seen = look(stages(reward=[0, -0.2], samples=samples, chrf=[0, -0.2]), "chrf")
+        assert seen.closes == closes
+        assert Look.from_record(seen.record()) == seen
+
+
 def test_a_fall_counts_by_the_number_of_looks() -> None:
     """One that has p = 0.02 closes the gate of a run of one step, and not of one of two, which may compare thrice."""
     values = {"g0i0": np.zeros(400), "g1i1": NOISE[0] - NOISE[0].mean() - 2.33 * NOISE[0].std() / 20}
@@ -204,6 +212,7 @@ def test_its_report_says_so_first_and_its_controls_spend_what_it_spent(gated: Ex
     )
     assert "GATED at G=1 I=2" in (folder.path / "report.html").read_text("utf-8")
     *_, table = gate_parts(folder)
+    assert "that of samples by" in parts[1]
     assert [line.split(" | ")[-1] for line in table.splitlines()[2:]] == ["open |", "closes |"]
     assert folder.result("control-unfiltered")[0]["train_tokens"] == 100
     # Nothing of the rejected policy is in the gain, but in the measures by step.

@@ -14,6 +14,7 @@ from experiments.reports.scorer_monitor import (
     monitor_warnings,
     monitored,
     monitored_grow_steps,
+    monitored_ratings,
     monitored_steps,
 )
 from experiments.runs.experiment import Experiment
@@ -60,6 +61,22 @@ def test_a_sample_and_the_greedy_translation_make_a_pair() -> None:
     assert [each.accuracy.mean for each in (before, after)] == pytest.approx([1.0, 0.2])
     assert after.pairs == 10
     assert after.fallen
+
+
+def test_people_stand_in_for_an_oracle() -> None:
+    """The reward follows people at the first step, and not at the second, on what they rated."""
+    ratings = [
+        {"source": f"s{n}", "hypothesis": f"{stage} {n}", "stages": [stage], "reward": reward, "score": score + rater}
+        for n in range(20)
+        for rater in (0, 1)
+        for stage, score, reward in (("g0i0", 1, 0.2), ("g1i1", 4, 0.8), ("g2i1", 0, 0.9), ("control-filtered", 5, 0.1))
+    ]
+    first, second = monitored_ratings(ratings)
+    assert [each.place for each in (first, second)] == [
+        "supervised and G=1 I=1, by people", "supervised and G=2 I=1, by people",
+    ]  # fmt: skip
+    assert (first.accuracy.mean, first.pairs, second.accuracy.mean, second.fallen) == (1.0, 20, 0.0, True)
+    assert monitored_ratings([]) == []
 
 
 def test_samples_of_a_grow_step_are_judged_by_the_oracle(finished_run: Experiment[Config], fake_scorer: Any) -> None:

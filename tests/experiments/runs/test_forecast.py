@@ -31,6 +31,15 @@ def test_more_work_takes_longer(tiny_task: Task) -> None:
     assert repeated["scorer"] == pytest.approx(2 * one["scorer"])
 
 
+def test_a_gate_translates_the_validation_sources_after_every_step(tiny_task: Task) -> None:
+    free, gated = (work(replace(GROWING, gate=gate), tiny_task) for gate in ("off", "fall-back"))
+    more = {name: gated[name] - tokens for name, tokens in free.items()}
+    first = more.pop("supervised policy")
+    assert first > 0
+    assert more.pop("Improve") == pytest.approx(2 * first)
+    assert not any(more.values())
+
+
 def test_only_new_sources_are_translated_by_the_scorer(monolingual_task: Task) -> None:
     config = replace(GROWING, sources=6)
     known, mixed, new = (

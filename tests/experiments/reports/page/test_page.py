@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from experiments.reports.page.charts import Series, line_chart
-from experiments.reports.page.page import PAGE, write_page
+from experiments.reports.page.page import PAGE, refresh_links, write_page
 from experiments.reports.page.translations import side_by_side
 from experiments.reports.tables import table
 
@@ -205,3 +205,19 @@ def test_a_browser_executes_the_pages_script_and_no_other(page: Path, tmp_path: 
     assert f">1 of {len(HOSTILE)} rows</output>" in shown
     assert "data-hacked" not in shown
     assert console == ""
+
+
+def test_a_page_links_to_what_was_measured_since(tmp_path: Path) -> None:
+    write_page(tmp_path, ["# Title", "Verdict."], {}, None, {})
+    page = tmp_path / PAGE
+    before = page.read_text("utf-8")
+    assert not Reader(before).all("a")[0]["href"].startswith("ratings")  # type: ignore[union-attr]
+    for name in ("ratings/a b/results.md", "ratings/esa/key.json", "best-of-n/overoptimisation.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    refresh_links(tmp_path)
+    refresh_links(tmp_path)
+    links = [each["href"] for each in Reader(page.read_text("utf-8")).all("a")]
+    assert links[:2] == ["ratings/a%20b/results.md", "best-of-n/overoptimisation.md"]
+    assert sum("results.md" in str(link) for link in links) == 1
+    refresh_links(tmp_path / "no page")
