@@ -26,6 +26,7 @@ from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig
+from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
 from experiments.runs.run_folder import read_lines
 from experiments.runs.script import main
@@ -217,7 +218,10 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         "sources_without_data": part.sources_without_data_fraction,
         "distinct_samples": part.distinct_samples,
     }
-    finish(run, stage, agent, facts | train(run, agent, data, training, stage, config.lora))
+    last = LastWeights(run.evaluator.validation_reward)
+    facts |= train(run, agent, data, training, stage, config.lora, last)
+    keep_last(run, stage, agent.policy, facts, last)
+    finish(run, stage, agent, facts)
 
 
 def explain_nothing(batch: Slice, kept: Filter | None, stage: str, *, fatal: bool) -> None:

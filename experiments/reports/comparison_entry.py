@@ -91,7 +91,8 @@ def agent_entry(runs: Mapping[int, RunFolder], stage: str) -> Entry | None:
         return None
     results = {seed: run.result(stage) for seed, run in trained.items()}
     first = next(iter(results.values()))
-    name = first["agent"] if first["data"] == "own" else f"{first['agent']} ({first['data']} data)"
+    data = first.get("filter", first["data"])
+    name = first["agent"] if data == "own" else f"{first['agent']} ({data}{'' if 'filter' in first else ' data'})"
     records = {seed: result | result["steps"][-1] for seed, result in results.items()}
     return Entry(name, records, _translations(trained, stage))
 
