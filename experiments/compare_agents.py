@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 MOST_USED = (
     "preset", "task", "task_options", "scorer", "start", "agents", "seeds", "improve_steps", "sources", "candidates",
-    "filter", "filter_values", "filters", "dataset", "seed", "out",
+    "filter", "filter_values", "dataset", "seed", "out",
 )  # fmt: skip
 """Options that the short help shows."""
 

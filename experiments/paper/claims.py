@@ -19,7 +19,7 @@ from experiments.paper.measurements import (
     value_correlations,
     values,
 )
-from experiments.paper.parts import LOSSES, Plan, Spent
+from experiments.paper.parts import KINDS, LOSSES, Plan, Spent
 from experiments.paper.verdicts import (
     FEW,
     Verdict,
@@ -63,7 +63,7 @@ class Claim:
 
     def verdict(self, plan: Plan) -> Verdict:
         """What the runs of a regime say."""
-        missing = [kind for kind in self.needs if not plan.is_done(kind)]
+        missing = [KINDS[kind] for kind in self.needs if not plan.is_done(kind)]
         return not_run(missing) if missing else self.decide(plan)
 
     def spent(self, plan: Plan) -> Spent:

@@ -18,6 +18,17 @@ LOSSES = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
 NEGATIVE = ("q-bve", "reward-conditioned")
 """What did not work in the paper (A.2)."""
 
+KINDS = {
+    "rest": "whole runs of ReST with all arms",
+    "losses": "the comparison of losses",
+    "negative": "the comparison of q-bve and reward-conditioned",
+    "online": "online RL",
+    "best-of-n": "samples for the best of N",
+    "filters": "the comparison of filters",
+    "value": "a value function of 50 epochs",
+}
+"""Kinds of parts, and what they are."""
+
 DONE = "parts"
 """Folder with a record of each part that came to its end."""
 
@@ -119,7 +130,7 @@ class Plan:
         return [self.folder / folder / f"seed{seed}" for seed in self.seeds]
 
     def parts(self, kind: str) -> list[Part]:
-        """The commands of one kind of part: "rest", "losses", "negative", "online", "best-of-n", "filters", "value"."""
+        """The commands of one of :data:`KINDS`."""
         return list(getattr(self, f"_{kind.replace('-', '_')}")())
 
     def is_done(self, kind: str) -> bool:

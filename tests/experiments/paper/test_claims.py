@@ -74,10 +74,10 @@ def test_finished_parts_decide(plan: Plan, name: str, word: str) -> None:
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
     alone = written_plan(tmp_path, STAGES)
-    assert CLAIMS["5"].verdict(alone) == ("not run", "needs online", {})
+    assert CLAIMS["5"].verdict(alone) == ("not run", "needs online RL", {})
     assert CLAIMS["2"].verdict(alone).word == "holds"
     nothing = Plan("lowres", tmp_path / "empty", (0, 1))
-    assert CLAIMS["3"].verdict(nothing).measured == "needs rest, losses"
+    assert CLAIMS["3"].verdict(nothing).measured == "needs whole runs of ReST with all arms, the comparison of losses"
 
 
 def test_a_claim_that_the_paper_does_not_make_is_refused() -> None:

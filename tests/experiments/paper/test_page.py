@@ -21,7 +21,7 @@ def test_a_page_has_a_row_for_each_claim(tmp_path: Path) -> None:
     assert said in text
     row = next(line for line in text.splitlines() if line.startswith("| 2 |"))
     assert "**holds** | 80 samples, 0.0 M tokens | `rest reproduce --claims 2 --regimes lowres --seeds 2` |" in row
-    assert "| needs online | **not run** | - | `rest reproduce --claims 5" in text
+    assert "| needs online RL | **not run** | - | `rest reproduce --claims 5" in text
     assert "(claim-1-lowres.png)" in text
     assert (out / "claim-1-lowres.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "claim-2-lowres.png").read_bytes() == b"drawn by the run"
