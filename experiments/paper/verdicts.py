@@ -163,8 +163,8 @@ def varies_where_bad(difference: Interval, bands: Mapping[str, Interval]) -> Ver
         difference: Standard deviation over a source's samples where true quality is at most 0.5, less that elsewhere.
         bands: The standard deviation by band of true quality.
     """
-    measured = f"standard deviation of a source's rewards, true quality at most 0.5 less above: {difference:+.3f}"
-    return Verdict(verdict_on(difference), f"{measured}; {_listed(bands, '.2f')}", bands)
+    measured = f"standard deviation of a source's rewards, by its true quality: {_listed(bands, '.2f')}"
+    return Verdict(verdict_on(difference), f"{measured}; at most 0.5 less above it {difference:+.3f}", bands)
 
 
 def filters_do_as_well(differences: Mapping[str, Interval]) -> Verdict:
