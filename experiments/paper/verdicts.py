@@ -86,15 +86,19 @@ def beats_online(
     bleu: NDArray[np.float64],
     online_bleu: Mapping[str, NDArray[np.float64]],
     *,
+    unfiltered: NDArray[np.float64] | None = None,
     judged: str = "ppo",
 ) -> Verdict:
-    """Claim 5: G=1 beats online PPO at a comparable number of samples, and PPO loses BLEU while ReST does not.
+    """Claim 5: G=1 beats online PPO at a comparable number of samples; PPO is no better than BC on all of the batch.
+
+    And PPO loses BLEU while ReST does not.
 
     Args:
         reward: Of samples after the last Improve step of the first Grow step, [R,N].
         online: The same of each online agent.
         bleu: Changes of greedy BLEU since the supervised policy, [R].
         online_bleu: The same of each online agent.
+        unfiltered: Rewards of BC on all that was grown, "G=1 I=0", [R,N]; None where it was not trained.
         judged: The online agent that decides.
     """
     ahead = {f"G=1 above {name}": interval(reward - values) for name, values in online.items()}
@@ -103,7 +107,13 @@ def beats_online(
     measured = f"reward of samples: {_listed(ahead)}; greedy BLEU: " + "; ".join(
         f"{name} {change:+.1f}" for name, change in changes.items()
     )
-    return Verdict(_all_of([verdict_on(ahead[f"G=1 above {judged}"]), lost, kept]), measured, ahead)
+    words = [verdict_on(ahead[f"G=1 above {judged}"]), lost, kept]
+    if unfiltered is not None:
+        name = f"{judged} above G=1 I=0"
+        ahead[name] = interval(online[judged] - unfiltered)
+        words.append("does not hold" if ahead[name].low > 0 else "holds")
+        measured += f"; {name} {ahead[name]:+.3f}"
+    return Verdict(_all_of(words), measured, ahead)
 
 
 def few_are_worth_many(

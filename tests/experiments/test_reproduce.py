@@ -50,7 +50,7 @@ def test_what_is_missing_is_run_once(
             write_run(out / "lowres" / "rest" / "seed1", 1, STAGES)
         return SimpleNamespace(returncode=codes.pop(0))
 
-    monkeypatch.setattr(reproduce.subprocess, "run", command)
+    monkeypatch.setattr("subprocess.run", command)
     arguments = ["--claims", "1", "8", "--seeds", "2", "--runs", str(finished), "--out", str(out)]
     with pytest.raises(
         SystemExit, match="these parts failed, and the same command tries them again: lowres, best-of-n"

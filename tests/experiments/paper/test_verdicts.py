@@ -28,7 +28,8 @@ UP, DOWN, OPEN = Interval(0.05, 0.02, 0.08, 0.01), Interval(-0.03, -0.05, -0.01,
 
 
 def around(mean: float) -> NDArray[np.float64]:
-    return NOISE - NOISE.mean() + mean
+    values: NDArray[np.float64] = NOISE - NOISE.mean() + mean
+    return values
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,9 @@ def test_online_rl_is_below_in_reward_and_loses_bleu(ppo: float, rest_bleu: floa
     verdict = beats_online(around(0.8), online, changes(rest_bleu), bleu)
     assert verdict.word == word
     assert list(verdict.estimates) == ["G=1 above ppo", "G=1 above rloo"]
+    above = beats_online(around(0.8), online, changes(rest_bleu), bleu, unfiltered=around(0.6) + NOISE)
+    assert above.word == "does not hold"  # PPO is above BC on all of the batch
+    assert above.estimates["ppo above G=1 I=0"].mean == pytest.approx(ppo - 0.6)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,8 @@ def test_online_rl_is_below_in_reward_and_loses_bleu(ppo: float, rest_bleu: floa
     ],
 )
 def test_few_samples_must_be_worth_200(interval: tuple[float | None, ...], word: str, said: str) -> None:
-    verdict = few_are_worth_many(*interval, largest=256, gains={"supervised": UP})  # type: ignore[arg-type]
+    number, low, high = interval
+    verdict = few_are_worth_many(number, low, high, 256, {"supervised": UP})
     assert verdict.word == word
     assert said in verdict.measured
 
