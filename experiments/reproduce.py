@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -157,7 +157,7 @@ def dry_run(config: Config) -> list[str]:
     for plan in plans:
         base = with_task_options(options(growing_batch.Config, plan.parts("rest")[0].arguments))
         task = load_task(base.task, **base.options_of_task())
-        rate = training_rate(base, task)
+        rate = training_rate(replace(base, device=config.device), task)
         for part in config.parts(plan):
             if part.is_done or part.out in places:
                 lines.append(f"{plan.name}, {part.name}: done")
