@@ -25,6 +25,7 @@ from experiments.reports.guard_counts import run_guards
 from experiments.reports.interference import are_related
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.experiment import Experiment
+from experiments.runs.matched_filters import LIMITS, check_matched
 from experiments.runs.run_folder import CHECKPOINTS
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
@@ -49,7 +50,7 @@ SEED = "seed"
 class Config(Settings):
     """Options of the comparison."""
 
-    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "agents", "seeds", "runs")
+    NOT_RECORDED: ClassVar[tuple[str, ...]] = (*Settings.NOT_RECORDED, "agents", "seeds", "filters", "runs")
 
     agents: AgentNames = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
     """Algorithms to compare; by default the paper's. The options of each stand under its name, and --help explains
@@ -68,6 +69,9 @@ class Config(Settings):
     that a rank within it means something."""
     filter_values: tuple[float, ...] | None = (0.5,)
     """Rising values of the filter, one an Improve step; None takes the first of growing_batch.py's."""
+    filters: tuple[FilterName, ...] = ()
+    """Other filters to compare: "threshold", "percentile", "interpolation". Agents that ask for a filter are trained
+    with each of them, too, at the values that keep as many target tokens as --filter does."""
     improve: TrainingConfig = field(
         default_factory=lambda: replace(
             Settings().improve, learning_rate=4.5e-4, max_tokens=90_000, evaluate_every=45_000
@@ -96,6 +100,7 @@ class Config(Settings):
         if not self.agents:
             raise ValueError("agents is empty; name at least one")
         check_stored(self.agents)
+        check_matched(self.filters)
         for name in self.agents:
             agents.check_options(name, self.options_of(name))
         self.check_adapters(self.agents)
@@ -128,12 +133,13 @@ def seed_folder(seed: int) -> str:
 
 
 def trials(config: Config) -> list[Trial]:
-    """All trainings of a seed. An agent that filters has one kind of data; bc on the slice is filtered-bc."""
+    """All trainings of a seed; an agent that filters has one kind of data and every filter, and bc no slice."""
+    filtering = [name for name in config.agents if agents.agent_class(name).filters]
     return [
         Trial(name, data)
         for name in config.agents
-        for data in (DATA[:1] if name == "bc" or agents.agent_class(name).filters else DATA)
-    ]
+        for data in (DATA[:1] if name == "bc" or name in filtering else DATA)
+    ] + [Trial(name, DATA[0], filter=kind) for name in filtering for kind in config.filters]
 
 
 def compare(run: Experiment[Config]) -> None:
@@ -201,6 +207,7 @@ def report(run: Experiment[Config]) -> None:
     runs = {seed: part for seed, part in runs.items() if part.has(SUPERVISED)}  # one may have been stopped before
     # Agents are named, because to load them all takes long.
     stages = [Trial(*each).stage for each in product(agents.AGENTS, DATA)]
+    stages += [Trial(agent, DATA[0], filter=kind).stage for agent, kind in product(agents.AGENTS, LIMITS)]
     judge = run.evaluator.judge
     write_comparison(
         folder, runs, stages, run.task.split("test").references, run.config.runs,

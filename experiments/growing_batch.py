@@ -9,7 +9,7 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -19,15 +19,17 @@ from agents import TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.gate import Gate, GateAction, GateMeasure
-from experiments.reports.report import RERANKED, SCORER_TESTS, write_report
+from experiments.reports.report import RERANKED, write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig
+from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
-from experiments.runs.run_folder import read_lines
+from experiments.runs.scorer_checks import check_scorer
+from experiments.runs.scorer_refresh import ORACLE, check_refresh, refresh_scorer, refreshed, reward_column
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.side_by_side import side_by_side
@@ -38,10 +40,8 @@ from experiments.runs.stages import (
     grow_batch,
     keep_at_entropy,
     train,
-    translations_file,
 )
 from experiments.runs.supervised import supervised
-from seq2seq_env.tasks import Split
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
@@ -86,6 +86,11 @@ class Config(Settings):
     gate_by: GateMeasure = "auto"
     """Measure that gates: a "judge" of another make than the scorer, "chrf" against the validation references, or the
     "oracle". "auto" is the judge, and chrF where there is no such judge; never the oracle, which real text has not."""
+    refresh_scorer: str | None = None
+    """Who rates samples of each Grow step, on which the scorer is trained further before its Improve steps: "oracle",
+    or a table of people's ratings. The filters then go by the new scorer's rewards, and all measures by the first's."""
+    refresh_sources: int = 500
+    """Sources whose samples the oracle rates for a refresh, at least 20."""
     jobs: int | None = None
     """Arms that train at a time on a CPU, each on its share of the threads, at least 1; None for as many as there are
     threads."""
@@ -115,6 +120,10 @@ class Config(Settings):
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
         check_recipe(self)
+        if self.refresh_sources < 20:
+            raise ValueError(f"refresh_sources is {self.refresh_sources}; give 20 or more")
+        if self.refresh_scorer not in (None, ORACLE) and not Path(self.refresh_scorer or "").is_file():
+            raise FileNotFoundError(f"no ratings in {self.refresh_scorer!r}; name a table of them, or {ORACLE}")
         if self.data.samples_only and (without := {"filtered", "samples"} & {*self.arms}):
             raise ValueError(
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
@@ -139,6 +148,7 @@ class Config(Settings):
 def growing_batch(run: Experiment[Config]) -> None:
     """Algorithm 1 and what its gain is measured against; stages that the run's folder holds are read from there."""
     config = run.config
+    check_refresh(config.refresh_scorer, run.task, run.evaluator.scorer)
     gate = Gate(run, config.gate, config.gate_by, config.grow_steps * config.improve_steps)
     policy = supervised(run)  # train pi on D
     rerank(run, policy)
@@ -147,7 +157,7 @@ def growing_batch(run: Experiment[Config]) -> None:
         side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
         last = final_stage(run.folder.path)
         equal_entropy(run, last)
-        check_scorer(run, last)
+        check_scorer(run)
 
 
 def rest(run: Experiment[Config], policy: Seq2SeqPolicy, gate: Gate) -> None:
@@ -181,7 +191,9 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
     sources = config.num_sources(run.task)
     buffer = grow_batch(run, policy, g, sources=sources, candidates=config.candidates, references=False)
     watch_scorer(run, buffer, g)
-    return buffer.select(grow_step=(0, g))
+    if config.refresh_scorer is not None:
+        refresh_scorer(run, buffer, g, config.refresh_scorer, config.refresh_sources)
+    return buffer.select(grow_step=(0, g), scorer=reward_column(run, g))
 
 
 def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) -> None:
@@ -223,7 +235,10 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         "sources_without_data": part.sources_without_data_fraction,
         "distinct_samples": part.distinct_samples,
     }
-    finish(run, stage, agent, facts | train(run, agent, data, training, stage, config.lora))
+    last = LastWeights(refreshed(run, g).evaluator.validation_reward)
+    facts |= train(run, agent, data, training, stage, config.lora, last)
+    keep_last(run, stage, agent.policy, facts, last)
+    finish(run, stage, agent, facts)
 
 
 def explain_nothing(batch: Slice, kept: Filter | None, stage: str, *, fatal: bool) -> None:
@@ -282,14 +297,15 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         else:
             passing = kept if agent.filters else None
             select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
-            data = narrowed(config, agent, arm_data(arm, buffer, g, select), training.seed)
+            data = narrowed(config, agent, arm_data(arm, buffer, g, select, partial(reward_column, run)), training.seed)
         tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
         if tokens and not len(data):
             print(f"{stage} has no data, and trains nothing")
         if (i == 1 or config.restart) and len(data):
             agent.prepare(data, config.improve_at(1))
         training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
-        facts = train(run, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
+        trained = refreshed(run, g)
+        facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
         finish(run, stage, agent, facts, measured=False)
     spent = [run.folder.result(f"{arm_stage(arm)}-g{g}i{i}")[0] for g, i, _ in steps]
     finish(
@@ -307,23 +323,6 @@ def equal_entropy(run: Experiment[Settings], last: str) -> None:
         nats = next(each["nats"] for each in measures if (each["split"], each["decode"]) == ("test", "sample"))
         row = keep_at_entropy(run, EQUAL_ENTROPY, supervised(run), nats)
     run.folder.finish(EQUAL_ENTROPY, row)
-
-
-def check_scorer(run: Experiment[Settings], last: str) -> None:
-    """The scorer's unit tests on the last stage's greedy translations that the oracle finds right."""
-    oracle = run.task.oracle
-    if run.folder.has(SCORER_TESTS) or oracle is None:
-        return
-    results: dict[str, object] = {}
-    if run.folder.is_writer:
-        from experiments.scorer_training.scorer_report import unit_tests
-
-        lines = read_lines(run.folder.path / translations_file(last))
-        right = [line for line in lines if line["greedy_oracle"] == 1]
-        split = Split("test", [line["source"] for line in right], [line["greedy"] for line in right])
-        tests = unit_tests(run.evaluator.scorer, split, oracle, run.config.seed) if right else {}
-        results = {name: asdict(test) for name, test in tests.items()}
-    run.folder.finish(SCORER_TESTS, results)
 
 
 def _steps(run: Experiment[Config]) -> list[tuple[int, int, Filter]]:

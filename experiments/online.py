@@ -20,11 +20,12 @@ import tyro
 import agents
 from agents import ComputeType, Engine, RolloutConfig, TrainingConfig
 from buffers import drawable_rows, source_texts
-from experiments.growing_batch import check_scorer, equal_entropy, rerank
+from experiments.growing_batch import equal_entropy, rerank
 from experiments.names import FilterName, OnlineAgentName
 from experiments.reports.report import write_report
 from experiments.runs.agent_kinds import check_online
 from experiments.runs.experiment import Experiment
+from experiments.runs.scorer_checks import check_scorer
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.stages import finish, training_facts
@@ -152,7 +153,7 @@ def online(run: Experiment[Config]) -> None:
         print(f"Online: {config.agent}")
         train_online(run, agent)
     equal_entropy(run, STAGE)
-    check_scorer(run, STAGE)
+    check_scorer(run)
 
 
 def train_online(run: Experiment[Config], agent: agents.Agent) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "grow": ("scripts:grow", "one Grow step by itself, whole or a cluster worker's share"),
     "best-of-n": ("scripts:best_of_n", "what choosing among N samples gives, before and after training"),
     "overoptimisation": ("scripts:overoptimisation", "reward and true quality over the KL from the supervised policy"),
+    "reproduce": ("scripts:reproduce", "the paper's claims, each with a verdict of whole runs, on one page"),
     "scorer": ("scripts:scorer", "make a learned scorer for a task"),
     "score": ("score:main", "score a file of hypotheses, a line each"),
     "evaluate": ("evaluate:main", "BLEU, chrF, scorers and oracle with intervals; two systems paired"),

@@ -59,6 +59,13 @@ def benchmark(arguments: Sequence[str]) -> None:
     main(arguments, "rest benchmark", MOST_USED)
 
 
+def reproduce(arguments: Sequence[str]) -> None:
+    """``rest reproduce``."""
+    from experiments.reproduce import MOST_USED, main
+
+    main(arguments, "rest reproduce", MOST_USED)
+
+
 def scorer(arguments: Sequence[str]) -> None:
     """``rest scorer``."""
     from experiments.train_scorer import MOST_USED, main

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from experiments.reports.statistics import Interval, holm, interval, order_proba
 from experiments.reports.tables import table
 from experiments.runs.finished_stages import step_of
 from seq2seq_env.atomic_files import read_json
+
+Word = Literal["holds", "does not hold", "not shown"]
 
 
 class Claim(NamedTuple):
@@ -25,7 +27,7 @@ class Claim(NamedTuple):
     measured: str
     """Our figures, with their 95 % intervals."""
     verdict: str
-    """"holds", "does not hold", or "open" where the interval includes 0 or there is nothing to tell."""
+    """"holds", "does not hold", or "not shown" where the interval includes 0 or there is nothing to tell."""
 
 
 def second_grow(runs: Sequence[Path]) -> Claim:
@@ -37,9 +39,10 @@ def second_grow(runs: Sequence[Path]) -> Claim:
     says = "a second Grow step raises the reward further (figure 4)"
     gains = [gain for gain in map(_second_gain, runs) if gain is not None]
     if len(gains) < 2:
-        return Claim("2", says, "needs two finished runs of growing_batch.py with G = 2; name them with --runs", "open")
+        nothing = "needs two finished runs of growing_batch.py with G = 2; name them with --runs"
+        return Claim("2", says, nothing, "not shown")
     gain = interval(np.array(gains)[:, None])
-    return Claim("2", says, f"{gain:+.3f} over {len(gains)} runs (t interval)", _verdict(gain))
+    return Claim("2", says, f"{gain:+.3f} over {len(gains)} runs (t interval)", verdict_on(gain))
 
 
 def _second_gain(run: Path) -> float | None:
@@ -71,11 +74,11 @@ def best_loss(same_data: Mapping[str, Mapping[str, Any]]) -> Claim:
     """
     says = "BC is the best loss for the reward (figures 5, 13)"
     if not same_data:
-        return Claim("4", says, "needs filtered-bc and another agent", "open")
+        return Claim("4", says, "needs filtered-bc and another agent", "not shown")
     differences = {name: row["sample_reward"] for name, row in same_data.items()}
     # One agent that is better refutes it; that all are worse confirms it.
     worse = {name: difference.negated() for name, difference in differences.items()}
-    return Claim("4", says, f"less filtered-bc on the same data: {_listed(differences)}", _of_all(worse))
+    return Claim("4", says, f"less filtered-bc on the same data: {_listed(differences)}", of_all(worse))
 
 
 def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[Entry]) -> list[Claim]:
@@ -90,23 +93,23 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[En
     order = "the order of variants by reward and by humans differs (figure 7; here the oracle)"
     if not judged:
         nothing = "the task has no oracle"
-        return [Claim("7", beats, nothing, "open"), Claim("7", order, nothing, "open")]
+        return [Claim("7", beats, nothing, "not shown"), Claim("7", order, nothing, "not shown")]
     gains = {name: row["sample_oracle_gain"] for name, row in judged.items()}
     claims = [_all_gain("7", beats, gains)]
     if len(judged) < 2:
-        return [*claims, Claim("7", order, "needs two agents", "open")]
+        return [*claims, Claim("7", order, "needs two agents", "not shown")]
     from scipy.stats import kendalltau
 
     columns = ("sample_reward", "sample_oracle")
     orders = [sorted(judged, key=lambda name: -judged[name][key].mean) for key in columns]
     means = [[row[key].mean for row in judged.values()] for key in columns]
     if any(len(set(each)) == 1 for each in means):
-        return [*claims, Claim("7", order, "by one measure all are equal, so there is no order", "open")]
+        return [*claims, Claim("7", order, "by one measure all are equal, so there is no order", "not shown")]
     tau = float(kendalltau(*means).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
     by_reward, by_oracle = ({entry.name: entry.values(key) for entry in entries} for key in columns)
     differs = order_probability(by_reward, by_oracle)
-    verdict = "holds" if differs >= 0.95 else "does not hold" if differs <= 0.05 else "open"
+    verdict = "holds" if differs >= 0.95 else "does not hold" if differs <= 0.05 else "not shown"
     measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}; bootstrap probability that the "
     return [*claims, Claim("7", order, f"{measured}orders differ {differs:.2f}", verdict)]
 
@@ -119,14 +122,14 @@ def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:
     """
     says = "at the final position V ranks the training data: Kendall 0.924, Spearman above 0.99 (A.8.4)"
     if not reports:
-        return Claim("10", says, "needs an agent with a value network", "open")
+        return Claim("10", says, "needs an agent with a value network", "not shown")
     numbers = {
         (split, kind): [value for report in reports if (value := report[split]["final"][kind]) is not None]
         for split in ("train", "held_out")
         for kind in ("kendall", "spearman")
     }
     if not all(numbers.values()):
-        return Claim("10", says, "the reward or the value never varied, so nothing ranks", "open")
+        return Claim("10", says, "the reward or the value never varied, so nothing ranks", "not shown")
     measured = ", ".join(
         f"{split.replace('_', ' ')} {kind} {np.mean(values):.3f} ± {np.std(values):.3f}"
         for (split, kind), values in numbers.items()
@@ -140,15 +143,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
     return table(("claim", "the paper says", "measured", "verdict"), claims)
 
 
-def _all_gain(number: str, says: str, gains: Mapping[str, Interval]) -> Claim:
-    return Claim(number, says, _listed(gains), _of_all(gains))
-
-
-def _listed(gains: Mapping[str, Interval]) -> str:
-    return "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items())
-
-
-def _of_all(gains: Mapping[str, Interval]) -> str:
+def of_all(gains: Mapping[str, Interval]) -> Word:
     """The verdict on a claim that all of some agents gain.
 
     That each is above 0 needs no correction for their number. That one of them is below 0 does: with many agents, one
@@ -158,8 +153,17 @@ def _of_all(gains: Mapping[str, Interval]) -> str:
         return "holds"
     corrected = holm({name: gain.p for name, gain in gains.items()})
     lost = any(gain.mean < 0 and corrected[name] < 0.05 for name, gain in gains.items())
-    return "does not hold" if lost else "open"
+    return "does not hold" if lost else "not shown"
 
 
-def _verdict(gain: Interval) -> str:
-    return "holds" if gain.low > 0 else "does not hold" if gain.high < 0 else "open"
+def verdict_on(gain: Interval) -> Word:
+    """The verdict on a claim that something gains."""
+    return "holds" if gain.low > 0 else "does not hold" if gain.high < 0 else "not shown"
+
+
+def _all_gain(number: str, says: str, gains: Mapping[str, Interval]) -> Claim:
+    return Claim(number, says, _listed(gains), of_all(gains))
+
+
+def _listed(gains: Mapping[str, Interval]) -> str:
+    return "; ".join(f"{name} {gain:+.3f}" for name, gain in gains.items())

@@ -93,7 +93,8 @@ def agent_entry(runs: Mapping[int, RunFolder], stage: str, step: int | None = No
         return None
     results = {seed: run.result(stage) for seed, run in trained.items()}
     first = next(iter(results.values()))
-    name = first["agent"] if first["data"] == "own" else f"{first['agent']} ({first['data']} data)"
+    data = first.get("filter", first["data"])
+    name = first["agent"] if data == "own" else f"{first['agent']} ({data}{'' if 'filter' in first else ' data'})"
     last = len(first["steps"])
     step = step or last
     records = {seed: result | result["steps"][step - 1] for seed, result in results.items()}

@@ -184,7 +184,7 @@ def _saw_the_slice(entry: Entry) -> bool:
     from agents import agent_class
 
     first = _first(entry)
-    return first["data"] == "filtered" or agent_class(first["agent"]).filters
+    return first["data"] == "filtered" or (agent_class(first["agent"]).filters and "filter" not in first)
 
 
 def _measures(entry: Entry, columns: Sequence[str]) -> dict[str, Any]:

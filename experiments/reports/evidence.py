@@ -70,8 +70,8 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
     for decode, controls in (("greedy", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
         for measure in TITLES:
             name = f"{decode}_{measure}"
-            rest = _values(runs, [final_stage(run) for run in runs], name)
-            values = {stage: _values(runs, [stage] * len(runs), name) for stage in controls}
+            rest = source_values(runs, [final_stage(run) for run in runs], name)
+            values = {stage: source_values(runs, [stage] * len(runs), name) for stage in controls}
             known = {stage: each for stage, each in values.items() if each is not None}
             if rest is not None and known:
                 named = {stages.get(stage, stage): each for stage, each in known.items()}
@@ -89,8 +89,8 @@ def _against_best(
     return Comparison(decode, measure, means[0], best, means[1], interval(difference), by_run)
 
 
-def _values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDArray[np.float64] | None:
-    """float64 [R,N] of each run's stage; None where a run lacks its stage or the measure."""
+def source_values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDArray[np.float64] | None:
+    """One column of kept test translations, float64 [R,N]; None where a run lacks its stage or the column."""
     rows = []
     for run, stage in zip(runs, stages, strict=True):
         path = run / translations_file(stage)

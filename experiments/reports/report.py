@@ -23,8 +23,10 @@ from experiments.reports.scorer_monitor import (
 from experiments.reports.tables import number, share, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
-from experiments.runs.finished_stages import final_stage, rest_stages, step_of
+from experiments.runs.finished_stages import final_stage, rest_stages, stage_name, step_of
 from experiments.runs.run_folder import RunFolder, read_lines
+from experiments.runs.scorer_checks import SCORER_TESTS
+from experiments.runs.scorer_refresh import refresh_sentence, refresh_stage
 from experiments.runs.stages import EQUAL_ENTROPY, translations_file
 from seq2seq_env.atomic_files import write_json, write_text
 
@@ -32,9 +34,6 @@ DECODES = ("sample", "greedy")
 
 RERANKED = "best-of-n"
 """The stage of the supervised policy's samples reranked by reward."""
-
-SCORER_TESTS = "scorer-unit-tests"
-"""The stage of the scorer's unit tests on what the last policy writes."""
 
 Row = dict[str, Any]
 
@@ -62,12 +61,14 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     import sacrebleu
 
     stages, final = rest_stages(run.path), final_stage(run.path)
+    grown_steps = {step_of(stage)[0] for stage in stages}
     steps = [row for stage in stages for row in _rows(run, stage)]
     controls = [
         {"step": arm, **row} for arm in get_args(Arm) if run.has(arm_stage(arm)) for row in run.result(arm_stage(arm))
     ]
     entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
     tests = run.result(SCORER_TESTS) if run.has(SCORER_TESTS) else {}
+    refreshes = [run.result(refresh_stage(g)) for g in sorted(grown_steps) if run.has(refresh_stage(g))]
     evidence = comparisons([run.path])
     curves = learning_curves(run, name)
     lines = {step_name(_rows(run, stage)[0]): read_lines(run.path / translations_file(stage)) for stage in stages}
@@ -100,6 +101,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         "interference": seen.record(),
         "guards": [{"step": step, "decode": decode, **each} for (step, decode), each in guard_counts.items()],
         "scorer_unit_tests": tests,
+        "scorer_refreshes": refreshes,
         "scorer_monitor": [row.record() for rows in watched for row in rows],
         "learning_curves": curves,
         "summary": summary([*first, *last], controls, run.result(RERANKED)) | run.result("usage"),
@@ -130,6 +132,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         f"Test translations that break a rule. {guards_note}",
         guard_table(guard_counts),
         *monitor_parts(*watched),
+        *_refreshes(refreshes),
         *_scorer_tests(tests),
         "## Plots",
         *(f"![{name}]({name})" for name in plots),
@@ -205,20 +208,26 @@ def _interference(changes: Sequence[Change]) -> list[str]:
     ]
 
 
-def _scorer_tests(tests: Mapping[str, Row]) -> list[str]:
-    """Parts of the page."""
-    if not tests:
+def _scorer_tests(tests: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """Parts of the page; ``tests`` by stage and kind."""
+    kinds = list(dict.fromkeys(kind for of_stage in tests.values() for kind in of_stage))
+    if not kinds:
         return []
-    rows = (
-        [name, number(row["cases"]), share(row["falls"]), number(row["mean_fall"]), number(row["effect_size"])]
-        for name, row in tests.items()
-    )
+    rows = ([kind, *(share(each[kind]["falls"]) if kind in each else "-" for each in tests.values())] for kind in kinds)
+    cases = (str(max((row["cases"] for row in each.values()), default=0)) for each in tests.values())
     return [
-        "## Unit tests of the scorer on the last policy's translations",
-        "Its greedy translations that the oracle finds right, corrupted: a scorer whose score does not fall rewards "
-        "what the policy may learn next.",
-        table(["unit test", "cases", "score falls", "mean fall", "effect size"], rows),
+        "## Unit tests of the scorer on each policy's translations",
+        "Share whose score falls of greedy translations that the oracle finds right, corrupted: a scorer whose score "
+        "does not fall rewards what the policy may learn next.",
+        table(["unit test", *map(stage_name, tests)], [*rows, ["translations, at most", *cases]]),
     ]
+
+
+def _refreshes(records: Sequence[Row]) -> list[str]:
+    """Parts of the page."""
+    if not records:
+        return []
+    return ["## Refreshed scorer", *(f"- {refresh_sentence(record)}, `{record['after'][:12]}`" for record in records)]
 
 
 def warnings(steps: Sequence[Row], kind: str) -> list[str]:

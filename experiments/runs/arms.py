@@ -21,7 +21,13 @@ def arm_stage(arm: Arm) -> str:
     return f"control-{arm}"
 
 
-def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, select: Callable[[Slice], Slice]) -> Slice:
+def arm_data(
+    arm: Arm,
+    buffer: GrowingBatchBuffer,
+    grow_step: int,
+    select: Callable[[Slice], Slice],
+    column: Callable[[int], str | None] = lambda grow_step: None,
+) -> Slice:
     """What an arm trains on in place of what ReST keeps of D_g.
 
     Args:
@@ -29,10 +35,11 @@ def arm_data(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, select: Calla
         buffer: The original data as Grow step 0, and all Grow steps' samples.
         grow_step: Number g of the Grow step, from 1.
         select: What ReST keeps of a batch.
+        column: Gives the name of the rewards that a Grow step's filters go by; None for the shards' own.
     """
     if arm == "unfiltered":
         return buffer.select(grow_step=0)
     if arm == "one-grow":
-        return select(buffer.select(grow_step=(0, 1)))
-    data = select(buffer.select(grow_step=(0, grow_step)))
+        return select(buffer.select(grow_step=(0, 1), scorer=column(1)))
+    data = select(buffer.select(grow_step=(0, grow_step), scorer=column(grow_step)))
     return data.where(data.is_reference == (arm == "filtered"))

@@ -85,6 +85,12 @@ class Evaluator:
         other.seed, other._texts = seed, OrderedDict()
         return other
 
+    def rescored(self, scorer: Scorer) -> Self:
+        """The same by another scorer; both share the translations that they know."""
+        other = copy(self)
+        other.scorer, other._scores = scorer, CachedScorer(scorer)
+        return other
+
     def validation_reward(self, policy: Seq2SeqPolicy) -> float:
         """Mean reward of one sample for each validation source: what an Improve step watches."""
         sources = self.task.split("validation").sources

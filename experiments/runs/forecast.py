@@ -31,6 +31,9 @@ OTHER_SCORER = 1.0
 """Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads; a program,
 or a model of billions of parameters, takes longer."""
 
+ONLINE = 2.5
+"""The same of one token that an online agent learns from: its prior reads it, and a value network learns beside it."""
+
 MEASURED_STEPS = 3
 """Steps of the training whose rate is measured, after as many that warm up."""
 
@@ -42,7 +45,7 @@ def forecast(config: Settings) -> list[str]:
     """The stages with their minutes, a line each.
 
     Args:
-        config: Options of growing_batch.py or compare_agents.py.
+        config: Options of growing_batch.py, compare_agents.py or online.py.
 
     Raises:
         ValueError: If an option cannot work.
@@ -52,11 +55,11 @@ def forecast(config: Settings) -> list[str]:
     config = config.with_filter(task).with_sources(task)
     rate = training_rate(config, task)
     stages = {name: tokens / rate / 60 for name, tokens in work(config, task).items() if tokens}
-    lines = [f"{name}: {_minutes(each)}" for name, each in stages.items()]
+    lines = [f"{name}: {in_words(each)}" for name, each in stages.items()]
     return [
         f"at most, at {rate:,.0f} target tokens of training per second, measured on this machine just now:",
         *lines,
-        f"in all: {_minutes(sum(stages.values()))}",
+        f"in all: {in_words(sum(stages.values()))}",
     ]
 
 
@@ -91,6 +94,9 @@ def work(config: Settings, task: Task) -> dict[str, float]:
         name: each.max_tokens + math.ceil(each.max_tokens / each.evaluate_every) * validation * sampled
         for name, each in (("supervised", config.supervised), ("improve", config.improve))
     }
+    if hasattr(config, "max_samples"):
+        first = trained["supervised"] + stage if config.start is None else stage
+        return {"supervised policy": first, "online training": _online(config, trained, sentence, sampled) + stage}
     grow_steps, trainings, seeds = _repetitions(config)
     improving = config.improve_steps * (trained["improve"] + stage)
     # A gate translates the validation sources by the supervised policy and after each step, but of no control.
@@ -113,6 +119,12 @@ def multiplications(network: PolicyConfig, vocab_size: int) -> float:
     return encoder + network.decoder_layers * (8 * width**2 + inner) + width * vocab_size
 
 
+def sampling(task: Task, samples: int) -> float:
+    """What so many samples take, drawn and scored, as for :func:`work`; at most, as equal ones are scored once."""
+    sentence = _mean_tokens(task, task.split("train").references)
+    return samples * sentence * (SAMPLED + OTHER_SCORER)
+
+
 def training_rate(config: Settings, task: Task) -> float:
     """Target tokens per second of behaviour cloning with the policy of a run."""
     policy = new_policy(config, task)
@@ -128,11 +140,29 @@ def training_rate(config: Settings, task: Task) -> float:
     return report.tokens / report.seconds
 
 
+def in_words(value: float) -> str:
+    """A time in minutes, or hours."""
+    return (
+        f"{value:.1f} minutes" if value < 10 else f"{value:.0f} minutes" if value < 180 else f"{value / 60:.1f} hours"
+    )
+
+
 def _repetitions(config: Settings) -> tuple[int, int, int]:
     """Grow steps, trainings on what each grew, and whole runs, by the script whose options they are."""
     if hasattr(config, "arms"):
         return config.grow_steps, 1 + len(config.arms), 1  # type: ignore[attr-defined]
-    return 1, 2 * len(config.agents), config.seeds  # type: ignore[attr-defined]
+    return 1, 2 * len(config.agents) + len(config.filters), config.seeds  # type: ignore[attr-defined]
+
+
+def _online(config: Settings, trained: dict[str, float], sentence: float, sampled: float) -> float:
+    """Samples, updates and evaluations of online.py."""
+    epochs: int = agents.agent_class(config.agent).Config(**config.options_of(config.agent)).epochs  # type: ignore[attr-defined]
+    most: int | None = config.max_samples  # type: ignore[attr-defined]
+    tokens = config.improve.max_tokens
+    if most is not None:
+        tokens = min(tokens, round(most * epochs * sentence))
+    looks = (trained["improve"] - config.improve.max_tokens) * tokens / config.improve.max_tokens
+    return tokens * (ONLINE + sampled / sentence / epochs) + looks
 
 
 def _scorer(
@@ -152,9 +182,3 @@ def _scorer(
 def _mean_tokens(task: Task, texts: list[str]) -> float:
     sample = texts[:: max(1, len(texts) // 500)]
     return sum(map(len, task.tokenizer.encode_targets(sample))) / len(sample)
-
-
-def _minutes(value: float) -> str:
-    return (
-        f"{value:.1f} minutes" if value < 10 else f"{value:.0f} minutes" if value < 180 else f"{value / 60:.1f} hours"
-    )

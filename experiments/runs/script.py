@@ -152,18 +152,9 @@ def main(
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     with commands.command_frame("stopped; the same command goes on from the last finished stage or evaluation"):
-        config = parse(
-            kind,
-            commands.arguments() if arguments is None else arguments,
-            prog=prog,
-            description=description,
-            defaults=partial(_defaults, kind),
-            implied=partial(_implied, kind),
-            most_used=most_used,
-        )
+        arguments = commands.arguments() if arguments is None else arguments
+        config = options(kind, arguments, prog=prog, description=description, most_used=most_used)
         with usage_errors():
-            if config.preset is None:
-                config = replace(config, task_options=planned_options(config.task, config.task_options))
             checked(config)
         from accelerate import PartialState
 
@@ -174,6 +165,35 @@ def main(
             show_plan(config)
             if not config.plan:
                 execute(config, work, report)
+
+
+def options(
+    kind: type[C],
+    arguments: Sequence[str],
+    *,
+    prog: str | None = None,
+    description: str | None = None,
+    most_used: Collection[str] = (),
+) -> C:
+    """The options of a script that a command line asks for, presets, recipes and plans in place; see :func:`main`.
+
+    Raises:
+        UsageError: If they cannot be meant.
+        SystemExit: After help, with 0.
+    """
+    config = parse(
+        kind,
+        arguments,
+        prog=prog,
+        description=description,
+        defaults=partial(_defaults, kind),
+        implied=partial(_implied, kind),
+        most_used=most_used,
+    )
+    with usage_errors():
+        if config.preset is None:
+            return replace(config, task_options=planned_options(config.task, config.task_options))
+        return config
 
 
 def show_plan(config: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -106,16 +106,25 @@ def _sampler(run: Experiment[Settings], policy: Seq2SeqPolicy) -> Sampler:
 
 
 def train(
-    run: Experiment[Settings], agent: Agent, data: Slice, training: TrainingConfig, stage: str, lora: LoRA
+    run: Experiment[Settings],
+    agent: Agent,
+    data: Slice,
+    training: TrainingConfig,
+    stage: str,
+    lora: LoRA,
+    evaluate: Callable[[Seq2SeqPolicy], float] | None = None,
 ) -> Facts:
-    """Train while the validation reward rises, from where a killed run was; nothing where there is no data."""
+    """Train while the validation reward, or what ``evaluate`` gives, rises, from where a killed run was.
+
+    Nothing is trained where there is no data.
+    """
     if not len(data):
         return dict(UNTRAINED)
     with run.folder.watch("training"), agents.adapted(agent.policy, lora, training.seed):
         report = agent.improve(
             data,
             training,
-            run.evaluator.validation_reward,
+            evaluate or run.evaluator.validation_reward,
             partial(run.folder.log, stage),
             run.folder.training_state(stage),
         )

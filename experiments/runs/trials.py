@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -15,11 +14,13 @@ from agents import TrainingConfig
 from buffers import Filter, Slice, coverage
 from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
+from experiments.runs.last_weights import LastWeights
+from experiments.runs.matched_filters import matched
 from experiments.runs.settings import Settings
 from experiments.runs.stages import equal_entropy_stage, keep_at_entropy, keep_translations
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from agents import Agent, Seq2SeqPolicy
 
@@ -36,18 +37,20 @@ class Trial:
         data: One of :data:`DATA`.
         dataset: Name of a data set, where a run has several.
         learning_rate: Where it is not the configuration's.
+        filter: Kind of the filter, where it is not the configuration's; it keeps as many tokens as that.
     """
 
     agent: str
     data: str
     dataset: str | None = None
     learning_rate: float | None = None
+    filter: str | None = None
 
     @property
     def stage(self) -> str:
         """Its name in the folder of a run."""
         rate = None if self.learning_rate is None else f"lr{self.learning_rate:g}"
-        return ".".join(part for part in (self.dataset, self.agent, self.data, rate) if part is not None)
+        return ".".join(part for part in (self.dataset, self.agent, self.data, self.filter, rate) if part is not None)
 
 
 def train(
@@ -72,6 +75,8 @@ def train(
     config = run.config
     if trial.learning_rate is not None:
         config = replace(config, improve=replace(config.improve, learning_rate=trial.learning_rate))
+    if trial.filter is not None:
+        schedule = matched(trial.filter, batch, schedule, config.counted)
     agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
     started = time.perf_counter()
     agent.prepare(batch, config.improve_at(1))
@@ -83,11 +88,12 @@ def train(
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(config.improve_at(i), patience=config.improve.max_tokens)
         state = None if with_last else run.folder.training_state(trial.stage, i)
-        steps.append(improve(run, agent, data, training, policy, state))
+        step = improve(run, agent, data, training, policy, state)
+        steps.append(step | {"filter_value": kept.value, "kept_tokens": data.num_tokens})
         if run.folder.is_writer and i < len(schedule):
             keep_translations(run, step_stage(trial.stage, i), translations(run, agent.policy))
     value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
-    result = {
+    result: dict[str, object] = {
         **{name: value for name, value in asdict(trial).items() if value is not None},
         "seed": config.seed,
         "start": policy.fingerprint,
@@ -146,35 +152,6 @@ def improve(
 def best_validation(result: Mapping[str, Any]) -> float:
     """The highest validation reward of a trial's last Improve step; minus infinity where nothing was trained."""
     return max((reward for _, reward in result["steps"][-1]["curve"]), default=-math.inf)
-
-
-class LastWeights:
-    """An evaluation that remembers the weights it saw last: a training ends with one, and then restores the best.
-
-    Args:
-        evaluate: Gives a policy's reward.
-    """
-
-    def __init__(self, evaluate: Callable[[Seq2SeqPolicy], float]) -> None:
-        self._evaluate = evaluate
-        self._weights: dict[str, Tensor] = {}
-
-    def __call__(self, policy: Seq2SeqPolicy) -> float:
-        """Its reward."""
-        self._weights = _copied(policy)
-        return self._evaluate(policy)
-
-    @contextmanager
-    def of(self, policy: Seq2SeqPolicy) -> Iterator[None]:
-        """Within the block, the policy has the weights that were seen last; as it is where none were."""
-        before = _copied(policy)
-        policy.model.load_state_dict(self._weights or before)
-        yield
-        policy.model.load_state_dict(before)
-
-
-def _copied(policy: Seq2SeqPolicy) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in policy.model.state_dict().items()}
 
 
 def measured(run: Experiment[Settings], policy: Seq2SeqPolicy) -> dict[str, object]:

@@ -100,6 +100,21 @@ def refresh(
     return results
 
 
+def check_trainable(scorer: Scorer) -> None:
+    """Refuse a scorer that no ratings can train further.
+
+    Raises:
+        ValueError: If it is none that a training made.
+    """
+    parts = scorer.parts if isinstance(scorer, CrossFittedScorer) else [scorer]
+    for part in parts:
+        learned = isinstance(part, LearnedScorer) and part.activation == "sigmoid"
+        if not learned and not isinstance(part, EstimatorScorer):
+            raise ValueError(
+                f"a {type(part).__name__} cannot be trained further; refresh what it is made of, or make a scorer anew"
+            )
+
+
 def make(
     name: str, config: EstimatorConfig, task: Task, folder: Path, seed: int
 ) -> tuple[ScorerReport, list[dict[str, Any]]]:
@@ -160,14 +175,12 @@ def _part(
             shutil.copytree(scorer.folder / side, folder / side, dirs_exist_ok=True)
         EstimatorScorer.save(folder, head)
         return result
-    if isinstance(scorer, LearnedScorer) and scorer.activation == "sigmoid":
-        model, pairs, network_logits = _network_logits(scorer, labelled)
-        result = _train(model, network_logits, labels, config, config.learning_rate * NETWORK_RATE, seed)
-        LearnedScorer.save(folder, model, pairs)
-        return result
-    raise ValueError(
-        f"a {type(scorer).__name__} cannot be trained further; refresh what it is made of, or make a scorer anew"
-    )
+    check_trainable(scorer)
+    assert isinstance(scorer, LearnedScorer)
+    model, pairs, network_logits = _network_logits(scorer, labelled)
+    result = _train(model, network_logits, labels, config, config.learning_rate * NETWORK_RATE, seed)
+    LearnedScorer.save(folder, model, pairs)
+    return result
 
 
 def _network_logits(scorer: LearnedScorer, labelled: Sequence[Labelled]) -> tuple[PreTrainedModel, PairEncoder, Logits]:

@@ -52,6 +52,10 @@ def test_trials_are_every_agent_on_its_own_data_and_on_the_filtered_slice() -> N
         Trial("dpo", "filtered"),
     ]
     assert [trial.stage for trial in trials(replace(COMPARING, agents=("awr",)))] == ["awr.own", "awr.filtered"]
+    both = replace(COMPARING, agents=("awr", "filtered-bc"), filters=("threshold", "interpolation"))
+    assert [trial.stage for trial in trials(both)][2:] == [
+        "filtered-bc.own", "filtered-bc.own.threshold", "filtered-bc.own.interpolation"
+    ]  # fmt: skip
 
 
 def test_a_seed_is_a_whole_run(compared: Experiment[Config]) -> None:
@@ -218,4 +222,4 @@ def test_rewards_that_are_all_equal_end_in_a_report_that_says_so(
     text = (run.folder.path / "comparison.json").read_text()
     assert "NaN" not in text
     claims = {claim["number"]: claim["verdict"] for claim in json.loads(text)["claims"]}
-    assert claims["10"] == "open"
+    assert claims["10"] == "not shown"

@@ -43,12 +43,12 @@ def test_the_second_grow_step_is_its_last_improve_step_less_that_of_the_first(tm
     found = second_grow(runs)
     # Mean 0.03, standard error 0.01, Student's t with 1 degree of freedom 12.706.
     assert found.measured == "+0.030 [-0.097, +0.157] over 2 runs (t interval)"
-    assert found.verdict == "open"
-    assert second_grow(runs[2:]).verdict == "open"
+    assert found.verdict == "not shown"
+    assert second_grow(runs[2:]).verdict == "not shown"
 
 
 @pytest.mark.parametrize(
-    ("gains", "verdict"), [((UP, UP), "holds"), ((UP, OPEN), "open"), ((OPEN, DOWN), "does not hold")]
+    ("gains", "verdict"), [((UP, UP), "holds"), ((UP, OPEN), "not shown"), ((OPEN, DOWN), "does not hold")]
 )
 def test_every_loss_must_beat_the_supervised_policy(gains: tuple[Interval, ...], verdict: str) -> None:
     rows = {name: {"sample_reward_gain": gain} for name, gain in zip("ab", gains, strict=True)}
@@ -56,24 +56,24 @@ def test_every_loss_must_beat_the_supervised_policy(gains: tuple[Interval, ...],
 
 
 @pytest.mark.parametrize(
-    ("differences", "verdict"), [((DOWN, DOWN), "holds"), ((DOWN, OPEN), "open"), ((DOWN, UP), "does not hold")]
+    ("differences", "verdict"), [((DOWN, DOWN), "holds"), ((DOWN, OPEN), "not shown"), ((DOWN, UP), "does not hold")]
 )
 def test_one_better_loss_refutes_that_bc_is_the_best(differences: tuple[Interval, ...], verdict: str) -> None:
     same = {name: {"sample_reward": difference} for name, difference in zip("ab", differences, strict=True)}
     assert best_loss(same).verdict == verdict
-    assert best_loss({}).verdict == "open"
+    assert best_loss({}).verdict == "not shown"
 
 
 def test_a_loss_that_looks_worse_by_chance_refutes_nothing() -> None:
     """One of five is below 0 at 3 %, which five tests make 15 %."""
     chance = Interval(-0.03, -0.058, -0.002, 0.03)
     rows = {name: {"sample_reward_gain": gain} for name, gain in zip("abcde", (chance, *[OPEN] * 4), strict=True)}
-    assert beats_supervised(rows).verdict == "open"
+    assert beats_supervised(rows).verdict == "not shown"
 
 
 @pytest.mark.parametrize(
     ("spread", "quality", "verdict"),
-    [(0.01, (0.8, 0.9, 0.7), "holds"), (0.01, (0.8, 0.6, 0.5), "does not hold"), (2.0, (0.8, 0.9, 0.7), "open")],
+    [(0.01, (0.8, 0.9, 0.7), "holds"), (0.01, (0.8, 0.6, 0.5), "does not hold"), (2.0, (0.8, 0.9, 0.7), "not shown")],
 )
 def test_the_orders_by_reward_and_by_oracle(spread: float, quality: tuple[float, ...], verdict: str) -> None:
     rng = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def test_the_orders_by_reward_and_by_oracle(spread: float, quality: tuple[float,
 
 
 def test_without_an_oracle_there_is_no_order_by_it() -> None:
-    assert [claim.verdict for claim in order_by_quality({"a": {"sample_reward": UP}}, [])] == ["open", "open"]
+    assert [claim.verdict for claim in order_by_quality({"a": {"sample_reward": UP}}, [])] == ["not shown", "not shown"]
 
 
 def test_the_value_network_is_held_to_the_papers_numbers() -> None:
@@ -109,7 +109,7 @@ def test_the_value_network_is_held_to_the_papers_numbers() -> None:
         return {split: {"final": {"kendall": kendall, "spearman": spearman}} for split in ("train", "held_out")}
 
     assert value_rank([report(0.93, 0.99)]).verdict == "holds"
-    assert value_rank([report(None, None)]).verdict == "open"
+    assert value_rank([report(None, None)]).verdict == "not shown"
     found = value_rank([report(0.4, 0.5), report(0.6, 0.7)])
     assert found.verdict == "does not hold"
     assert "train kendall 0.500 ± 0.100" in found.measured

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from agents import PolicyConfig
+from experiments import online
 from experiments.runs.forecast import multiplications, training_rate, work
 from seq2seq_env.tasks import Task
-from tests.experiments.tiny_experiment import COMPARING, GROWING
+from tests.experiments.tiny_experiment import COMPARING, GROWING, POLICY, TRAINING
 
 
 def test_multiplications_are_counted() -> None:
@@ -54,6 +55,14 @@ def test_a_comparison_is_seeds_times_agents(tiny_task: Task) -> None:
     one, two = (work(replace(COMPARING, seeds=seeds, start=None), tiny_task) for seeds in (1, 2))
     assert two["Improve"] == pytest.approx(2 * one["Improve"])
     assert one["controls, or the other agents"] == pytest.approx(5 * one["Improve"])
+
+
+def test_online_training_costs_its_samples_and_their_epochs(tiny_task: Task) -> None:
+    config = online.Config(sources=6, policy=POLICY, improve=replace(TRAINING, max_tokens=10**6), max_samples=60)
+    few, many = (work(replace(config, max_samples=samples), tiny_task)["online training"] for samples in (600, 6_000))
+    assert many > 5 * few
+    once = replace(config, max_samples=6_000, agent="rloo")  # whose epoch is one
+    assert work(once, tiny_task)["online training"] < many
 
 
 def test_the_rate_is_measured(tiny_task: Task) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from agents import Seq2SeqPolicy, make_agent
 from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.runs.experiment import Experiment
-from experiments.runs.trials import LastWeights, Trial, network_mib, train
+from experiments.runs.trials import Trial, network_mib, train
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import COMPARING, POLICY, begin
 
@@ -21,33 +20,23 @@ def test_a_stage_is_named_after_all_that_is_said() -> None:
     assert Trial("bc", "own", "mixed-v0", 3e-4).stage == "mixed-v0.bc.own.lr0.0003"
 
 
-def test_the_last_weights_come_back_for_a_moment(tiny_task: Task) -> None:
-    policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, POLICY, seed=0)
-    last = LastWeights(lambda _: 0.5)
-    assert last(policy) == 0.5
-    seen = policy.fingerprint
-    with torch.no_grad():
-        next(policy.model.parameters()).add_(1.0)
-    best = policy.fingerprint
-    with last.of(policy):
-        assert policy.fingerprint == seen
-    assert policy.fingerprint == best != seen
-
-
 def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(
     finished_run: Experiment[Any], tiny_task: Task, fake_scorer: Any, tmp_path: Path
 ) -> None:
     run = begin(COMPARING, tmp_path / "run", tiny_task, fake_scorer)
     policy = Seq2SeqPolicy.load(finished_run.folder.checkpoint("g0i0"))
     batch = GrowingBatchBuffer(finished_run.folder.path / "buffer").select()
-    trial = Trial("filtered-bc", "own", "tiny-v0", learning_rate=2e-3)
+    trial = Trial("filtered-bc", "own", "tiny-v0", learning_rate=2e-3, filter="percentile")
     result: Any = train(run, trial, policy, batch, [Threshold(0.2)], with_last=True)
-    assert (result["dataset"], result["learning_rate"]) == ("tiny-v0", 2e-3)
+    assert (result["dataset"], result["learning_rate"], result["filter"]) == ("tiny-v0", 2e-3, "percentile")
     (step,) = result["steps"]
+    wanted = batch.select(Threshold(0.2)).distinct().num_tokens
+    assert abs(step["kept_tokens"] - wanted) < 0.5 * wanted
+    assert 0 <= step["filter_value"] < 100
     assert set(step["last"]) <= set(step)
     if step["best_tokens"] == step["tokens"]:
         assert step["last"]["greedy_bleu"] == step["greedy_bleu"]
-    assert (run.folder.path / "hypotheses" / "equal-entropy.tiny-v0.filtered-bc.own.lr0.002.jsonl").is_file()
+    assert (run.folder.path / "hypotheses" / "equal-entropy.tiny-v0.filtered-bc.own.percentile.lr0.002.jsonl").is_file()
 
 
 def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:

@@ -1,0 +1,213 @@
+"""Claims of the paper, with what each needs and how finished runs decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.paper.measurements import (
+    SAMPLE_ORACLE,
+    SAMPLE_REWARD,
+    bleu_changes,
+    comparison_intervals,
+    curve_gains,
+    has_stage,
+    last_improve,
+    step_gains,
+    value_correlations,
+    values,
+)
+from experiments.paper.parts import KINDS, LOSSES, Plan, Spent
+from experiments.paper.verdicts import (
+    FEW,
+    Verdict,
+    beats_online,
+    every_loss_beats_supervised,
+    every_step_raises,
+    few_are_worth_many,
+    filters_do_as_well,
+    is_worse,
+    no_loss_beats_bc,
+    not_run,
+    order_differs,
+    second_grow_raises,
+    value_ranks,
+    varies_where_bad,
+)
+from experiments.reports.statistics import Interval, interval
+from experiments.runs.stages import SUPERVISED
+from experiments.runs.trials import Trial
+from seq2seq_env.atomic_files import read_json
+
+ONE_GROW = "control-one-grow"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, or a negative result.
+
+    Attributes:
+        says: The paper's statement, in our words, and where it stands.
+        needs: Kinds of parts without which there is no verdict.
+        decide: The verdict, where these are done.
+        picture: A figure that one of its parts draws, within the regime's folder; None where the verdict's own
+            estimates are all there is to see.
+    """
+
+    says: str
+    needs: tuple[str, ...]
+    decide: Callable[[Plan], Verdict]
+    picture: str | None = None
+
+    def verdict(self, plan: Plan) -> Verdict:
+        """What the runs of a regime say."""
+        missing = [KINDS[kind] for kind in self.needs if not plan.is_done(kind)]
+        return not_run(missing) if missing else self.decide(plan)
+
+    def spent(self, plan: Plan) -> Spent:
+        """What its runs took, whatever other claims they serve, too."""
+        every = [plan.spent(kind) for kind in self.needs]
+        return Spent(sum(each.samples for each in every), sum(each.tokens for each in every))
+
+
+def _steps(plan: Plan) -> Verdict:
+    return every_step_raises(*step_gains(plan.runs))
+
+
+def _second_grow(plan: Plan) -> Verdict:
+    runs = plan.runs
+    first, second = (values(runs, last_improve(runs[0], grow), SAMPLE_REWARD) for grow in (1, 2))
+    one_grow = values(runs, ONE_GROW, SAMPLE_REWARD) if has_stage(runs, ONE_GROW) else None
+    return second_grow_raises(first, second, one_grow)
+
+
+def _losses(plan: Plan) -> Verdict:
+    return every_loss_beats_supervised(_compared(plan, "losses", "agents", f"{SAMPLE_REWARD}_gain", LOSSES))
+
+
+def _best_loss(plan: Plan) -> Verdict:
+    return no_loss_beats_bc(_compared(plan, "losses", "same_data", SAMPLE_REWARD, LOSSES))
+
+
+def _compared(plan: Plan, folder: str, part: str, column: str, names: Sequence[str]) -> dict[str, Interval]:
+    return comparison_intervals(plan.folder / folder, part, column, names)
+
+
+def _online(plan: Plan) -> Verdict:
+    runs, stage = plan.runs, last_improve(plan.runs[0], 1)
+    online = {agent: plan.online_runs(agent) for agent in plan.online}
+    return beats_online(
+        values(runs, stage, SAMPLE_REWARD),
+        {agent: values(folders, "g1i1", SAMPLE_REWARD) for agent, folders in online.items()},
+        bleu_changes(runs, stage),
+        {agent: bleu_changes(folders, "g1i1") for agent, folders in online.items()},
+        unfiltered=values(plan.compared("losses"), "bc.own", SAMPLE_REWARD) if plan.is_done("losses") else None,
+        judged=plan.online[0],
+    )
+
+
+def _best_of_n(plan: Plan) -> Verdict:
+    record = read_json(plan.folder / "best-of-n" / "best-of-n.json")
+    last = record["curves"][-1]["name"]
+    worth = next(row for row in record["equal"]["reward"] if (row["name"], row["few"]) == (last, FEW))
+    gains = {
+        curve["name"]: interval(np.subtract(by_run[str(record["samples"])], by_run["1"])[:, None])
+        for curve in record["curves"]
+        if (by_run := curve["reward_by_run"])
+    }
+    return few_are_worth_many(worth["number"], worth["low"], worth["high"], record["samples"], gains)
+
+
+def _quality_order(plan: Plan) -> Verdict:
+    runs = plan.runs
+    stages = {f"G={grow}": last_improve(runs[0], grow) for grow in (1, 2)}
+    variants = {name: (runs, stage) for name, stage in stages.items()}
+    if plan.is_done("losses"):
+        variants |= {agent: (plan.compared("losses"), f"{agent}.own") for agent in LOSSES}
+    reward, quality = (
+        {name: values(folders, stage, column) for name, (folders, stage) in variants.items()}
+        for column in (SAMPLE_REWARD, SAMPLE_ORACLE)
+    )
+    return order_differs(values(runs, SUPERVISED, SAMPLE_ORACLE), reward, quality, ("G=1", "G=2"))
+
+
+def _spread(plan: Plan) -> Verdict:
+    spread = read_json(plan.folder / "best-of-n" / "best-of-n.json")["spread"]
+    bands = {
+        f"{band['low']:g} to {band['high']:g}": Interval(band["deviation"], low, high, np.nan)
+        for band in spread["bands"]
+        for low, high in [band["ends"]]
+    }
+    difference = spread["difference"]
+    return varies_where_bad(Interval(difference["mean"], difference["low"], difference["high"], np.nan), bands)
+
+
+def _filters(plan: Plan) -> Verdict:
+    seeds = plan.compared("filters")
+    rewards = {
+        name: values(seeds, Trial("filtered-bc", "own", filter=kind).stage, SAMPLE_REWARD)
+        for name, kind in {"interpolation": None, "percentile": "percentile", "threshold": "threshold"}.items()
+    }
+    threshold = rewards.pop("threshold")
+    return filters_do_as_well({name: interval(each - threshold) for name, each in rewards.items()})
+
+
+def _value(plan: Plan) -> Verdict:
+    return value_ranks(*value_correlations(plan.compared("value"), "oac.own"))
+
+
+def _q_values(plan: Plan) -> Verdict:
+    gains = curve_gains(plan.compared("losses"), "q-bve.own")
+    return is_worse(gains, "validation reward, last weights less supervised BC")
+
+
+def _conditioned(plan: Plan) -> Verdict:
+    seeds = plan.compared("losses")
+    conditioned, filtered = (
+        values(seeds, f"{agent}.own", SAMPLE_REWARD) for agent in ("reward-conditioned", "filtered-bc")
+    )
+    return is_worse(conditioned - filtered, "reward of samples, less filtered BC")
+
+
+CLAIMS: Mapping[str, Claim] = {
+    "1": Claim("every Improve step raises the mean reward (figure 3)", ("rest",), _steps,
+               "rest/seed{seed}/learning.png"),
+    "2": Claim("a second Grow step raises it further: +5.3 of 100 on IWSLT, +0.8 on Web Domain (figure 4)", ("rest",),
+               _second_grow, "rest/seed{seed}/steps.png"),
+    "3": Claim("every loss with G=1 beats supervised BC (figure 5)", ("rest", "losses"), _losses),
+    "4": Claim("BC is the best loss (figures 5, 13, 14)", ("rest", "losses"), _best_loss),
+    "5": Claim("G=1 beats online PPO at comparable samples, which is no better than BC on all of the batch, and loses "
+               "8 BLEU while ReST loses none (table 1)",
+               ("rest", "online"), _online),
+    "6": Claim("the best of fewer than 10 samples of ReST matches the best of 200 of BC (figure 6)",
+               ("rest", "best-of-n"), _best_of_n, "best-of-n/best-of-n.png"),
+    "7": Claim("for humans (here: the oracle) all variants beat BC, one Grow step is best, and the order is another "
+               "than by reward (figure 7)", ("rest",), _quality_order),
+    "8": Claim("rewards vary most where human scores (here: true quality) are low (figures 9, 10)",
+               ("rest", "best-of-n"), _spread),
+    "9": Claim("percentile and interpolation filters do as well as one threshold (figures 15, 16)", ("rest", "filters"),
+               _filters),
+    "10": Claim("the value function ranks its training data: Kendall 0.924, Spearman above 0.99 (A.8.4)",
+                ("rest", "value"), _value),
+    "q-bve": Claim("negative: one-step Q-learning is worse than the supervised policy that it starts from (A.2)",
+                   ("rest", "negative"), _q_values),
+    "reward-conditioned": Claim("negative: decision transformers (A.2); here: worse than filtered BC",
+                                ("rest", "negative"), _conditioned),
+}  # fmt: skip
+"""By what ``--claims`` calls them."""
+
+
+def check_claims(names: Sequence[str]) -> None:
+    """Refuse claims that the paper does not make.
+
+    Raises:
+        ValueError: Naming the one.
+    """
+    for name in names:
+        if name not in CLAIMS:
+            raise ValueError(
+                f"there is no claim {name!r}; the paper's are 1 to 10, and its negative results q-bve and "
+                "reward-conditioned; give some of these, or all"
+            )

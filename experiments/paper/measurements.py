@@ -1,0 +1,111 @@
+"""What finished runs say: arrays of whole runs, by reward, true quality and BLEU.
+
+Shape letters: R runs, N sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.reports.evidence import source_values
+from experiments.reports.statistics import Interval
+from experiments.runs.finished_stages import rest_stages, stage_name, step_of
+from experiments.runs.last_weights import last_translations
+from experiments.runs.run_folder import STAGES
+from experiments.runs.stages import translations_file
+from seq2seq_env.atomic_files import read_json
+
+SAMPLE_REWARD, SAMPLE_ORACLE = "sample_reward", "sample_oracle"
+"""Columns of kept translations."""
+
+TEST = "test samples, last weights less the start"
+VALIDATION = "validation samples, last weights less the start (which was chosen by them, so that gains look smaller)"
+
+
+def values(runs: Sequence[Path], stage: str, column: str) -> NDArray[np.float64]:
+    """A column of a stage's test translations, float64 [R,N].
+
+    Raises:
+        FileNotFoundError: If a run has no such stage, or did not measure it.
+    """
+    known = source_values(runs, [stage] * len(runs), column)
+    if known is None:
+        raise FileNotFoundError(f"no {column} of stage {stage!r} in {' '.join(map(str, runs))}; finish these runs")
+    return known
+
+
+def last_improve(run: Path, grow: int) -> str:
+    """Stage of the last Improve step of a Grow step."""
+    return [stage for stage in rest_stages(run) if step_of(stage)[0] == grow][-1]
+
+
+def step_gains(runs: Sequence[Path]) -> tuple[dict[str, NDArray[np.float64]], str]:
+    """Gains in reward of each Improve step: its last weights less what it started from, [R,N].
+
+    The best weights cannot fall, as those before the step are among them. Runs that kept no translations of last
+    weights have their validation rewards by the curve of the training: one number a run, [R,1].
+
+    Returns:
+        By step, and what they are of.
+    """
+    stages = rest_stages(runs[0])
+    gains = {}
+    for before, stage in pairwise(stages):
+        files = [last_translations(run, stage) for run in runs]
+        if not all((run / file).is_file() for run, file in zip(runs, files, strict=True)):
+            return {stage_name(each): curve_gains(runs, each) for each in stages[1:]}, VALIDATION
+        last = source_values(runs, [Path(file).stem for file in files], SAMPLE_REWARD)
+        assert last is not None
+        gains[stage_name(stage)] = last - values(runs, before, SAMPLE_REWARD)
+    return gains, TEST
+
+
+def curve_gains(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:
+    """Validation reward after a training's last token less that before its first, [R,1]."""
+    curves = [_curve(read_json(run / STAGES / f"{stage}.json")) for run in runs]
+    return np.array([[curve[-1][1] - curve[0][1]] for curve in curves])
+
+
+def _curve(record: Any) -> list[list[float]]:
+    """Of a step of growing_batch.py, or of a trial of compare_agents.py."""
+    rows = record["steps"] if isinstance(record, dict) else record
+    curve: list[list[float]] = rows[-1]["curve"] if isinstance(record, dict) else rows[0]["curve"]
+    return curve
+
+
+def bleu_changes(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:
+    """Greedy BLEU of a stage less the supervised policy's, [R]."""
+    changes = []
+    for run in runs:
+        before, after = (_greedy_bleu(run, each) for each in ("g0i0", stage))
+        changes.append(after - before)
+    return np.array(changes)
+
+
+def _greedy_bleu(run: Path, stage: str) -> float:
+    rows = read_json(run / STAGES / f"{stage}.json")
+    return next(float(row["bleu"]) for row in rows if (row["split"], row["decode"]) == ("test", "greedy"))
+
+
+def comparison_intervals(folder: Path, part: str, column: str, names: Sequence[str]) -> dict[str, Interval]:
+    """Intervals of a comparison's report, of the agents among ``names``, whatever data they trained on."""
+    rows = read_json(folder / "comparison.json")[part]
+    return {name: Interval(*row[column]) for name, row in rows.items() if name.partition(" (")[0] in names}
+
+
+def value_correlations(seeds: Sequence[Path], stage: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Kendall's tau and Spearman's rho of the value and the reward of training data at the final position, [R] each."""
+    reports = [read_json(seed / STAGES / f"{stage}.json")["value_report"]["train"]["final"] for seed in seeds]
+    kendall, spearman = (np.array([report[kind] for report in reports]) for kind in ("kendall", "spearman"))
+    return kendall, spearman
+
+
+def has_stage(runs: Sequence[Path], stage: str) -> bool:
+    """Whether all runs kept a stage's test translations."""
+    return all((run / translations_file(stage)).is_file() for run in runs)

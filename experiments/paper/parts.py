@@ -1,0 +1,281 @@
+"""Parts of the reproduction: the commands that its claims need, where each leaves its results, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.runs.run_folder import CONFIG, STAGES
+from seq2seq_env.atomic_files import read_json, write_json
+from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME
+
+LOSSES = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
+"""The paper's offline-RL losses, and what they are held against."""
+
+NEGATIVE = ("q-bve", "reward-conditioned")
+"""What did not work in the paper (A.2)."""
+
+KINDS = {
+    "rest": "whole runs of ReST with all arms",
+    "losses": "the comparison of losses",
+    "negative": "the comparison of q-bve and reward-conditioned",
+    "online": "online RL",
+    "best-of-n": "samples for the best of N",
+    "filters": "the comparison of filters",
+    "value": "a value function of 50 epochs",
+}
+"""Kinds of parts, and what they are."""
+
+DONE = "parts"
+"""Folder with a record of each part that came to its end."""
+
+ONLINE_TO_GROWN = 1.5
+"""Samples of online RL for each of one Grow step's, as in table 1."""
+
+_TRAINED = re.compile(r"(control-.+-)?g\d+i\d+")
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A regime of the embedded task that the claims are tested in.
+
+    Attributes:
+        preset: Of the scripts; None for their defaults.
+        grown: Samples of a Grow step of growing_batch.py.
+    """
+
+    preset: str | None
+    grown: int
+
+
+REGIMES = {
+    "lowres": Regime(None, 32_000),
+    "noisy": Regime("phrasebook-noisy", 8_000),
+    "clean": Regime("phrasebook-clean", 8_000),
+    "domain": Regime("phrasebook-domain", 32_000),
+}
+
+
+class Spent(NamedTuple):
+    """Samples drawn and target tokens trained on, over all runs."""
+
+    samples: int = 0
+    tokens: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.samples:,} samples, {self.tokens / 1e6:.1f} M tokens"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One command.
+
+    Attributes:
+        name: Of its record.
+        command: Of ``rest``.
+        arguments: Behind it.
+        out: Folder of its results.
+        record: File that says that it is done, and of which command.
+    """
+
+    name: str
+    command: str
+    arguments: tuple[str, ...]
+    out: Path
+    record: Path
+
+    @property
+    def is_done(self) -> bool:
+        """Whether this very command came to its end, or a finished run stands in its place."""
+        if self.out.is_symlink():
+            return True
+        return self.record.is_file() and read_json(self.record)["arguments"] == list(self.arguments)
+
+    def finish(self, seconds: float) -> None:
+        """Record its end."""
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.record, {"command": self.command, "arguments": list(self.arguments), "seconds": seconds})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All parts in one regime.
+
+    Attributes:
+        name: Of the regime.
+        folder: Of its results.
+        seeds: Of its whole runs.
+        online: Agents that learn online; the first of them decides claim 5.
+    """
+
+    name: str
+    folder: Path
+    seeds: tuple[int, ...]
+    online: tuple[str, ...] = ("ppo",)
+
+    @property
+    def runs(self) -> list[Path]:
+        """Folders of the whole runs."""
+        return [self.folder / "rest" / f"seed{seed}" for seed in self.seeds]
+
+    def online_runs(self, agent: str) -> list[Path]:
+        """Folders of an online agent's runs."""
+        return [self.folder / agent / f"seed{seed}" for seed in self.seeds]
+
+    def compared(self, folder: str) -> list[Path]:
+        """Folders of the seeds of a comparison."""
+        return [self.folder / folder / f"seed{seed}" for seed in self.seeds]
+
+    def parts(self, kind: str) -> list[Part]:
+        """The commands of one of :data:`KINDS`."""
+        return list(getattr(self, f"_{kind.replace('-', '_')}")())
+
+    def is_done(self, kind: str) -> bool:
+        """Whether all commands of a kind are done."""
+        return all(part.is_done for part in self.parts(kind))
+
+    def spent(self, kind: str) -> Spent:
+        """What the commands of a kind took."""
+        every = [_spent(part) for part in self.parts(kind)]
+        return Spent(sum(each.samples for each in every), sum(each.tokens for each in every))
+
+    def _rest(self) -> Iterator[Part]:
+        for seed, out in zip(self.seeds, self.runs, strict=True):
+            arms = ("--arms", "unfiltered", "filtered", "samples", "one-grow")
+            yield self._part(f"rest-seed{seed}", "run", out, "--seed", str(seed), *arms)
+
+    def _losses(self) -> Iterator[Part]:
+        yield self._comparison("losses", "losses", "--agents", *LOSSES)
+
+    def _negative(self) -> Iterator[Part]:
+        # Beside the losses, so that filtered BC is trained once.
+        yield self._comparison("negative", "losses", "--agents", "filtered-bc", *NEGATIVE)
+
+    def _filters(self) -> Iterator[Part]:
+        yield self._comparison(
+            "filters", "filters", "--agents", "filtered-bc", "--candidates", "8", "--improve-steps", "3",
+            "--filter", "interpolation", "--filter-values", "0.5", "0.7", "0.9", "--filters", "threshold", "percentile",
+        )  # fmt: skip
+
+    def _value(self) -> Iterator[Part]:
+        # Some 50 epochs of the value network over all sequences of the sources.
+        yield self._comparison(
+            "value", "value", "--agents", "oac", "--sources", "1000", "--oac.value-tokens", "3000000"
+        )  # fmt: skip
+
+    def _online(self) -> Iterator[Part]:
+        samples = round(ONLINE_TO_GROWN * REGIMES[self.name].grown)
+        for agent in self.online:
+            for seed, run, out in zip(self.seeds, self.runs, self.online_runs(agent), strict=True):
+                yield self._part(
+                    f"{agent}-seed{seed}", "online", out, "--agent", agent, "--seed", str(seed), "--start", str(run),
+                    "--max-samples", str(samples), "--improve.max-tokens", str(100 * samples),
+                )  # fmt: skip
+
+    def _best_of_n(self) -> Iterator[Part]:
+        out = self.folder / "best-of-n"
+        yield Part(
+            "best-of-n", "best-of-n",
+            (*map(str, self.runs), "--samples", "256", "--stages", "g0i0", "g1i3", "g2i3", "--other-samples", "0",
+             "--out", str(out)),
+            out, self._record("best-of-n"),
+        )  # fmt: skip
+
+    def _comparison(self, name: str, folder: str, *arguments: str) -> Part:
+        seeds = ("--seed", str(self.seeds[0]), "--seeds", str(len(self.seeds)))
+        start = ("--start", str(self.folder / "rest"))
+        return self._part(name, "compare", self.folder / folder, *start, *seeds, *arguments)
+
+    def _part(self, name: str, command: str, out: Path, *arguments: str) -> Part:
+        preset = REGIMES[self.name].preset
+        options = (*(("--preset", preset) if preset else ()), *arguments, "--out", str(out))
+        return Part(name, command, options, out, self._record(name))
+
+    def _record(self, name: str) -> Path:
+        return self.folder / DONE / f"{name}.json"
+
+
+def places_of(folders: Sequence[Path], plans: Sequence[Plan]) -> dict[Path, Path]:
+    """Finished runs of growing_batch.py by the places of those that would be trained.
+
+    Raises:
+        FileNotFoundError: If a folder holds no finished run.
+        ValueError: If a run is of another regime or seed than those that are planned.
+        FileExistsError: If another run stands in its place.
+    """
+    known = {(plan.name, seed): run for plan in plans for seed, run in zip(plan.seeds, plan.runs, strict=True)}
+    places = {}
+    for folder in folders:
+        if not (folder / "results.json").is_file():
+            raise FileNotFoundError(f"no results.json in {str(folder)!r}; name finished runs of growing_batch.py")
+        config = read_json(folder / CONFIG)
+        regime = config["task_options"].get("regime", DEFAULT_REGIME).rpartition("-v")[0]
+        place = known.get((regime, config["seed"]))
+        if place is None:
+            raise ValueError(
+                f"{str(folder)!r} is a run of regime {regime!r} and seed {config['seed']}, which is not planned; give "
+                "--regimes and --seeds that have it, or leave it out"
+            )
+        if place.exists() and place.resolve() != folder.resolve():
+            raise FileExistsError(f"{str(place)!r} holds another run than {str(folder)!r}; choose another --out")
+        places[place] = folder
+    return places
+
+
+def link(places: Mapping[Path, Path]) -> None:
+    """Put the runs into their places, as links."""
+    for place, folder in places.items():
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(folder.resolve(), target_is_directory=True)
+
+
+def check_alike(runs: Sequence[Path]) -> None:
+    """Refuse whole runs whose options differ by more than their seed, as far as their versions know the same options.
+
+    Raises:
+        ValueError: Naming what they differ in.
+    """
+    configs = [read_json(run / CONFIG) for run in runs]
+    for run, config in zip(runs, configs, strict=True):
+        common = config.keys() & configs[0].keys()
+        different = {name for name in common if config[name] != configs[0][name] and not name.endswith("_fingerprint")}
+        if different := different - {"seed", "start"}:
+            raise ValueError(
+                f"{str(runs[0])!r} and {str(run)!r} differ in {', '.join(sorted(different))}; name runs of one "
+                "configuration"
+            )
+
+
+def _spent(part: Part) -> Spent:
+    if part.command == "best-of-n":
+        record = read_json(part.out / "best-of-n.json")
+        return Spent(record["runs"] * record["sources"] * sum(curve["samples"] for curve in record["curves"]))
+    if part.command == "compare":
+        every = [_of_comparison(seed, part.arguments) for seed in sorted(part.out.glob("seed*"))]
+        return Spent(sum(each.samples for each in every), sum(each.tokens for each in every))
+    return _of_run(part.out)
+
+
+def _of_run(run: Path) -> Spent:
+    """Of a run of growing_batch.py or online.py."""
+    config, stages = read_json(run / CONFIG), sorted((run / STAGES).glob("*.json"))
+    trained = [read_json(path)[0] for path in stages if _TRAINED.fullmatch(path.stem)]
+    online = [row["samples"] for row in trained if "samples" in row]
+    samples = sum(online) if online else config["grow_steps"] * _grown(config)
+    return Spent(samples, sum(row["train_tokens"] for row in trained))
+
+
+def _of_comparison(seed: Path, arguments: Sequence[str]) -> Spent:
+    """Of the trainings of the agents that the arguments name."""
+    records = [read_json(path) for path in sorted((seed / STAGES).glob("*.json"))]
+    trials = [record for record in records if isinstance(record, dict) and record.get("agent") in arguments]
+    return Spent(_grown(read_json(seed / CONFIG)), sum(step["tokens"] for trial in trials for step in trial["steps"]))
+
+
+def _grown(config: dict[str, Any]) -> int:
+    """Samples of a Grow step."""
+    return int(config["sources"] or 0) * int(config["candidates"])

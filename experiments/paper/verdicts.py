@@ -1,0 +1,223 @@
+"""Verdicts on the paper's claims, each from arrays of whole runs alone.
+
+Shape letters: R runs, N sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.reports.claims import of_all, verdict_on
+from experiments.reports.statistics import Interval, interval, order_probability
+
+Word = Literal["holds", "does not hold", "not shown", "not run"]
+
+MANY, FEW = 200, 8
+"""Samples of the supervised policy that the best ReST with fewer than 10 matches in the paper (figure 6); and the most
+below 10 that a report of best of N has."""
+
+KENDALL, SPEARMAN = 0.9, 0.98
+"""Rank correlations of the value function from which the paper's 0.924 and "above 0.99" are reached."""
+
+MARGIN = 0.01
+"""Reward by which a filter may lie below the global one and still do as well."""
+
+DIFFERENT, ALIKE = 0.95, 0.05
+"""Bootstrap probabilities that two orders differ, from which they do, and up to which they do not."""
+
+
+class Verdict(NamedTuple):
+    """What runs say of a claim."""
+
+    word: Word
+    """"not shown" where an interval includes 0, "not run" where runs are missing."""
+    measured: str
+    """Our figures, with their 95 % intervals."""
+    estimates: Mapping[str, Interval] = {}
+    """What a figure shows, by name."""
+
+
+def every_step_raises(gains: Mapping[str, NDArray[np.float64]], where: str) -> Verdict:
+    """Claim 1: every Improve step raises the mean reward.
+
+    Args:
+        gains: Of each step, [R,N]: its last weights less what it started from, by reward.
+        where: What the gains are of.
+    """
+    estimates = {step: interval(values) for step, values in gains.items()}
+    return Verdict(of_all(estimates), f"reward of {where}: {_listed(estimates)}", estimates)
+
+
+def second_grow_raises(
+    first: NDArray[np.float64], second: NDArray[np.float64], one_grow: NDArray[np.float64] | None
+) -> Verdict:
+    """Claim 2: a second Grow step raises the reward further.
+
+    Args:
+        first: Rewards after the last Improve step of the first, [R,N].
+        second: After that of the second.
+        one_grow: After as many Improve steps on the first one's batch; None where no such arm was trained.
+    """
+    estimates = {"above G=1": interval(second - first)}
+    if one_grow is not None:
+        estimates["above as many Improve steps in one"] = interval(second - one_grow)
+    return Verdict(verdict_on(estimates["above G=1"]), f"reward of samples: {_listed(estimates)}", estimates)
+
+
+def every_loss_beats_supervised(gains: Mapping[str, Interval]) -> Verdict:
+    """Claim 3: every loss with one Grow step beats supervised BC; gains in reward by loss."""
+    return Verdict(of_all(gains), f"reward of samples: {_listed(gains)}", gains)
+
+
+def no_loss_beats_bc(differences: Mapping[str, Interval]) -> Verdict:
+    """Claim 4: BC is the best loss; differences in reward from it by loss, on the same data."""
+    # One loss that is better refutes it; that all are worse confirms it.
+    worse = {name: difference.negated() for name, difference in differences.items()}
+    return Verdict(of_all(worse), f"reward of samples, less filtered BC: {_listed(differences)}", differences)
+
+
+def beats_online(
+    reward: NDArray[np.float64],
+    online: Mapping[str, NDArray[np.float64]],
+    bleu: NDArray[np.float64],
+    online_bleu: Mapping[str, NDArray[np.float64]],
+    *,
+    unfiltered: NDArray[np.float64] | None = None,
+    judged: str = "ppo",
+) -> Verdict:
+    """Claim 5: G=1 beats online PPO at a comparable number of samples; PPO is no better than BC on all of the batch.
+
+    And PPO loses BLEU while ReST does not.
+
+    Args:
+        reward: Of samples after the last Improve step of the first Grow step, [R,N].
+        online: The same of each online agent.
+        bleu: Changes of greedy BLEU since the supervised policy, [R].
+        online_bleu: The same of each online agent.
+        unfiltered: Rewards of BC on all that was grown, "G=1 I=0", [R,N]; None where it was not trained.
+        judged: The online agent that decides.
+    """
+    ahead = {f"G=1 above {name}": interval(reward - values) for name, values in online.items()}
+    changes = {"ReST": interval(bleu[:, None])} | {name: interval(each[:, None]) for name, each in online_bleu.items()}
+    lost, kept = verdict_on(changes[judged].negated()), _not_below(changes["ReST"])
+    measured = f"reward of samples: {_listed(ahead)}; greedy BLEU: " + "; ".join(
+        f"{name} {change:+.1f}" for name, change in changes.items()
+    )
+    words = [verdict_on(ahead[f"G=1 above {judged}"]), lost, kept]
+    if unfiltered is not None:
+        name = f"{judged} above G=1 I=0"
+        ahead[name] = interval(online[judged] - unfiltered)
+        words.append("does not hold" if ahead[name].low > 0 else "holds")
+        measured += f"; {name} {ahead[name]:+.3f}"
+    return Verdict(_all_of(words), measured, ahead)
+
+
+def few_are_worth_many(
+    number: float | None, low: float | None, high: float | None, largest: int, gains: Mapping[str, Interval]
+) -> Verdict:
+    """Claim 6: the best of fewer than 10 samples of ReST has the reward of the best of 200 of the supervised policy.
+
+    Args:
+        number: N of the supervised policy that reaches the best of :data:`FEW` of ReST; None where none does.
+        low: Of its interval.
+        high: Of its interval; None where no N that was measured is so high.
+        largest: The largest N that was measured.
+        gains: What the best of the largest N adds to one sample's reward, by policy.
+    """
+    known = [str(int(each)) if each is not None else f"above {largest}" for each in (number, low, high)]
+    measured = (
+        f"by reward, {FEW} samples of ReST are worth {known[0]} [{known[1]}, {known[2]}] of the supervised policy"
+    )
+    words: dict[bool, Word] = {True: "holds", False: "not shown"}
+    word = "does not hold" if high is not None and high < MANY else words[low is None or low >= MANY]
+    return Verdict(word, f"{measured}; the best of {largest} adds, over runs, {_listed(gains)}", gains)
+
+
+def order_differs(
+    base: NDArray[np.float64],
+    reward: Mapping[str, NDArray[np.float64]],
+    quality: Mapping[str, NDArray[np.float64]],
+    grow: tuple[str, str],
+) -> Verdict:
+    """Claim 7: all variants beat BC for humans, one Grow step is best for them, and their order by reward is another.
+
+    The oracle stands for the human.
+
+    Args:
+        base: True quality of the supervised policy's samples, [R,N].
+        reward: Of each variant's samples, [R,N].
+        quality: The same by true quality.
+        grow: Names of the variants after one Grow step and after two.
+    """
+    gains = {name: interval(values - base) for name, values in quality.items()}
+    one, two = grow
+    second = interval(quality[two] - quality[one])
+    differs = order_probability(reward, quality)
+    order: Word = "holds" if differs >= DIFFERENT else "does not hold" if differs <= ALIKE else "not shown"
+    measured = (
+        f"true quality of samples above BC: {_listed(gains)}; {two} less {one} {second:+.3f}; both orders of the "
+        f"{len(reward)} differ with bootstrap probability {differs:.2f}"
+    )
+    word = _all_of([of_all(gains), verdict_on(second.negated()), order])
+    return Verdict(word, measured, gains | {f"{two} less {one}": second})
+
+
+def varies_where_bad(difference: Interval, bands: Mapping[str, Interval]) -> Verdict:
+    """Claim 8: rewards vary most where quality is low.
+
+    Args:
+        difference: Standard deviation over a source's samples where true quality is at most 0.5, less that elsewhere.
+        bands: The standard deviation by band of true quality.
+    """
+    measured = f"standard deviation of a source's rewards, by its true quality: {_listed(bands, '.2f')}"
+    return Verdict(verdict_on(difference), f"{measured}; at most 0.5 less above it {difference:+.3f}", bands)
+
+
+def filters_do_as_well(differences: Mapping[str, Interval]) -> Verdict:
+    """Claim 9: filters within a source do as well as the global one; differences in reward from it by filter."""
+    words: list[Word] = [
+        "holds" if each.low > -MARGIN else "does not hold" if each.high < 0 else "not shown"
+        for each in differences.values()
+    ]
+    measured = f"reward of samples, less the threshold's: {_listed(differences)}; as well is within {MARGIN:g}"
+    return Verdict(_all_of(words), measured, differences)
+
+
+def value_ranks(kendall: NDArray[np.float64], spearman: NDArray[np.float64]) -> Verdict:
+    """Claim 10: the value function ranks training data as the reward does; correlations of each run, [R]."""
+    estimates = {"Kendall": interval(kendall[:, None]), "Spearman": interval(spearman[:, None])}
+    reached = [
+        verdict_on(Interval(each.mean - least, each.low - least, each.high - least, each.p))
+        for each, least in zip(estimates.values(), (KENDALL, SPEARMAN), strict=True)
+    ]
+    return Verdict(_all_of(reached), f"at the final position, training data: {_listed(estimates, '.3f')}", estimates)
+
+
+def is_worse(difference: NDArray[np.float64], of: str) -> Verdict:
+    """A negative result: an agent is worse than what it is compared with; differences [R,N] in reward."""
+    estimate = interval(difference)
+    return Verdict(verdict_on(estimate.negated()), f"{of}: {estimate:+.3f}", {of: estimate})
+
+
+def not_run(missing: Sequence[str]) -> Verdict:
+    """Of a claim whose runs are not there."""
+    return Verdict("not run", f"needs {', '.join(missing)}")
+
+
+def _listed(estimates: Mapping[str, Interval], spec: str = "+.3f") -> str:
+    return "; ".join(f"{name} {estimate:{spec}}" for name, estimate in estimates.items())
+
+
+def _not_below(change: Interval) -> Word:
+    return "does not hold" if change.high < 0 else "holds"
+
+
+def _all_of(words: Sequence[str]) -> Word:
+    """The verdict on a claim of several parts: one that does not hold refutes it."""
+    if "does not hold" in words:
+        return "does not hold"
+    return "holds" if all(word == "holds" for word in words) else "not shown"

@@ -1,0 +1,66 @@
+"""Parts of the reproduction: their commands, when they are done, what they took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.paper.parts import Plan, Spent, check_alike, link, places_of
+from tests.experiments.paper.written_plan import SEEDS, write, write_run, written_plan
+
+STAGES = {"g0i0": 0.8, "g1i1": 0.85, "control-filtered-g1i1": 0.8, "control-filtered": 0.8}
+
+
+def test_a_part_is_done_by_its_own_command_alone(tmp_path: Path) -> None:
+    plan = Plan("noisy", tmp_path / "noisy", SEEDS)
+    first, second = plan.parts("rest")
+    assert first.arguments[:4] == ("--preset", "phrasebook-noisy", "--seed", "0")
+    assert not first.is_done
+    first.finish(2.0)
+    assert first.is_done
+    assert not plan.is_done("rest")
+    second.finish(3.0)
+    assert plan.is_done("rest")
+    (losses,) = plan.parts("losses")
+    losses.finish(1.0)
+    assert plan.is_done("losses")
+    assert not Plan("noisy", tmp_path / "noisy", (0, 1, 2)).is_done("losses")  # of three seeds
+    assert [part.arguments[-3] for part in plan.parts("online")] == [str(100 * 12_000)] * 2
+
+
+def test_finished_runs_take_the_places_of_others(tmp_path: Path) -> None:
+    plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
+    folders = [write_run(tmp_path / f"run{seed}", seed, STAGES) for seed in SEEDS]
+    places = places_of(folders, [plan])
+    assert list(places) == plan.runs
+    link(places)
+    link(places)
+    assert plan.is_done("rest")
+    assert plan.spent("rest") == Spent(80, 30)
+    other = write_run(tmp_path / "other", 0, STAGES)
+    with pytest.raises(FileExistsError, match="holds another run than"):
+        places_of([other], [plan])
+    with pytest.raises(ValueError, match=r"is a run of regime 'lowres' and seed 7, which is not planned; give"):
+        places_of([write_run(tmp_path / "seventh", 7, STAGES)], [plan])
+    with pytest.raises(FileNotFoundError, match=r"no results\.json in .*; name finished runs"):
+        places_of([tmp_path], [plan])
+
+
+def test_runs_must_differ_by_their_seed_alone(tmp_path: Path) -> None:
+    plan = written_plan(tmp_path, STAGES)
+    check_alike(plan.runs)
+    write(plan.runs[1] / "config.json", {"seed": 1, "sources": 11, "an option of today": True})
+    with pytest.raises(ValueError, match=r"seed0' and '.*seed1' differ in sources; name runs of one configuration"):
+        check_alike(plan.runs)
+
+
+def test_what_a_comparison_took_is_of_the_agents_that_were_asked_for(tmp_path: Path) -> None:
+    plan = Plan("lowres", tmp_path, SEEDS)
+    for seed in plan.compared("losses"):
+        write(seed / "config.json", {"sources": 10, "candidates": 4})
+        for agent in ("gold", "q-bve"):
+            write(seed / "stages" / f"{agent}.own.json", {"agent": agent, "steps": [{"tokens": 7}, {"tokens": 8}]})
+    assert plan.spent("losses") == plan.spent("negative") == Spent(80, 30)
+    write(tmp_path / "best-of-n" / "best-of-n.json", {"runs": 2, "sources": 3, "curves": [{"samples": 4}] * 2})
+    assert str(plan.spent("best-of-n")) == "48 samples, 0.0 M tokens"
