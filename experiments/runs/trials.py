@@ -21,7 +21,7 @@ from experiments.runs.stages import equal_entropy_stage, keep_at_entropy, keep_t
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from agents import Agent, Seq2SeqPolicy
+    from agents import Agent, OffPolicyConfig, Seq2SeqPolicy
 
 DATA = ("own", "filtered")
 """What an agent trains on: what its algorithm asks for, or the slice that filtered behaviour cloning sees."""
@@ -58,6 +58,7 @@ def train(
     schedule: list[Filter],
     *,
     with_last: bool = False,
+    off_policy: OffPolicyConfig | None = None,
 ) -> dict[str, object]:
     """All Improve steps of one trial, and what came of each; of the last, the test translations are kept.
 
@@ -68,6 +69,7 @@ def train(
         batch: All data.
         schedule: Filter of each Improve step.
         with_last: Whether the last weights are measured, too; a training that was killed begins anew then.
+        off_policy: Budgets of an off-policy evaluation of the policy on all data; None for none.
     """
     config = run.config
     if trial.learning_rate is not None:
@@ -85,7 +87,7 @@ def train(
         state = None if with_last else run.folder.training_state(trial.stage, i)
         steps.append(improve(run, agent, data, training, policy, state))
     value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
-    result = {
+    result: dict[str, object] = {
         **{name: value for name, value in asdict(trial).items() if value is not None},
         "seed": config.seed,
         "start": policy.fingerprint,
@@ -93,6 +95,9 @@ def train(
         "value_report": asdict(value_report) if value_report else None,
         "steps": steps,
     }
+    if off_policy is not None:
+        known = agents.evaluate_off_policy(agent.policy, batch, off_policy, policy, config.seed)
+        result["off_policy"] = asdict(known)
     if run.folder.is_writer:
         translated = translations(run, agent.policy)
         keep_translations(run, trial.stage, translated)
