@@ -37,7 +37,7 @@ class Check(ResultsCommand):
     def run(self) -> int:
         """Print what is wrong with each file; 1 if anything is."""
         from experiments.reports.benchmark_check import defects
-        from experiments.reports.benchmark_results import Results, merged, names
+        from experiments.reports.benchmark_results import Results, counts, merged
 
         rules, parts, count = published_rules(), dict[str, Results](), 0
         for file in self.files:
@@ -48,13 +48,13 @@ class Check(ResultsCommand):
                 count += 1
                 continue
             wrong = defects(results, rules)
-            print("\n".join(f"{file}: {each}" for each in wrong) or f"{file}: {names(results)}: it keeps to the rules")
+            print("\n".join(f"{file}: {each}" for each in wrong) or f"{file}: {counts(results)}: it keeps to the rules")
             count += len(wrong)
             if not wrong:
                 parts[str(file)] = results
         if len(parts) > 1:
             try:
-                print(f"together: {names(merged(parts))}")
+                print(f"together: {counts(merged(parts))}")
             except ValueError as error:
                 print(error)
                 count += 1

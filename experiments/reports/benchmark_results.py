@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -155,11 +155,11 @@ def _all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return reduce(lambda one, other: one | {**other}, parts, dict[str, Any]())
 
 
-def names(results: Results, of: Sequence[str]) -> str:
-    """Numbers of what there is, for a line: "3 agents on 2 data sets, 30 trainings"."""
-    counts = {
+def counts(results: Results) -> str:
+    """What there is, for a line: "3 agents, 2 data sets, 30 runs"."""
+    numbers = {
         "agent": len({cell.agent for cell in results.cells}),
         "data set": len({cell.dataset for cell in results.cells}),
         "run": sum(len(cell.runs) for cell in results.cells),
     }
-    return ", ".join(f"{counts[each]} {each}{'s' if counts[each] != 1 else ''}" for each in of)
+    return ", ".join(f"{number} {name}{'s' if number != 1 else ''}" for name, number in numbers.items())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.aggregates import Estimate, Scores, estimate
+from experiments.reports.aggregates import RESAMPLES, Estimate
 from experiments.reports.tables import Table, table
 
 FEW = 10.0
@@ -82,15 +82,29 @@ def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str
     return correlations | {"learned reward of fresh samples": {"oracle": fresh}}
 
 
-def mean_spearman(pairs: Scores) -> float:
-    """Mean over data sets of Spearman's rho of the columns of float64 [R,2]; 0 where one of them never varies."""
+def mean_spearman(pairs: Mapping[str, NDArray[np.float64]], *, seed: int = 0) -> Estimate:
+    """Mean over data sets of Spearman's rho of two columns, 0 of those where one never varies.
+
+    Args:
+        pairs: float64 [R,2] of each data set.
+        seed: Of the bootstrap's resamples.
+    """
+    rng, value, drawn = np.random.default_rng(seed), 0.0, np.zeros(RESAMPLES)
+    for values in pairs.values():
+        value += float(_spearman(values[None])[0]) / len(pairs)
+        drawn += _spearman(values[rng.integers(len(values), size=(RESAMPLES, len(values)))]) / len(pairs)
+    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+    return Estimate(value, low, high)
+
+
+def _spearman(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the two columns of each, [K,R,2] to [K]."""
     from scipy.stats import rankdata
 
-    total = 0.0
-    for values in pairs.values():
-        if (np.ptp(values, axis=0) > 0).all():
-            total += float(np.corrcoef(rankdata(values, axis=0), rowvar=False)[0, 1])
-    return total / len(pairs)
+    ranks = rankdata(values, axis=1)
+    ranks -= ranks.mean(1, keepdims=True)
+    spread = np.sqrt((ranks**2).sum(1).prod(1))  # [K]
+    return np.divide(ranks.prod(2).sum(1), spread, out=np.zeros(len(values)), where=spread > 0)
 
 
 def few_effective(policies: Sequence[PolicyEstimates]) -> list[PolicyEstimates]:
@@ -133,7 +147,7 @@ def _correlation(by_dataset: Mapping[str, Sequence[PolicyEstimates]], value: Any
     for name, own in by_dataset.items():
         values = np.array([[value(policy), getattr(policy, truth)] for policy in own], dtype=np.float64)
         pairs[name] = values[np.isfinite(values).all(1)]  # weights may all be 0
-    return estimate(mean_spearman, {name: values for name, values in pairs.items() if len(values)})
+    return mean_spearman({name: values for name, values in pairs.items() if len(values)})
 
 
 def _table(correlations: Mapping[str, Mapping[str, Estimate]]) -> Table:

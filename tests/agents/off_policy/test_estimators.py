@@ -66,5 +66,5 @@ def test_ratios_may_be_huge_and_all_may_be_0() -> None:
     none = np.full((2, 1), -np.inf)
     assert effective_samples(none, mask) == 0
     assert math.isnan(weighted_importance_sampling(none, REWARD, mask))
-    assert math.isnan(doubly_robust(none, REWARD, mask, none * 0, none * 0))
+    assert math.isnan(doubly_robust(none, REWARD, mask, np.zeros((2, 1)), np.zeros((2, 1))))
     assert effective_samples(np.array([[0.0], [-np.inf]]), mask) == pytest.approx(1.0)
