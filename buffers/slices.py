@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from buffers.filters import Filter
 from buffers.storage.columns import Columns, InMemory
 from buffers.storage.encoding import encode_references, encode_sources, flatten
+from buffers.storage.target_hashes import target_hashes
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
@@ -83,6 +84,18 @@ class Slice:
             source_tokens=source.tokens,
         )
         return cls.from_trajectories(trajectories, tokenizer.pad_id)
+
+    def joined(self, other: Slice) -> Slice:
+        """The trajectories of both, of another buffer, say; those of ``other`` come last.
+
+        Raises:
+            ValueError: If the two are padded with different tokens.
+        """
+        if other.pad_id != self.pad_id:
+            raise ValueError(f"slices with padding {self.pad_id} and {other.pad_id} are of different tokenizers")
+        columns = Columns([*self._columns.parts, *other._columns.parts])
+        index = np.concatenate([self._index, len(self._columns) + other._index])
+        return Slice(columns, index, self.pad_id, self._vocab_size)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -213,7 +226,7 @@ class Slice:
 
     def _all_hashes(self) -> NDArray[np.uint64]:
         """Of source and target of each trajectory, uint64 [n]."""
-        return np.concatenate([np.empty(0, dtype=np.uint64), *(_hashes(piece) for piece in self.pieces())])
+        return np.concatenate([np.empty(0, dtype=np.uint64), *(target_hashes(piece) for piece in self.pieces())])
 
     def batches(self, tokens_per_batch: int, *, seed: int, shuffle: bool = True) -> Batches:
         """One epoch: every trajectory once, in batches of similar lengths.
@@ -332,19 +345,3 @@ class Slice:
 def _check_budget(tokens_per_batch: int) -> None:
     if tokens_per_batch < 1:
         raise ValueError(f"tokens_per_batch is {tokens_per_batch}; give at least 1, better some thousands")
-
-
-def _hashes(trajectories: Trajectories) -> NDArray[np.uint64]:
-    """uint64 [N], equal where source row and target tokens are equal."""
-    starts = trajectories.offsets[:-1]
-    place = np.arange(len(trajectories.tokens)) - np.repeat(starts, np.diff(trajectories.offsets))
-    token = _mix((trajectories.tokens.astype(np.uint64) << np.uint64(32)) | place.astype(np.uint64))
-    return _mix(np.add.reduceat(token, starts) + _mix(trajectories.source_index.astype(np.uint64)))
-
-
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64 (Steele et al. 2014), a bijection that scatters nearby integers."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))

@@ -27,6 +27,7 @@ from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.recipes import RecipeName, check_recipe
+from experiments.runs.rewriting import with_rewrites
 from experiments.runs.run_folder import read_lines
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
@@ -118,8 +119,9 @@ class Config(Settings):
             raise ValueError(f"--gate-by {self.gate_by} goes with --gate stop or --gate fall-back; give one of them")
         if self.gate_by == "judge" and self.judge is None:
             raise ValueError("--gate-by judge needs a judge; name one with --judge")
-        if self.data.filter_by == "utility" and not agents.agent_class(self.agent).filters:
-            raise ValueError(f"agent {self.agent!r} asks for no filter; leave out --data.filter-by, or choose another")
+        if self.data.filters_by_itself and not agents.agent_class(self.agent).filters:
+            option = "--data.rewrite" if self.data.rewrite else "--data.filter-by"
+            raise ValueError(f"agent {self.agent!r} asks for no filter; leave out {option}, or choose another")
         if self.restart and self.data.last_on_pairs:
             raise ValueError(
                 "--restart forgets what the step before --data.last-on-pairs learned; leave out one of them"
@@ -149,7 +151,7 @@ def rest(run: Experiment[Config], policy: Seq2SeqPolicy, gate: Gate) -> None:
     config = run.config
     agent = agents.make_agent(config.agent, policy, **config.options_of(config.agent))
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
-        batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
+        batch = grow_step(run, agent.policy, g, filters[0])  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
             agent = next_agent(run, agent)
             improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
@@ -167,15 +169,19 @@ def new_agent(run: Experiment[Config]) -> Agent:
     return agents.make_agent(run.config.agent, supervised(run), **run.config.options_of(run.config.agent))
 
 
-def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
-    """The batch of Grow step ``g``: samples of the policy, joined with the original data D, all with rewards."""
+def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int, kept: Filter) -> Slice:
+    """The batch of Grow step ``g``: samples of the policy, joined with the original data D, all with rewards.
+
+    Where what the filter refuses is rewritten, the rewrites are there, too.
+    """
     config = run.config
     if g == 1:
         grow_batch(run, policy, 0)  # every later batch holds D, whose rewards stay the same: they are computed once
     sources = config.num_sources(run.task)
     buffer = grow_batch(run, policy, g, sources=sources, candidates=config.candidates, references=False)
     watch_scorer(run, buffer, g)
-    return buffer.select(grow_step=(0, g))
+    batch, data = buffer.select(grow_step=(0, g)), config.data
+    return with_rewrites(run, policy, batch, kept, g, data.rewrite_value_tokens) if data.rewrite else batch
 
 
 def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) -> None:

@@ -23,6 +23,7 @@ from agents.training.training_config import TrainingConfig
 from buffers import Slice
 from seq2seq_env.ranges import above_zero, zero_or_more
 
+
 @dataclass(frozen=True)
 class OffPolicyConfig:
     """Options of an off-policy evaluation.

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,18 +132,48 @@ def grow(
         shard_index=0,
     )
     plan = GrowPlan(policy, scorer, task, first, _draw_rows(available, wanted, first))
-    units = range(first.planned_shards)
-    missing = [unit for unit in units if not buffer.has(grow_step, unit)]
+    made = make_missing(plan, buffer, workers, f"Grow {grow_step}", progress=progress)
+    # A worker's share may be empty, and it may be the first to end.
+    grown = [] if made.missing == first.planned_shards else buffer.select(grow_step=grow_step).by_part()
+    return _report(grown, made)
+
+
+class Making(NamedTuple):
+    """What came of making a plan's missing shards; see :class:`GrowReport`."""
+
+    seconds: float
+    written: int
+    skipped: int
+    missing: int
+
+
+def make_missing(
+    plan: GrowPlan, buffer: GrowingBatchBuffer, workers: Workers | None, desc: str, *, progress: bool
+) -> Making:
+    """Make the shards of a plan that a buffer lacks.
+
+    Args:
+        plan: Of a Grow step.
+        buffer: Where the shards go, and the tokenizer beside them.
+        workers: Who makes them; None takes threads.
+        desc: Of the progress bar.
+        progress: Show it.
+
+    Raises:
+        ValueError: As for :func:`grow`.
+        OSError: If something cannot be written.
+    """
+    first, units = plan.first, range(plan.first.planned_shards)
+    missing = [unit for unit in units if not buffer.has(first.grow_step, unit)]
     buffer.check_fits(first)
-    keep_tokenizer(buffer.path, task.tokenizer)
+    keep_tokenizer(buffer.path, plan.task.tokenizer)
+    wanted = len(plan.rows)
     there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
     started = time.perf_counter()
-    with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
+    with progress_bar(total=wanted, initial=there, unit="source", desc=desc, shown=progress) as bar:
         (workers or InThreads())(plan, buffer, missing, bar.update)
-    seconds, left = time.perf_counter() - started, sum(not buffer.has(grow_step, unit) for unit in missing)
-    # A worker's share may be empty, and it may be the first to end.
-    grown = [] if left == len(units) else buffer.select(grow_step=grow_step).by_part()
-    return _report(grown, seconds, written=len(missing) - left, skipped=len(units) - len(missing), missing=left)
+    left = sum(not buffer.has(first.grow_step, unit) for unit in missing)
+    return Making(time.perf_counter() - started, len(missing) - left, len(units) - len(missing), left)
 
 
 def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.int64]:
@@ -158,7 +189,7 @@ def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.i
     return np.sort(rng.choice(len(available), wanted, replace=False)).astype(np.int64) + available.start
 
 
-def _report(grown: Iterable[Slice], seconds: float, *, written: int, skipped: int, missing: int) -> GrowReport:
+def _report(grown: Iterable[Slice], made: Making) -> GrowReport:
     tokens = distinct = samples = references = truncated = 0
     reward_samples = reward_references = 0.0
     for shard in grown:  # one at a time: memory does not grow with them, and all that a source has is in one
@@ -177,8 +208,8 @@ def _report(grown: Iterable[Slice], seconds: float, *, written: int, skipped: in
         mean_reward_samples=reward_samples / samples if samples else math.nan,
         mean_reward_references=reward_references / references if references else math.nan,
         truncated_fraction=truncated / samples if samples else math.nan,
-        seconds=seconds,
-        shards_written=written,
-        shards_skipped=skipped,
-        shards_missing=missing,
+        seconds=made.seconds,
+        shards_written=made.written,
+        shards_skipped=made.skipped,
+        shards_missing=made.missing,
     )
