@@ -1,9 +1,9 @@
 """Estimates of a policy's mean reward from another's trajectories: pure functions of arrays.
 
-The reward comes after the last token and the discount is 1. ``rho_t`` is the importance ratio of the first ``t`` tokens,
-``prod_(k <= t) pi(a_k|s_k) / mu(a_k|s_k)``; after its last token a trajectory keeps the one that it ended with. All
-weights are normalised over the trajectories, which costs a bias that vanishes as there are more of them, and without
-which a few large ratios would be the whole estimate.
+The reward comes after the last token and the discount is 1. ``rho_t`` is the importance ratio of the first ``t``
+tokens, ``prod_(k <= t) pi(a_k|s_k) / mu(a_k|s_k)``; after its last token a trajectory keeps the one that it ended with.
+All weights are normalised over the trajectories, which costs a bias that vanishes as there are more of them, and
+without which a few large ratios would be the whole estimate.
 
 Shape letters: N trajectories, T target length.
 """

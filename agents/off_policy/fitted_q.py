@@ -8,7 +8,6 @@ Shape letters: B batch, T target length, L target tokens in all, V vocabulary.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 

@@ -152,8 +152,8 @@ def rewrite(
         )
     if policy.fingerprint != grown.policy_fingerprint:
         raise ValueError(
-            f"the samples are of policy {grown.policy_fingerprint[:12]}, not of {policy.fingerprint[:12]}; give the one "
-            "that drew them"
+            f"the samples are of policy {grown.policy_fingerprint[:12]}, not of {policy.fingerprint[:12]}; give the "
+            "one that drew them"
         )
     old = samples.read()
     rows, counts = np.unique(old.source_index, return_counts=True)

@@ -111,5 +111,5 @@ def main(arguments: Sequence[str]) -> int:
         with usage_errors():
             if not command.files:
                 raise ValueError("files is empty; name at least one benchmark.json")
-        code = command.run()
-    return code
+        return command.run()
+    raise AssertionError("command_frame() leaves with an exit code")

@@ -60,7 +60,7 @@ def test_what_keeps_to_the_rules_has_no_defect(tmp_path: Path) -> None:
         (lambda record: cell(record)["runs"][0].update(commit="c" * 40 + "-changed"), "by which nobody can repeat it"),
         (lambda record: cell(record)["tried"].pop("0.003"), "rates 0.001, and the table's grid is 0.001, 0.003; train"),
         (lambda record: cell(record).update(agent="mine"), "there is no agent 'mine'; add its file and its line in"),
-        (lambda record: record["config"]["improve"].update(max_tokens=1_040), "setting improve.max_tokens is 1040, not"),
+        (lambda record: record["config"]["improve"].update(max_tokens=1_040), "setting improve.max_tokens is 1040, no"),
         (lambda record: record["config"].update(bc={"x": 1}), "setting bc.x is 1, not None, as the table has it"),
         (lambda record: record["cells"].clear(), "it has no training; give a file with some"),
     ],

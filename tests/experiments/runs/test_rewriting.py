@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents import Seq2SeqPolicy
-from buffers import GrowingBatchBuffer, Threshold
+from buffers import Best, GrowingBatchBuffer, Threshold
 from experiments.growing_batch import Config, grow_step
 from experiments.reports.report import _rewrites
 from experiments.runs.experiment import Experiment
@@ -49,9 +49,5 @@ def test_nothing_refused_is_nothing_rewritten(finished_run: Experiment[Config], 
     config = replace(finished_run.config, data=DataConfig(rewrite=True))
     run = replace(finished_run, config=config, folder=RunFolder(folder, finished_run.folder.config, ()))
     policy = Seq2SeqPolicy.load(folder / "checkpoints" / "g0i0")
-    assert len(grow_step(run, policy, 1, Threshold(-1.0))) == len(finished_run_batch(folder))
+    assert len(grow_step(run, policy, 1, Best(99))) == len(GrowingBatchBuffer(folder / "buffer"))
     assert rewrites(run.folder, 1)[0]["rewritten"] == 0
-
-
-def finished_run_batch(folder: Path) -> object:
-    return GrowingBatchBuffer(folder / "buffer").select(grow_step=(0, 1))
