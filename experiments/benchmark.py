@@ -182,7 +182,7 @@ class Benchmark:
         if run.folder.has(trial.stage):
             return
         print(f"{trial.stage}, seed {run.config.seed}")
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         off_policy = self.config.off_policy if self.config.off_policy.samples else None
         try:
             result = train(run, trial, policy, *data, with_last=True, off_policy=off_policy)
@@ -191,8 +191,8 @@ class Benchmark:
             result = asdict(trial) | {"seed": run.config.seed, "failed": str(error)}
         else:
             warn_of_few(result.get("off_policy"))
-        seconds = time.perf_counter() - started
-        run.folder.finish(trial.stage, result | {"wall_seconds": seconds, "commit": commit()})
+        costs = {"wall_seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
+        run.folder.finish(trial.stage, result | costs | {"commit": commit()})
 
     def rates(self, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
         """Learning rates to train at: the whole grid on the first seed, then the one with the best validation reward.

@@ -41,7 +41,7 @@ def weighted_importance_sampling(log_ratio: Floats, reward: Floats, mask: Mask) 
         reward: [N].
         mask: [N,T].
     """
-    return _estimate(_weights(log_ratio, mask)[:, -1] @ reward, log_ratio, mask)
+    return _estimate(float(_weights(log_ratio, mask)[:, -1] @ reward), log_ratio, mask)
 
 
 def per_decision_importance_sampling(log_ratio: Floats, reward: Floats, mask: Mask) -> float:
@@ -57,7 +57,7 @@ def per_decision_importance_sampling(log_ratio: Floats, reward: Floats, mask: Ma
         mask: [N,T].
     """
     weights, last = _weights(log_ratio, mask), mask.sum(1) - 1
-    return _estimate(weights[np.arange(len(reward)), last] @ reward, log_ratio, mask)
+    return _estimate(float(weights[np.arange(len(reward)), last] @ reward), log_ratio, mask)
 
 
 def doubly_robust(log_ratio: Floats, reward: Floats, mask: Mask, action_value: Floats, value: Floats) -> float:
@@ -78,7 +78,7 @@ def doubly_robust(log_ratio: Floats, reward: Floats, mask: Mask, action_value: F
     steps = np.zeros(mask.shape)
     steps[np.arange(len(reward)), mask.sum(1) - 1] = reward
     terms = weights * (steps - action_value) + before * value
-    return _estimate(terms[mask].sum(), log_ratio, mask)
+    return _estimate(float(terms[mask].sum()), log_ratio, mask)
 
 
 def _weights(log_ratio: Floats, mask: Mask) -> Floats:
@@ -88,8 +88,9 @@ def _weights(log_ratio: Floats, mask: Mask) -> Floats:
         # The largest first, so that nothing overflows.
         rho = np.exp(ratio - ratio.max(0, keepdims=True))
     total = rho.sum(0, keepdims=True)
-    return np.divide(rho, total, out=np.zeros_like(rho), where=np.isfinite(total) & (total > 0))
+    weights: Floats = np.divide(rho, total, out=np.zeros_like(rho), where=np.isfinite(total) & (total > 0))
+    return weights
 
 
 def _estimate(value: float, log_ratio: Floats, mask: Mask) -> float:
-    return float(value) if effective_samples(log_ratio, mask) else math.nan
+    return value if effective_samples(log_ratio, mask) else math.nan

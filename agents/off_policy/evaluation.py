@@ -80,7 +80,8 @@ def evaluate_off_policy(
     samples = data.where(~data.is_reference)
     if not len(samples) or not config.samples:
         raise ValueError(
-            f"off-policy evaluation has {len(samples)} samples and weighs up to {config.samples}; give at least 1 of each"
+            f"off-policy evaluation has {len(samples)} samples and weighs up to {config.samples}; give 1 or more of "
+            "each"
         )
     check_scored("fitted Q evaluation", samples)
     fqe = FQE(QNetwork.from_policy(start or policy, samples.mean_reward()), policy)

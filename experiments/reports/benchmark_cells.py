@@ -37,6 +37,7 @@ class Run:
         quality: True quality of the test translations by :data:`MEASURES`.
         tokens: Gradient tokens.
         seconds: Of the whole training, with all that was measured.
+        cpu_seconds: That this process was at work in them.
         network_mib: Memory of the networks.
     """
 
@@ -46,6 +47,7 @@ class Run:
     quality: Mapping[str, float]
     tokens: int
     seconds: float
+    cpu_seconds: float
     network_mib: float
 
     @classmethod
@@ -54,7 +56,7 @@ class Run:
         step = result["steps"][-1]
         return cls(
             result["seed"], result["commit"], base, {name: of(result) for name, of in MEASURES.items()},
-            step["tokens"], result["wall_seconds"], step["network_mib"],
+            step["tokens"], result["wall_seconds"], result["cpu_seconds"], step["network_mib"],
         )  # fmt: skip
 
     def score(self, measure: str) -> float:
@@ -174,7 +176,7 @@ def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], float]]:
 
 def _run(record: Mapping[str, Any]) -> Run:
     values = {each.name: record[each.name] for each in fields(Run)}
-    for name in ("base", "seconds", "network_mib"):
+    for name in ("base", "seconds", "cpu_seconds", "network_mib"):
         values[name] = _number(values[name])
     return Run(**values | {"quality": {name: _number(record["quality"][name]) for name in MEASURES}})
 

@@ -131,9 +131,9 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], orde
             scores.append(f"{values.mean():.1f}{spread}")
         rows.append([
             cell.agent, *scores, f"{cell.learning_rate:g}", str(len(cell.runs)), f"{cell.mean('seconds'):.0f}",
-            f"{cell.mean('network_mib'):.0f}",
+            f"{cell.mean('cpu_seconds'):.0f}", f"{cell.mean('network_mib'):.0f}",
         ])  # fmt: skip
-    head = ["agent", *MEASURES, "learning rate", "seeds", "seconds of a run", "networks, MiB"]
+    head = ["agent", *MEASURES, "learning rate", "seeds", "seconds of a run", "CPU seconds", "networks, MiB"]
     return [
         f"## {name}",
         f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "

@@ -104,7 +104,9 @@ def _spearman(values: NDArray[np.float64]) -> NDArray[np.float64]:
     ranks = rankdata(values, axis=1)
     ranks -= ranks.mean(1, keepdims=True)
     spread = np.sqrt((ranks**2).sum(1).prod(1))  # [K]
-    return np.divide(ranks.prod(2).sum(1), spread, out=np.zeros(len(values)), where=spread > 0)
+    covariance = ranks.prod(2).sum(1)
+    rho: NDArray[np.float64] = np.divide(covariance, spread, out=np.zeros(len(values)), where=spread > 0)
+    return rho
 
 
 def few_effective(policies: Sequence[PolicyEstimates]) -> list[PolicyEstimates]:

@@ -34,7 +34,7 @@ def add(folder: RunFolder, seed: int, agent: str, dataset: str, rate: float, gre
     trial = Trial(agent, "own", dataset, rate)
     run.finish(trial.stage, {
         "dataset": dataset, "agent": agent, "learning_rate": rate, "seed": seed, "steps": [step],
-        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0, "commit": "c" * 40,
+        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
     })  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: p
     assert "| 1.00 [1.00, 1.00] | 1 | 2 |" in page
     assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
     assert "greedy true quality is 0.550 on average of 2 seeds" in page
-    assert "| 0.001 | 2 | 12 | 4 |" in page
+    assert "| 0.001 | 2 | 12 | 9 | 4 |" in page
     assert page == (folder.path / "benchmark.md").read_text()
     assert "| ipo on mixed-v0, seed 3, learning rate 0.001 | the loss is nan \\| here |" in page
     record: dict[str, Any] = json.loads((folder.path / "benchmark.json").read_text())
