@@ -69,14 +69,19 @@ class MakeTable(ResultsCommand):
     """Files of results, as rest benchmark writes them to benchmark.json."""
     out: Path = Path("runs/benchmark_table")
     """Folder that the table, its figures and the joined benchmark.json are written to."""
+    publish: bool = False
+    """Whether they become the results that the cards of data sets show, a file of the package."""
 
     def run(self) -> int:
         """Write it and print it; 0."""
+        from experiments.datasets.results import publish_results
         from experiments.reports.benchmark_report import write_benchmark
-        from experiments.reports.benchmark_results import Results, merged
+        from experiments.reports.benchmark_results import FILE, Results, merged
 
         print(write_benchmark(merged({str(file): Results.read(file) for file in self.files}), self.out))
-        print(f"wrote benchmark.md, benchmark.json and plots to {self.out}")
+        print(f"wrote benchmark.md, {FILE} and plots to {self.out}")
+        if self.publish:
+            print(f"published as {publish_results(self.out / FILE)}; data sets made from now on show them")
         return 0
 
 
