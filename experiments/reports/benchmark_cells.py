@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ from experiments.runs.stages import SUPERVISED
 from experiments.runs.trials import best_validation
 from seq2seq_env.atomic_files import read_json
 
-MEASURES = {
+MEASURES: dict[str, Callable[[Mapping[str, Any]], float]] = {
     "greedy": lambda result: result["steps"][-1]["greedy_oracle"],
     "greedy, last weights": lambda result: result["steps"][-1]["last"]["greedy_oracle"],
     "samples": lambda result: result["steps"][-1]["sample_oracle"],

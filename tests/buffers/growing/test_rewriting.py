@@ -85,6 +85,6 @@ def test_a_rewrite_keeps_its_beginning_with_its_log_probabilities(
     ):
         with pytest.raises(ValueError, match=message):
             rewrite(policy, fake_scorer, tiny_task, buffer, samples_of, numbers, **settings)
-    policy.fingerprint = "policy-2"  # type: ignore[misc]
+    policy.fingerprint = "policy-2"
     with pytest.raises(ValueError, match="the samples are of policy policy-1, not of policy-2; give the one that drew"):
         rewrite(policy, fake_scorer, tiny_task, buffer, refused, kept, **settings)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from agents import Seq2SeqPolicy, make_agent
+from agents.policy.action_values import with_action_head
 from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.runs.experiment import Experiment
 from experiments.runs.trials import LastWeights, Trial, network_mib, train
@@ -32,6 +33,15 @@ def test_the_last_weights_come_back_for_a_moment(tiny_task: Task) -> None:
     with last.of(policy):
         assert policy.fingerprint == seen
     assert policy.fingerprint == best != seen
+    # An agent of d3rlpy's trains another network, and puts the policy's own back where it made nothing better.
+    own = policy.model
+    policy.model = with_action_head(own, 1.0, None)
+    last(policy)
+    trained, policy.model = policy.model, own
+    with last.of(policy):
+        assert policy.model is trained
+    assert policy.model is own
+    assert policy.fingerprint == best
 
 
 def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(
