@@ -100,7 +100,8 @@ def published_rules() -> Rules:
     manifests = {name.rpartition("/")[2]: published(name) for name in DATASETS}
     contents = {name: manifest.contents for name, manifest in manifests.items() if manifest is not None}
     # As a file has them, with lists in place of tuples.
-    return Rules(json.loads(json.dumps(config.recorded())), config.seeds, contents, STORED)
+    recorded = json.loads(json.dumps(config.recorded()))
+    return Rules(recorded, config.seeds, contents, [name.rpartition("/")[2] for name in config.datasets], STORED)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,12 +22,14 @@ class Rules:
         config: Settings of all trainings, as :attr:`Results.config` has them.
         seeds: Whole runs of each agent on each data set, from the configuration's first seed on.
         contents: Digest of the texts of each published data set, by the name that results have.
+        datasets: Those that every agent is trained on.
         agents: Names of algorithms.
     """
 
     config: Mapping[str, Any]
     seeds: int
     contents: Mapping[str, str]
+    datasets: Sequence[str]
     agents: Sequence[str]
 
 
@@ -37,7 +39,7 @@ def defects(results: Results, rules: Rules) -> list[str]:
                    differences(rules.config, results.config)]  # fmt: skip
     missing = [] if results.cells else ["it has no training; give a file with some"]
     of_cells = [defect for cell in results.cells for defect in _of_cell(cell, results, rules)]
-    return [*of_settings, *missing, *_of_datasets(results, rules), *of_cells]
+    return [*of_settings, *missing, *_of_datasets(results, rules), *of_cells, *_of_agents(results, rules)]
 
 
 def _of_datasets(results: Results, rules: Rules) -> Iterator[str]:
@@ -58,6 +60,16 @@ def _of_datasets(results: Results, rules: Rules) -> Iterator[str]:
             yield f"data set {name!r} is a local one, with other texts than the published; train on a published one"
         else:
             yield f"there is no data set {name!r}; the published ones are {', '.join(rules.contents)}"
+
+
+def _of_agents(results: Results, rules: Rules) -> Iterator[str]:
+    there = {(cell.agent, cell.dataset) for cell in results.cells}
+    for agent in dict.fromkeys(cell.agent for cell in results.cells):
+        for name in rules.datasets:
+            # What an agent cannot be trained on is told by its failure.
+            failed = any(each.startswith(f"{agent} on {name},") for each in results.left_out or {})
+            if (agent, name) not in there and not failed:
+                yield f"{agent} lacks data set {name!r}, which is in the table; train on it, too"
 
 
 def _of_cell(cell: Cell, results: Results, rules: Rules) -> Iterator[str]:

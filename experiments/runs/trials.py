@@ -96,8 +96,13 @@ def train(
         "steps": steps,
     }
     if off_policy is not None:
-        known = agents.evaluate_off_policy(agent.policy, batch, off_policy, policy, config.seed)
-        result["off_policy"] = asdict(known)
+        # The training is what counts: it stays where its evaluation fails.
+        try:
+            known = agents.evaluate_off_policy(agent.policy, batch, off_policy, policy, config.seed)
+        except (ValueError, FloatingPointError) as error:
+            print(f"  WARNING: no off-policy evaluation of {trial.stage}: {error}")
+        else:
+            result["off_policy"] = asdict(known)
     if run.folder.is_writer:
         translated = translations(run, agent.policy)
         keep_translations(run, trial.stage, translated)

@@ -15,7 +15,7 @@ CONFIG: dict[str, Any] = {
     "improve": {"max_tokens": 1_000, "tokens_per_batch": 100, "evaluate_every": 500},
 }
 
-RULES = Rules(CONFIG, 2, {DATASET: "a" * 64}, ("bc", "filtered-bc"))
+RULES = Rules(CONFIG, 2, {DATASET: "a" * 64}, (DATASET,), ("bc", "filtered-bc"))
 
 
 def run(seed: int, greedy: float = 0.8) -> dict[str, Any]:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.reports.benchmark_check import defects
+from experiments.reports.benchmark_check import Rules, defects
 from experiments.reports.benchmark_results import Results
 from tests.experiments.reports.benchmark_files import DATASET, RULES, record, run
 
 Spoil = Callable[[dict[str, Any]], object]
 
 
-def found(tmp_path: Path, spoil: Spoil) -> list[str]:
+def found(tmp_path: Path, spoil: Spoil, rules: Rules = RULES) -> list[str]:
     """The defects of a file that was right before."""
     spoiled = json.loads(json.dumps(record()))
     spoil(spoiled)
     file = tmp_path / "benchmark.json"
     file.write_text(json.dumps(spoiled))  # which writes NaN, as anybody's program may
-    return defects(Results.read(file), RULES)
+    return defects(Results.read(file), rules)
 
 
 def cell(record: dict[str, Any]) -> dict[str, Any]:
@@ -66,9 +67,18 @@ def test_what_keeps_to_the_rules_has_no_defect(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_each_defect_is_one_sentence(tmp_path: Path, spoil: Spoil, message: str) -> None:
-    (defect,) = found(tmp_path, spoil)
+    (defect,) = found(tmp_path, spoil, replace(RULES, datasets=()))
     assert message in defect
     assert "\n" not in defect
+
+
+def test_an_agent_is_trained_on_all_data_sets_of_the_table_that_it_can(tmp_path: Path) -> None:
+    rules = replace(RULES, datasets=(DATASET, "other-v0"))
+    assert found(tmp_path, lambda record: None, rules) == [
+        "bc lacks data set 'other-v0', which is in the table; train on it, too"
+    ]
+    failure = {"bc on other-v0, seed 0, learning rate 0.001": "there are no pairs"}
+    assert found(tmp_path, lambda record: record.update(left_out=failure), rules) == []
 
 
 def test_all_defects_are_told_at_once(tmp_path: Path) -> None:
