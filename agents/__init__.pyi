@@ -18,6 +18,7 @@ from .kto import KTO, KTOConfig
 from .mad import MAD, MADConfig
 from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
+from .off_policy.evaluation import OffPolicyConfig, OffPolicyReport, evaluate_off_policy
 from .on_policy import OnPolicy
 from .online_agent import OnlineAgent, OnlineConfig
 from .policy.adapters import adapted
@@ -97,6 +98,8 @@ __all__ = [
     "MADConfig",
     "MRTConfig",
     "OACConfig",
+    "OffPolicyConfig",
+    "OffPolicyReport",
     "OnPolicy",
     "OnlineAgent",
     "OnlineConfig",
@@ -120,6 +123,7 @@ __all__ = [
     "agent_class",
     "best_of_n",
     "check_options",
+    "evaluate_off_policy",
     "fit",
     "known_device",
     "likeliest",

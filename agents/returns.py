@@ -92,6 +92,29 @@ def vtrace(
     return VTrace(target, advantage.masked_fill(~mask, 0.0))
 
 
+def retrace(action_value: Tensor, value: Tensor, reward: Tensor, log_ratio: Tensor, mask: Tensor) -> Tensor:
+    """Off-policy targets of action values (Munos et al. 2016, arXiv 1606.02647, with lambda = 1).
+
+    ``G_t = r_t + V(s_{t+1}) + c_{t+1} (G_{t+1} - Q(s_{t+1}, a_{t+1}))`` with ``c_t = min(1, pi/mu)``.
+
+    Args:
+        action_value: float32 [B,T], ``Q(s_t, a_t)``.
+        value: float32 [B,T], ``V(s_t)``, the mean of ``Q(s_t, .)`` under the evaluated policy.
+        reward: float32 [B].
+        log_ratio: float32 [B,T], ``log pi(a_t|s_t) - log mu(a_t|s_t)``.
+        mask: bool [B,T].
+
+    Returns:
+        float32 [B,T] without gradient, 0 at padding.
+    """
+    _check(mask, reward=reward, action_value=action_value, value=value, log_ratio=log_ratio)
+    known = action_value.detach()
+    error = (step_rewards(reward, mask) + next_values(value.detach(), mask) - known).masked_fill(~mask, 0.0)
+    trace = log_ratio.detach().masked_fill(~mask, 0.0).exp().clamp(max=1.0)
+    # c_{t+1}; what follows the last token is 0 in any case.
+    return (known + _discounted_sum(error, next_values(trace, mask))).masked_fill(~mask, 0.0)
+
+
 def _is_last(mask: Tensor) -> Tensor:
     """Bool [B,T], true at each row's last target token."""
     following = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)

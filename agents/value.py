@@ -53,12 +53,8 @@ class ValueNetwork(nn.Module):
         super().__init__()
         from transformers import AutoModel
 
-        config = copy.deepcopy(config)
-        for name in DROPOUTS:
-            if hasattr(config, name):
-                setattr(config, name, 0.0)
         self.body: Any = AutoModel.from_config(  # type: ignore[no-untyped-call]
-            config, attn_implementation="eager", dtype=torch.float32
+            without_dropout(config), attn_implementation="eager", dtype=torch.float32
         )
         self.head = nn.Linear(int(config.hidden_size), 1)
         nn.init.zeros_(self.head.weight)
@@ -127,6 +123,15 @@ class ValueNetwork(nn.Module):
             network = cls(config, record["start"], record["tokenizer_fingerprint"])
         load_model(network, str(folder / "model.safetensors"))
         return network.to(device)
+
+
+def without_dropout(config: PreTrainedConfig) -> PreTrainedConfig:
+    """A copy whose dropout rates are 0: dropout would be noise in a regression."""
+    config = copy.deepcopy(config)
+    for name in DROPOUTS:
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
+    return config
 
 
 class BVELoss(NamedTuple):

@@ -7,6 +7,7 @@ from .coverage import Coverage, coverage
 from .filters import Best, Filter, Interpolation, Percentile, Schedule, Threshold, at_most, make_filter, make_schedule
 from .growing.grow import GrowReport, grow
 from .growing.plan import GrowPlan, Sampler
+from .growing.rewriting import PrefixSampler, RewriteReport, rewrite
 from .growing.source_rows import drawable_rows, source_texts
 from .growing.workers import AsShare, ByRank, InThreads, OnRay, Workers
 from .growing_batch import GrowingBatchBuffer
@@ -46,8 +47,10 @@ __all__ = [
     "Interpolation",
     "OnRay",
     "Percentile",
+    "PrefixSampler",
     "Provenance",
     "RescoredShard",
+    "RewriteReport",
     "Sampler",
     "Samples",
     "Schedule",
@@ -74,6 +77,7 @@ __all__ = [
     "make_filter",
     "make_schedule",
     "rescore",
+    "rewrite",
     "source_texts",
     "to_d3rlpy",
     "to_datasets",

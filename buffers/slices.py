@@ -90,6 +90,18 @@ class Slice:
         )
         return cls.from_trajectories(trajectories, tokenizer.pad_id)
 
+    def joined(self, other: Slice) -> Slice:
+        """The trajectories of both, of another buffer, say; those of ``other`` come last.
+
+        Raises:
+            ValueError: If the two are padded with different tokens.
+        """
+        if other.pad_id != self.pad_id:
+            raise ValueError(f"slices with padding {self.pad_id} and {other.pad_id} are of different tokenizers")
+        columns = Columns([*self._columns.parts, *other._columns.parts])
+        index = np.concatenate([self._index, len(self._columns) + other._index])
+        return Slice(columns, index, self.pad_id, self._vocab_size)
+
     def __len__(self) -> int:
         return len(self._index)
 

@@ -3,7 +3,8 @@
 Each seed is a run of its own: a supervised policy, trained on the pairs of the data set's regime. Every agent starts
 from it and trains on the data set for the same number of gradient tokens. For each agent and data set, the learning
 rate is chosen from one grid, the same for all, on the validation reward of the first seed; the other seeds take it. Run
-again with the same --out to go on where it stopped; --merge takes in what other machines have done.
+again with the same --out to go on where it stopped; --merge takes in what other machines have done. rest benchmark
+check FILE... tells whether results keep to the rules of the table, rest benchmark table FILE... makes one of several.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents import PolicyConfig, TrainingConfig
+from agents import OffPolicyConfig, PolicyConfig, TrainingConfig
 from experiments import compare_agents
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.datasets.making import Dataset, resolve
 from experiments.datasets.recipes import DATASETS, TASK
 from experiments.names import STORED, AgentNames, FilterName
+from experiments.reports.benchmark_cells import chosen_rate
 from experiments.reports.benchmark_report import write_benchmark
+from experiments.reports.benchmark_results import FILE, Results
+from experiments.reports.policy_estimates import FEW
 from experiments.runs.agent_kinds import check_stored
+from experiments.runs.commit import commit
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.merging import merge
@@ -84,6 +89,8 @@ class Config:
         default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
     )
     """Training of every agent; its learning rate is of --learning-rates."""
+    off_policy: OffPolicyConfig = field(default_factory=OffPolicyConfig)
+    """Off-policy evaluation of each trained policy on the data set's samples; --off-policy.samples 0 leaves it out."""
     merge: tuple[Path, ...] = ()
     """Other folders of the same benchmark, whose finished trainings are copied into this one first."""
     report_only: bool = False
@@ -131,7 +138,7 @@ class Config:
 
     def recorded(self) -> dict[str, Any]:
         """What all trainings of one table have alike, as JSON can hold it."""
-        names = ("learning_rates", "seed", "filter", "filter_values", "policy", "supervised", "improve")
+        names = ("learning_rates", "seed", "filter", "filter_values", "policy", "supervised", "improve", "off_policy")
         return {name: value for name, value in asdict(self).items() if name in names} | self.agent_options
 
 
@@ -171,17 +178,21 @@ class Benchmark:
                     self.train(run, Trial(agent, "own", short(dataset), rate), policy, batch, list(schedule))
 
     def train(self, run: Experiment[compare_agents.Config], trial: Trial, policy: Seq2SeqPolicy, *data: Any) -> None:
-        """One training, unless it is there."""
+        """One training, unless it is there; one that fails is recorded, and not tried again."""
         if run.folder.has(trial.stage):
             return
         print(f"{trial.stage}, seed {run.config.seed}")
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
+        off_policy = self.config.off_policy if self.config.off_policy.samples else None
         try:
-            result = train(run, trial, policy, *data, with_last=True)
+            result = train(run, trial, policy, *data, with_last=True, off_policy=off_policy)
         except (ValueError, FloatingPointError) as error:
             print(f"  WARNING: {trial.stage} is left out: {error}")
+            result = asdict(trial) | {"seed": run.config.seed, "failed": str(error)}
         else:
-            run.folder.finish(trial.stage, result | {"wall_seconds": time.perf_counter() - started})
+            warn_of_few(result.get("off_policy"))
+        costs = {"wall_seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
+        run.folder.finish(trial.stage, result | costs | {"commit": commit()})
 
     def rates(self, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
         """Learning rates to train at: the whole grid on the first seed, then the one with the best validation reward.
@@ -194,7 +205,8 @@ class Benchmark:
         with closing(self.seed_folder(dataset, self.config.seed)) as folder:
             stages = {rate: Trial(agent, "own", short(dataset), rate).stage for rate in grid}
             results = {rate: folder.result(stage) for rate, stage in stages.items() if folder.has(stage)}
-        return [max(results, key=lambda rate: best_validation(results[rate]))] if results else []
+        tried = {rate: best_validation(result) for rate, result in results.items() if "failed" not in result}
+        return [chosen_rate(tried)] if tried else []
 
     def seed_folder(self, dataset: Dataset, seed: int) -> RunFolder:
         """Where a seed's policy and trainings on all data sets of one regime are."""
@@ -205,6 +217,17 @@ class Benchmark:
 def short(dataset: Dataset) -> str:
     """A data set's name without its namespace, as stages have it."""
     return dataset.manifest.name.rpartition("/")[2]
+
+
+def warn_of_few(off_policy: Any) -> None:
+    """Say where the importance weights of an off-policy evaluation are nearly all one trajectory's."""
+    if off_policy is None:
+        return
+    effective = f"{off_policy['effective_samples']:.1f} effective samples of {off_policy['samples']:,}"
+    if off_policy["effective_samples"] < FEW:
+        print(f"  WARNING: off-policy evaluation has {effective}: a handful of targets decide its weighted estimates")
+    else:
+        print(f"  off-policy evaluation: {effective}")
 
 
 def execute(config: Config) -> None:
@@ -234,9 +257,9 @@ def execute(config: Config) -> None:
     finally:
         folder.spend(time.perf_counter() - started)
         folder.close()
-    page = write_benchmark(folder)
+    page = write_benchmark(Results.of(folder), config.out)
     print(page)
-    print(f"wrote benchmark.md, benchmark.json and plots to {config.out}, in {time.perf_counter() - started:.0f} s")
+    print(f"wrote benchmark.md, {FILE} and plots to {config.out}, in {time.perf_counter() - started:.0f} s")
     print("next: add agents, data sets or seeds to the same --out; finished trainings are kept")
 
 

@@ -28,8 +28,15 @@ from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
+from experiments.runs.rewriting import with_rewrites
 from experiments.runs.scorer_checks import check_scorer
-from experiments.runs.scorer_refresh import ORACLE, check_refresh, refresh_scorer, refreshed, reward_column
+from experiments.runs.scorer_refresh import (
+    check_refresh,
+    check_refresh_options,
+    refresh_scorer,
+    refreshed,
+    reward_column,
+)
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.side_by_side import side_by_side
@@ -120,10 +127,7 @@ class Config(Settings):
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
         check_recipe(self)
-        if self.refresh_sources < 20:
-            raise ValueError(f"refresh_sources is {self.refresh_sources}; give 20 or more")
-        if self.refresh_scorer not in (None, ORACLE) and not Path(self.refresh_scorer or "").is_file():
-            raise FileNotFoundError(f"no ratings in {self.refresh_scorer!r}; name a table of them, or {ORACLE}")
+        check_refresh_options(self.refresh_scorer, self.refresh_sources, rewrites=self.data.rewrite)
         if self.data.samples_only and (without := {"filtered", "samples"} & {*self.arms}):
             raise ValueError(
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
@@ -133,8 +137,9 @@ class Config(Settings):
             raise ValueError(f"--gate-by {self.gate_by} goes with --gate stop or --gate fall-back; give one of them")
         if self.gate_by == "judge" and self.judge is None:
             raise ValueError("--gate-by judge needs a judge; name one with --judge")
-        if self.data.filter_by == "utility" and not agents.agent_class(self.agent).filters:
-            raise ValueError(f"agent {self.agent!r} asks for no filter; leave out --data.filter-by, or choose another")
+        if self.data.filters_by_itself and not agents.agent_class(self.agent).filters:
+            option = "--data.rewrite" if self.data.rewrite else "--data.filter-by"
+            raise ValueError(f"agent {self.agent!r} asks for no filter; leave out {option}, or choose another")
         if self.restart and self.data.last_on_pairs:
             raise ValueError(
                 "--restart forgets what the step before --data.last-on-pairs learned; leave out one of them"
@@ -165,7 +170,7 @@ def rest(run: Experiment[Config], policy: Seq2SeqPolicy, gate: Gate) -> None:
     config = run.config
     agent = agents.make_agent(config.agent, policy, **config.options_of(config.agent))
     for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
-        batch = grow_step(run, agent.policy, g)  # D_g, annotated with R
+        batch = grow_step(run, agent.policy, g, filters[0])  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
             agent = next_agent(run, agent)
             improve_step(run, agent, batch, filter_i, g, i)  # train pi on F(D_g) while the reward rises
@@ -183,8 +188,11 @@ def new_agent(run: Experiment[Config]) -> Agent:
     return agents.make_agent(run.config.agent, supervised(run), **run.config.options_of(run.config.agent))
 
 
-def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
-    """The batch of Grow step ``g``: samples of the policy, joined with the original data D, all with rewards."""
+def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int, kept: Filter) -> Slice:
+    """The batch of Grow step ``g``: samples of the policy, joined with the original data D, all with rewards.
+
+    Where what the filter refuses is rewritten, the rewrites are there, too.
+    """
     config = run.config
     if g == 1:
         grow_batch(run, policy, 0)  # every later batch holds D, whose rewards stay the same: they are computed once
@@ -193,7 +201,8 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int) -> Slice:
     watch_scorer(run, buffer, g)
     if config.refresh_scorer is not None:
         refresh_scorer(run, buffer, g, config.refresh_scorer, config.refresh_sources)
-    return buffer.select(grow_step=(0, g), scorer=reward_column(run, g))
+    batch, data = buffer.select(grow_step=(0, g), scorer=reward_column(run, g)), config.data
+    return with_rewrites(run, policy, batch, kept, g, data.rewrite_value_tokens) if data.rewrite else batch
 
 
 def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) -> None:

@@ -24,7 +24,8 @@ WINGS = {
         "experiments.scorer_training", "experiments.command_line", "experiments.names",
     ),
     "agents": (
-        "agents.cli", "agents.d3rlpy_adapter", "agents", "agents.training", "agents.sampling", "agents.policy",
+        "agents.cli", "agents.d3rlpy_adapter", "agents.off_policy", "agents", "agents.training", "agents.sampling",
+        "agents.policy",
     ),
     "buffers": ("buffers.admin", "buffers.interop", "buffers.growing", "buffers", "buffers.storage"),
     "seq2seq_env": (

@@ -125,7 +125,7 @@ def decode(
     max_length: int,
     temperature: float = 1.0,
     uniform: Tensor | None = None,
-    prefix: Sequence[int] = (),
+    prefixes: Sequence[Sequence[int]] | None = None,
 ) -> Decoded:
     """Write every row to its end-of-sequence or to ``max_length`` tokens.
 
@@ -141,9 +141,10 @@ def decode(
         max_length: T.
         temperature: Divides the logits.
         uniform: float32 [R,T] that decide the tokens; None writes the likeliest token each time, R being B.
-        prefix: Tokens that every row begins with, without end-of-sequence; their log-probability is 0.
+        prefixes: Tokens that the rows of each source begin with, without end-of-sequence; their log-probability is 0.
     """
     device = logit_mask.device
+    forced = _forced(prefixes or [()] * num_sources, device)  # [B,P]
     copies = 1 if uniform is None else len(uniform) // num_sources
     num_rows = num_sources * copies
     tokens = torch.full((num_rows, max_length), eos_id, device=device)
@@ -154,8 +155,9 @@ def decode(
     current = torch.full((num_sources,), start_id, device=device)
     for position in range(max_length):
         scores = torch.add(logit_mask, decoder.step(current), alpha=1 / temperature)
-        if position < len(prefix):
-            chosen = torch.full_like(rows, prefix[position])
+        given = forced[rows // copies, position] if position < forced.shape[1] else None
+        if given is not None and bool((given >= 0).all()):
+            chosen = given
         elif uniform is None or log_prob is None:
             chosen = scores.argmax(-1)[state]
         else:
@@ -165,6 +167,10 @@ def decode(
             drawn, log_probs = draw(scores, numbers)
             chosen = drawn[state, rows % copies]
             log_prob[rows, position] = log_probs[state, rows % copies]
+        if given is not None:
+            chosen = torch.where(given >= 0, given, chosen)
+            if log_prob is not None:
+                log_prob[rows[given >= 0], position] = 0.0
         tokens[rows, position] = chosen
         ends = chosen == eos_id
         lengths[rows[ends]] = position + 1
@@ -182,6 +188,13 @@ def decode(
         else:
             current = current.index_copy(0, before, last)
     return Decoded(tokens, log_prob, lengths)
+
+
+def _forced(prefixes: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+    """int64 [B,P], the tokens of each prefix, and -1 after them."""
+    longest = max(map(len, prefixes), default=0)
+    rows = [[*prefix, *[-1] * (longest - len(prefix))] for prefix in prefixes]
+    return torch.tensor(rows, dtype=torch.int64, device=device).reshape(len(prefixes), longest)
 
 
 def as_samples(

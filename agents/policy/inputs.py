@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
+Rows = Sequence[Sequence[int]]
+"""Token ids, a row a source or target."""
+
 
 def encode_sources(sources: Sequence[str], tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
     """Token ids of each source, end-of-sequence included.
@@ -59,6 +62,37 @@ def check_targets(targets: Sequence[Sequence[int]], tokenizer: Tokenizer, max_le
         for token in target:
             if token == tokenizer.pad_id or not 0 <= token < tokenizer.vocab_size:
                 raise ValueError(f"target {row} holds token {token}, which is padding or no token; leave it out")
+
+
+def checked_prefixes(
+    prefixes: Rows | None, num_sources: int, tokenizer: Tokenizer, begun: Sequence[int], max_length: int
+) -> Rows:
+    """What the translations of each source begin with; beginnings that none can have are refused.
+
+    Args:
+        prefixes: Token ids, one row a source; None takes what the constraint says for all.
+        num_sources: Sources that there are.
+        tokenizer: Of the tokens.
+        begun: What the policy's constraint has every translation begin with.
+        max_length: Tokens of a translation at most.
+
+    Raises:
+        ValueError: If there is not one a source, or one leaves no room to end, holds a token that is never written
+            within a translation, or does not begin as the constraint says, naming its row.
+    """
+    if prefixes is None:
+        return [begun] * num_sources
+    if len(prefixes) != num_sources:
+        raise ValueError(f"there are {num_sources} sources but {len(prefixes)} prefixes; give one prefix a source")
+    within = {*range(tokenizer.vocab_size)} - {*tokenizer.never_written, tokenizer.eos_id}
+    for row, prefix in enumerate(prefixes):
+        if len(prefix) >= max_length:
+            raise ValueError(f"prefix {row} has {len(prefix)} tokens; give fewer than {max_length}")
+        if wrong := {*prefix} - within:
+            raise ValueError(f"prefix {row} holds token {min(wrong)}, which no translation has within; end before it")
+        if (*prefix[: len(begun)],) != (*begun,):
+            raise ValueError(f"prefix {row} begins otherwise than the policy's constraint; begin it with {[*begun]}")
+    return prefixes
 
 
 def check_sampling(num_candidates: int, temperature: float, seed: int) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from agents.policy import checkpoints, inputs
 from agents.policy.decoders import open_decoder
 from agents.policy.generation import Decoded, as_samples, beam_search, decode, inference, rows_together, uniforms
+from agents.policy.inputs import Rows
 from agents.policy.length_limits import length_limits
 from agents.policy.model_card import policy_card
 from agents.policy.new_networks import build_network
@@ -180,7 +181,9 @@ class Seq2SeqPolicy(Publishable):
         """
         return inputs.encode_sources(sources, self.tokenizer, self.max_source_length)
 
-    def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
+    def sample(
+        self, sources: Rows, num_candidates: int, temperature: float, seed: int, prefixes: Rows | None = None
+    ) -> Samples:
         """Draw ``num_candidates`` translations of every source.
 
         Args:
@@ -188,6 +191,8 @@ class Seq2SeqPolicy(Publishable):
             num_candidates: Translations of each.
             temperature: Divides the logits; above 0.
             seed: From 0 to 2**64 - 1.
+            prefixes: Token ids that each source's translations begin with, of log-probability 0; None forces no more
+                than the constraint does.
 
         Returns:
             N = B * num_candidates trajectories, a source's candidates together, in the order of the sources.
@@ -198,12 +203,14 @@ class Seq2SeqPolicy(Publishable):
         """
         inputs.check_sampling(num_candidates, temperature, seed)
         inputs.check_sources(sources, self.tokenizer, self.max_source_length)
+        forced = self.constraint.prefix
+        begun = inputs.checked_prefixes(prefixes, len(sources), self.tokenizer, forced, self.max_target_length)
         shape = (len(sources), num_candidates, self.max_target_length)
         tokens, log_prob = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
         lengths = np.zeros(shape[:2], dtype=np.int64)
         for index in rows_together(sources, num_candidates, self.device):
             uniform = np.concatenate([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
-            written = self._decode([sources[i] for i in index], temperature, uniform)
+            written = self._decode([sources[i] for i in index], [begun[i] for i in index], temperature, uniform)
             assert written.log_prob is not None
             tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
             log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
@@ -228,7 +235,7 @@ class Seq2SeqPolicy(Publishable):
         for index in rows_together(encoded, num_beams, self.device):
             rows = [encoded[i] for i in index]
             if num_beams == 1:
-                written = self._decode(rows, 1.0, None).tokens
+                written = self._decode(rows, [self.constraint.prefix] * len(rows), 1.0, None).tokens
             else:
                 with inference(self.model):
                     written = beam_search(
@@ -239,9 +246,7 @@ class Seq2SeqPolicy(Publishable):
                 result[i] = row
         return result
 
-    def log_probs(
-        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[NDArray[np.float32]]:
+    def log_probs(self, sources: Rows, targets: Rows, temperature: float = 1.0) -> list[NDArray[np.float32]]:
         """``log pi(y_t | x, y_<t)`` of every token of given targets.
 
         Args:
@@ -290,9 +295,7 @@ class Seq2SeqPolicy(Publishable):
         mask[self._suppressed] = -torch.inf
         return AllowedTokens(mask, self.tokenizer.unk_id, self.constraint.prefix)
 
-    def next_token_scores(
-        self, sources: Sequence[Sequence[int]], prefixes: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> Tensor:
+    def next_token_scores(self, sources: Rows, prefixes: Rows, temperature: float = 1.0) -> Tensor:
         """Logits of the token after each prefix, divided by the temperature.
 
         Args:
@@ -323,13 +326,11 @@ class Seq2SeqPolicy(Publishable):
                     scores[row, forced[len(prefix)]] = 0.0
         return scores
 
-    def _pad(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def _pad(self, rows: Rows) -> tuple[Tensor, Tensor]:
         return pad(rows, self.tokenizer.pad_id, self.device)
 
-    def _decode(
-        self, rows: Sequence[Sequence[int]], temperature: float, uniform: NDArray[np.float64] | None
-    ) -> Decoded:
-        mask, _, prefix = self.allowed_tokens()
+    def _decode(self, rows: Rows, prefixes: Rows, temperature: float, uniform: NDArray[np.float64] | None) -> Decoded:
+        mask = self.allowed_tokens().logit_mask
         numbers = None if uniform is None else torch.from_numpy(uniform).float().to(self.device)
         with inference(self.model):
             decoder = open_decoder(self.model, *self._pad(rows))
@@ -337,7 +338,7 @@ class Seq2SeqPolicy(Publishable):
                 decoder.step(torch.full((len(rows),), token, device=self.device))
             return decode(
                 decoder, mask, num_sources=len(rows), start_id=self.start[-1], eos_id=self.tokenizer.eos_id,
-                max_length=self.max_target_length, temperature=temperature, uniform=numbers, prefix=prefix,
+                max_length=self.max_target_length, temperature=temperature, uniform=numbers, prefixes=prefixes,
             )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -115,9 +115,16 @@ class Evaluation:
         Args:
             temperature: float32 [B], above 0.
         """
+        return padded(_of_chosen(self.log_distribution_at(temperature), self.pairs.chosen), self.pairs.target_mask)
+
+    def log_distribution_at(self, temperature: Tensor) -> Tensor:
+        """:attr:`log_distribution` sharpened or flattened further, float32 [L,V], without gradient.
+
+        Args:
+            temperature: float32 [B], above 0.
+        """
         everywhere = temperature[:, None].expand_as(self.pairs.target)[self.pairs.target_mask]  # [L]
-        tempered = torch.log_softmax(self.log_distribution.detach() / everywhere[:, None], dim=-1)
-        return padded(_of_chosen(tempered, self.pairs.chosen), self.pairs.target_mask)
+        return torch.log_softmax(self.log_distribution.detach() / everywhere[:, None], dim=-1)
 
     @cached_property
     def _hidden(self) -> Tensor:

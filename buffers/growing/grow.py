@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,20 +135,51 @@ def grow(
         shard_index=0,
     )
     plan = GrowPlan(policy, scorer, task, first, _draw_rows(available, wanted, first))
-    units = range(first.planned_shards)
-    missing = buffer.missing(grow_step, units)
-    buffer.check_fits(first)
-    buffer.keep_tokenizer(task.tokenizer)
-    there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
-    started = time.perf_counter()
-    with progress_bar(total=wanted, initial=there, unit="source", desc=f"Grow {grow_step}", shown=progress) as bar:
-        (workers or InThreads())(plan, buffer, missing, bar.update)
-    seconds, left = time.perf_counter() - started, len(buffer.missing(grow_step, missing))
+    made = make_missing(plan, buffer, workers, f"Grow {grow_step}", progress=progress)
     # A worker's share may be empty, and it may be the first to end; to count what others made, each would download it.
-    here = [] if left == len(units) else [shard for shard in buffer.shards_of(grow_step) if shard.is_here]
+    is_empty = made.missing == first.planned_shards
+    here = [] if is_empty else [shard for shard in buffer.shards_of(grow_step) if shard.is_here]
     vocab_size = task.tokenizer.vocab_size
     grown = Slice.of_columns(Columns(here), first.pad_id, vocab_size, None).by_part() if here else []
-    return _report(grown, seconds, written=len(missing) - left, skipped=len(units) - len(missing), missing=left)
+    return _report(grown, made)
+
+
+class Making(NamedTuple):
+    """What came of making a plan's missing shards; see :class:`GrowReport`."""
+
+    seconds: float
+    written: int
+    skipped: int
+    missing: int
+
+
+def make_missing(
+    plan: GrowPlan, buffer: GrowingBatchBuffer, workers: Workers | None, desc: str, *, progress: bool
+) -> Making:
+    """Make the shards of a plan that a buffer lacks.
+
+    Args:
+        plan: Of a Grow step.
+        buffer: Where the shards go, and the tokenizer beside them.
+        workers: Who makes them; None takes threads.
+        desc: Of the progress bar.
+        progress: Show it.
+
+    Raises:
+        ValueError: As for :func:`grow`.
+        OSError: If something cannot be written.
+    """
+    first, units = plan.first, range(plan.first.planned_shards)
+    missing = buffer.missing(first.grow_step, units)
+    buffer.check_fits(first)
+    buffer.keep_tokenizer(plan.task.tokenizer)
+    wanted = len(plan.rows)
+    there = wanted - sum(len(plan.rows_of(unit)) for unit in missing)
+    started = time.perf_counter()
+    with progress_bar(total=wanted, initial=there, unit="source", desc=desc, shown=progress) as bar:
+        (workers or InThreads())(plan, buffer, missing, bar.update)
+    left = len(buffer.missing(first.grow_step, missing))
+    return Making(time.perf_counter() - started, len(missing) - left, len(units) - len(missing), left)
 
 
 def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.int64]:
@@ -163,7 +195,7 @@ def _draw_rows(available: range, wanted: int, first: Provenance) -> NDArray[np.i
     return np.sort(rng.choice(len(available), wanted, replace=False)).astype(np.int64) + available.start
 
 
-def _report(grown: Iterable[Slice], seconds: float, *, written: int, skipped: int, missing: int) -> GrowReport:
+def _report(grown: Iterable[Slice], made: Making) -> GrowReport:
     tokens = distinct = samples = references = truncated = 0
     reward_samples = reward_references = 0.0
     for shard in grown:  # one at a time: memory does not grow with them, and all that a source has is in one
@@ -182,8 +214,8 @@ def _report(grown: Iterable[Slice], seconds: float, *, written: int, skipped: in
         mean_reward_samples=reward_samples / samples if samples else math.nan,
         mean_reward_references=reward_references / references if references else math.nan,
         truncated_fraction=truncated / samples if samples else math.nan,
-        seconds=seconds,
-        shards_written=written,
-        shards_skipped=skipped,
-        shards_missing=missing,
+        seconds=made.seconds,
+        shards_written=made.written,
+        shards_skipped=made.skipped,
+        shards_missing=made.missing,
     )

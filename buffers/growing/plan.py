@@ -78,7 +78,7 @@ class GrowPlan:
         if provenance.candidates:
             seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
             samples = self.policy.sample(encoded, provenance.candidates, provenance.temperature, seed)
-            _check_samples(samples, len(rows), provenance.candidates, self.task)
+            check_samples(samples, len(rows), provenance.candidates, self.task)
             parts.append(samples)
         if provenance.references:
             pairs = self.task.split("train")  # of which all rows are, as the provenance has made sure
@@ -139,7 +139,12 @@ def _references(
     )
 
 
-def _check_samples(samples: Samples, num_sources: int, candidates: int, task: Task) -> None:
+def check_samples(samples: Samples, num_sources: int, candidates: int, task: Task) -> None:
+    """Refuse what no sampler may give for ``num_sources`` sources with so many ``candidates`` of each.
+
+    Raises:
+        ValueError: If numbers, lengths or ends do not fit.
+    """
     counts = np.bincount(samples.source_index, minlength=num_sources)
     if len(counts) != num_sources or np.any(counts != candidates):
         raise ValueError(

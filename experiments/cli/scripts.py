@@ -52,13 +52,6 @@ def overoptimisation(arguments: Sequence[str]) -> None:
     main(arguments, "rest overoptimisation")
 
 
-def benchmark(arguments: Sequence[str]) -> None:
-    """``rest benchmark``."""
-    from experiments.benchmark import MOST_USED, main
-
-    main(arguments, "rest benchmark", MOST_USED)
-
-
 def reproduce(arguments: Sequence[str]) -> None:
     """``rest reproduce``."""
     from experiments.reproduce import MOST_USED, main

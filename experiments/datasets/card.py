@@ -1,4 +1,4 @@
-"""Card of a frozen data set: what is in it, how good, and how it was made; a page for people and for the hub."""
+"""Card of a frozen data set: what is in it, how good, what policies get on it, how it was made; for the hub, too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from buffers import Slice, source_texts
 from experiments.datasets.manifest import Manifest, Verdict, recipe_name
 from experiments.datasets.recipes import DatasetRecipe
+from experiments.datasets.results import published_results, results_parts
 from experiments.reports.tables import table
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def card(manifest: Manifest, verdict: Verdict, recipe: DatasetRecipe, data: Slic
             for name, each in measures.items()
             for part in (f"Share of trajectories by {name}:", _histograms(each, groups))
         ),
+        *results_parts(manifest, published_results()),
         "## Use",
         "```python\nfrom buffers import GrowingBatchBuffer, Percentile\n\n"
         'batch = GrowingBatchBuffer("FOLDER").select(Percentile(75))  # a view of each source\'s best quarter\n```',

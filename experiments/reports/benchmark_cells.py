@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,14 @@ from experiments.runs.stages import SUPERVISED
 from experiments.runs.trials import best_validation
 from seq2seq_env.atomic_files import read_json
 
-MEASURES = {
-    "greedy": lambda run: run.last_step["greedy_oracle"],
-    "greedy, last weights": lambda run: run.last_step["last"]["greedy_oracle"],
-    "samples": lambda run: run.last_step["sample_oracle"],
-    "samples, last weights": lambda run: run.last_step["last"]["sample_oracle"],
-    "supervised at its entropy": lambda run: run.result["equal_entropy"]["oracle"],
+MEASURES: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "greedy": lambda result: result["steps"][-1]["greedy_oracle"],
+    "greedy, last weights": lambda result: result["steps"][-1]["last"]["greedy_oracle"],
+    "samples": lambda result: result["steps"][-1]["sample_oracle"],
+    "samples, last weights": lambda result: result["steps"][-1]["last"]["sample_oracle"],
+    "supervised at its entropy": lambda result: result["equal_entropy"]["oracle"],
 }
-"""Mean true quality of the test translations of a run, by how they were written."""
+"""Mean true quality of the test translations of a training, by how they were written."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,36 @@ class Run:
 
     Attributes:
         seed: Of the run.
-        result: What the training recorded.
+        commit: Of the code that trained, as :func:`experiments.runs.commit.commit` names it.
         base: True quality of the supervised policy's greedy test translations, which is score 0.
+        quality: True quality of the test translations by :data:`MEASURES`.
+        tokens: Gradient tokens.
+        seconds: Of the whole training, with all that was measured.
+        cpu_seconds: That this process was at work in them.
+        network_mib: Memory of the networks.
     """
 
     seed: int
-    result: Mapping[str, Any]
+    commit: str
     base: float
+    quality: Mapping[str, float]
+    tokens: int
+    seconds: float
+    cpu_seconds: float
+    network_mib: float
 
-    @property
-    def last_step(self) -> Mapping[str, Any]:
-        """Measures and costs of its only Improve step."""
-        step: Mapping[str, Any] = self.result["steps"][-1]
-        return step
+    @classmethod
+    def of(cls, result: Mapping[str, Any], base: float) -> Self:
+        """What a training recorded, in short."""
+        step = result["steps"][-1]
+        return cls(
+            result["seed"], result["commit"], base, {name: of(result) for name, of in MEASURES.items()},
+            step["tokens"], result["wall_seconds"], result["cpu_seconds"], step["network_mib"],
+        )  # fmt: skip
 
     def score(self, measure: str) -> float:
         """Normalised: 0 is the supervised policy's greedy true quality, 100 that of right translations, which is 1."""
-        return normalised(MEASURES[measure](self), self.base)
+        return normalised(self.quality[measure], self.base)
 
 
 @dataclass(frozen=True)
@@ -58,26 +72,53 @@ class Cell:
         dataset: Its name.
         agent: Its name.
         runs: At the chosen learning rate, by seed, at least one.
-        tried: Validation reward of the first seed at each learning rate.
+        tried: Validation reward of the first seed at each learning rate; None where the training failed.
     """
 
     dataset: str
     agent: str
     runs: tuple[Run, ...]
-    tried: Mapping[float, float]
+    tried: Mapping[float, float | None]
 
     @property
     def learning_rate(self) -> float:
         """The chosen one."""
-        return max(self.tried, key=lambda rate: self.tried[rate])
+        return chosen_rate(self.tried)
 
     def scores(self, measure: str) -> NDArray[np.float64]:
         """Normalised scores, float64 [R]."""
         return np.array([run.score(measure) for run in self.runs])
 
-    def mean(self, key: str) -> float:
-        """Mean over runs of a number of the Improve step."""
-        return float(np.mean([run.last_step[key] for run in self.runs]))
+    def mean(self, name: str) -> float:
+        """Mean over runs of one of their numbers."""
+        return float(np.mean([getattr(run, name) for run in self.runs]))
+
+    def record(self) -> dict[str, Any]:
+        """As JSON, with the scores of what it has."""
+        return {
+            "dataset": self.dataset,
+            "agent": self.agent,
+            "learning_rate": self.learning_rate,
+            "tried": {f"{rate:g}": reward for rate, reward in self.tried.items()},
+            "runs": [asdict(run) for run in self.runs],
+            "scores": {measure: self.scores(measure).tolist() for measure in MEASURES},
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """What :meth:`record` gave; numbers that are none are NaN.
+
+        Raises:
+            KeyError: If something is missing.
+            TypeError: If something is of another kind.
+        """
+        tried = {float(rate): reward for rate, reward in record["tried"].items()}
+        return cls(record["dataset"], record["agent"], tuple(_run(each) for each in record["runs"]), tried)
+
+
+def chosen_rate(tried: Mapping[float, float | None]) -> float:
+    """The learning rate of the highest validation reward, the first of several."""
+    return max(tried, key=lambda rate: -math.inf if (reward := tried[rate]) is None else reward)
 
 
 def normalised(quality: float, base: float) -> float:
@@ -97,22 +138,29 @@ def read_cells(folder: Path, first_seed: int) -> list[Cell]:
     Raises:
         ValueError: If a record is corrupt.
     """
-    by_rate: dict[tuple[str, str], dict[float, list[Run]]] = {}
-    for run in _runs(folder):
-        key = run.result["dataset"], run.result["agent"]
-        by_rate.setdefault(key, {}).setdefault(run.result["learning_rate"], []).append(run)
+    runs: dict[tuple[str, str], dict[float, list[Run]]] = {}
+    tried: dict[tuple[str, str], dict[float, float | None]] = {}
+    for result, base in read_trainings(folder):
+        key, rate = (result["dataset"], result["agent"]), result["learning_rate"]
+        if "failed" not in result:
+            runs.setdefault(key, {}).setdefault(rate, []).append(Run.of(result, base))
+        if result["seed"] == first_seed:
+            tried.setdefault(key, {})[rate] = None if "failed" in result else best_validation(result)
     cells = []
-    for (dataset, agent), runs in sorted(by_rate.items()):
-        firsts = {rate: run for rate, each in runs.items() for run in each if run.seed == first_seed}
-        if not firsts:
-            continue
-        tried = {rate: best_validation(firsts[rate].result) for rate in sorted(firsts)}
-        chosen = max(tried, key=lambda rate: tried[rate])
-        cells.append(Cell(dataset, agent, tuple(sorted(runs[chosen], key=lambda run: run.seed)), tried))
+    for key, by_rate in sorted(runs.items()):
+        if any(reward is not None for reward in tried.get(key, {}).values()):
+            rates = dict(sorted(tried[key].items()))
+            chosen = sorted(by_rate[chosen_rate(rates)], key=lambda run: run.seed)
+            cells.append(Cell(*key, tuple(chosen), rates))
     return cells
 
 
-def _runs(folder: Path) -> Iterator[Run]:
+def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], float]]:
+    """Record of each training of a benchmark's folder, and true quality of the policy that it started from, greedily.
+
+    Raises:
+        ValueError: If a record is corrupt.
+    """
     for config in sorted(folder.glob(f"*/*/{CONFIG}")):
         stages = config.parent / STAGES
         if not (stages / f"{SUPERVISED}.json").is_file():
@@ -123,5 +171,16 @@ def _runs(folder: Path) -> Iterator[Run]:
             if (row["split"], row["decode"]) == ("test", "greedy")
         )
         for file in sorted(stages.glob("*.own.*.json")):
-            result = read_json(file)
-            yield Run(result["seed"], result, base)
+            yield read_json(file), base
+
+
+def _run(record: Mapping[str, Any]) -> Run:
+    values = {each.name: record[each.name] for each in fields(Run)}
+    for name in ("base", "seconds", "cpu_seconds", "network_mib"):
+        values[name] = _number(values[name])
+    return Run(**values | {"quality": {name: _number(record["quality"][name]) for name in MEASURES}})
+
+
+def _number(value: float | None) -> float:
+    """NaN for what JSON has in its place."""
+    return math.nan if value is None else float(value)

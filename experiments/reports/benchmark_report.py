@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from experiments.reports.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
-from experiments.reports.benchmark_cells import MEASURES, Cell, read_cells
+from experiments.reports.benchmark_cells import MEASURES, Cell
+from experiments.reports.benchmark_results import FILE, Results
 from experiments.reports.plots import new_figure, save_figures
-from experiments.reports.tables import table
-from experiments.runs.run_folder import RunFolder
+from experiments.reports.policy_estimates import estimates_parts, rank_correlations
+from experiments.reports.tables import table, text_cell
 from seq2seq_env.atomic_files import write_json, write_text
 
 if TYPE_CHECKING:
@@ -29,17 +31,18 @@ REFERENCE = "filtered-bc"
 """Over which the probability of improvement is."""
 
 
-def write_benchmark(folder: RunFolder) -> str:
-    """Gather every finished training into the page, and return its text.
+def write_benchmark(results: Results, out: Path) -> str:
+    """Write the page of all results with its figures and ``benchmark.json``, and return the page's text.
+
+    Args:
+        results: Of one machine or several.
+        out: Folder, made where missing.
 
     Raises:
-        ValueError: If no agent has a training of the first seed, or a record is corrupt.
+        OSError: If it cannot be written.
     """
-    config = folder.config
-    cells = read_cells(folder.path, config["seed"])
-    if not cells:
-        raise ValueError(f"no training of seed {config['seed']} is finished in {str(folder.path)!r}; see the warnings")
-    known = folder.result("datasets")
+    out.mkdir(parents=True, exist_ok=True)
+    config, cells, known = results.config, results.cells, results.datasets
     by_agent = _by_agent(cells)
     overall = {agent: _overall(own, by_agent.get(REFERENCE)) for agent, own in by_agent.items()}
     order = sorted(overall, key=lambda agent: -overall[agent]["greedy"].value)
@@ -47,8 +50,8 @@ def write_benchmark(folder: RunFolder) -> str:
         "scores.png": partial(_intervals, overall, order),
         "profiles.png": partial(_profiles, by_agent, order),
     }
-    plots = save_figures(folder.path, figures)
-    improve = config["improve"]
+    plots = save_figures(out, figures)
+    improve, correlations = config["improve"], rank_correlations(results.policies)
     parts = [
         "# Offline RL on sequences: the benchmark",
         "Normalised true quality of test translations: 0 is that of the supervised policy's greedy translations, 100 "
@@ -66,16 +69,17 @@ def write_benchmark(folder: RunFolder) -> str:
         _overall_table(overall, order),
         *(f"![{plot}]({plot})" for plot in plots),
         *(part for name, facts in known.items() for part in _of_dataset(name, facts, cells, order)),
+        *estimates_parts(results.policies, correlations),
+        *_left_out(results.left_out or {}),
     ]
-    record = {
-        "config": config,
-        "datasets": known,
-        "agents": {agent: {key: _plain(each) for key, each in overall[agent].items()} for agent in order},
-        "cells": [_record(cell) for cell in cells],
+    agents = {agent: {key: _plain(each) for key, each in overall[agent].items()} for agent in order}
+    ranked = {
+        estimator: {truth: _plain(each) for truth, each in by_truth.items()}
+        for estimator, by_truth in correlations.items()
     }
-    write_json(folder.path / "benchmark.json", record)
+    write_json(out / FILE, results.record() | {"agents": agents, "off_policy": ranked})
     text = "\n\n".join(parts) + "\n"
-    write_text(folder.path / "benchmark.md", text)
+    write_text(out / "benchmark.md", text)
     return text
 
 
@@ -125,12 +129,11 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], orde
             values = cell.scores(measure)
             spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
             scores.append(f"{values.mean():.1f}{spread}")
-        wall = float(np.mean([run.result["wall_seconds"] for run in cell.runs]))
         rows.append([
-            cell.agent, *scores, f"{cell.learning_rate:g}", str(len(cell.runs)), f"{wall:.0f}",
-            f"{cell.mean('network_mib'):.0f}",
+            cell.agent, *scores, f"{cell.learning_rate:g}", str(len(cell.runs)), f"{cell.mean('seconds'):.0f}",
+            f"{cell.mean('cpu_seconds'):.0f}", f"{cell.mean('network_mib'):.0f}",
         ])  # fmt: skip
-    head = ["agent", *MEASURES, "learning rate", "seeds", "seconds of a run", "networks, MiB"]
+    head = ["agent", *MEASURES, "learning rate", "seeds", "seconds of a run", "CPU seconds", "networks, MiB"]
     return [
         f"## {name}",
         f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "
@@ -140,19 +143,11 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], orde
     ]
 
 
-def _record(cell: Cell) -> dict[str, Any]:
-    return {
-        "dataset": cell.dataset,
-        "agent": cell.agent,
-        "learning_rate": cell.learning_rate,
-        "validation_reward": {f"{rate:g}": reward for rate, reward in cell.tried.items()},
-        "seeds": [run.seed for run in cell.runs],
-        "base": [run.base for run in cell.runs],
-        "scores": {measure: cell.scores(measure).tolist() for measure in MEASURES},
-        "seconds": [run.result["wall_seconds"] for run in cell.runs],
-        "network_mib": cell.mean("network_mib"),
-        "tokens": [run.last_step["tokens"] for run in cell.runs],
-    }
+def _left_out(failures: Mapping[str, str]) -> list[str]:
+    """Which trainings failed, and why."""
+    if not failures:
+        return []
+    return ["## Left out", table(["training", "why"], ([name, text_cell(why)] for name, why in failures.items()))]
 
 
 def _plain(value: Any) -> Any:

@@ -24,6 +24,7 @@ from experiments.reports.tables import number, share, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.finished_stages import final_stage, rest_stages, stage_name, step_of
+from experiments.runs.rewriting import rewrites
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.scorer_checks import SCORER_TESTS
 from experiments.runs.scorer_refresh import refresh_sentence, refresh_stage
@@ -102,6 +103,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         "guards": [{"step": step, "decode": decode, **each} for (step, decode), each in guard_counts.items()],
         "scorer_unit_tests": tests,
         "scorer_refreshes": refreshes,
+        "rewrites": rewrites(run, len(grown)),
         "scorer_monitor": [row.record() for rows in watched for row in rows],
         "learning_curves": curves,
         "summary": summary([*first, *last], controls, run.result(RERANKED)) | run.result("usage"),
@@ -126,6 +128,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         _step_table(steps + controls, "validation"),
         "## Data of each Improve step",
         _data_table(steps),
+        *_rewrites(results["rewrites"]),
         *gate_parts(run),
         *_interference(seen.changes),
         "## Guards",
@@ -205,6 +208,22 @@ def _interference(changes: Sequence[Change]) -> list[str]:
         "Changes of greedy translations since the supervised policy, source by source, with 95 % intervals. A reward "
         "that rises while true quality, or a judge of another make, falls has been hacked.",
         interference_table(changes),
+    ]
+
+
+def _rewrites(rows: Sequence[Row]) -> list[str]:
+    """Parts of the page."""
+    if not rows:
+        return []
+    names = {
+        "grow_step": "Grow step", "samples": "distinct samples", "rewritten": "rewritten", "changed": "changed",
+        "kept_tokens": "share of tokens kept", "mean_reward_before": "mean reward before",
+        "mean_reward_after": "mean reward after", "passed": "pass the filter",
+    }  # fmt: skip
+    return [
+        "## Rewrites",
+        "Samples that the first filter of a Grow step refused, written anew from their first bad token on.",
+        table([*names.values()], ([number(row.get(name)) for name in names] for row in rows)),
     ]
 
 

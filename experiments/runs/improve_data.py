@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from buffers import Filter, Slice, at_most, candidate_utilities
+from seq2seq_env.ranges import above_zero
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 FilterBy = Literal["reward", "utility"]
@@ -31,12 +32,25 @@ class DataConfig:
     source, by which minimum Bayes risk decoding chooses and which needs no scorer."""
     last_on_pairs: bool = False
     """Whether the last Improve step of each Grow step trains on the original data alone, unfiltered."""
+    rewrite: bool = False
+    """Whether samples that the first filter of a Grow step refuses are written anew from their first bad token on, and
+    join its data. A value network, trained on the data, says which token that is."""
+    rewrite_value_tokens: int = 300_000
+    """Target tokens of that value network's training, at least 1."""
 
     def __post_init__(self) -> None:
+        above_zero(self, "rewrite_value_tokens")
         if self.most_kept is not None and self.most_kept < 1:
             raise ValueError(f"most_kept is {self.most_kept}; give at least 1, or None for all")
         if self.filter_by not in get_args(FilterBy):
             raise ValueError(f"there is no filter_by {self.filter_by!r}; choose one of {', '.join(get_args(FilterBy))}")
+        if self.rewrite and self.filter_by != "reward":
+            raise ValueError("rewrite goes by the reward, and filter_by is 'utility'; leave out one of the two")
+
+    @property
+    def filters_by_itself(self) -> bool:
+        """Whether an option makes no sense without a filter."""
+        return self.rewrite or self.filter_by == "utility"
 
     def select(self, data: Slice, kept: Filter | None, tokenizer: Tokenizer) -> Slice:
         """What of ``data`` passes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.runs.experiment import Experiment
 from experiments.runs.run_folder import STAGES
@@ -28,25 +28,29 @@ class LastWeights:
 
     def __init__(self, evaluate: Callable[[Seq2SeqPolicy], float]) -> None:
         self._evaluate = evaluate
-        self._weights: dict[str, Tensor] = {}
+        self._seen: tuple[Any, dict[str, Tensor]] | None = None
 
     def __call__(self, policy: Seq2SeqPolicy) -> float:
         """Its reward."""
-        self._weights = _copied(policy)
+        self._seen = policy.model, _copied(policy)
         return self._evaluate(policy)
 
     @property
     def seen(self) -> bool:
         """Whether there was an evaluation: a training that was killed at its very end has none when it goes on."""
-        return bool(self._weights)
+        return self._seen is not None
 
     @contextmanager
     def of(self, policy: Seq2SeqPolicy) -> Iterator[None]:
         """Within the block, the policy has the weights that were seen last; as it is where none were."""
+        restored, last = policy.model, (policy.model, _copied(policy)) if self._seen is None else self._seen
+        # d3rlpy's agents train another network than the one that is back in place where they made nothing better.
+        policy.model, weights = last
         before = _copied(policy)
-        policy.model.load_state_dict(self._weights or before)
+        policy.model.load_state_dict(weights)
         yield
         policy.model.load_state_dict(before)
+        policy.model = restored
 
 
 def keep_last(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy, facts: Facts, last: LastWeights) -> None:

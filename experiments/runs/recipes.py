@@ -16,7 +16,7 @@ from seq2seq_env.suggestions import check_name
 if TYPE_CHECKING:
     from experiments.runs.settings import Settings
 
-RecipeName = Literal["rest", "rest-em", "raft", "rft", "ssd", "mbr-ft", "noisy-self-training", "dqo"]
+RecipeName = Literal["rest", "rest-em", "raft", "rft", "ssd", "mbr-ft", "noisy-self-training", "re-rest", "dqo"]
 """Keys of :data:`RECIPES`."""
 
 
@@ -102,6 +102,15 @@ RECIPES: dict[RecipeName, Recipe] = {
             "grow_steps": 3, "candidates": 1,
             "improve": {"source_drop": 0.1, "source_blank": 0.1, "source_shuffle": 3}, **_ONE_ARM,
         },
+    ),
+    "re-rest": Recipe(
+        "What the filter refuses is written anew from its first bad token on, and joins the data if it then passes "
+        "(arXiv 2406.01495).",
+        "The policy itself rewrites, and a value network says from where on, in place of a second model that reads "
+        "feedback; original pairs stay in the data.",
+        fixed={"agent": "filtered-bc", "filter": "threshold", "restart": False,
+               "data": {"rewrite": True, "samples_only": False, "filter_by": "reward"}},
+        settings={"grow_steps": 1, "improve_steps": 1, "filter_values": [0.9]},
     ),
     "dqo": Recipe(
         "DPO on the best and the worst of a source's samples by a quality-estimation model (arXiv 2409.17673).",

@@ -41,6 +41,31 @@ def refresh_stage(grow_step: int) -> str:
     return f"refreshed-{grow_step}"
 
 
+def check_refresh_options(raters: str | None, sources: int, *, rewrites: bool) -> None:
+    """Refuse options that no task and no scorer can go with.
+
+    Args:
+        raters: :data:`ORACLE`, or a table of ratings; None for no refresh.
+        sources: Sources whose samples the oracle rates.
+        rewrites: Whether what the filter refuses is rewritten.
+
+    Raises:
+        ValueError: If a number is out of range, or rewrites would be judged by another scorer than samples.
+        FileNotFoundError: If there are no such ratings.
+    """
+    if sources < 20:
+        raise ValueError(f"refresh_sources is {sources}; give 20 or more")
+    if raters is None:
+        return
+    if raters != ORACLE and not Path(raters).is_file():
+        raise FileNotFoundError(f"no ratings in {raters!r}; name a table of them, or {ORACLE}")
+    if rewrites:
+        raise ValueError(
+            "--data.rewrite scores its rewrites by the run's scorer, and --refresh-scorer filters by another; leave out "
+            "one of them"
+        )
+
+
 def check_refresh(raters: str | None, task: Task, scorer: Scorer) -> None:
     """Refuse a refresh that cannot work, before anything is trained.
 

@@ -22,7 +22,7 @@ from experiments.runs.stages import equal_entropy_stage, keep_at_entropy, keep_t
 if TYPE_CHECKING:
     from torch import nn
 
-    from agents import Agent, Seq2SeqPolicy
+    from agents import Agent, OffPolicyConfig, Seq2SeqPolicy
 
 DATA = ("own", "filtered")
 """What an agent trains on: what its algorithm asks for, or the slice that filtered behaviour cloning sees."""
@@ -61,6 +61,7 @@ def train(
     schedule: list[Filter],
     *,
     with_last: bool = False,
+    off_policy: OffPolicyConfig | None = None,
 ) -> dict[str, object]:
     """All Improve steps of one trial, what came of each, and its test translations, which are kept.
 
@@ -71,6 +72,7 @@ def train(
         batch: All data.
         schedule: Filter of each Improve step.
         with_last: Whether the last weights are measured, too; a training that was killed begins anew then.
+        off_policy: Budgets of an off-policy evaluation of the policy on all data; None for none.
     """
     config = run.config
     if trial.learning_rate is not None:
@@ -101,6 +103,14 @@ def train(
         "value_report": asdict(value_report) if value_report else None,
         "steps": steps,
     }
+    if off_policy is not None:
+        # The training is what counts: it stays where its evaluation fails.
+        try:
+            known = agents.evaluate_off_policy(agent.policy, batch, off_policy, policy, config.seed)
+        except (ValueError, FloatingPointError) as error:
+            print(f"  WARNING: no off-policy evaluation of {trial.stage}: {error}")
+        else:
+            result["off_policy"] = asdict(known)
     if run.folder.is_writer:
         translated = translations(run, agent.policy)
         keep_translations(run, trial.stage, translated)

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from agents import OffPolicyConfig
 from experiments.benchmark import Benchmark, Config, keep_contents, short
 from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
-from experiments.reports.benchmark_cells import read_cells
+from experiments.reports.benchmark_cells import read_cells, read_trainings
+from experiments.reports.benchmark_results import Results
 from experiments.runs.run_folder import RunFolder
+from experiments.runs.trials import Trial
 from seq2seq_env.tasks import Task
 from tests.experiments.datasets.conftest import dataset, policies
 from tests.experiments.tiny_experiment import POLICY, TRAINING
@@ -27,6 +30,7 @@ TINY = Config(
     policy=POLICY,
     supervised=replace(TRAINING, max_tokens=300),
     improve=replace(TRAINING, max_tokens=200, evaluate_every=100),
+    off_policy=OffPolicyConfig(fitted_tokens=100),
 )
 
 
@@ -43,11 +47,31 @@ def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
     (cell,) = read_cells(folder.path, 0)
     assert (cell.dataset, cell.agent, set(cell.tried)) == (short(dataset), "iw-sft", {1e-3, 5e-3})
     assert [run.seed for run in cell.runs] == [0, 1]
-    assert all(200 <= run.last_step["tokens"] <= 200 + TINY.improve.tokens_per_batch for run in cell.runs)
-    assert len({run.result["start"] for run in cell.runs}) == 2
-    capsys.readouterr()
+    assert all(200 <= run.tokens <= 200 + TINY.improve.tokens_per_batch for run in cell.runs)
+    assert len({result["start"] for result, _ in read_trainings(folder.path)}) == 2
+    policies = Results.of(folder).policies
+    assert [(each.seed, each.learning_rate) for each in policies] == [(0, 1e-3), (0, 5e-3), (1, cell.learning_rate)]
+    assert all(1 <= each.effective_samples <= each.samples == 32 for each in policies)
+    assert "effective samples of 32" in capsys.readouterr().out
     benchmark.run(monolingual_task, fake_scorer, dataset, 0)
     assert "seed 0" not in capsys.readouterr().out
+
+
+def test_a_training_that_fails_is_recorded_and_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: Any, **__: Any) -> dict[str, Any]:
+        raise FloatingPointError("the loss is nan at step 3")
+
+    monkeypatch.setattr("experiments.benchmark.train", failing)
+    run: Any = SimpleNamespace(folder=RunFolder(tmp_path / "run", {}, ()), config=SimpleNamespace(seed=0))
+    policy: Any = None
+    trial = Trial("iw-sft", "own", "mixed-v0", 1e-3)
+    for _ in range(2):
+        Benchmark(TINY, run.folder).train(run, trial, policy)
+    assert capsys.readouterr().out.count("is left out: the loss is nan at step 3") == 1
+    result = run.folder.result(trial.stage)
+    assert (result["failed"], result["agent"], result["seed"]) == ("the loss is nan at step 3", "iw-sft", 0)
 
 
 def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:

@@ -190,6 +190,30 @@ def test_a_constraint_holds_for_sampling_translation_and_evaluation(policy: Seq2
     torch.testing.assert_close(torch.log_softmax(narrow_row, -1), torch.log_softmax(wide, -1))
 
 
+def test_each_source_may_begin_with_a_prefix_of_its_own(policy: Seq2SeqPolicy) -> None:
+    sources, prefixes = policy.encode(SOURCES[:3]), [[12, 13], [], [14]]
+    samples = policy.sample(sources, 4, 0.8, seed=1, prefixes=prefixes)
+    targets = targets_of(samples)
+    scored = policy.log_probs([sources[i] for i in samples.source_index], targets, 0.8)
+    for row, source in enumerate(samples.source_index):
+        start, kept = samples.offsets[row], len(prefixes[source])
+        assert targets[row][:kept] == prefixes[source]
+        assert (samples.log_prob[start : start + kept] == 0).all()
+        np.testing.assert_allclose(samples.log_prob[start + kept : samples.offsets[row + 1]], scored[row][kept:],
+                                   atol=1e-5)  # fmt: skip
+    free = policy.sample(sources, 4, 0.8, seed=1)
+    assert targets_of(free)[4:8] == targets[4:8]
+    for wrong, message in (
+        ([[]], "there are 3 sources but 1 prefixes"),
+        ([[12] * policy.max_target_length, [], []], "prefix 0 has 12 tokens; give fewer than 12"),
+        ([[], [], [policy.tokenizer.eos_id]], "prefix 2 holds token 0, which no translation has within"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            policy.sample(sources, 1, 0.8, seed=1, prefixes=wrong)
+    with pytest.raises(ValueError, match=r"prefix 1 begins otherwise than the policy's constraint; begin it with \[12"):
+        policy.constrained(Constraint(prefix=(12,))).sample(sources, 1, 0.8, 1, [[12, 13], [13], [12]])
+
+
 @pytest.mark.parametrize("distribution_first", [False, True])
 def test_both_kinds_of_log_probability_agree(
     policy: Seq2SeqPolicy, pairs: Slice, distribution_first: bool, monkeypatch: pytest.MonkeyPatch

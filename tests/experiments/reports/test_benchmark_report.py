@@ -1,4 +1,4 @@
-"""The benchmark's page, of results written by hand."""
+"""The benchmark's cells and page, of results written by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from experiments.reports.benchmark_cells import normalised, read_cells
 from experiments.reports.benchmark_report import write_benchmark
+from experiments.reports.benchmark_results import Results
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.stages import SUPERVISED
 from experiments.runs.trials import Trial
@@ -33,7 +34,7 @@ def add(folder: RunFolder, seed: int, agent: str, dataset: str, rate: float, gre
     trial = Trial(agent, "own", dataset, rate)
     run.finish(trial.stage, {
         "dataset": dataset, "agent": agent, "learning_rate": rate, "seed": seed, "steps": [step],
-        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0,
+        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
     })  # fmt: skip
 
 
@@ -66,14 +67,20 @@ def test_the_learning_rate_is_chosen_on_validation_not_on_the_score(folder: RunF
     assert cells["bc"].scores("samples, last weights").tolist() == pytest.approx([10, 0])
 
 
-def test_the_page_has_every_agent_and_its_cost(folder: RunFolder) -> None:
-    page = write_benchmark(folder)
+def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
+    folder.part("lowres-v1").part("seed3", run_seed=3).finish(
+        "mixed-v0.ipo.own.lr0.001",
+        {"dataset": "mixed-v0", "agent": "ipo", "seed": 3, "learning_rate": 1e-3, "failed": "the loss is nan | here"},
+    )
+    page = write_benchmark(Results.of(folder), folder.path)
     assert "| bc | 50.0 [50.0, 50.0] | 27.5 [25.0, 30.0] |" in page
     assert "| 1.00 [1.00, 1.00] | 1 | 2 |" in page
     assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
     assert "greedy true quality is 0.550 on average of 2 seeds" in page
-    assert "| 0.001 | 2 | 12 | 4 |" in page
+    assert "| 0.001 | 2 | 12 | 9 | 4 |" in page
     assert page == (folder.path / "benchmark.md").read_text()
+    assert "| ipo on mixed-v0, seed 3, learning rate 0.001 | the loss is nan \\| here |" in page
     record: dict[str, Any] = json.loads((folder.path / "benchmark.json").read_text())
     assert list(record["agents"]) == ["bc", "filtered-bc"]
     assert {"scores.png", "profiles.png"} <= {path.name for path in folder.path.iterdir()}
@@ -81,4 +88,4 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder) -> None:
 
 def test_nothing_trained_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no training of seed 3 is finished in"):
-        write_benchmark(RunFolder(tmp_path / "run", CONFIG, ()))
+        Results.of(RunFolder(tmp_path / "run", CONFIG, ()))

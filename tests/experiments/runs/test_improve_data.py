@@ -51,6 +51,7 @@ def test_no_more_of_a_source_than_wanted(batch: Slice) -> None:
     ("name", "bad", "message"),
     [
         ("most_kept", 0, "most_kept is 0; give at least 1, or None for all"),
+        ("rewrite_value_tokens", 0, "rewrite_value_tokens is 0"),
         ("filter_by", "luck", "there is no filter_by 'luck'; choose one of reward, utility"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from agents import Seq2SeqPolicy
+from agents.policy.action_values import with_action_head
 from experiments.runs.last_weights import LastWeights
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import POLICY
@@ -22,3 +23,12 @@ def test_the_last_weights_come_back_for_a_moment(tiny_task: Task) -> None:
     with last.of(policy):
         assert policy.fingerprint == seen
     assert policy.fingerprint == best != seen
+    # An agent of d3rlpy's trains another network, and puts the policy's own back where it made nothing better.
+    own = policy.model
+    policy.model = with_action_head(own, 1.0, None)
+    last(policy)
+    trained, policy.model = policy.model, own
+    with last.of(policy):
+        assert policy.model is trained
+    assert policy.model is own
+    assert policy.fingerprint == best

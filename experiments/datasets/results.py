@@ -1,0 +1,70 @@
+"""Published results of the benchmark: what trained policies get on each data set, for its card."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from experiments.datasets.manifest import Manifest
+from experiments.reports.benchmark_results import FILE, Results
+from experiments.reports.tables import table
+
+PUBLISHED = Path(str(files("experiments.datasets") / FILE))
+
+
+def published_results() -> Results | None:
+    """Those that are part of the package; None where none are.
+
+    Raises:
+        ValueError: If the file is corrupt.
+    """
+    return Results.read(PUBLISHED) if PUBLISHED.is_file() else None
+
+
+def publish_results(file: Path) -> Path:
+    """Make a file of results those that cards show: it becomes part of the package.
+
+    Raises:
+        ValueError: If it holds something else.
+        OSError: If it cannot be read or written.
+    """
+    Results.read(file)
+    shutil.copyfile(file, PUBLISHED)
+    return PUBLISHED
+
+
+def results_parts(manifest: Manifest, results: Results | None) -> list[str]:
+    """Section of a data set's card: scores of each agent on it, or that nobody has published some.
+
+    Args:
+        manifest: Of the data set; results on other texts of its name do not count.
+        results: Published ones, if any.
+    """
+    heading, name = "## What policies get on it", manifest.name.rpartition("/")[2]
+    known = results is not None and results.datasets.get(name, {}).get("contents") == manifest.contents
+    cells = [cell for cell in results.cells if cell.dataset == name] if results is not None and known else []
+    if not cells:
+        return [
+            heading,
+            "No results on it are published yet. This trains every agent on it, from five supervised policies:",
+            "```bash\nrest benchmark --datasets FOLDER\n```",
+        ]
+    bases = [run.base for cell in cells for run in cell.runs]
+    rows = []
+    for cell in sorted(cells, key=lambda cell: -float(cell.scores("greedy").mean())):
+        quality = np.mean([run.quality["greedy"] for run in cell.runs])
+        scores = (cell.scores(measure) for measure in ("greedy", "samples"))
+        spreads = (
+            f"{each.mean():.1f} ± {each.std(ddof=1):.1f}" if len(each) > 1 else f"{each[0]:.1f}" for each in scores
+        )
+        rows.append([cell.agent, *spreads, f"{quality:.3f}", f"{cell.learning_rate:g}", str(len(cell.runs))])
+    return [
+        heading,
+        "Policies that each agent of the benchmark trained on it, at the learning rate that validation chose: 0 is the "
+        f"true quality of the supervised policies' greedy translations, from which they start ({np.mean(bases):.3f}), "
+        "100 that of right ones; means over seeds, with standard deviations.",
+        table(["agent", "greedy", "samples", "true quality, greedy", "learning rate", "seeds"], rows),
+    ]

@@ -1,0 +1,59 @@
+"""Files of results: read as they were written, and joined."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.reports.benchmark_report import write_benchmark
+from experiments.reports.benchmark_results import FILE, Results, merged
+from tests.experiments.reports.benchmark_files import CONFIG, DATASET, record, run
+
+
+def results(folder: Path, **changes: Any) -> Results:
+    file = folder / "some.json"
+    file.write_text(json.dumps(record() | changes))
+    return Results.read(file)
+
+
+def test_a_page_of_several_machines_has_all_of_their_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 20)
+    one, other = results(tmp_path), results(tmp_path, **record("filtered-bc", 0.9))
+    whole = merged({"one": one, "other": other})
+    page = write_benchmark(whole, tmp_path / "table")
+    assert "| filtered-bc | 80.0 [80.0, 80.0] |" in page
+    assert "| bc | 60.0 [60.0, 60.0] |" in page
+    assert "WARNING: 4 of 4 policies have fewer than 10 effective samples" in page
+    assert Results.read(tmp_path / "table" / FILE) == whole
+    assert merged({"one": whole, "again": whole}) == whole
+
+
+def test_runs_of_one_cell_are_joined(tmp_path: Path) -> None:
+    cells = record()["cells"]
+    parts = {str(seed): results(tmp_path, cells=[cells[0] | {"runs": [run(seed)]}]) for seed in (1, 0)}
+    (cell,) = merged(parts).cells
+    assert [each.seed for each in cell.runs] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": CONFIG | {"seed": 1}}, "'other' does not go with 'one': seed is 1, not 0; merge results of one"),
+        ({"datasets": {DATASET: {"contents": "b", "status": ""}}}, f"'other' has other texts of data set '{DATASET}'"),
+        ({"cells": [record()["cells"][0] | {"runs": [run(0, 0.7)]}]}, "'other' has other results of bc on"),
+        ({"cells": [record()["cells"][0] | {"tried": {"0.003": 0.9}}]}, "'other' chose learning rate 0.003 for bc on"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        merged({"one": results(tmp_path), "other": results(tmp_path, **changes)})
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"config": {}, "datasets": {}, "cells": [{}], "policies": []}', "{"])
+def test_another_file_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(ValueError, match=r"holds no results of the benchmark \(|is corrupt \("):
+        Results.read(tmp_path / "other.json")
