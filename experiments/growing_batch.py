@@ -21,6 +21,7 @@ from experiments.names import AgentName
 from experiments.reports.gate import Gate, GateAction, GateMeasure
 from experiments.reports.report import RERANKED, write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
+from experiments.runs import scorer_refresh
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
@@ -30,24 +31,10 @@ from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
 from experiments.runs.rewriting import with_rewrites
 from experiments.runs.scorer_checks import check_scorer
-from experiments.runs.scorer_refresh import (
-    check_refresh,
-    check_refresh_options,
-    refresh_scorer,
-    refreshed,
-    reward_column,
-)
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.side_by_side import side_by_side
-from experiments.runs.stages import (
-    EQUAL_ENTROPY,
-    UNTRAINED,
-    finish,
-    grow_batch,
-    keep_at_entropy,
-    train,
-)
+from experiments.runs.stages import EQUAL_ENTROPY, UNTRAINED, finish, grow_batch, keep_at_entropy, train
 from experiments.runs.supervised import supervised
 
 if TYPE_CHECKING:
@@ -127,7 +114,7 @@ class Config(Settings):
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
         check_recipe(self)
-        check_refresh_options(self.refresh_scorer, self.refresh_sources, rewrites=self.data.rewrite)
+        scorer_refresh.check_options(self.refresh_scorer, self.refresh_sources, rewrites=self.data.rewrite)
         if self.data.samples_only and (without := {"filtered", "samples"} & {*self.arms}):
             raise ValueError(
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
@@ -153,7 +140,7 @@ class Config(Settings):
 def growing_batch(run: Experiment[Config]) -> None:
     """Algorithm 1 and what its gain is measured against; stages that the run's folder holds are read from there."""
     config = run.config
-    check_refresh(config.refresh_scorer, run.task, run.evaluator.scorer)
+    scorer_refresh.check(config.refresh_scorer, run.task, run.evaluator.scorer)
     gate = Gate(run, config.gate, config.gate_by, config.grow_steps * config.improve_steps)
     policy = supervised(run)  # train pi on D
     rerank(run, policy)
@@ -200,8 +187,8 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int, kept: Filt
     buffer = grow_batch(run, policy, g, sources=sources, candidates=config.candidates, references=False)
     watch_scorer(run, buffer, g)
     if config.refresh_scorer is not None:
-        refresh_scorer(run, buffer, g, config.refresh_scorer, config.refresh_sources)
-    batch, data = buffer.select(grow_step=(0, g), scorer=reward_column(run, g)), config.data
+        scorer_refresh.refresh_scorer(run, buffer, g, config.refresh_scorer, config.refresh_sources)
+    batch, data = buffer.select(grow_step=(0, g), scorer=scorer_refresh.reward_column(run, g)), config.data
     return with_rewrites(run, policy, batch, kept, g, data.rewrite_value_tokens) if data.rewrite else batch
 
 
@@ -244,7 +231,7 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         "sources_without_data": part.sources_without_data_fraction,
         "distinct_samples": part.distinct_samples,
     }
-    last = LastWeights(refreshed(run, g).evaluator.validation_reward)
+    last = LastWeights(scorer_refresh.refreshed(run, g).evaluator.validation_reward)
     facts |= train(run, agent, data, training, stage, config.lora, last)
     keep_last(run, stage, agent.policy, facts, last)
     finish(run, stage, agent, facts)
@@ -313,7 +300,7 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         if (i == 1 or config.restart) and len(data):
             agent.prepare(data, config.improve_at(1))
         training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
-        trained = refreshed(run, g)
+        trained = scorer_refresh.refreshed(run, g)
         facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
         finish(run, stage, agent, facts, measured=False)
     spent = [run.folder.result(f"{arm_stage(arm)}-g{g}i{i}")[0] for g, i, _ in steps]

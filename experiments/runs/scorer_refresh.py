@@ -41,7 +41,7 @@ def refresh_stage(grow_step: int) -> str:
     return f"refreshed-{grow_step}"
 
 
-def check_refresh_options(raters: str | None, sources: int, *, rewrites: bool) -> None:
+def check_options(raters: str | None, sources: int, *, rewrites: bool) -> None:
     """Refuse options that no task and no scorer can go with.
 
     Args:
@@ -61,12 +61,12 @@ def check_refresh_options(raters: str | None, sources: int, *, rewrites: bool) -
         raise FileNotFoundError(f"no ratings in {raters!r}; name a table of them, or {ORACLE}")
     if rewrites:
         raise ValueError(
-            "--data.rewrite scores its rewrites by the run's scorer, and --refresh-scorer filters by another; leave out "
-            "one of them"
+            "--data.rewrite scores its rewrites by the run's scorer, and --refresh-scorer filters by another; leave "
+            "out one of them"
         )
 
 
-def check_refresh(raters: str | None, task: Task, scorer: Scorer) -> None:
+def check(raters: str | None, task: Task, scorer: Scorer) -> None:
     """Refuse a refresh that cannot work, before anything is trained.
 
     Args:

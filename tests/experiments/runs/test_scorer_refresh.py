@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from agents import Seq2SeqPolicy
-from buffers import GrowingBatchBuffer, Slice
+from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.growing_batch import Config, grow_step
 from experiments.runs.arms import arm_data
 from experiments.runs.experiment import Experiment
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.scorer_refresh import (
     accuracies,
-    check_refresh,
+    check,
     refresh_scorer,
     refresh_sentence,
     refreshed,
@@ -41,7 +42,7 @@ def run(tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Experiment
 
 @pytest.fixture(scope="module")
 def batch(run: Experiment[Config]) -> Slice:
-    return grow_step(run, Seq2SeqPolicy.from_config(run.task.tokenizer, POLICY, seed=0), 1)
+    return grow_step(run, Seq2SeqPolicy.from_config(run.task.tokenizer, POLICY, seed=0), 1, Threshold(0.5))
 
 
 def test_filters_go_by_the_new_rewards_and_measures_by_the_first(run: Experiment[Config], batch: Slice) -> None:
@@ -84,13 +85,15 @@ def test_a_refresh_that_was_killed_goes_on(
 def test_what_cannot_be_refreshed_is_refused_before_any_training(
     tiny_task: Task, fake_scorer: Any, run: Experiment[Config], tmp_path: Path
 ) -> None:
-    check_refresh(None, tiny_task, fake_scorer)
+    check(None, tiny_task, fake_scorer)
     with pytest.raises(ValueError, match="a OverlapScorer cannot be trained further"):
-        check_refresh("oracle", tiny_task, fake_scorer)
+        check("oracle", tiny_task, fake_scorer)
     with pytest.raises(FileNotFoundError, match=r"no ratings in 'nowhere\.tsv'; name a table of them, or oracle"):
         replace(CONFIG, refresh_scorer="nowhere.tsv", refresh_sources=20).check()
+    with pytest.raises(ValueError, match=r"--data\.rewrite scores its rewrites by the run's scorer"):
+        replace(CONFIG, refresh_sources=20, data=DataConfig(rewrite=True)).check()
     with pytest.raises(ValueError, match="refresh_sources is 10; give 20 or more"):
         CONFIG.check()
     (tmp_path / "ratings.tsv").write_text("source\thypothesis\tscore\n")
     with pytest.raises(ValueError, match="has no rows"):
-        check_refresh(str(tmp_path / "ratings.tsv"), tiny_task, run.evaluator.scorer)
+        check(str(tmp_path / "ratings.tsv"), tiny_task, run.evaluator.scorer)
