@@ -293,7 +293,12 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         else:
             passing = kept if agent.filters else None
             select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
-            data = narrowed(config, agent, arm_data(arm, buffer, g, select, partial(reward_column, run)), training.seed)
+            data = narrowed(
+                config,
+                agent,
+                arm_data(arm, buffer, g, select, partial(scorer_refresh.reward_column, run)),
+                training.seed,
+            )
         tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
         if tokens and not len(data):
             print(f"{stage} has no data, and trains nothing")
