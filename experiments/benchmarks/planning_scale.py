@@ -44,7 +44,7 @@ class Config(Benchmark):
     """Whether a filter that compares a source's candidates is timed, too, which sorts each shard."""
 
 
-TINY = {"rows": 2_000, "rows_per_shard": 80, "tau": 0.5, "tokens_per_batch": 200}
+TINY: dict[str, Any] = {"rows": 2_000, "rows_per_shard": 80, "tau": 0.5, "tokens_per_batch": 200}
 
 
 @dataclass(frozen=True)
