@@ -25,4 +25,4 @@ def test_only_what_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     main(["tasks"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tasks:"
-    assert [line.split()[0] for line in lines[1:]] == ["phrasebook-de-en", "text-files", "hub"]
+    assert [line.split()[0] for line in lines[1:]] == ["phrasebook-de-en", "arithmetic", "text-files", "hub"]
