@@ -69,7 +69,7 @@ class Config(Settings):
     --improve.max-tokens target tokens, each counted in every epoch, have been trained on."""
     improve: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
-            learning_rate=3e-4,
+            learning_rate=5e-5,
             schedule="constant",
             tokens_per_batch=1_024,
             max_tokens=500_000,

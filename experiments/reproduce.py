@@ -158,6 +158,9 @@ def dry_run(config: Config) -> list[str]:
         base = with_task_options(options(growing_batch.Config, plan.parts("rest")[0].arguments))
         task = load_task(base.task, **base.options_of_task())
         rate = training_rate(replace(base, device=config.device), task)
+        lines.append(
+            f"{plan.name}: {rate:,.0f} target tokens of training per second, measured on this machine just now"
+        )
         for part in config.parts(plan):
             if part.is_done or part.out in places:
                 lines.append(f"{plan.name}, {part.name}: done")
@@ -165,7 +168,7 @@ def dry_run(config: Config) -> list[str]:
             time_taken = cost(part, task) / rate / 60
             total += time_taken
             lines.append(f"{plan.name}, {part.name}: {in_words(time_taken)}: {shown(part)}")
-    return [*lines, f"in all, at most, at this machine's speed just now: {in_words(total)}"]
+    return [*lines, f"in all, at most: {in_words(total)}"]
 
 
 def cost(part: Part, task: Task) -> float:

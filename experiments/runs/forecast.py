@@ -106,6 +106,7 @@ def work(config: Settings, task: Task) -> dict[str, float]:
         "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source + gated,
         "Grow": len(pairs) * (new_source + scored)
         + seeds * grow_steps * (new * new_source + drawn * config.candidates * sampled),
+        "value networks": seeds * grow_steps * _value_tokens(config, trainings),
         "Improve": seeds * grow_steps * improving + grow_steps * config.improve_steps * gated,
         "controls, or the other agents": seeds * (trainings - 1) * grow_steps * improving,
     }
@@ -152,6 +153,14 @@ def _repetitions(config: Settings) -> tuple[int, int, int]:
     if hasattr(config, "arms"):
         return config.grow_steps, 1 + len(config.arms), 1  # type: ignore[attr-defined]
     return 1, 2 * len(config.agents) + len(config.filters), config.seeds  # type: ignore[attr-defined]
+
+
+def _value_tokens(config: Settings, trainings: int) -> float:
+    """Of the estimation of values before the Improve steps, over all trainings on one batch."""
+    compared: tuple[str, ...] | None = getattr(config, "agents", None)
+    names = compared or (config.agent,)  # type: ignore[attr-defined]
+    kinds = [agents.agent_class(name).Config(**config.options_of(name)) for name in names]
+    return (2 if compared else trainings) * sum(getattr(kind, "value_tokens", 0) for kind in kinds)
 
 
 def _online(config: Settings, trained: dict[str, float], sentence: float, sampled: float) -> float:

@@ -75,9 +75,10 @@ def test_a_dry_run_has_each_parts_time_and_writes_nothing(
     finished = write_run(tmp_path / "finished", 1, STAGES)
     main(["--dry-run", "--claims", "6", "--seeds", "2", "--runs", str(finished), "--out", str(tmp_path / "out")])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("lowres, rest-seed0: ")
-    assert "minutes: rest run --seed 0" in lines[0]
-    assert lines[1] == "lowres, rest-seed1: done"
-    assert lines[2].startswith("lowres, best-of-n: ")
-    assert lines[-1].startswith("in all, at most, at this machine's speed just now: ")
+    assert lines[0].startswith("lowres: 1,000 target tokens of training per second")
+    assert lines[1].startswith("lowres, rest-seed0: ")
+    assert "minutes: rest run --seed 0" in lines[1]
+    assert lines[2] == "lowres, rest-seed1: done"
+    assert lines[3].startswith("lowres, best-of-n: ")
+    assert lines[-1].startswith("in all, at most: ")
     assert not (tmp_path / "out").exists()

@@ -88,7 +88,7 @@ def test_online_rl_is_below_in_reward_and_loses_bleu(ppo: float, rest_bleu: floa
     assert list(verdict.estimates) == ["G=1 above ppo", "G=1 above rloo"]
     above = beats_online(around(0.8), online, changes(rest_bleu), bleu, unfiltered=around(0.6) + NOISE)
     assert above.word == "does not hold"  # PPO is above BC on all of the batch
-    assert above.estimates["ppo above G=1 I=0"].mean == pytest.approx(ppo - 0.6)
+    assert above.estimates["ppo above G=1 I=0"].mean == pytest.approx(ppo - 0.6, abs=0.02)
 
 
 @pytest.mark.parametrize(

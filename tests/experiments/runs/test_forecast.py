@@ -55,6 +55,10 @@ def test_a_comparison_is_seeds_times_agents(tiny_task: Task) -> None:
     one, two = (work(replace(COMPARING, seeds=seeds, start=None), tiny_task) for seeds in (1, 2))
     assert two["Improve"] == pytest.approx(2 * one["Improve"])
     assert one["controls, or the other agents"] == pytest.approx(5 * one["Improve"])
+    assert one["value networks"] == 0
+    options = {"oac": {"value_tokens": 1_000}}
+    valued = replace(COMPARING, agents=("bc", "oac"), agent_options=options, start=None)
+    assert work(valued, tiny_task)["value networks"] == COMPARING.seeds * 2 * 1_000
 
 
 def test_online_training_costs_its_samples_and_their_epochs(tiny_task: Task) -> None:
