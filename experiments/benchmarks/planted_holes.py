@@ -70,7 +70,7 @@ class Config(TaskBenchmark):
             evaluate_every=20_000, evaluate_first=False, progress=False,
         )
     )  # fmt: skip
-    """Training on a habit; a new policy wants 2,000,000 tokens."""
+    """Training on a habit; a new policy wants 4,000 pairs and 2,000,000 tokens."""
     grow_steps: int = 2
     """Grow steps, with one Improve step each, at least 1."""
     candidates: int = 8
