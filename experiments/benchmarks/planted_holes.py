@@ -85,6 +85,21 @@ class Config(TaskBenchmark):
     out: Path = Path("runs/planted_holes")
     """Folder of the runs and results."""
 
+    def check(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            SystemExit: With one sentence.
+        """
+        for name in ("seeds", "grow_steps", "candidates", "habit_pairs"):
+            if getattr(self, name) < 1:
+                raise SystemExit(f"error: {name} is {getattr(self, name)}; give 1 or more")
+        if not 0 < self.habit_share <= 1:
+            raise SystemExit(f"error: habit_share is {self.habit_share}; give a share above 0 and at most 1")
+        for folder in self.start:
+            if not (folder / CHECKPOINTS / SUPERVISED).is_dir():
+                raise SystemExit(f"error: no supervised policy in {str(folder)!r}; name runs of growing_batch.py")
+
 
 TINY = {
     "task_options": {"validation_size": "8", "test_size": "8", "source_only_size": "8"},
@@ -100,6 +115,7 @@ SIZES = {"source_only_size": "100", "validation_size": "100", "test_size": "100"
 def main() -> None:
     """Train, judge and print."""
     config = parse_options(Config, __doc__, TINY)
+    config.check()
     task = load_task(config.task, **SIZES | config.task_options | {"train_size": str(config.habit_pairs)})
     if task.oracle is None or task.default_scorer is None:
         raise SystemExit(f"error: task {config.task!r} has no oracle and scorer of its own; give phrasebook-de-en")

@@ -131,3 +131,10 @@ def test_planted_holes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     # Finished runs are read, not trained, and give the same.
     monkeypatch.setattr(planted_holes, "rest", lambda *_: pytest.fail("trained again"))
     assert run("planted_holes", monkeypatch, capsys, *options) == shown
+    for wrong, said in (
+        (("--seeds", "0"), "seeds is 0; give 1 or more"),
+        (("--habit-share", "2"), "habit_share is 2.0; give a share above 0"),
+        (("--start", str(tmp_path)), "no supervised policy in .*; name runs of growing_batch.py"),
+    ):
+        with pytest.raises(SystemExit, match=f"^error: {said}"):
+            run("planted_holes", monkeypatch, capsys, *wrong)
