@@ -19,8 +19,8 @@ import agents
 from agents import LoRA, PolicyConfig, TrainingConfig
 from agents.policy.embeddings import align_embeddings
 from buffers import Slice
-from experiments.benchmarks.holed_scorer import HoledScorer, HoleName, with_habit
-from experiments.benchmarks.planted_verdicts import Seen, false_alarms, seen, verdict_table
+from experiments.benchmarks.planted_holes.holed_scorer import HoledScorer, HoleName, with_habit
+from experiments.benchmarks.planted_holes.verdicts import Seen, false_alarms, seen, verdict_table
 from experiments.benchmarks.timings import TINY_POLICY, TaskBenchmark, parse_options
 from experiments.growing_batch import Config as ReST
 from experiments.growing_batch import rest
