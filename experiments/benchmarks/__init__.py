@@ -1,1 +1,1 @@
-"""Measurements of speed, each a script of its own."""
+"""Measurements of speed, and of what is seen of reward hacking, each a script of its own."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,9 +78,12 @@ def families(paths: Sequence[Path]) -> list[Family]:
         config = {name: value for name, value in read_json(path / CONFIG).items() if name not in ("seed", "start")}
         key = str(path) if (path / COMPARISON).is_file() else json.dumps(config, sort_keys=True)
         groups.setdefault(key, []).append(path)
-    return [
+    known = [
         of_comparison(group[0]) if (group[0] / COMPARISON).is_file() else of_runs(group) for group in groups.values()
     ]
+    if len({each.reward for each in known}) > 1:  # by which alone runs may differ
+        known = [replace(each, name=f"{each.name}, by scorer {each.reward.name}") for each in known]
+    return known
 
 
 def of_runs(paths: Sequence[Path]) -> Family:

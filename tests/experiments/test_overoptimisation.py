@@ -79,6 +79,7 @@ def test_agents_and_scorers_of_several_sizes_have_curves_of_their_own(tmp_path: 
     report = json.loads((tmp_path / "report" / "overoptimisation.json").read_text())
     for family, ratings, beta in zip(report["families"], (20_000, 500), (0.1, 0.4), strict=True):
         assert family["scorer"]["ratings"] == ratings
+        assert family["name"].endswith(f"by scorer {tmp_path / f'scorer{ratings}'}")
         fits = {each["series"]: each["beta"]["value"] for each in family["fits"] if each["measure"] == "gold"}
         assert fits == {name: pytest.approx(beta) for name in ("agents", *KL)}
         assert {point["name"]: point["kl"] for point in family["points"] if point["series"] == "dpo"} == pytest.approx(

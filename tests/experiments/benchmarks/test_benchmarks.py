@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks import planted_holes
+from experiments.benchmarks.planted_holes import __main__ as planted_holes
 from seq2seq_env.atomic_files import read_json
 
 
@@ -123,11 +123,18 @@ def test_the_limits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 def test_planted_holes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     options = ("--arms", "plain", "--out", str(tmp_path))
-    shown = run("planted_holes", monkeypatch, capsys, *options)
+    shown = run("planted_holes.__main__", monkeypatch, capsys, *options)
     assert "1 of 1 runs." in shown
     assert re.search(r"(?m)^\| plain \| universal \| 1 \| ", shown)
     (record,) = read_json(tmp_path / "planted_holes.json")["runs"]
     assert (record["arm"], record["hole"], list(record["oracle"])) == ("plain", "universal", ["g0i0", "g1i1"])
     # Finished runs are read, not trained, and give the same.
     monkeypatch.setattr(planted_holes, "rest", lambda *_: pytest.fail("trained again"))
-    assert run("planted_holes", monkeypatch, capsys, *options) == shown
+    assert run("planted_holes.__main__", monkeypatch, capsys, *options) == shown
+    for wrong, said in (
+        (("--seeds", "0"), "seeds is 0; give 1 or more"),
+        (("--habit-share", "2"), "habit_share is 2.0; give a share above 0"),
+        (("--start", str(tmp_path)), "no supervised policy in .*; name runs of growing_batch.py"),
+    ):
+        with pytest.raises(SystemExit, match=f"^error: {said}"):
+            run("planted_holes.__main__", monkeypatch, capsys, *wrong)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.benchmarks.planted_verdicts import Seen, false_alarms, not_lower, seen, verdict_table
+from experiments.benchmarks.planted_holes.verdicts import Seen, false_alarms, not_lower, seen, verdict_table
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, (4, 300))
 

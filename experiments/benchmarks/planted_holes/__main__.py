@@ -19,8 +19,8 @@ import agents
 from agents import LoRA, PolicyConfig, TrainingConfig
 from agents.policy.embeddings import align_embeddings
 from buffers import Slice
-from experiments.benchmarks.holed_scorer import HoledScorer, HoleName, with_habit
-from experiments.benchmarks.planted_verdicts import Seen, false_alarms, seen, verdict_table
+from experiments.benchmarks.planted_holes.holed_scorer import HoledScorer, HoleName, with_habit
+from experiments.benchmarks.planted_holes.verdicts import Seen, false_alarms, seen, verdict_table
 from experiments.benchmarks.timings import TINY_POLICY, TaskBenchmark, parse_options
 from experiments.growing_batch import Config as ReST
 from experiments.growing_batch import rest
@@ -70,7 +70,7 @@ class Config(TaskBenchmark):
             evaluate_every=20_000, evaluate_first=False, progress=False,
         )
     )  # fmt: skip
-    """Training on a habit; a new policy wants 2,000,000 tokens."""
+    """Training on a habit; a new policy wants 4,000 pairs and 2,000,000 tokens."""
     grow_steps: int = 2
     """Grow steps, with one Improve step each, at least 1."""
     candidates: int = 8
@@ -84,6 +84,21 @@ class Config(TaskBenchmark):
     """Training of an Improve step, on the best candidate of each source."""
     out: Path = Path("runs/planted_holes")
     """Folder of the runs and results."""
+
+    def check(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            SystemExit: With one sentence.
+        """
+        for name in ("seeds", "grow_steps", "candidates", "habit_pairs"):
+            if getattr(self, name) < 1:
+                raise SystemExit(f"error: {name} is {getattr(self, name)}; give 1 or more")
+        if not 0 < self.habit_share <= 1:
+            raise SystemExit(f"error: habit_share is {self.habit_share}; give a share above 0 and at most 1")
+        for folder in self.start:
+            if not (folder / CHECKPOINTS / SUPERVISED).is_dir():
+                raise SystemExit(f"error: no supervised policy in {str(folder)!r}; name runs of growing_batch.py")
 
 
 TINY = {
@@ -100,6 +115,7 @@ SIZES = {"source_only_size": "100", "validation_size": "100", "test_size": "100"
 def main() -> None:
     """Train, judge and print."""
     config = parse_options(Config, __doc__, TINY)
+    config.check()
     task = load_task(config.task, **SIZES | config.task_options | {"train_size": str(config.habit_pairs)})
     if task.oracle is None or task.default_scorer is None:
         raise SystemExit(f"error: task {config.task!r} has no oracle and scorer of its own; give phrasebook-de-en")

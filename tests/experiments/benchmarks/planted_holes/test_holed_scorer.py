@@ -5,7 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from experiments.benchmarks.holed_scorer import HABITS, RIGHT, HoledScorer, HoleName, with_habit
+from experiments.benchmarks.planted_holes.holed_scorer import HABITS, RIGHT, HoledScorer, HoleName, with_habit
 
 SOURCE, REFERENCE = "Sie haben vor drei Stunden einen Apfel bestellt.", "Three hours ago you ordered an apple."
 

@@ -1,0 +1,1 @@
+"""Benchmark of reward hacking: policies trained against scorers with a hole, and who sees it."""
