@@ -18,8 +18,8 @@ ROOMS = ("experiments", "agents", "buffers", "seq2seq_env")
 
 WINGS = {
     "experiments": (
-        "experiments.cli", "experiments", "experiments.examples", "experiments.benchmarks", "experiments.datasets",
-        "experiments.people", "experiments.paper",
+        "experiments.cli", "experiments", "experiments.examples", "experiments.benchmarks",
+        "experiments.benchmarks.planted_holes", "experiments.datasets", "experiments.people", "experiments.paper",
         "experiments.reports", "experiments.reports.page", "experiments.reports.tables", "experiments.runs",
         "experiments.scorer_training", "experiments.command_line", "experiments.names",
     ),
