@@ -52,7 +52,8 @@ def check_temperature(name: str, option: float | None, batch: TokenBatch) -> Non
     if option is None and len(recorded) < len(batch):
         raise ValueError(
             f"agent {name!r} needs the temperature that its data was sampled at, and {len(batch) - len(recorded)} of "
-            f"{len(batch)} trajectories record none; give the option behaviour_temperature"
+            f"{len(batch)} trajectories record none; give the option behaviour_temperature, "
+            "or leave them out"
         )
     if option is not None and bool((other := recorded[~torch.isclose(recorded, torch.tensor(option))]).any()):
         raise ValueError(

@@ -105,7 +105,7 @@ class Repair(BufferCommand):
             print(json.dumps(record, indent=2))
             return 0
         for file in corrupt:
-            print(f"moved {file.file} to {Path(self.path) / QUARANTINE}: {file.problem}")
+            print(f"moved {file.file} to {existing(self.path) / QUARANTINE}: {file.problem}")
         for partial in swept:
             print(f"deleted {partial}: its writer was killed")
         for grow_step, shards in missing.items():

@@ -318,11 +318,11 @@ class Slice:
         rng = None if seed is None else np.random.default_rng(seed)
         planned = 0
         for rows in turns(self._columns, self._index, rng):
-            trajectories = self._load(rows)
+            trajectories, temperature = self._load(rows), self._columns.temperature(rows)
             plan = plan_batches(trajectories.source_lengths, trajectories.target_lengths, tokens_per_batch, rng)
             # Counted over all pools, so that every number of workers deals out the same batches in the same order.
             for batch in plan[(worker - planned) % workers :: workers]:
-                yield collate(trajectories, batch, self.pad_id, rows, self._columns.temperature(rows))
+                yield collate(trajectories, batch, self.pad_id, rows, temperature)
             planned += len(plan)
 
     def _load(self, rows: NDArray[np.int64]) -> Trajectories:

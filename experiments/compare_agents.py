@@ -101,6 +101,10 @@ class Config(Settings):
             raise ValueError("agents is empty; name at least one")
         check_stored(self.agents)
         check_matched(self.filters)
+        if self.filters and not any(agents.agent_class(name).filters for name in self.agents):
+            raise ValueError("--filters goes with an agent that asks for a filter; add filtered-bc to --agents")
+        if self.filter in self.filters:
+            raise ValueError(f"--filters holds {self.filter!r}, which is --filter's, too; leave it out of --filters")
         for name in self.agents:
             agents.check_options(name, self.options_of(name))
         self.check_adapters(self.agents)

@@ -29,7 +29,7 @@ from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
-from experiments.runs.rewriting import with_rewrites
+from experiments.runs.rewriting import check_rewriting, with_rewrites
 from experiments.runs.scorer_checks import check_scorer
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
@@ -141,14 +141,14 @@ def growing_batch(run: Experiment[Config]) -> None:
     """Algorithm 1 and what its gain is measured against; stages that the run's folder holds are read from there."""
     config = run.config
     scorer_refresh.check(config.refresh_scorer, run.task, run.evaluator.scorer)
+    check_rewriting(config.filter, rewrites=config.data.rewrite)
     gate = Gate(run, config.gate, config.gate_by, config.grow_steps * config.improve_steps)
     policy = supervised(run)  # train pi on D
     rerank(run, policy)
     rest(run, policy, gate)
     if config.grow_steps:
         side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
-        last = final_stage(run.folder.path)
-        equal_entropy(run, last)
+        equal_entropy(run, final_stage(run.folder.path))
         check_scorer(run)
 
 

@@ -112,6 +112,8 @@ def reproduce(config: Config) -> list[str]:
     """
     plans = config.plans()
     link(places_of(config.runs, plans))
+    for plan in plans:
+        check_alike(plan.runs)
     failed = []
     for plan in plans if not config.report_only else ():
         for part in config.parts(plan):

@@ -31,7 +31,7 @@ def summary_table(results: list[dict[str, Any]]) -> str:
         ValueError: If the runs differ by more than their seed.
     """
     for result in results[1:]:
-        different = {k for k, v in result["config"].items() if v != results[0]["config"].get(k)} - {"seed"}
+        different = {k for k, v in result["config"].items() if v != results[0]["config"].get(k)} - {"seed", "buffer"}
         if different:
             raise ValueError(f"the runs differ in {', '.join(sorted(different))}; summarise runs of one configuration")
     seeds = [f"seed {result['config']['seed']}" for result in results]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from agents.importance import check_scored
+from agents.importance import check_scored, known_ratios
 from agents.off_policy.estimators import (
     doubly_robust,
     effective_samples,
@@ -95,7 +95,8 @@ def evaluate_off_policy(
     parts: dict[str, list[Tensor]] = {}
     longest = int(chosen.target_lengths.max())
     with torch.inference_mode():
-        for batch in chosen.batches(4 * config.tokens_per_batch, seed=0):
+        batches = chosen.batches(4 * config.tokens_per_batch, seed=0)
+        for batch in known_ratios("off-policy evaluation", None, batches):
             steps = fqe.step_values(batch.to(policy.device))
             every = {**steps._asdict(), "mask": batch.target_mask, "reward": batch.reward[:, None]}
             for name, values in every.items():

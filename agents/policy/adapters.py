@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from agents.policy.lora import LoRA
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
@@ -57,7 +58,9 @@ def adapted(policy: Seq2SeqPolicy, lora: LoRA, seed: int) -> Iterator[None]:
 
 
 def _check_names(model: nn.Module, endings: tuple[str, ...]) -> None:
-    names = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    names = {
+        name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, (nn.Linear, Conv1D))
+    }
     for ending in endings:
         if ending not in names:
             raise ValueError(f"the model has no linear layer {ending!r}; choose of {', '.join(sorted(names))}")

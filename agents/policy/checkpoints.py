@@ -49,12 +49,13 @@ def save(
     Raises:
         OSError: If they cannot be written; a policy that was there before stays.
     """
+    forced = () if is_decoder_only(model.config) else start[1:]
     generation: dict[str, Any] = {
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_id,
         "max_new_tokens": max_target_length,
         "pad_token_id": model.config.pad_token_id,
-        "suppress_tokens": [tokenizer.unk_id, *sorted(tokenizer.never_written.difference(start[1:]))],
+        "suppress_tokens": [tokenizer.unk_id, *sorted(tokenizer.never_written.difference(forced))],
     }
     if not is_decoder_only(model.config):
         generation["decoder_start_token_id"] = start[0]

@@ -90,9 +90,9 @@ def checked_prefixes(
             raise ValueError(f"prefix {row} has {len(prefix)} tokens; give fewer than {max_length}")
         if wrong := {*prefix} - within:
             raise ValueError(f"prefix {row} holds token {min(wrong)}, which no translation has within; end before it")
-        if (*prefix[: len(begun)],) != (*begun,):
+        if (*prefix[: len(begun)],) != (*begun[: len(prefix)],):
             raise ValueError(f"prefix {row} begins otherwise than the policy's constraint; begin it with {[*begun]}")
-    return prefixes
+    return [prefix if len(prefix) >= len(begun) else begun for prefix in prefixes]
 
 
 def check_sampling(num_candidates: int, temperature: float, seed: int) -> None:

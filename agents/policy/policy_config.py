@@ -51,6 +51,11 @@ class PolicyConfig:
             raise ValueError(f"dropout is {self.dropout}; give a share from 0 to below 1")
         if self.d_model % self.num_heads:
             raise ValueError(f"d_model {self.d_model} is no multiple of num_heads {self.num_heads}; change one of them")
+        if self.architecture == "decoder-only" and self.d_model // self.num_heads % 2:
+            raise ValueError(
+                f"d_model {self.d_model} gives each of {self.num_heads} heads an odd width, which rotary positions do "
+                "not have; change one of them"
+            )
 
     def for_task(self, task: Task) -> PolicyConfig:
         """The same sizes with a task's lengths."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
+from seq2seq_env.tokenization.prompt_tokenizer import PromptTokenizer
 
 if TYPE_CHECKING:
     from agents.training.loop import Learner
@@ -68,9 +69,17 @@ class NoisySources:
         learner: What is trained.
         config: Gives the noise.
         tokenizer: Of the sources; a blanked token becomes its unknown one.
+
+    Raises:
+        ValueError: If a prompt stands around the sources, on which the noise would fall, too.
     """
 
     def __init__(self, learner: Learner, config: TrainingConfig, tokenizer: Tokenizer) -> None:
+        if isinstance(tokenizer, PromptTokenizer):
+            raise ValueError(
+                "noise on sources would fall on their prompt, too; leave source_drop, source_blank and source_shuffle "
+                "at 0"
+            )
         self._learner, self._config, self._tokenizer = learner, config, tokenizer
         self.loss, self.after_step = learner.loss, learner.after_step
 

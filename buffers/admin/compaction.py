@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from buffers.admin.maintenance import existing
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage.container import ShardError
 from buffers.storage.reward_columns import RescoredShard, score_columns
@@ -38,7 +39,7 @@ def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress:
     """
     if trajectories_per_file < 1:
         raise ValueError(f"trajectories_per_file is {trajectories_per_file}; give at least 1, better some 100,000")
-    buffer = GrowingBatchBuffer(path)
+    buffer = GrowingBatchBuffer(existing(path))
     finished = []
     for merged, parts in _unfinished(buffer):
         _replace(merged, parts)

@@ -128,11 +128,12 @@ def quarantine(path: str | Path, corrupt: CorruptFile) -> Path:
         FileExistsError: If one of that name is in quarantine already.
         OSError: If it cannot be moved.
     """
-    target = Path(path) / QUARANTINE / corrupt.file
+    folder = existing(path)
+    target = folder / QUARANTINE / corrupt.file
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise FileExistsError(f"{str(target)!r} is in quarantine already; look at it and delete it, then repair again")
-    return (Path(path) / corrupt.file).rename(target)
+    return (folder / corrupt.file).rename(target)
 
 
 def sweep(path: str | Path) -> list[Path]:
@@ -174,6 +175,8 @@ def existing(path: str | Path) -> Path:
 
 
 def _find_corrupt_objects(buffer: GrowingBatchBuffer, *, progress: bool) -> Iterator[CorruptFile]:
+    if not buffer.shards:
+        raise FileNotFoundError(f"no shard is committed in {str(buffer.path)!r}; name the URL of a buffer")
     for shard in progress_bar(buffer.shards, unit="file", desc="verify", shown=progress):
         columns = [RescoredShard(shard, name) for name in buffer.score_columns]
         parts = [(shard.path.name, shard), *((each.entry, each) for each in columns if each.exists())]

@@ -76,8 +76,15 @@ def _rescore(part: RescoredShard, scorer: Scorer, task: Task) -> None:
         return
     cheap = trajectories.reward
     if part.shard.provenance.scorer_fingerprint != scorer.cheap.fingerprint:
-        cheap = score_once(scorer.cheap, sources, targets)
-        RescoredShard(part.shard, f"{part.name}.cheap").write(cheap, scorer.cheap.fingerprint)
+        column = RescoredShard(part.shard, f"{part.name}.cheap")
+        if not column.exists():
+            column.write(score_once(scorer.cheap, sources, targets), scorer.cheap.fingerprint)
+        elif column.scorer_fingerprint() != scorer.cheap.fingerprint:
+            raise ShardError(
+                f"rewards {column.name!r} of {part.shard.path.name} come from another scorer; choose another name than "
+                f"{part.name!r}"
+            )
+        cheap = column.column("reward")
     # Last, as whoever is killed before begins the shard again.
     part.write(scorer.refined(sources, targets, cheap, score=score_once), scorer.fingerprint)
 

@@ -71,7 +71,9 @@ class RewritePlan(GrowPlan):
             for low, high in [old.source_offsets[place : place + 2]]
         ]
         prefixes = [old.tokens[start : start + keep].tolist() for start, keep in zip(old.offsets, kept, strict=False)]
-        seed = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
+        # Of Grow's own seed for the shard, whose numbers would write a refused sample again.
+        grown = shard_seed(provenance.seed, provenance.grow_step, provenance.shard_index)
+        seed = shard_seed(grown, provenance.grow_step, provenance.shard_index)
         new = self.policy.sample(sources, 1, provenance.temperature, seed, prefixes)
         check_samples(new, len(old), 1, self.task)
         log_prob = new.log_prob.copy()
@@ -138,12 +140,16 @@ def rewrite(
         progress: Show sources done, rate and time left.
 
     Raises:
-        ValueError: If there is no sample, one would keep all of its tokens, another policy drew them, or the buffer
-            holds shards made otherwise.
+        ValueError: If there is no sample, or an original pair among them, one would keep all of its tokens, another
+            policy drew them, the buffer holds shards made otherwise, or some are left to other workers.
         OSError: If a shard cannot be written.
     """
     if len(kept) != len(samples) or not len(kept):
         raise ValueError(f"kept has {len(kept)} numbers for {len(samples)} samples; give one for each of at least one")
+    if np.any(samples.is_reference) or np.any(samples.grow_step != grown.grow_step):
+        raise ValueError(
+            f"samples hold original pairs, or others than Grow step {grown.grow_step} has; give that step's samples"
+        )
     whole = np.flatnonzero((kept < 0) | (kept >= samples.target_lengths))
     if whole.size:
         raise ValueError(
@@ -166,6 +172,10 @@ def rewrite(
     )  # fmt: skip
     plan = RewritePlan(policy, scorer, task, first, rows, old, kept)
     made = make_missing(plan, buffer, workers, f"Rewrite {first.grow_step}", progress=progress)
+    if made.missing:
+        raise ValueError(
+            f"{made.missing} shards of rewrites are left to other workers; call rewrite when they are there"
+        )
     new = buffer.select(grow_step=first.grow_step)
     tokens = new.read()
     changed = sum(

@@ -112,8 +112,10 @@ class ByRank:
         mine = [unit for unit in units if unit % ranks == rank]
         self._in_threads(plan, buffer, mine, done)
         self.processes.wait_for_everyone()
-        for unit in units:
-            if unit not in mine and buffer.has(plan.first.grow_step, unit):
+        others = [unit for unit in units if unit % ranks != rank]
+        missing = {*buffer.missing(plan.first.grow_step, others)}
+        for unit in others:
+            if unit not in missing:
                 done(len(plan.rows_of(unit)))
 
 

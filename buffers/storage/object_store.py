@@ -165,6 +165,7 @@ class ObjectStore:
                     f"{self._named(entry)} was published with other contents by another worker; give all workers the "
                     "same options and the same versions, or use another URL"
                 )
+            self._record(entry, self.known[entry])
             return self.known[entry]
         with self._reached("written") as (store, root):
             for name, content in contents.items():
@@ -253,12 +254,13 @@ class ObjectStore:
                     return
             except (FileNotFoundError, ValueError):
                 pass
-            if time.monotonic() + pause > deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise OSError(
                     f"{self._named(name)} was written, and the store does not give it back within {self.patience:g} s: "
                     "it loses writes, shows them late, or another worker writes there; nothing was published, run again"
                 )
-            time.sleep(pause)
+            time.sleep(min(pause, left))
             pause *= 2
 
     def _record(self, entry: str, commit: Commit) -> None:
@@ -303,9 +305,11 @@ def object_store(location: str | Path) -> ObjectStore | None:
     """The store of a URL; None where ``location`` is a folder, a ``file://`` too.
 
     Raises:
-        ValueError: If it is a URL as a ``Path``, which lacks a slash.
+        ValueError: If it is a URL as a ``Path``, which lacks a slash, or a chained one.
     """
     text = os.fspath(location)
+    if "::" in text and "://" in text:
+        raise ValueError(f"{text!r} is a chained URL, whose cache would hide lost writes; give the store's own")
     if _COLLAPSED.fullmatch(text):
         raise ValueError(f"{text!r} lacks a slash, as a URL does that became a Path; give it as text, with ://")
     return ObjectStore(text) if _URL.fullmatch(text) and not text.startswith(("file://", "local://")) else None

@@ -64,7 +64,12 @@ class Claim:
     def verdict(self, plan: Plan) -> Verdict:
         """What the runs of a regime say."""
         missing = [KINDS[kind] for kind in self.needs if not plan.is_done(kind)]
-        return not_run(missing) if missing else self.decide(plan)
+        if missing:
+            return not_run(missing)
+        try:
+            return self.decide(plan)
+        except FileNotFoundError as error:  # a comparison goes on without an agent whose training failed
+            return Verdict("not shown", str(error))
 
     def spent(self, plan: Plan) -> Spent:
         """What its runs took, whatever other claims they serve, too."""
@@ -88,11 +93,15 @@ def _losses(plan: Plan) -> Verdict:
 
 
 def _best_loss(plan: Plan) -> Verdict:
-    return no_loss_beats_bc(_compared(plan, "losses", "same_data", SAMPLE_REWARD, LOSSES))
+    others = [name for name in LOSSES if name not in ("bc", "filtered-bc")]
+    return no_loss_beats_bc(_compared(plan, "losses", "same_data", SAMPLE_REWARD, others))
 
 
 def _compared(plan: Plan, folder: str, part: str, column: str, names: Sequence[str]) -> dict[str, Interval]:
-    return comparison_intervals(plan.folder / folder, part, column, names)
+    known = comparison_intervals(plan.folder / folder, part, column, names)
+    if lost := {*names} - {name.partition(" (")[0] for name in known}:
+        raise FileNotFoundError(f"comparison {folder!r} left out {', '.join(sorted(lost))}; see its warnings")
+    return known
 
 
 def _online(plan: Plan) -> Verdict:
@@ -135,9 +144,12 @@ def _quality_order(plan: Plan) -> Verdict:
 
 def _spread(plan: Plan) -> Verdict:
     spread = read_json(plan.folder / "best-of-n" / "best-of-n.json")["spread"]
+    if spread is None:
+        return Verdict("not shown", "all sources, or none, have a true quality of at most 0.5")
     bands = {
         f"{band['low']:g} to {band['high']:g}": Interval(band["deviation"], low, high, np.nan)
         for band in spread["bands"]
+        if band["deviation"] is not None  # no source is in it
         for low, high in [band["ends"]]
     }
     difference = spread["difference"]
@@ -155,7 +167,10 @@ def _filters(plan: Plan) -> Verdict:
 
 
 def _value(plan: Plan) -> Verdict:
-    return value_ranks(*value_correlations(plan.compared("value"), "oac.own"))
+    kendall, spearman = value_correlations(plan.compared("value"), "oac.own")
+    if np.isnan([kendall, spearman]).any():
+        return Verdict("not shown", "values of a run are all equal, and have no ranks")
+    return value_ranks(kendall, spearman)
 
 
 def _q_values(plan: Plan) -> Verdict:

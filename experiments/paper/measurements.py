@@ -100,9 +100,14 @@ def comparison_intervals(folder: Path, part: str, column: str, names: Sequence[s
 
 
 def value_correlations(seeds: Sequence[Path], stage: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kendall's tau and Spearman's rho of the value and the reward of training data at the final position, [R] each."""
+    """Kendall's tau and Spearman's rho of the value and the reward of training data at the final position, [R] each.
+
+    NaN where the values of a run are all equal.
+    """
     reports = [read_json(seed / STAGES / f"{stage}.json")["value_report"]["train"]["final"] for seed in seeds]
-    kendall, spearman = (np.array([report[kind] for report in reports]) for kind in ("kendall", "spearman"))
+    kendall, spearman = (
+        np.array([report[kind] for report in reports], dtype=np.float64) for kind in ("kendall", "spearman")
+    )
     return kendall, spearman
 
 

@@ -29,13 +29,17 @@ KINDS = {
 }
 """Kinds of parts, and what they are."""
 
+TASK = "phrasebook-de-en"
+"""The embedded task, whose oracle knows the truth."""
+
 DONE = "parts"
 """Folder with a record of each part that came to its end."""
 
 ONLINE_TO_GROWN = 1.5
 """Samples of online RL for each of one Grow step's, as in table 1."""
 
-_TRAINED = re.compile(r"(control-.+-)?g\d+i\d+")
+# The steps of the first Grow step that "one-grow" has are ReST's own.
+_TRAINED = re.compile(r"(control-(?!one-grow-g1i).+-)?g\d+i\d+")
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,8 @@ def places_of(folders: Sequence[Path], plans: Sequence[Plan]) -> dict[Path, Path
         if not (folder / "results.json").is_file():
             raise FileNotFoundError(f"no results.json in {str(folder)!r}; name finished runs of growing_batch.py")
         config = read_json(folder / CONFIG)
+        if config["task"] != TASK:
+            raise ValueError(f"{str(folder)!r} is a run of task {config['task']!r}; name runs of {TASK}")
         regime = config["task_options"].get("regime", DEFAULT_REGIME).rpartition("-v")[0]
         place = known.get((regime, config["seed"]))
         if place is None:
@@ -236,14 +242,17 @@ def link(places: Mapping[Path, Path]) -> None:
 def check_alike(runs: Sequence[Path]) -> None:
     """Refuse whole runs whose options differ by more than their seed, as far as their versions know the same options.
 
+    Those that have not begun differ in nothing.
+
     Raises:
         ValueError: Naming what they differ in.
     """
+    runs = [run for run in runs if (run / CONFIG).is_file()]
     configs = [read_json(run / CONFIG) for run in runs]
     for run, config in zip(runs, configs, strict=True):
         common = config.keys() & configs[0].keys()
         different = {name for name in common if config[name] != configs[0][name] and not name.endswith("_fingerprint")}
-        if different := different - {"seed", "start"}:
+        if different := different - {"seed", "start", "buffer"}:
             raise ValueError(
                 f"{str(runs[0])!r} and {str(run)!r} differ in {', '.join(sorted(different))}; name runs of one "
                 "configuration"

@@ -75,11 +75,13 @@ def write_comparison(
         at_entropy[entry.name] |= {key: control.mean(key) for key in ("temperature", "nats")}
         at_entropy[entry.name] |= {f"{column}_supervised": float(control.values(column).mean()) for column in sampled}
     records = [record for entry in entries for record in entry.records.values()]
+    objectives = [entry for entry in entries if "filter" not in _first(entry)]  # another filter is no other objective
+    own = {entry.name: rows[entry.name] for entry in objectives}
     claims = [
         second_grow(grown),
-        beats_supervised(rows),
+        beats_supervised(own),
         best_loss(same_data),
-        *order_by_quality(rows, entries),
+        *order_by_quality(own, objectives),
         value_rank([record["value_report"] for record in records if record["value_report"]]),
     ]
     seen = agent_interference(entries, base, guards, related)
@@ -97,7 +99,7 @@ def write_comparison(
     plots = save_comparison_plots(folder.path, rows, entries, base)
     parts = [
         f"# Offline-RL agents on {folder.config['task']}",
-        winner(rows, against),
+        winner(rows, {name: row for name, row in against.items() if name in own}),
         *seen.sentence(),
         *_one_policy(records),
         *_untrained(entries),

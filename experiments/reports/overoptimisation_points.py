@@ -20,9 +20,11 @@ from experiments.reports.overoptimisation_fit import Point, Series, best_of_n_kl
 from experiments.reports.sampled_policies import stage_means
 from experiments.reports.subsets import best_kl
 from experiments.runs.finished_stages import is_step, stage_name
+from experiments.runs.matched_filters import LIMITS
 from experiments.runs.run_folder import CONFIG, STAGES, RunFolder
 from experiments.runs.stage_samples import FOLDER, Candidates, kept_samples
-from experiments.runs.stages import SUPERVISED
+from experiments.runs.stages import SUPERVISED, translations_file
+from experiments.runs.trials import DATA, step_stage
 from experiments.scorer_training.make_scorer import REPORT, SHIPPED, ScorerConfig
 from seq2seq_env.atomic_files import read_json
 from seq2seq_env.scorers import SCORERS
@@ -75,7 +77,9 @@ def families(paths: Sequence[Path]) -> list[Family]:
     for path in paths:
         if not (path / CONFIG).is_file():
             raise FileNotFoundError(f"neither a run nor a comparison in {str(path)!r}; name folders of finished ones")
-        config = {name: value for name, value in read_json(path / CONFIG).items() if name not in ("seed", "start")}
+        config = {
+            name: value for name, value in read_json(path / CONFIG).items() if name not in ("seed", "start", "buffer")
+        }
         key = str(path) if (path / COMPARISON).is_file() else json.dumps(config, sort_keys=True)
         groups.setdefault(key, []).append(path)
     known = [
@@ -163,10 +167,12 @@ def of_comparison(path: Path) -> Family:
     last, own = [], []
     for stage in _stages(folders.values()):
         number = min(len(run.result(stage)["steps"]) for run in runs.values() if run.has(stage))
-        entries = [agent_entry(runs, stage, step) for step in range(1, number + 1)]
+        # Comparisons that are older kept no translations but the last step's.
+        steps = [step for step in range(1, number + 1) if step == number or _has(runs, step_stage(stage, step))]
+        entries = [agent_entry(runs, stage, step) for step in steps]
         points = [
             Point(f"{entry.name}, step {step}" if step < number else entry.name, *_above(entry, base, measures))
-            for step, entry in enumerate(entries, start=1) if entry is not None and entry.common(base)
+            for step, entry in zip(steps, entries, strict=True) if entry is not None and entry.common(base)
         ]  # fmt: skip
         last += points[-1:]
         own += [Series(points[-1].name, "rl", points)] if len(points) > 1 else []
@@ -194,7 +200,11 @@ def reward_of(config: Mapping[str, Any]) -> Reward:
     return Reward(str(config.get("scorer") or "the task's own"), ratings)
 
 
+def _has(runs: Mapping[int, RunFolder], stage: str) -> bool:
+    return all((run.path / translations_file(stage)).is_file() for run in runs.values())
+
+
 def _stages(folders: Any) -> list[str]:
     """Trials of any seed, agents in the order of their names."""
     names = {record.stem for folder in folders for record in (folder / STAGES).glob("*.json")}
-    return sorted(name for name in names if name.rpartition(".")[2] in ("own", "filtered"))
+    return sorted(name for name in names if name.rpartition(".")[2] in (*DATA, *LIMITS))

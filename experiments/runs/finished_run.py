@@ -92,8 +92,8 @@ def check_alike(runs: Sequence[FinishedRun]) -> None:
     """
     first = runs[0].config
     for run in runs[1:]:
-        different = {name for name, value in run.config.items() if value != first.get(name)} - {"seed", "start"}
-        if different:
+        different = {name for name, value in run.config.items() if value != first.get(name)}
+        if different := different - {"seed", "start", "buffer"}:
             raise ValueError(
                 f"{str(runs[0].path)!r} and {str(run.path)!r} differ in {', '.join(sorted(different))}; name runs "
                 "of one configuration"

@@ -107,6 +107,7 @@ def work(config: Settings, task: Task) -> dict[str, float]:
         "Grow": len(pairs) * (new_source + scored)
         + seeds * grow_steps * (new * new_source + drawn * config.candidates * sampled),
         "value networks": seeds * grow_steps * _value_tokens(config, trainings),
+        **_beside_growing(config, grow_steps, drawn, sampled, (len(pairs) + drawn * config.candidates) * scored),
         "Improve": seeds * grow_steps * improving + grow_steps * config.improve_steps * gated,
         "controls, or the other agents": seeds * (trainings - 1) * grow_steps * improving,
     }
@@ -153,6 +154,16 @@ def _repetitions(config: Settings) -> tuple[int, int, int]:
     if hasattr(config, "arms"):
         return config.grow_steps, 1 + len(config.arms), 1  # type: ignore[attr-defined]
     return 1, 2 * len(config.agents) + len(config.filters), config.seeds  # type: ignore[attr-defined]
+
+
+def _beside_growing(config: Settings, grow_steps: int, drawn: int, sampled: float, rescored: float) -> dict[str, float]:
+    """Of rewriting what a filter refuses, and of a scorer's refresh, by their names; ``rescored`` is all it rates."""
+    parts = {}
+    if (data := getattr(config, "data", None)) is not None and data.rewrite:
+        parts["rewriting"] = grow_steps * (data.rewrite_value_tokens + drawn * config.candidates * sampled)
+    if getattr(config, "refresh_scorer", None) is not None:
+        parts["scorer refresh"] = grow_steps * rescored
+    return parts
 
 
 def _value_tokens(config: Settings, trainings: int) -> float:

@@ -27,6 +27,16 @@ def rewrites_stage(g: int) -> str:
     return f"rewrites{g}"
 
 
+def check_rewriting(name: str, *, rewrites: bool) -> None:
+    """Refuse a filter by which a rewrite cannot be judged alone.
+
+    Raises:
+        ValueError: If it compares the candidates of a source.
+    """
+    if rewrites and name != "threshold":
+        raise ValueError(f"--data.rewrite goes with --filter threshold, not {name!r}; give that")
+
+
 def with_rewrites(
     run: Experiment[Settings], policy: Seq2SeqPolicy, batch: Slice, kept: Filter, g: int, value_tokens: int
 ) -> Slice:
@@ -52,7 +62,7 @@ def with_rewrites(
         facts: dict[str, Any] = {"samples": len(samples), "rewritten": 0}
         if len(refused):
             value, name = value_network(run, policy, batch, stage, value_tokens)
-            grown = GrowingBatchBuffer(folder.path / "buffer", task=run.task).shards_of(g)[0].provenance
+            grown = GrowingBatchBuffer(run.config.buffer_of(folder.path), task=run.task).shards_of(g)[0].provenance
             with folder.watch("growing"):
                 report = rewrite(
                     policy, run.evaluator.scorer, run.task, buffer, refused, first_bad_tokens(value, refused),

@@ -142,7 +142,9 @@ def _refresh(
     seed, device = run.config.seed * 1000 + grow_step, run.config.device
     parts = refresh(before, ratings, HeadConfig(), folder, seed, device)
     after = load_scorer(folder, device=device)
-    unrated = _of_sources(samples, rows[rated_sources : rated_sources + CHECKED])
+    rated = {each.source for each in ratings}
+    texts = source_texts(run.task, rows)
+    unrated = _of_sources(samples, rows[[text not in rated for text in texts]][:CHECKED])
     return {
         "grow": grow_step,
         "raters": raters,
@@ -201,10 +203,10 @@ def accuracies(data: Slice, task: Task, before: Scorer, after: Scorer) -> dict[s
 
 def refresh_sentence(record: dict[str, Any]) -> str:
     """What a refresh did."""
-    ratings = f"scorer refreshed on {record['ratings']:,} ratings of Grow {record['grow']}"
+    ratings = f"scorer refreshed on {record['ratings']:,} ratings at Grow {record['grow']}"
     accuracy = record["accuracy"]
     if accuracy is None:
-        return f"{ratings}; without an oracle, its accuracy is not known"
+        return f"{ratings}; its accuracy is not known: no oracle, or no unrated source whose samples differ"
     half = 1.96 * accuracy["error"]
     difference, low, high = accuracy["difference"], accuracy["difference"] - half, accuracy["difference"] + half
     return (

@@ -101,6 +101,11 @@ class PromptTokenizer(PretrainedTokenizer):
         following = self._meant("a" + after)
         joined = following[: len(anchor)] == anchor
         start = following[len(anchor) :] if joined else self._meant(after)
+        if not start:
+            raise ValueError(
+                f"the prompt {self._options['prompt']!r} has no token after the source; put words after {SOURCE}, by "
+                "which it is known where a target begins"
+            )
         return Surroundings(tuple(self._meant(before[:last])), (), tuple(start), replaces_start=True), before[last:]
 
     def _meant(self, text: str) -> list[int]:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agents.returns import lambda_returns, next_values, step_rewards, td_errors, vtrace
+from agents.returns import lambda_returns, next_values, retrace, step_rewards, td_errors, vtrace
 
 # A sequence of three tokens and one of a single token; padding holds what must never count.
 MASK = torch.tensor([[True, True, True], [True, False, False]])
@@ -50,6 +50,15 @@ def test_the_bounds_of_vtrace_count() -> None:
     # rho = 2 and c = 0: v_t = V + 2 delta.
     found = vtrace(VALUE, REWARD, log_ratio, MASK, rho_bar=2.0, c_bar=0.0)
     torch.testing.assert_close(found.target, torch.tensor([[0.75, 1.0, 1.25], [0.75, 0, 0]]))
+
+
+@pytest.mark.parametrize(("second", "expected"), [(0.5, 0.7), (2.0, 1.1)])
+def test_retrace_weighs_the_next_error_by_its_ratio(second: float, expected: float) -> None:
+    # r_1 + V(s_2) - Q_1 = -0.2 and 1 - Q_2 = 0.8; c_2 is 1/2, or 2 cut to 1.
+    action_value, value = torch.tensor([[0.5, 0.2, 9.0]]), torch.tensor([[0.4, 0.3, 9.0]])
+    log_ratio, mask = torch.tensor([[0.1, second, 9.0]]).log(), torch.tensor([[True, True, False]])
+    target = retrace(action_value, value, torch.ones(1), log_ratio, mask)
+    torch.testing.assert_close(target, torch.tensor([[expected, 1.0, 0.0]]))
 
 
 def test_targets_carry_no_gradient() -> None:

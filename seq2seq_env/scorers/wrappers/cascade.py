@@ -99,11 +99,18 @@ def cascade_gate(cheap: ArrayLike, dear: ArrayLike, threshold: float, agreement:
         agreement: Share of the kept that must pass the gate, in (0, 1].
 
     Raises:
-        ValueError: If the dear scorer keeps none of the pairs.
+        ValueError: If ``agreement`` is out of range, the dear scorer keeps none of the pairs, or no gate keeps enough.
     """
+    if not 0 < agreement <= 1:
+        raise ValueError(f"agreement is {agreement}; give a share above 0, at most 1")
     kept = np.sort(np.asarray(cheap, dtype=np.float32)[np.asarray(dear, dtype=np.float32) > np.float32(threshold)])
     if not kept.size:
         raise ValueError(f"the dear scorer gives none of the pairs more than {threshold}; give more pairs to choose by")
     stopped = int(np.floor((1 - agreement) * kept.size + 1e-9))
+    if kept[stopped] <= 0:
+        raise ValueError(
+            f"the cheap scorer gives 0 to more of the kept than agreement {agreement} allows; give a lower agreement, "
+            "or another cheap scorer"
+        )
     below = float(np.nextafter(kept[stopped], np.float32(-1)))
-    return max(0.0, min(below, threshold))
+    return min(below, threshold)

@@ -54,7 +54,7 @@ EVENTS = (
     Event("{name} gets {a} times as many as before.", ("{x} * {a}",), lambda x, a, b: x * a),
     Event(
         "{name} shares them among {a} friends and keeps one share.", ("{x} / {a}",),
-        lambda x, a, b: x // a if x % a == 0 else None,
+        lambda x, a, b: x // a if a and x % a == 0 else None,
     ),
 )  # fmt: skip
 

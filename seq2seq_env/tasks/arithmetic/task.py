@@ -65,7 +65,7 @@ class ArithmeticTask(Task):
         tokenizer: str | Path | None = None,
         prompt: str = "",
         chat: bool = False,
-        max_tokens: int = 56,
+        max_tokens: int = 58,
     ) -> None:
         self._sizes = {
             "train": train_size, "validation": validation_size, "test": test_size, SOURCE_ONLY: source_only_size,
@@ -100,7 +100,7 @@ class ArithmeticTask(Task):
         """Problem and solution by split and row, without drawing the rest of the split.
 
         Raises:
-            ValueError: If there is no such split.
+            ValueError: If there is no such split, or problem or solution has more tokens than there is room for.
             IndexError: If it has no such row.
         """
         if not 0 <= index < self.size(split):
@@ -110,7 +110,17 @@ class ArithmeticTask(Task):
             problem = draw_problem(random, random.randint(FEWEST_EVENTS, self._events))
             solution = solve(problem).text
             if crc32(solution.encode()) % 10 in buckets:
+                self._check_length(split, index, problem, solution)
                 return problem, None if split == SOURCE_ONLY else solution
+
+    def _check_length(self, split: str, index: int, problem: str, solution: str) -> None:
+        rows = self.tokenizer.encode([problem])[0], self.tokenizer.encode_targets([solution])[0]
+        longest = max(map(len, rows))
+        if longest > self.max_source_length:
+            raise ValueError(
+                f"problem {index} of {split} or its solution has {longest} tokens, and max_tokens is "
+                f"{self.max_source_length}; give {longest} or more"
+            )
 
     def split(self, name: str) -> Split:
         """All of a split; drawn once."""

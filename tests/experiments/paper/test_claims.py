@@ -24,7 +24,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         write_run(run, seed, {"g0i0": 0.5, "g1i1": 0.4}, samples=30)
     gain = {"sample_reward_gain": [0.1, 0.05, 0.15, 0.0]}
     difference = {"sample_reward": [-0.1, -0.15, -0.05, 0.0]}
-    comparison = {"agents": {"gold": gain, "q-bve": gain}, "same_data": {"gold": difference}}
+    others = dict.fromkeys(("bvmpo", "gold (filtered data)", "oac"), difference)
+    comparison = {"agents": dict.fromkeys((*LOSSES, "q-bve"), gain), "same_data": others}
     write(plan.folder / "losses" / "comparison.json", comparison)
     stages = {f"{agent}.own": 0.55 for agent in LOSSES} | {"reward-conditioned.own": 0.52}
     filters = {"filtered-bc.own": 0.8, "filtered-bc.own.threshold": 0.8, "filtered-bc.own.percentile": 0.7}
@@ -70,6 +71,18 @@ def test_finished_parts_decide(plan: Plan, name: str, word: str) -> None:
     assert verdict.word == word
     assert verdict.estimates
     assert CLAIMS[name].spent(plan).samples > 0
+
+
+def test_an_agent_that_a_comparison_left_out_decides_nothing(tmp_path: Path) -> None:
+    plan = written_plan(tmp_path, STAGES)
+    for kind in ("losses", "negative"):
+        for part in plan.parts(kind):
+            part.finish(1.0)
+    write(plan.folder / "losses" / "comparison.json", {"agents": {}, "same_data": {}})
+    verdict = CLAIMS["4"].verdict(plan)
+    assert verdict.word == "not shown"
+    assert verdict.measured == "comparison 'losses' left out bvmpo, gold, oac; see its warnings"
+    assert CLAIMS["q-bve"].verdict(plan).word == "not shown"
 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:

@@ -58,7 +58,9 @@ def test_filters_go_by_the_new_rewards_and_measures_by_the_first(run: Experiment
     everything = arm_data("one-grow", buffer, 1, lambda data: data, partial(reward_column, run))
     np.testing.assert_array_equal(everything.rewards, new.rewards)
     assert [part["hypotheses"] for part in record["parts"]] == [record["ratings"]]
-    assert refresh_sentence(record | {"accuracy": None}).endswith("without an oracle, its accuracy is not known")
+    assert refresh_sentence(record | {"accuracy": None}).endswith(
+        "its accuracy is not known: no oracle, or no unrated source whose samples differ"
+    )
     accuracy = {"before": 0.8, "after": 0.9, "pairs": 9, "difference": 0.1, "error": 0.01}
     assert "0.800 before, 0.900 after, +0.100 [+0.080, +0.120]" in refresh_sentence(record | {"accuracy": accuracy})
 
