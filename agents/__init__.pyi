@@ -18,7 +18,8 @@ from .kto import KTO, KTOConfig
 from .mad import MAD, MADConfig
 from .mrt import MRT, MRTConfig
 from .oac import OAC, OACConfig
-from .off_policy.evaluation import OffPolicyConfig, OffPolicyReport, evaluate_off_policy
+from .off_policy.evaluation import OffPolicyReport, evaluate_off_policy
+from .off_policy.off_policy_config import OffPolicyConfig
 from .on_policy import OnPolicy
 from .online_agent import OnlineAgent, OnlineConfig
 from .policy.adapters import adapted

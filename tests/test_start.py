@@ -27,8 +27,8 @@ def commands() -> list[list[str]]:
     found = []
     for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
         text = path.read_text("utf-8")
-        # An example in one file is read from its first line to its last, imports and all.
-        if 'if __name__ == "__main__":' in text and path.parent.name != "examples":
+        # An example in one file is read from its first line to its last, imports and all; a worker has no options.
+        if 'if __name__ == "__main__":' in text and path.parent.name != "examples" and path.stem != "pool_worker":
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
             subcommands = re.findall(r'tyro\.conf\.subcommand\("([\w-]+)"\)', text)
             found += [[module], *([module, name] for name in subcommands)]

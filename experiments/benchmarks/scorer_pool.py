@@ -17,8 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from scipy.stats import norm
 
 from experiments.benchmarks.timings import Benchmark, parse_options, spread
 from experiments.datasets.behaviours import load_behaviour
@@ -71,6 +69,9 @@ class Dear:
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
         """``[N]`` float32 in [0, 1]."""
+        from scipy.special import expit, logit
+        from scipy.stats import norm
+
         for _ in range(self.cost):
             scores = self.scorer.score(sources, hypotheses)
         digests = [

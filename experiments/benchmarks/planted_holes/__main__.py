@@ -17,7 +17,6 @@ from typing import Literal, get_args
 
 import agents
 from agents import LoRA, PolicyConfig, TrainingConfig
-from agents.policy.embeddings import align_embeddings
 from buffers import Slice
 from experiments.benchmarks.planted_holes.holed_scorer import HoledScorer, HoleName, with_habit
 from experiments.benchmarks.planted_holes.verdicts import Seen, false_alarms, seen, verdict_table
@@ -142,6 +141,8 @@ def habitual_policy(config: Config, task: Task, own: Scorer, habit: HoleName, se
         habit: Its name.
         seed: Of weights, batches, and of the references that have it.
     """
+    from agents.policy.embeddings import align_embeddings
+
     folder = config.out / f"policy-{habit}-{seed}"
     start = config.start[seed % len(config.start)] if config.start else None
     options = ReST(seed=seed, start=start, policy=config.policy, supervised=config.supervised, device="cpu")

@@ -26,9 +26,9 @@ TRAINING = TrainingConfig(
     learning_rate=5e-3,
     schedule="linear",
     tokens_per_batch=200,
-    max_tokens=10_000,
-    warmup_tokens=300,
-    evaluate_every=10_000,
+    max_tokens=15_000,
+    warmup_tokens=500,
+    evaluate_every=15_000,
     weight_decay=0.0,
     progress=False,
 )
@@ -37,9 +37,9 @@ TRAINING = TrainingConfig(
 GROUPED = replace(TRAINING, max_tokens=1_000, evaluate_every=1_000, warmup_tokens=60)
 
 # d3rlpy draws transitions with replacement, so that expectations over the data need many steps.
-TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=64, max_tokens=16_000, evaluate_every=16_000)
+TRANSITIONS = replace(TRAINING, learning_rate=3e-3, tokens_per_batch=128, max_tokens=32_000, evaluate_every=32_000)
 
-VALUE = {"value_tokens": 18_000, "value_learning_rate": 5e-3}
+VALUE = {"value_tokens": 30_000, "value_learning_rate": 5e-3}
 
 
 def tabular(counts: dict[str, int], pad_id: int) -> Slice:

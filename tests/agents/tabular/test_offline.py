@@ -47,7 +47,7 @@ def test_behaviour_value_estimation_finds_the_value_of_the_behaviour(
     behaviour: Seq2SeqPolicy, data: Slice, td_lambda: float
 ) -> None:
     value = ValueNetwork.from_policy(behaviour)
-    fit(BVE(value, td_lambda), data, replace(TRAINING, max_tokens=20_000))
+    fit(BVE(value, td_lambda), data, replace(TRAINING, max_tokens=30_000))
     # Before the first token, before the second, before the end.
     expected = {"oo": [0.5, 0.6, 0.2], "ot": [0.5, 0.6, 1.0], "to": [0.5, 0.4, 0.4], "tt": [0.5, 0.4, 0.4]}
     for name, found in values(value, data).items():
@@ -71,7 +71,7 @@ def test_awr_weighs_by_the_exponential_of_the_advantage(behaviour: Seq2SeqPolicy
 def test_iql_values_the_better_actions(behaviour: Seq2SeqPolicy, data: Slice, target_rate: float) -> None:
     agent = make_agent("iql", behaviour.clone(), expectile=0.7, beta=1.0, value_tokens=0, target_rate=target_rate)
     # The value's target is the value itself: a few more steps.
-    agent.improve(data, replace(TRAINING, max_tokens=20_000))
+    agent.improve(data, replace(TRAINING, max_tokens=30_000))
     found = values(agent.value, data)  # type: ignore[attr-defined]
     # The expectile m of two equally likely values a < b: 0.3 (m - a) = 0.7 (b - m).
     after_one = 0.3 * 0.2 + 0.7 * 1.0
@@ -216,7 +216,7 @@ def test_importance_weights_are_1_at_the_behaviour(behaviour: Seq2SeqPolicy, dat
 
 def test_action_values_are_the_behaviours_and_the_policy_is_greedy(behaviour: Seq2SeqPolicy, data: Slice) -> None:
     agent = make_agent("q-bve", behaviour.clone(), q_temperature=0.2, ranking_weight=0.0)
-    agent.improve(data, replace(TRAINING, max_tokens=20_000))
+    agent.improve(data, replace(TRAINING, max_tokens=30_000))
     (batch,) = data.where(np.arange(len(data)) % 8 == 0).batches(10_000, seed=0, shuffle=False)
     with torch.no_grad():
         q = agent.policy.evaluate(batch).logits * 0.2  # [12,V]
@@ -229,7 +229,7 @@ def test_action_values_are_the_behaviours_and_the_policy_is_greedy(behaviour: Se
 def test_ilql_shifts_the_cloned_policy_by_the_action_values(behaviour: Seq2SeqPolicy, data: Slice) -> None:
     agent = make_agent("ilql", behaviour.clone(), expectile=0.7, beta=3.0, cql_weight=0.0, value_tokens=0,
                        target_rate=0.05)  # fmt: skip
-    agent.improve(data, replace(TRAINING, max_tokens=20_000))
+    agent.improve(data, replace(TRAINING, max_tokens=30_000))
     # The value's expectiles are those of IQL; pi is 1/2 exp(3 Q) over each two tokens.
     after_one = 0.3 * 0.2 + 0.7 * 1.0
     chances = probabilities(agent.policy)
