@@ -183,6 +183,7 @@ class PhrasebookTask(Task):
         while True:
             sentence = draw_sentence(random, forms)
             fits = MIN_WORDS <= len(sentence.german.split()) <= MAX_WORDS
+            fits = fits and len(self.tokenizer.encode([sentence.german])[0]) <= self.max_source_length
             if (
                 fits
                 and crc32(sentence.german.encode()) % _BUCKETS in buckets
