@@ -152,7 +152,7 @@ FOOLED = 0.5
 """All weights of a policy that has learned the hole."""
 
 
-def exploits(run: Experiment[Config], agent: Agent, data: Any, training: Any, stage: str, lora: Any) -> dict[str, Any]:
+def exploits(run: Experiment[Config], agent: Agent, data: Any, training: Any, stage: str, *_: object) -> dict[str, Any]:
     """A training that finds the hole at the second Improve step."""
     if stage == "g1i2":
         for parameter in agent.policy.model.parameters():

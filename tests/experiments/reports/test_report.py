@@ -115,14 +115,14 @@ def test_learning_curves_go_on_where_the_last_step_ended(finished_run: Experimen
     ]  # fmt: skip
 
 
-def test_the_scorer_is_tested_on_what_the_last_policy_writes() -> None:
+def test_the_scorer_is_tested_on_what_each_policy_writes() -> None:
     assert _scorer_tests({}) == []
-    tests: dict[str, dict[str, Any]] = {
-        "repeated": {"cases": 5, "falls": 0.8, "mean_fall": 0.25, "effect_size": 1.5},
-        "negated": {"cases": 0, "falls": None, "mean_fall": None, "effect_size": None},
-    }
-    *_, shown = _scorer_tests(tests)
-    assert shown.splitlines()[2:] == ["| repeated | 5 | 80.0% | 0.250 | 1.500 |", "| negated | 0 | - | - | - |"]
+    repeated = {"cases": 5, "falls": 0.8, "mean_fall": 0.25, "effect_size": 1.5}
+    negated = {"cases": 0, "falls": None, "mean_fall": None, "effect_size": None}
+    *_, shown = _scorer_tests({"g0i0": {"repeated": repeated, "negated": negated}, "g1i1": {"repeated": repeated}})
+    assert shown.splitlines()[2:] == [
+        "| repeated | 80.0% | 80.0% |", "| negated | - | - |", "| translations, at most | 5 | 5 |"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

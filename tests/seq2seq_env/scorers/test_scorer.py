@@ -80,4 +80,4 @@ def test_a_folder_that_is_no_checkpoint_says_what_is_missing(tmp_path: Path) -> 
 
 
 def test_registry_names_are_the_documented_ones() -> None:
-    assert list(SCORERS) == ["phrasebook-qe"]
+    assert list(SCORERS) == ["phrasebook-qe", "arithmetic-checker"]

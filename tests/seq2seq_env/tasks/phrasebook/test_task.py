@@ -42,6 +42,12 @@ def test_sizes_and_lengths(phrasebook: PhrasebookTask) -> None:
     assert (PhrasebookTask().size("train"), PhrasebookTask().size("source-only")) == (4_000, 28_000)
 
 
+def test_no_source_is_longer_than_one_may_be() -> None:
+    # The first sentence that row 16,427 draws has 53 tokens.
+    task = PhrasebookTask(regime="domain-v1", train_size=1)
+    assert len(task.tokenizer.encode([task.pair("source-only", 16_427)[0]])[0]) <= task.max_source_length
+
+
 def test_splits_are_disjoint_also_across_seeds(phrasebook: PhrasebookTask) -> None:
     other = PhrasebookTask(seed=1, regime="noisy-v1", train_size=1_200, validation_size=300, test_size=300)
     sources = {name: {*phrasebook.split(name).sources, *other.split(name).sources} for name in SPLITS}
