@@ -106,6 +106,7 @@ def test_bad_data_and_weights_are_refused(
         agent.improve(grown, quick)
     monkeypatch.setattr(trained.model.config, "model_type", "t5")
     with pytest.raises(
-        ValueError, match="a head of action values needs a model of marian, bart, mbart, m2m_100, llama, qwen2, not 't5'"
+        ValueError,
+        match="a head of action values needs a model of marian, bart, mbart, m2m_100, llama, qwen2, not 't5'",
     ):
         make_agent("d3rlpy-bc", trained).improve(grown, quick)
