@@ -31,7 +31,8 @@ WINGS = {
     "seq2seq_env": (
         "seq2seq_env.play", "seq2seq_env.adapters", "seq2seq_env.wrappers", "seq2seq_env.env",
         "seq2seq_env.vector_env", "seq2seq_env.mdp",
-        "seq2seq_env.constraint", "seq2seq_env.scorers.sharing", "seq2seq_env.scorers.loading",
+        "seq2seq_env.constraint", "seq2seq_env.scorers.pool_worker",
+        "seq2seq_env.scorers.sharing", "seq2seq_env.scorers.loading",
         "seq2seq_env.scorers", "seq2seq_env.scorers.wrappers", "seq2seq_env.scorers.predictor_estimator",
         "seq2seq_env.scorers.models", "seq2seq_env.scorers.spec", "seq2seq_env.scorers.description",
         "seq2seq_env.scorers.scorer", "seq2seq_env.tasks.loading", "seq2seq_env.tasks.corpora",

@@ -83,8 +83,12 @@ class MadeUp:
         return np.zeros(len(rows), dtype=np.bool_)
 
     def read(self) -> Trajectories:
-        """There are no tokens."""
-        raise NotImplementedError
+        """There are no tokens.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f"shard {self.number} is made up, and has no tokens; read rewards and lengths alone")
 
 
 def first_provenance(config: Config) -> Provenance:

@@ -114,7 +114,7 @@ def critical_seconds(scorer: Scorer, sources: Sequence[str], hypotheses: Sequenc
 
 def pool_rows(config: Config, scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]) -> list[list[str]]:
     """A pool of each number of processes, beside the scorer in line."""
-    pools = {number: PoolScorer(scorer, processes=number) for number in config.processes}
+    pools = {number: PoolScorer(scorer, config.scorer, processes=number) for number in config.processes}
     spent: dict[int, list[float]] = {number: [] for number in (0, *pools)}
     for repeat in range(1 + config.repeats):  # the first loads the networks
         for number in spent:

@@ -7,7 +7,7 @@ what it is made of, separated as a shell would:
     process: timeout=60 uv run --no-project --with unbabel-comet score.py
     ensemble: weights=0.7,0.3 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
     guarded: penalty=0.5 phrasebook-qe
-    pool: processes=4 "guarded: phrasebook-qe"
+    guarded: "pool: processes=4 phrasebook-qe"
     cascade: gate=0.6 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
 """
 

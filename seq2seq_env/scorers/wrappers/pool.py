@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from typing import Any
-from weakref import WeakSet, finalize
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.scorers.models import pool_worker
 from seq2seq_env.scorers.models.process import ProcessScorer, ScorerProcessError
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
 
 Pair = tuple[str, str]
 """Source and hypothesis."""
+
+_WORKER = Path(__file__).parents[1] / "pool_worker.py"
 
 
 class PoolScorer(ScorerKind):
@@ -53,7 +53,9 @@ class PoolScorer(ScorerKind):
     ```
 
     Args:
-        scorer: What is wrapped; a pickle of it goes to the processes, which must be able to import its class.
+        scorer: What is wrapped.
+        name: By which the processes load it, as :func:`seq2seq_env.load_scorer` does, without a task.
+        device: Where they compute, "cpu" or "cuda".
         processes: At least 1.
         batch_size: Pairs that a process gets at a time, at least 1.
         timeout: Seconds that a batch may take.
@@ -61,13 +63,15 @@ class PoolScorer(ScorerKind):
         retries: Restarts for one batch.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or the device is one GPU of several.
     """
 
     def __init__(
         self,
         scorer: Scorer,
+        name: str,
         *,
+        device: str = "cpu",
         processes: int = 2,
         batch_size: int = 128,
         timeout: float = 300.0,
@@ -76,7 +80,10 @@ class PoolScorer(ScorerKind):
     ) -> None:
         if processes < 1:
             raise ValueError(f"processes is {processes}; give at least 1")
+        if ":" in device:
+            raise ValueError(f"device is {device!r}, and a pool takes all GPUs in turn; give 'cuda'")
         self.scorer, self.processes = scorer, processes
+        self._named = {"name": name, "device": device}
         self._options: dict[str, Any] = {
             "batch_size": batch_size, "timeout": timeout, "start_timeout": start_timeout, "retries": retries,
         }  # fmt: skip
@@ -92,7 +99,7 @@ class PoolScorer(ScorerKind):
                 f"pool: is followed by {len(spec.words)} scorers ({' '.join(spec.words)}); name one, quoted where it "
                 "has spaces"
             )
-        return cls(load(spec.words[0]), **options)
+        return cls(load(spec.words[0]), spec.words[0], **options, device=device)
 
     def _begin(self) -> None:
         self._lock = Lock()
@@ -111,13 +118,13 @@ class PoolScorer(ScorerKind):
         Raises:
             ValueError: If sources and hypotheses differ in number.
             ScorerProcessError: If a batch fails more often than ``retries`` allows; the other scores are kept.
-            TypeError: If the scorer cannot be pickled.
         """
         pairs = list(zip(sources, hypotheses, strict=True))
         with self._lock:
             scores = {pair: self._kept[pair] for pair in dict.fromkeys(pairs) if pair in self._kept}
             if pairs and self._workers is None:
-                self._workers = _Workers(self.scorer, self.processes, self._options)
+                named = self._named | {"fingerprint": self.fingerprint}
+                self._workers = _Workers(named, self.processes, self._options)
             workers = self._workers
         new = [pair for pair in dict.fromkeys(pairs) if pair not in scores]
         if workers is not None and new:
@@ -143,7 +150,7 @@ class PoolScorer(ScorerKind):
                 self._workers = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"scorer": self.scorer, "processes": self.processes, "options": self._options}
+        return {"scorer": self.scorer, "processes": self.processes, "options": self._options | self._named}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         PoolScorer.__init__(self, state["scorer"], processes=state["processes"], **state["options"])
@@ -155,28 +162,17 @@ class PoolScorer(ScorerKind):
 class _Workers:
     """The processes of a pool, and a thread for each that waits for its answers."""
 
-    def __init__(self, scorer: Scorer, processes: int, options: dict[str, Any]) -> None:
-        # The working folder's name is empty; where a run's script lies, its scorer may be defined beside it.
-        places = [str(Path(place).absolute()) for place in sys.path]
-        try:
-            content = pickle.dumps(places) + pickle.dumps(scorer)
-        except (TypeError, AttributeError, pickle.PicklingError) as error:
-            raise TypeError(
-                f"{type(scorer).__name__} cannot be sent to a pool's processes ({error}); define its class in a "
-                "module, and leave out of its pickle what cannot be in one"
-            ) from error
-        descriptor, name = tempfile.mkstemp(prefix="scorer-", suffix=".pickle")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+    def __init__(self, named: dict[str, str], processes: int, options: dict[str, Any]) -> None:
+        # The working folder's name is empty.
+        path = [str(Path(place).absolute()) for place in sys.path]
         self._programs = [
-            ProcessScorer([sys.executable, "-P", pool_worker.__file__, name, str(rank)], **options)
+            ProcessScorer([sys.executable, "-P", _WORKER, json.dumps({**named, "path": path, "rank": rank})], **options)
             for rank in range(processes)
         ]
         self._idle: SimpleQueue[ProcessScorer] = SimpleQueue()
         for program in self._programs:
             self._idle.put(program)
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="scorer pool")
-        self._delete = finalize(self, _delete, name, os.getpid())
 
     def rate(self, pairs: Sequence[Pair], batch_size: int) -> tuple[dict[Pair, float], ScorerProcessError | None]:
         """Scores of distinct pairs, and the first failure, whose batch has none."""
@@ -210,12 +206,6 @@ class _Workers:
         self._threads.shutdown(cancel_futures=True)
         for program in self._programs:
             program.close()
-        self._delete()
-
-
-def _delete(file: str, owner: int) -> None:
-    if os.getpid() == owner:  # not a fork
-        Path(file).unlink(missing_ok=True)
 
 
 _POOLS: WeakSet[PoolScorer] = WeakSet()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 
 from buffers import ShardError
 from buffers.storage.object_store import ObjectStore, local_folder, object_store
+from tests.pickling import sent
 
 
 class Unreliable(MemoryFileSystem):  # type: ignore[misc]
@@ -51,7 +51,7 @@ def store(tmp_path: Path) -> ObjectStore:
 
 
 def test_an_entry_comes_back_on_another_machine(store: ObjectStore, tmp_path: Path) -> None:
-    assert pickle.loads(pickle.dumps(store)).folder == store.folder
+    assert sent(store).folder == store.folder
     other = ObjectStore("unreliable://bucket/buffer/", tmp_path / "other")
     assert other.entries() == ["words"]
     assert other.known["words"].facts == {"count": 2}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-
 import gymnasium as gym
 import pytest
 
@@ -12,6 +10,7 @@ from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.arithmetic.problems import solve
 from seq2seq_env.tasks.task import Task
+from tests.pickling import sent
 
 SIZES = {"train_size": 60, "source_only_size": 60, "validation_size": 30, "test_size": 30}
 
@@ -33,7 +32,7 @@ def test_a_seed_repeats_and_a_row_needs_no_other(task: Task) -> None:
     assert again.fingerprint == task.fingerprint != other.fingerprint
     assert other.pair("test", 29) != again.pair("test", 29)
     assert task.pair("source-only", 0)[1] is None
-    assert pickle.loads(pickle.dumps(again)).fingerprint == task.fingerprint
+    assert sent(again).fingerprint == task.fingerprint
 
 
 def test_every_text_is_known_token_by_token(task: Task) -> None:

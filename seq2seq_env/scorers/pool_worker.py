@@ -1,14 +1,13 @@
-"""A worker of a scorer pool: reads a pickled scorer once, then answers batches as :class:`ProcessScorer` asks them.
+"""A worker of a scorer pool: loads a scorer by its name, then answers batches as :class:`ProcessScorer` asks them.
 
-Run by its path, ``python -P pool_worker.py FILE RANK``, so that it finds packages where its parent does and nowhere
-else.
+Run by its path, ``python -P pool_worker.py OPTIONS``, a JSON object, so that it finds packages where its parent does
+and nowhere else.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import pickle
 import sys
 from pathlib import Path
 
@@ -18,18 +17,23 @@ def main() -> None:
     # What a library prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    place, rank = Path(sys.argv[1]), int(sys.argv[2])
+    options = json.loads(sys.argv[1])
     os.environ["OMP_NUM_THREADS"] = "1"  # workers take the other cores
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     gpus = visible.split(",") if visible else [str(gpu) for gpu in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[rank % len(gpus)]
-    with place.open("rb") as file:
-        sys.path[:] = pickle.load(file)
-        scorer = pickle.load(file)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[options["rank"] % len(gpus)]
+    sys.path[:] = options["path"]
 
+    from seq2seq_env.scorers.loading import load_scorer
     from seq2seq_env.scorers.scorer import checked_scores
 
+    scorer = load_scorer(options["name"], device=options["device"])
+    if scorer.fingerprint != options["fingerprint"]:
+        sys.exit(
+            f"the scorer {options['name']!r} is another one in a process of its own: it goes by a task, as guards do, "
+            "or has changed; pool what is inside of it, and write the rest around the pool"
+        )
     for line in sys.stdin:
         batch = json.loads(line)
         try:
