@@ -10,13 +10,14 @@ from pathlib import Path
 from tests.digest_scorer import Digest
 
 
-def main(marks: Path) -> None:
+def main(folder: str) -> None:
     """Answer with a pair's digest; end at the source "fall once" the first time, and at "fall" each time.
 
     Args:
-        marks: Folder where each process leaves a file of its id with the pairs that it was asked for.
+        folder: Folder where each process leaves a file of its id with the pairs that it was asked for.
     """
-    scorer, fallen = Digest(), marks / "fallen"
+    scorer, marks = Digest(), Path(folder)
+    fallen = marks / "fallen"
     for line in sys.stdin:
         batch = json.loads(line)
         sources, hypotheses = batch["sources"], batch["hypotheses"]

@@ -16,9 +16,7 @@ HYPOTHESES = ["hypothesis"] * 60
 
 
 ROOT = Path(__file__).parents[4]
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from tests.fragile_scorer import main, Path; main(Path(sys.argv[2]))"
-)
+PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from tests.fragile_scorer import main; main(sys.argv[2])"
 
 
 @pytest.fixture(scope="module")
