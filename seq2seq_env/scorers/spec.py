@@ -55,6 +55,23 @@ class ScorerSpec:
     def __str__(self) -> str:
         return f"{self.kind}: {shlex.join([*(f'{key}={value}' for key, value in self.options.items()), *self.words])}"
 
+    def scorer_names(self, count: int, which: str) -> list[str]:
+        """The words, where each names a scorer.
+
+        Args:
+            count: How many there must be.
+            which: What they are, for the error.
+
+        Raises:
+            ValueError: If there are more or fewer.
+        """
+        if len(self.words) != count:
+            raise ValueError(
+                f"{self.kind}: is followed by {len(self.words)} scorers ({' '.join(self.words)}); name {which}, quoted "
+                "where a name has spaces"
+            )
+        return self.words
+
     def keyword_arguments(self, make: Callable[..., Any]) -> dict[str, Any]:
         """The options as keyword arguments of ``make``, of the types that it declares.
 

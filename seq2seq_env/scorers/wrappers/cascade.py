@@ -39,12 +39,8 @@ class CascadeScorer(ScorerKind):
     def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> CascadeScorer:
         """The cascade of the two scorers that the words name; see :meth:`ScorerKind.from_spec`."""
         options = spec.keyword_arguments(cls)
-        if len(spec.words) != 2:
-            raise ValueError(
-                f"cascade: is followed by {len(spec.words)} scorers ({' '.join(spec.words)}); name the cheap one and "
-                "the dear one, quoted where they have spaces"
-            )
-        return cls(load(spec.words[0]), load(spec.words[1]), **options)
+        cheap, dear = spec.scorer_names(2, "the cheap one and the dear one")
+        return cls(load(cheap), load(dear), **options)
 
     @property
     def scorers(self) -> list[Scorer]:

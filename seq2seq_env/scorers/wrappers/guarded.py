@@ -193,12 +193,8 @@ class GuardedScorer(ScorerKind):
     def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> GuardedScorer:
         """The scorer that the one word names, guarded; see :meth:`ScorerKind.from_spec`."""
         options = GuardOptions(**spec.keyword_arguments(GuardOptions))
-        if len(spec.words) != 1:
-            raise ValueError(
-                f"guarded: is followed by {len(spec.words)} scorers ({' '.join(spec.words)}); name one, quoted where "
-                "it has spaces"
-            )
-        return cls(load(spec.words[0]), None, penalty=options.penalty, options=options)
+        (name,) = spec.scorer_names(1, "one")
+        return cls(load(name), None, penalty=options.penalty, options=options)
 
     def for_task(self, task: Task) -> GuardedScorer:
         """The same with the rules that the task's references keep; see :meth:`ScorerKind.for_task`."""

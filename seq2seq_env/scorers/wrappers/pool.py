@@ -94,12 +94,8 @@ class PoolScorer(ScorerKind):
     def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> PoolScorer:
         """The scorer that the one word names, pooled; see :meth:`ScorerKind.from_spec`."""
         options = spec.keyword_arguments(cls)
-        if len(spec.words) != 1:
-            raise ValueError(
-                f"pool: is followed by {len(spec.words)} scorers ({' '.join(spec.words)}); name one, quoted where it "
-                "has spaces"
-            )
-        return cls(load(spec.words[0]), spec.words[0], **options, device=device)
+        (name,) = spec.scorer_names(1, "one")
+        return cls(load(name), name, **options, device=device)
 
     def _begin(self) -> None:
         self._lock = Lock()
