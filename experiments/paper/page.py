@@ -84,7 +84,7 @@ def claims_table(plan: Plan, verdicts: Verdicts, spent: Mapping[str, Spent]) -> 
             verdict.measured,
             f"**{verdict.word}**",
             "-" if verdict.word == "not run" else str(spent[name]),
-            f"`rest reproduce --claims {name} --regimes {plan.name} --seeds {len(plan.seeds)}`",
+            f"`rest reproduce --claims {name} --regimes {plan.name} --seed {plan.seeds[0]} --seeds {len(plan.seeds)}`",
         ]
         for name, verdict in verdicts.items()
     )

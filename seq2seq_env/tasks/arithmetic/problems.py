@@ -98,7 +98,7 @@ def draw_problem(random: Random, events: int) -> str:
 
 
 def solve(problem: str) -> Solution:
-    """The solution of a problem's text.
+    """The solution of a problem's text; whose they are and what they are called is not compared between sentences.
 
     Raises:
         ValueError: If it is none of these problems.
