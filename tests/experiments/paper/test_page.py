@@ -20,7 +20,10 @@ def test_a_page_has_a_row_for_each_claim(tmp_path: Path) -> None:
     text = (out / "paper.md").read_text()
     assert said in text
     row = next(line for line in text.splitlines() if line.startswith("| 2 |"))
-    assert "**holds** | 80 samples, 0.0 M tokens | `rest reproduce --claims 2 --regimes lowres --seed 0 --seeds 2` |" in row
+    assert (
+        "**holds** | 80 samples, 0.0 M tokens | `rest reproduce --claims 2 --regimes lowres --seed 0 --seeds 2` |"
+        in row
+    )
     assert "| needs online RL | **not run** | - | `rest reproduce --claims 5" in text
     assert "(claim-1-lowres.png)" in text
     assert (out / "claim-1-lowres.png").read_bytes().startswith(b"\x89PNG")
