@@ -84,8 +84,8 @@ def plan(corpus: CorpusStatistics) -> Preset:
             "supervised": _training(supervised, rate, batch, looks=10, warmup=20),
             "improve": _training(improve, rate * 0.3, batch, looks=2, warmup=20),
         },
-        # Within a source a filter by ranks needs some to rank.
-        growing={"candidates": 8},
+        # Within a source a filter by ranks needs some to rank; who uses a translator decodes it by beam search.
+        growing={"candidates": 8, "beams": 4},
     )
 
 

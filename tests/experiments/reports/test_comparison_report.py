@@ -25,7 +25,7 @@ STAGES = ["bc.own", "filtered-bc.own", "awr.own", "dpo.own", "dpo.filtered"]
 
 def measures(shift: float) -> dict[str, Any]:
     """What a policy was measured at: its reward is the supervised policy's and ``shift``, greedily half of that."""
-    known = {"oracle": 0.5 + shift, "reward": 0.5 + shift, "bleu": 50.0 + 100 * shift, "chrf": 60.0}
+    known = {"oracle": 0.5 + shift, "reward": 0.5 + shift, "bleu": 50.0 + 100 * shift, "chrf": 60.0, "ter": 40.0}
     return {"length_ratio": 1.0, "nats": 0.4 - shift, "judge": None, **known}
 
 

@@ -65,7 +65,7 @@ def test_very_long_sentences_are_left_out() -> None:
 
 def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
     preset = plan(FEW).without_networks()
-    assert (preset.nested, preset.growing) == ({}, {"candidates": 8})
+    assert (preset.nested, preset.growing) == ({}, {"candidates": 8, "beams": 4})
 
 
 @pytest.mark.parametrize(
