@@ -49,7 +49,8 @@ def test_the_last_policy_has_data_measures_controls_and_intervals(run: Path) -> 
     for part in (
         "Improve step 2 of Grow step 1", "agent `gold`", "; 2,000 target tokens", "Seed 7.",
         "task `phrasebook-de-en` (regime noisy-v1), `aaaaaaaaaaaa`", "`bbbbbbbbbbbb`",
-        "| **g1i2** | greedy | 0.500 | 0.875 | 40.0 | 60.0 | 45.0 |", "| g0i0 | greedy |", "| control-unfiltered | greedy |",
+        "| **g1i2** | greedy | 0.500 | 0.875 | 40.0 | 60.0 | 45.0 |", "| g0i0 | greedy |",
+        "| control-unfiltered | greedy |",
         "- greedy true quality: 0.875, above the best control, unfiltered (0.800), by +0.075 [+0.010, +0.140]",
         "- greedy TER: 45.0, below the best control, filtered (46.0), by -1.0 [-2.0, -0.2]",
         "BLEU `sig`", "TER `snover`",
