@@ -48,7 +48,7 @@ class Export:
     sources: int = 50
     """Test sources, at least 2, in each comparison. Those whose translations differ come first."""
     decode: Decode = "greedy"
-    """Whether greedy translations are rated, or samples."""
+    """Whether greedy translations are rated, samples, or those by beam search, where the run has them (--beams)."""
     raters: int = 1
     """Raters in Pearmut, at least 1, each of whom sees everything; the page goes to as many as you like."""
     reference: bool = False

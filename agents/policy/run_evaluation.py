@@ -16,7 +16,10 @@ GATED = "gated"
 
 _MEASURES = {
     "reward": "learned reward", "oracle": "true quality", "judge": "judge", "bleu": "BLEU", "chrf": "chrF",
+    "ter": "TER",
 }  # fmt: skip
+_DECIMALS = {"bleu": 1, "chrf": 1, "ter": 1}
+_ERRORS = ("ter",)
 _STAGE = re.compile(r"g(\d+)i(\d+)")
 
 Row = Mapping[str, Any]
@@ -49,7 +52,8 @@ def run_evaluation(folder: Path) -> str | None:
             parts += _evidence(results["evidence"])
         parts.append(
             "The learned reward is the scorer's, which the training raised and which may be fooled; the other measures "
-            f"decided nothing. BLEU `{results['sacrebleu'].get('bleu')}`, chrF `{results['sacrebleu'].get('chrf')}`."
+            f"decided nothing; of TER less is better. BLEU `{results['sacrebleu'].get('bleu')}`, chrF "
+            f"`{results['sacrebleu'].get('chrf')}`, TER `{results['sacrebleu'].get('ter')}`."
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{str(path)!r} is not what a run writes ({error!r}); run it to its end again") from error
@@ -105,10 +109,12 @@ def _evidence(evidence: Sequence[Row]) -> list[str]:
     lines = []
     for each in evidence:
         mean, low, high = each["difference"][:3]
-        verdict = "above" if low > 0 else "NOT SHOWN to be above"
+        side, shown = ("below", high < 0) if each["measure"] in _ERRORS else ("above", low > 0)
+        rest, best = (_number(each["measure"], each[whose]) for whose in ("rest", "best"))
+        by, lower, upper = (_number(each["measure"], value, "+") for value in (mean, low, high))
         lines.append(
-            f"- {each['decode']} {_MEASURES[each['measure']]}: {each['rest']:.3f}, {verdict} the best control, "
-            f"{each['control']} ({each['best']:.3f}), by {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+            f"- {each['decode']} {_MEASURES[each['measure']]}: {rest}, {'' if shown else 'NOT SHOWN to be '}{side} the "
+            f"best control, {each['control']} ({best}), by {by} [{lower}, {upper}]"
         )
     if not lines:
         return ["No control was trained, so nothing is shown of what raised the numbers."]
@@ -116,7 +122,11 @@ def _evidence(evidence: Sequence[Row]) -> list[str]:
 
 
 def _numbers(row: Row, columns: Iterable[str]) -> list[str]:
-    return ["-" if row[each] is None else f"{row[each]:.{1 if each in ('bleu', 'chrf') else 3}f}" for each in columns]
+    return ["-" if row[each] is None else _number(each, row[each]) for each in columns]
+
+
+def _number(measure: str, value: float, sign: str = "") -> str:
+    return f"{value:{sign}.{_DECIMALS.get(measure, 3)}f}"
 
 
 def _line(cells: Iterable[str]) -> str:

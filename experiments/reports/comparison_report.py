@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from experiments.reports.comparison_entry import COLUMNS, Entry, agent_entry, eq
 from experiments.reports.comparison_interference import agent_interference
 from experiments.reports.comparison_page import write_comparison_page
 from experiments.reports.comparison_plots import save_comparison_plots
-from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
+from experiments.reports.corpus_scores import CORPUS_SCORES, pseudo_values
 from experiments.reports.guard_counts import RunGuards
 from experiments.reports.statistics import holm, interval
 from experiments.reports.tables import number, p_value, table
@@ -105,7 +106,7 @@ def write_comparison(
         *_untrained(entries),
         f"{_seeds(entries)}, {len(references)} test sources; all numbers in comparison.json. A seed is a whole run: "
         "supervised policy, samples and order of batches. Means with 95 % t intervals over runs and sources, crossed; "
-        "p corrected by Holm for the number of agents, but for BLEU and chrF.",
+        "p corrected by Holm for the number of agents, but for BLEU, chrF and TER, of which less is better.",
         "## Greedy translations",
         "The gain is that over the supervised policy of the same seed.",
         _greedy_table(rows, base, greedy),
@@ -192,8 +193,9 @@ def _saw_the_slice(entry: Entry) -> bool:
 def _measures(entry: Entry, columns: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {"seeds": len(entry.records)}
     row |= {column: interval(entry.values(column)) for column in columns}
-    for key in ("greedy_bleu", "greedy_chrf", "greedy_length_ratio", "sample_nats", "sample_length_ratio", "kl",
-                "seconds", "tokens", "network_mib", "prepare_seconds"):  # fmt: skip
+    corpus = (f"{decode}_{name}" for decode in _likeliest(entry) for name in (*CORPUS_SCORES, "length_ratio"))
+    for key in (*corpus, "sample_nats", "sample_length_ratio", "kl", "seconds", "tokens", "network_mib",
+                "prepare_seconds"):  # fmt: skip
         row[key], row[f"{key}_sd"] = entry.mean(key), entry.spread(key)
     return row
 
@@ -210,21 +212,25 @@ def _differences(pairs: Sequence[tuple[Entry, Entry]], columns: Sequence[str], e
 
 
 def _corpus_p(entry: Entry, base: Entry, references: Sequence[str]) -> dict[str, float]:
-    """Tests of greedy BLEU and chrF against the supervised policy, by what each source adds to the corpus score."""
+    """Tests of corpus scores against the supervised policy, by what each source adds to them."""
     p_values = {}
-    for name, statistics, score in (
-        ("greedy_bleu_p", bleu_statistics, bleu),
-        ("greedy_chrf_p", chrf_statistics, chrf),
-    ):
+    for decode, (name, corpus) in product(_likeliest(base), CORPUS_SCORES.items()):
         after, before = (
             np.stack([
-                pseudo_values(statistics([line["greedy"] for line in each.translations[seed]], references), score)
+                pseudo_values(
+                    corpus.statistics([line[decode] for line in each.translations[seed]], references), corpus.score
+                )
                 for seed in entry.common(base)
             ])
             for each in (entry, base)
         )  # fmt: skip
-        p_values[name] = interval(after - before).p
+        p_values[f"{decode}_{name}_p"] = interval(after - before).p
     return p_values
+
+
+def _likeliest(entry: Entry) -> list[str]:
+    """Decodings that seek the likeliest translation, of those that were measured."""
+    return [decode for decode in ("greedy", "beam") if f"{decode}_bleu" in _first(entry)]
 
 
 def _first(entry: Entry) -> dict[str, Any]:
@@ -260,12 +266,15 @@ def _greedy_table(rows: Rows, base: Entry, columns: Sequence[str]) -> str:
     def corpus(key: str, row: Mapping[str, Any]) -> str:
         return f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f} ({p_value(row[f'{key}_p'])})"
 
+    heads = {
+        f"{decode}_{name}": f"{'' if decode == 'greedy' else 'beam '}{score.title}"
+        for decode in _likeliest(base) for name, score in CORPUS_SCORES.items()
+    }  # fmt: skip
     more: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        "BLEU (p)": partial(corpus, "greedy_bleu"),
-        "chrF (p)": partial(corpus, "greedy_chrf"),
-        "length ratio": lambda row: number(row["greedy_length_ratio"]),
+        f"{head} (p)": partial(corpus, key) for key, head in heads.items()
     }
-    scores = (f"{base.mean(key):.1f}" for key in ("greedy_bleu", "greedy_chrf"))
+    more["length ratio"] = lambda row: number(row["greedy_length_ratio"])
+    scores = (f"{base.mean(key):.1f}" for key in heads)
     return _gain_table(rows, base, columns, more, *scores, number(base.mean("greedy_length_ratio")))
 
 

@@ -1,4 +1,4 @@
-"""Corpus BLEU and chrF as functions of what their sentences add, and each sentence's share of them.
+"""Corpus BLEU, chrF and TER as functions of what their sentences add, and each sentence's share of them.
 
 A corpus score is no mean over sentences; its jackknife pseudo-values (Tukey 1958) stand for sentences where a test
 needs one number for each. Shape letters: N sentences, K statistics.
@@ -6,12 +6,13 @@ needs one number for each. Shape letters: N sentences, K statistics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.runs.bleu_tokenizer import bleu_tokenizer
+from experiments.runs.bleu_tokenizer import bleu_tokenizer, ter_options
 
 _BLEU_ORDERS = 4
 
@@ -85,6 +86,54 @@ def chrf(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
     beta = CHRF.BETA**2
     weighted = beta * precision + recall
     return np.asarray(100 * (1 + beta) * precision * recall / np.where(weighted > 0, weighted, 1))
+
+
+def ter_statistics(hypotheses: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+    """What each sentence adds to corpus TER: edits, and words of the reference, float64 [N,2].
+
+    Raises:
+        ValueError: If there are not as many references as hypotheses.
+    """
+    from sacrebleu.metrics.ter import TER
+
+    metric = TER(**ter_options(references))
+    scores = [metric.sentence_score(*pair) for pair in zip(hypotheses, ([text] for text in references), strict=True)]
+    return np.array([[each.num_edits, each.ref_length] for each in scores], dtype=np.float64).reshape(-1, 2)
+
+
+def ter(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Corpus TER (Snover et al. 2006), edits to 100 words of the references, 0 at best, as sacrebleu gives it.
+
+    Args:
+        statistics: Sums of :func:`ter_statistics` over sentences, float64 [...,2].
+    """
+    edits, words = statistics[..., 0], statistics[..., 1]
+    # As sacrebleu does, what is written where nothing should be is wrong by all of a reference.
+    return np.asarray(100 * np.where(words > 0, edits / np.maximum(words, 1), edits > 0))
+
+
+class CorpusScore(NamedTuple):
+    """A corpus score by references.
+
+    Attributes:
+        title: As tables show it.
+        statistics: Of each sentence, of hypotheses and references.
+        score: Of sums of them.
+        sign: 1 where more is better, and -1 where less is.
+    """
+
+    title: str
+    statistics: Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
+    score: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    sign: int = 1
+
+
+CORPUS_SCORES: Mapping[str, CorpusScore] = {
+    "bleu": CorpusScore("BLEU", bleu_statistics, bleu),
+    "chrf": CorpusScore("chrF", chrf_statistics, chrf),
+    "ter": CorpusScore("TER", ter_statistics, ter, -1),
+}
+"""By name. Own scorers learn from chrF, so that no policy is trained towards TER, nor checked by it."""
 
 
 def pseudo_values(

@@ -1,18 +1,19 @@
 """Evidence of one run or several: what stands above the best control, source by source.
 
-ReST's last policy is compared with the arms that trained as long on other data, greedily and by samples, and its
-samples with those of the supervised policy at equal entropy.
+ReST's last policy is compared with the arms that trained as long on other data, greedily, by beam search where that was
+measured, and by samples, and its samples with those of the supervised policy at equal entropy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.reports.corpus_scores import CORPUS_SCORES, pseudo_values
 from experiments.reports.statistics import Interval, interval, stack
 from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
@@ -20,18 +21,24 @@ from experiments.runs.finished_stages import final_stage
 from experiments.runs.run_folder import read_lines
 from experiments.runs.stages import EQUAL_ENTROPY, translations_file
 
+DECODES = {"greedy": "greedy translations", "beam": "translations by beam search", "sample": "samples"}
+
 TITLES = {"oracle": "true quality", "judge": "judge", "reward": "learned reward"}
+"""Of what each translation has by itself; what is trusted most comes first."""
+
+MEASURES = {"oracle": TITLES["oracle"]} | {name: each.title for name, each in CORPUS_SCORES.items()} | TITLES
+"""The same with scores of a whole corpus by its references, which stand behind true quality alone."""
 
 
 class Comparison(NamedTuple):
     """ReST's last policy and the best of some controls, by one measure.
 
     Attributes:
-        decode: "greedy" or "sample".
-        measure: "oracle", "judge" or "reward".
-        rest: ReST's mean over runs and sources.
+        decode: "greedy", "beam" or "sample".
+        measure: A key of :data:`MEASURES`.
+        rest: ReST's mean over runs and sources, or the mean of its runs' corpus scores.
         control: Name of the best control.
-        best: Its mean.
+        best: The same of it.
         difference: Of the two, source by source.
         by_run: The difference in each run.
     """
@@ -46,20 +53,38 @@ class Comparison(NamedTuple):
 
     @property
     def shown(self) -> bool:
-        """Whether the interval of the difference is above 0."""
-        return self.difference.low > 0
+        """Whether the interval of the difference is above 0; of an error rate, below."""
+        return self.difference.low > 0 if _sign(self.measure) > 0 else self.difference.high < 0
+
+    @property
+    def decimals(self) -> str:
+        """Format of its numbers."""
+        return ".1f" if self.measure in CORPUS_SCORES else ".3f"
 
     def __str__(self) -> str:
         """A sentence."""
-        what = f"{TITLES[self.measure]} of {'greedy translations' if self.decode == 'greedy' else 'samples'}"
-        verdict = "above the best control" if self.shown else "NOT SHOWN to be above the best control"
-        return f"{what}: {self.rest:.3f}, {verdict}, {self.control} ({self.best:.3f}), by {self.difference:+.3f}"
+        side = "above" if _sign(self.measure) > 0 else "below"
+        verdict = f"{'' if self.shown else 'NOT SHOWN to be '}{side} the best control"
+        return (
+            f"{MEASURES[self.measure]} of {DECODES[self.decode]}: {self.rest:{self.decimals}}, {verdict}, "
+            f"{self.control} ({self.best:{self.decimals}}), by {self.difference:+{self.decimals}}"
+        )
+
+
+class _Values(NamedTuple):
+    """One stage of R runs by one measure."""
+
+    scores: NDArray[np.float64]
+    """float64 [R], of all sources together."""
+    shares: NDArray[np.float64]
+    """float64 [R,N], what each source adds."""
 
 
 def comparisons(runs: Sequence[Path]) -> list[Comparison]:
-    """What finished runs of one configuration show, the true quality of greedy translations first.
+    """What finished runs of one configuration show, the true quality of greedy translations first, or their BLEU.
 
-    Arms that all of the runs have count. Of a single run, an interval speaks of its sources alone.
+    Arms that all of the runs have count. Of a single run, an interval speaks of its sources alone. Corpus scores are of
+    the likeliest translations.
 
     Args:
         runs: Folders of growing_batch.py.
@@ -67,34 +92,57 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
     stages = {arm_stage(arm): arm for arm in get_args(Arm)}
     arms = [stage for stage in stages if all((run / translations_file(stage)).is_file() for run in runs)]
     evidence = []
-    for decode, controls in (("greedy", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
-        for measure in TITLES:
-            name = f"{decode}_{measure}"
-            rest = source_values(runs, [final_stage(run) for run in runs], name)
-            values = {stage: source_values(runs, [stage] * len(runs), name) for stage in controls}
-            known = {stage: each for stage, each in values.items() if each is not None}
+    for decode, controls in (("greedy", arms), ("beam", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
+        for measure in TITLES if decode == "sample" else MEASURES:
+            rest = _values(runs, [final_stage(run) for run in runs], decode, measure)
+            values = {stage: _values(runs, [stage] * len(runs), decode, measure) for stage in controls}
+            known = {stages.get(stage, stage): each for stage, each in values.items() if each is not None}
             if rest is not None and known:
-                named = {stages.get(stage, stage): each for stage, each in known.items()}
-                evidence.append(_against_best(decode, measure, rest, named))
+                evidence.append(_against_best(decode, measure, rest, known))
     return evidence
 
 
-def _against_best(
-    decode: str, measure: str, rest: NDArray[np.float64], controls: Mapping[str, NDArray[np.float64]]
-) -> Comparison:
-    best = max(controls, key=lambda name: controls[name].mean())
-    difference = rest - controls[best]
-    by_run = difference.mean(axis=1).tolist()
-    means = float(rest.mean()), float(controls[best].mean())
-    return Comparison(decode, measure, means[0], best, means[1], interval(difference), by_run)
+def _values(runs: Sequence[Path], stages: Sequence[str], decode: str, measure: str) -> _Values | None:
+    """Of kept test translations; None where a run lacks its stage or the column."""
+    if measure not in CORPUS_SCORES:
+        shares = source_values(runs, stages, f"{decode}_{measure}")
+        return None if shares is None else _Values(shares.mean(axis=1), shares)
+    _, statistics_of, score, _ = CORPUS_SCORES[measure]
+    scores, rows = [], []
+    for run, stage in zip(runs, stages, strict=True):
+        lines = _lines(run, stage)
+        if not lines or not {decode, "reference"} <= lines[0].keys():
+            return None
+        statistics = statistics_of(*([line[name] for line in lines] for name in (decode, "reference")))
+        scores.append(float(score(statistics.sum(axis=0))))
+        rows.append(pseudo_values(statistics, score).tolist())
+    return _Values(np.array(scores), stack(rows))
+
+
+def _against_best(decode: str, measure: str, rest: _Values, controls: Mapping[str, _Values]) -> Comparison:
+    best = max(controls, key=lambda name: _sign(measure) * float(controls[name].scores.mean()))
+    control = controls[best]
+    by_run = rest.scores - control.scores
+    # Around the difference itself, from which the mean of pseudo-values is off by a little.
+    difference = interval(rest.shares - control.shares).around(float(by_run.mean()))
+    means = (float(each.scores.mean()) for each in (rest, control))
+    return Comparison(decode, measure, next(means), best, next(means), difference, by_run.tolist())
+
+
+def _sign(measure: str) -> int:
+    return CORPUS_SCORES[measure].sign if measure in CORPUS_SCORES else 1
+
+
+def _lines(run: Path, stage: str) -> list[dict[str, Any]]:
+    path = run / translations_file(stage)
+    return read_lines(path) if path.is_file() else []
 
 
 def source_values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDArray[np.float64] | None:
     """One column of kept test translations, float64 [R,N]; None where a run lacks its stage or the column."""
     rows = []
     for run, stage in zip(runs, stages, strict=True):
-        path = run / translations_file(stage)
-        lines = read_lines(path) if path.is_file() else []
+        lines = _lines(run, stage)
         if not lines or name not in lines[0]:
             return None
         rows.append([line[name] for line in lines])
@@ -107,7 +155,7 @@ def evidence_table(evidence: Sequence[Comparison], name: str = "ReST") -> Table:
     head = ["measure", name, "best control", "", "difference", "p", *(["by run"] if several else [])]
     rows = []
     for each in evidence:
-        row = [f"{each.decode} {TITLES[each.measure]}", number(each.rest), each.control, number(each.best)]
-        row += [f"{each.difference:+.3f}", p_value(each.difference.p)]
-        rows.append([*row, " ".join(f"{gain:+.3f}" for gain in each.by_run)] if several else row)
+        row = [f"{each.decode} {MEASURES[each.measure]}", number(each.rest), each.control, number(each.best)]
+        row += [f"{each.difference:+{each.decimals}}", p_value(each.difference.p)]
+        rows.append([*row, " ".join(f"{gain:+{each.decimals}}" for gain in each.by_run)] if several else row)
     return table(head, rows)

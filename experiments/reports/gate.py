@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import agents
 from agents.policy.run_evaluation import GATED
@@ -185,7 +185,7 @@ def validation_values(run: Experiment[Settings], stage: str) -> Values:
     file = folder.path / translations_file(stage, SPLIT)
     if not file.is_file():
         policy = agents.Seq2SeqPolicy.load(folder.checkpoint(stage), run.config.device)
-        decodes: tuple[Decode, ...] = get_args(Decode)
+        decodes: tuple[Decode, ...] = ("sample", "greedy")
         translated = {each: run.evaluator.translations(policy, SPLIT, each) for each in decodes}
         keep_translations(run, stage, translated, SPLIT)
     lines = read_lines(file)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, get_args
 
 from buffers import GrowingBatchBuffer
+from experiments.reports.corpus_scores import CORPUS_SCORES
 from experiments.reports.evidence import Comparison, comparisons, evidence_table
 from experiments.reports.examples import NUM_EXAMPLES, examples
 from experiments.reports.gate import gate_parts, gate_sentence, looks_of
@@ -13,6 +15,7 @@ from experiments.reports.guard_counts import any_hit, counts, guard_table, run_g
 from experiments.reports.interference import Change, are_related, interference, interference_table, stage_values
 from experiments.reports.plots import save_plots, step_name
 from experiments.reports.run_page import write_run_page
+from experiments.reports.run_summary import rows_of_test, summary
 from experiments.reports.scorer_monitor import (
     monitor_parts,
     monitor_warnings,
@@ -44,6 +47,7 @@ HEADS = {
     "judge": "judge",
     "bleu": "BLEU",
     "chrf": "chrF",
+    "ter": "TER",
     "nats": "nats per token",
     "length_ratio": "length over reference",
     "train_tokens": "gradient tokens",
@@ -141,7 +145,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         *(f"![{name}]({name})" for name in plots),
         f"## {NUM_EXAMPLES} test sentences before and after",
         examples(lines[shown[0]], lines[shown[1]], shown),
-        f"BLEU `{results['sacrebleu'].get('bleu')}`; chrF `{results['sacrebleu'].get('chrf')}`.",
+        "; ".join(f"{score.title} `{results['sacrebleu'].get(name)}`" for name, score in CORPUS_SCORES.items()) + ".",
     ]
     write_text(run.path / "results.md", "\n\n".join(parts) + "\n")
     provenance = {f"sacrebleu {name}": value for name, value in results["sacrebleu"].items()}
@@ -154,9 +158,12 @@ def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> l
     """Sentences: what stands above the best control, and what would look like a gain and is lower entropy."""
     if not evidence:
         return ["No control was trained, so nothing is shown of what raised the numbers below."]
-    greedy = [each for each in evidence if each.decode == "greedy"][:1]
+    likeliest = [[each for each in evidence if each.decode == decode][:1] for decode in ("greedy", "beam")]
     sharpened = [each for each in evidence if each.control == EQUAL_ENTROPY][:1]
-    lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*greedy, *sharpened)]
+    # Where nobody knows true quality, references and a judge are two witnesses.
+    judged = [each for each in evidence if (each.decode, each.measure) == ("greedy", "judge")]
+    witnesses = [*chain(*likeliest), *([] if evidence[0].measure == "oracle" else judged)]
+    lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*witnesses, *sharpened)]
     if sharpened:
         lines[-1] += (
             " That is the supervised policy, not trained further, at the temperature that gives it the last policy's "
@@ -192,7 +199,7 @@ def learning_curves(run: RunFolder, of_run: str = "ReST") -> dict[str, dict[str,
 
 
 def _measured(rows: Sequence[Row], spent: int) -> dict[str, list[list[float]]]:
-    greedy = _test_rows([row for row in rows if "split" in row], "greedy")
+    greedy = rows_of_test([row for row in rows if "split" in row], "greedy")
     points: dict[str, list[list[float]]] = {"validation_reward": []}
     for measure in ("reward", "oracle"):
         points[f"greedy_{measure}"] = [[spent, row[measure]] for row in greedy if row[measure] is not None]
@@ -271,58 +278,13 @@ def warnings(steps: Sequence[Row], kind: str) -> list[str]:
     return sentences
 
 
-def summary(steps: Sequence[Row], controls: Sequence[Row], reranked: Mapping[str, float]) -> dict[str, float | None]:
-    """What the run gained on the test sources: final against supervised policy, and against the best control.
-
-    ``shortfall_closed`` is the share of what the supervised policy lacked to a mean reward of 1, None where it lacked
-    nothing; the gain above the control takes off what the same tokens give without Grow. ``gap_to_best_of_n_closed``
-    is how far one sample of the last policy comes from the mean to the best of N samples of the supervised one.
-    """
-    sampled, greedy = _test_rows(steps, "sample"), _test_rows(steps, "greedy")
-    first, last, first_greedy, last_greedy = sampled[0], sampled[-1], greedy[0], greedy[-1]
-    lacking, gap = 1 - first["reward"], reranked["best"] - reranked["mean"]
-    gains: dict[str, float | None] = {
-        "reward_before": first["reward"],
-        "reward_after": last["reward"],
-        "shortfall_closed": (last["reward"] - first["reward"]) / lacking if lacking else None,
-        "greedy_bleu_change": last_greedy["bleu"] - first_greedy["bleu"],
-        "greedy_chrf_change": last_greedy["chrf"] - first_greedy["chrf"],
-        "best_of_n_before": reranked["best"],
-        "gap_to_best_of_n_closed": (last["reward"] - reranked["mean"]) / gap if gap else None,
-        "sample_bleu_change": last["bleu"] - first["bleu"],
-    }
-    if first["judge"] is not None:
-        gains |= {"judge_before": first["judge"], "judge_after": last["judge"]}
-    if first["oracle"] is not None:
-        risen = last["reward"] - first["reward"]
-        gains |= {
-            "oracle_before": first["oracle"],
-            "oracle_after": last["oracle"],
-            "oracle_gain_to_reward_gain": (last["oracle"] - first["oracle"]) / risen if risen else None,
-        }
-    if controls:
-        best = max(row["reward"] for row in _test_rows(controls, "sample"))
-        gains |= {
-            "reward_best_control": best,
-            "shortfall_closed_by_best_control": (best - first["reward"]) / lacking if lacking else None,
-            "shortfall_closed_above_best_control": (last["reward"] - best) / lacking if lacking else None,
-            "greedy_bleu_above_best_control": last_greedy["bleu"]
-            - max(row["bleu"] for row in _test_rows(controls, "greedy")),
-        }
-    return gains
-
-
 def _rows(run: RunFolder, stage: str) -> list[Row]:
     grow, improve = step_of(stage)
     return [{"grow": grow, "improve": improve, **row} for row in run.result(stage)]
 
 
-def _test_rows(rows: Sequence[Row], decode: str) -> list[Row]:
-    return [row for row in rows if (row["split"], row["decode"]) == ("test", decode)]
-
-
 def _step_table(rows: Sequence[Row], split: str) -> str:
-    every = ("reward", "oracle", "judge", "bleu", "chrf", "nats", "length_ratio", "train_tokens", "seconds")
+    every = ("reward", "oracle", "judge", "bleu", "chrf", "ter", "nats", "length_ratio", "train_tokens", "seconds")
     columns = [name for name in every if any(row[name] is not None for row in rows)]
     cells = (
         [step_name(row), row["decode"], *(number(row[c]) for c in columns)] for row in rows if row["split"] == split
@@ -345,5 +307,5 @@ def _summary_table(gains: Mapping[str, float | None]) -> str:
 
 
 def _in_words(name: str) -> str:
-    words = {"bleu": "BLEU", "chrf": "chrF", "gib": "GiB", "n": "N", "oracle": "true quality"}
+    words = {"bleu": "BLEU", "chrf": "chrF", "gib": "GiB", "n": "N", "ter": "TER", "oracle": "true quality"}
     return " ".join(words.get(word, word) for word in name.split("_"))

@@ -27,6 +27,11 @@ class Interval(NamedTuple):
         """Of the values with the opposite sign."""
         return Interval(-self.mean, -self.high, -self.low, self.p)
 
+    def around(self, mean: float) -> Interval:
+        """As wide, around another mean."""
+        shift = mean - self.mean
+        return Interval(mean, self.low + shift, self.high + shift, self.p)
+
     def __str__(self) -> str:
         return f"{self:.3f}"
 

@@ -5,14 +5,14 @@ Shape letter: N sentences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
+from experiments.reports.corpus_scores import CORPUS_SCORES, CorpusScore, pseudo_values
 from experiments.reports.statistics import Interval, holm, interval
 from experiments.reports.tables import p_value, table
 from seq2seq_env.scorers import checked_scores, load_scorer
@@ -64,7 +64,7 @@ def measure_systems(
     oracle: Oracle | None = None,
     device: str = "cpu",
 ) -> list[Measured]:
-    """All measures that the texts allow: BLEU and chrF by references, scorers and the oracle by sources.
+    """All measures that the texts allow: BLEU, chrF and TER by references, scorers and the oracle by sources.
 
     Args:
         systems: One or two systems' N hypotheses.
@@ -83,8 +83,8 @@ def measure_systems(
         raise ValueError("there is one sentence, and an interval wants two at least; give more")
     measures: dict[str, list[_Values]] = {}
     if references is not None:
-        measures["BLEU"] = [_corpus(bleu_statistics(each, references), bleu) for each in systems]
-        measures["chrF"] = [_corpus(chrf_statistics(each, references), chrf) for each in systems]
+        for score in CORPUS_SCORES.values():
+            measures[score.title] = [_corpus(score, each, references) for each in systems]
     for name in scorers:
         assert sources is not None
         scorer = load_scorer(name, device=device)
@@ -107,10 +107,11 @@ def measure_systems(
 def measures_table(measured: Sequence[Measured]) -> str:
     """Markdown, a row a measure."""
     paired = any(each.difference is not None for each in measured)
+    titles = {score.title for score in CORPUS_SCORES.values()}
     head = ["measure", "A [95 %]", *(["B [95 %]", "B - A [95 %]", "p (Holm)"] if paired else [])]
     rows = []
     for each in measured:
-        digits = ".1f" if each.measure in ("BLEU", "chrF") else ".3f"
+        digits = ".1f" if each.measure in titles else ".3f"
         row = [each.measure, *(f"{score:{digits}}" for score in each.scores)]
         if each.difference is not None and each.p is not None:
             row += [f"{each.difference:+{digits}}", p_value(each.p)]
@@ -118,9 +119,10 @@ def measures_table(measured: Sequence[Measured]) -> str:
     return table(head, rows)
 
 
-def _corpus(statistics: NDArray[np.float64], score: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> _Values:
+def _corpus(score: CorpusScore, hypotheses: Sequence[str], references: Sequence[str]) -> _Values:
     """A corpus score and its pseudo-values, whose mean is not quite it."""
-    return _Values(float(score(statistics.sum(axis=0))), pseudo_values(statistics, score))
+    statistics = score.statistics(hypotheses, references)
+    return _Values(float(score.score(statistics.sum(axis=0))), pseudo_values(statistics, score.score))
 
 
 def _mean(values: NDArray[np.float32]) -> _Values:
@@ -130,6 +132,4 @@ def _mean(values: NDArray[np.float32]) -> _Values:
 
 def _interval(score: float, values: NDArray[np.float64]) -> Interval:
     """Around the score itself, as wide as the values' is."""
-    around = interval(values[None])
-    shift = score - around.mean
-    return Interval(score, around.low + shift, around.high + shift, around.p)
+    return interval(values[None]).around(score)

@@ -1,4 +1,4 @@
-"""Choice of sacrebleu's tokenizer for BLEU, by how the references are written."""
+"""Choice of sacrebleu's tokenizers for BLEU and TER, by how the references are written."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def bleu_tokenizer(references: Sequence[str]) -> str:
     if is_spaced(references):
         return "13a"
     return "zh" if share(HAN, references) > _PRESENT else "char"
+
+
+def ter_options(references: Sequence[str]) -> dict[str, bool]:
+    """What sacrebleu's TER takes for them: words between spaces, as tercom has it, and characters of East Asian text."""
+    east_asian = bleu_tokenizer(references) != "13a"
+    return {"normalized": east_asian, "asian_support": east_asian}

@@ -1,4 +1,4 @@
-"""Evaluation of a policy: learned reward, true quality, BLEU and chrF on a split."""
+"""Evaluation of a policy: learned reward, true quality, BLEU, chrF and TER on a split."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.runs.bleu_tokenizer import bleu_tokenizer
+from experiments.runs.bleu_tokenizer import bleu_tokenizer, ter_options
 from experiments.runs.stopwatch import Stopwatch
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
@@ -21,10 +21,11 @@ from seq2seq_env.writing import is_spaced, words
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
+    from sacrebleu.metrics.ter import TER
 
     from agents import Seq2SeqPolicy
 
-Decode = Literal["sample", "greedy"]
+Decode = Literal["sample", "greedy", "beam"]
 
 REMEMBERED = 64
 """Translations of a whole split that are kept: of the best weights of a training, and of what the next starts from."""
@@ -39,7 +40,8 @@ class Translations:
         rewards: float32 [N], the learned scorer's.
         qualities: float32 [N], the oracle's; None where the task has no oracle.
         judgements: float32 [N], the judge's; None where there is none.
-        nats: Entropy of the policy at the sampling temperature, nats per sampled token on average; None of greedy ones.
+        nats: Entropy of the policy at the sampling temperature, nats per sampled token on average; None where nothing
+            was sampled.
     """
 
     texts: list[str]
@@ -47,6 +49,25 @@ class Translations:
     qualities: NDArray[np.float32] | None
     judgements: NDArray[np.float32] | None
     nats: float | None = None
+
+
+class _Metrics(NamedTuple):
+    """sacrebleu's, with the references' n-grams counted."""
+
+    bleu: BLEU
+    chrf: CHRF
+    ter: TER
+
+    @classmethod
+    def of(cls, references: list[str], first: int | None = None) -> Self:
+        """For references, whose writing decides on the tokenizers; of the first ones alone where a number is given."""
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+        from sacrebleu.metrics.ter import TER
+
+        every = [references[:first]]
+        bleu = BLEU(references=every, tokenize=bleu_tokenizer(references))
+        return cls(bleu, CHRF(references=every), TER(references=every, **ter_options(references)))
 
 
 class Evaluator:
@@ -58,6 +79,7 @@ class Evaluator:
         judge: A second scorer, which measures and, but for a gate, decides nothing.
         temperature: Of the samples; the Grow temperature.
         seed: Of the samples; the same for every policy, so that they differ by the policies alone.
+        beams: Hypotheses that beam search holds for each source; 1 for no beam search.
         watch: Takes the time that evaluations take.
     """
 
@@ -69,15 +91,21 @@ class Evaluator:
         temperature: float,
         seed: int,
         judge: Scorer | None = None,
+        beams: int = 1,
         watch: Stopwatch | None = None,
     ) -> None:
         self.task, self.scorer, self.judge, self._watch = task, scorer, judge, watch or Stopwatch()
         # The same random numbers give policies that differ little many equal translations.
         self._scores, self._judge = CachedScorer(scorer), CachedScorer(judge) if judge else None
-        self.temperature, self.seed = temperature, seed
+        self.temperature, self.seed, self._beams = temperature, seed, beams
         # The least recently used first, with the nats per token of samples.
         self._texts: OrderedDict[tuple[str, str, Decode, float], tuple[list[str], float | None]] = OrderedDict()
-        self._metrics: dict[str, tuple[BLEU, CHRF]] = {}  # by split, of whose references they have counted the n-grams
+        self._metrics: dict[str, _Metrics] = {}  # by split
+
+    @property
+    def decodes(self) -> tuple[Decode, ...]:
+        """Decodings that test translations are measured by."""
+        return ("sample", "greedy", "beam") if self._beams > 1 else ("sample", "greedy")
 
     def reseeded(self, seed: int) -> Self:
         """The same with samples of another seed; both share the scores that they know."""
@@ -101,7 +129,7 @@ class Evaluator:
     def translations(
         self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float | None = None
     ) -> Translations:
-        """Translate a split, by one sample a source, at the Grow temperature or another, or greedily."""
+        """Translate a split, by one sample a source, at the Grow temperature or another, greedily or by beam search."""
         sources = self.task.split(split).sources
         oracle, judge = self.task.oracle, self._judge
         with self._watch("evaluating"):
@@ -140,19 +168,21 @@ class Evaluator:
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
         """Means over a split.
 
-        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; length over the references', in words, or in
-        characters where words have no spaces between them; nats per token.
+        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; TER from 0, of samples None, whose worst ones
+        would take it minutes; length over the references', in words, or in characters where words have no spaces
+        between them; nats per token.
         """
         references = self.task.split(split).references
         if split not in self._metrics:
-            self._metrics[split] = _metrics(references, bleu_tokenizer(references))
-        bleu, chrf = self._metrics[split]
+            self._metrics[split] = _Metrics.of(references)
+        metrics, likeliest = self._metrics[split], translations.nats is None
         return {
             "reward": float(translations.rewards.mean()),
             "oracle": _mean(translations.qualities),
             "judge": _mean(translations.judgements),
-            "bleu": bleu.corpus_score(translations.texts, None).score,
-            "chrf": chrf.corpus_score(translations.texts, None).score,
+            "bleu": metrics.bleu.corpus_score(translations.texts, None).score,
+            "chrf": metrics.chrf.corpus_score(translations.texts, None).score,
+            "ter": metrics.ter.corpus_score(translations.texts, None).score if likeliest else None,
             "length_ratio": _length_ratio(translations.texts, references),
             "nats": translations.nats,
         }
@@ -168,10 +198,11 @@ class Evaluator:
 
     def signatures(self) -> dict[str, str]:
         """How sacrebleu computes the test split's scores; it knows only after a first one."""
-        bleu, chrf = _metrics(["a"], bleu_tokenizer(self.task.split("test").references))
-        for metric in (bleu, chrf):
-            metric.corpus_score(["a"], None)
-        return {"bleu": str(bleu.get_signature()), "chrf": str(chrf.get_signature())}
+        references = self.task.split("test").references
+        metrics = _Metrics.of(references, 1)
+        for metric in metrics:
+            metric.corpus_score(references[:1], None)
+        return {name: str(metric.get_signature()) for name, metric in metrics._asdict().items()}
 
     def _translated(
         self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float
@@ -180,8 +211,9 @@ class Evaluator:
         key = (policy.fingerprint, split, decode, temperature)
         if key not in self._texts:
             sources = self.task.split(split).sources
-            if decode == "greedy":
-                self._texts[key] = policy.translate(sources), None
+            if decode != "sample":
+                beams = self._beams if decode == "beam" else 1
+                self._texts[key] = policy.translate(sources, num_beams=beams), None
             else:
                 samples = policy.sample(policy.encode(sources), 1, temperature, self.seed)
                 self._texts[key] = samples.texts, -float(samples.log_prob.mean(dtype=np.float64))
@@ -189,14 +221,6 @@ class Evaluator:
                 self._texts.popitem(last=False)
         self._texts.move_to_end(key)
         return self._texts[key]
-
-
-def _metrics(references: list[str], tokenizer: str) -> tuple[BLEU, CHRF]:
-    """Both, with the references' n-grams counted."""
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    return BLEU(references=[references], tokenize=tokenizer), CHRF(references=[references])
 
 
 def _mean(values: NDArray[np.float32] | None) -> float | None:

@@ -38,7 +38,10 @@ MEASURED_STEPS = 3
 """Steps of the training whose rate is measured, after as many that warm up."""
 
 MEASURED_DECODES = 3
-"""Translations of validation or test that every stage is measured by."""
+"""Translations of validation or test that every stage is measured by, but for those by beam search."""
+
+BEAM = 2.0
+"""One-sample translations of the test sources that take as long as one by beam search, for each hypothesis held."""
 
 
 def forecast(config: Settings) -> list[str]:
@@ -86,6 +89,8 @@ def work(config: Settings, task: Task) -> dict[str, float]:
 
     validation, test = task.size("validation"), task.size("test")
     stage = MEASURED_DECODES * max(validation, test) * sampled
+    if config.beams > 1:
+        stage += test * (BEAM * config.beams * SAMPLED * sentence + scored)
     available = len(drawable_rows(task, config.drawn_from(task)))
     drawn = config.num_sources(task) or available
     # Of training pairs the scorer knows the sources by their references.

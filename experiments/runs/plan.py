@@ -84,8 +84,9 @@ def plan(corpus: CorpusStatistics) -> Preset:
             "supervised": _training(supervised, rate, batch, looks=10, warmup=20),
             "improve": _training(improve, rate * 0.3, batch, looks=2, warmup=20),
         },
-        # Within a source a filter by ranks needs some to rank.
-        growing={"candidates": 8},
+        # Within a source a filter by ranks needs some to rank; who uses a translator decodes it by beam search.
+        # A judge of another make than what learns from the pairs' translations costs seconds.
+        growing={"candidates": 8, "beams": 4, "judge": "lexical:"},
     )
 
 
@@ -155,7 +156,7 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
     return [
         f"texts: {texts}; {splits}; up to {options.get('max_tokens', 64)} tokens, vocabulary of "
         f"{options.get('vocab_size', 8_000)}",
-        f"scorer: {scorer}",
+        f"scorer: {scorer}" + (f"; judge: {config.judge}" if config.judge else ""),
         f"policy: {config.pretrained or size}; trained on the pairs for up to {supervised.max_tokens:,} tokens, until "
         f"the reward has not risen in {supervised.patience} looks",
         f"Grow: {grow_steps} steps, {drawn} sources, {config.candidates} samples of each",

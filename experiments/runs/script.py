@@ -78,8 +78,9 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         fingerprints["judge_fingerprint"] = judge.fingerprint
     folder = RunFolder(config.out, config.recorded() | fingerprints, config.log_with)
     evaluator = Evaluator(
-        task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, watch=folder.watch
-    )
+        task, scorer, temperature=config.temperature, seed=config.seed, judge=judge, beams=config.beams,
+        watch=folder.watch,
+    )  # fmt: skip
     run = Experiment(config, task, evaluator, folder)
     try:
         work(run)

@@ -110,6 +110,9 @@ class Settings:
     """Samples of each source in a Grow step, at least 1."""
     temperature: float = 0.8
     """Sampling temperature, above 0."""
+    beams: int = 1
+    """Hypotheses that beam search holds at once for each test source, at least 1. From 2 on, every policy's test
+    translations by beam search are measured beside its samples and its greedy ones."""
     engine: Engine = "auto"
     """Engine that samples in a Grow step: "transformers", "ctranslate2", or "auto" for the faster one, which is
     CTranslate2 where it converts the model, but for Marian models."""
@@ -199,7 +202,7 @@ class Settings:
         check_name("filter", self.filter, ["auto", *FILTERS])
         for name in self.agent_options:
             check_name("agent", name, sorted(agents.AGENTS))
-        for name, low in (("improve_steps", 1), ("candidates", 1)):
+        for name, low in (("improve_steps", 1), ("candidates", 1), ("beams", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
         check_seed(self.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,9 +26,9 @@ EQUAL_ENTROPY = "equal-entropy"
 """Stage of the supervised policy at the temperature that gives it the last policy's entropy."""
 
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
-"""Splits and decodings that every stage is measured on."""
+"""Splits and decodings that every stage is measured on; by beam search the test split, too, where it is asked for."""
 
-MEASURES = ("reward", "oracle", "judge", "bleu", "chrf", "length_ratio", "nats")
+MEASURES = ("reward", "oracle", "judge", "bleu", "chrf", "ter", "length_ratio", "nats")
 """What :meth:`Evaluator.measures` gives."""
 
 DATA_FACTS = ("threshold", "data_reward", "kept_fraction", "sources_without_data", "distinct_samples")
@@ -151,9 +151,10 @@ def finish(run: Experiment[Settings], stage: str, agent: Agent, facts: Facts, *,
     if run.folder.is_writer:
         agent.save(run.folder.checkpoint(stage))
         if measured:
-            rows = [_measure(run, stage, agent, facts, split, decode) for split, decode in MEASURED]
-            decodes: tuple[Decode, ...] = get_args(Decode)
-            translated = {each: run.evaluator.translations(agent.policy, "test", each) for each in decodes}
+            evaluator = run.evaluator
+            by_beam: list[tuple[str, Decode]] = [("test", "beam")] if "beam" in evaluator.decodes else []
+            rows = [_measure(run, stage, agent, facts, split, decode) for split, decode in [*MEASURED, *by_beam]]
+            translated = {each: evaluator.translations(agent.policy, "test", each) for each in evaluator.decodes}
             keep_translations(run, stage, translated)
             run.folder.log_measures(stage, _logged(rows), _examples(run.task, translated["greedy"]))
     run.folder.finish(stage, rows)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import agents
 from agents import TrainingConfig
@@ -165,7 +165,7 @@ def best_validation(result: Mapping[str, Any]) -> float:
 
 
 def measured(run: Experiment[Settings], policy: Seq2SeqPolicy) -> dict[str, object]:
-    """Measures of samples and greedy translations of the test sources, by decoding and name."""
+    """Measures of the test sources' translations, by decoding and name."""
     return {
         f"{decode}_{name}": value
         for decode, each in translations(run, policy).items()
@@ -174,9 +174,8 @@ def measured(run: Experiment[Settings], policy: Seq2SeqPolicy) -> dict[str, obje
 
 
 def translations(run: Experiment[Settings], policy: Seq2SeqPolicy) -> dict[Decode, Translations]:
-    """Samples and greedy translations of the test sources."""
-    decodes: tuple[Decode, ...] = get_args(Decode)
-    return {decode: run.evaluator.translations(policy, "test", decode) for decode in decodes}
+    """Samples and greedy translations of the test sources, and those by beam search where they are asked for."""
+    return {decode: run.evaluator.translations(policy, "test", decode) for decode in run.evaluator.decodes}
 
 
 def network_mib(agent: Agent) -> float:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from agents import PolicyConfig, TrainingConfig
+
+QualityName = Literal["chrf1", "chrf2", "bleu", "ter"]
+"""Measures of a hypothesis against its reference."""
 
 NARROWEST = 16
 """Width that no predictor goes below; with fewer pairs than it needs there is no scorer."""
@@ -59,7 +62,11 @@ class EstimatorConfig:
     costs as much again, in training and in every score. With 1 fold there is one scorer, whatever this says."""
     ratings: Path | None = None
     """Table of rated hypotheses to learn from: source, hypothesis and score, or one of WMT's layouts. None labels
-    hypotheses by chrF against the references of held-out sources."""
+    hypotheses by their labels' measure against the references of held-out sources."""
+    label: QualityName = "chrf1"
+    """Measure of hypotheses against references that labels are, without ratings: "chrf1", chrF that weighs precision
+    and recall alike; "chrf2", the usual one, whose love of recall makes a policy's translations grow; "bleu", sentence
+    BLEU; or "ter", exp(-TER)."""
     labelled_sources: int = 1_000
     """Without ratings, sources of each scorer whose hypotheses are labelled, a quarter of its sources at most; its
     translation models do not learn from them, and stop when the loss on them does not fall any more."""

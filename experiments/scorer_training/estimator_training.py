@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from agents import PolicyConfig, Seq2SeqPolicy, known_device
-from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.corruptions import CORRUPTIONS
-from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.scorer_training.estimator_config import EstimatorConfig, QualityName
 from experiments.scorer_training.head_training import train_head
 from experiments.scorer_training.ratings import Rating, read_ratings
+from experiments.scorer_training.reference_quality import ReferenceQuality
 from experiments.scorer_training.scorer_report import ScorerReport, agreement, unit_tests
 from experiments.scorer_training.translation_models import Pairs, Recipe, TranslationModel, train_models
 from seq2seq_env.progress import progress_bar
@@ -108,7 +108,7 @@ def make(config: EstimatorConfig, task: Task, folder: Path, seed: int) -> Scorer
         print(f"estimator in {own}")
         _make_estimator(config, part, own, seed)
     scorers = [EstimatorScorer(own, device=config.device) for own in folders]
-    report = _report(task, CrossFittedScorer(scorers, config.folds), scorers[: config.folds], seed)
+    report = _report(task, CrossFittedScorer(scorers, config.folds), scorers[: config.folds], config.label, seed)
     if config.folds == 1:
         print("trained on all training sources: reward a policy on other ones, or with --estimator.folds 2")
     else:
@@ -179,14 +179,16 @@ def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: in
     EstimatorScorer.save(folder, train_head(config.head, read, [each.labels for each in labelled], seed))
 
 
-def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: int) -> ScorerReport:
-    """Agreement with chrF on the validation split, and unit tests there.
+def _report(
+    task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], label: QualityName, seed: int
+) -> ScorerReport:
+    """Agreement with the labels' measure on the validation split, and unit tests there.
 
     A source's samples are those of a translation model that none of the scorers judging it holds, where there is one:
     of the next one of ``parts``, which are those of the first repeat.
     """
     split = task.split("validation")
-    quality = ChrfQuality(split.sources, split.references)
+    quality = ReferenceQuality(split.sources, split.references, label)
     samples: list[tuple[str, str]] = []
     for fold, part in enumerate([*parts[1:], parts[0]]):
         sources = [source for source in split.sources if fold_of(source, len(parts)) == fold]
@@ -196,7 +198,7 @@ def _report(task: Task, scorer: Scorer, parts: Sequence[EstimatorScorer], seed: 
             samples += zip([source for source in sources for _ in range(SAMPLES)], texts, strict=True)
     sources, texts = (list(side) for side in zip(*samples, strict=True))
     scores = checked_scores(scorer, sources, texts)
-    name = f"held-out sources: {SAMPLES} samples of a translation model, against chrF"
+    name = f"held-out sources: {SAMPLES} samples of a translation model, against {label}"
     return ScorerReport(
         {name: agreement(sources, quality(sources, texts), scores)}, unit_tests(scorer, split, quality, seed)
     )
@@ -208,9 +210,9 @@ def _chosen(pairs: Split, wanted: Callable[[str], bool]) -> Split:
 
 
 def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, seed: int) -> list[Labelled]:
-    """Samples of the policy for each source, and corrupted ones, labelled by chrF.
+    """Samples of the policy for each source, and corrupted ones, labelled against the references.
 
-    The references are not among them: their chrF is 1 by definition, which no other right translation gets.
+    These are not among them: their quality is 1 by definition, which no other right translation gets.
     """
     random = Random(seed)
     sources = list(dict.fromkeys(pairs.sources))
@@ -232,7 +234,7 @@ def _self_made(config: EstimatorConfig, pairs: Split, policy: Seq2SeqPolicy, see
             if corrupted is not None:
                 texts.append((source, corrupted))
     distinct = list(dict.fromkeys(texts))
-    quality = ChrfQuality(pairs.sources, pairs.references)
+    quality = ReferenceQuality(pairs.sources, pairs.references, config.label)
     return grouped(distinct, quality([source for source, _ in distinct], [text for _, text in distinct]).tolist())
 
 

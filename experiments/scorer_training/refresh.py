@@ -19,11 +19,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from agents import known_device
-from experiments.scorer_training.chrf_quality import ChrfQuality
 from experiments.scorer_training.estimator_config import EstimatorConfig, HeadConfig
 from experiments.scorer_training.estimator_training import Labelled, grouped, read_features
 from experiments.scorer_training.head_training import batches, estimator_loss
 from experiments.scorer_training.ratings import Rating, read_ratings
+from experiments.scorer_training.reference_quality import ReferenceQuality
 from experiments.scorer_training.scorer_report import ScorerReport, unit_tests
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
@@ -148,7 +148,7 @@ def make(
             f"before, {part.loss_after:.4f} after, kept from pass {part.epoch} of {config.head.epochs}"
         )
     split = task.split("validation")
-    quality = task.oracle or ChrfQuality(split.sources, split.references)
+    quality = task.oracle or ReferenceQuality(split.sources, split.references)
     tests = unit_tests(load_scorer(folder, device=device), split, quality, seed)
     return ScorerReport({}, tests), [asdict(part) for part in results]
 

@@ -1,5 +1,6 @@
 from .loading import KINDS, SCORERS, has_kind, load_scorer
 from .models.learned import LearnedScorer
+from .models.lexical import LexicalOptions, LexicalScorer
 from .models.metricx import MetricXScorer
 from .models.pairs import PairEncoder
 from .models.process import ProcessScorer, ScorerProcessError
@@ -27,6 +28,8 @@ __all__ = [
     "GuardedScorer",
     "Guards",
     "LearnedScorer",
+    "LexicalOptions",
+    "LexicalScorer",
     "MetricXScorer",
     "NormalisedScorer",
     "PairEncoder",

@@ -9,6 +9,7 @@ what it is made of, separated as a shell would:
     guarded: penalty=0.5 phrasebook-qe
     guarded: "pool: processes=4 phrasebook-qe"
     cascade: gate=0.6 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
+    lexical: fluency=0.25
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ KINDS: dict[str, str] = {
     "guarded": "seq2seq_env.scorers.wrappers.guarded:GuardedScorer",
     "pool": "seq2seq_env.scorers.wrappers.pool:PoolScorer",
     "cascade": "seq2seq_env.scorers.wrappers.cascade:CascadeScorer",
+    "lexical": "seq2seq_env.scorers.models.lexical:LexicalScorer",
 }
 """Kind to where its class is, a :class:`ScorerKind`, imported when asked for."""
 
@@ -59,11 +61,12 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | N
 
     Args:
         name_or_path: A key of ``SCORERS``, a folder, or a specification of one of ``KINDS``: ``process:`` and a
-            command, ``metricx:`` and a folder or a name on the hub, ``ensemble:`` and several of these,
+            command, ``metricx:`` and a folder or a name on the hub, ``lexical:``, ``ensemble:`` and several of these,
             ``guarded:`` or ``pool:`` and one, or ``cascade:`` and two. The options of a kind are the keyword arguments
             of its class.
         device: Where it computes; a program decides that for itself.
-        task: Whose sentences it is to rate; a guarded scorer takes its limits from the references.
+        task: Whose sentences it is to rate; a guarded scorer takes its limits from the references, a lexical one counts
+            the words of the pairs.
 
     Raises:
         ValueError: If it is neither a known name nor a folder, its kind is unknown, it cannot be read, names itself, or

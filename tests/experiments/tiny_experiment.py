@@ -53,6 +53,8 @@ COMPARING = compare_agents.Config(
 
 def begin(config: C, folder: Path, task: Task, scorer: Scorer, judge: Scorer | None = None) -> Experiment[C]:
     """An experiment in a folder, as a script begins it after its checks."""
-    evaluator = Evaluator(task, scorer, judge=judge, temperature=config.temperature, seed=config.seed)
+    evaluator = Evaluator(
+        task, scorer, judge=judge, temperature=config.temperature, seed=config.seed, beams=config.beams
+    )
     facts = {"task": task.name, "task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     return Experiment(config, task, evaluator, RunFolder(folder, config.recorded() | facts))

@@ -8,7 +8,7 @@ import pytest
 
 from agents import run_evaluation
 
-MEASURES = {"reward": 0.5, "oracle": 0.75, "judge": None, "bleu": 40.0, "chrf": 60.04}
+MEASURES = {"reward": 0.5, "oracle": 0.75, "judge": None, "bleu": 40.0, "chrf": 60.04, "ter": 45.0}
 
 
 def row(decode: str = "greedy", split: str = "test", **more: Any) -> dict[str, Any]:
@@ -29,8 +29,11 @@ RESULTS = {
     "evidence": [{
         "decode": "greedy", "measure": "oracle", "rest": 0.875, "control": "unfiltered", "best": 0.8,
         "difference": [0.075, 0.01, 0.14, 0.02], "by_run": [0.075],
+    }, {
+        "decode": "greedy", "measure": "ter", "rest": 45.0, "control": "filtered", "best": 46.0,
+        "difference": [-1.0, -2.0, -0.25, 0.02], "by_run": [-1.0],
     }],
-    "sacrebleu": {"bleu": "sig", "chrf": "nature"},
+    "sacrebleu": {"bleu": "sig", "chrf": "nature", "ter": "snover"},
 }  # fmt: skip
 
 
@@ -46,9 +49,11 @@ def test_the_last_policy_has_data_measures_controls_and_intervals(run: Path) -> 
     for part in (
         "Improve step 2 of Grow step 1", "agent `gold`", "; 2,000 target tokens", "Seed 7.",
         "task `phrasebook-de-en` (regime noisy-v1), `aaaaaaaaaaaa`", "`bbbbbbbbbbbb`",
-        "| **g1i2** | greedy | 0.500 | 0.875 | 40.0 | 60.0 |", "| g0i0 | greedy |", "| control-unfiltered | greedy |",
+        "| **g1i2** | greedy | 0.500 | 0.875 | 40.0 | 60.0 | 45.0 |", "| g0i0 | greedy |",
+        "| control-unfiltered | greedy |",
         "- greedy true quality: 0.875, above the best control, unfiltered (0.800), by +0.075 [+0.010, +0.140]",
-        "BLEU `sig`",
+        "- greedy TER: 45.0, below the best control, filtered (46.0), by -1.0 [-2.0, -0.2]",
+        "BLEU `sig`", "TER `snover`",
     ):  # fmt: skip
         assert part in text, part
     assert "judge" not in text

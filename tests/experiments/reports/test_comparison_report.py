@@ -25,7 +25,7 @@ STAGES = ["bc.own", "filtered-bc.own", "awr.own", "dpo.own", "dpo.filtered"]
 
 def measures(shift: float) -> dict[str, Any]:
     """What a policy was measured at: its reward is the supervised policy's and ``shift``, greedily half of that."""
-    known = {"oracle": 0.5 + shift, "reward": 0.5 + shift, "bleu": 50.0 + 100 * shift, "chrf": 60.0}
+    known = {"oracle": 0.5 + shift, "reward": 0.5 + shift, "bleu": 50.0 + 100 * shift, "chrf": 60.0, "ter": 40.0}
     return {"length_ratio": 1.0, "nats": 0.4 - shift, "judge": None, **known}
 
 
@@ -115,7 +115,7 @@ def test_rows_are_means_of_the_last_steps_over_seeds(
     assert written["baseline"]["greedy_bleu"] == 55.0
     assert written["seconds"] == 3.0
     assert "1 to 2 seeds, 4 test sources" in comparison.page
-    assert "| supervised BC | 0.550 |  |  | 0.550 |  |  | 55.0 | 60.0 | 1.000 |" in comparison.page
+    assert "| supervised BC | 0.550 |  |  | 0.550 |  |  | 55.0 | 60.0 | 40.0 | 1.000 |" in comparison.page
     # 3 s for 1,000 tokens, and DPO's 6 s are twice as many.
     assert "| filtered-bc | 300.0 | 1.00 | 1.5 | 8 |" in comparison.page
     assert "| dpo | 600.0 | 2.00 | 1.5 | 8 |" in comparison.page

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 
-from experiments.reports.corpus_scores import bleu, bleu_statistics, chrf, chrf_statistics, pseudo_values
+from experiments.reports.corpus_scores import (
+    bleu,
+    bleu_statistics,
+    chrf,
+    chrf_statistics,
+    pseudo_values,
+    ter,
+    ter_statistics,
+)
 
 WORDS = ["the", "a", "red", "car", "house", "is", "was", "in", "on", "of", "big", "small", "dog", "cat,", "."]
 
@@ -30,6 +39,15 @@ def test_scores_are_sacrebleus(seed: int, count: int) -> None:
     assert ours == pytest.approx(BLEU().corpus_score(hypotheses, [references]).score)
     ours = chrf(chrf_statistics(hypotheses, references).sum(axis=0))
     assert ours == pytest.approx(CHRF().corpus_score(hypotheses, [references]).score)
+    ours = ter(ter_statistics(hypotheses, references).sum(axis=0))
+    assert ours == pytest.approx(TER().corpus_score(hypotheses, [references]).score)
+
+
+def test_a_moved_phrase_is_one_edit() -> None:
+    statistics = ter_statistics(["on the house a red car is", "", "dog"], ["a red car is on the house", "a dog", ""])
+    assert statistics.tolist() == [[1, 7], [2, 2], [1, 0]]
+    assert ter(statistics).tolist() == pytest.approx([100 / 7, 100, 100])
+    assert ter_statistics(["我昨天买了七个梨。"], ["我昨天买了七个苹果。"]).tolist() == [[2, 10]]
 
 
 def test_an_order_without_a_match_is_smoothed() -> None:

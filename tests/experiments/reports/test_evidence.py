@@ -64,3 +64,26 @@ def test_an_arm_that_a_run_lacks_does_not_count(tmp_path: Path) -> None:
     assert {each.control for each in comparisons([one, two])} == {"filtered"}
     assert {each.control for each in comparisons([one])} == {"samples"}
     assert comparisons([run_of(tmp_path / "three", g1i2=REST)]) == []
+
+
+def test_texts_are_held_against_their_references(tmp_path: Path) -> None:
+    """Of TER less is better, and the best control is the one that has least."""
+    run = run_of(tmp_path, g1i2=REST, filtered=REST, samples=REST)
+    references = ["the red house is here", "a dog runs", "two blue cars are there", "one house"]
+    worse, worst = ([text.replace(*change) for text in references] for change in (("house", "dog"), (" ", "")))
+    for stage, texts in (("g1i2", references), ("control-filtered", worse), ("control-samples", worst)):
+        file = run / "hypotheses" / f"{stage}.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        columns = [{"reference": reference, "beam": text} for reference, text in zip(references, texts, strict=True)]
+        lines = (json.dumps(row | column) + "\n" for row, column in zip(rows, columns, strict=True))
+        file.write_text("".join(lines))
+    by_beam = {each.measure: each for each in comparisons([run, run]) if each.decode == "beam"}
+    assert list(by_beam) == ["bleu", "chrf", "ter"]
+    ter = by_beam["ter"]
+    assert (ter.rest, ter.control, ter.best, ter.by_run) == (0, "filtered", pytest.approx(200 / 15), [-ter.best] * 2)
+    assert str(ter).startswith(
+        "TER of translations by beam search: 0.0, NOT SHOWN to be below the best control, filter"
+    )
+    assert ter._replace(difference=ter.difference.around(-99.0)).shown
+    assert by_beam["bleu"].rest == pytest.approx(100)
+    assert by_beam["bleu"].difference.mean == pytest.approx(100 - by_beam["bleu"].best)

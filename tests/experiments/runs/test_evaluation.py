@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 
 import experiments.runs.evaluation as module
 from agents import PolicyConfig, Seq2SeqPolicy
@@ -95,7 +96,20 @@ def test_measures_are_sacrebleus(evaluator: Evaluator, policy: Seq2SeqPolicy, ti
         measures, references = evaluator.measures(found, split), tiny_task.split(split).references
         assert measures["bleu"] == BLEU().corpus_score(found.texts, [references]).score
         assert measures["chrf"] == CHRF().corpus_score(found.texts, [references]).score
-    assert evaluator.signatures()["bleu"].startswith("nrefs:1|")
+        assert measures["ter"] == TER().corpus_score(found.texts, [references]).score
+    assert evaluator.measures(evaluator.translations(policy, "test", "sample"), "test")["ter"] is None
+    assert all(signature.startswith("nrefs:1|") for signature in evaluator.signatures().values())
+
+
+def test_beam_search_is_measured_where_it_is_asked_for(
+    evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Any
+) -> None:
+    by_beam = Evaluator(tiny_task, fake_scorer, temperature=0.8, seed=0, beams=3)
+    assert evaluator.decodes == ("sample", "greedy")
+    assert by_beam.decodes == ("sample", "greedy", "beam")
+    likeliest = by_beam.translations(policy, "test", "beam")
+    assert likeliest.texts == policy.translate(tiny_task.split("test").sources, num_beams=3)
+    assert by_beam.translations(policy, "test", "greedy").texts != likeliest.texts
 
 
 def test_the_judge_measures_and_decides_nothing(

@@ -41,6 +41,13 @@ def test_a_gate_translates_the_validation_sources_after_every_step(tiny_task: Ta
     assert not any(more.values())
 
 
+def test_beam_search_takes_time_at_every_stage(tiny_task: Task) -> None:
+    free, by_beam = (work(replace(GROWING, beams=beams), tiny_task) for beams in (1, 4))
+    more = by_beam["supervised policy"] - free["supervised policy"]
+    assert more > 0
+    assert by_beam["Improve"] - free["Improve"] == pytest.approx(GROWING.improve_steps * more)
+
+
 def test_only_new_sources_are_translated_by_the_scorer(monolingual_task: Task) -> None:
     config = replace(GROWING, sources=6)
     known, mixed, new = (

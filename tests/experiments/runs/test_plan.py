@@ -65,7 +65,7 @@ def test_very_long_sentences_are_left_out() -> None:
 
 def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
     preset = plan(FEW).without_networks()
-    assert (preset.nested, preset.growing) == ({}, {"candidates": 8})
+    assert (preset.nested, preset.growing) == ({}, {"candidates": 8, "beams": 4, "judge": "lexical:"})
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,10 @@ def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
             {},
             ["made first: 2 folds, 1 repeat,", "3 + 3 layers of width 256, dropout 0.3", "filter percentile, 50 70 80"],
         ),
-        ({"scorer": "runs/mine", "sources": None}, ["scorer: runs/mine", "all sources, 8 samples of each"]),
+        (
+            {"scorer": "runs/mine", "sources": None},
+            ["scorer: runs/mine; judge: lexical:", "all sources, 8 samples of each"],
+        ),
         ({"pretrained": "some/model", "grow_steps": 0}, ["policy: some/model", "0 steps, up to 8,000 sources"]),
         ({"filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}, ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"]),
     ],

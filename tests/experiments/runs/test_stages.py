@@ -14,7 +14,16 @@ from agents import LoRA, Seq2SeqPolicy, make_agent
 from buffers import Threshold
 from experiments.growing_batch import Config
 from experiments.runs.experiment import Experiment
-from experiments.runs.stages import MEASURED, UNTRAINED, finish, grow_batch, original_data, train
+from experiments.runs.run_folder import read_lines
+from experiments.runs.stages import (
+    MEASURED,
+    UNTRAINED,
+    finish,
+    grow_batch,
+    original_data,
+    train,
+    translations_file,
+)
 from experiments.runs.supervised import new_policy
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import GROWING, begin
@@ -122,6 +131,17 @@ def test_a_finished_stage_is_saved_measured_and_recorded(
     assert lines[-1].startswith(f"| {test.sources[-1]} | {test.references[-1]} | {greedy[-1]} | ")
     assert Seq2SeqPolicy.load(run.folder.checkpoint("g1i1")).fingerprint == policy.fingerprint
     assert capsys.readouterr().out.count("oracle ") == 3
+
+
+def test_beam_search_has_its_row_and_its_translations(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, policy: Seq2SeqPolicy
+) -> None:
+    run = begin(replace(GROWING, beams=2), tmp_path / "beams", tiny_task, fake_scorer)
+    finish(run, "g1i1", make_agent("bc", policy), dict(UNTRAINED))
+    assert [(row["split"], row["decode"]) for row in run.folder.result("g1i1")] == [*MEASURED, ("test", "beam")]
+    lines = read_lines(run.folder.path / translations_file("g1i1"))
+    assert [line["beam"] for line in lines] == policy.translate(tiny_task.split("test").sources, num_beams=2)
+    assert {"beam_reward", "beam_oracle"} <= lines[0].keys()
 
 
 def test_of_several_processes_only_the_first_saves(

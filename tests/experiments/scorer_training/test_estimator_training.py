@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from experiments.scorer_training import estimator_training
-from experiments.scorer_training.chrf_quality import ChrfQuality
-from experiments.scorer_training.estimator_config import EstimatorConfig
+from experiments.scorer_training.estimator_config import EstimatorConfig, QualityName
 from experiments.scorer_training.estimator_training import (
     TEMPERATURES,
     _part,
@@ -21,6 +20,7 @@ from experiments.scorer_training.estimator_training import (
     make,
 )
 from experiments.scorer_training.ratings import Rating
+from experiments.scorer_training.reference_quality import ReferenceQuality
 from experiments.scorer_training.translation_models import TranslationModel
 from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from seq2seq_env.tasks import Split, Task, load_task
@@ -92,13 +92,15 @@ class Echo:
         return type("Samples", (), {"texts": texts})()
 
 
-def test_labels_are_chrf_of_samples_and_corruptions() -> None:
+@pytest.mark.parametrize("label", ["chrf1", "ter"])
+def test_labels_are_of_samples_and_corruptions(label: QualityName) -> None:
     pairs = Split("train", ["eins rot", "zwei blau"], ["one red thing", "two blue things"])
     policy: Any = Echo()
-    labelled = _self_made(replace(QUICK, samples_per_source=5, corrupted_per_source=3), pairs, policy, seed=0)
+    config = replace(QUICK, samples_per_source=5, corrupted_per_source=3, label=label)
+    labelled = _self_made(config, pairs, policy, seed=0)
     assert policy.asked == [(2, TEMPERATURES[0]), (3, TEMPERATURES[1])]
     assert [each.source for each in labelled] == pairs.sources
-    quality = ChrfQuality(pairs.sources, pairs.references)
+    quality = ReferenceQuality(pairs.sources, pairs.references, label)
     for each in labelled:
         assert 5 < len(each.hypotheses) == len(set(each.hypotheses)) <= 8
         expected = torch.from_numpy(quality([each.source] * len(each.hypotheses), each.hypotheses))
