@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.runs.bleu_tokenizer import bleu_tokenizer, ter_options
 from experiments.runs.stopwatch import Stopwatch
+from seq2seq_env.bleu_tokenizer import bleu_tokenizer, ter_options
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
 from seq2seq_env.writing import is_spaced, words

@@ -27,6 +27,6 @@ def bleu_tokenizer(references: Sequence[str]) -> str:
 
 
 def ter_options(references: Sequence[str]) -> dict[str, bool]:
-    """What sacrebleu's TER takes for them: words between spaces, as tercom has it, and characters of East Asian text."""
+    """Options of sacrebleu's TER: words between spaces, as tercom has it, or the characters of East Asian text."""
     east_asian = bleu_tokenizer(references) != "13a"
     return {"normalized": east_asian, "asian_support": east_asian}
