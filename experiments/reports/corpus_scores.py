@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.runs.bleu_tokenizer import bleu_tokenizer, ter_options
+from seq2seq_env.bleu_tokenizer import bleu_tokenizer, ter_options
 
 _BLEU_ORDERS = 4
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.runs.bleu_tokenizer import bleu_tokenizer, ter_options
 from experiments.runs.stopwatch import Stopwatch
+from seq2seq_env.bleu_tokenizer import bleu_tokenizer, ter_options
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
 from seq2seq_env.tasks import Task
 from seq2seq_env.writing import is_spaced, words
@@ -168,9 +168,9 @@ class Evaluator:
     def measures(self, translations: Translations, split: str) -> dict[str, float | None]:
         """Means over a split.
 
-        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; TER from 0, of samples None, whose worst ones
-        would take it minutes; length over the references', in words, or in characters where words have no spaces
-        between them; nats per token.
+        Reward, oracle and judge in [0, 1]; BLEU and chrF in [0, 100]; TER from 0, of samples None, because a thousand
+        bad ones take it half a minute; length over the references', in words, or in characters where words have no
+        spaces between them; nats per token.
         """
         references = self.task.split(split).references
         if split not in self._metrics:

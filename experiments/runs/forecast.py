@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import agents
 from agents import PolicyConfig
@@ -17,6 +18,9 @@ from experiments.runs.supervised import new_policy
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.tasks import Task, load_task
 from seq2seq_env.tasks.task import SOURCE_ONLY
+
+if TYPE_CHECKING:
+    from agents import Seq2SeqPolicy
 
 SAMPLED = 0.5
 """Tokens of the policy's training that take as long as one token sampled of it."""
@@ -40,7 +44,7 @@ MEASURED_STEPS = 3
 MEASURED_DECODES = 3
 """Translations of validation or test that every stage is measured by, but for those by beam search."""
 
-BEAM = 2.0
+BEAM = 1.25
 """One-sample translations of the test sources that take as long as one by beam search, for each hypothesis held."""
 
 
@@ -56,8 +60,9 @@ def forecast(config: Settings) -> list[str]:
     """
     task = load_task(config.task, **config.options_of_task())
     config = config.with_filter(task).with_sources(task)
-    rate = training_rate(config, task)
-    stages = {name: tokens / rate / 60 for name, tokens in work(config, task).items() if tokens}
+    policy = new_policy(config, task)
+    rate = training_rate(config, task, policy)
+    stages = {name: tokens / rate / 60 for name, tokens in work(config, task, policy_size(policy)).items() if tokens}
     lines = [f"{name}: {in_words(each)}" for name, each in stages.items()]
     return [
         f"at most, at {rate:,.0f} target tokens of training per second, measured on this machine just now:",
@@ -66,12 +71,13 @@ def forecast(config: Settings) -> list[str]:
     ]
 
 
-def work(config: Settings, task: Task) -> dict[str, float]:
+def work(config: Settings, task: Task, size: float | None = None) -> dict[str, float]:
     """What each stage takes at most, in target tokens of the policy's training that take as long.
 
     Args:
         config: With its filter and sources as they fit the task.
         task: Gives the texts.
+        size: Multiplications of the policy, of which a pretrained one's are not the options'; None for these.
     """
     pairs = task.split("train")
     own = config.scorer is None and task.default_scorer is None
@@ -79,10 +85,8 @@ def work(config: Settings, task: Task) -> dict[str, float]:
     if estimator.predictor == EstimatorConfig().predictor:
         estimator = estimator.fitted(len(set(pairs.sources)))
     vocab_size, sentence = task.tokenizer.vocab_size, _mean_tokens(task, pairs.references)
-    forward, backward = (
-        multiplications(each, vocab_size) / multiplications(config.policy, vocab_size)
-        for each in (estimator.predictor, estimator.backward)
-    )
+    size = size or multiplications(config.policy, vocab_size)
+    forward, backward = (multiplications(each, vocab_size) / size for each in (estimator.predictor, estimator.backward))
     new_source = SOURCE * forward * estimator.repeats * sentence if own else 0.0
     scored = (READ * forward * estimator.repeats if own else OTHER_SCORER) * sentence
     sampled = SAMPLED * sentence + scored
@@ -126,15 +130,22 @@ def multiplications(network: PolicyConfig, vocab_size: int) -> float:
     return encoder + network.decoder_layers * (8 * width**2 + inner) + width * vocab_size
 
 
+def policy_size(policy: Seq2SeqPolicy) -> float:
+    """The same of a policy, by its matrices: one that embeds tokens and predicts them, too, is there once."""
+    return float(
+        sum(weight.numel() for weight in policy.model.parameters() if weight.ndim > 1 and weight.requires_grad)
+    )
+
+
 def sampling(task: Task, samples: int) -> float:
     """What so many samples take, drawn and scored, as for :func:`work`; at most, as equal ones are scored once."""
     sentence = _mean_tokens(task, task.split("train").references)
     return samples * sentence * (SAMPLED + OTHER_SCORER)
 
 
-def training_rate(config: Settings, task: Task) -> float:
-    """Target tokens per second of behaviour cloning with the policy of a run."""
-    policy = new_policy(config, task)
+def training_rate(config: Settings, task: Task, policy: Seq2SeqPolicy | None = None) -> float:
+    """Target tokens per second of behaviour cloning with the policy of a run, which None makes."""
+    policy = policy or new_policy(config, task)
     pairs, batch = task.split("train"), config.supervised.tokens_per_batch
     few = slice(0, max(1, 2 * batch))  # more pairs than a batch holds
     data = Slice.from_pairs(

@@ -18,7 +18,7 @@ from seq2seq_env.writing import is_spaced, words
 def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     """A script's defaults with those that fit the text that its command line names; without such text, as they are.
 
-    A preset has its own, and a pretrained policy its own size and budgets.
+    A preset has its own, and a pretrained policy its own size and learning rates.
     """
     arguments = [
         f"--task-options{argument[14:]}" if argument.startswith("--task_options") else argument
@@ -31,7 +31,7 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
         return defaults
     preset = plan(corpus)
     if known.pretrained not in (None, "None"):
-        preset = preset.without_networks()
+        preset = preset.for_pretrained()
     return with_preset(defaults, preset)
 
 

@@ -135,14 +135,12 @@ def _rounded(tokens: float) -> int:
 
 def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
     """What a run on text of one's own is about to do, in five lines; ``config`` has what the plan and its user say."""
-    options, policy, supervised, improve = config.task_options, config.policy, config.supervised, config.improve
+    options, improve = config.task_options, config.improve
     held_out = int(options.get("held_out", 0))
     texts = f"{corpus.pairs:,} pairs" + (f", {corpus.source_only:,} sentences alone" if corpus.source_only else "")
     splits = (
         f"{held_out:,} held out for validation, {held_out:,} for the test" if held_out else "splits as in the files"
     )
-    layers = f"{policy.encoder_layers} + {policy.decoder_layers} layers"
-    size = f"{layers} of width {policy.d_model}, dropout {policy.dropout:g}"
     grow_steps = getattr(config, "grow_steps", 1)
     drawn = f"up to {config.DEFAULT_SOURCES:,}" if config.sources == "auto" else config.sources or "all"
     kind = config.filter if config.filter != "auto" else "percentile" if config.filter_values is None else "threshold"
@@ -154,12 +152,34 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
         f"{made.training.max_tokens:,} tokens, until their held-out loss stops falling"
     )
     return [
-        f"texts: {texts}; {splits}; up to {options.get('max_tokens', 64)} tokens, vocabulary of "
-        f"{options.get('vocab_size', 8_000)}",
+        f"texts: {texts}; {splits}; up to {options.get('max_tokens', 64)} tokens, {_tokenizer(config)}",
         f"scorer: {scorer}" + (f"; judge: {config.judge}" if config.judge else ""),
-        f"policy: {config.pretrained or size}; trained on the pairs for up to {supervised.max_tokens:,} tokens, until "
-        f"the reward has not risen in {supervised.patience} looks",
+        f"policy: {_start(config)}",
         f"Grow: {grow_steps} steps, {drawn} sources, {config.candidates} samples of each",
         f"Improve: {config.improve_steps} steps to each of up to {improve.max_tokens:,} tokens; filter {kind}, "
         + " ".join(f"{value:g}" for value in values),
     ]
+
+
+def _tokenizer(config: Settings) -> str:
+    """What cuts the texts into tokens."""
+    options = config.task_options
+    if name := options.get("tokenizer", config.pretrained):
+        return f"tokenizer of {name}"
+    return f"vocabulary of {options.get('vocab_size', 8_000)}"
+
+
+def _start(config: Settings) -> str:
+    """The policy, and how it is trained on the pairs, by whole weights or adapters."""
+    if config.start is not None:
+        return f"the supervised one of {config.start}"
+    policy, training = config.policy, config.supervised
+    layers = f"{policy.encoder_layers} + {policy.decoder_layers} layers"
+    name = config.pretrained or f"{layers} of width {policy.d_model}, dropout {policy.dropout:g}"
+    adapters = f", adapters of rank {config.lora.rank}" if config.lora.rank else ""
+    if not config.fine_tune:
+        return f"{name}, as it is{adapters}"
+    return (
+        f"{name}{adapters}; trained on the pairs for up to {training.max_tokens:,} tokens, until the reward has not "
+        f"risen in {training.patience} looks"
+    )

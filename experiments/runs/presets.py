@@ -32,9 +32,16 @@ class Preset:
     growing: Mapping[str, Any] = field(default_factory=dict)
     task: str = "hub"
 
-    def without_networks(self) -> Preset:
-        """The same for a pretrained policy, which has a size and trainings of its own."""
-        return replace(self, nested={})
+    def for_pretrained(self) -> Preset:
+        """The same for a pretrained policy, which has a size and learning rates of its own."""
+        trainings = {name: values for name, values in self.nested.items() if name != "policy"}
+        return replace(
+            self,
+            nested={
+                name: {key: value for key, value in values.items() if key != "learning_rate"}
+                for name, values in trainings.items()
+            },
+        )
 
 
 _LARGE = {"encoder_layers": 6, "decoder_layers": 6, "d_model": 512}
@@ -127,8 +134,11 @@ PRETRAINED: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """Trainings of a policy that can translate already: rates for new ones would make it forget."""
 
+ADAPTER_RATE = 10.0
+"""Factor on these learning rates where adapters are trained, which begin as nothing."""
 
-def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
+
+def preset_settings(defaults: S, name: str | None, pretrained: str | None, *, adapters: bool = False) -> S:
     """The defaults of a script with a preset's values, and the budgets of a pretrained policy, in their place.
 
     The preset's task options are not among them, see :func:`with_task_options`.
@@ -137,6 +147,7 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
         defaults: Of the script.
         name: A key of :data:`PRESETS`; None leaves the defaults.
         pretrained: Which model the policy starts from; None: none.
+        adapters: Whether it trains adapters.
 
     Raises:
         ValueError: If there is no such preset, listing the good names.
@@ -149,7 +160,11 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None) -> S:
             )
         chosen = replace(with_preset(chosen, PRESETS[name]), preset=name)
     if pretrained is not None:
-        chosen = replace(_nested(chosen, PRETRAINED), pretrained=pretrained)
+        factor = ADAPTER_RATE if adapters else 1.0
+        trainings = {
+            part: {**values, "learning_rate": values["learning_rate"] * factor} for part, values in PRETRAINED.items()
+        }
+        chosen = replace(_nested(chosen, trainings), pretrained=pretrained)
     return chosen
 
 

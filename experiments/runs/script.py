@@ -237,5 +237,6 @@ def _implied(kind: type[C], arguments: Sequence[str]) -> list[str]:
 def _defaults(kind: type[C], arguments: Sequence[str]) -> C:
     """What options stand for where they are not given: a preset, own text and a pretrained policy change that."""
     optional = {"type": lambda text: None if text == "None" else text}
-    known = look_ahead(arguments, preset=optional, pretrained=optional)
-    return preset_settings(with_plan(kind(), arguments), known.preset, known.pretrained)
+    known = vars(look_ahead(arguments, preset=optional, pretrained=optional, **{"lora.rank": {}}))
+    adapters = known["lora.rank"] not in (None, "0")
+    return with_plan(preset_settings(kind(), known["preset"], known["pretrained"], adapters=adapters), arguments)

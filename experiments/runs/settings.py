@@ -84,7 +84,7 @@ class Settings:
     of training one."""
     lora: LoRA = field(default_factory=LoRA)
     """Low-rank adapters in place of all weights, in the Improve steps and where a pretrained policy is trained; they
-    are merged after each. They want a higher learning rate, 1e-4 and more."""
+    are merged after each. They want a higher learning rate, which a pretrained policy's trainings have then."""
     scorer: str | None = None
     """Name, folder or specification of the scorer. By default the task's own. A specification is "process:" and a
     program's command, "metricx:" and a checkpoint, or "ensemble:" and several scorers, see docs/scorers.md. Where the

@@ -12,8 +12,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
-from experiments.runs.bleu_tokenizer import bleu_tokenizer, ter_options
 from experiments.scorer_training.estimator_config import QualityName
+from seq2seq_env.bleu_tokenizer import bleu_tokenizer, ter_options
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.suggestions import check_name
 

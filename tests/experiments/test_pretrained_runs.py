@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import AutoModelForSeq2SeqLM
 
 from agents import LoRA, Seq2SeqPolicy, TrainingConfig
 from buffers.admin.export import export
@@ -18,6 +19,7 @@ from experiments.growing_batch import Config, growing_batch
 from experiments.runs.experiment import Experiment
 from experiments.runs.script import execute
 from seq2seq_env.tasks import Task, load_task
+from tests.experiments.tiny_experiment import POLICY
 
 TRAINING = TrainingConfig(
     learning_rate=1e-2, max_tokens=400, tokens_per_batch=64, warmup_tokens=10, evaluate_every=400, progress=False
@@ -109,6 +111,24 @@ def test_a_policy_of_a_run_starts_another(
     config = replace(CONFIG, pretrained=str(tmp_path / "policy"), task_options=data, grow_steps=0)
     execute(replace(config, fine_tune=False, out=tmp_path / "run"), growing_batch, no_report)
     assert Seq2SeqPolicy.load(tmp_path / "run" / "checkpoints" / "g0i0").fingerprint == policy.fingerprint
+
+
+def test_a_checkpoint_of_ones_own_is_tuned_by_adapters(data: dict[str, str], tmp_path: Path) -> None:
+    """A Marian with a tokenizer of its own, in the hub's format: fine-tuned and improved, and merged after each."""
+    task = load_task("text-files", **data | {"vocab_size": "100"})
+    base = Seq2SeqPolicy.from_config(task.tokenizer, POLICY.for_task(task), seed=0)
+    base.save(tmp_path / "base")
+    config = replace(
+        CONFIG, pretrained=str(tmp_path / "base"), task_options=data, out=tmp_path / "run", arms=(), beams=2,
+        lora=LoRA(rank=2), filter_values=(0.0,),
+    )  # fmt: skip
+    execute(config, growing_batch, no_report)
+    folders = [tmp_path / "run" / "checkpoints" / stage for stage in ("g0i0", "g1i1")]
+    tuned, improved = map(Seq2SeqPolicy.load, folders)
+    assert len({base.fingerprint, tuned.fingerprint, improved.fingerprint}) == 3
+    shapes = [{name: each.shape for name, each in one.model.state_dict().items()} for one in (base, improved)]
+    assert shapes[0] == shapes[1]
+    assert AutoModelForSeq2SeqLM.from_pretrained(folders[1]).config.d_model == POLICY.d_model
 
 
 def test_what_does_not_fit_is_refused(

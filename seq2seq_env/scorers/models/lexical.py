@@ -164,7 +164,7 @@ class Side:
         self.rows = [np.array([self._index[kind] for kind in row], dtype=np.int64) for row in kinds]
         counts = np.bincount(np.concatenate(self.rows), minlength=len(self._index))
         # The last one is of words that no pair has: half as often as what is there once.
-        self._shares = [*(counts / counts.sum()).tolist(), 0.5 / int(counts.sum())]
+        self._shares: list[float] = [*(counts / counts.sum()).tolist(), 0.5 / int(counts.sum())]
 
     def types(self, text: str) -> list[int]:
         """Those of a text's words."""

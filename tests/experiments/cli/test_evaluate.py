@@ -49,8 +49,9 @@ def test_two_systems_are_paired(texts: list[str], tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(SCORERS, "length", lambda device: Length())
     sources = write(tmp_path / "sources", REFERENCES)
     measured = measures(capsys, *texts, "--sources", sources, "--scorers", "length")
-    assert list(measured) == ["BLEU", "chrF", "length"]
-    for name, score in (("BLEU", sacrebleu.corpus_bleu), ("chrF", sacrebleu.corpus_chrf)):
+    assert list(measured) == ["BLEU", "chrF", "TER", "length"]
+    metrics = {"BLEU": sacrebleu.corpus_bleu, "chrF": sacrebleu.corpus_chrf, "TER": sacrebleu.corpus_ter}
+    for name, score in metrics.items():
         for got, system in zip(measured[name]["scores"], (WORSE, BETTER), strict=True):
             assert got["mean"] == pytest.approx(score(system, [REFERENCES]).score)
             assert got["low"] <= got["mean"] <= got["high"]
@@ -71,7 +72,7 @@ def test_a_task_gives_what_no_file_has_and_its_oracle(tmp_path: Path, capsys: An
     system = write(tmp_path / "system", list(references))
     given = [word for pair in options.items() for word in pair]
     measured = measures(capsys, system, "--task", "phrasebook-de-en", "--task-options", *given)
-    assert list(measured) == ["BLEU", "chrF", "true quality"]
+    assert list(measured) == ["BLEU", "chrF", "TER", "true quality"]
     assert measured["BLEU"]["scores"][0]["mean"] == pytest.approx(100)
     assert measured["true quality"]["scores"][0] == {"mean": 1.0, "low": 1.0, "high": 1.0}
     assert "difference" not in measured["BLEU"]
@@ -80,7 +81,7 @@ def test_a_task_gives_what_no_file_has_and_its_oracle(tmp_path: Path, capsys: An
 def test_json_lines_hold_all(tmp_path: Path, capsys: Any) -> None:
     rows = [json.dumps({"source": "x", "reference": a, "greedy": b}) for a, b in zip(REFERENCES, BETTER, strict=True)]
     system = write(tmp_path / "system.jsonl", rows)
-    assert list(measures(capsys, system)) == ["BLEU", "chrF"]
+    assert list(measures(capsys, system)) == ["BLEU", "chrF", "TER"]
     other = write(tmp_path / "other.jsonl", [row.replace('"x"', '"y"') for row in rows])
     with pytest.raises(SystemExit, match=r"error: .* are of different sources; compare on one split"):
         evaluate.main([system, other])

@@ -8,7 +8,8 @@ import pytest
 
 from agents import PolicyConfig
 from experiments import online
-from experiments.runs.forecast import multiplications, training_rate, work
+from experiments.runs.forecast import multiplications, policy_size, training_rate, work
+from experiments.runs.supervised import new_policy
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import COMPARING, GROWING, POLICY, TRAINING
 
@@ -74,6 +75,14 @@ def test_online_training_costs_its_samples_and_their_epochs(tiny_task: Task) -> 
     assert many > 5 * few
     once = replace(config, max_samples=6_000, agent="rloo")  # whose epoch is one
     assert work(once, tiny_task)["online training"] < many
+
+
+def test_a_policys_size_is_that_of_its_matrices(tiny_task: Task) -> None:
+    """So that a scorer's time beside a pretrained policy, whose sizes are no options, is told by that one's."""
+    policy = new_policy(GROWING, tiny_task)
+    assert policy_size(policy) == multiplications(POLICY, tiny_task.tokenizer.vocab_size)
+    own, larger = (work(GROWING, tiny_task, size)["scorer"] for size in (None, 10 * policy_size(policy)))
+    assert own == pytest.approx(10 * larger)
 
 
 def test_the_rate_is_measured(tiny_task: Task) -> None:

@@ -56,9 +56,18 @@ def test_other_texts_have_none(folder: Path, other: list[str] | None) -> None:
 
 
 def test_a_pretrained_policy_has_its_own_size(folder: Path) -> None:
-    planned = with_plan(growing_batch.Config(), [*ARGUMENTS, str(folder), "--pretrained", "some/model"])
-    assert planned.policy == growing_batch.Config().policy
-    assert planned.candidates == 8
+    arguments = [*ARGUMENTS, str(folder), "--pretrained", "some/model"]
+    fresh, whole, adapted = (
+        script._defaults(growing_batch.Config, each)
+        for each in (arguments[:-2], arguments, [*arguments, "--lora.rank", "8"])
+    )
+    assert whole.policy == growing_batch.Config().policy != fresh.policy
+    assert (whole.pretrained, whole.candidates) == ("some/model", 8)
+    for part in ("supervised", "improve"):
+        new, old, few = (getattr(each, part) for each in (fresh, whole, adapted))
+        assert (old.max_tokens, old.evaluate_every) == (new.max_tokens, new.evaluate_every)
+        assert old.learning_rate < 5e-5 < few.learning_rate == pytest.approx(10 * old.learning_rate)
+    assert whole.supervised.evaluate_first
 
 
 def test_the_users_options_come_first(folder: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents import LoRA
 from experiments.growing_batch import Config
 from experiments.runs.plan import CorpusStatistics, plan, summary
 from experiments.runs.presets import with_preset
@@ -63,9 +65,12 @@ def test_very_long_sentences_are_left_out() -> None:
     assert plan(replace(FEW, long_sentence=5_000)).task_options["max_tokens"] == "256"
 
 
-def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
-    preset = plan(FEW).without_networks()
-    assert (preset.nested, preset.growing) == ({}, {"candidates": 8, "beams": 4, "judge": "lexical:"})
+def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
+    preset = plan(FEW).for_pretrained()
+    assert preset.nested.keys() == {"supervised", "improve"}
+    assert not {"learning_rate"} & preset.nested["improve"].keys()
+    assert preset.nested["supervised"]["max_tokens"] == plan(FEW).nested["supervised"]["max_tokens"]
+    assert preset.growing == {"candidates": 8, "beams": 4, "judge": "lexical:"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,15 @@ def test_a_pretrained_policy_keeps_its_size_and_budgets() -> None:
             {"scorer": "runs/mine", "sources": None},
             ["scorer: runs/mine; judge: lexical:", "all sources, 8 samples of each"],
         ),
-        ({"pretrained": "some/model", "grow_steps": 0}, ["policy: some/model", "0 steps, up to 8,000 sources"]),
+        (
+            {"pretrained": "a/b", "grow_steps": 0},
+            ["up to 64 tokens, tokenizer of a/b", "policy: a/b; trained", "0 steps"],
+        ),
+        (
+            {"pretrained": "a/b", "fine_tune": False, "lora": LoRA(rank=8)},
+            ["policy: a/b, as it is, adapters of rank 8"],
+        ),
+        ({"start": Path("runs/mine")}, ["policy: the supervised one of runs/mine"]),
         ({"filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}, ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"]),
     ],
 )

@@ -75,6 +75,8 @@ def test_a_pretrained_policy_has_budgets_and_sizes_of_its_own() -> None:
     assert pretrained.supervised.learning_rate < 1e-4 < fresh.supervised.learning_rate
     assert pretrained.improve.learning_rate < pretrained.supervised.learning_rate
     check_sizes(pretrained)
+    adapted = _defaults(growing_batch.Config, ["--pretrained", "some/model", "--lora.rank=4"])
+    assert adapted.improve.learning_rate == pytest.approx(10 * pretrained.improve.learning_rate)
     check_sizes(_defaults(growing_batch.Config, ["--pretrained", "some/model", "--preset", "multi30k-de-en"]))
     with pytest.raises(ValueError, match=r"--policy options are sizes of a new network"):
         check_sizes(replace(pretrained, policy=PolicyConfig(d_model=64)))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -161,6 +163,36 @@ def test_a_program_that_keeps_failing_is_given_up_with_its_last_words(program: A
     with pytest.raises(ScorerProcessError, match=r"failed 2 times in a row; last: (?s:.*)" + message):
         scorer.score(["a"], ["b"])
     assert time.monotonic() - started < 50
+
+
+COMET = """
+    class Model:
+        def predict(self, pairs, batch_size, progress_bar):
+            print("predicting", len(pairs), "pairs")
+            scores = [1.5 - len(pair["mt"]) / len(pair["src"]) for pair in pairs]
+            return type("Prediction", (), {"scores": scores})()
+
+    def download_model(name):
+        print("fetching", name)
+        return "/models/" + name
+
+    def load_from_checkpoint(path):
+        print("loading", path)
+        return Model()
+"""
+"""What the program of docs/scorers.md takes of the package; it writes to standard output as it pleases."""
+
+
+def test_the_documented_program_for_comet_keeps_to_the_protocol(
+    program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "scorers.md").read_text("utf-8")
+    (text,) = [block for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL) if "comet" in block]
+    (tmp_path / "comet.py").write_text(dedent(COMET))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with closing(ProcessScorer(program(text), batch_size=2, retries=0)) as scorer:
+        scores = scorer.score(["größe"] * 3, ["", "grö", "x" * 20])
+    np.testing.assert_allclose(scores, [1.0, 0.9, 0.0], rtol=1e-6)
 
 
 def test_a_silent_program_is_ended_whole(program: Any, tmp_path: Path) -> None:

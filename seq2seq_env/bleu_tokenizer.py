@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from seq2seq_env.extras import is_installed
 from seq2seq_env.writing import HAN, HANGUL, KANA, is_spaced, share
@@ -26,7 +27,7 @@ def bleu_tokenizer(references: Sequence[str]) -> str:
     return "zh" if share(HAN, references) > _PRESENT else "char"
 
 
-def ter_options(references: Sequence[str]) -> dict[str, bool]:
-    """What sacrebleu's TER takes for them: words between spaces, as tercom has it, and characters of East Asian text."""
+def ter_options(references: Sequence[str]) -> dict[str, Any]:
+    """Options of sacrebleu's TER: words between spaces, as tercom has it, or the characters of East Asian text."""
     east_asian = bleu_tokenizer(references) != "13a"
     return {"normalized": east_asian, "asian_support": east_asian}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.runs import bleu_tokenizer as module
-from experiments.runs.bleu_tokenizer import bleu_tokenizer
+from seq2seq_env import bleu_tokenizer as module
+from seq2seq_env.bleu_tokenizer import bleu_tokenizer
 
 
 @pytest.mark.parametrize(
