@@ -34,7 +34,7 @@ class TokenValues:
 
     @classmethod
     def for_slice(cls, data: Slice, kept: TokenValues | None) -> TokenValues:
-        """What was kept of the slice's storage before, or what is empty; equal trajectories hold their values together."""
+        """What was kept of the slice's storage before, or nothing yet; equal trajectories hold theirs together."""
         values = kept if kept is not None and kept.data.shares_storage(data) else cls(data)
         values.share(data)
         return values

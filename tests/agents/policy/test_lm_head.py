@@ -62,7 +62,7 @@ def test_a_further_temperature_comes_without_gradient(logits_at_once: int, monke
 
 
 def test_what_is_all_but_impossible_keeps_its_log_probability() -> None:
-    hidden, weight, bias, chosen, mask = problem()
+    hidden, weight, _, chosen, mask = problem()
     sure = torch.eye(VOCABULARY)[5] * 300.0  # exp(-300) is no float32
     log_prob, _ = chunked_log_probs(hidden, weight, sure, chosen, mask, chosen == UNKNOWN, 1.0)
     expected = log_distributions(F.linear(hidden, weight, sure), chosen, mask, UNKNOWN, 1.0)

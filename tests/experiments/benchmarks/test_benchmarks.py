@@ -84,7 +84,7 @@ def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     shown = run("training_speed", monkeypatch, capsys)
     table = rows(shown)
     assert table["ours"][1] == 1.0
-    assert all(0 < share for _, _, share in table.values())
+    assert all(share > 0 for _, _, share in table.values())
     assert len(table) == 3
     assert "12 pairs, " in shown
 
