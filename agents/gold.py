@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.agent import AgentConfig, LossAgent
@@ -18,7 +16,7 @@ from agents.importance import check_scored
 from agents.losses import likelihood_returns, weighted_nll
 from agents.periodic_copy import PeriodicCopy
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
-from agents.policy.teacher_forcing import padded
+from agents.token_values import TokenValues
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, TokenBatch
 from seq2seq_env.ranges import zero_or_more
@@ -137,8 +135,8 @@ class GOLD(LossAgent):
 
     def __init__(self, policy: Seq2SeqPolicy, config: AgentConfig | None = None) -> None:
         super().__init__(policy, config)
-        self._kept: _TokenValues | None = None
-        self._active: _TokenValues | None = None  # what is kept, while an Improve step on it runs
+        self._kept: TokenValues | None = None
+        self._active: TokenValues | None = None  # what is kept, while an Improve step on it runs
         self._copy: PeriodicCopy | None = None  # while an Improve step with a copy runs
 
     @contextmanager
@@ -146,10 +144,7 @@ class GOLD(LossAgent):
         """What the MLE model says of a trajectory is kept for later epochs and Improve steps."""
         if self.config.reward == "sequence":
             check_scored(self.name, data)
-        if self._kept is None or not self._kept.data.shares_storage(data):
-            self._kept = _TokenValues(data)
-        self._kept.share(data)
-        self._active = self._kept
+        self._kept = self._active = TokenValues.for_slice(data, self._kept)
         if every := self.config.settings.copy_every:
             self._copy = PeriodicCopy(self.policy, every)
         try:
@@ -197,38 +192,3 @@ class GOLD(LossAgent):
             return self.prior.evaluate(part).log_prob
 
         return log_mle(batch) if self._active is None else self._active.of(batch, log_mle)
-
-
-class _TokenValues:
-    """A number for each target token of a slice's storage, float32, kept by the batch's rows.
-
-    Args:
-        data: Any slice of the storage.
-    """
-
-    def __init__(self, data: Slice) -> None:
-        self.data = data
-        self._offsets = np.concatenate([np.zeros(1, dtype=np.int64), data.storage_target_lengths.cumsum()])
-        self._values = np.full(self._offsets[-1], np.nan, dtype=np.float32)
-        self._owner = np.arange(len(self._offsets) - 1)  # row to the row that holds its values
-
-    def share(self, data: Slice) -> None:
-        """Let equal trajectories of a slice of the storage hold their values together."""
-        self._owner[data.rows] = data.firsts()
-
-    def of(self, batch: TokenBatch, compute: Callable[[TokenBatch], Tensor]) -> Tensor:
-        """Values of a batch, float32 [B,T], 0 at padding; what is not kept yet is computed, of equal rows once."""
-        device = batch.target.device
-        owners, first = np.unique(self._owner[batch.row.cpu().numpy()], return_index=True)
-        unknown = np.sort(first[np.isnan(self._values[self._offsets[owners]])])
-        if len(unknown):
-            part = batch.rows(torch.from_numpy(unknown).to(device))
-            self._values[self._places(part)] = compute(part)[part.target_mask].cpu().numpy()
-        return padded(torch.from_numpy(self._values[self._places(batch)]).to(device), batch.target_mask)
-
-    def _places(self, batch: TokenBatch) -> NDArray[np.int64]:
-        """Of the batch's target tokens, row after row; int64 [L]."""
-        mask = batch.target_mask.cpu().numpy()
-        starts = self._offsets[self._owner[batch.row.cpu().numpy()]]
-        places: NDArray[np.int64] = (starts[:, None] + np.arange(mask.shape[1]))[mask]
-        return places

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
@@ -13,8 +15,12 @@ from agents.agent import AgentConfig
 from agents.importance import log_ratio
 from agents.importance_agent import ImportanceAgent, ImportanceConfig
 from agents.losses import value_loss, weighted_nll
+from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.returns import lambda_returns, td_errors
-from buffers import TokenBatch
+from agents.token_values import TokenValues
+from agents.training.training_config import TrainingConfig
+from agents.value import ValueNetwork
+from buffers import Slice, TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
 from seq2seq_env.suggestions import check_name
 
@@ -73,6 +79,13 @@ class OAC(ImportanceAgent):
     Config: ClassVar[type[AgentConfig]] = OACConfig
     config: OACConfig
 
+    def __init__(
+        self, policy: Seq2SeqPolicy, config: AgentConfig | None = None, value: ValueNetwork | None = None
+    ) -> None:
+        super().__init__(policy, config, value)
+        self._kept: TokenValues | None = None
+        self._active: TokenValues | None = None  # what is kept, while an Improve step on it runs
+
     @property
     def has_ratio(self) -> bool:
         """See :attr:`ImportanceAgent.has_ratio`."""
@@ -84,6 +97,27 @@ class OAC(ImportanceAgent):
         networks = super().networks
         return networks if self.config.value_weight else {"policy": networks["policy"]}
 
+    def prepare(self, grown: Slice, training: TrainingConfig) -> None:
+        """See :meth:`ValueAgent.prepare`; what was kept of the value network before it is dropped."""
+        self._kept = None
+        super().prepare(grown, training)
+
+    def restore(self, folder: str | Path) -> None:
+        """See :meth:`Agent.restore`; what was kept of another value network is dropped."""
+        self._kept = None
+        super().restore(folder)
+
+    @contextmanager
+    def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
+        """See :meth:`ValueAgent.improving`; values that do not train are kept for later epochs and Improve steps."""
+        with super().improving(data, training):
+            if not self.config.value_weight:
+                self._kept = self._active = TokenValues.for_slice(data, self._kept)
+            try:
+                yield
+            finally:
+                self._active = None
+
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> OACLoss:
         """The equation above."""
         mask, options = batch.target_mask, self.config
@@ -91,8 +125,7 @@ class OAC(ImportanceAgent):
         if options.importance_weight:
             weight = log_ratio(policy, batch, options.behaviour_temperature).exp().clamp(max=options.rho_bar)  # [B,T]
 
-        with torch.set_grad_enabled(options.value_weight > 0):
-            value = self.value(batch)  # [B,T]
+        value = self.value(batch) if options.value_weight else self._frozen_value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, mask, options.td_lambda)  # [B,T]
         if options.advantage == "return":
             advantage = lambda_returns(value, batch.reward, mask, 1.0) - value.detach()  # [B,T]
@@ -107,3 +140,7 @@ class OAC(ImportanceAgent):
             value_loss=regression.detach(),
             advantage=advantage[mask].mean(),
         )
+
+    @torch.no_grad()
+    def _frozen_value(self, batch: TokenBatch) -> Tensor:
+        return self.value(batch) if self._active is None else self._active.of(batch, self.value)

@@ -13,10 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents.policy.backends import attention_of, is_compiled
+from agents.policy.dropout import dropout
 from seq2seq_env.models.decoder_only import forward_arguments
-
-# Equally likely numbers that decide whether a value is dropped.
-_NUMBERS = 2**16
 
 
 def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor) -> Tensor:
@@ -46,21 +44,9 @@ def is_plain_marian(body: Any) -> bool:
     config = body.config
     if config.model_type != "marian" or config.encoder_layerdrop or config.decoder_layerdrop:
         return False
-    projections = [
-        module for name, module in body.named_modules() if name.rpartition(".")[2] in ("q_proj", "k_proj", "v_proj")
-    ]
-    return all(type(projection) is nn.Linear for projection in projections)
-
-
-def dropout(values: Tensor, share: float, training: bool) -> Tensor:
-    """``F.dropout`` with random numbers that cost a CPU an eighth of the time; the share is rounded to 1/65536."""
-    dropped = round(share * _NUMBERS)
-    if not training or not 0 < dropped < _NUMBERS or values.device.type != "cpu":
-        return F.dropout(values, share, training)
-    # Four 16-bit numbers of each 64-bit one: the generator's calls are what F.dropout spends its time on.
-    numbers = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-    kept = numbers[: values.numel()].view(values.shape) >= dropped - _NUMBERS // 2
-    return values * kept.to(values.dtype).mul_(_NUMBERS / (_NUMBERS - dropped))
+    own = [layer.self_attn for stack in (body.encoder, body.decoder) for layer in stack.layers]
+    attentions = own + [layer.encoder_attn for layer in body.decoder.layers]
+    return all(type(each) is nn.Linear for one in attentions for each in (one.q_proj, one.k_proj, one.v_proj))
 
 
 def _encode(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Shape letters: L target tokens, D width, V vocabulary, C tokens of a chunk.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,15 +16,31 @@ from torch import Tensor
 LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**26}
 
 
+class ChosenTokens(NamedTuple):
+    """Log-probabilities of the chosen tokens, float32 [L] each."""
+
+    log_prob: Tensor
+    """With gradient."""
+    tempered: Tensor
+    """Of the distribution sharpened or flattened further, without gradient; empty where that was not asked for."""
+
+
 def chunked_log_probs(
-    hidden: Tensor, weight: Tensor, bias: Tensor, chosen: Tensor, mask: Tensor, unknown: Tensor, temperature: float
-) -> Tensor:
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    chosen: Tensor,
+    mask: Tensor,
+    unknown: Tensor,
+    temperature: float,
+    further: Tensor | None = None,
+) -> ChosenTokens:
     """What :func:`agents.policy.teacher_forcing.log_distributions` gives the chosen tokens, chunk by chunk of them.
 
-    The backward pass computes the logits of several chunks again, which costs less than to write and read them; those
-    of a single one are kept. Under autocast the products are in its precision, and all else is in float32.
-    ``torch.utils.checkpoint`` over the chunks takes 1.1 to 1.3 times as long on a CPU: it computes the normalisation
-    again too, which is kept here, and adds up a gradient as large as the weight for every chunk.
+    The backward pass computes the logits of several chunks again, which costs less than to write and read them; the
+    probabilities of a single one are kept. Under autocast the products are in its precision, and all else is in
+    float32. ``torch.utils.checkpoint`` over the chunks takes 1.1 to 1.3 times as long on a CPU: it computes the
+    normalisation again too, which is kept here, and adds up a gradient as large as the weight for every chunk.
 
     Args:
         hidden: float [L,D].
@@ -34,14 +50,13 @@ def chunked_log_probs(
         mask: float32 [V], 0 at tokens that a policy writes and ``-inf`` elsewhere.
         unknown: bool [L], where the chosen token, and it alone, is allowed all the same.
         temperature: Above 0.
-
-    Returns:
-        float32 [L].
+        further: float32 [L], a temperature above 0 that each token's distribution is sharpened or flattened by beside;
+            None for none.
     """
     kind = hidden.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
-    log_probs: Tensor = _ChunkedLogProbs.apply(hidden, weight, bias, chosen, mask, unknown, temperature, dtype)
-    return log_probs
+    layer = (hidden, weight, bias, chosen, mask, unknown)
+    return ChosenTokens(*_ChunkedLogProbs.apply(*layer, temperature, further, dtype))
 
 
 class _ChunkedLogProbs(torch.autograd.Function):
@@ -55,33 +70,41 @@ class _ChunkedLogProbs(torch.autograd.Function):
         mask: Tensor,
         unknown: Tensor,
         temperature: float,
+        further: Tensor | None,
         dtype: torch.dtype,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         read, low, add = hidden.to(dtype), weight.to(dtype), bias.to(dtype)
         log_sum = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         score, parts = torch.empty_like(log_sum), [*_chunks(read, low)]
+        tempered = torch.empty_like(log_sum if further is not None else log_sum[:0])
         for part in parts:
             scores = _scores((read, low, add, chosen, mask, unknown), part, temperature)
-            log_sum[part] = scores.logsumexp(-1)
+            probs, log_sum[part] = _softmax(scores)
             score[part] = scores.gather(1, chosen[part, None])[:, 0]
-        kept = [scores] if len(parts) == 1 else []
+            if further is not None:
+                tempered[part] = score[part] / further[part] - _softmax(scores.div_(further[part, None]))[1]
+        kept = [probs] if len(parts) == 1 else []
         ctx.save_for_backward(read, low, add, chosen, mask, unknown, log_sum, *kept)
         ctx.temperature, ctx.dtypes = temperature, (hidden.dtype, weight.dtype)
-        return score - log_sum
+        ctx.mark_non_differentiable(tempered)
+        return score - log_sum, tempered
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """``d log pi(y) / d logits = (onehot(y) - pi) / temperature``."""
         layer, log_sum, kept = ctx.saved_tensors[:6], ctx.saved_tensors[6], ctx.saved_tensors[7:]
         read, low, _, chosen, _, _ = layer
-        [upstream] = gradients
+        upstream = gradients[0]
         to_hidden = torch.empty_like(read)
         # Summed over chunks in float32, whatever the products are computed in: bfloat16 would lose the small ones.
         to_weight = torch.zeros(low.shape, dtype=torch.float32, device=low.device)
         for part in _chunks(read, low):
-            scores = kept[0] if kept else _scores(layer, part, ctx.temperature)
             scaled = upstream[part, None] / ctx.temperature
-            to_scores = (scores - log_sum[part, None]).exp_().mul_(-scaled)  # [C,V]
+            if kept:
+                to_scores = kept[0] * -scaled  # [C,V]
+            else:
+                scores = _scores(layer, part, ctx.temperature)
+                to_scores = scores.sub_(log_sum[part, None]).exp_().mul_(-scaled)
             to_logits = to_scores.scatter_add_(1, chosen[part, None], scaled).to(low.dtype)
             to_hidden[part] = to_logits @ low
             if low.dtype == to_weight.dtype:
@@ -89,7 +112,7 @@ class _ChunkedLogProbs(torch.autograd.Function):
             else:
                 to_weight += to_logits.T @ read[part]
         hidden_type, weight_type = ctx.dtypes
-        return to_hidden.to(hidden_type), to_weight.to(weight_type), *[None] * 6
+        return to_hidden.to(hidden_type), to_weight.to(weight_type), *[None] * 7
 
 
 def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[slice]:
@@ -101,9 +124,24 @@ def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[slice]:
 def _scores(layer: Sequence[Tensor], part: slice, temperature: float) -> Tensor:
     """Of a chunk, float32 [C,V]; the layer is hidden, weight, bias, chosen, mask and unknown."""
     hidden, weight, bias, chosen, mask, unknown = layer
-    logits, outside = F.linear(hidden[part], weight, bias), unknown[part]
-    scores = torch.add(mask, logits, alpha=1 / temperature)
+    rows, outside = hidden[part], unknown[part]
+    if weight.dtype == mask.dtype:
+        # Bias, mask and temperature within the product: each by itself would read and write all logits again.
+        scores = torch.addmm(mask + bias / temperature, rows, weight.T, alpha=1 / temperature)
+    else:
+        scores = torch.add(mask, F.linear(rows, weight, bias), alpha=1 / temperature)
     if bool(outside.any()):
         token = chosen[part][outside]
-        scores[outside, token] = logits[outside, token].to(scores.dtype) / temperature
+        logits = (rows[outside].float() * weight[token].float()).sum(-1) + bias[token].float()
+        scores[outside, token] = logits / temperature
     return scores
+
+
+def _softmax(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """``softmax(scores)``, float32 [C,V], and ``log sum exp(scores)``, float32 [C].
+
+    A CPU takes longest over the exponentials, of which these are all. The sum is read off the likeliest token, whose
+    probability is never small.
+    """
+    probs = torch.softmax(scores, dim=-1)
+    return probs, scores.amax(-1) - probs.amax(-1).log()

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents.policy.hidden_states import hidden_states
-from agents.policy.lm_head import chunked_log_probs
+from agents.policy.lm_head import ChosenTokens, chunked_log_probs
 from seq2seq_env.models.decoder_start import decoder_inputs
 from seq2seq_env.models.teacher_forcing import teacher_forced_logits
 
@@ -83,13 +83,9 @@ class Evaluation:
     @cached_property
     def log_prob(self) -> Tensor:
         """``log pi(y_t | x, y_<t)``, float32 [B,T], 0 at padding."""
-        pairs, chosen, head = self.pairs, self.pairs.chosen, self._plain_head
-        if head is None or self._forced is not None or "log_distribution" in vars(self):
-            return padded(_of_chosen(self.log_distribution, chosen), pairs.target_mask)
-        mask, unk_id, _ = self.allowed
-        unknown = _unknown(chosen, mask, unk_id, torch.ones_like(chosen, dtype=torch.bool))
-        log_probs = chunked_log_probs(self._hidden, *head, chosen, mask, unknown, self.temperature)
-        return padded(log_probs, pairs.target_mask)
+        if self._is_dense:
+            return padded(_of_chosen(self.log_distribution, self.pairs.chosen), self.pairs.target_mask)
+        return padded(self._chunked(None).log_prob, self.pairs.target_mask)
 
     @cached_property
     def log_distribution(self) -> Tensor:
@@ -112,10 +108,18 @@ class Evaluation:
     def log_prob_at(self, temperature: Tensor) -> Tensor:
         """:attr:`log_prob` of the distribution sharpened or flattened further, float32 [B,T], without gradient.
 
+        Where both are wanted, ask for this one first: one pass over the logits then gives both.
+
         Args:
             temperature: float32 [B], above 0.
         """
-        return padded(_of_chosen(self.log_distribution_at(temperature), self.pairs.chosen), self.pairs.target_mask)
+        mask = self.pairs.target_mask
+        if self._is_dense:
+            return padded(_of_chosen(self.log_distribution_at(temperature), self.pairs.chosen), mask)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and "log_prob" not in vars(self)):
+            both = self._chunked(self._everywhere(temperature))
+        vars(self).setdefault("log_prob", padded(both.log_prob, mask))
+        return padded(both.tempered, mask)
 
     def log_distribution_at(self, temperature: Tensor) -> Tensor:
         """:attr:`log_distribution` sharpened or flattened further, float32 [L,V], without gradient.
@@ -123,8 +127,23 @@ class Evaluation:
         Args:
             temperature: float32 [B], above 0.
         """
-        everywhere = temperature[:, None].expand_as(self.pairs.target)[self.pairs.target_mask]  # [L]
-        return torch.log_softmax(self.log_distribution.detach() / everywhere[:, None], dim=-1)
+        return torch.log_softmax(self.log_distribution.detach() / self._everywhere(temperature)[:, None], dim=-1)
+
+    def _everywhere(self, temperature: Tensor) -> Tensor:
+        """float32 [L]: each sequence's temperature at its target tokens."""
+        return temperature[:, None].expand_as(self.pairs.target)[self.pairs.target_mask]
+
+    def _chunked(self, further: Tensor | None) -> ChosenTokens:
+        """Of the chosen tokens, without the whole distributions."""
+        head, chosen, (mask, unk_id, _) = self._plain_head, self.pairs.chosen, self.allowed
+        assert head is not None
+        unknown = _unknown(chosen, mask, unk_id, torch.ones_like(chosen, dtype=torch.bool))
+        return chunked_log_probs(self._hidden, *head, chosen, mask, unknown, self.temperature, further)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether log-probabilities come from whole distributions: they are there, or not a plain head's alone."""
+        return "log_distribution" in vars(self) or self._plain_head is None or self._forced is not None
 
     @cached_property
     def _hidden(self) -> Tensor:

@@ -5,14 +5,15 @@ AdamW, gradients clipped at 1 and batches of about as many target tokens, which 
 defaults, as the scripts do. ``Seq2SeqTrainer`` runs with its defaults, and with what it offers for speed (grouping by
 length, fused AdamW, bf16 where the machine has it). JoeyNMT trains a network of the same sizes by its own command, in
 an environment of its own; its log gives the time. Timings are interleaved; the table shows medians, the smallest and
-the largest.
+the largest. Beside each stands its share of the machine's peak, that of a product of two large matrices, measured in
+turns with the others; arithmetic is ours of a token, whatever else a system computes.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -22,7 +23,17 @@ import agents
 from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
 from experiments.benchmarks.joeynmt_baseline import joeynmt_epoch
-from experiments.benchmarks.timings import TINY_POLICY, TINY_TASK, TaskBenchmark, Timed, parse_options, rates, spread
+from experiments.benchmarks.limits import matrix_peaks
+from experiments.benchmarks.timings import (
+    TINY_POLICY,
+    TINY_TASK,
+    TaskBenchmark,
+    Timed,
+    by_cpu,
+    parse_options,
+    rates,
+    spread,
+)
 from experiments.reports.tables import table
 from seq2seq_env.tasks import load_task
 
@@ -44,6 +55,10 @@ class Config(TaskBenchmark):
     """Tokens of a batch, padding counted; ``Seq2SeqTrainer`` gets as many pairs as have these on average."""
     repeats: int = 5
     """Timings of each system, at least 1."""
+    cpu_time: bool = False
+    """Whether seconds are those of the CPU and not of the clock: for one thread on a machine that other work shares."""
+    matrix: int = 1_024
+    """Rows and columns of the matrices of the peak."""
     joeynmt: Path | None = None
     """Python of an environment with JoeyNMT as another baseline, such as joey/bin/python after "uv venv joey; uv pip
     install --python joey/bin/python joeynmt"; None leaves it out."""
@@ -53,6 +68,7 @@ class Config(TaskBenchmark):
 
 TINY = {
     "task_options": TINY_TASK, "policy": TINY_POLICY, "pairs": 12, "tokens_per_batch": 64, "repeats": 1,
+    "matrix": 64,
 }  # fmt: skip
 
 
@@ -99,6 +115,7 @@ def main() -> None:
     import transformers
 
     from agents.training.precision import use_bf16
+    from experiments.benchmarks.operations import OperationCount
 
     logging: Any = transformers.logging
     logging.set_verbosity_error()
@@ -126,16 +143,29 @@ def main() -> None:
         timed["JoeyNMT"] = joeynmt_epoch(
             config.joeynmt, config.policy, task.tokenizer.vocab_size, rows, config.tokens_per_batch
         )
+    bf16 = use_bf16(training.precision, [policy.model], policy.device)
+    [(peak, product)] = [each for each in matrix_peaks(config.matrix).items() if bf16 == each[0].endswith("bf16")]
+    timed[peak] = product
+    if config.cpu_time:
+        timed = {name: by_cpu(run) for name, run in timed.items()}
     measured = rates(timed, data.num_tokens, config.repeats)
     print(
         f"{policy}; {len(rows)} pairs, {data.num_tokens} target tokens a timing, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, transformers {transformers.__version__}"
     )
-    bf16 = use_bf16(training.precision, [policy.model], policy.device)
     print(f"ours: {'bf16' if bf16 else 'fp32'}, attention {training.attention}")
+    # A rate is the epoch's tokens by the seconds, of the product as of the systems.
+    most = 2 * config.matrix**3 * median(measured.pop(peak)) / data.num_tokens
+    with OperationCount() as count:
+        counted = agents.BC(policy.clone()).improve(data, replace(training, max_tokens=min(2_000, data.num_tokens)))
+    flop = count.flop / counted.tokens
+    print(f"{peak}: {most / 1e9:.1f} GFLOP/s; ours {flop / 1e6:.2f} MFLOP a target token")
     ours = median(measured["ours"])
-    cells = ((name, spread(values), f"{ours / median(values):.2f}x") for name, values in measured.items())
-    print(table(("", "target tokens per second", "ours is"), cells))
+    cells = (
+        (name, spread(values), f"{ours / median(values):.2f}x", f"{flop * median(values) / most:.0%}")
+        for name, values in measured.items()
+    )
+    print(table(("", "target tokens per second", "ours is", "of the peak"), cells))
 
 
 if __name__ == "__main__":

@@ -62,3 +62,27 @@ def test_each_trajectory_has_its_own_temperature(
     assert set(batch.temperature.tolist()) == {0.5, 1.5}
     ratio = log_ratio(trained.evaluate(batch), batch)
     assert ratio.abs().max() < 1e-4
+
+
+def test_values_that_do_not_train_are_computed_once(
+    trained: Seq2SeqPolicy, grown: Slice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = OAC(trained.clone(), OACConfig(value_tokens=0, value_weight=0.0))
+    agent.improve(grown, QUICK)  # which makes the value network
+    with torch.no_grad():
+        agent.value.head.weight.normal_()
+    batch, seen = next(iter(grown.batches(100, seed=0))), []
+    forward = agent.value.forward
+    monkeypatch.setattr(agent.value, "forward", lambda part: (seen.append(len(part)), forward(part))[1])
+    fresh = agent.loss(batch)
+    agent._kept = None
+    with agent.improving(grown, QUICK):
+        first, again = agent.loss(batch), agent.loss(batch)
+    assert len(seen) == 2
+    for other in (first, again):
+        torch.testing.assert_close(other, fresh)
+    agent.prepare(grown, QUICK)
+    seen.clear()
+    with agent.improving(grown, QUICK):
+        agent.loss(batch)
+    assert seen, "values of the network before are read after it was trained again"

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents import Seq2SeqPolicy, ValueNetwork
-from agents.policy.hidden_states import dropout, hidden_states, is_plain_marian
+from agents.policy.hidden_states import hidden_states, is_plain_marian
 
 
 @pytest.fixture
@@ -63,28 +63,6 @@ def test_dropout_is_where_transformers_has_it(body: Any, monkeypatch: pytest.Mon
     by_the_library(other, *inputs())
     assert ours == dropped
     assert {rate for _, rate in ours} == set(rates.values())
-
-
-def test_dropout_keeps_the_share_and_the_mean_and_follows_the_seed() -> None:
-    values = torch.ones(300, 401, requires_grad=True)
-    torch.manual_seed(4)
-    once = dropout(values, 0.1, training=True)
-    torch.manual_seed(4)
-    assert torch.equal(once, dropout(values, 0.1, training=True))
-    assert not torch.equal(once, dropout(values, 0.1, training=True))
-    assert (once == 0).float().mean().item() == pytest.approx(0.1, abs=0.004)
-    assert once.max().item() == pytest.approx(1 / 0.9, rel=1e-4)
-    torch.autograd.backward(once.sum())
-    assert values.grad is not None
-    torch.testing.assert_close(values.grad, once.detach())
-    assert torch.equal(dropout(values, 0.1, training=False), values)
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_dropout_of_nothing_and_of_all(share: float) -> None:
-    values = torch.ones(5, 3)
-    expected = F.dropout(values, share, training=True)
-    torch.testing.assert_close(dropout(values, share, training=True), expected)
 
 
 def test_what_is_more_than_its_projections_goes_through_the_library(body: Any) -> None:

@@ -38,17 +38,42 @@ def test_values_and_gradients_are_those_of_the_whole(
     hidden, weight, bias, chosen, mask = problem()
     whole = log_distributions(F.linear(hidden, weight, bias), chosen, mask, UNKNOWN, temperature)
     expected = whole.gather(1, chosen[:, None])[:, 0]
-    found = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, temperature)
+    found, tempered = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, temperature)
+    assert not len(tempered)
     torch.testing.assert_close(found, expected)
     for mine, other in zip(gradients(found, hidden, weight), gradients(expected, hidden, weight), strict=True):
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize("logits_at_once", [VOCABULARY, 2**20])
+def test_a_further_temperature_comes_without_gradient(logits_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lm_head, "LOGITS_AT_ONCE", {"cpu": logits_at_once, "cuda": logits_at_once})
+    hidden, weight, bias, chosen, mask = problem()
+    further = torch.linspace(0.3, 2.0, TOKENS)
+    whole = log_distributions(F.linear(hidden, weight, bias), chosen, mask, UNKNOWN, 0.7)
+    expected = torch.log_softmax(whole.detach() / further[:, None], dim=-1).gather(1, chosen[:, None])[:, 0]
+    both = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 0.7, further)
+    torch.testing.assert_close(both.tempered, expected)
+    assert not both.tempered.requires_grad
+    alone = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 0.7).log_prob
+    assert torch.equal(both.log_prob, alone)
+    for mine, other in zip(gradients(both.log_prob, hidden, weight), gradients(alone, hidden, weight), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_what_is_all_but_impossible_keeps_its_log_probability() -> None:
+    hidden, weight, _, chosen, mask = problem()
+    sure = torch.eye(VOCABULARY)[5] * 300.0  # exp(-300) is no float32
+    log_prob, _ = chunked_log_probs(hidden, weight, sure, chosen, mask, chosen == UNKNOWN, 1.0)
+    expected = log_distributions(F.linear(hidden, weight, sure), chosen, mask, UNKNOWN, 1.0)
+    torch.testing.assert_close(log_prob, expected.gather(1, chosen[:, None])[:, 0])
+
+
 def test_autocast_is_as_near_as_its_precision() -> None:
     hidden, weight, bias, chosen, mask = problem()
-    exact = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 1.0)
+    exact = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 1.0).log_prob
     with torch.autocast("cpu", torch.bfloat16):
-        near = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 1.0)
+        near = chunked_log_probs(hidden, weight, bias, chosen, mask, chosen == UNKNOWN, 1.0).log_prob
     assert near.dtype == torch.float32
     assert not torch.equal(near, exact)
     torch.testing.assert_close(near, exact, atol=0.1, rtol=0.02)
@@ -60,4 +85,4 @@ def test_autocast_is_as_near_as_its_precision() -> None:
 def test_no_tokens_give_no_numbers() -> None:
     hidden, weight, bias, chosen, mask = problem()
     nothing = chosen[:0]
-    assert chunked_log_probs(hidden[:0], weight, bias, nothing, mask, nothing.bool(), 1.0).shape == (0,)
+    assert chunked_log_probs(hidden[:0], weight, bias, nothing, mask, nothing.bool(), 1.0).log_prob.shape == (0,)

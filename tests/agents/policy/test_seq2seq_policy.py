@@ -241,6 +241,19 @@ def test_both_kinds_of_log_probability_agree(
     assert len(forwards) == 2
 
 
+def test_a_tempered_log_probability_comes_with_the_plain_one(policy: Seq2SeqPolicy, pairs: Slice) -> None:
+    [batch] = pairs.batches(10_000, seed=0)
+    half = torch.full((len(batch),), 0.5)
+    evaluation, whole = policy.evaluate(batch), policy.evaluate(batch)
+    tempered = evaluation.log_prob_at(half)
+    assert not tempered.requires_grad
+    assert evaluation.log_prob.requires_grad
+    expected = whole.log_distribution_at(half).gather(1, batch.target[batch.target_mask][:, None])[:, 0]
+    torch.testing.assert_close(tempered[batch.target_mask], expected)
+    torch.testing.assert_close(evaluation.log_prob, whole.log_prob)
+    assert torch.equal(evaluation.log_prob_at(half), tempered)
+
+
 def test_a_constraint_holds_in_the_losses(policy: Seq2SeqPolicy, pairs: Slice) -> None:
     narrow = policy.constrained(Constraint(frozenset({3, 12}), (2,)))
     samples = narrow.sample(narrow.encode(SOURCES), 5, 1.0, seed=1)

@@ -84,8 +84,15 @@ def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     shown = run("training_speed", monkeypatch, capsys)
     table = rows(shown)
     assert table["ours"][1] == 1.0
+    assert all(share > 0 for _, _, share in table.values())
     assert len(table) == 3
     assert "12 pairs, " in shown
+
+
+def test_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    table = rows(run("update_speed", monkeypatch, capsys, "--agents", "oac"))
+    assert table.keys() == {"filtered-bc", "oac"}
+    assert table["filtered-bc"][1::2] == [1.0, 1.0]
 
 
 def test_the_size_of_a_buffer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
