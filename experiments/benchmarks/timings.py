@@ -88,6 +88,17 @@ def rates(timed: Mapping[str, Timed], units: int, repeats: int) -> dict[str, lis
     return measured
 
 
+def by_cpu_time(run: Timed) -> Timed:
+    """The run, with its CPU time as the seconds that count."""
+
+    def timed() -> float:
+        started = time.process_time()
+        run()
+        return time.process_time() - started
+
+    return timed
+
+
 def in_own_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What a function of a module gives in a fresh process, whose peak memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
