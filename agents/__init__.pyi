@@ -38,6 +38,7 @@ from .sampling.ctranslate2_sampler import CTranslate2Sampler
 from .sampling.decoding import Decoding
 from .sampling.engine_names import ComputeType, Engine
 from .sampling.engines import make_sampler, sampler_kl
+from .sampling.network_sampler import NetworkSampler
 from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
 from .slic import SLiC, SLiCConfig
 from .training.device import known_device
@@ -98,6 +99,7 @@ __all__ = [
     "LossAgent",
     "MADConfig",
     "MRTConfig",
+    "NetworkSampler",
     "OACConfig",
     "OffPolicyConfig",
     "OffPolicyReport",

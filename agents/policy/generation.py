@@ -71,6 +71,12 @@ def uniforms(seed: int, source_index: int, num_candidates: int, max_length: int)
     return random_stream(seed, source_index).random((num_candidates, max_length))
 
 
+def uniform_rows(seed: int, sources: Sequence[int], num_candidates: int, max_length: int) -> Tensor:
+    """The numbers of several sources, float32 [B*N,T]."""
+    rows = np.concatenate([uniforms(seed, source, num_candidates, max_length) for source in sources])
+    return torch.from_numpy(rows).float()
+
+
 def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
     """Draw C tokens from each row's ``softmax(scores)`` by inverting the cumulative distribution.
 
@@ -99,18 +105,25 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
 def inference(model: nn.Module) -> Iterator[None]:
     """Dropout off and no gradient, and the model's mode as it was afterwards."""
     training = model.training
-    model.train(False)
+    if training:  # setting the mode visits every module, which for a small network costs as much as many a pass
+        model.train(False)
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(training)
+        if training:
+            model.train(True)
+
+
+def most_sources(rows_each: int, device: torch.device) -> int:
+    """How many sources are written together, of so many rows each."""
+    return max(1, ROWS.get(device.type, ROWS["cpu"]) // rows_each)
 
 
 def rows_together(sources: Sequence[Sequence[int]], rows_each: int, device: torch.device) -> Iterator[list[int]]:
     """Sources to write together, by length bucketing; a source's ``rows_each`` rows are never apart."""
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    step = max(1, ROWS.get(device.type, ROWS["cpu"]) // rows_each)
+    step = most_sources(rows_each, device)
     for start in range(0, len(order), step):
         yield order[start : start + step]
 
@@ -209,13 +222,16 @@ def as_samples(
         lengths: int64 [B,C], of each trajectory, end-of-sequence included.
     """
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), lengths.cumsum()])
+    rows = [(*tokens[low:high].tolist(),) for low, high in pairwise(offsets)]
+    distinct = dict.fromkeys(rows)  # a good policy's candidates are the same few
+    text_of = dict(zip(distinct, tokenizer.decode(distinct), strict=True))
     return Samples(
         source_index=np.repeat(np.arange(lengths.shape[0], dtype=np.int64), lengths.shape[1]),
         offsets=offsets,
         tokens=tokens,
         log_prob=log_prob,
         terminated=tokens[offsets[1:] - 1] == tokenizer.eos_id,  # else the length limit cut it
-        texts=tokenizer.decode(tokens[low:high].tolist() for low, high in pairwise(offsets)),
+        texts=[text_of[row] for row in rows],
     )
 
 

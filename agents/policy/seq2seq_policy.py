@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.policy import checkpoints, inputs
-from agents.policy.decoders import open_decoder
-from agents.policy.generation import Decoded, as_samples, beam_search, decode, inference, rows_together, uniforms
+from agents.policy.decoders import Opener, decoder_opener
+from agents.policy.generation import Decoded, as_samples, beam_search, decode, inference, rows_together, uniform_rows
 from agents.policy.inputs import Rows
 from agents.policy.length_limits import length_limits
 from agents.policy.model_card import policy_card
@@ -182,8 +182,9 @@ class Seq2SeqPolicy(Publishable):
         return inputs.encode_sources(sources, self.tokenizer, self.max_source_length)
 
     def sample(
-        self, sources: Rows, num_candidates: int, temperature: float, seed: int, prefixes: Rows | None = None
-    ) -> Samples:
+        self, sources: Rows, num_candidates: int, temperature: float, seed: int, prefixes: Rows | None = None, *,
+        opener: Opener | None = None,
+    ) -> Samples:  # fmt: skip
         """Draw ``num_candidates`` translations of every source.
 
         Args:
@@ -193,6 +194,7 @@ class Seq2SeqPolicy(Publishable):
             seed: From 0 to 2**64 - 1.
             prefixes: Token ids that each source's translations begin with, of log-probability 0; None forces no more
                 than the constraint does.
+            opener: Opens the decoders that write; None opens the network's own, in float32.
 
         Returns:
             N = B * num_candidates trajectories, a source's candidates together, in the order of the sources.
@@ -203,19 +205,22 @@ class Seq2SeqPolicy(Publishable):
         """
         inputs.check_sampling(num_candidates, temperature, seed)
         inputs.check_sources(sources, self.tokenizer, self.max_source_length)
-        forced = self.constraint.prefix
-        begun = inputs.checked_prefixes(prefixes, len(sources), self.tokenizer, forced, self.max_target_length)
-        shape = (len(sources), num_candidates, self.max_target_length)
+        forced, longest = self.constraint.prefix, self.max_target_length
+        begun = inputs.checked_prefixes(prefixes, len(sources), self.tokenizer, forced, longest)
+        shape = (len(sources), num_candidates, longest)
         tokens, log_prob = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
         lengths = np.zeros(shape[:2], dtype=np.int64)
-        for index in rows_together(sources, num_candidates, self.device):
-            uniform = np.concatenate([uniforms(seed, i, num_candidates, self.max_target_length) for i in index])
-            written = self._decode([sources[i] for i in index], [begun[i] for i in index], temperature, uniform)
-            assert written.log_prob is not None
-            tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
-            log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
-            lengths[index] = written.lengths.cpu().numpy().reshape(-1, num_candidates)
-        valid = np.arange(self.max_target_length) < lengths[..., None]
+        with inference(self.model):
+            opener = opener or decoder_opener(self.model)
+            for index in rows_together(sources, num_candidates, self.device):
+                uniform = uniform_rows(seed, index, num_candidates, longest).to(self.device)
+                rows = [sources[i] for i in index]
+                written = self._decode(opener, rows, [begun[i] for i in index], temperature, uniform)
+                assert written.log_prob is not None
+                tokens[index] = written.tokens.cpu().numpy().reshape(-1, *shape[1:])
+                log_prob[index] = written.log_prob.cpu().numpy().reshape(-1, *shape[1:])
+                lengths[index] = written.lengths.cpu().numpy().reshape(-1, num_candidates)
+        valid = np.arange(longest) < lengths[..., None]
         return as_samples(self.tokenizer, tokens[valid], log_prob[valid], lengths)
 
     def translate(self, sources: Sequence[str], num_beams: int = 1) -> list[str]:
@@ -232,18 +237,19 @@ class Seq2SeqPolicy(Publishable):
             raise ValueError(f"num_beams is {num_beams}; give at least 1")
         encoded = self.encode(sources)
         result: list[list[int]] = [[]] * len(sources)
-        for index in rows_together(encoded, num_beams, self.device):
-            rows = [encoded[i] for i in index]
-            if num_beams == 1:
-                written = self._decode(rows, [self.constraint.prefix] * len(rows), 1.0, None).tokens
-            else:
-                with inference(self.model):
+        with inference(self.model):
+            opener = decoder_opener(self.model)
+            for index in rows_together(encoded, num_beams, self.device):
+                rows = [encoded[i] for i in index]
+                if num_beams == 1:
+                    written = self._decode(opener, rows, [self.constraint.prefix] * len(rows), 1.0, None).tokens
+                else:
                     written = beam_search(
                         self.model, *self._pad(rows), num_beams, self.max_target_length, self._suppressed,
                         self.start, self.constraint.prefix,
                     )  # fmt: skip
-            for i, row in zip(index, written.tolist(), strict=True):
-                result[i] = row
+                for i, row in zip(index, written.tolist(), strict=True):
+                    result[i] = row
         return result
 
     def log_probs(self, sources: Rows, targets: Rows, temperature: float = 1.0) -> list[NDArray[np.float32]]:
@@ -329,17 +335,15 @@ class Seq2SeqPolicy(Publishable):
     def _pad(self, rows: Rows) -> tuple[Tensor, Tensor]:
         return pad(rows, self.tokenizer.pad_id, self.device)
 
-    def _decode(self, rows: Rows, prefixes: Rows, temperature: float, uniform: NDArray[np.float64] | None) -> Decoded:
-        mask = self.allowed_tokens().logit_mask
-        numbers = None if uniform is None else torch.from_numpy(uniform).float().to(self.device)
-        with inference(self.model):
-            decoder = open_decoder(self.model, *self._pad(rows))
-            for token in self.start[:-1]:
-                decoder.step(torch.full((len(rows),), token, device=self.device))
-            return decode(
-                decoder, mask, num_sources=len(rows), start_id=self.start[-1], eos_id=self.tokenizer.eos_id,
-                max_length=self.max_target_length, temperature=temperature, uniform=numbers, prefixes=prefixes,
-            )  # fmt: skip
+    def _decode(self, opener: Opener, rows: Rows, begun: Rows, temperature: float, uniform: Tensor | None) -> Decoded:
+        decoder = opener(*self._pad(rows))
+        for token in self.start[:-1]:
+            decoder.step(torch.full((len(rows),), token, device=self.device))
+        return decode(
+            decoder, self.allowed_tokens().logit_mask, num_sources=len(rows), start_id=self.start[-1],
+            eos_id=self.tokenizer.eos_id, max_length=self.max_target_length, temperature=temperature, uniform=uniform,
+            prefixes=begun,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Engine = Literal["auto", "transformers", "ctranslate2"]
+Engine = Literal["auto", "transformers", "static", "ctranslate2"]
 
 ComputeType = Literal["float32", "int8", "float16", "bfloat16"]
-"""Arithmetic of CTranslate2."""
+"""Arithmetic of an engine; float16 is CTranslate2's alone."""

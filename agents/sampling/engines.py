@@ -13,8 +13,10 @@ from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.sampling.ctranslate2_conversion import obstacle
 from agents.sampling.ctranslate2_sampler import CTranslate2Sampler
 from agents.sampling.engine_names import ComputeType, Engine
+from agents.sampling.network_sampler import NetworkSampler
 from buffers import Sampler
 from seq2seq_env.extras import is_installed
+from seq2seq_env.models.arithmetic import available
 from seq2seq_env.suggestions import check_name
 
 
@@ -30,14 +32,19 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
 
     Args:
         policy: As it is now; one that is trained afterwards needs a new sampler.
-        engine: "transformers" is the policy itself, on PyTorch; "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is
-            CTranslate2 where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models,
-            whose decoder here computes candidates that agree so far once and is the faster.
-        compute_type: CTranslate2's arithmetic; other than "float32" it moves the distribution, see :func:`sampler_kl`.
+        engine: "transformers" is the policy itself, on PyTorch; "static" is its decoder with buffers of fixed shapes,
+            for GPUs (:class:`NetworkSampler`); "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is CTranslate2
+            where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models, whose decoder
+            here computes candidates that agree so far once and is the faster.
+        compute_type: The engine's arithmetic; other than "float32" it moves the distribution, see :func:`sampler_kl`.
+            PyTorch's engines take float32 in place of one that the device has no instructions for.
 
     Raises:
         ImportError: If the engine is not installed.
         ValueError: If a name is unknown, or the engine cannot sample the policy so.
+
+    Warns:
+        RuntimeWarning: If float32 is taken in place of the compute type.
     """
     for name, value, choices in (("engine", engine, Engine), ("compute_type", compute_type, ComputeType)):
         check_name(name, value, get_args(choices))
@@ -47,11 +54,15 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
         engine = "ctranslate2" if able and not by_itself else "transformers"
     if engine == "ctranslate2":
         return CTranslate2Sampler(policy, compute_type)
-    if compute_type != "float32":
+    if compute_type == "float16":
         raise ValueError(
-            f"the engine transformers samples in float32, not {compute_type!r}; use the engine ctranslate2"
+            f"the engine {engine} samples in float32, bfloat16 or int8, not {compute_type!r}; use the engine "
+            "ctranslate2"
         )
-    return policy
+    arithmetic = available(compute_type, policy.device)
+    if engine == "transformers" and arithmetic == "float32":
+        return policy
+    return NetworkSampler(policy, arithmetic, static=engine == "static")
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from agents.training.training_config import Precision
+from seq2seq_env.models.arithmetic import has_bf16
 
 WIDE = 256
 """Width from which a network's matrix products on a CPU are worth bfloat16."""
-
-CPU_FLAGS = Path("/proc/cpuinfo")
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies matrices in bfloat16: a GPU without emulation, a CPU that Linux says has AMX."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and CPU_FLAGS.is_file() and "amx_bf16" in CPU_FLAGS.read_text("utf-8")
 
 
 def use_bf16(wanted: Precision, networks: Iterable[nn.Module], device: torch.device) -> bool:

@@ -99,9 +99,10 @@ def main() -> None:
     import torch
 
     from agents.training import precision
+    from seq2seq_env.models.arithmetic import has_bf16
 
     task, device = load_task(config.task, **config.task_options), torch.device(known_device(config.device))
-    emulated = not precision.has_bf16(device)
+    emulated = not has_bf16(device)
     if emulated and not config.emulate:
         raise SystemExit(f"error: {device} has no bfloat16 instructions; --emulate trains in it all the same, slowly")
     fp32, bf16 = [], []

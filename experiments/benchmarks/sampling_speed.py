@@ -5,7 +5,9 @@ float32 but for the row that says otherwise. ``generate`` and CTranslate2 run in
 trial of each finds fastest; CTranslate2 takes its libraries from the environment (``CT2_USE_MKL=1``, say). Ours give
 the log-probability of every token too, the baselines do not. A Grow step samples, scores by the task's scorer and
 writes its shards; its policy and its sources are the task's, so it is left out where other text is sampled. Timings are
-interleaved; the table shows medians, the smallest and the largest.
+interleaved; the table shows medians, the smallest and the largest. Beside the ratios stands the share of the machine's
+own peak, a product of two large matrices measured in the same run, that the matrix products of PyTorch's runs in
+float32 reach; nothing else counts them.
 """
 
 from __future__ import annotations
@@ -20,13 +22,22 @@ from typing import TYPE_CHECKING, Any
 import agents
 from agents import PolicyConfig
 from buffers import GrowingBatchBuffer, grow
-from experiments.benchmarks.timings import TINY_POLICY, TINY_TASK, TaskBenchmark, Timed, parse_options, rates, spread
+from experiments.benchmarks.timings import (
+    TINY_POLICY,
+    TINY_TASK,
+    TaskBenchmark,
+    Timed,
+    by_cpu,
+    parse_options,
+    rates,
+    spread,
+)
 from experiments.reports.tables import table
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
 if TYPE_CHECKING:
-    from agents import Seq2SeqPolicy
+    from agents import ComputeType, Engine, Seq2SeqPolicy
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,10 @@ class Config(TaskBenchmark):
     """Sources that CTranslate2 gets at once; all are tried, the fastest is measured."""
     repeats: int = 5
     """Timings of each engine, at least 1."""
+    cpu_time: bool = False
+    """Whether seconds are of CPU time of all threads: for one thread on a machine that others keep busy."""
+    matrix: int = 1_024
+    """Rows and columns of the matrices of the peak."""
     seed: int = 0
     """Seed of the samples, and of an untrained policy."""
 
@@ -58,6 +73,7 @@ class Config(TaskBenchmark):
 TINY = {
     "task_options": TINY_TASK, "size": TINY_POLICY, "sources": 4, "candidates": 2,
     "generate_batches": (2, 4), "ctranslate2_batches": (4,), "repeats": 1,
+    "matrix": 64,
 }  # fmt: skip
 
 
@@ -136,6 +152,7 @@ def main() -> None:
     import transformers
 
     from agents.sampling.ctranslate2_conversion import obstacle
+    from experiments.benchmarks.operations import OperationCount
 
     task = load_task(config.task, **config.task_options)
     if config.policy is None:
@@ -149,8 +166,11 @@ def main() -> None:
     def ours(sampler: Any) -> Timed:
         return lambda: sampler.sample(sampler.encode(sources), config.candidates, config.temperature, config.seed)
 
+    def seconds(run: Timed) -> Timed:
+        return by_cpu(run) if config.cpu_time else run
+
     def fastest(baseline: Baseline, batches: tuple[int, ...]) -> Timed:
-        trials = {str(batch): baseline(policy, sources, config, batch) for batch in batches}
+        trials = {str(batch): seconds(baseline(policy, sources, config, batch)) for batch in batches}
         tried = rates(trials, len(sources) * config.candidates, repeats=1)
         best = max(tried, key=lambda batch: tried[batch][0])
         print(f"{baseline.__name__} in batches of {best} sources, of {', '.join(trials)}")
@@ -160,15 +180,21 @@ def main() -> None:
         "generate": fastest(by_generate, config.generate_batches),
         "ours, engine transformers": ours(policy),
     }
+    for engine, arithmetic in arithmetics(policy):
+        sampler = agents.make_sampler(policy, engine, arithmetic)
+        print(f"{sampler.engine}: {agents.sampler_kl(sampler, policy, sources, config.temperature, config.seed)}")
+        timed[f"ours, engine {engine}, {arithmetic}"] = ours(sampler)
     if obstacle(policy.model) is None:
-        eighth = agents.CTranslate2Sampler(policy, "int8")
-        print(f"int8: {agents.sampler_kl(eighth, policy, sources, config.temperature, config.seed)}")
         timed["ours, engine ctranslate2"] = ours(agents.CTranslate2Sampler(policy))
-        timed["ours, engine ctranslate2, int8"] = ours(eighth)
         timed["CTranslate2 by itself"] = fastest(by_ctranslate2, config.ctranslate2_batches)
     if config.text is None:
         timed["a Grow step of ours"] = whole_grow(policy, task, config)
-    measured = rates(timed, len(sources) * config.candidates, config.repeats)
+    factor = torch.randn(config.matrix, config.matrix)
+    peak = {"peak": lambda: torch.mm(factor, factor)}
+    measured = rates(
+        {name: seconds(run) for name, run in (peak | timed).items()}, len(sources) * config.candidates, config.repeats
+    )
+    peak_flops = median(measured.pop("peak")) / (len(sources) * config.candidates) * 2 * config.matrix**3
     print(
         f"{policy}, {policy.model.config.vocab_size} tokens; {len(sources)} sources, {config.candidates} samples of "
         f"each, {torch.get_num_threads()} threads; torch {torch.__version__}, transformers {transformers.__version__}, "
@@ -180,8 +206,26 @@ def main() -> None:
             f"{median(values) / median(measured[baseline]):.2f}x" if baseline in measured else ""
             for baseline in ("generate", "CTranslate2 by itself")
         ]
-        rows.append([name, spread(values), *ratios])
-    print(table(("", "translations per second", "/ generate", "/ CTranslate2"), rows))
+        share = ""
+        if name in ("generate", "ours, engine transformers"):
+            with OperationCount() as count:
+                timed[name]()
+            flops = count.flop * median(values) / (len(sources) * config.candidates)
+            share = f"{flops / peak_flops:.0%}"
+        rows.append([name, spread(values), *ratios, share])
+    print(f"{'CPU seconds' if config.cpu_time else 'seconds'}; matrix peak {peak_flops / 1e9:.0f} GFLOP/s")
+    print(table(("", "translations per second", "/ generate", "/ CTranslate2", "of the matrix peak"), rows))
+
+
+def arithmetics(policy: Seq2SeqPolicy) -> list[tuple[Engine, ComputeType]]:
+    """Engines in arithmetic other than float32 that this machine has for the policy."""
+    from agents.policy.hidden_states import is_plain_marian
+    from agents.sampling.ctranslate2_conversion import obstacle
+    from seq2seq_env.models.arithmetic import has_bf16, has_int8
+
+    usable = ["int8"] * has_int8(policy.device) + ["bfloat16"] * has_bf16(policy.device)
+    plain: list[Any] = [("transformers", each) for each in usable] if is_plain_marian(policy.model.base_model) else []
+    return plain + [("ctranslate2", "int8")] * (obstacle(policy.model) is None)
 
 
 def _lines(file: Path) -> list[str]:

@@ -114,10 +114,10 @@ class Settings:
     """Hypotheses that beam search holds at once for each test source, at least 1. From 2 on, every policy's test
     translations by beam search are measured beside its samples and its greedy ones."""
     engine: Engine = "auto"
-    """Engine that samples in a Grow step: "transformers", "ctranslate2", or "auto" for the faster one, which is
-    CTranslate2 where it converts the model, but for Marian models."""
+    """Engine that samples in a Grow step: "transformers", "static" (for GPUs), "ctranslate2", or "auto" for the faster
+    one, which is CTranslate2 where it converts the model, but for Marian models."""
     compute_type: ComputeType = "float32"
-    """CTranslate2's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
+    """The engine's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
     filter: FilterName = "auto"
     """Filter of what an Improve step keeps. "threshold" is on the reward; "percentile" and "interpolation" are within a
     source, which leave hard sources some data, and nothing of a source with one candidate; "best" keeps the best few

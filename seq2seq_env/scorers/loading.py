@@ -8,6 +8,7 @@ what it is made of, separated as a shell would:
     ensemble: weights=0.7,0.3 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
     guarded: penalty=0.5 phrasebook-qe
     guarded: "pool: processes=4 phrasebook-qe"
+    learned: compute_type=int8 phrasebook-qe
     cascade: gate=0.6 phrasebook-qe "metricx: models/metricx-24-hybrid-large"
     lexical: fluency=0.25
 """
@@ -41,6 +42,7 @@ SCORERS: dict[str, Callable[[str], Scorer]] = {
 """Name to a function of the device that makes the scorer."""
 
 KINDS: dict[str, str] = {
+    "learned": "seq2seq_env.scorers.models.learned:LearnedScorer",
     "process": "seq2seq_env.scorers.models.process:ProcessScorer",
     "metricx": "seq2seq_env.scorers.models.metricx:MetricXScorer",
     "ensemble": "seq2seq_env.scorers.wrappers.ensemble:EnsembleScorer",
@@ -62,8 +64,8 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | N
     Args:
         name_or_path: A key of ``SCORERS``, a folder, or a specification of one of ``KINDS``: ``process:`` and a
             command, ``metricx:`` and a folder or a name on the hub, ``lexical:``, ``ensemble:`` and several of these,
-            ``guarded:`` or ``pool:`` and one, or ``cascade:`` and two. The options of a kind are the keyword arguments
-            of its class.
+            ``guarded:``, ``pool:`` or ``learned:`` and one, or ``cascade:`` and two. The options of a kind are the
+            keyword arguments of its class.
         device: Where it computes; a program decides that for itself.
         task: Whose sentences it is to rate; a guarded scorer takes its limits from the references, a lexical one counts
             the words of the pairs.

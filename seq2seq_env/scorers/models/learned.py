@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -14,17 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.atomic_files import write_json, written_folder
+from seq2seq_env.models.arithmetic_names import Arithmetic
 from seq2seq_env.models.length_bucketing import length_buckets
 from seq2seq_env.models.quiet_loading import quiet
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
 from seq2seq_env.scorers.models.pairs import CONFIG_NAME, EncodedPair, PairEncoder
+from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
 from seq2seq_env.suggestions import check_name
 from seq2seq_env.tokenization.tokenizer import FILE_NAME
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
+
+    from seq2seq_env.scorers.models.packed_bert import PackedBert
 
 Activation = Literal["sigmoid", "identity"]
 """What makes a score of the network's one output."""
@@ -47,10 +52,10 @@ class _Network(NamedTuple):
     model: PreTrainedModel
     pairs: PairEncoder
     reads_segments: bool
-    packs: bool
+    packed: PackedBert | None
 
 
-class LearnedScorer(CheckpointScorer[_Network], Publishable):
+class LearnedScorer(CheckpointScorer[_Network], ScorerKind, Publishable):
     """Rates (source, hypothesis) with a network of one output, read through ``AutoModelForSequenceClassification``.
 
     The folder holds ``config.json``, ``model.safetensors`` and ``tokenizer.json``, as transformers saves them. The key
@@ -71,13 +76,23 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
         device: Where the network computes, "cpu" or "cuda:0" and the like.
         tokens_per_batch: Tokens of one forward pass at most, unless a single pair is longer. None is 2,048 on a CPU,
             whose caches hold them, and 16,384 on a GPU.
+        compute_type: Arithmetic of a BERT's linear layers, "float32", "bfloat16" or "int8". Others than float32 are
+            faster where the device has them, move the scores, and are another scorer, with a fingerprint of its own;
+            where the device has no such instructions, float32 is taken, and it is the same scorer.
 
     Raises:
         FileNotFoundError: If the folder lacks a file.
-        ValueError: If its configuration is corrupt, it has not exactly one output, or an unknown activation.
+        ValueError: If its configuration is corrupt, it has not exactly one output, or an unknown activation or compute
+            type.
+
+    Warns:
+        RuntimeWarning: If the device has no instructions of the compute type.
     """
 
-    def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None,
+        compute_type: Arithmetic = "float32",
+    ) -> None:  # fmt: skip
         self.folder = Path(folder)
         super().__init__(device, tokens_per_batch)
         missing = [name for name in ("config.json", FILE_NAME) if not (self.folder / name).is_file()]
@@ -97,11 +112,28 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
             raise ValueError(f"the checkpoint in {str(folder)!r} has {outputs} outputs; a scorer has num_labels=1")
         self.activation: Activation = config.get(_ACTIVATION_KEY, "identity")
         check_name(_ACTIVATION_KEY, self.activation, get_args(Activation))
+        check_name("compute_type", compute_type, get_args(Arithmetic))
+        self.compute_type: Arithmetic = compute_type
+        if compute_type != "float32":
+            import torch
+
+            from seq2seq_env.models.arithmetic import available
+
+            self.compute_type = available(compute_type, torch.device(device))
+
+    @classmethod
+    def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> LearnedScorer:
+        """See :class:`seq2seq_env.scorers.ScorerKind`; the word is a checkpoint's name or folder."""
+        [name] = spec.scorer_names(1, "the one checkpoint that computes so")
+        checkpoint = load(name)
+        if not isinstance(checkpoint, LearnedScorer):
+            raise ValueError(f"{spec.kind}: is followed by {name!r}, which is no checkpoint of one network; name one")
+        return cls(checkpoint.folder, device=device, **spec.keyword_arguments(cls))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hexadecimal sha256 over the files that determine the scores."""
-        return files_fingerprint(self._files())
+        """Hexadecimal sha256 over the files that determine the scores, and the compute type that is not float32."""
+        return files_fingerprint(self._files(), *([] if self.compute_type == "float32" else [self.compute_type]))
 
     @staticmethod
     def save(
@@ -165,7 +197,7 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
     def _load(self) -> _Network:
         from transformers import AutoModelForSequenceClassification
 
-        from seq2seq_env.scorers.models.packed_bert import is_plain_bert
+        from seq2seq_env.scorers.models.packed_bert import PackedBert, is_plain_bert
 
         with readable(f"the checkpoint in {str(self.folder)!r}"):
             model, loading = AutoModelForSequenceClassification.from_pretrained(
@@ -179,23 +211,29 @@ class LearnedScorer(CheckpointScorer[_Network], Publishable):
         pairs = PairEncoder.load(self.folder, _positions(model))
         # RoBERTa's forward takes segments too, but its table has one row.
         reads_segments = "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 0) > 1
-        return _Network(model.float().eval().to(self.device), pairs, reads_segments, is_plain_bert(model))
+        network = model.float().eval().to(self.device)
+        if not is_plain_bert(network) and self.compute_type != "float32":
+            raise ValueError(
+                f"compute_type is {self.compute_type!r}, and the checkpoint in {str(self.folder)!r} is no plain BERT; "
+                "leave it out"
+            )
+        packed = PackedBert(network, self.compute_type) if is_plain_bert(network) else None
+        return _Network(network, pairs, reads_segments, packed)
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
         encoded = self._network.pairs.encode(sources, hypotheses)
         scores = np.empty(len(encoded), dtype=np.float32)
         lengths = [len(pair.tokens) for pair in encoded]
-        for rows in length_buckets(lengths, self.tokens_per_batch, mixed=self._network.packs):
+        for rows in length_buckets(lengths, self.tokens_per_batch, mixed=self._network.packed is not None):
             scores[rows] = self._forward([encoded[row] for row in rows])
         return scores
 
     def _forward(self, pairs: Sequence[EncodedPair]) -> NDArray[np.float32]:
         import torch
 
-        from seq2seq_env.scorers.models.packed_bert import bert_logits
-
+        packed = self._network.packed
         with torch.inference_mode():
-            logits = bert_logits(self._network.model, pairs) if self._network.packs else self._equal_lengths(pairs)
+            logits = self._equal_lengths(pairs) if packed is None else packed.logits(pairs)
             scores = logits.sigmoid() if self.activation == "sigmoid" else logits  # [B]
         return np.asarray(scores.cpu().numpy(), dtype=np.float32)
 

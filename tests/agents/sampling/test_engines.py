@@ -16,7 +16,7 @@ SOURCES = ["eins rot haus", "zwei", "drei blau", "zwei gruen hund"]
 
 def test_int8_gives_its_own_probabilities_and_says_how_far_off_it_is(trained: Seq2SeqPolicy) -> None:
     before = trained.fingerprint
-    sampler = make_sampler(trained, compute_type="int8")
+    sampler = make_sampler(trained, "ctranslate2", "int8")
     assert sampler.engine.endswith("int8")
     moved = sampler_kl(sampler, trained, SOURCES * 50, 1.0, seed=0)
     itself = sampler_kl(trained, trained, SOURCES * 50, 1.0, seed=0)
@@ -75,9 +75,9 @@ def test_a_model_without_a_conversion_is_sampled_by_itself(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("vllm",), "there is no engine 'vllm'; choose one of auto, transformers, ctranslate2"),
+        (("vllm",), "there is no engine 'vllm'; choose one of auto, transformers, static, ctranslate2"),
         (("auto", "int4"), "there is no compute_type 'int4'; choose one of float32, int8"),
-        (("transformers", "int8"), "the engine transformers samples in float32, not 'int8'"),
+        (("transformers", "float16"), "the engine transformers samples in float32, bfloat16 or int8, not 'float16'"),
         (("ctranslate2", "float16"), "CTranslate2 computes no 'float16' on cpu; choose one of .*float32"),
     ],
 )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -44,14 +43,3 @@ def test_bf16_trains(
     assert losses[-1] < losses[0]
     assert policy.fingerprint != other.fingerprint
     assert {p.dtype for p in policy.model.parameters()} == {torch.float32}
-
-
-@pytest.mark.parametrize(("flags", "expected"), [("avx512_bf16 amx_tile amx_bf16", True), ("avx512_bf16", False)])
-def test_a_cpu_has_bf16_where_linux_says_amx(
-    flags: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(precision, "CPU_FLAGS", tmp_path / "cpuinfo")
-    assert not precision.has_bf16(CPU)  # another system than Linux
-    (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu {flags} sse2\n")
-    assert precision.has_bf16(CPU) == expected
-    assert not precision.has_bf16(torch.device("mps"))

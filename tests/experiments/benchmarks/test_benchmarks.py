@@ -11,6 +11,7 @@ import pytest
 
 from experiments.benchmarks.planted_holes import __main__ as planted_holes
 from seq2seq_env.atomic_files import read_json
+from seq2seq_env.models import arithmetic
 
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
@@ -71,13 +72,22 @@ def test_precision(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
 def test_sampling(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ctranslate2")
-    shown = run("sampling_speed", monkeypatch, capsys)
+    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: False)
+    shown = run("sampling_speed", monkeypatch, capsys, "--cpu-time")
     assert re.search(r"by_generate in batches of [24] sources, of 2, 4", shown)
     names = re.findall(r"(?m)^\| ([^|]+) \| [\d.,e+]+ \(", shown)
     assert names == [
-        "generate", "ours, engine transformers", "ours, engine ctranslate2", "ours, engine ctranslate2, int8",
-        "CTranslate2 by itself", "a Grow step of ours",
+        "generate", "ours, engine transformers", "ours, engine transformers, int8", "ours, engine ctranslate2, int8",
+        "ours, engine ctranslate2", "CTranslate2 by itself", "a Grow step of ours",
     ]  # fmt: skip
+    assert re.search(r"^transformers int8: sampler KL ", shown, re.MULTILINE)
+
+
+def test_the_precision_of_a_scorer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: False)
+    table = rows(run("scorer_precision", monkeypatch, capsys))
+    assert list(table) == ["float32", "bfloat16, emulated", "int8"]
+    assert 0 < table["bfloat16, emulated"][2] < table["int8"][2] < 0.2
 
 
 def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

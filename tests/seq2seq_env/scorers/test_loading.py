@@ -89,7 +89,13 @@ def test_a_kind_is_one_class_and_one_line(tmp_path: Path, monkeypatch: pytest.Mo
             TypeError,
             "kind 'ensemble' has no option 'weight'; it has weights",
         ),
-        ("comet: x", ValueError, "no kind of scorer 'comet'; choose one of process:, metricx:, ensemble:"),
+        ("learned: compute_type=int9 phrasebook-qe", ValueError, "no compute_type 'int9'; choose one of float32, bf"),
+        (
+            "learned: compute_type=int8 arithmetic-checker",
+            ValueError,
+            "which is no checkpoint of one network",
+        ),
+        ("comet: x", ValueError, "no kind of scorer 'comet'; choose one of learned:, process:, metricx:, ensemble:"),
     ],
 )
 def test_a_bad_name_is_refused_in_a_sentence(name: str, error: type[Exception], message: str) -> None:
