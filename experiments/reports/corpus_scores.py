@@ -133,7 +133,7 @@ CORPUS_SCORES: Mapping[str, CorpusScore] = {
     "chrf": CorpusScore("chrF", chrf_statistics, chrf),
     "ter": CorpusScore("TER", ter_statistics, ter, -1),
 }
-"""By name. Own scorers learn from chrF, so that no policy is trained towards TER, nor checked by it."""
+"""By name. Own scorers learn from chrF by default, and no policy is then trained towards TER."""
 
 
 def pseudo_values(

@@ -50,8 +50,8 @@ def test_two_systems_are_paired(texts: list[str], tmp_path: Path, monkeypatch: p
     sources = write(tmp_path / "sources", REFERENCES)
     measured = measures(capsys, *texts, "--sources", sources, "--scorers", "length")
     assert list(measured) == ["BLEU", "chrF", "TER", "length"]
-    metrics = {"BLEU": sacrebleu.corpus_bleu, "chrF": sacrebleu.corpus_chrf, "TER": sacrebleu.corpus_ter}
-    for name, score in metrics.items():
+    metrics: list[Any] = [sacrebleu.corpus_bleu, sacrebleu.corpus_chrf, sacrebleu.corpus_ter]
+    for name, score in zip(measured, metrics, strict=False):
         for got, system in zip(measured[name]["scores"], (WORSE, BETTER), strict=True):
             assert got["mean"] == pytest.approx(score(system, [REFERENCES]).score)
             assert got["low"] <= got["mean"] <= got["high"]

@@ -175,7 +175,7 @@ def gated(tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Experime
     """A finished run with its report, whose gate made it fall back."""
     config = replace(
         GROWING, improve_steps=3, filter_values=(0.0, 0.01, 0.02), sources=2, candidates=2, arms=("unfiltered",),
-        gate="fall-back",
+        gate="fall-back", beams=2,
     )  # fmt: skip
     run = begin(config, tmp_path_factory.mktemp("gated") / "run", tiny_task, Hole())
     with pytest.MonkeyPatch.context() as patch:
@@ -220,6 +220,9 @@ def test_its_report_says_so_first_and_its_controls_spend_what_it_spent(gated: Ex
     # Nothing of the rejected policy is in the gain, but in the measures by step.
     assert (results["final"], results["summary"]["oracle_after"]) == ("g1i1", 1.0)
     assert results["steps"][-1]["oracle"] == 0.0
+    assert list(dict.fromkeys(each["decode"] for each in results["evidence"])) == ["greedy", "beam", "sample"]
+    assert results["summary"]["beam_ter_change"] == 0.0
+    assert [row["decode"] for row in results["steps"][:4]] == ["sample", "sample", "greedy", "beam"]
 
 
 def test_a_gated_run_stays_gated(gated: Experiment[Config], monkeypatch: pytest.MonkeyPatch) -> None:
