@@ -26,11 +26,11 @@ from experiments.scorer_training.translation_models import Pairs, Recipe, Transl
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores
 from seq2seq_env.scorers.description import check_free, write_description
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD, EstimatorScorer
 from seq2seq_env.scorers.predictor_estimator.estimator_head import Features, features
 from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
 from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
-from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from seq2seq_env.tasks import Split, Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 

@@ -28,10 +28,10 @@ from experiments.scorer_training.scorer_report import ScorerReport, unit_tests
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
 from seq2seq_env.scorers.description import check_free, write_description
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.models.pairs import PairEncoder
 from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD
 from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
-from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from seq2seq_env.tasks import Task
 
 HEAD_RATE, NETWORK_RATE = 0.3, 0.03

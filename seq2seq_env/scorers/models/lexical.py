@@ -17,8 +17,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
+from seq2seq_env.tasks.corpora.cleaning import bare
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.writing import is_spaced, words
 
@@ -53,10 +55,14 @@ class LexicalOptions:
     """Passes of expectation maximisation over the pairs, at least 1."""
     fluency: float = 0.25
     """Weight of the order of words beside the words, from 0 to below 1."""
+    folds: int = 1
+    """Parts of the pairs, at least 1. From 2 on, a source that was counted is judged by the counts of the other parts:
+    what a reward on training sources needs. Other sources are judged by all of them."""
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ValueError(f"iterations is {self.iterations}; give 1 or more")
+        for name in ("iterations", "folds"):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {value}; give 1 or more")
         if not 0 <= self.fluency < 1:
             raise ValueError(f"fluency is {self.fluency}; give 0 to below 1")
 
@@ -74,7 +80,7 @@ class LexicalScorer(ScorerKind):
     what one too few does, times a power of how far each word is explained by the one before it. What is said twice is
     explained once.
 
-    Sources whose pairs were counted are judged better than others: judge other ones.
+    Sources whose pairs were counted are judged better than others: judge other ones, or count in ``folds``.
 
     Args:
         pairs: Sources and references; None until :meth:`for_task`, and nothing can be scored before.
@@ -89,6 +95,7 @@ class LexicalScorer(ScorerKind):
         self._pairs = None if pairs is None else [pair for pair in pairs if all(text.strip() for text in pair)]
         if self._pairs is not None and not self._pairs:
             raise ValueError("a lexical scorer counts words of training pairs, and there are none; give some")
+        self._counts: dict[int | None, _Counts] = {}
 
     @classmethod
     def from_spec(cls, spec: ScorerSpec, *, device: str, load: Callable[[str], Scorer]) -> LexicalScorer:
@@ -134,11 +141,24 @@ class LexicalScorer(ScorerKind):
         return np.array([self._score(*pair) for pair in zip(sources, hypotheses, strict=True)], dtype=np.float32)
 
     @cached_property
-    def _counts(self) -> _Counts:
-        return _Counts(self.pairs, self.options.iterations)
+    def _counted(self) -> frozenset[str]:
+        return frozenset(bare(source) for source, _ in self.pairs)
+
+    def _counts_for(self, source: str) -> _Counts:
+        """Of all pairs, or without the fold that a counted source is in."""
+        folds = self.options.folds
+        left_out = fold_of(source, folds) if folds > 1 and bare(source) in self._counted else None
+        if left_out not in self._counts:
+            pairs = [pair for pair in self.pairs if left_out is None or fold_of(pair[0], folds) != left_out]
+            if not pairs:
+                raise ValueError(
+                    f"folds is {folds}, and one of them has all {len(self.pairs)} pairs; give 1, or more pairs"
+                )
+            self._counts[left_out] = _Counts(pairs, self.options.iterations)
+        return self._counts[left_out]
 
     def _score(self, source: str, hypothesis: str) -> float:
-        counts = self._counts
+        counts = self._counts_for(source)
         there, back = counts.source.types(source), counts.target.types(hypothesis)
         precision = explained(back, there, counts.there, counts.target)
         recall = explained(there, back, counts.back, counts.source)

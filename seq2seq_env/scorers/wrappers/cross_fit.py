@@ -8,18 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.scorer import Scorer
-from seq2seq_env.tasks.corpora.cleaning import bare
-
-
-def fold_of(source: str, folds: int, repeat: int = 0) -> int:
-    """The part of all possible sources, from 0 to ``folds - 1``, that a source belongs to.
-
-    It depends on the text alone; texts that differ only in case, spaces or the encoding of accents belong together.
-    Each ``repeat``, from 0, splits them in another way.
-    """
-    text = bare(source).encode() + bytes(repeat)
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") % folds
 
 
 class CrossFittedScorer:

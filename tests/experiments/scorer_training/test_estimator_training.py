@@ -22,7 +22,7 @@ from experiments.scorer_training.estimator_training import (
 from experiments.scorer_training.ratings import Rating
 from experiments.scorer_training.reference_quality import ReferenceQuality
 from experiments.scorer_training.translation_models import TranslationModel
-from seq2seq_env.scorers.wrappers.cross_fit import fold_of
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.tasks import Split, Task, load_task
 from tests.experiments.tiny_scorer import QUICK
 

@@ -18,8 +18,8 @@ from experiments.scorer_training.oracle_config import OracleConfig
 from experiments.scorer_training.ratings import Rating
 from experiments.scorer_training.refresh import refresh
 from seq2seq_env.scorers import CrossFittedScorer, LearnedScorer, load_scorer
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.models.pairs import PairEncoder
-from seq2seq_env.scorers.wrappers.cross_fit import fold_of
 from tests.conftest import TinyTask
 
 FAST = HeadConfig(epochs=6, sources_per_batch=4, learning_rate=0.3)

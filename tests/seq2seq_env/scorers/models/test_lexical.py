@@ -9,6 +9,7 @@ import pytest
 
 from experiments.reports.interference import are_related
 from seq2seq_env.scorers import LexicalOptions, LexicalScorer, Scorer, checked_scores, load_scorer
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.models.lexical import UNSEEN, Side, explained, spread, translation_table
 from seq2seq_env.tasks import Task
 from tests.digest_scorer import Digest
@@ -70,6 +71,22 @@ def test_its_options_and_pairs_are_in_the_fingerprint(scorer: Scorer, tiny_task:
     assert again.fingerprint == scorer.fingerprint
     assert len({scorer.fingerprint, other.fingerprint, fewer.fingerprint}) == 3
     assert not are_related(Digest(), scorer)
+
+
+def test_a_counted_source_is_judged_without_its_fold() -> None:
+    pairs = [(f"w{at} x", f"v{at} y") for at in range(8)]
+    folded = LexicalScorer(pairs, LexicalOptions(folds=2, fluency=0))
+    others = [pair for pair in pairs if fold_of(pair[0], 2) != fold_of("w0 x", 2)]
+    assert 0 < len(others) < 8
+    known, unknown = ["w0 x", "v0 y"], ["w0 x x", "v0 y"]
+    assert folded.score(*([text] for text in known)) == LexicalScorer(others, LexicalOptions(fluency=0)).score(
+        *([text] for text in known)
+    )
+    assert folded.score(*([text] for text in unknown)) == LexicalScorer(pairs, LexicalOptions(fluency=0)).score(
+        *([text] for text in unknown)
+    )
+    with pytest.raises(ValueError, match="one of them has all 1 pairs; give 1"):
+        LexicalScorer(pairs[:1], LexicalOptions(folds=2)).score(["w0 x"], ["v0 y"])
 
 
 def test_no_order_of_words_is_asked_for(tiny_task: Task) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.scorers import CrossFittedScorer, checked_scores, load_scorer
 from seq2seq_env.scorers.description import write_description
-from seq2seq_env.scorers.wrappers.cross_fit import fold_of
+from seq2seq_env.scorers.folds import fold_of
 
 SOURCES = [f"satz nummer {number}" for number in range(200)]
 
@@ -42,13 +42,6 @@ def test_repeats_are_averaged_and_parted_differently() -> None:
     wanted = [((0.1, 0.5)[fold_of(s, 2)] + (0.2, 0.8)[fold_of(s, 2, 1)]) / 2 for s in SOURCES]
     np.testing.assert_allclose(scores, wanted, atol=1e-6)
     assert min(len(one.seen & other.seen) for one in parts[:2] for other in parts[2:]) >= 30  # 50 expected
-
-
-def test_fold_depends_on_the_text_alone() -> None:
-    assert [fold_of(source, 4) for source in SOURCES[:8]] == [2, 1, 0, 1, 2, 1, 0, 3]
-    assert {fold_of(text, 7) for text in ("Größe  hier", "größe hier", "gro\u0308ße hier ")} == {
-        fold_of("größe hier", 7)
-    }
 
 
 def test_fingerprint_covers_the_parts_and_their_order() -> None:
