@@ -109,9 +109,12 @@ class OAC(ImportanceAgent):
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
-        """See :meth:`ValueAgent.improving`; values that do not train are kept for later epochs and Improve steps."""
+        """See :meth:`ValueAgent.improving`; what a value network that does not train says of a trajectory is kept.
+
+        It is read in later epochs and Improve steps; with noise on the sources each epoch's is another.
+        """
         with super().improving(data, training):
-            if not self.config.value_weight:
+            if not self.config.value_weight and not training.has_source_noise:
                 self._kept = self._active = TokenValues.for_slice(data, self._kept)
             try:
                 yield

@@ -86,6 +86,9 @@ def test_values_that_do_not_train_are_computed_once(
     assert len(seen) == 2
     for other in (first, again):
         torch.testing.assert_close(other, fresh)
+    with agent.improving(grown, replace(QUICK, source_drop=0.1)):
+        agent.loss(batch)
+    assert len(seen) == 3, "noisy sources have values of their own"
     agent.prepare(grown, QUICK)
     seen.clear()
     with agent.improving(grown, QUICK):
