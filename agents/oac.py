@@ -131,7 +131,8 @@ class OAC(ImportanceAgent):
         value = self.value(batch) if options.value_weight else self._frozen_value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, mask, options.td_lambda)  # [B,T]
         if options.advantage == "return":
-            advantage = lambda_returns(value, batch.reward, mask, 1.0) - value.detach()  # [B,T]
+            whole = target if options.td_lambda == 1 else lambda_returns(value, batch.reward, mask, 1.0)  # [B,T]
+            advantage = whole - value.detach()  # [B,T]
         else:
             advantage = td_errors(value.detach(), batch.reward, mask)  # [B,T]
 
