@@ -141,10 +141,11 @@ class GOLD(LossAgent):
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
-        """What the MLE model says of a trajectory is kept for later epochs and Improve steps."""
+        """What the MLE model says of a trajectory is kept for later epochs and Improve steps, of noisy sources not."""
         if self.config.reward == "sequence":
             check_scored(self.name, data)
-        self._kept = self._active = TokenValues.for_slice(data, self._kept)
+        if not training.has_source_noise:
+            self._kept = self._active = TokenValues.for_slice(data, self._kept)
         if every := self.config.settings.copy_every:
             self._copy = PeriodicCopy(self.policy, every)
         try:

@@ -109,9 +109,12 @@ class OAC(ImportanceAgent):
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
-        """See :meth:`ValueAgent.improving`; values that do not train are kept for later epochs and Improve steps."""
+        """See :meth:`ValueAgent.improving`; what a value network that does not train says of a trajectory is kept.
+
+        It is read in later epochs and Improve steps; with noise on the sources each epoch's is another.
+        """
         with super().improving(data, training):
-            if not self.config.value_weight:
+            if not self.config.value_weight and not training.has_source_noise:
                 self._kept = self._active = TokenValues.for_slice(data, self._kept)
             try:
                 yield
@@ -128,7 +131,8 @@ class OAC(ImportanceAgent):
         value = self.value(batch) if options.value_weight else self._frozen_value(batch)  # [B,T]
         target = lambda_returns(value, batch.reward, mask, options.td_lambda)  # [B,T]
         if options.advantage == "return":
-            advantage = lambda_returns(value, batch.reward, mask, 1.0) - value.detach()  # [B,T]
+            whole = target if options.td_lambda == 1 else lambda_returns(value, batch.reward, mask, 1.0)  # [B,T]
+            advantage = whole - value.detach()  # [B,T]
         else:
             advantage = td_errors(value.detach(), batch.reward, mask)  # [B,T]
 

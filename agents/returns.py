@@ -124,8 +124,8 @@ def _is_last(mask: Tensor) -> Tensor:
 def _discounted_sum(term: Tensor, factor: Tensor) -> Tensor:
     """``S_t = term_t + factor_t S_{t+1}``, [B,T]."""
     total, columns = torch.zeros_like(term[:, 0]), []
-    for t in reversed(range(term.shape[1])):
-        total = term[:, t] + factor[:, t] * total
+    for own, share in zip(reversed(term.unbind(1)), reversed(factor.unbind(1)), strict=True):
+        total = torch.addcmul(own, share, total)
         columns.append(total)
     return torch.stack(columns[::-1], dim=1)
 

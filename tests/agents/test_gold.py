@@ -35,6 +35,9 @@ def test_gold_asks_the_supervised_model_once_for_each_distinct_pair(
     before = len(asked)
     agent.improve(upper, epochs)
     assert len(asked) == before
+    with agent.improving(upper, replace(epochs, source_drop=0.1)):
+        agent.loss(next(iter(upper.batches(100, seed=0))))
+    assert len(asked) > before, "what is kept is of sources without noise"
 
 
 def test_what_gold_keeps_is_what_it_would_ask(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:

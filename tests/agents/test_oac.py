@@ -8,7 +8,7 @@ import torch
 
 from agents import BVMPO, OAC, BVMPOConfig, OACConfig, Seq2SeqPolicy, TrainingConfig
 from agents.importance import log_ratio
-from buffers import GrowingBatchBuffer, Slice, grow
+from buffers import GrowingBatchBuffer, Slice, TokenBatch, grow
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks import Task
 
@@ -71,9 +71,14 @@ def test_values_that_do_not_train_are_computed_once(
     agent.improve(grown, QUICK)  # which makes the value network
     with torch.no_grad():
         agent.value.head.weight.normal_()
-    batch, seen = next(iter(grown.batches(100, seed=0))), []
-    forward = agent.value.forward
-    monkeypatch.setattr(agent.value, "forward", lambda part: (seen.append(len(part)), forward(part))[1])
+    batch, forward = next(iter(grown.batches(100, seed=0))), agent.value.forward
+    seen: list[int] = []
+
+    def counted(part: TokenBatch) -> torch.Tensor:
+        seen.append(len(part))
+        return forward(part)
+
+    monkeypatch.setattr(agent.value, "forward", counted)
     fresh = agent.loss(batch)
     agent._kept = None
     with agent.improving(grown, QUICK):
@@ -81,6 +86,9 @@ def test_values_that_do_not_train_are_computed_once(
     assert len(seen) == 2
     for other in (first, again):
         torch.testing.assert_close(other, fresh)
+    with agent.improving(grown, replace(QUICK, source_drop=0.1)):
+        agent.loss(batch)
+    assert len(seen) == 3, "noisy sources have values of their own"
     agent.prepare(grown, QUICK)
     seen.clear()
     with agent.improving(grown, QUICK):
