@@ -16,7 +16,7 @@ SOURCES = ["eins rot haus", "zwei", "drei blau", "zwei gruen hund"]
 
 
 def test_static_buffers_give_the_policys_tokens(trained: Seq2SeqPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(generation.ROWS, "cpu", 8)  # two batches, the second in the first one's buffers
+    monkeypatch.setitem(generation.ROWS, "cpu", 4)  # two batches, the second in the first one's buffers
     encoded = trained.encode(SOURCES)
     static = make_sampler(trained, "static")
     assert static.engine == "transformers static"
