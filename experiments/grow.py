@@ -78,7 +78,7 @@ class Config:
     engine: Engine = "auto"
     """Engine that samples: "transformers", "static", "ctranslate2", or "auto" for the faster one."""
     compute_type: ComputeType = "float32"
-    """CTranslate2's arithmetic."""
+    """The engine's arithmetic."""
     device: str = "auto"
     """Where the networks compute: "cpu", "cuda", or "auto" for a GPU where there is one."""
     progress: bool = True

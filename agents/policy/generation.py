@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Rows decoded together. On a CPU more rows fall out of the cache; a GPU is idle with fewer.
 ROWS = {"cpu": 512, "cuda": 4096}
 
+# Logits of a step up to which a CPU's rows are twice as many: a small vocabulary's products are thin otherwise.
+FEW_LOGITS = 2**22
+
 # States whose rows have ended are dropped once this share has: dropping copies the others' keys and values.
 DROP_SHARE = 0.25
 
@@ -115,15 +118,20 @@ def inference(model: nn.Module) -> Iterator[None]:
             model.train(True)
 
 
-def most_sources(rows_each: int, device: torch.device) -> int:
+def most_sources(rows_each: int, device: torch.device, vocab_size: int) -> int:
     """How many sources are written together, of so many rows each."""
-    return max(1, ROWS.get(device.type, ROWS["cpu"]) // rows_each)
+    rows = ROWS.get(device.type, ROWS["cpu"])
+    if device.type == "cpu" and 2 * rows * vocab_size <= FEW_LOGITS:
+        rows *= 2
+    return max(1, rows // rows_each)
 
 
-def rows_together(sources: Sequence[Sequence[int]], rows_each: int, device: torch.device) -> Iterator[list[int]]:
+def rows_together(
+    sources: Sequence[Sequence[int]], rows_each: int, device: torch.device, vocab_size: int
+) -> Iterator[list[int]]:
     """Sources to write together, by length bucketing; a source's ``rows_each`` rows are never apart."""
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    step = most_sources(rows_each, device)
+    step = most_sources(rows_each, device, vocab_size)
     for start in range(0, len(order), step):
         yield order[start : start + step]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from seq2seq_env.models.arithmetic import Product, linear_product
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models.low_precision import Product, linear_product
+from seq2seq_env.models.low_precision_names import Arithmetic
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

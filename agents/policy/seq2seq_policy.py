@@ -212,7 +212,7 @@ class Seq2SeqPolicy(Publishable):
         lengths = np.zeros(shape[:2], dtype=np.int64)
         with inference(self.model):
             opener = opener or decoder_opener(self.model)
-            for index in rows_together(sources, num_candidates, self.device):
+            for index in rows_together(sources, num_candidates, self.device, self.tokenizer.vocab_size):
                 uniform = uniform_rows(seed, index, num_candidates, longest).to(self.device)
                 rows = [sources[i] for i in index]
                 written = self._decode(opener, rows, [begun[i] for i in index], temperature, uniform)
@@ -239,7 +239,7 @@ class Seq2SeqPolicy(Publishable):
         result: list[list[int]] = [[]] * len(sources)
         with inference(self.model):
             opener = decoder_opener(self.model)
-            for index in rows_together(encoded, num_beams, self.device):
+            for index in rows_together(encoded, num_beams, self.device, self.tokenizer.vocab_size):
                 rows = [encoded[i] for i in index]
                 if num_beams == 1:
                     written = self._decode(opener, rows, [self.constraint.prefix] * len(rows), 1.0, None).tokens

@@ -16,7 +16,7 @@ from agents.sampling.engine_names import ComputeType, Engine
 from agents.sampling.network_sampler import NetworkSampler
 from buffers import Sampler
 from seq2seq_env.extras import is_installed
-from seq2seq_env.models.arithmetic import available
+from seq2seq_env.models.low_precision import available, has
 from seq2seq_env.suggestions import check_name
 
 
@@ -35,7 +35,7 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
         engine: "transformers" is the policy itself, on PyTorch; "static" is its decoder with buffers of fixed shapes,
             for GPUs (:class:`NetworkSampler`); "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is CTranslate2
             where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models, whose decoder
-            here computes candidates that agree so far once and is the faster.
+            here computes candidates that agree so far once and is the faster, in any arithmetic that the device has.
         compute_type: The engine's arithmetic; other than "float32" it moves the distribution, see :func:`sampler_kl`.
             PyTorch's engines take float32 in place of one that the device has no instructions for.
 
@@ -49,7 +49,11 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
     for name, value, choices in (("engine", engine, Engine), ("compute_type", compute_type, ComputeType)):
         check_name(name, value, get_args(choices))
     if engine == "auto":
-        by_itself = policy.model.config.model_type == "marian" and compute_type == "float32"
+        by_itself = (
+            policy.model.config.model_type == "marian"
+            and compute_type != "float16"
+            and has(compute_type, policy.device)
+        )
         able = is_installed("ctranslate2") and not obstacle(policy.model)
         engine = "ctranslate2" if able and not by_itself else "transformers"
     if engine == "ctranslate2":

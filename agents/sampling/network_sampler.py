@@ -17,7 +17,7 @@ from agents.policy.marian_decoder import MarianDecoder, MarianWeights
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.static_decoder import StaticMarianDecoder
 from buffers import Samples
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models.low_precision_names import Arithmetic
 
 
 class NetworkSampler:
@@ -100,7 +100,8 @@ class NetworkSampler:
     def _static(self, sources: Sequence[Sequence[int]], num_candidates: int) -> StaticMarianDecoder:
         """Buffers that hold the sources' rows: those of before, where they are large enough."""
         policy, decoder = self.policy, self._decoder
-        rows = min(len(sources), most_sources(max(1, num_candidates), policy.device)) * num_candidates
+        most = most_sources(max(1, num_candidates), policy.device, policy.tokenizer.vocab_size)
+        rows = min(len(sources), most) * num_candidates
         length = max(map(len, sources), default=1)
         if decoder is None or decoder.rows < rows or decoder.source_length < length:
             longest = len(policy.start) - 1 + policy.max_target_length

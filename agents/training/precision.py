@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from agents.training.training_config import Precision
-from seq2seq_env.models.arithmetic import has_bf16
+from seq2seq_env.models.low_precision import has_bf16
 
 WIDE = 256
 """Width from which a network's matrix products on a CPU are worth bfloat16."""

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 import seq2seq_env  # noqa: F401  # registers the environment
 from agents import PolicyConfig
-from experiments.benchmarks.timings import Benchmark, Timed, digits, parse_options, rates, spread
+from experiments.benchmarks.timings import Benchmark, Timed, by_cpu, digits, parse_options, rates, spread
 from experiments.reports.tables import table
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import load_scorer
@@ -210,13 +210,13 @@ def measure_scoring(config: Config, task: Task) -> None:
     pairs = task.split("train")
     sources, texts = pairs.sources[: config.ended], pairs.references[: config.ended]
     timed: dict[str, Timed] = {
-        "together": lambda: scorer.score(sources, texts),
-        "each": lambda: [scorer.score([source], [text]) for source, text in zip(sources, texts, strict=True)],
+        "together": by_cpu(lambda: scorer.score(sources, texts)),
+        "each": by_cpu(lambda: [scorer.score([s], [text]) for s, text in zip(sources, texts, strict=True)]),
     }
     measured = rates(timed, len(sources), repeats=3)
     ratios = (together / each for together, each in zip(measured["together"], measured["each"], strict=True))
     shown = ", ".join(f"{ratio:.1f}x" for ratio in sorted(ratios))
-    print(f"\n{len(sources)} scorer calls for one episode each, over one call for all (target 10x): {shown}")
+    print(f"\n{len(sources)} scorer calls for one episode each, over one call for all, CPU time (target 10x): {shown}")
 
 
 def measure_rollout(config: Config, task: Task) -> None:
@@ -224,7 +224,7 @@ def measure_rollout(config: Config, task: Task) -> None:
     import torch
 
     from agents import Seq2SeqPolicy
-    from agents.policy.decoders import open_decoder
+    from agents.policy.decoders import decoder_opener
     from agents.policy.generation import draw
     from seq2seq_env.models.padding import pad
 
@@ -242,7 +242,7 @@ def measure_rollout(config: Config, task: Task) -> None:
             lengths = observations["source_length"][:, 0]
             rows = [row[:length].tolist() for row, length in zip(observations["source"], lengths, strict=True)]
             source, mask = pad(rows, task.tokenizer.pad_id, torch.device("cpu"))
-            decoder = open_decoder(policy.model, source, mask)
+            decoder = decoder_opener(policy.model)(source, mask)
             current = torch.full((config.batch,), task.tokenizer.start_id)
             for _ in range(task.max_target_length):
                 numbers = torch.rand(config.batch, 1, generator=generator)

@@ -139,7 +139,7 @@ def matrix_peaks(size: int) -> dict[str, Callable[[], object]]:
     """A product of two matrices in fp32, and in bf16 where the machine computes in it."""
     import torch
 
-    from seq2seq_env.models.arithmetic import has_bf16
+    from seq2seq_env.models.low_precision import has_bf16
 
     kinds = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_bf16(torch.device("cpu")) else {})
     factors = {name: torch.randn(size, size).to(dtype) for name, dtype in kinds.items()}

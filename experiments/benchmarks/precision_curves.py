@@ -99,7 +99,7 @@ def main() -> None:
     import torch
 
     from agents.training import precision
-    from seq2seq_env.models.arithmetic import has_bf16
+    from seq2seq_env.models.low_precision import has_bf16
 
     task, device = load_task(config.task, **config.task_options), torch.device(known_device(config.device))
     emulated = not has_bf16(device)

@@ -60,6 +60,8 @@ class Config(TaskBenchmark):
     """Sources that ``generate`` gets at once; all are tried, the fastest is measured."""
     ctranslate2_batches: tuple[int, ...] = (16, 32, 64, 128)
     """Sources that CTranslate2 gets at once; all are tried, the fastest is measured."""
+    sources_per_shard: int = 512
+    """Sources of a shard of the Grow step, whose default it is; each shard is one thread's."""
     repeats: int = 5
     """Timings of each engine, at least 1."""
     cpu_time: bool = False
@@ -138,7 +140,7 @@ def whole_grow(policy: Seq2SeqPolicy, task: Task, config: Config) -> Timed:
             grow(
                 policy, scorer, task, GrowingBatchBuffer(folder), grow_step=1, num_sources=config.sources,
                 candidates=config.candidates, references=False, temperature=config.temperature, seed=config.seed,
-                sources_per_shard=128, progress=False,
+                sources_per_shard=config.sources_per_shard, progress=False,
             )  # fmt: skip
 
     return run
@@ -221,7 +223,7 @@ def arithmetics(policy: Seq2SeqPolicy) -> list[tuple[Engine, ComputeType]]:
     """Engines in arithmetic other than float32 that this machine has for the policy."""
     from agents.policy.hidden_states import is_plain_marian
     from agents.sampling.ctranslate2_conversion import obstacle
-    from seq2seq_env.models.arithmetic import has_bf16, has_int8
+    from seq2seq_env.models.low_precision import has_bf16, has_int8
 
     usable = ["int8"] * has_int8(policy.device) + ["bfloat16"] * has_bf16(policy.device)
     plain: list[Any] = [("transformers", each) for each in usable] if is_plain_marian(policy.model.base_model) else []

@@ -3,7 +3,7 @@
 The pairs are those of stored samples: what a shipped behaviour policy wrote, each once. Speed is timed in turns, in
 seconds of CPU time; where the machine has no bfloat16 it is emulated, which rounds the same, and its speed says
 nothing. Rank agreement is Kendall's tau over all pairs, and the share of sources with several samples whose best one
-stays the best. 256 pairs in one call are timed beside as many calls, as an environment's ended episodes ask for them.
+stays the best.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from experiments.benchmarks.scorer_pool import Config as Samples
 from experiments.benchmarks.scorer_pool import samples
 from experiments.benchmarks.timings import Benchmark, Timed, by_cpu, parse_options, rates, spread
 from experiments.reports.tables import table
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models.low_precision_names import Arithmetic
 from seq2seq_env.scorers import LearnedScorer, load_scorer
 
 
@@ -37,13 +37,11 @@ class Config(Benchmark):
     """Number of sources."""
     candidates: int = 8
     """Number of samples of each source."""
-    together: int = 256
-    """Pairs of one call that is timed beside as many calls."""
     repeats: int = 3
     """Timings of each, at least 1."""
 
 
-TINY = {"sources": 8, "candidates": 4, "together": 2, "repeats": 1}
+TINY = {"sources": 8, "candidates": 4, "repeats": 1}
 
 
 def agreement(sources: list[str], before: NDArray[np.float32], after: NDArray[np.float32]) -> tuple[float, float]:
@@ -63,7 +61,7 @@ def main() -> None:
     config = parse_options(Config, __doc__, TINY)
     import torch
 
-    from seq2seq_env.models import arithmetic
+    from seq2seq_env.models import low_precision
 
     loaded = load_scorer(config.scorer)
     if not isinstance(loaded, LearnedScorer):
@@ -74,9 +72,9 @@ def main() -> None:
     scorers: dict[str, LearnedScorer] = {}
     kinds: tuple[Arithmetic, ...] = get_args(Arithmetic)
     with ExitStack() as stack:
-        emulated = not arithmetic.has_bf16(torch.device("cpu"))
+        emulated = not low_precision.has_bf16(torch.device("cpu"))
         if emulated:
-            stack.enter_context(patch.object(arithmetic, "has_bf16", lambda device: True))
+            stack.enter_context(patch.object(low_precision, "has_bf16", lambda device: True))
         for kind in kinds:
             name = f"{kind}, emulated" if emulated and kind == "bfloat16" else kind
             scorers[name] = LearnedScorer(loaded.folder, compute_type=kind)
@@ -97,18 +95,6 @@ def main() -> None:
     print(f"{len(pairs):,} pairs that differ; torch {torch.__version__}, {torch.get_num_threads()} threads")
     names = ("", "pairs per CPU second", "of float32", "most moved", "on average", "Kendall's tau", "same best")
     print(table(names, rows))
-    few = list(zip(sources, hypotheses, strict=True))[: config.together]
-
-    def one_by_one() -> None:
-        for source, hypothesis in few:
-            scorers["float32"].score([source], [hypothesis])
-
-    def at_once() -> None:
-        scorers["float32"].score([source for source, _ in few], [hypothesis for _, hypothesis in few])
-
-    calls = rates({"one": by_cpu(at_once), "many": by_cpu(one_by_one)}, len(few), config.repeats)
-    ratios = [one / many for one, many in zip(calls["one"], calls["many"], strict=True)]
-    print(f"{len(few)} pairs in one call: {spread(ratios)} times as fast as in as many calls")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def by_trainer(policy: Seq2SeqPolicy, rows: list[dict[str, list[int]]], batch: i
     import torch
     import transformers
 
-    from seq2seq_env.models.arithmetic import has_bf16
+    from seq2seq_env.models.low_precision import has_bf16
 
     pad_id = policy.tokenizer.pad_id
 

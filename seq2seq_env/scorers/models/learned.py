@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.atomic_files import write_json, written_folder
-from seq2seq_env.models.arithmetic_names import Arithmetic
 from seq2seq_env.models.length_bucketing import length_buckets
+from seq2seq_env.models.low_precision_names import Arithmetic
 from seq2seq_env.models.quiet_loading import quiet
 from seq2seq_env.publishing import ModelCard, Publication, Publishable
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
@@ -117,7 +117,7 @@ class LearnedScorer(CheckpointScorer[_Network], ScorerKind, Publishable):
         if compute_type != "float32":
             import torch
 
-            from seq2seq_env.models.arithmetic import available
+            from seq2seq_env.models.low_precision import available
 
             self.compute_type = available(compute_type, torch.device(device))
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seq2seq_env.models.arithmetic import linear_product
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models.low_precision import linear_product
+from seq2seq_env.models.low_precision_names import Arithmetic
 from seq2seq_env.scorers.models.pairs import EncodedPair
 
 FFN_ROWS = 256

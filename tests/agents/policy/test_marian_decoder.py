@@ -5,7 +5,7 @@ import pytest
 from agents import Seq2SeqPolicy
 from agents.policy.decoders import decoder_opener, encode_sources
 from agents.policy.marian_decoder import MarianDecoder, MarianWeights
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models.low_precision_names import Arithmetic
 from seq2seq_env.tasks.task import Task
 from tests.agents.policy.decoder_check import LONGEST, check_against_forward
 from tests.tiny_models import tiny_policy_config

@@ -8,6 +8,7 @@ import pytest
 
 from agents import CTranslate2Sampler, Seq2SeqPolicy, make_sampler, sampler_kl
 from buffers import Samples
+from seq2seq_env.models.low_precision import has
 from seq2seq_env.tasks.task import Task
 from tests.tiny_models import random_policy
 
@@ -49,6 +50,9 @@ def test_auto_takes_the_faster_engine_that_can(
 ) -> None:
     assert make_sampler(policy) is policy
     assert policy.engine == "transformers"
+    if has("int8", policy.device):
+        assert make_sampler(policy, "auto", "int8").engine == "transformers int8"
+    assert isinstance(make_sampler(policy, "auto", "float16"), CTranslate2Sampler)
     assert isinstance(make_sampler(policy, "ctranslate2"), CTranslate2Sampler)
     other = random_policy("bart", tiny_task.tokenizer)
     assert make_sampler(other, "transformers") is other

@@ -7,8 +7,8 @@ import torch
 from agents import Seq2SeqPolicy, make_sampler, sampler_kl
 from agents.policy import generation
 from agents.sampling.network_sampler import NetworkSampler
-from seq2seq_env.models import arithmetic
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models import low_precision
+from seq2seq_env.models.low_precision_names import Arithmetic
 from seq2seq_env.tasks.task import Task
 from tests.tiny_models import random_policy
 
@@ -16,7 +16,7 @@ SOURCES = ["eins rot haus", "zwei", "drei blau", "zwei gruen hund"]
 
 
 def test_static_buffers_give_the_policys_tokens(trained: Seq2SeqPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(generation.ROWS, "cpu", 8)  # two batches, the second in the first one's buffers
+    monkeypatch.setitem(generation.ROWS, "cpu", 4)  # two batches, the second in the first one's buffers
     encoded = trained.encode(SOURCES)
     static = make_sampler(trained, "static")
     assert static.engine == "transformers static"
@@ -32,7 +32,7 @@ def test_static_buffers_give_the_policys_tokens(trained: Seq2SeqPolicy, monkeypa
 def test_another_arithmetic_gives_its_own_probabilities(
     trained: Seq2SeqPolicy, name: Arithmetic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: True)  # emulated here
+    monkeypatch.setattr(low_precision, "has_bf16", lambda device: True)  # emulated here
     sampler = make_sampler(trained, "transformers", name)
     assert sampler.engine == f"transformers {name}"
     moved = sampler_kl(sampler, trained, SOURCES * 50, 1.0, seed=0)
@@ -42,7 +42,7 @@ def test_another_arithmetic_gives_its_own_probabilities(
 def test_an_arithmetic_that_the_device_lacks_is_float32(
     trained: Seq2SeqPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: False)
+    monkeypatch.setattr(low_precision, "has_bf16", lambda device: False)
     with pytest.warns(RuntimeWarning, match="cpu has no bfloat16 instructions; computing in float32"):
         assert make_sampler(trained, "transformers", "bfloat16") is trained
 

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.benchmarks.planted_holes import __main__ as planted_holes
 from seq2seq_env.atomic_files import read_json
-from seq2seq_env.models import arithmetic
+from seq2seq_env.models import low_precision
 
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *options: str) -> str:
@@ -72,7 +72,7 @@ def test_precision(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
 
 def test_sampling(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ctranslate2")
-    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: False)
+    monkeypatch.setattr(low_precision, "has_bf16", lambda device: False)
     shown = run("sampling_speed", monkeypatch, capsys, "--cpu-time")
     assert re.search(r"by_generate in batches of [24] sources, of 2, 4", shown)
     names = re.findall(r"(?m)^\| ([^|]+) \| [\d.,e+]+ \(", shown)
@@ -84,7 +84,7 @@ def test_sampling(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
 
 def test_the_precision_of_a_scorer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: False)
+    monkeypatch.setattr(low_precision, "has_bf16", lambda device: False)
     table = rows(run("scorer_precision", monkeypatch, capsys))
     assert list(table) == ["float32", "bfloat16, emulated", "int8"]
     assert 0 < table["bfloat16, emulated"][2] < table["int8"][2] < 0.2

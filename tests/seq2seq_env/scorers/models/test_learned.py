@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from seq2seq_env.models import arithmetic
+from seq2seq_env.models import low_precision
 from seq2seq_env.scorers import LearnedScorer, PairEncoder, checked_scores, load_scorer
 from seq2seq_env.scorers.__main__ import Calibrate
 from seq2seq_env.scorers.models import packed_bert
@@ -108,11 +108,11 @@ def test_int8_moves_the_scores_and_is_another_scorer(folder: Path, pairs: tuple[
 def test_a_compute_type_that_the_device_lacks_is_float32(
     folder: Path, pairs: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: False)
+    monkeypatch.setattr(low_precision, "has_bf16", lambda device: False)
     with pytest.warns(RuntimeWarning, match="cpu has no bfloat16 instructions; computing in float32"):
         scorer = LearnedScorer(folder, compute_type="bfloat16")
     assert scorer.fingerprint == LearnedScorer(folder).fingerprint
-    monkeypatch.setattr(arithmetic, "has_bf16", lambda device: True)  # emulated here
+    monkeypatch.setattr(low_precision, "has_bf16", lambda device: True)  # emulated here
     half = LearnedScorer(folder, compute_type="bfloat16")
     assert half.fingerprint != scorer.fingerprint
     assert 0 < np.abs(half.score(*pairs) - scorer.score(*pairs)).max() < 0.05

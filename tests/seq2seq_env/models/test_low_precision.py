@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq_env.models import arithmetic
-from seq2seq_env.models.arithmetic import available, linear_product
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models import low_precision
+from seq2seq_env.models.low_precision import available, linear_product
+from seq2seq_env.models.low_precision_names import Arithmetic
 
 CPU = torch.device("cpu")
 
@@ -31,8 +31,8 @@ def test_what_a_device_lacks_is_float32() -> None:
 def test_a_cpu_has_bf16_where_linux_says_amx(
     flags: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arithmetic, "CPU_FLAGS", tmp_path / "cpuinfo")
-    assert not arithmetic.has_bf16(CPU)  # another system than Linux
+    monkeypatch.setattr(low_precision, "CPU_FLAGS", tmp_path / "cpuinfo")
+    assert not low_precision.has_bf16(CPU)  # another system than Linux
     (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu {flags} sse2\n")
-    assert arithmetic.has_bf16(CPU) == expected
-    assert not arithmetic.has_bf16(torch.device("mps"))
+    assert low_precision.has_bf16(CPU) == expected
+    assert not low_precision.has_bf16(torch.device("mps"))

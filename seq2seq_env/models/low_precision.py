@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seq2seq_env.models.arithmetic_names import Arithmetic
+from seq2seq_env.models.low_precision_names import Arithmetic
 
 Product = Callable[[Tensor], Tensor]
 """Float32 [R,I] to float32 [R,O]: a linear layer."""
@@ -34,14 +34,18 @@ def has_int8(device: torch.device) -> bool:
     return device.type == "cpu" and torch.backends.quantized.engine != "none" and hasattr(torch, "quantize_per_channel")
 
 
+def has(arithmetic: Arithmetic, device: torch.device) -> bool:
+    """Whether a device has instructions for an arithmetic."""
+    return {"float32": lambda device: True, "bfloat16": has_bf16, "int8": has_int8}[arithmetic](device)
+
+
 def available(wanted: Arithmetic, device: torch.device) -> Arithmetic:
     """The arithmetic itself where the device has it, else float32.
 
     Warns:
         RuntimeWarning: If float32 is taken in its place.
     """
-    has = {"float32": lambda device: True, "bfloat16": has_bf16, "int8": has_int8}[wanted]
-    if not has(device):
+    if not has(wanted, device):
         warnings.warn(f"{device} has no {wanted} instructions; computing in float32", RuntimeWarning, stacklevel=3)
         return "float32"
     return wanted
