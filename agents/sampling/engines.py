@@ -9,6 +9,7 @@ from typing import Protocol, get_args
 
 import numpy as np
 
+from agents.policy.hidden_states import is_plain_marian
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.sampling.ctranslate2_conversion import obstacle
 from agents.sampling.ctranslate2_sampler import CTranslate2Sampler
@@ -49,11 +50,10 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
     for name, value, choices in (("engine", engine, Engine), ("compute_type", compute_type, ComputeType)):
         check_name(name, value, get_args(choices))
     if engine == "auto":
-        by_itself = (
-            policy.model.config.model_type == "marian"
-            and compute_type != "float16"
-            and has(compute_type, policy.device)
-        )
+        by_itself = policy.model.config.model_type == "marian"
+        if compute_type != "float32":
+            plain = by_itself and is_plain_marian(policy.model.base_model)
+            by_itself = plain and compute_type != "float16" and has(compute_type, policy.device)
         able = is_installed("ctranslate2") and not obstacle(policy.model)
         engine = "ctranslate2" if able and not by_itself else "transformers"
     if engine == "ctranslate2":
