@@ -108,14 +108,12 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
 def inference(model: nn.Module) -> Iterator[None]:
     """Dropout off and no gradient, and the model's mode as it was afterwards."""
     training = model.training
-    if training:  # setting the mode visits every module, which for a small network costs as much as many a pass
-        model.train(False)
+    model.train(False)  # whatever its own mode is: layers that were put in later have modes of their own
     try:
         with torch.inference_mode():
             yield
     finally:
-        if training:
-            model.train(True)
+        model.train(training)
 
 
 def most_sources(rows_each: int, device: torch.device, vocab_size: int) -> int:
