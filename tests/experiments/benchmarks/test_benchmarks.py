@@ -47,7 +47,7 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         "benchmark_vector_step, 2 in a vector",
     ]  # fmt: skip
     assert all(rate > 0 for rates in table.values() for rate in rates)
-    assert re.search(r"4 scorer calls for one episode each, over one call for all .*: [\d.]+x, [\d.]+x", shown)
+    assert re.search(r"4 scorer calls for one episode each, over one call for all, .*: [\d.]+x, [\d.]+x", shown)
     assert re.search(r"share of a rollout, 2 episodes of \d+ tokens by a policy of \d\.\d million .*: \d+\.\d%", shown)
 
 
