@@ -20,6 +20,7 @@ from agents.policy.inputs import check_sampling, check_sources
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.sampling.ctranslate2_conversion import convert, obstacle, token_names
 from agents.sampling.engine_names import ComputeType
+from agents.sampling.engine_sampler import EngineSampler
 from buffers import Samples
 from seq2seq_env.extras import require
 
@@ -44,7 +45,7 @@ class _Drawn(NamedTuple):
     lengths: NDArray[np.int64]
 
 
-class CTranslate2Sampler:
+class CTranslate2Sampler(EngineSampler):
     """A :class:`buffers.Sampler` that draws from a policy's distribution by CTranslate2.
 
     It draws from what :meth:`Seq2SeqPolicy.sample` draws from (temperature, logit mask and constraint are built into
@@ -79,18 +80,14 @@ class CTranslate2Sampler:
             raise ValueError(
                 f"CTranslate2 computes no {compute_type!r} on {policy.device}; choose one of {', '.join(sorted(known))}"
             )
-        self.policy, self.compute_type = policy, compute_type
-        self.fingerprint = policy.fingerprint
+        super().__init__(policy)
+        self.compute_type = compute_type
         self._models: dict[float, dict[str, bytes]] = {}
 
     @property
     def engine(self) -> str:
         """What the bytes depend on beside the policy."""
         return f"ctranslate2 {_library().__version__} {self.compute_type}"
-
-    def encode(self, sources: Sequence[str]) -> list[list[int]]:
-        """The policy's own; see :meth:`Seq2SeqPolicy.encode`."""
-        return self.policy.encode(sources)
 
     def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source; see :meth:`Seq2SeqPolicy.sample`.
@@ -120,18 +117,11 @@ class CTranslate2Sampler:
             raise FloatingPointError("the policy's logits are not finite; load an earlier checkpoint")
         return as_samples(policy.tokenizer, tokens, log_prob, lengths.reshape(-1, num_candidates))
 
-    def log_probs(
-        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[NDArray[np.float32]]:
-        """The policy's own; see :meth:`Seq2SeqPolicy.log_probs`."""
-        return self.policy.log_probs(sources, targets, temperature)
-
     def _model(self, temperature: float) -> dict[str, bytes]:
         with _CONVERTING:
             if temperature not in self._models:
                 policy = self.policy
-                if policy.fingerprint != self.fingerprint:
-                    raise RuntimeError("the policy has been trained since this sampler was made; make a new one of it")
+                self.check_unchanged()
                 self._models[temperature] = convert(
                     policy.model, policy.allowed_tokens(), temperature, self.compute_type, policy.start[0]
                 )

@@ -7,7 +7,6 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.policy.decoders import Decoder, Opener, encode_sources
@@ -16,11 +15,12 @@ from agents.policy.hidden_states import is_plain_marian
 from agents.policy.marian_decoder import MarianDecoder, MarianWeights
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.static_decoder import StaticMarianDecoder
+from agents.sampling.engine_sampler import EngineSampler
 from buffers import Samples
 from seq2seq_env.models.low_precision_names import Arithmetic
 
 
-class NetworkSampler:
+class NetworkSampler(EngineSampler):
     """A :class:`buffers.Sampler` of a Marian policy whose decoder computes otherwise than the policy's own.
 
     The encoder computes in float32. A token's log-probability is the one that it was drawn with, and the random numbers
@@ -50,8 +50,8 @@ class NetworkSampler:
                 "only a plain Marian decoder has another arithmetic or static buffers, not this policy's, a "
                 f"{policy.model.config.model_type!r} model; use the engine transformers with compute_type float32"
             )
-        self.policy, self.compute_type, self.static = policy, compute_type, static
-        self.fingerprint = policy.fingerprint
+        super().__init__(policy)
+        self.compute_type, self.static = compute_type, static
         with inference(policy.model):
             self._weights = MarianWeights(policy.model, compute_type)
         self._decoder: StaticMarianDecoder | None = None
@@ -64,10 +64,6 @@ class NetworkSampler:
             ["transformers", *["static"] * self.static, *[self.compute_type] * (self.compute_type != "float32")]
         )
 
-    def encode(self, sources: Sequence[str]) -> list[list[int]]:
-        """The policy's own; see :meth:`Seq2SeqPolicy.encode`."""
-        return self.policy.encode(sources)
-
     def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source; see :meth:`Seq2SeqPolicy.sample`.
 
@@ -76,19 +72,12 @@ class NetworkSampler:
             ValueError: If a number is out of range, a source is empty or too long.
             RuntimeError: If the policy has been trained since the sampler was made.
         """
-        if self.policy.fingerprint != self.fingerprint:
-            raise RuntimeError("the policy has been trained since this sampler was made; make a new one of it")
+        self.check_unchanged()
         drawn = partial(self.policy.sample, sources, num_candidates, temperature, seed)
         if not self.static:
             return drawn(opener=self._open(partial(MarianDecoder, self._weights)))
         with self._in_use:
             return drawn(opener=self._open(self._static(sources, num_candidates).open))
-
-    def log_probs(
-        self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
-    ) -> list[NDArray[Any]]:
-        """The policy's own; see :meth:`Seq2SeqPolicy.log_probs`."""
-        return self.policy.log_probs(sources, targets, temperature)
 
     def _open(self, kind: Any) -> Opener:
         def opened(source: Tensor, source_mask: Tensor) -> Decoder:

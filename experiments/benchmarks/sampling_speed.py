@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import agents
 from agents import PolicyConfig
@@ -223,11 +223,15 @@ def arithmetics(policy: Seq2SeqPolicy) -> list[tuple[Engine, ComputeType]]:
     """Engines in arithmetic other than float32 that this machine has for the policy."""
     from agents.policy.hidden_states import is_plain_marian
     from agents.sampling.ctranslate2_conversion import obstacle
-    from seq2seq_env.models.low_precision import has_bf16, has_int8
+    from seq2seq_env.models.low_precision import has
 
-    usable = ["int8"] * has_int8(policy.device) + ["bfloat16"] * has_bf16(policy.device)
-    plain: list[Any] = [("transformers", each) for each in usable] if is_plain_marian(policy.model.base_model) else []
-    return plain + [("ctranslate2", "int8")] * (obstacle(policy.model) is None)
+    low: tuple[Literal["int8", "bfloat16"], ...] = ("int8", "bfloat16")
+    usable: list[tuple[Engine, ComputeType]] = []
+    if is_plain_marian(policy.model.base_model):
+        usable += [("transformers", each) for each in low if has(each, policy.device)]
+    if obstacle(policy.model) is None:
+        usable.append(("ctranslate2", "int8"))
+    return usable
 
 
 def _lines(file: Path) -> list[str]:

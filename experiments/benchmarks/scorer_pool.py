@@ -82,12 +82,12 @@ class Dear:
         return np.asarray(expit(logit(np.clip(scores, 1e-6, 1 - 1e-6)) + self.noise * norm.ppf(uniform)), np.float32)
 
 
-def samples(config: Config) -> tuple[list[str], list[str]]:
-    """Sources and samples of the behaviour policy, at the paper's temperature, repeats left in."""
+def samples(behaviour: str, sources: int, candidates: int) -> tuple[list[str], list[str]]:
+    """Sources and so many samples of each by a shipped policy, at the paper's temperature, repeats left in."""
     task = load_task("phrasebook-de-en", train_size=1, source_only_size=0)
-    texts = list(task.split("validation").sources[: config.sources])
-    policy = load_behaviour(config.behaviour, task)
-    drawn = policy.sample(task.tokenizer.encode(texts), config.candidates, 0.8, seed=0)
+    texts = list(task.split("validation").sources[:sources])
+    policy = load_behaviour(behaviour, task)
+    drawn = policy.sample(task.tokenizer.encode(texts), candidates, 0.8, seed=0)
     return [texts[place] for place in drawn.source_index], list(drawn.texts)
 
 
@@ -162,7 +162,7 @@ def main() -> None:
     """Print the table of pools and that of cascades."""
     config = parse_options(Config, __doc__, TINY)
     scorer = load_scorer(config.scorer)
-    sources, hypotheses = samples(config)
+    sources, hypotheses = samples(config.behaviour, config.sources, config.candidates)
     distinct = len(set(zip(sources, hypotheses, strict=True)))
     print(f"{len(sources):,} samples of {config.behaviour}, {distinct:,} of them distinct")
     print(table(("way", "pairs per CPU second", "of in line"), pool_rows(config, scorer, sources, hypotheses)))

@@ -17,7 +17,6 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.benchmarks.scorer_pool import Config as Samples
 from experiments.benchmarks.scorer_pool import samples
 from experiments.benchmarks.timings import Benchmark, Timed, by_cpu, parse_options, rates, spread
 from experiments.reports.tables import table
@@ -66,7 +65,7 @@ def main() -> None:
     loaded = load_scorer(config.scorer)
     if not isinstance(loaded, LearnedScorer):
         raise SystemExit(f"error: {config.scorer!r} is no checkpoint of one network; name a learned scorer")
-    drawn = samples(Samples(sources=config.sources, candidates=config.candidates, behaviour=config.behaviour))
+    drawn = samples(config.behaviour, config.sources, config.candidates)
     pairs = list(dict.fromkeys(zip(*drawn, strict=True)))
     sources, hypotheses = [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs]
     scorers: dict[str, LearnedScorer] = {}

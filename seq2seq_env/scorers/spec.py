@@ -125,6 +125,14 @@ class ScorerKind(ABC):
         return replace(spec, options=spec.options | paths, words=[resolve_name(word) for word in spec.words])
 
 
+def task_missing(reason: str) -> ValueError:
+    """The error of a scorer that goes by a task and was loaded without one; ``reason`` says what it takes from it."""
+    return ValueError(
+        f"{reason}, and no task is known here; load it with load_scorer(..., task=task), or name it in a run or an "
+        "environment"
+    )
+
+
 def absolute(word: str, base: Path, is_there: Callable[[Path], bool] = Path.is_dir) -> str:
     """The absolute path of what ``word`` names in the folder ``base``, or the word itself where that is not there."""
     try:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.scorer import Scorer
-from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, task_missing
 from seq2seq_env.tasks.corpora.cleaning import bare
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.writing import is_spaced, words
@@ -121,10 +121,7 @@ class LexicalScorer(ScorerKind):
             ValueError: If there are none yet.
         """
         if self._pairs is None:
-            raise ValueError(
-                "a lexical scorer counts the words of a task's pairs, and no task is known here; load it with "
-                "load_scorer(..., task=task), or name it in a run or an environment"
-            )
+            raise task_missing("a lexical scorer counts the words of a task's pairs")
         return self._pairs
 
     @cached_property

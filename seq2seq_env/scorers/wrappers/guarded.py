@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
-from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec
+from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, task_missing
 from seq2seq_env.scorers.wrappers import guard_rules
 from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks.task import Task
@@ -214,10 +214,7 @@ class GuardedScorer(ScorerKind):
             ValueError: If there are none yet.
         """
         if self._guards is None:
-            raise ValueError(
-                "a guarded scorer takes its limits from a task's references, and no task is known here; load it with "
-                "load_scorer(..., task=task), or name it in a run or an environment"
-            )
+            raise task_missing("a guarded scorer takes its limits from a task's references")
         return self._guards
 
     @cached_property

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import json
 import pickle
 import random
@@ -17,54 +16,13 @@ from numpy.typing import NDArray
 from tokenizers import models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from seq2seq_env.models import low_precision
 from seq2seq_env.scorers import LearnedScorer, PairEncoder, checked_scores, load_scorer
 from seq2seq_env.scorers.__main__ import Calibrate
-from seq2seq_env.scorers.models import packed_bert
-from seq2seq_env.scorers.models.packed_bert import is_plain_bert
 from seq2seq_env.tasks.task import Task
 from tests.pickling import sent
-
-SIZES: dict[str, Any] = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "num_labels": 1,
-    "initializer_range": 0.5,  # scores far enough apart that a mix-up shows
-}
-
+from tests.seq2seq_env.scorers.models.small_classifiers import SIZES, classifier
 
 ONE_OUTPUT: dict[str, Any] = {"num_labels": 1}
-
-
-def classifier(config: PreTrainedConfig) -> PreTrainedModel:
-    torch.manual_seed(0)
-    model: PreTrainedModel = transformers.AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
-    model.train(False)
-    return model
-
-
-@pytest.fixture(scope="module")
-def bert(tiny_task: Task) -> PreTrainedModel:
-    size, padding = tiny_task.tokenizer.vocab_size, tiny_task.tokenizer.pad_id
-    return classifier(
-        transformers.BertConfig(vocab_size=size, pad_token_id=padding, max_position_embeddings=20, **SIZES)
-    )
-
-
-@pytest.fixture(scope="module")
-def folder(tiny_task: Task, bert: PreTrainedModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("scorer") / "qe"
-    LearnedScorer.save(path, bert, PairEncoder.from_tokenizer(tiny_task.tokenizer, max_length=20))
-    return path
-
-
-@pytest.fixture(scope="module")
-def pairs(tiny_task: Task) -> tuple[list[str], list[str]]:
-    train = tiny_task.split("train")
-    hypotheses = [" ".join(text.split()[: i % 4]) for i, text in enumerate(train.references)]
-    return train.sources + train.sources, train.references + hypotheses
 
 
 def edit_config(folder: Path, **changes: Any) -> None:
@@ -83,56 +41,6 @@ def test_the_score_is_the_sigmoid_of_the_output(
         assert scores[i] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-6)
     assert scores.dtype == np.float32
     assert scores.std() > 0.01
-
-
-def test_pairs_laid_end_to_end_score_as_by_the_networks_own_forward(
-    folder: Path, pairs: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed, own = LearnedScorer(folder), LearnedScorer(folder)
-    monkeypatch.setattr(own, "_network", own._network._replace(packed=None))
-    assert packed._network.packed
-    np.testing.assert_allclose(packed.score(*pairs), own.score(*pairs), rtol=0, atol=1e-6)
-
-
-def test_int8_moves_the_scores_and_is_another_scorer(folder: Path, pairs: tuple[list[str], list[str]]) -> None:
-    full, eighth = LearnedScorer(folder), load_scorer(f"learned: compute_type=int8 {folder}")
-    assert isinstance(eighth, LearnedScorer)
-    assert eighth.fingerprint != full.fingerprint
-    moved = np.abs(eighth.score(*pairs) - full.score(*pairs))
-    assert 0 < moved.max() < 0.1
-    # Each row is rounded by the range of its whole pass, so the company matters, within the rounding.
-    assert np.abs(eighth.score(pairs[0][:1], pairs[1][:1]) - eighth.score(*pairs)[:1]).max() < 0.1
-    assert sent(eighth).fingerprint == eighth.fingerprint
-
-
-def test_a_compute_type_that_the_device_lacks_is_float32(
-    folder: Path, pairs: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(low_precision, "has_bf16", lambda device: False)
-    with pytest.warns(RuntimeWarning, match="cpu has no bfloat16 instructions; computing in float32"):
-        scorer = LearnedScorer(folder, compute_type="bfloat16")
-    assert scorer.fingerprint == LearnedScorer(folder).fingerprint
-    monkeypatch.setattr(low_precision, "has_bf16", lambda device: True)  # emulated here
-    half = LearnedScorer(folder, compute_type="bfloat16")
-    assert half.fingerprint != scorer.fingerprint
-    assert 0 < np.abs(half.score(*pairs) - scorer.score(*pairs)).max() < 0.05
-
-
-def test_only_a_plain_bert_has_another_compute_type(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_bert, "is_plain_bert", lambda model: False)
-    with pytest.raises(ValueError, match=r"compute_type is 'int8', and the checkpoint in .* is no plain BERT"):
-        LearnedScorer(folder, compute_type="int8").score(["eins"], ["one"])
-
-
-def test_a_bert_with_adapters_or_a_decoders_mask_keeps_its_own_forward(bert: PreTrainedModel) -> None:
-    assert is_plain_bert(bert)
-    adapted = copy.deepcopy(bert)
-    attention = cast(Any, adapted).bert.encoder.layer[0].attention.self
-    attention.query = torch.nn.Sequential(attention.query)
-    assert not is_plain_bert(adapted)
-    decoder = copy.deepcopy(bert)
-    decoder.config.is_decoder = True
-    assert not is_plain_bert(decoder)
 
 
 @pytest.mark.parametrize("tokens_per_batch", [1, 17, 100, 8192])
