@@ -203,12 +203,8 @@ class _Run:
         values = self._backward(batch, place)
         # Each network by itself: the value network's errors must not shrink the policy's step.
         for parameters in self.parameters:
-            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-            norm = nn.utils.get_total_norm(gradients)
+            norm = nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
             self._check_finite("gradient's norm", float(norm), batch, place)
-            # The norm is on the host in any case: a gradient within the bound is not read and written to multiply by 1.
-            if norm > self.config.max_grad_norm:
-                nn.utils.clip_grads_with_norm_(parameters, self.config.max_grad_norm, norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.learner.after_step()

@@ -212,12 +212,12 @@ class LearnedScorer(CheckpointScorer[_Network], ScorerKind, Publishable):
         # RoBERTa's forward takes segments too, but its table has one row.
         reads_segments = "token_type_ids" in parameters and getattr(model.config, "type_vocab_size", 0) > 1
         network = model.float().eval().to(self.device)
-        if not is_plain_bert(network) and self.compute_type != "float32":
+        packed = PackedBert(network, self.compute_type) if is_plain_bert(network) else None
+        if packed is None and self.compute_type != "float32":
             raise ValueError(
                 f"compute_type is {self.compute_type!r}, and the checkpoint in {str(self.folder)!r} is no plain BERT; "
                 "leave it out"
             )
-        packed = PackedBert(network, self.compute_type) if is_plain_bert(network) else None
         return _Network(network, pairs, reads_segments, packed)
 
     def _rate(self, sources: list[str], hypotheses: list[str]) -> NDArray[np.float32]:
