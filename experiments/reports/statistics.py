@@ -47,8 +47,10 @@ def interval(values: NDArray[np.float64]) -> Interval:
         Var(mean) = (MS_R + MS_N - MS_RN) / (R N),
 
     at least what either of the first two alone gives, and degrees of freedom by Satterthwaite (1946). A percentile
-    bootstrap over a handful of runs is too narrow; this holds its level from five runs on. Of a single run, the
-    interval is over sources alone, and says nothing of other runs.
+    bootstrap over a handful of runs is too narrow; this holds its level from five runs on. Two runs that are alike by
+    chance would have Satterthwaite's formula take their mean for certain, so that of two, the quantiles of t are
+    averaged in place of the degrees of freedom, by the shares of runs and sources in the variance, as Cochran (1964)
+    does for two samples. Of a single run, the interval is over sources alone, and says nothing of other runs.
 
     Args:
         values: float64 [R,N]; differences, for a paired comparison.
@@ -58,35 +60,60 @@ def interval(values: NDArray[np.float64]) -> Interval:
     """
     if values.ndim != 2 or values.size < 2 or np.isnan(values).any():
         raise ValueError(f"values has shape {values.shape}; give numbers [runs, sources], at least 2, none of them NaN")
-    from scipy.stats import t
-
     mean = float(values.mean())
-    variance, freedom = _variance_of_mean(values)
-    error = float(np.sqrt(variance))
+    variances, freedoms = _variance_of_mean(values)
+    error = float(np.sqrt(variances.sum()))
     # Rounding leaves a trace of variance where all values are the same.
     if error <= 1e-12 * float(np.abs(values).max()):
         return Interval(mean, mean, mean, 1.0 if mean == 0 else 0.0)
-    half = float(t.ppf(0.975, freedom)) * error
-    return Interval(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error, freedom)))
+    shares = variances / variances.sum()
+    half = _quantile(0.025, shares, freedoms) * error
+    return Interval(mean, mean - half, mean + half, 2 * _tail(abs(mean) / error, shares, freedoms))
 
 
-def _variance_of_mean(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Variance of the mean of [R,N] and its degrees of freedom."""
+def _variance_of_mean(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Parts of the variance of the mean of [R,N], none of two of them 0, and the freedoms of their estimates."""
     runs, sources = values.shape
     if min(runs, sources) == 1:
-        return float(values.var(ddof=1)) / values.size, values.size - 1
+        return np.array([values.var(ddof=1) / values.size]), np.array([values.size - 1.0])
     by_run, by_source, mean = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True), values.mean()
     squares = np.array([
         sources * ((by_run - mean) ** 2).sum() / (runs - 1),
         runs * ((by_source - mean) ** 2).sum() / (sources - 1),
         ((values - by_run - by_source + mean) ** 2).sum() / ((runs - 1) * (sources - 1)),
     ])  # fmt: skip
-    freedoms = np.array([runs - 1, sources - 1, (runs - 1) * (sources - 1)])
+    freedoms = np.array([runs - 1.0, sources - 1, (runs - 1) * (sources - 1)])
+    if runs == 2:
+        parts = np.array([squares[0], squares[1] - squares[2]])
+        return parts[parts > 0] / values.size, freedoms[:2][parts > 0]
     total = squares[0] + squares[1] - squares[2]
     largest = int(squares[:2].argmax())
     if squares[largest] >= total:
-        return float(squares[largest] / values.size), float(freedoms[largest])
-    return float(total / values.size), float(total**2 / (squares**2 / freedoms).sum())
+        return squares[[largest]] / values.size, freedoms[[largest]]
+    return np.array([total / values.size]), np.array([total**2 / (squares**2 / freedoms).sum()])
+
+
+def _quantile(tail: float, shares: NDArray[np.float64], freedoms: NDArray[np.float64]) -> float:
+    """Standard errors that a mean is above with probability ``tail``: the quantiles of each part's t, by its share."""
+    from scipy.special import stdtrit
+
+    return float(-stdtrit(freedoms, tail) @ shares)
+
+
+def _tail(errors: float, shares: NDArray[np.float64], freedoms: NDArray[np.float64]) -> float:
+    """Probability that a mean is so many standard errors above 0; the inverse of :func:`_quantile`."""
+    from scipy.special import stdtr
+
+    tails = stdtr(freedoms, -errors)
+    if tails.min() == tails.max():
+        return float(tails[0])
+    from scipy.optimize import brentq
+
+    # It lies between the tails; the brackets are wider, for a root at one of them could be lost in rounding.
+    low, high = max(tails.min() / 2, np.finfo(float).tiny), min(2 * tails.max(), 0.5)
+    return float(
+        brentq(lambda tail: _quantile(tail, shares, freedoms) - errors, low, high, xtol=low * 1e-12, rtol=1e-12)
+    )
 
 
 def order_probability(

@@ -12,20 +12,37 @@ from experiments.reports.statistics import holm, interval, order_probability, st
 RUNS, SOURCES = 5, 60
 
 
-def simulated(rng: np.random.Generator, *, run_effect: float, mean: float = 0.0) -> NDArray[np.float64]:
+def simulated(
+    rng: np.random.Generator, *, run_effect: float, mean: float = 0.0, runs: int = RUNS
+) -> NDArray[np.float64]:
     """[R,N] of crossed effects; a run effect of 1 varies as much as the mean of the residuals."""
-    sources = 0.5 * rng.normal(size=SOURCES)
-    runs = run_effect * rng.normal(size=(RUNS, 1)) / SOURCES**0.5
-    return np.asarray(mean + sources + runs + rng.normal(size=(RUNS, SOURCES)))
+    of_sources = 0.5 * rng.normal(size=SOURCES)
+    of_runs = run_effect * rng.normal(size=(runs, 1)) / SOURCES**0.5
+    return np.asarray(mean + of_sources + of_runs + rng.normal(size=(runs, SOURCES)))
 
 
 def test_an_interval_by_hand() -> None:
-    """Mean squares 4 (runs), 1 (sources), 0 (residuals): variance 5 / 4 of the mean, 25 / (16 + 1) freedoms."""
-    found = interval(np.array([[0.0, 1.0], [2.0, 3.0]]))
-    half = float(t.ppf(0.975, 25 / 17)) * 1.25**0.5
-    assert found[:3] == pytest.approx((1.5, 1.5 - half, 1.5 + half))
-    assert found.p == pytest.approx(2 * t.sf(1.5 / 1.25**0.5, 25 / 17))
-    assert f"{found:+.1f}" == "+1.5 [-5.4, +8.4]"
+    """Mean squares 8 (runs), 1.5 (sources), 0 (residuals): variance 9.5 / 6, 9.5^2 / (8^2 / 2 + 1.5^2) freedoms."""
+    found = interval(np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+    error, freedom = (9.5 / 6) ** 0.5, 90.25 / 34.25
+    half = float(t.ppf(0.975, freedom)) * error
+    assert found[:3] == pytest.approx((2.5, 2.5 - half, 2.5 + half))
+    assert found.p == pytest.approx(2 * t.sf(2.5 / error, freedom))
+    assert f"{found:+.1f}" == "+2.5 [-1.8, +6.8]"
+
+
+def test_an_interval_of_two_runs_by_hand() -> None:
+    """Mean squares 6 (runs), 2 (sources), 0 (residuals): three quarters of the variance 8 / 6 have 1 freedom."""
+    found = interval(np.array([[0.0, 1.0, 2.0], [2.0, 3.0, 4.0]]))
+    error = (8 / 6) ** 0.5
+    half = float(0.75 * t.ppf(0.975, 1) + 0.25 * t.ppf(0.975, 2)) * error
+    assert found[:3] == pytest.approx((2, 2 - half, 2 + half))
+    assert 0.75 * t.isf(found.p / 2, 1) + 0.25 * t.isf(found.p / 2, 2) == pytest.approx(2 / error)
+
+
+def test_two_runs_that_are_one_have_the_interval_of_their_sources() -> None:
+    values = np.tile(np.random.default_rng(0).normal(0.3, size=(1, 40)), (2, 1))
+    assert interval(values) == pytest.approx(interval(values[:1]))
 
 
 def test_a_single_run_is_tested_over_sources() -> None:
@@ -52,10 +69,21 @@ def test_what_is_no_matrix_of_numbers_is_refused(values: NDArray[np.float64]) ->
         interval(values)
 
 
-@pytest.mark.parametrize("run_effect", [0.0, 1.0, 3.0])
-def test_five_percent_of_equal_systems_seem_to_differ(run_effect: float) -> None:
+@pytest.mark.parametrize("runs", [2, RUNS])
+@pytest.mark.parametrize("run_effect", [0.0, 1.0, 3.0, 10.0])
+def test_five_percent_of_equal_systems_seem_to_differ(run_effect: float, runs: int) -> None:
     rng = np.random.default_rng(1)
-    assert 0.03 <= np.mean([interval(simulated(rng, run_effect=run_effect)).p < 0.05 for _ in range(1500)]) <= 0.07
+    found = [interval(simulated(rng, run_effect=run_effect, runs=runs)) for _ in range(1500)]
+    assert 0.03 <= np.mean([each.p < 0.05 for each in found]) <= 0.07
+    assert [each.p < 0.05 for each in found] == [not each.low <= 0 <= each.high for each in found]
+
+
+@pytest.mark.parametrize(("difference", "seen"), [(5.0, 0.4), (20.0, 0.95)])
+def test_two_runs_show_what_is_far_above_their_spread(difference: float, seen: float) -> None:
+    """In units of the spread of one run's mean."""
+    rng = np.random.default_rng(1)
+    means = [simulated(rng, run_effect=0.0, mean=difference / SOURCES**0.5, runs=2) for _ in range(300)]
+    assert np.mean([interval(values).p < 0.05 for values in means]) >= seen
 
 
 @pytest.mark.parametrize("run_effect", [1.0, 2.0])
