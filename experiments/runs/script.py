@@ -7,10 +7,11 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields, replace
 from functools import partial
+from importlib import import_module
 from typing import TypeVar
 
 from agents.training.device import known_device
@@ -38,8 +39,7 @@ PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source
 C = TypeVar("C", bound=Settings)
 
 GARBAGE_THRESHOLD = 50_000
-"""New objects before Python looks for garbage: by its 700 it looks again and again among all that the imports make,
-which stays; to look never took an eighth off the time from command to first training step."""
+"""New objects before Python looks for garbage: by its 700 it looks again and again among all that is imported later."""
 
 Work = Callable[[Experiment[C]], None]
 """A script's own part."""
@@ -154,10 +154,14 @@ def main(
     gc.set_threshold(GARBAGE_THRESHOLD)
     with commands.command_frame("stopped; the same command goes on from the last finished stage or evaluation"):
         arguments = commands.arguments() if arguments is None else arguments
-        config = options(kind, arguments, prog=prog, description=description, most_used=most_used)
-        with usage_errors():
-            checked(config)
-        from accelerate import PartialState
+        with imports_that_stay():
+            config = options(kind, arguments, prog=prog, description=description, most_used=most_used)
+            with usage_errors():
+                checked(config)
+            from accelerate import PartialState
+
+            if not config.plan:
+                import_module("transformers.modeling_utils")  # what every policy and learned scorer imports
 
         # The first PartialState of a process decides for good on its device.
         # What several processes of one run do alike, one of them says.
@@ -166,6 +170,17 @@ def main(
             show_plan(config)
             if not config.plan:
                 execute(config, work, report)
+
+
+@contextmanager
+def imports_that_stay() -> Iterator[None]:
+    """A block of imports: no look for garbage in it, and none later among what it made, some million objects."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def options(
