@@ -75,25 +75,35 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(
     assert resumed.policy.fingerprint == agent.policy.fingerprint != BC.load(tmp_path).policy.fingerprint
 
 
-@pytest.mark.parametrize("name", sorted(name for name in AGENTS if agent_class(name).adapts))
-def test_every_agent_trains_adapters(
-    name: str,
-    pretrained_folder: Callable[[str], Path],
+@pytest.fixture(scope="module")
+def pretrained(pretrained_folder: Callable[[str], Path], pretrained_task: Callable[[str], Task]) -> Seq2SeqPolicy:
+    return Seq2SeqPolicy.from_pretrained(pretrained_folder("t5"), pretrained_task("t5").tokenizer, 12)
+
+
+@pytest.fixture(scope="module")
+def grown_by_it(
+    pretrained: Seq2SeqPolicy,
     pretrained_task: Callable[[str], Task],
     fake_scorer: Scorer,
-    quicker: TrainingConfig,
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Slice:
+    """Samples of the pretrained policy and references, scored."""
+    buffer = GrowingBatchBuffer(tmp_path_factory.mktemp("t5"), task=pretrained_task("t5"))
+    grow(pretrained, fake_scorer, pretrained_task("t5"), buffer, grow_step=1, num_sources=6, candidates=3,
+         temperature=1.0, seed=0, progress=False)  # fmt: skip
+    return buffer.select()
+
+
+@pytest.mark.parametrize("name", sorted(name for name in AGENTS if agent_class(name).adapts))
+def test_every_agent_trains_adapters(
+    name: str, pretrained: Seq2SeqPolicy, grown_by_it: Slice, quicker: TrainingConfig
 ) -> None:
-    task = pretrained_task("t5")
-    policy = Seq2SeqPolicy.from_pretrained(pretrained_folder("t5"), task.tokenizer, 12)
-    buffer = GrowingBatchBuffer(tmp_path, task=task)
-    grow(policy, fake_scorer, task, buffer, grow_step=1, num_sources=6, candidates=3, temperature=1.0, seed=0,
-         progress=False)  # fmt: skip
+    policy = pretrained.clone()
     options: dict[str, Any] = {"value_tokens": 100} if hasattr(agent_class(name).Config(), "value_tokens") else {}
     agent = make_agent(name, policy, **options)
     before = weights_of(policy)
     with adapted(agent.policy, SMALL, seed=0):
-        agent.improve(buffer.select(), quicker)
+        agent.improve(grown_by_it, quicker)
     changed = {key for key, value in weights_of(agent.policy).items() if not torch.equal(before[key], value)}
     assert changed
     assert not any("shared" in key or "lm_head" in key or "layer_norm" in key for key in changed)
