@@ -9,6 +9,7 @@ the program's own parser alone.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import os
 import runpy
@@ -39,8 +40,10 @@ def main() -> None:
     """Serve until the process that started this one is gone."""
     address, root, *modules = sys.argv[1:]
     sys.path.insert(0, root)
+    gc.disable()
     for name in modules:
         importlib.import_module(name)
+    gc.freeze()  # a child that looked for garbage among what is imported would copy its memory
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -59,6 +62,7 @@ def main() -> None:
 
 def _serve(connection: socket.socket) -> None:
     """The child's life."""
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _strict_warnings()
     names = ModuleType("__main__")
