@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq_env.tasks.phrasebook.lexicon import lexicon
 from seq2seq_env.tasks.phrasebook.normal_form import normal_form
-from seq2seq_env.tasks.phrasebook.oracle import quality
+from seq2seq_env.tasks.phrasebook.oracle import Readings, quality
 from seq2seq_env.tasks.phrasebook.sentence import Sentence
 from tests.seq2seq_env.tasks.phrasebook.pool import POOL, drawn, readings_of
 
@@ -80,13 +80,18 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
+@pytest.fixture(scope="module")
+def sentences() -> list[tuple[Sentence, Readings]]:
+    """What is damaged, and its right wordings, which are prepared once for all kinds of damage."""
+    return [(sentence, readings_of(sentence)) for sentence in [*POOL, *drawn(1_000, seed=5)]]
+
+
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_damage_always_costs(kind: str) -> None:
+def test_damage_always_costs(kind: str, sentences: list[tuple[Sentence, Readings]]) -> None:
     random = Random(kind)
     damaged = 0
-    for sentence in [*POOL, *drawn(1_000, seed=5)]:
+    for sentence, right in sentences:
         text = DAMAGES[kind](random, sentence)
-        right = readings_of(sentence)
         wordings = {reading.tokens for reading in right}
         tokens = normal_form(text)
         if text and (tokens[:-1] if tokens[-1:] == ("?",) else tokens) not in wordings:
@@ -95,11 +100,10 @@ def test_damage_always_costs(kind: str) -> None:
     assert damaged >= 100
 
 
-def test_a_flipped_negation_costs_more_than_half() -> None:
+def test_a_flipped_negation_costs_more_than_half(sentences: list[tuple[Sentence, Readings]]) -> None:
     flips = {kind: DAMAGES[kind] for kind in ("negation added", "negation dropped")}
     flipped = 0
-    for sentence in [*POOL, *drawn(1_000, seed=5)]:
-        right = readings_of(sentence)
+    for sentence, right in sentences:
         for kind, damage in flips.items():
             if text := damage(Random(kind), sentence):
                 assert quality(right, text) < 0.5, (sentence.reference, text)
