@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import logging
@@ -179,6 +180,7 @@ def imports_that_stay() -> Iterator[None]:
     try:
         yield
         gc.freeze()
+        atexit.register(gc.unfreeze)  # at the end nanobind calls leaked what is frozen
     finally:
         gc.enable()
 
