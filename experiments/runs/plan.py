@@ -29,6 +29,9 @@ LENGTHS = (64, 128, 256)
 HELD_OUT = 1_000
 """Sources of validation and of test at most: enough for an interval of one BLEU point."""
 
+LOOKS = 10
+"""At the validation reward, in the supervised training."""
+
 MOST_TOKENS = 160_000_000
 """Of the supervised training, as the preset for IWSLT 2014 has them."""
 
@@ -69,8 +72,8 @@ def plan(corpus: CorpusStatistics) -> Preset:
     if held_out:
         task_options["held_out"] = str(held_out)
     batch = _by_pairs(pairs, 1_024, 2_048, 4_096)
-    # Few pairs are seen more often, until the validation reward stops rising; an end before that costs more than any
-    # Improve step gives.
+    # Few pairs are seen more often. An end before the learning rate's costs more than any Improve step gives, and a
+    # reward that stands still is no reason for one: the last looks, at low rates, gain the most.
     supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 20, 10, 10)))
     # About half of what a filter keeps of eight samples and a reference of each source.
     drawn = min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only)
@@ -81,7 +84,7 @@ def plan(corpus: CorpusStatistics) -> Preset:
         task_options=task_options,
         nested={
             "policy": _policy(pairs),
-            "supervised": _training(supervised, rate, batch, looks=10, warmup=20),
+            "supervised": _training(supervised, rate, batch, looks=LOOKS, warmup=20) | {"patience": LOOKS},
             "improve": _training(improve, rate * 0.3, batch, looks=2, warmup=20),
         },
         # Within a source a filter by ranks needs some to rank; who uses a translator decodes it by beam search.
@@ -179,7 +182,7 @@ def _start(config: Settings) -> str:
     adapters = f", adapters of rank {config.lora.rank}" if config.lora.rank else ""
     if not config.fine_tune:
         return f"{name}, as it is{adapters}"
-    return (
-        f"{name}{adapters}; trained on the pairs for up to {training.max_tokens:,} tokens, until the reward has not "
-        f"risen in {training.patience} looks"
-    )
+    trained = f"{name}{adapters}; trained on the pairs for"
+    if training.patience * training.evaluate_every >= training.max_tokens:
+        return f"{trained} {training.max_tokens:,} tokens"
+    return f"{trained} up to {training.max_tokens:,} tokens, until the reward has not risen in {training.patience} looks"

@@ -33,12 +33,12 @@ class Preset:
     task: str = "hub"
 
     def for_pretrained(self) -> Preset:
-        """The same for a pretrained policy, which has a size and learning rates of its own."""
+        """The same for a pretrained policy, which has a size and learning rates of its own, and may need few tokens."""
         trainings = {name: values for name, values in self.nested.items() if name != "policy"}
         return replace(
             self,
             nested={
-                name: {key: value for key, value in values.items() if key != "learning_rate"}
+                name: {key: value for key, value in values.items() if key not in ("learning_rate", "patience")}
                 for name, values in trainings.items()
             },
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents import LoRA
+from agents import LoRA, TrainingConfig
 from experiments.growing_batch import Config
 from experiments.runs.plan import CorpusStatistics, plan, summary
 from experiments.runs.presets import with_preset
@@ -43,6 +43,7 @@ def test_options_fit_the_data(
     assert (config.policy.d_model, config.policy.encoder_layers, config.policy.dropout) == (width, layers, dropout)
     assert config.supervised.max_tokens == supervised
     assert config.supervised.evaluate_every == supervised // 10
+    assert config.supervised.patience * config.supervised.evaluate_every >= supervised  # no early end
     assert config.improve.max_tokens < supervised / 3
     assert config.improve.learning_rate < config.supervised.learning_rate
     assert (config.candidates, config.filter, config.filter_values) == (8, "auto", None)
@@ -69,6 +70,7 @@ def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
     preset = plan(FEW).for_pretrained()
     assert preset.nested.keys() == {"supervised", "improve"}
     assert not {"learning_rate"} & preset.nested["improve"].keys()
+    assert not {"learning_rate", "patience"} & preset.nested["supervised"].keys()
     assert preset.nested["supervised"]["max_tokens"] == plan(FEW).nested["supervised"]["max_tokens"]
     assert preset.growing == {"candidates": 8, "beams": 4, "judge": "lexical:"}
 
@@ -94,6 +96,8 @@ def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
             ["policy: a/b, as it is, adapters of rank 8"],
         ),
         ({"start": Path("runs/mine")}, ["policy: the supervised one of runs/mine"]),
+        ({}, ["trained on the pairs for 2,700,000 tokens"]),
+        ({"supervised": TrainingConfig(max_tokens=1_000, evaluate_every=100)}, ["not risen in 3 looks"]),
         ({"filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}, ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"]),
     ],
 )
