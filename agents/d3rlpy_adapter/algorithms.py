@@ -122,8 +122,8 @@ class D3rlpyAgent(Agent):
         """
         if not len(data):
             raise ValueError("there is nothing to train on: the slice is empty; lower the filter's threshold")
-        if PartialState().num_processes > 1:
-            raise ValueError(f"d3rlpy trains in one process; run {self.name!r} without a launcher")
+        if PartialState().num_processes > 1 or config.fsdp:
+            raise ValueError(f"d3rlpy trains in one process; run {self.name!r} without a launcher and without fsdp")
         library, options = d3rlpy_module(), asdict(self.config)
         batch = config.tokens_per_batch
         rows = max(1, round(config.max_tokens / config.evaluate_every))

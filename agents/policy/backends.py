@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,11 @@ def attention_of(module: Any) -> str:
     return str(module.config._attn_implementation)
 
 
-def is_compiled(body: Any) -> bool:
-    """Whether an encoder-decoder's layers are compiled now."""
-    return any("forward" in vars(layer) for layer in layers(body))
+def calls_layers(body: Any) -> bool:
+    """Whether an encoder-decoder's layers must be called as such: they are compiled now, or gather their weights."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    sharded = getattr(fsdp, "FSDPModule", ())  # whose import takes longer than what asks
+    return any("forward" in vars(layer) or isinstance(layer, sharded) for layer in layers(body))
 
 
 def layers(module: nn.Module) -> Iterator[nn.Module]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agents.policy.backends import attention_of, is_compiled
+from agents.policy.backends import attention_of, calls_layers
 from agents.policy.dropout import dropout
 from seq2seq_env.models.decoder_only import forward_arguments
 
@@ -30,8 +30,8 @@ def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor
     Returns:
         float [B,T,D].
     """
-    # A compiler joins what this forward joins, and the library's layers are what is compiled.
-    if is_plain_marian(body) and not is_compiled(body):
+    # A compiler joins what this forward joins, and the library's layers are what is compiled, or sharded.
+    if is_plain_marian(body) and not calls_layers(body):
         encoded = _encode(body.encoder, source, source_mask)
         return _decode(body.decoder, inputs, encoded, source_mask)
     output = body(**forward_arguments(body.config, source, source_mask, inputs), use_cache=False)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agents.training.sharding import part_like
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -151,7 +153,7 @@ class History:
         self._started = time.perf_counter() - numbers["seconds"]
         for name, copy in self._kept.items():
             for key, value in copy.items():
-                value.copy_(kept[f"{name}.{key}"])
+                value.copy_(part_like(value, kept[f"{name}.{key}"]))
 
     def report(self, tokens: int, steps: int, stopped_early: bool) -> ImproveReport:
         """All of it."""

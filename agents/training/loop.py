@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader
 from agents.training.backends import TrainingBackends
 from agents.training.history import Evaluate, History, ImproveReport, Log
 from agents.training.precision import use_bf16
+from agents.training.sharding import ShardedNetworks, whole_tensor
 from agents.training.training_config import TrainingConfig
 from agents.training.training_state import Position, TrainingState
 from buffers import Batches, Slice, TokenBatch
@@ -60,7 +62,8 @@ def fit(
     Under ``torchrun`` each process computes the gradient of its share of every batch's rows, and all make the same
     step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss compares
     within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process evaluates,
-    for all.
+    for all. With ``config.fsdp`` each process holds a part of the networks, and all of them are whole again at the end;
+    after an error that the other processes know nothing of, they stay in parts.
 
     With ``evaluate`` the best weights are kept, those before the first step included with ``config.evaluate_first``; of
     equal ones the earlier. Without it the last weights are kept. The global random generators are left as they were.
@@ -85,23 +88,20 @@ def fit(
             "there is nothing to train on: the slice is empty; lower the filter's threshold or skip this step"
         )
     device = _device(learner)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        run = _Run(learner, data, config, evaluate, log, resume)
-        try:
-            run.begin()
-            batches = _epochs(learner, data, config, run.position.epoch, run.position.batches)
-            while not run.is_finished:
-                following = next(batches, None)
-                if following is None:
-                    break
-                epoch, number, batch = following
-                run.step(batch.to(device), epoch, number)
-                if run.is_due:
-                    run.record()
-            if run.position.tokens > run.history.rows[-1].tokens:
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), _Run(learner, data, config, evaluate, log, resume) as run:
+        run.begin()
+        batches = _epochs(learner, data, config, run.position.epoch, run.position.batches)
+        while not run.is_finished:
+            following = next(batches, None)
+            if following is None:
+                break
+            epoch, number, batch = following
+            run.step(batch.to(device), epoch, number)
+            if run.is_due:
                 run.record()
-        finally:
-            run.finish()
+        if run.position.tokens > run.history.rows[-1].tokens:
+            run.record()
     tokens = run.position.tokens
     return run.history.report(tokens, run.position.steps, stopped_early=tokens < config.max_tokens)
 
@@ -153,6 +153,9 @@ class _Run:
         shown = config.progress and self.processes.is_main_process
         self.bar = progress_bar(total=config.max_tokens, unit="tok", desc="train", unit_scale=True, shown=shown)
         torch.manual_seed(config.seed + (self.processes.process_index << 32))  # dropout of each process's own
+        self.sharded: ShardedNetworks | None = None
+        if config.fsdp:
+            self.sharded = ShardedNetworks(self.learner, device, self.processes.num_processes, bf16=self.bf16)
         self.parameters = [
             [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
         ]
@@ -203,7 +206,7 @@ class _Run:
         values = self._backward(batch, place)
         # Each network by itself: the value network's errors must not shrink the policy's step.
         for parameters in self.parameters:
-            norm = nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            norm = whole_tensor(nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm))
             self._check_finite("gradient's norm", float(norm), batch, place)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -225,16 +228,18 @@ class _Run:
             tokens, part = batch.num_target_tokens, batch.share(rank, ranks)
             # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
             batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
+        loss = self.learner.loss if self.sharded is None else self.sharded.loss
         with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.bf16):
-            values = self.learner.loss(batch, min(1.0, self.position.tokens / self.config.max_tokens))._asdict()
+            values = loss(batch, min(1.0, self.position.tokens / self.config.max_tokens))._asdict()
         # One transfer from the device for all values: each by itself would wait for the GPU.
         means = torch.stack([value.detach().float() for value in values.values()])
         if ranks > 1:
             means = reduce(means * weight, "sum")
         averages = dict(zip(values, means.tolist(), strict=True))
         self._check_finite("loss", averages["loss"], batch, place)
-        torch.autograd.backward(values["loss"] * weight)
-        if ranks > 1:
+        # FSDP averages over processes what is summed here.
+        torch.autograd.backward(values["loss"] * weight * (1 if self.sharded is None else ranks))
+        if ranks > 1 and self.sharded is None:
             self._sum_gradients()
         return averages
 
@@ -263,17 +268,27 @@ class _Run:
         if self.state is not None:
             self.state.save(self.position, self.history)
 
-    def finish(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Put the best weights back, and leave the networks as they are used."""
         self.bar.close()
+        # To make parts whole takes all processes, and an error of this one is not known to the others.
+        if self.sharded is not None and kind not in (None, FloatingPointError):
+            return
         self.history.finish()
         self._train_mode(False)
         self.optimizer.zero_grad()
+        if self.sharded is not None:
+            self.sharded.finish()
 
     def _evaluate(self, evaluate: Evaluate) -> float:
+        first = self.processes.is_main_process
         self._train_mode(False)
         try:
-            value = evaluate() if self.processes.is_main_process else 0.0
+            with nullcontext() if self.sharded is None else self.sharded.whole(here=first):
+                value = evaluate() if first else 0.0
         finally:
             self._train_mode(True)
         return float(broadcast_object_list([value])[0])
@@ -281,6 +296,8 @@ class _Run:
     def _check_finite(self, what: str, value: float, batch: TokenBatch, place: str) -> None:
         if math.isfinite(value):
             return
+        if self.sharded is not None:
+            self.sharded.reshard()
         self.history.restore()
         raise FloatingPointError(
             f"the {what} is {value} at step {self.position.steps + 1}, {place} ({len(batch)} targets of up to "

@@ -63,6 +63,9 @@ class TrainingConfig:
     compile: bool = False
     """Whether the layers are compiled by torch.compile at the first steps, which takes a minute or more and a
     compiler."""
+    fsdp: bool = False
+    """Whether each process of a launcher holds a part of the networks, gradients and AdamW's moments (FSDP2), for
+    policies whose training does not fit one GPU, and not a copy of all; it takes PyTorch 2.6."""
     workers: int = 0
     """Processes that read shards and pad batches ahead of the training; with 0 the training does it itself."""
     progress: bool = True

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.training.history import History
+from agents.training.sharding import part_like, whole_tensor
 from agents.training.training_config import TrainingConfig
 from buffers import Slice
 
@@ -80,13 +81,14 @@ class TrainingState:
     def save(self, position: Position, history: History) -> None:
         """Write it atomically; every process calls it, and the first writes."""
         generators = gather_object([_generators(self._device)])
+        numbers, kept = history.state()
+        tensors: dict[str, Tensor] = {}
+        for name, value in self._tensors(kept):
+            whole = whole_tensor(value)
+            if self._processes.is_main_process:
+                tensors[name] = _stored(whole)
         if not self._processes.is_main_process:
             return
-        numbers, kept = history.state()
-        tensors = {f"kept.{name}": _stored(value) for name, value in kept.items()}
-        tensors |= {f"network.{name}": _stored(value) for name, value in self._weights()}
-        for index, moments in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"{MOMENTS}.{index}.{name}": _stored(value) for name, value in moments.items()}
         for rank, states in enumerate(generators):
             tensors |= {f"generator.{rank}.{name}": value for name, value in states.items()}
         record = {"training": self._training, "position": asdict(position), "history": numbers}
@@ -118,19 +120,37 @@ class TrainingState:
             raise self._refusal("is the state of other networks")
         with torch.no_grad():
             for name, value in own.items():
-                value.copy_(parts["network"][name])
+                value.copy_(part_like(value, parts["network"][name]))
         self._optimizer.load_state_dict(
-            {"state": _moments(parts[MOMENTS]), "param_groups": self._optimizer.state_dict()["param_groups"]}
+            {"state": self._moments(parts[MOMENTS]), "param_groups": self._optimizer.state_dict()["param_groups"]}
         )
         _set_generators(parts["generator"], self._processes.process_index, self._device)
         history.resume(record["history"], parts["kept"])
         return Position(**record["position"])
+
+    def _tensors(self, kept: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+        """Best weights, weights and moments, by their names in the file."""
+        yield from ((f"kept.{name}", value) for name, value in kept.items())
+        yield from ((f"network.{name}", value) for name, value in self._weights())
+        for index, moments in self._optimizer.state_dict()["state"].items():
+            yield from ((f"{MOMENTS}.{index}.{name}", value) for name, value in moments.items())
 
     def _weights(self) -> Iterator[tuple[str, Tensor]]:
         """Parameters and buffers of all networks, by the networks' names and theirs."""
         for name, network in self._networks.items():
             for key, value in network.state_dict().items():
                 yield f"{name}.{key}", value
+
+    def _moments(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+        """The optimiser's state by the number of the parameter."""
+        parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            index, _, key = name.partition(".")
+            # All but the count of steps have their parameter's shape, and are parted as it is.
+            moment = part_like(parameters[int(index)], value) if value.dim() else value
+            moments.setdefault(int(index), {})[key] = moment
+        return moments
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         try:
@@ -169,12 +189,3 @@ def _set_generators(states: Mapping[str, Tensor], rank: int, device: torch.devic
     # A training that moved to a GPU has no state of one, and goes on with that of its seed.
     if device.type == "cuda" and f"{rank}.cuda" in states:
         torch.cuda.set_rng_state(states[f"{rank}.cuda"], device)
-
-
-def _moments(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """The optimiser's state by the number of the parameter."""
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        index, _, key = name.partition(".")
-        moments.setdefault(int(index), {})[key] = value
-    return moments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from agents import Seq2SeqPolicy
+from agents import Agent, Seq2SeqPolicy
 from tests.distributed.one_run import main
 from tests.tiny_models import tiny_policy_config
 
@@ -34,16 +35,18 @@ def test_two_processes_grow_the_same_bytes_and_learn_the_same_weights(tmp_path: 
     )
     assert len(grown) == 6
     assert again == grown
-    for name in ("filtered-bc", "awr"):
-        found, wanted = (json.loads((path / f"{name}.json").read_text()) for path in (together, alone))
+    start = load_file(tmp_path / "start" / "model.safetensors")
+    for name, folder in itertools.product(("filtered-bc", "awr"), (together, together / "fsdp")):
+        found, wanted = (json.loads((path / f"{name}.json").read_text()) for path in (folder, alone))
         assert (found["processes"], wanted["processes"]) == (2, 1)
+        assert found["held"] == 1 if folder == together else 0.5 <= found["held"] < 0.52
         assert found["steps"] == wanted["steps"]
         for row, expected in zip(found["rows"], wanted["rows"], strict=True):
             assert row == pytest.approx(expected, abs=1e-4)
-        start, learned, other = (
-            load_file(path / "model.safetensors") for path in (tmp_path / "start", alone / name, together / name)
-        )
+        learned, other = (load_file(path / name / "model.safetensors") for path in (alone, folder))
         moved = sum(float((learned[key] - start[key]).square().sum()) for key in learned)
         apart = sum(float((learned[key] - other[key]).square().sum()) for key in learned)
         assert moved > 1e-2
         assert apart < 1e-6 * moved
+    straight, resumed = (Agent.load(together / way / "awr") for way in ("fsdp", "resumed"))
+    assert resumed.policy.fingerprint == straight.policy.fingerprint

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agents import BC, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit
-from agents.policy.backends import attention_of, is_compiled
+from agents.policy.backends import attention_of, calls_layers
 from agents.policy.hidden_states import hidden_states
 from agents.training.backends import TrainingBackends
 from buffers import Slice
@@ -108,7 +108,7 @@ def test_what_trains_differently_is_used_as_before(
     seen: list[tuple[str, bool]] = []
 
     def state(at: Seq2SeqPolicy) -> tuple[str, bool]:
-        return attention_of(at.model), is_compiled(at.model.base_model)
+        return attention_of(at.model), calls_layers(at.model.base_model)
 
     class Watched(BC):
         def loss(self, batch: Any, progress: float = 0.0) -> Any:
