@@ -13,7 +13,7 @@ import numpy as np
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage import container
 from buffers.storage.container import PARTIAL, ShardError
-from buffers.storage.object_store import local_folder, object_store
+from buffers.storage.object_store import ObjectStore, local_folder, object_store
 from buffers.storage.reward_columns import RescoredShard, column_files
 from buffers.storage.sandbox import Sandbox, verify_any
 from seq2seq_env.progress import progress_bar
@@ -100,22 +100,26 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
         FileNotFoundError: If there is no such folder.
         OSError: If an object store cannot be read.
     """
-    if object_store(path) is not None:
-        yield from _find_corrupt_objects(GrowingBatchBuffer(path, untrusted=untrusted), progress=progress)
-        return
-    folder = existing(path)
-    shards, columns = sorted(folder.glob(f"[!.]*{SUFFIX}")), column_files(folder)
+    store = object_store(path)
+    folder = existing(path) if store is None else store.folder
+    files = _entries(store) if store is not None else sorted(folder.glob(f"[!.]*{SUFFIX}")) + column_files(folder)
     corrupt: set[str] = set()
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox()) if untrusted else None
-        for file in progress_bar([*shards, *columns], unit="file", desc="verify", shown=progress):
+        for file in progress_bar(files, unit="file", desc="verify", shown=progress):
             if file.name in corrupt:
                 continue  # without their shard, nothing can be said of rewards
+            name = str(file.relative_to(folder))
             try:
+                if store is not None:
+                    store.look_up([name])
+                    store.check(name)
+                    store.fetch(name)
                 (sandbox.verify if sandbox else verify_any)(file)
             except ShardError as error:
-                corrupt.add(file.name)
-                yield CorruptFile(str(file.relative_to(folder)), str(error))
+                if file.parent == folder:
+                    corrupt.add(file.name)
+                yield CorruptFile(name, str(error))
 
 
 def quarantine(path: str | Path, corrupt: CorruptFile) -> Path:
@@ -174,17 +178,12 @@ def existing(path: str | Path) -> Path:
     return folder
 
 
-def _find_corrupt_objects(buffer: GrowingBatchBuffer, *, progress: bool) -> Iterator[CorruptFile]:
-    if not buffer.shards:
-        raise FileNotFoundError(f"no shard is committed in {str(buffer.path)!r}; name the URL of a buffer")
-    for shard in progress_bar(buffer.shards, unit="file", desc="verify", shown=progress):
-        columns = [RescoredShard(shard, name) for name in buffer.score_columns]
-        parts = [(shard.path.name, shard), *((each.entry, each) for each in columns if each.exists())]
-        for name, part in parts:
-            try:
-                part.verify()
-            except ShardError as error:
-                yield CorruptFile(name, str(error))
+def _entries(store: ObjectStore) -> list[Path]:
+    """Where the shards of a store, and then its reward columns, lie in its mirror."""
+    names = [name for name in store.listed() if name.endswith(SUFFIX)]
+    if not names:
+        raise FileNotFoundError(f"no shard is committed in {store.url!r}; name the URL of a buffer")
+    return [store.folder / name for name in sorted(names, key=lambda name: ("/" in name, name))]
 
 
 def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:

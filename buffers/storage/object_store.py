@@ -104,11 +104,20 @@ class ObjectStore:
             ShardError: If a commit is corrupt.
             OSError: If the store cannot be read.
         """
+        return self.look_up(self.listed())
+
+    def listed(self) -> list[str]:
+        """Names of the entries that the store lists; whether each has a commit that is one is not looked at.
+
+        Raises:
+            OSError: If the store cannot be read.
+        """
         with self._reached("read") as (files, root):
             prefix = f"{root}/{COMMITS}/"
             # Some stores give their keys a slash that the root has not, or the other way round.
             names = [str(key).lstrip("/").removeprefix(prefix.lstrip("/")) for key in files.find(prefix.rstrip("/"))]
-        return self.look_up(name.removesuffix(".json") for name in names if name.endswith(".json"))
+        entries = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        return [entry for entry in entries if _NAME.fullmatch(entry)]
 
     def look_up(self, entries: Iterable[str]) -> list[str]:
         """Those of some entries that are there, sorted, each asked for by its name and not by a listing.

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from buffers import (
     GrowingBatchBuffer,
     Trajectories,
 )
+from buffers.storage.reward_columns import RescoredShard
 from tests.buffers.conftest import Run, corrupt
 
 
@@ -82,3 +85,28 @@ def test_repair_does_not_overwrite_what_is_in_quarantine(folder: Path, run: Run)
     assert "is in quarantine already" in str(code)
     assert broken.exists()
     assert (folder / "quarantine" / broken.name).read_text() == "kept"
+
+
+@pytest.mark.parametrize("options", [(), ("--untrusted",)])
+def test_verify_lists_every_corrupt_object_of_a_store(
+    options: tuple[str, ...], folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "mirror"))
+    url, files = f"memory://{tmp_path.name}/buffer", MemoryFileSystem()
+    stored = GrowingBatchBuffer(url)
+    for shard in GrowingBatchBuffer(folder).shards:
+        stored.append(shard.read(), shard.provenance)
+    for name in ("one", "other", "third"):
+        RescoredShard(stored.shards[0], name).write(np.zeros(3, dtype=np.float32), "scorer-2")
+    assert run("verify", url, *options)[0] == 0
+    first, second = (shard.path.name for shard in stored.shards)
+    for name in (second, f"scores/one/{first}"):
+        content = files.cat_file(f"/{tmp_path.name}/buffer/{name}")
+        files.pipe_file(f"/{tmp_path.name}/buffer/{name}", content[:-1] + bytes([content[-1] ^ 1]))
+    files.pipe_file(f"/{tmp_path.name}/buffer/commits/scores/other/{first}.json", b"{")
+    code, shown = run("verify", url, "--json", *options)
+    assert code == 1
+    found = {each["file"]: each["problem"] for each in json.loads(shown)}
+    assert [*found] == [second, f"scores/one/{first}", f"scores/other/{first}"]
+    assert "is corrupt" in found[second]
+    assert "is no commit" in found[f"scores/other/{first}"]
