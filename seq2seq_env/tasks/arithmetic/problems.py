@@ -58,7 +58,7 @@ EVENTS = (
     ),
 )  # fmt: skip
 
-_WORD = {"name": r"[A-Z][a-z]+", "other": r"[A-Z][a-z]+", "things": r"[a-z]+", "a": r"(?P<a>\d+)", "b": r"(?P<b>\d+)"}
+_WORD = {"name": r"[A-Z][a-z]+", "other": r"[A-Z][a-z]+", "things": r"[a-z]+", "a": r"\d+", "b": r"\d+"}
 _ANSWER = re.compile(r"\banswer(?: is|:)? (\d{1,9})\.?$")
 
 
@@ -98,14 +98,16 @@ def draw_problem(random: Random, events: int) -> str:
 
 
 def solve(problem: str) -> Solution:
-    """The solution of a problem's text; whose they are and what they are called is not compared between sentences.
+    """The solution of a problem's text.
 
     Raises:
-        ValueError: If it is none of these problems.
+        ValueError: If it is none of these problems: every sentence is about one person and the same things, and whoever
+            gives or is given some is another.
     """
     first, *middle = re.split(r"(?<=[.?]) ", problem)
     begun = _pattern(BEGINNING).fullmatch(first)
-    if begun is None or not middle or _pattern(QUESTION).fullmatch(middle.pop()) is None:
+    asked = _pattern(QUESTION).fullmatch(middle.pop()) if middle else None
+    if begun is None or asked is None or any(begun[word] != asked[word] for word in ("name", "things")):
         raise _no_problem(problem)
     count, equations = int(begun["a"]), []
     for sentence in middle:
@@ -114,7 +116,10 @@ def solve(problem: str) -> Solution:
                 break
         else:
             raise _no_problem(problem)
-        numbers = {key: int(value) for key, value in match.groupdict().items()}
+        words = match.groupdict()
+        if words.pop("name") != begun["name"] or words.pop("other", None) == begun["name"]:
+            raise _no_problem(problem)
+        numbers = {key: int(value) for key, value in words.items()}
         after = event.outcome(count, numbers["a"], numbers.get("b", 0))
         if after is None:
             raise _no_problem(problem)
@@ -146,7 +151,9 @@ def words() -> list[str]:
 @cache
 def _pattern(text: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", text)
-    return re.compile("".join(_WORD[part] if place % 2 else re.escape(part) for place, part in enumerate(parts)))
+    return re.compile(
+        "".join(f"(?P<{part}>{_WORD[part]})" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+    )
 
 
 def _no_problem(text: str) -> ValueError:
