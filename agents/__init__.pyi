@@ -40,6 +40,7 @@ from .sampling.engine_names import ComputeType, Engine
 from .sampling.engines import make_sampler, sampler_kl
 from .sampling.network_sampler import NetworkSampler
 from .sampling.translation import Translation, best_of_n, likeliest, minimum_bayes_risk, one_sample
+from .sampling.vllm_sampler import VLLMSampler
 from .slic import SLiC, SLiCConfig
 from .training.device import known_device
 from .training.history import ImproveReport
@@ -118,6 +119,7 @@ __all__ = [
     "Seq2SeqPolicy",
     "TrainingConfig",
     "Translation",
+    "VLLMSampler",
     "ValueAgent",
     "ValueConfig",
     "ValueNetwork",

@@ -20,6 +20,7 @@ def test_ctranslate2_lists_its_loaders() -> None:
     """agents/sampling/ctranslate2_conversion.py: a model in memory is converted; the public door takes a folder."""
     loaders = require("ctranslate2.converters.transformers", "the test")._MODEL_LOADERS
     configs = {"BartConfig", "M2M100Config", "MarianConfig", "MBartConfig", "MT5Config", "T5Config"}
+    configs |= {"GPT2Config", "LlamaConfig", "MistralConfig", "Qwen2Config"}
     assert configs <= set(loaders)
 
 

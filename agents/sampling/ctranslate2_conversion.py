@@ -9,17 +9,21 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from agents.policy.teacher_forcing import AllowedTokens
+from seq2seq_env.models.decoder_only import is_decoder_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ARCHITECTURES = ("bart", "m2m_100", "marian", "mbart", "mt5", "t5")
-"""``model_type`` of the encoder-decoders that convert."""
+ARCHITECTURES = ("bart", "gpt2", "llama", "m2m_100", "marian", "mbart", "mistral", "mt5", "qwen2", "t5")
+"""``model_type`` of what converts; GPT-2, Llama, Mistral and Qwen 2 are decoder-only."""
+
+ROTARY = ("default", "llama3")
+"""Kinds of rotary positions that convert."""
 
 # What transformers 5 no longer stores of an architecture, and CTranslate2's loaders ask for.
 LAYOUTS = {
@@ -43,6 +47,23 @@ def obstacle(model: PreTrainedModel) -> str | None:
         return f"Marian's padding must be the last of {config.vocab_size} tokens, and it is {config.pad_token_id}"
     if config.model_type == "m2m_100" and config.pad_token_id != 1:
         return f"it counts positions as with padding 1, and this M2M100 model's is {config.pad_token_id}"
+    return _decoder_only_obstacle(config) if is_decoder_only(config) else None
+
+
+def _decoder_only_obstacle(config: Any) -> str | None:
+    if config.model_type == "gpt2":  # which has none of these
+        return None
+    width = config.hidden_size // config.num_attention_heads
+    if getattr(config, "head_dim", None) not in (None, width):
+        return (
+            f"it takes attention heads of {width} features, a share of the width, and this model's have "
+            f"{config.head_dim}"
+        )
+    rotary = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    if (kind := rotary.get("rope_type", "default")) not in ROTARY or rotary.get("partial_rotary_factor", 1) != 1:
+        return f"it has no conversion of this model's rotary positions, {kind!r}, only of whole ones, {ROTARY[0]!r}"
+    if config.hidden_act != "silu":
+        return f"it has no conversion of this model's activation {config.hidden_act!r}, only of silu"
     return None
 
 
@@ -60,10 +81,10 @@ def convert(
     compute_type: str,
     start_id: int | None = None,
 ) -> dict[str, bytes]:
-    """The files of a CTranslate2 model, by name, for ``ctranslate2.Translator(..., files=...)``.
+    """The files of a CTranslate2 model, by name, for ``Translator(..., files=...)`` or, decoder-only, ``Generator``.
 
     Args:
-        model: An encoder-decoder without :func:`obstacle`.
+        model: One without :func:`obstacle`.
         allowed: What may be written; a prefix is not converted.
         temperature: Divides the logits.
         compute_type: Type of the stored weights, "float32" or "int8" and the like.
@@ -85,7 +106,8 @@ def convert(
         if last.has_bias():
             bias += torch.as_tensor(last.bias).float().cpu() / temperature
         last.weight, last.bias = weight / temperature, bias
-    if model.config.model_type != "marian":  # which starts from a zero embedding
+    # A prompt holds its own start, and Marian starts from a zero embedding.
+    if not is_decoder_only(model.config) and model.config.model_type != "marian":
         spec.config.decoder_start_token = names.convert_ids_to_tokens(
             model.config.decoder_start_token_id if start_id is None else start_id
         )

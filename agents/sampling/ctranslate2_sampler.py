@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,19 +19,16 @@ from agents.policy.generation import as_samples
 from agents.policy.inputs import check_sampling, check_sources
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.sampling.ctranslate2_conversion import convert, obstacle, token_names
+from agents.sampling.ctranslate2_streams import Written, library, open_stream
 from agents.sampling.engine_names import ComputeType
 from agents.sampling.engine_sampler import EngineSampler
 from buffers import Samples
-from seq2seq_env.extras import require
 
 # What is drawn from one random stream; a thread's work.
 SOURCES_PER_STREAM = 128
 
 # Rows decoded together.
 ROWS = {"cpu": 256, "cuda": 4096}
-
-# CTranslate2 takes a thread's seed from a global of the process.
-_SEEDING = Lock()
 
 # A policy is converted once for each temperature.
 _CONVERTING = Lock()
@@ -50,7 +47,7 @@ class CTranslate2Sampler(EngineSampler):
 
     It draws from what :meth:`Seq2SeqPolicy.sample` draws from (temperature, logit mask and constraint are built into
     the converted network), with other random numbers. A token's log-probability is the one that it was drawn with. All
-    candidates of a source share one pass of the encoder.
+    candidates of a source share one pass over it.
 
     *Reproducible.* CTranslate2 seeds a thread's random numbers once, so each run of ``SOURCES_PER_STREAM`` sources gets
     a translator, and with it a thread, of its own, computes on one core and in batches of one size. What is sampled
@@ -74,8 +71,7 @@ class CTranslate2Sampler(EngineSampler):
     def __init__(self, policy: Seq2SeqPolicy, compute_type: ComputeType = "float32") -> None:
         if reason := obstacle(policy.model):
             raise ValueError(f"CTranslate2 cannot sample this policy: {reason}; use the engine transformers")
-        library = _library()
-        known = library.get_supported_compute_types(policy.device.type)
+        known = library().get_supported_compute_types(policy.device.type)
         if compute_type not in known:
             raise ValueError(
                 f"CTranslate2 computes no {compute_type!r} on {policy.device}; choose one of {', '.join(sorted(known))}"
@@ -87,7 +83,7 @@ class CTranslate2Sampler(EngineSampler):
     @property
     def engine(self) -> str:
         """What the bytes depend on beside the policy."""
-        return f"ctranslate2 {_library().__version__} {self.compute_type}"
+        return f"ctranslate2 {library().__version__} {self.compute_type}"
 
     def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         """Draw ``num_candidates`` translations of every source; see :meth:`Seq2SeqPolicy.sample`.
@@ -132,62 +128,15 @@ class CTranslate2Sampler(EngineSampler):
         return token_names(self.policy.model)
 
     def _draw(self, model: dict[str, bytes], encoded: Sequence[Sequence[int]], candidates: int, seed: int) -> _Drawn:
-        """One random stream, by a translator whose thread draws nothing else."""
-        policy, names = self.policy, self._names
-        translator = self._translator(model, [names[token] for token in encoded[0]], seed)
+        """One random stream."""
+        stream = open_stream(self.policy, self._names, model, self.compute_type, seed, encoded[0])
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-        step = max(1, ROWS.get(policy.device.type, ROWS["cpu"]) // candidates)
-        # The rest of the decoder start is a prefix to the library, which returns it with what was drawn.
-        forced = len(policy.start) - 1
-        prefix = [names[token] for token in (*policy.start[1:], *policy.constraint.prefix)]
-        drawn: list[tuple[NDArray[np.int64], list[Any]]] = []
+        step = max(1, ROWS.get(self.policy.device.type, ROWS["cpu"]) // candidates)
+        parts = []
         for start in range(0, len(order), step):
-            batch = order[start : start + step]
-            written: list[Any] = []
-            translator.translate_batch(
-                [[names[token] for token in encoded[i]] for i in batch],
-                [prefix] * len(batch),
-                # The method itself, as a function around it would double the time of a token.
-                callback=written.append,
-                num_hypotheses=candidates,
-                max_decoding_length=forced + policy.max_target_length,
-                **_SAMPLING,
-            )
-            first_row = np.array(batch) * candidates
-            rows = first_row[[token.batch_id for token in written]] + [token.hypothesis_id for token in written]
-            drawn.append((rows, written))
-        rows = np.concatenate([rows for rows, _ in drawn])
-        written = [token for _, written in drawn for token in written]
+            batch = np.array(order[start : start + step])
+            rows, tokens, log_prob = stream.write([encoded[i] for i in batch], candidates)
+            parts.append(Written(batch[rows // candidates] * candidates + rows % candidates, tokens, log_prob))
+        rows, tokens, log_prob = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         by_row = np.argsort(rows, kind="stable")  # a row's tokens come in their order
-        lengths = np.bincount(rows, minlength=len(encoded) * candidates)
-        by_row = by_row[np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths) >= forced]
-        return _Drawn(
-            np.array([token.token_id for token in written])[by_row],
-            np.array([token.log_prob for token in written], dtype=np.float32)[by_row],
-            lengths - forced,
-        )
-
-    def _translator(self, model: dict[str, bytes], first: list[str], seed: int) -> Any:
-        device, library = self.policy.device, _library()
-        with _SEEDING:
-            library.set_random_seed(seed)
-            translator = library.Translator(
-                "model", device=device.type, device_index=device.index or 0, compute_type=self.compute_type,
-                inter_threads=1, intra_threads=1, files=dict(model),
-            )  # fmt: skip
-            # The thread reads the seed when it first draws.
-            translator.translate_batch([first], max_decoding_length=1, **_SAMPLING)
-        return translator
-
-
-def _library() -> Any:
-    return require("ctranslate2", "the engine ctranslate2")
-
-
-_SAMPLING: dict[str, Any] = {
-    "beam_size": 1,
-    "sampling_topk": 0,
-    "min_decoding_length": 0,
-    "max_input_length": 0,
-    "return_scores": True,
-}
+        return _Drawn(tokens[by_row], log_prob[by_row], np.bincount(rows, minlength=len(encoded) * candidates))

@@ -15,6 +15,7 @@ from agents.sampling.ctranslate2_conversion import obstacle
 from agents.sampling.ctranslate2_sampler import CTranslate2Sampler
 from agents.sampling.engine_names import ComputeType, Engine
 from agents.sampling.network_sampler import NetworkSampler
+from agents.sampling.vllm_sampler import VLLMSampler
 from buffers import Sampler
 from seq2seq_env.extras import is_installed
 from seq2seq_env.models.low_precision import available, has
@@ -34,7 +35,8 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
     Args:
         policy: As it is now; one that is trained afterwards needs a new sampler.
         engine: "transformers" is the policy itself, on PyTorch; "static" is its decoder with buffers of fixed shapes,
-            for GPUs (:class:`NetworkSampler`); "ctranslate2" is :class:`CTranslate2Sampler`; "auto" is CTranslate2
+            for GPUs (:class:`NetworkSampler`); "ctranslate2" is :class:`CTranslate2Sampler`; "vllm" is
+            :class:`VLLMSampler`, for decoder-only models on GPUs, which "auto" never takes; "auto" is CTranslate2
             where it is installed (extra ``ct2``) and converts the model, but PyTorch for Marian models, whose decoder
             here computes candidates that agree so far once and is the faster, in any arithmetic that the device has.
         compute_type: The engine's arithmetic; other than "float32" it moves the distribution, see :func:`sampler_kl`.
@@ -58,10 +60,12 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
         engine = "ctranslate2" if able and not by_itself else "transformers"
     if engine == "ctranslate2":
         return CTranslate2Sampler(policy, compute_type)
+    if engine == "vllm":
+        return VLLMSampler(policy, compute_type)
     if compute_type == "float16":
         raise ValueError(
             f"the engine {engine} samples in float32, bfloat16 or int8, not {compute_type!r}; use the engine "
-            "ctranslate2"
+            "ctranslate2 or vllm"
         )
     arithmetic = available(compute_type, policy.device)
     if engine == "transformers" and arithmetic == "float32":

@@ -78,7 +78,7 @@ def test_a_model_without_a_conversion_is_sampled_by_itself(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("vllm",), "there is no engine 'vllm'; choose one of auto, transformers, static, ctranslate2"),
+        (("tensorrt",), "there is no engine 'tensorrt'; choose one of auto, transformers, static, ctranslate2, vllm"),
         (("auto", "int4"), "there is no compute_type 'int4'; choose one of float32, int8"),
         (("transformers", "float16"), "the engine transformers samples in float32, bfloat16 or int8, not 'float16'"),
         (("ctranslate2", "float16"), "CTranslate2 computes no 'float16' on cpu; choose one of .*float32"),
