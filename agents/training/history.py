@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.training.sharding import part_like
+from agents.training.tensor_parts import part_like
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

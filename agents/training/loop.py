@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader
 from agents.training.backends import TrainingBackends
 from agents.training.history import Evaluate, History, ImproveReport, Log
 from agents.training.precision import use_bf16
-from agents.training.sharding import ShardedNetworks, whole_tensor
+from agents.training.sharding import ShardedNetworks
+from agents.training.tensor_parts import whole_tensor
 from agents.training.training_config import TrainingConfig
 from agents.training.training_state import Position, TrainingState
 from buffers import Batches, Slice, TokenBatch

@@ -9,9 +9,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from agents.policy.backends import layers
+from agents.training.tensor_parts import whole_tensor
 from buffers import TokenBatch
 
 if TYPE_CHECKING:
@@ -168,22 +169,6 @@ def _check_layers(network: nn.Module) -> None:
     held = [{id(parameter) for parameter in layer.parameters()} for layer in layers(network)]
     if sum(map(len, held)) > len(set().union(*held)):
         raise ValueError(f"layers of {type(network).__name__} share weights, which fsdp cannot part; leave fsdp out")
-
-
-def whole_tensor(value: Tensor) -> Tensor:
-    """A tensor of which each process holds a part, as a whole; all processes must call it. Others stay as they are."""
-    gather = getattr(value, "full_tensor", None)
-    return value if gather is None else gather()
-
-
-def part_like(own: Tensor, value: Tensor) -> Tensor:
-    """A whole tensor as ``own`` is: this process's part of it, if ``own`` is one; all processes must call it then."""
-    if not hasattr(own, "full_tensor"):
-        return value
-    from torch.distributed.tensor import distribute_tensor
-
-    sharded: Any = own
-    return distribute_tensor(value.to(own.device), sharded.device_mesh, sharded.placements)
 
 
 def _direct(network: nn.Module) -> Mapping[str, nn.Parameter]:

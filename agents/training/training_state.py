@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agents.training.history import History
-from agents.training.sharding import part_like, whole_tensor
+from agents.training.tensor_parts import part_like, whole_tensor
 from agents.training.training_config import TrainingConfig
 from buffers import Slice
 

@@ -6,11 +6,10 @@ import sys
 from dataclasses import replace
 
 import pytest
-import torch
 from torch import nn
 
 from agents import BC, Seq2SeqPolicy, TrainingConfig, fit
-from agents.training.sharding import check_shardable, part_like, whole_tensor
+from agents.training.sharding import check_shardable
 from buffers import Slice
 
 
@@ -49,9 +48,3 @@ def test_an_old_pytorch_is_refused(policy: Seq2SeqPolicy, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "torch.distributed.fsdp", None)
     with pytest.raises(ValueError, match=r"fsdp needs PyTorch 2\.6 or newer, this is"):
         check_shardable(BC(policy), 2)
-
-
-def test_what_is_whole_stays_as_it_is() -> None:
-    value = torch.arange(3.0)
-    assert whole_tensor(value) is value
-    assert part_like(torch.zeros(3), value) is value

@@ -99,6 +99,12 @@ def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     assert "12 pairs, " in shown
 
 
+def test_training_in_processes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    table = rows(run("training_processes", monkeypatch, capsys))
+    assert list(table) == ["one process"]
+    assert table["one process"][0] == table["one process"][4] == 1.0
+
+
 def test_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     table = rows(run("update_speed", monkeypatch, capsys, "--agents", "oac"))
     assert table.keys() == {"filtered-bc", "oac"}
