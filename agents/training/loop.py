@@ -64,7 +64,7 @@ def fit(
     step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss compares
     within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process evaluates,
     for all. With ``config.fsdp`` each process holds a part of the networks, and all of them are whole again at the end;
-    after an error that the other processes know nothing of, they stay in parts.
+    after an error that the other processes know nothing of, they have no weights.
 
     With ``evaluate`` the best weights are kept, those before the first step included with ``config.evaluate_first``; of
     equal ones the earlier. Without it the last weights are kept. The global random generators are left as they were.
@@ -277,6 +277,7 @@ class _Run:
         self.bar.close()
         # To make parts whole takes all processes, and an error of this one is not known to the others.
         if self.sharded is not None and kind not in (None, FloatingPointError):
+            self.sharded.abandon()
             return
         self.history.finish()
         self._train_mode(False)

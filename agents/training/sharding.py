@@ -59,7 +59,7 @@ class ShardedNetworks:
         configs = [getattr(module, "config", None) for each in self._networks for module in each.modules()]
         # Attention backends are switched by a configuration that a network's modules have in common.
         memo = {id(config): config for config in configs if config is not None}
-        self._sharded = [*copy.deepcopy(self._own, memo)]
+        self._sharded = copy.deepcopy(self._own, memo)
         self._put(self._sharded)
         for name, parameter in self._root.named_parameters():
             parameter.data = weights[name]
@@ -101,6 +101,10 @@ class ShardedNetworks:
     def finish(self) -> None:
         """Make the networks whole everywhere, for good; all processes must call it."""
         self._gather(keep=True)
+        self._put(self._own)
+
+    def abandon(self) -> None:
+        """Leave the networks without weights, so that whoever uses them fails at once and waits for nobody."""
         self._put(self._own)
 
     def _gather(self, *, keep: bool) -> None:
