@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +40,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         FakeSampler(task), OverlapScorer(task), task, GrowingBatchBuffer(folder, task=task), grow_step=1, candidates=3,
         temperature=0.8, seed=5, sources_per_shard=1, workers=InThreads(1), progress=False,
     )  # fmt: skip
-    return shards(folder)
+    found = shards(folder)
+    assert len(found) > WORKERS
+    return found
 
 
 def shards(folder: Path) -> dict[str, bytes]:
-    """What is published."""
-    found = {name: content for name, content in contents(folder).items() if name.endswith(".h5")}
-    assert len(found) > WORKERS
-    return found
+    """What is published; what the killed were writing has a name that begins with a dot."""
+    return {name: content for name, content in contents(folder).items() if name[0] != "." and name.endswith(".h5")}
 
 
 def died(folder: Path) -> list[str]:
@@ -53,35 +55,43 @@ def died(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.with_name(f"{folder.name}-died").iterdir())
 
 
+def start(target: Any, *arguments: Any) -> multiprocessing.Process:
+    """A process of its own that need not import everything anew."""
+    context: Any = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "tests.libraries.sixteen_workers"])
+    process: multiprocessing.Process = context.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def exit_code(process: multiprocessing.Process) -> int | None:
+    """Of a process that has ended, or ends in time."""
+    process.join(600)
+    return process.exitcode
+
+
 def test_processes_that_know_nothing_of_each_other(tmp_path: Path, whole: dict[str, bytes]) -> None:
     folder = tmp_path / "buffer"
 
-    def run(workers: Any) -> list[int]:
-        running = [
-            (worker, subprocess.Popen([sys.executable, WORKER, folder, f"{worker}/{WORKERS}"], env=ENVIRONMENT))
-            for worker in workers
-        ]
-        return [worker for worker, process in running if process.wait(timeout=600) == -signal.SIGKILL]
+    def killed(workers: Iterable[int]) -> list[int]:
+        running = {worker: start(main, folder, f"{worker}/{WORKERS}") for worker in workers}
+        codes = {worker: exit_code(process) for worker, process in running.items()}
+        assert {*codes.values()} <= {0, -signal.SIGKILL}
+        return [worker for worker, code in codes.items() if code]
 
-    assert run(range(WORKERS)) == [*DOOMED]
+    assert killed(range(WORKERS)) == [*DOOMED]
     assert len(shards(folder)) < len(whole)
-    assert run(DOOMED) == []
+    assert killed(DOOMED) == []
     assert shards(folder) == whole
 
 
 def test_threads_of_a_process_that_is_killed(tmp_path: Path, whole: dict[str, bytes]) -> None:
     folder = tmp_path / "buffer"
-    code = (
-        "import sys; from pathlib import Path; from buffers import InThreads; "
-        "from tests.libraries.sixteen_workers import WORKERS, work; "
-        "work(Path(sys.argv[1]), InThreads(WORKERS), None)"
-    )
-    codes = []
-    while not codes or codes[-1]:
-        command = [sys.executable, "-c", code, str(folder)]
-        codes.append(subprocess.run(command, env=ENVIRONMENT, check=False, timeout=600).returncode)
-        assert len(codes) < WORKERS
-    assert codes[0] == -signal.SIGKILL
+    codes = [exit_code(start(work, folder, InThreads(WORKERS), None))]
+    while codes[-1] and len(codes) < WORKERS:
+        codes.append(exit_code(start(work, folder, InThreads(WORKERS), None)))
+    assert {*codes[:-1]} == {-signal.SIGKILL}
+    assert codes[-1] == 0
     assert shards(folder) == whole
 
 
@@ -112,11 +122,11 @@ def test_an_array_of_submitit(tmp_path: Path, whole: dict[str, bytes]) -> None:
     executor = submitit.AutoExecutor(tmp_path / "logs", cluster="local")
     executor.update_parameters(timeout_min=20)
 
-    def run(workers: Any) -> list[int]:
+    def failed(workers: Sequence[int]) -> list[int]:
         shares = [f"{worker}/{WORKERS}" for worker in workers]
         jobs = executor.map_array(main, [folder] * len(shares), shares)
         return [worker for worker, job in zip(workers, jobs, strict=True) if job.exception() is not None]
 
-    assert run(range(WORKERS)) == [*DOOMED]
-    assert run(DOOMED) == []
+    assert failed(range(WORKERS)) == [*DOOMED]
+    assert failed(DOOMED) == []
     assert shards(folder) == whole
