@@ -238,9 +238,14 @@ class LossAgent(Agent):
 
     A subclass's class docstring is the equation, its :meth:`loss` the same in code, its ``Config`` the equation's
     symbols.
+
+    Attributes:
+        shards: Whether a loss passes through the networks as often whatever a process's share of a batch holds, without
+            which processes that hold parts of them would wait for each other for ever.
     """
 
     adapts: ClassVar[bool] = True
+    shards: ClassVar[bool] = True
 
     @abstractmethod
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> NamedTuple:
@@ -269,7 +274,16 @@ class LossAgent(Agent):
     def train(
         self, data: Slice, config: TrainingConfig, evaluate: Evaluate | None, log: Log | None, resume: Path | None
     ) -> ImproveReport:
-        """See :meth:`Agent.train`."""
+        """See :meth:`Agent.train`.
+
+        Raises:
+            ValueError: If the networks are to be parted among processes, and the loss does not allow it.
+        """
+        if config.fsdp and not self.shards:
+            raise ValueError(
+                f"agent {self.name!r} passes through its network as often as a process's share of a batch asks, where "
+                "fsdp needs as many passes in each; choose another agent, or leave fsdp out"
+            )
         learner = NoisySources(self, config, self.policy.tokenizer) if config.has_source_noise else self
         return fit(learner, data, config, evaluate, log, resume)
 

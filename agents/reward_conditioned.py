@@ -59,6 +59,7 @@ class RewardConditioned(LossAgent):
 
     name: ClassVar[str] = "reward-conditioned"
     filters: ClassVar[bool] = False
+    shards: ClassVar[bool] = False
     Config: ClassVar[type[AgentConfig]] = RewardConditionedConfig
     config: RewardConditionedConfig
 

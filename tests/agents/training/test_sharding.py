@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
-from agents import BC, Seq2SeqPolicy, TrainingConfig, fit
+from agents import BC, Seq2SeqPolicy, TrainingConfig, fit, make_agent
 from agents.training.sharding import check_shardable
 from buffers import Slice
 
@@ -29,6 +29,11 @@ def test_copies_that_follow_whole_weights_are_refused(policy: Seq2SeqPolicy) -> 
     check_shardable(BC(policy), 2)
     with pytest.raises(ValueError, match="fsdp cannot train what 'target' follows, a copy that takes whole weights"):
         check_shardable(Following(policy), 2)
+
+
+def test_a_loss_of_more_or_fewer_passes_is_refused(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
+    with pytest.raises(ValueError, match="agent 'reward-conditioned' passes through its network as often as"):
+        make_agent("reward-conditioned", policy).improve(grown, replace(quick, fsdp=True))
 
 
 def test_layers_that_drop_out_are_refused(policy: Seq2SeqPolicy) -> None:
