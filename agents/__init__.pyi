@@ -44,7 +44,8 @@ from .sampling.vllm_sampler import VLLMSampler
 from .slic import SLiC, SLiCConfig
 from .training.device import known_device
 from .training.history import ImproveReport
-from .training.loop import Learner, fit
+from .training.learner import Learner
+from .training.loop import fit
 from .training.training_config import TrainingConfig
 from .value import BVE, ValueNetwork
 from .value_agent import ValueAgent, ValueConfig

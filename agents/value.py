@@ -148,7 +148,7 @@ class BVE:
 
     ``lambda = 1`` is the Monte Carlo return of Gulcehre et al. 2023, arXiv 2308.08998, A.8.4; ``lambda = 0`` the
     one-step error of Gulcehre et al. 2021, arXiv 2103.09575. No maximum over actions is taken, so nothing outside the
-    data is valued. It is a :class:`agents.training.loop.Learner`.
+    data is valued. It is a :class:`agents.training.learner.Learner`.
 
     Args:
         value: Trained in place.

@@ -92,7 +92,7 @@ class FQE:
     Le et al. 2019, arXiv 1903.08738, learn from one step, ``r_t + V(s_{t+1})``, which takes as many updates of a target
     network as a target has tokens to carry the reward to its first; Retrace (Munos et al. 2016, arXiv 1606.02647) looks
     as far as the policy agrees with the data, and has the same fixed point, the policy's own ``Q``. It is a
-    :class:`agents.training.loop.Learner`.
+    :class:`agents.training.learner.Learner`.
 
     Args:
         q: Trained in place.

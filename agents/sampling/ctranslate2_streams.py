@@ -133,10 +133,9 @@ class _Generating:
 
         written = _drawn(draw, candidates)
         count, length = len(sources) * candidates, len(self._prefix)
-        forced = Written(
-            np.repeat(np.arange(count), length), np.tile(self._prefix, count), np.zeros(count * length, np.float32)
-        )
-        rows, tokens, log_prob = (np.concatenate(both) for both in zip(forced, written, strict=True))
+        rows = np.concatenate([np.repeat(np.arange(count), length), written.rows])
+        tokens = np.concatenate([np.tile(self._prefix, count), written.tokens])
+        log_prob = np.concatenate([np.zeros(count * length, dtype=np.float32), written.log_prob])
         order = np.argsort(rows, kind="stable")
         return Written(rows[order], tokens[order], log_prob[order])
 

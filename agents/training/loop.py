@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,34 +20,14 @@ from torch.utils.data import DataLoader
 
 from agents.training.backends import TrainingBackends
 from agents.training.history import Evaluate, History, ImproveReport, Log
+from agents.training.learner import Learner
 from agents.training.precision import use_bf16
 from agents.training.sharding import ShardedNetworks
 from agents.training.tensor_parts import whole_tensor
 from agents.training.training_config import TrainingConfig
 from agents.training.training_state import Position, TrainingState
-from buffers import Batches, Slice, TokenBatch
+from buffers import Slice, TokenBatch
 from seq2seq_env.progress import progress_bar
-
-
-class Learner(Protocol):
-    """What :func:`fit` trains: an agent, or a value network on its own."""
-
-    @property
-    def networks(self) -> Mapping[str, nn.Module]:
-        """What is trained, kept the best of and restored; all on one device."""
-
-    @property
-    def companions(self) -> Mapping[str, nn.Module]:
-        """What :meth:`after_step` changes: target networks, copies of a policy."""
-
-    def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
-        """One epoch of the data; one without a batch ends the training."""
-
-    def loss(self, batch: TokenBatch, progress: float) -> NamedTuple:
-        """Scalars, the first named ``loss`` and with gradient; ``progress`` is the share of the budget spent."""
-
-    def after_step(self) -> None:
-        """What follows a step of the optimiser, the update of a target network, say."""
 
 
 def fit(

@@ -16,7 +16,10 @@ from agents.training.tensor_parts import whole_tensor
 from buffers import TokenBatch
 
 if TYPE_CHECKING:
-    from agents.training.loop import Learner
+    from agents.training.learner import Learner
+
+_Parts = dict[str, nn.Module | nn.Parameter]
+"""What a network holds itself, by name."""
 
 LAYER_DROPS = ("encoder_layerdrop", "decoder_layerdrop", "layerdrop")
 """What the libraries' configurations call the share of layers that a training step leaves out."""
@@ -52,7 +55,7 @@ class ShardedNetworks:
 
         self._networks = [*learner.networks.values()]
         self._root: Any = _Root(learner)
-        self._own = [{**dict(each.named_children()), **_direct(each)} for each in self._networks]
+        self._own: list[_Parts] = [{**dict(each.named_children()), **_direct(each)} for each in self._networks]
         self._whole = dict(self._root.named_parameters())
         weights = {name: parameter.data for name, parameter in self._whole.items()}
         self._empty()
@@ -119,7 +122,7 @@ class ShardedNetworks:
         for parameter in self._whole.values():
             parameter.data = parameter.new_empty(0)
 
-    def _put(self, parts: list[dict[str, nn.Module | nn.Parameter]]) -> None:
+    def _put(self, parts: list[_Parts]) -> None:
         for network, named in zip(self._networks, parts, strict=True):
             for name, part in named.items():
                 setattr(network, name, part)

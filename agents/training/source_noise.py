@@ -19,7 +19,7 @@ from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.tokenization.prompt_tokenizer import PromptTokenizer
 
 if TYPE_CHECKING:
-    from agents.training.loop import Learner
+    from agents.training.learner import Learner
     from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 

@@ -63,9 +63,9 @@ def work(folder: Path, workers: Workers, worker: int | None) -> None:
     if worker is not None and worker in DOOMED and worker % 2:
         flush = os.fsync
 
-        def die_once(descriptor: Any) -> None:
+        def die_once(fd: Any) -> None:
             sampler.die(str(worker))
-            flush(descriptor)
+            flush(fd)
 
         os.fsync = die_once
     grow(

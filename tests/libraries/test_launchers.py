@@ -87,7 +87,7 @@ def test_processes_that_know_nothing_of_each_other(tmp_path: Path, whole: dict[s
 
 def test_threads_of_a_process_that_is_killed(tmp_path: Path, whole: dict[str, bytes]) -> None:
     folder = tmp_path / "buffer"
-    codes = [exit_code(start(work, folder, InThreads(WORKERS), None))]
+    codes: list[int | None] = [exit_code(start(work, folder, InThreads(WORKERS), None))]
     while codes[-1] and len(codes) < WORKERS:
         codes.append(exit_code(start(work, folder, InThreads(WORKERS), None)))
     assert {*codes[:-1]} == {-signal.SIGKILL}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from torch import nn
@@ -43,8 +44,8 @@ def test_layers_that_drop_out_are_refused(policy: Seq2SeqPolicy) -> None:
 
 
 def test_layers_with_one_weight_are_refused(policy: Seq2SeqPolicy) -> None:
-    decoder = policy.model.get_decoder()
-    decoder.layers[0].fc1 = policy.model.get_encoder().layers[0].fc1
+    model: Any = policy.model
+    model.get_decoder().layers[0].fc1 = model.get_encoder().layers[0].fc1
     with pytest.raises(ValueError, match="layers of MarianMTModel share weights, which fsdp cannot part"):
         check_shardable(BC(policy), 2)
 
