@@ -32,9 +32,9 @@ class OnPolicy:
     """An online agent and what it learns from, as the training loop takes them: an epoch is a batch of samples.
 
     It is a :class:`agents.training.learner.Learner`. Sources are drawn without replacement, pass after pass; each
-    batch's samples are drawn from a copy of the policy as it then is, scored in one call, and gone through ``epochs`` times, an
-    option of the agent's. A killed training goes on to the same weights: its state holds that copy, from which the
-    batch under way is drawn again.
+    batch's samples are drawn from a copy of the policy as it then is, scored in one call, and gone through ``epochs``
+    times, an option of the agent's. A killed training goes on to the same weights: its state holds that copy, from
+    which the batch under way is drawn again.
 
     Args:
         agent: With ``online``; trained in place.
