@@ -51,7 +51,7 @@ class Config:
     seed: int = 0
     """Seed of the sources drawn and of the samples, 0 or more."""
     engine: Engine = "auto"
-    """Engine that samples: "transformers", "static", "ctranslate2", or "auto", which takes the faster one."""
+    """Engine that samples: "transformers", "static", "ctranslate2", "vllm", or "auto", which takes the faster one."""
     device: str = "cpu"
     """Device of policies and scorers, "cpu" or "cuda"."""
     progress: bool = True

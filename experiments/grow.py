@@ -76,7 +76,7 @@ class Config:
     threads: int | None = None
     """Shards that are made at a time, each on one thread, at least 1; None for as many as there are cores."""
     engine: Engine = "auto"
-    """Engine that samples: "transformers", "static", "ctranslate2", or "auto" for the faster one."""
+    """Engine that samples: "transformers", "static", "ctranslate2", "vllm", or "auto" for the faster one."""
     compute_type: ComputeType = "float32"
     """The engine's arithmetic."""
     device: str = "auto"

@@ -16,7 +16,7 @@ from buffers.filters import FILTERS
 from experiments.names import FilterName, TaskName
 from experiments.runs.run_log import TrackerName, check_trackers
 from experiments.scorer_training.estimator_config import EstimatorConfig
-from seq2seq_env.extras import check_extra
+from seq2seq_env.extras import check_extra, is_installed
 from seq2seq_env.ranges import above_zero, check_seed
 from seq2seq_env.suggestions import check_name
 from seq2seq_env.tasks import Task, TaskOptions, task_parameters
@@ -114,8 +114,9 @@ class Settings:
     """Hypotheses that beam search holds at once for each test source, at least 1. From 2 on, every policy's test
     translations by beam search are measured beside its samples and its greedy ones."""
     engine: Engine = "auto"
-    """Engine that samples in a Grow step: "transformers", "static" (for GPUs), "ctranslate2", or "auto" for the faster
-    one, which is CTranslate2 where it converts the model, but for Marian models."""
+    """Engine that samples in a Grow step: "transformers", "static" (for GPUs), "ctranslate2", "vllm" (decoder-only
+    models on GPUs), or "auto" for the faster one, which is CTranslate2 where it converts the model, but for Marian
+    models."""
     compute_type: ComputeType = "float32"
     """The engine's arithmetic; "int8" is faster, and its sampler KL is measured and printed."""
     filter: FilterName = "auto"
@@ -217,6 +218,11 @@ class Settings:
             check_extra("lora", "--lora.rank")
         if self.engine == "ctranslate2":
             check_extra("ct2", "--engine ctranslate2")
+        if self.engine == "vllm" and not is_installed("vllm"):
+            raise ImportError(
+                "--engine vllm needs vllm, which is not installed; install it with this package in an environment of "
+                "its own: pip install vllm"
+            )
 
     def check_adapters(self, names: Iterable[str]) -> None:
         """Refuse agents that train no adapters, and read sources as they are.

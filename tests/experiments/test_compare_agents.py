@@ -184,12 +184,13 @@ def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
         ({"agents": ("bc", "d3rlpy-bc")}, "agent 'd3rlpy-bc' needs d3rlpy, which is not installed"),
         ({"lora": LoRA(rank=2)}, "--lora.rank needs peft, which is not installed"),
         ({"engine": "ctranslate2"}, "--engine ctranslate2 needs ctranslate2, which is not installed"),
+        ({"engine": "vllm"}, "--engine vllm needs vllm, which is not installed; install it .* of its own"),
     ],
 )
 def test_what_is_not_installed_is_missed_before_anything_is_trained(
     changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("ctranslate2", "d3rlpy", "peft"):
+    for module in ("ctranslate2", "d3rlpy", "peft", "vllm"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=message):
         replace(COMPARING, **changes).check()

@@ -90,10 +90,15 @@ def test_log_probabilities_are_those_of_the_models_own_forward(name: str, polici
     scored = policy.log_probs(policy.encode(sources), targets, 0.8)
     np.testing.assert_allclose(np.concatenate(scored), np.concatenate(wanted), atol=1e-5, rtol=0)
     np.testing.assert_allclose(samples.log_prob, np.concatenate(wanted), atol=1e-5, rtol=0)
-    assert make_sampler(policy) is policy
     # Batch-invariant: padding on the left moves nothing.
     alone = policy.sample(policy.encode(SOURCES[:1]), 3, 0.8, seed=2)
     assert alone.tokens.tolist() == samples.tokens[: samples.offsets[3]].tolist()
+    assert make_sampler(policy, "transformers") is policy
+    pytest.importorskip("ctranslate2")
+    drawn = make_sampler(policy, "ctranslate2").sample(policy.encode(SOURCES), 3, 0.8, seed=2)
+    targets = [drawn.tokens[low:high].tolist() for low, high in pairwise(drawn.offsets)]
+    scored = policy.log_probs(policy.encode(sources), targets, 0.8)
+    np.testing.assert_allclose(drawn.log_prob, np.concatenate(scored), atol=1e-4, rtol=0)
 
 
 def test_beam_search_and_a_forced_beginning(policies: dict[str, Seq2SeqPolicy]) -> None:
@@ -191,8 +196,6 @@ def test_what_does_not_belong_together_is_refused(
         length_limits(llama.model.config, llama.tokenizer, llama.start, 124)
     with pytest.raises(ValueError, match="a prompt is for decoder-only models, and this one has an encoder"):
         Seq2SeqPolicy(policy.model, tasks["llama"].tokenizer, 12)
-    with pytest.raises(ValueError, match="CTranslate2 cannot sample this policy: it has no conversion of 'llama'"):
-        make_sampler(llama, "ctranslate2")
     too_long = "haus " * 120
     with pytest.raises(ValueError, match=r"source 0 has \d+ tokens, the policy reads \d+ at most"):
         llama.encode([too_long])
