@@ -185,4 +185,5 @@ def _start(config: Settings) -> str:
     trained = f"{name}{adapters}; trained on the pairs for"
     if training.patience * training.evaluate_every >= training.max_tokens:
         return f"{trained} {training.max_tokens:,} tokens"
-    return f"{trained} up to {training.max_tokens:,} tokens, until the reward has not risen in {training.patience} looks"
+    until = f"until the reward has not risen in {training.patience} looks"
+    return f"{trained} up to {training.max_tokens:,} tokens, {until}"
