@@ -27,7 +27,7 @@ class Preset:
         task: Name of the task.
     """
 
-    task_options: Mapping[str, str]
+    task_options: Mapping[str, str] = field(default_factory=dict)
     nested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     growing: Mapping[str, Any] = field(default_factory=dict)
     task: str = "hub"
@@ -69,7 +69,6 @@ PRESETS: dict[PresetName, Preset] = {
     "phrasebook-clean": Preset(task_options={"regime": "clean-v1"}, **_MANY_PAIRS),
     # Solutions are right, and a network this small does not learn them by heart: no dropout.
     "arithmetic": Preset(
-        task_options={"train_size": "4000"},
         nested={
             "policy": {"architecture": "decoder-only", "dropout": 0.0},
             "supervised": {"tokens_per_batch": 512, "max_tokens": 1_000_000, "evaluate_every": 100_000},

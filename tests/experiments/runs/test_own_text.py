@@ -97,7 +97,7 @@ def test_a_run_says_its_plan_in_five_lines(
     assert (
         lines[0] == "texts: 200 pairs; 20 held out for validation, 20 for the test; up to 64 tokens, vocabulary of 1000"
     )
-    assert "up to 123 tokens" in lines[2]
+    assert "for 123 tokens" in lines[2]
 
 
 def test_a_plan_is_shown_with_times_and_nothing_is_done(
