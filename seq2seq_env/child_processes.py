@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
+
+_LAUNCHED = "TORCHELASTIC_RUN_ID"
+_LAUNCHER = "end with launcher"
 
 _GUARD = 'read -r _; kill -s KILL -- "-$0"'
 
@@ -24,6 +28,21 @@ def end_with_parent() -> None:
 
 def _watch(parent: BaseProcess) -> None:
     parent.join()  # on a pipe that the kernel closes with the parent
+    os._exit(1)
+
+
+def end_with_launcher() -> None:
+    """In a process that ``torchrun`` or ``accelerate launch`` started: end, without any clean-up, soon after it has.
+
+    A launcher ends its ranks, but not where it is killed: they would go on for nobody. Elsewhere this does nothing.
+    """
+    if _LAUNCHED in os.environ and not any(thread.name == _LAUNCHER for thread in threading.enumerate()):
+        threading.Thread(target=_watch_launcher, args=(os.getppid(),), name=_LAUNCHER, daemon=True).start()
+
+
+def _watch_launcher(launcher: int) -> None:
+    while os.getppid() == launcher:  # orphans get another parent
+        time.sleep(1)
     os._exit(1)
 
 

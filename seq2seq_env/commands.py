@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seq2seq_env.child_processes import end_with_launcher
+
 USAGE = 2
 """Exit code of a command line that cannot be meant; shells use it so."""
 
@@ -43,7 +45,7 @@ def _expanded(path: str) -> str:
 def command_frame(stopped: str = "stopped", errors: tuple[type[Exception], ...] = USERS_ERRORS) -> Iterator[None]:
     """Run a command's block, its options' parsing included, and end the process as a command ends.
 
-    What its standard streams cannot show in their encoding is shown escaped.
+    What its standard streams cannot show in their encoding is shown escaped. Under a launcher the process ends with it.
 
     Args:
         stopped: What an interrupt is answered with.
@@ -56,6 +58,7 @@ def command_frame(stopped: str = "stopped", errors: tuple[type[Exception], ...] 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    end_with_launcher()
     try:
         try:
             yield

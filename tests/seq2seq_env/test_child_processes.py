@@ -39,6 +39,14 @@ path = Path(sys.argv[1], "program")
 scorer = ProcessScorer([sys.executable, "-c", wrapper, PROGRAM, str(path)])
 scorer.score(["eins"], ["one"])
 """
+LAUNCHER = """
+import os, subprocess, sys, time
+RANK = (
+    "import os, sys, time; from pathlib import Path; from seq2seq_env.child_processes import end_with_launcher; "
+    "end_with_launcher(); Path(sys.argv[1], 'rank').write_text(str(os.getpid())); time.sleep(100)"
+)
+subprocess.run([sys.executable, "-c", RANK, sys.argv[1]], env=os.environ | {"TORCHELASTIC_RUN_ID": "1"})
+"""
 
 
 def runs(process: int) -> bool:
@@ -61,7 +69,11 @@ def wait_for(condition: object, seconds: float = 60.0) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the states of processes in /proc")
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize(("script", "names"), [(POOL, ["busy", "idle"]), (SCORER, ["program"])], ids=["pool", "scorer"])
+@pytest.mark.parametrize(
+    ("script", "names"),
+    [(POOL, ["busy", "idle"]), (SCORER, ["program"]), (LAUNCHER, ["rank"])],
+    ids=["pool", "scorer", "launcher"],
+)
 def test_children_end_with_a_parent_that_is_killed(
     script: str, names: list[str], by: signal.Signals, tmp_path: Path
 ) -> None:
