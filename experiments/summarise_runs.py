@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments.reports.evidence import comparisons, evidence_table
+from experiments.reports.evidence import comparisons, each_control, evidence_table
 from experiments.reports.plots import step_name
 from experiments.reports.tables import table
 from seq2seq_env.atomic_files import read_json
@@ -64,6 +64,9 @@ def main() -> None:
         if evidence := comparisons(config.runs):
             print("\nAbove the best control, over runs and test sources, with 95 % intervals:\n")
             print(evidence_table(evidence))
+        if controls := each_control(config.runs):
+            print("\nAbove each control, likewise:\n")
+            print(evidence_table(controls, control="control"))
 
 
 if __name__ == "__main__":

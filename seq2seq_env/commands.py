@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seq2seq_env.child_processes import end_with_launcher
+from seq2seq_env.process_group import join_after_restart
 
 USAGE = 2
 """Exit code of a command line that cannot be meant; shells use it so."""
@@ -59,6 +60,7 @@ def command_frame(stopped: str = "stopped", errors: tuple[type[Exception], ...] 
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     end_with_launcher()
+    join_after_restart()
     try:
         try:
             yield

@@ -89,17 +89,36 @@ def comparisons(runs: Sequence[Path]) -> list[Comparison]:
     Args:
         runs: Folders of growing_batch.py.
     """
-    stages = {arm_stage(arm): arm for arm in get_args(Arm)}
-    arms = [stage for stage in stages if all((run / translations_file(stage)).is_file() for run in runs)]
+    stages = _arms(runs)
+    arms = [*stages]
     evidence = []
     for decode, controls in (("greedy", arms), ("beam", arms), ("sample", arms), ("sample", [EQUAL_ENTROPY])):
         for measure in TITLES if decode == "sample" else MEASURES:
             rest = _values(runs, [final_stage(run) for run in runs], decode, measure)
             values = {stage: _values(runs, [stage] * len(runs), decode, measure) for stage in controls}
-            known = {stages.get(stage, stage): each for stage, each in values.items() if each is not None}
+            known = {str(stages.get(stage, stage)): each for stage, each in values.items() if each is not None}
             if rest is not None and known:
                 evidence.append(_against_best(decode, measure, rest, known))
     return evidence
+
+
+def each_control(runs: Sequence[Path]) -> list[Comparison]:
+    """ReST's greedy translations against every arm that all of the runs have, by what :func:`comparisons` has first."""
+    final = [final_stage(run) for run in runs]
+    for measure in MEASURES:
+        rest = _values(runs, final, "greedy", measure)
+        if rest is not None:
+            arms = {arm: _values(runs, [stage] * len(runs), "greedy", measure) for stage, arm in _arms(runs).items()}
+            known = [{arm: values} for arm, values in arms.items() if values is not None]
+            return [_against_best("greedy", measure, rest, control) for control in known]
+    return []
+
+
+def _arms(runs: Sequence[Path]) -> dict[str, Arm]:
+    stages = {arm_stage(arm): arm for arm in get_args(Arm)}
+    return {
+        stage: arm for stage, arm in stages.items() if all((run / translations_file(stage)).is_file() for run in runs)
+    }
 
 
 def _values(runs: Sequence[Path], stages: Sequence[str], decode: str, measure: str) -> _Values | None:
@@ -149,10 +168,10 @@ def source_values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDA
     return stack(rows)
 
 
-def evidence_table(evidence: Sequence[Comparison], name: str = "ReST") -> Table:
-    """Markdown, a row a comparison; ``name`` is what trained the last policy."""
+def evidence_table(evidence: Sequence[Comparison], name: str = "ReST", control: str = "best control") -> Table:
+    """Markdown, a row a comparison; ``name`` is what trained the last policy, ``control`` which controls these are."""
     several = bool(evidence) and len(evidence[0].by_run) > 1
-    head = ["measure", name, "best control", "", "difference", "p", *(["by run"] if several else [])]
+    head = ["measure", name, control, "", "difference", "p", *(["by run"] if several else [])]
     rows = []
     for each in evidence:
         row = [f"{each.decode} {MEASURES[each.measure]}", number(each.rest), each.control, number(each.best)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from buffers import AsShare, ByRank, GrowingBatchBuffer, Samples, grow
 from buffers.growing.workers import Workers
+from seq2seq_env.process_group import join_after_restart
 from tests.buffers.conftest import FakeSampler
 from tests.conftest import OverlapScorer, TinyTask
 
@@ -79,6 +80,7 @@ def main(folder: Path, share: str) -> None:
     if share == "rank":
         from accelerate import PartialState  # type: ignore[import-untyped]
 
+        join_after_restart()
         state = PartialState(cpu=True)
         work(folder, ByRank(state, threads=1), state.process_index)
         state.wait_for_everyone()

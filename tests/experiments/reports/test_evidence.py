@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reports.evidence import comparisons, evidence_table
+from experiments.reports.evidence import comparisons, each_control, evidence_table
 from experiments.runs.stages import EQUAL_ENTROPY
 
 
@@ -45,6 +45,17 @@ def test_rest_is_held_against_the_best_of_its_arms(tmp_path: Path) -> None:
     assert not last.shown
     assert "NOT SHOWN to be above the best control, equal-entropy" in str(last)
     assert "| greedy true quality | 0.875 | filtered | 0.772 | +0.10" in evidence_table(found)
+
+
+def test_each_arm_has_its_row(tmp_path: Path) -> None:
+    """The best control is not the only one that a reader may doubt by; an arm that one run lacks has none."""
+    one = run_of(tmp_path / "one", g1i2=REST, unfiltered=[0.5] * 4, filtered=[each - 0.1 for each in REST])
+    two = run_of(tmp_path / "two", g1i2=REST, unfiltered=[0.5] * 4, filtered=REST, samples=REST)
+    found = each_control([one, two])
+    assert [(each.measure, each.control) for each in found] == [("oracle", "unfiltered"), ("oracle", "filtered")]
+    assert [each.by_run for each in found] == [pytest.approx([0.375] * 2), pytest.approx([0.1, 0.0])]
+    assert "| greedy true quality | 0.875 | filtered | 0.825 |" in evidence_table(found, control="control")
+    assert each_control([run_of(tmp_path / "three", g1i2=REST)]) == []
 
 
 def test_several_runs_must_agree(tmp_path: Path) -> None:

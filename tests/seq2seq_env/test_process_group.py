@@ -1,0 +1,54 @@
+"""`join_after_restart` of seq2seq_env.process_group."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+
+import pytest
+import torch
+from torch import distributed
+
+from seq2seq_env.process_group import join_after_restart
+
+RANKS = 2
+
+
+@pytest.fixture
+def agent_store(monkeypatch: pytest.MonkeyPatch) -> distributed.TCPStore:
+    """The store that torchrun's agent keeps over restarts, and what it tells its ranks."""
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port, "WORLD_SIZE": RANKS}
+    for name, value in (told | {"TORCHELASTIC_USE_AGENT_STORE": True}).items():
+        monkeypatch.setenv(name, str(value))
+    return store
+
+
+def rank_of(number: int, start: int) -> None:
+    """A rank: dies without leaving the group where it is started first."""
+    os.environ |= {"RANK": str(number), "TORCHELASTIC_RESTART_COUNT": str(start)}
+    join_after_restart()
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo")
+    total = torch.ones(())
+    distributed.all_reduce(total)
+    os._exit(0 if total == RANKS else 1)
+
+
+def test_ranks_that_are_started_again_find_each_other(agent_store: distributed.TCPStore) -> None:
+    context = multiprocessing.get_context("fork")
+    for start in range(3):
+        ranks = [context.Process(target=rank_of, args=(number, start), daemon=True) for number in range(RANKS)]
+        for rank in ranks:
+            rank.start()
+        for rank in ranks:
+            rank.join(60)
+        assert [rank.exitcode for rank in ranks] == [0, 0], start
+
+
+def test_nothing_is_joined_in_a_first_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    for restarts in (None, "0"):
+        if restarts is not None:
+            monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", restarts)
+        join_after_restart()
+        assert not distributed.is_initialized()
