@@ -17,11 +17,8 @@ def join_after_restart() -> None:
     start = os.environ.get(_RESTARTS, "0")
     if start == "0":
         return
-    from torch import distributed
+    from torch.distributed import PrefixStore, init_process_group, is_initialized, rendezvous  # type: ignore[attr-defined]
 
-    if distributed.is_initialized():
-        return
-    store, rank, processes = next(distributed.rendezvous("env://"))
-    distributed.init_process_group(
-        store=distributed.PrefixStore(f"start-{start}", store), rank=rank, world_size=processes
-    )
+    if not is_initialized():
+        store, rank, processes = next(rendezvous("env://"))
+        init_process_group(store=PrefixStore(f"start-{start}", store), rank=rank, world_size=processes)

@@ -109,7 +109,7 @@ def each_control(runs: Sequence[Path]) -> list[Comparison]:
         rest = _values(runs, final, "greedy", measure)
         if rest is not None:
             arms = {arm: _values(runs, [stage] * len(runs), "greedy", measure) for stage, arm in _arms(runs).items()}
-            known = [{arm: values} for arm, values in arms.items() if values is not None]
+            known = [{str(arm): values} for arm, values in arms.items() if values is not None]
             return [_against_best("greedy", measure, rest, control) for control in known]
     return []
 

@@ -8,6 +8,7 @@ import os
 import pytest
 import torch
 from torch import distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from seq2seq_env.process_group import join_after_restart
 
@@ -15,9 +16,9 @@ RANKS = 2
 
 
 @pytest.fixture
-def agent_store(monkeypatch: pytest.MonkeyPatch) -> distributed.TCPStore:
+def agent_store(monkeypatch: pytest.MonkeyPatch) -> TCPStore:
     """The store that torchrun's agent keeps over restarts, and what it tells its ranks."""
-    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": store.port, "WORLD_SIZE": RANKS}
     for name, value in (told | {"TORCHELASTIC_USE_AGENT_STORE": True}).items():
         monkeypatch.setenv(name, str(value))
@@ -35,7 +36,7 @@ def rank_of(number: int, start: int) -> None:
     os._exit(0 if total == RANKS else 1)
 
 
-def test_ranks_that_are_started_again_find_each_other(agent_store: distributed.TCPStore) -> None:
+def test_ranks_that_are_started_again_find_each_other(agent_store: TCPStore) -> None:
     context = multiprocessing.get_context("fork")
     for start in range(3):
         ranks = [context.Process(target=rank_of, args=(number, start), daemon=True) for number in range(RANKS)]
