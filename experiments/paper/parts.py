@@ -279,10 +279,11 @@ def _of_run(run: Path) -> Spent:
 
 
 def _of_comparison(seed: Path, arguments: Sequence[str]) -> Spent:
-    """Of the trainings of the agents that the arguments name."""
+    """Of the trainings of the agents that the arguments name, their value networks' too."""
     records = [read_json(path) for path in sorted((seed / STAGES).glob("*.json"))]
     trials = [record for record in records if isinstance(record, dict) and record.get("agent") in arguments]
-    return Spent(_grown(read_json(seed / CONFIG)), sum(step["tokens"] for trial in trials for step in trial["steps"]))
+    tokens = sum(trial.get("prepare_tokens", 0) + sum(step["tokens"] for step in trial["steps"]) for trial in trials)
+    return Spent(_grown(read_json(seed / CONFIG)), tokens)
 
 
 def _grown(config: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.reports.comparison_entry import COLUMNS, Entry
 from experiments.reports.plots import DECODES, TITLES, new_figure, save_figures
+from seq2seq_env.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,8 +58,7 @@ def _scatter(entries: Sequence[Entry], base: Entry, measure: str) -> Figure:
     """One point a seed and decoding; above the diagonal's direction the scorer is being fooled."""
     figure = new_figure(6, 5)
     axis = figure.subplots()
-    for number, entry in enumerate((base, *entries)):
-        color = "k" if entry is base else f"C{(number - 1) % 10}"
+    for entry, color in zip((base, *entries), ("k", *_colors(len(entries))), strict=True):
         for decode, style in DECODES:
             points = [(each[f"{decode}_{measure}"], each[f"{decode}_reward"]) for each in entry.records.values()]
             label = entry.name if decode == "sample" else None
@@ -74,13 +74,20 @@ def _curves(entries: Sequence[Entry]) -> Figure:
     """Validation reward over gradient tokens of the last Improve step, one line a seed."""
     figure = new_figure(7, 4)
     axis = figure.subplots()
-    for number, entry in enumerate(entries):
+    for entry, color in zip(entries, _colors(len(entries)), strict=True):
         for place, record in enumerate(entry.records.values()):
             if not record["curve"]:  # it had nothing to train on
                 continue
             tokens, rewards = zip(*record["curve"], strict=True)
-            axis.plot(tokens, rewards, color=f"C{number % 10}", alpha=0.7, label=entry.name if place == 0 else None)
+            axis.plot(tokens, rewards, color=color, alpha=0.7, label=entry.name if place == 0 else None)
     axis.set(xlabel="gradient tokens", ylabel="validation reward", title="Learning curves")
     axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
     return figure
+
+
+def _colors(number: int) -> list[str]:
+    """So many colors, which differ up to twenty."""
+    colors, hexadecimal = require("matplotlib", "a plot").colormaps, require("matplotlib.colors", "a plot").to_hex
+    palette = colors["tab10" if number <= colors["tab10"].N else "tab20"]
+    return [hexadecimal(palette(each % palette.N)) for each in range(number)]

@@ -94,13 +94,14 @@ def train(
         steps.append(step | {"filter_value": kept.value, "kept_tokens": data.num_tokens})
         if run.folder.is_writer and i < len(schedule):
             keep_translations(run, step_stage(trial.stage, i), translations(run, agent.policy))
-    value_report = agent.value_report if isinstance(agent, agents.ValueAgent) else None
+    valued = agent if isinstance(agent, agents.ValueAgent) else None
     result: dict[str, object] = {
         **{name: value for name, value in asdict(trial).items() if value is not None},
         "seed": config.seed,
         "start": policy.fingerprint,
         "prepare_seconds": prepared,
-        "value_report": asdict(value_report) if value_report else None,
+        "prepare_tokens": valued.config.value_tokens if valued else 0,
+        "value_report": asdict(valued.value_report) if valued and valued.value_report else None,
         "steps": steps,
     }
     if off_policy is not None:

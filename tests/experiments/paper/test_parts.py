@@ -59,8 +59,10 @@ def test_what_a_comparison_took_is_of_the_agents_that_were_asked_for(tmp_path: P
     plan = Plan("lowres", tmp_path, SEEDS)
     for seed in plan.compared("losses"):
         write(seed / "config.json", {"sources": 10, "candidates": 4})
-        for agent in ("gold", "q-bve"):
-            write(seed / "stages" / f"{agent}.own.json", {"agent": agent, "steps": [{"tokens": 7}, {"tokens": 8}]})
-    assert plan.spent("losses") == plan.spent("negative") == Spent(80, 30)
+        for agent, prepare in {"oac": {"prepare_tokens": 5}, "q-bve": {}}.items():
+            trial = {"agent": agent, "steps": [{"tokens": 7}, {"tokens": 8}], **prepare}
+            write(seed / "stages" / f"{agent}.own.json", trial)
+    assert plan.spent("losses") == Spent(80, 40)
+    assert plan.spent("negative") == Spent(80, 30)
     write(tmp_path / "best-of-n" / "best-of-n.json", {"runs": 2, "sources": 3, "curves": [{"samples": 4}] * 2})
     assert str(plan.spent("best-of-n")) == "48 samples, 0.0 M tokens"
