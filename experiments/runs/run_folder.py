@@ -30,6 +30,8 @@ class RunFolder:
         path: Made if it is not there.
         config: What determines the results, as JSON can hold it.
         trackers: What numbers are logged with; None takes TensorBoard where it is installed.
+        defaults: Options as they are where nothing is asked for. A run of an earlier release that knows an option by no
+            name yet did what its default does, and may go on.
 
     Attributes:
         watch: Times what this call of the command does, by kind.
@@ -39,8 +41,15 @@ class RunFolder:
         ValueError: If its config.json is corrupt.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any], trackers: Sequence[TrackerName] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        trackers: Sequence[TrackerName] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
         self.path, self._trackers = path, trackers
+        self._defaults: dict[str, Any] = json.loads(json.dumps(finite(defaults or {})))
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         self._processes = PartialState()
@@ -61,13 +70,13 @@ class RunFolder:
 
     def part(self, name: str, **changes: Any) -> Self:
         """A run folder within this one, with the same configuration but for ``changes``; both share the stopwatch."""
-        part = type(self)(self.path / name, self.config | changes, self._trackers)
+        part = type(self)(self.path / name, self.config | changes, self._trackers, self._defaults)
         part.watch = self.watch
         return part
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Path, dict[str, Any], Sequence[TrackerName] | None]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         """Another process opens the folder anew, and times and logs by itself."""
-        return type(self), (self.path, self.config, self._trackers)
+        return type(self), (self.path, self.config, self._trackers, self._defaults)
 
     @property
     def is_writer(self) -> bool:
@@ -167,6 +176,7 @@ class RunFolder:
 
     def _refuse_other(self, known: dict[str, Any]) -> None:
         mine = flat(self.config)
+        known = {name: value for name, value in flat(self._defaults).items() if name in mine} | known
         different = [
             f"{name} was {known.get(name)!r} and is now {mine.get(name)!r}"
             for name in sorted(known.keys() | mine.keys())

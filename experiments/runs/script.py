@@ -77,7 +77,7 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
     if config.judge is not None:
         judge = load_scorer(config.judge, device=config.device, task=task)
         fingerprints["judge_fingerprint"] = judge.fingerprint
-    folder = RunFolder(config.out, config.recorded() | fingerprints, config.log_with)
+    folder = RunFolder(config.out, config.recorded() | fingerprints, config.log_with, type(config)().recorded())
     evaluator = Evaluator(
         task, scorer, temperature=config.temperature, seed=config.seed, judge=judge, beams=config.beams,
         watch=folder.watch,

@@ -26,6 +26,19 @@ def test_changed_config_is_refused_with_the_difference(tmp_path: Path) -> None:
         RunFolder(tmp_path / "run", {"seed": 2, "agent": "bc"})
 
 
+def test_a_run_from_before_an_option_did_as_its_default_does(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "run", {"seed": 1, "improve": {"seed": 1}})
+    defaults = {"seed": 0, "improve": {"seed": 0, "fsdp": False}}
+    after = RunFolder(tmp_path / "run", {"seed": 1, "improve": {"seed": 1, "fsdp": False}}, defaults=defaults)
+    assert sent(after.part("inner")).config == after.config
+    with pytest.raises(FileExistsError, match=r"configuration: improve\.fsdp was False and is now True; choose"):
+        RunFolder(tmp_path / "run", {"seed": 1, "improve": {"seed": 1, "fsdp": True}}, defaults=defaults)
+    with pytest.raises(FileExistsError, match="configuration: judge was None and is now 'chrf'; choose"):
+        RunFolder(
+            tmp_path / "run", {"seed": 1, "improve": {"seed": 1, "fsdp": False}, "judge": "chrf"}, defaults=defaults
+        )
+
+
 def test_a_part_differs_as_it_says_and_shares_the_stopwatch(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run", {"seed": 1, "agent": "bc"})
     part = run.part("seed2", seed=2)
