@@ -55,6 +55,8 @@ class LexicalOptions:
     """Passes of expectation maximisation over the pairs, at least 1."""
     fluency: float = 0.25
     """Weight of the order of words beside the words, from 0 to below 1."""
+    length: float = 0.0
+    """What words are worth by their number, 0 or more: for texts of which it prefers the short ones."""
     folds: int = 1
     """Parts of the pairs, at least 1. From 2 on, a source that was counted is judged by the counts of the other parts:
     what a reward on training sources needs. Other sources are judged by all of them."""
@@ -65,6 +67,8 @@ class LexicalOptions:
                 raise ValueError(f"{name} is {value}; give 1 or more")
         if not 0 <= self.fluency < 1:
             raise ValueError(f"fluency is {self.fluency}; give 0 to below 1")
+        if not 0 <= self.length < math.inf:
+            raise ValueError(f"length is {self.length}; give a number, 0 or more")
 
 
 class LexicalScorer(ScorerKind):
@@ -162,7 +166,9 @@ class LexicalScorer(ScorerKind):
         if precision * recall == 0:
             return 0.0
         agreement = 2 * precision * recall / (precision + recall)
-        return float(agreement ** (1 - self.options.fluency) * counts.fluency(back) ** self.options.fluency)
+        words_there = len(back) / (len(back) + len(there) * counts.ratio)
+        powers = (agreement, 1 - self.options.fluency), (counts.fluency(back), self.options.fluency)
+        return math.prod(base**power for base, power in (*powers, (words_there, self.options.length)))
 
 
 class Side:
@@ -207,6 +213,7 @@ class _Counts:
         self.source, self.target = (Side(texts) for texts in zip(*pairs, strict=True))
         self.there = translation_table(self.source.rows, self.target.rows, iterations)
         self.back = translation_table(self.target.rows, self.source.rows, iterations)
+        self.ratio = sum(map(len, self.target.rows)) / sum(map(len, self.source.rows))
         self._following: dict[int, Counter[int]] = {}
         for row in self.target.rows:
             for before, word in _bigrams(row.tolist()):

@@ -96,12 +96,22 @@ def test_no_order_of_words_is_asked_for(tiny_task: Task) -> None:
     assert one == pytest.approx(other)
 
 
+def test_words_are_worth_something_by_their_number() -> None:
+    """Of four pairs with six words for four: seven lie above what a source of four lets expect."""
+    pairs = [("w1 w2 w3 x", f"v1 v2 v3 y a{at} b") for at in range(4)]
+    plain, long = (LexicalScorer(pairs, LexicalOptions(length=weight)) for weight in (0, 0.5))
+    for text in ("v1 v2 v3", "v1 v2 v3 y a1 b b"):
+        words = len(text.split())
+        (before,), (after,) = (scorer.score(["w1 w2 w3 x"], [text]).tolist() for scorer in (plain, long))
+        assert after == pytest.approx(before * (words / (words + 6)) ** 0.5)
+
+
 def test_what_cannot_be_is_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="and no task is known here; load it with load_scorer"):
         load_scorer("lexical:").score(["a"], ["b"])
     for name, message in (
         ("lexical: phrasebook-qe", "lexical: is followed by 1 scorers"), ("lexical: fluency=1", "fluency is 1.0; give"),
-        ("lexical: iterations=0", "iterations is 0; give 1 or more"),
+        ("lexical: iterations=0", "iterations is 0; give 1 or more"), ("lexical: length=-1", "length is -1.0; give a"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             load_scorer(name)
