@@ -15,6 +15,7 @@ from agents.cli.line_files import open_lines, open_output
 from agents.cli.line_translation import LineTranslator, OverLong
 from agents.sampling.decoding import Decoding
 from seq2seq_env.commands import arguments, command_frame
+from seq2seq_env.tasks import TaskOptions, load_task
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Translate:
     """Name of another policy of a run: g0i0 is the supervised policy, g1i3 Improve step 3 of Grow step 1."""
     decoding: tyro.conf.OmitArgPrefixes[Decoding] = field(default_factory=Decoding)
     """Decoding strategy, which chooses one translation among all."""
+    task: str | None = None
+    """Task whose pairs the scorer of best-of-n goes by: "lexical:" counts them, "guarded:" takes its limits from them."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
+    en."""
     input: Path | None = None
     """File to translate, a text a line; empty lines stay empty."""
     output: Path | None = None
@@ -50,6 +56,9 @@ class Translate:
         self.decoding.check()
         if self.input is not None and self.output is not None and self.input.resolve() == self.output.resolve():
             raise ValueError(f"--input and --output are both {str(self.input)!r}; choose another output")
+        if self.task is not None and self.decoding.scorer is None:
+            raise ValueError(f"--task is {self.task}, which only a scorer goes by; leave it out, or name a --scorer")
+        task = None if self.task is None else load_task(self.task, **self.task_options)
         device = agents.known_device(self.device)
         folder = agents.policy_folder(self.policy, self.checkpoint)
         with open_lines(self.texts, self.input) as lines, open_output(self.output) as output:
@@ -57,7 +66,7 @@ class Translate:
             print(f"{folder}: {policy}", file=sys.stderr)
             translator = LineTranslator(
                 policy,
-                self.decoding.rule(policy, device),
+                self.decoding.rule(policy, device, task),
                 lines_at_once=self.lines_at_once,
                 over_long=self.over_long,
                 progress=self.progress,

@@ -15,6 +15,7 @@ from seq2seq_env.suggestions import check_name
 
 if TYPE_CHECKING:
     from agents.policy.seq2seq_policy import Seq2SeqPolicy
+    from seq2seq_env.tasks import Task
 
 Method = Literal["greedy", "beam", "sample", "best-of-n", "mbr"]
 """Decoding strategy, which chooses one translation among all."""
@@ -82,12 +83,13 @@ class Decoding:
     def _seed(self) -> int:
         return self.seed or 0
 
-    def rule(self, policy: Seq2SeqPolicy, device: str = "cpu") -> Rule:
+    def rule(self, policy: Seq2SeqPolicy, device: str = "cpu", task: Task | None = None) -> Rule:
         """What translates by this method; the scorer is loaded here.
 
         Args:
             policy: Translates.
             device: Where the scorer computes.
+            task: Whose sentences the scorer is to rate, where it goes by them.
 
         Raises:
             ValueError: If the options cannot work, or there is no such scorer.
@@ -106,7 +108,7 @@ class Decoding:
             return lambda sources, number: minimum_bayes_risk(
                 sampler, sources, candidates, temperature, self._seed_of(number)
             )
-        scorer = load_scorer(self.scorer, device=device)
+        scorer = load_scorer(self.scorer, device=device, task=task)
         return lambda sources, number: best_of_n(
             sampler, sources, scorer, candidates, temperature, self._seed_of(number)
         )

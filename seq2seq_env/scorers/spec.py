@@ -128,8 +128,8 @@ class ScorerKind(ABC):
 def task_missing(reason: str) -> ValueError:
     """The error of a scorer that goes by a task and was loaded without one; ``reason`` says what it takes from it."""
     return ValueError(
-        f"{reason}, and no task is known here; load it with load_scorer(..., task=task), or name it in a run or an "
-        "environment"
+        f"{reason}, and no task is known here; load it with load_scorer(..., task=task), or name it in a run, an "
+        "environment, or a command with --task"
     )
 
 

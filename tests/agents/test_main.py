@@ -12,7 +12,8 @@ import pytest
 
 from agents import Seq2SeqPolicy
 from agents.__main__ import main
-from seq2seq_env.scorers import SCORERS, Scorer
+from seq2seq_env.scorers import SCORERS, Scorer, load_scorer
+from seq2seq_env.tasks import Task
 
 SOURCES = ["zwei rot haus", "drei blau hund", "eins auto", "rot", "blau hund"]
 
@@ -126,6 +127,22 @@ def test_every_method_gives_json(
         assert run("--method", *options, "--json", "--lines-at-once", 7, "--seed", 1, *texts).out != done.out
 
 
+def test_a_scorer_gets_the_task_that_it_goes_by(run: Run, tiny_task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load(name: str, **options: str) -> Task:
+        asked.append((name, options))
+        return tiny_task
+
+    monkeypatch.setattr("agents.__main__.load_task", load)
+    options = ["--method", "best-of-n", "--scorer", "lexical:", "--candidates", 3, "--json"]
+    done = run(*SOURCES[:2], *options, "--task", "tiny", "--task-options", "folder", "here")
+    assert asked == [("tiny", {"folder": "here"})]
+    rows = [json.loads(line) for line in done.lines]
+    scores = load_scorer("lexical:", task=tiny_task).score(SOURCES[:2], [row["hypothesis"] for row in rows])
+    assert [row["score"] for row in rows] == pytest.approx(scores.tolist())
+
+
 def test_a_line_too_long_is_refused_before_any_work(trained: Seq2SeqPolicy, run: Run, tmp_path: Path) -> None:
     written = tmp_path / "target"
     message = "error: line 3 of the command line has 13 tokens, the policy reads 12 at most: 'eins eins"
@@ -162,6 +179,8 @@ def test_a_line_too_long_is_passed_over_with_a_warning(trained: Seq2SeqPolicy, r
         (["zwei", "--checkpoint", "g1i1"], "is a policy and no run; leave the checkpoint 'g1i1' out"),
         (["zwei", "--method", "best-of-n"], "best-of-n needs a scorer"),
         (["zwei", "--method", "best-of-n", "--scorer", "none"], "there is no scorer 'none'"),
+        (["zwei", "--method", "best-of-n", "--scorer", "lexical:"], "or a command with --task"),
+        (["zwei", "--task", "phrasebook-de-en"], "--task is phrasebook-de-en, which only a scorer goes by"),
         (["zwei", "--method", "mbr", "--candidates", 0], "candidates is 0; give at least 1"),
     ],
 )

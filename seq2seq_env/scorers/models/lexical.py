@@ -168,7 +168,7 @@ class LexicalScorer(ScorerKind):
         agreement = 2 * precision * recall / (precision + recall)
         words_there = len(back) / (len(back) + len(there) * counts.ratio)
         powers = (agreement, 1 - self.options.fluency), (counts.fluency(back), self.options.fluency)
-        return math.prod(base**power for base, power in (*powers, (words_there, self.options.length)))
+        return float(math.prod(base**power for base, power in (*powers, (words_there, self.options.length))))
 
 
 class Side:

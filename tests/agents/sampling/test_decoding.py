@@ -35,7 +35,7 @@ def test_options_that_cannot_work_are_refused(policy: Seq2SeqPolicy, options: di
 def test_every_option_reaches_the_rule(
     trained: Seq2SeqPolicy, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.sampling.decoding.load_scorer", lambda name, device: {"overlap": fake_scorer}[name])
+    monkeypatch.setattr("agents.sampling.decoding.load_scorer", lambda name, **_: {"overlap": fake_scorer}[name])
     sources = tiny_task.split("train").sources
     common: dict[str, Any] = {"temperature": 3.0, "seed": 3}
     variants = [
