@@ -31,7 +31,7 @@ class Translate:
     decoding: tyro.conf.OmitArgPrefixes[Decoding] = field(default_factory=Decoding)
     """Decoding strategy, which chooses one translation among all."""
     task: str | None = None
-    """Task whose pairs the scorer of best-of-n goes by: "lexical:" counts them, "guarded:" takes its limits from them."""
+    """Task whose pairs a scorer of best-of-n goes by: "lexical:" counts them, "guarded:" takes its limits from them."""
     task_options: TaskOptions = field(default_factory=dict)
     """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
     en."""
