@@ -80,6 +80,10 @@ def _finite(value: float) -> str:
     return "none" if np.isinf(value) else "-" if np.isnan(value) else f"{value:.3f}"
 
 
+NOWHERE = 100.0
+"""Distance that no policy reaches, 10,000 nats: a curve that hardly bends has its peak beyond."""
+
+
 class Fit(NamedTuple):
     """Coefficients of a curve.
 
@@ -139,12 +143,12 @@ def coefficients(form: Form, distance: NDArray[np.float64], gain: NDArray[np.flo
 
 
 def peak(form: Form, known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance at which the curve of coefficients ``[...,2]`` is highest; infinite where it rises for ever."""
+    """Distance at which the curve of coefficients ``[...,2]`` is highest; infinite where it rises to :data:`NOWHERE`."""
     alpha, beta = known[..., 0], known[..., 1]
     bends, safe = beta > 0, np.where(beta > 0, beta, 1)
     with np.errstate(over="ignore"):
         place = np.maximum(0, alpha / (2 * safe)) if form == "best-of-n" else np.exp(alpha / safe - 1)
-    return np.asarray(np.where(bends, place, np.inf))
+    return np.asarray(np.where(bends & (place < NOWHERE), place, np.inf))
 
 
 def estimate(value: float, resampled: NDArray[np.float64]) -> Estimate:
