@@ -143,7 +143,7 @@ def coefficients(form: Form, distance: NDArray[np.float64], gain: NDArray[np.flo
 
 
 def peak(form: Form, known: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance at which the curve of coefficients ``[...,2]`` is highest; infinite where it rises to :data:`NOWHERE`."""
+    """Distance at which the curve of coefficients ``[...,2]`` is highest; infinite from :data:`NOWHERE` on."""
     alpha, beta = known[..., 0], known[..., 1]
     bends, safe = beta > 0, np.where(beta > 0, beta, 1)
     with np.errstate(over="ignore"):
