@@ -58,6 +58,8 @@ class Translate:
             raise ValueError(f"--input and --output are both {str(self.input)!r}; choose another output")
         if self.task is not None and self.decoding.scorer is None:
             raise ValueError(f"--task is {self.task}, which only a scorer goes by; leave it out, or name a --scorer")
+        if self.task is None and self.task_options:
+            raise ValueError(f"--task-options names {', '.join(self.task_options)}, and there is no --task; name it")
         task = None if self.task is None else load_task(self.task, **self.task_options)
         device = agents.known_device(self.device)
         folder = agents.policy_folder(self.policy, self.checkpoint)

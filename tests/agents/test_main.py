@@ -181,6 +181,7 @@ def test_a_line_too_long_is_passed_over_with_a_warning(trained: Seq2SeqPolicy, r
         (["zwei", "--method", "best-of-n", "--scorer", "none"], "there is no scorer 'none'"),
         (["zwei", "--method", "best-of-n", "--scorer", "lexical:"], "or a command with --task"),
         (["zwei", "--task", "phrasebook-de-en"], "--task is phrasebook-de-en, which only a scorer goes by"),
+        (["zwei", "--task-options", "folder", "data"], "--task-options names folder, and there is no --task; name it"),
         (["zwei", "--method", "mbr", "--candidates", 0], "candidates is 0; give at least 1"),
     ],
 )
