@@ -216,7 +216,7 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     training = config.improve_at((g - 1) * config.improve_steps + i)
     kept = filter_i if agent.filters else None
     if config.is_on_pairs(i):
-        kept, training = None, without_noise(training)
+        kept, training = None, on_pairs(training)
         data = batch.where(batch.is_reference)
     else:
         data = narrowed(config, agent, config.data.select(batch, kept, run.task.tokenizer), training.seed)
@@ -257,9 +257,14 @@ def narrowed(config: Config, agent: Agent, data: Slice, seed: int) -> Slice:
     return config.data.limit(config.counted(data) if agent.filters else data, seed)
 
 
-def without_noise(training: TrainingConfig) -> TrainingConfig:
-    """The same training on sources as they are."""
-    return replace(training, source_drop=0.0, source_blank=0.0, source_shuffle=0)
+def on_pairs(training: TrainingConfig) -> TrainingConfig:
+    """The same training on sources as they are, to its last weights."""
+    # Samples had taught the policy what the scorer likes; where the pairs unlearn some of that, the best weights by the
+    # reward would be those before.
+    return replace(
+        training, source_drop=0.0, source_blank=0.0, source_shuffle=0, evaluate_first=False,
+        evaluate_every=training.max_tokens,
+    )  # fmt: skip
 
 
 def rerank(run: Experiment[Settings], policy: Seq2SeqPolicy) -> None:
@@ -289,7 +294,7 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             continue
         training = config.improve_at((g - 1) * config.improve_steps + i)
         if config.is_on_pairs(i):
-            data, training = buffer.select(grow_step=0), without_noise(training)
+            data, training = buffer.select(grow_step=0), on_pairs(training)
         else:
             passing = kept if agent.filters else None
             select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)

@@ -31,7 +31,8 @@ class DataConfig:
     """What the filter compares: "reward" is the scorer's, "utility" the mean chrF of a candidate with the others of its
     source, by which minimum Bayes risk decoding chooses and which needs no scorer."""
     last_on_pairs: bool = False
-    """Whether the last Improve step of each Grow step trains on the original data alone, unfiltered."""
+    """Whether the last Improve step of each Grow step trains on the original data alone, unfiltered, to its last
+    weights."""
     rewrite: bool = False
     """Whether samples that the first filter of a Grow step refuses are written anew from their first bad token on, and
     join its data. A value network, trained on the data, says which token that is."""

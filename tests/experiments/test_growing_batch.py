@@ -185,6 +185,10 @@ def test_the_last_step_can_be_on_the_original_data(
     kept = [run.folder.result(stage)[0]["kept_fraction"] for stage in ("g1i1", "g1i2")]
     assert kept == [pytest.approx(24 / 42), pytest.approx(18 / 42)]  # 4 samples of 6 sentences, then 18 pairs
     assert capsys.readouterr().out.count("all data: ") == 2
+    for stage in ("g1i2", "control-unfiltered-g1i2"):  # whose reward need not rise
+        row = run.folder.result(stage)[0]
+        assert row["best_tokens"] == row["train_tokens"] > 0
+        assert [tokens for tokens, _ in row["curve"]] == [row["train_tokens"]]
 
 
 def test_source_only_sentences_are_sampled_and_count_as_no_references(

@@ -1,6 +1,6 @@
 """A worker of a Grow step of which a third is killed the first time: in sampling, or between writing and publishing.
 
-Usage: ``python sixteen_workers.py FOLDER WORKER/WORKERS``, or ``python sixteen_workers.py FOLDER rank`` by torchrun.
+Usage: ``python mortal_workers.py FOLDER WORKER/WORKERS``, or ``python mortal_workers.py FOLDER rank`` by torchrun.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from seq2seq_env.process_group import join_after_restart
 from tests.buffers.conftest import FakeSampler
 from tests.conftest import OverlapScorer, TinyTask
 
-WORKERS = 16
-DOOMED = (*range(0, WORKERS, 3),)
-"""Who is killed: a third, of which every second one dies in publishing."""
+
+def doomed(workers: int) -> range:
+    """Who is killed of as many: a third, of which every second one dies in publishing."""
+    return range(0, workers, 3)
 
 
 class MortalSampler(FakeSampler):
@@ -31,16 +32,17 @@ class MortalSampler(FakeSampler):
         task: Gives the words.
         folder: Of the buffer; that somebody died is noted beside it.
         worker: Whose it is; None is any, and dies in a third of the shards.
+        workers: All of them.
     """
 
-    def __init__(self, task: TinyTask, folder: Path, worker: int | None) -> None:
+    def __init__(self, task: TinyTask, folder: Path, worker: int | None, workers: int) -> None:
         super().__init__(task)
-        self.folder, self.worker = folder, worker
+        self.folder, self.worker, self.doomed = folder, worker, doomed(workers)
 
     def sample(self, sources: Sequence[Sequence[int]], num_candidates: int, temperature: float, seed: int) -> Samples:
         if self.worker is None and seed % 3 == 0:
             self.die(f"seed-{seed}")
-        if self.worker is not None and self.worker in DOOMED and self.worker % 2 == 0:
+        if self.worker is not None and self.worker in self.doomed and self.worker % 2 == 0:
             self.die(str(self.worker))
         return super().sample(sources, num_candidates, temperature, seed)
 
@@ -52,16 +54,16 @@ class MortalSampler(FakeSampler):
             return
         (note / name).touch()
         deadline = time.monotonic() + 120
-        while self.worker is not None and len([*note.iterdir()]) < len(DOOMED) and time.monotonic() < deadline:
+        while self.worker is not None and len([*note.iterdir()]) < len(self.doomed) and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def work(folder: Path, workers: Workers, worker: int | None) -> None:
-    """A worker's part of the Grow step."""
+def work(folder: Path, workers: Workers, worker: int | None = None, count: int = 0) -> None:
+    """The part of the Grow step of a worker of ``count``, or all of it."""
     task = TinyTask()
-    sampler = MortalSampler(task, folder, worker)
-    if worker is not None and worker in DOOMED and worker % 2:
+    sampler = MortalSampler(task, folder, worker, count)
+    if worker is not None and worker in sampler.doomed and worker % 2:
         flush = os.fsync
 
         def die_once(fd: Any) -> None:
@@ -82,12 +84,12 @@ def main(folder: Path, share: str) -> None:
 
         join_after_restart()
         state = PartialState(cpu=True)
-        work(folder, ByRank(state, threads=1), state.process_index)
+        work(folder, ByRank(state, threads=1), state.process_index, state.num_processes)
         state.wait_for_everyone()
         state.destroy_process_group()
         return
     worker, workers = map(int, share.split("/"))
-    work(folder, AsShare(worker, workers, threads=1), worker)
+    work(folder, AsShare(worker, workers, threads=1), worker, workers)
 
 
 if __name__ == "__main__":
