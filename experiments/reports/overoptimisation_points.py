@@ -6,6 +6,7 @@ Shape letters: R runs, B sources, M samples of each.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from experiments.reports.best_of_n_curves import Curve, best_of_curve
 from experiments.reports.comparison_entry import Entry, agent_entry, supervised_entry
@@ -39,10 +41,12 @@ class Reward(NamedTuple):
     Attributes:
         name: As options name it.
         ratings: Of an oracle, that it learned from; None where that is not known.
+        parameters: Of its network; None where that is not known.
     """
 
     name: str
     ratings: int | None = None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -191,13 +195,21 @@ def _above(
 
 
 def reward_of(config: Mapping[str, Any]) -> Reward:
-    """The scorer of a run or a comparison by its options, with the ratings it learned from where its report says so."""
+    """The scorer of a run or a comparison by its options, with its size and ratings where its folder says so."""
     own = SHIPPED if config["task"] == ScorerConfig.task else None
     folder = own if config.get("scorer") in (None, *SCORERS) else Path(str(config["scorer"]))
     report = folder / REPORT if folder is not None else None
     recorded = read_json(report).get("config", {}) if report is not None and report.is_file() else {}
     ratings = recorded.get("oracle", {}).get("ratings") if recorded.get("refresh") is None else None
-    return Reward(str(config.get("scorer") or "the task's own"), ratings)
+    weights = folder / "model.safetensors" if folder is not None else None
+    parameters = _numbers(weights) if weights is not None and weights.is_file() else None
+    return Reward(str(config.get("scorer") or "the task's own"), ratings, parameters)
+
+
+def _numbers(weights: Path) -> int:
+    """How many a file of tensors holds."""
+    with safe_open(weights, "np") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 - no mapping
 
 
 def _has(runs: Mapping[int, RunFolder], stage: str) -> bool:

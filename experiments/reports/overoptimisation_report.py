@@ -124,17 +124,31 @@ def _fit_table(fits: Fits, title: str) -> Table:
 
 
 def _by_reward(known: Sequence[Family], fits: Sequence[Fits]) -> list[str]:
-    """Section that puts scorers beside one another, those of more ratings later; nothing of a single one."""
+    """Section that puts scorers beside one another, larger ones later; nothing of a single one."""
     if len({family.reward for family in known}) < 2:
         return []
-    order = sorted(range(len(known)), key=lambda place: (known[place].reward.ratings or 0, known[place].reward.name))
+
+    def size(place: int) -> tuple[int, int, str]:
+        reward = known[place].reward
+        return reward.ratings or 0, reward.parameters or 0, reward.name
+
     rows = [
         [series, TITLES["reward"] if measure == "reward" else TITLES[known[place].gold or "oracle"],
-         known[place].reward.name, _count(known[place].reward.ratings), str(each.alpha), str(each.beta), str(each.peak)]
-        for place in order for (series, measure), each in fits[place].items()
+         known[place].reward.name, _count(known[place].reward.parameters), _count(known[place].reward.ratings),
+         str(each.alpha), str(each.beta), str(each.peak)]
+        for place in sorted(range(len(known)), key=size) for (series, measure), each in fits[place].items()
     ]  # fmt: skip
     rows.sort(key=lambda row: row[:2])  # stable, so that scorers stay in order
-    head = ["points", "gain in", "scorer", "ratings it learned from", "alpha", "beta", "d of the highest gain"]
+    head = [
+        "points",
+        "gain in",
+        "scorer",
+        "its parameters",
+        "ratings it learned from",
+        "alpha",
+        "beta",
+        "d of the highest gain",
+    ]
     return ["## By scorer", table(head, rows)]
 
 

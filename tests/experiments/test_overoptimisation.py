@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from experiments import overoptimisation
 from experiments.reports.overoptimisation_fit import basis
@@ -74,11 +75,12 @@ def test_agents_and_scorers_of_several_sizes_have_curves_of_their_own(tmp_path: 
     for ratings, beta in ((20_000, 0.1), (500, 0.4)):
         scorer = tmp_path / f"scorer{ratings}"
         write(scorer / "report.json", {"config": {"oracle": {"ratings": ratings}, "refresh": None}})
+        save_file({"a": np.zeros((ratings, 2)), "b": np.zeros(3)}, scorer / "model.safetensors")
         paths.append(compared(tmp_path / f"by{ratings}", str(scorer), steps=3, beta=beta))
     overoptimisation.main([*map(str, paths), "--out", str(tmp_path / "report")])
     report = json.loads((tmp_path / "report" / "overoptimisation.json").read_text())
     for family, ratings, beta in zip(report["families"], (20_000, 500), (0.1, 0.4), strict=True):
-        assert family["scorer"]["ratings"] == ratings
+        assert (family["scorer"]["ratings"], family["scorer"]["parameters"]) == (ratings, 2 * ratings + 3)
         assert family["name"].endswith(f"by scorer {tmp_path / f'scorer{ratings}'}")
         fits = {each["series"]: each["beta"]["value"] for each in family["fits"] if each["measure"] == "gold"}
         assert fits == {name: pytest.approx(beta) for name in ("agents", *KL)}
@@ -87,8 +89,8 @@ def test_agents_and_scorers_of_several_sizes_have_curves_of_their_own(tmp_path: 
         )
     text = (tmp_path / "report" / "overoptimisation.md").read_text()
     section = text[text.index("## By scorer") :].split("\n\n")[1].splitlines()[2:]
-    dpo = [line.split(" | ")[3] for line in section if line.startswith("| dpo | true quality")]
-    assert dpo == ["500", "20,000"]
+    dpo = [line.split(" | ")[3:5] for line in section if line.startswith("| dpo | true quality")]
+    assert dpo == [["1,003", "500"], ["40,003", "20,000"]]
 
 
 def test_what_is_neither_run_nor_comparison_is_named(tmp_path: Path) -> None:
