@@ -139,16 +139,8 @@ def _by_reward(known: Sequence[Family], fits: Sequence[Fits]) -> list[str]:
         for place in sorted(range(len(known)), key=size) for (series, measure), each in fits[place].items()
     ]  # fmt: skip
     rows.sort(key=lambda row: row[:2])  # stable, so that scorers stay in order
-    head = [
-        "points",
-        "gain in",
-        "scorer",
-        "its parameters",
-        "ratings it learned from",
-        "alpha",
-        "beta",
-        "d of the highest gain",
-    ]
+    head = ["points", "gain in", "scorer", "its parameters", "ratings it learned from", "alpha", "beta",
+            "d of the highest gain"]  # fmt: skip
     return ["## By scorer", table(head, rows)]
 
 
