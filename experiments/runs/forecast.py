@@ -1,12 +1,13 @@
-"""Forecast of a run's time, stage by stage, from the rate at which this machine trains its policy.
+"""Forecast of a run's time, stage by stage, from the rates at which this machine trains its policy and scores.
 
-One rate is measured, in seconds; all other work is counted in target tokens of the policy's training that take as long,
-by ratios that were read off runs on two cores (docs/results/multi30k.md). Early stopping makes a run shorter.
+They are measured, in seconds; all other work is counted in target tokens of the policy's training that take as long, by
+ratios that were read off runs on two cores (docs/results/multi30k.md). Early stopping makes a run shorter.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from buffers import Slice, drawable_rows
 from experiments.runs.settings import Settings
 from experiments.runs.supervised import new_policy
 from experiments.scorer_training.estimator_config import EstimatorConfig
+from seq2seq_env.scorers import Scorer, load_scorer
 from seq2seq_env.tasks import Task, load_task
 from seq2seq_env.tasks.task import SOURCE_ONLY
 
@@ -32,14 +34,17 @@ SOURCE = 40.0
 """The same of one token of a source that is new to the scorer, which translates it itself, by beam search."""
 
 OTHER_SCORER = 1.0
-"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads; a program,
-or a model of billions of parameters, takes longer."""
+"""Tokens of the policy's training that take as long as one token of a hypothesis that another scorer reads, where that
+is not measured; a program, or a model of billions of parameters, takes longer."""
 
 ONLINE = 2.5
 """The same of one token that an online agent learns from: its prior reads it, and a value network learns beside it."""
 
 MEASURED_STEPS = 3
 """Steps of the training whose rate is measured, after as many that warm up."""
+
+MEASURED_SCORES = 64
+"""Training pairs whose scores are timed, after a few."""
 
 MEASURED_DECODES = 3
 """Translations of validation or test that every stage is measured by, but for those by beam search."""
@@ -62,7 +67,11 @@ def forecast(config: Settings) -> list[str]:
     config = config.with_filter(task).with_sources(task)
     policy = new_policy(config, task)
     rate = training_rate(config, task, policy)
-    stages = {name: tokens / rate / 60 for name, tokens in work(config, task, policy_size(policy)).items() if tokens}
+    read = OTHER_SCORER
+    if name := config.scorer or task.default_scorer:
+        read = rate / scoring_rate(load_scorer(name, device=config.device, task=task), task)
+    tokens = work(config, task, policy_size(policy), read)
+    stages = {stage: each / rate / 60 for stage, each in tokens.items() if each}
     lines = [f"{name}: {in_words(each)}" for name, each in stages.items()]
     return [
         f"at most, at {rate:,.0f} target tokens of training per second, measured on this machine just now:",
@@ -71,13 +80,14 @@ def forecast(config: Settings) -> list[str]:
     ]
 
 
-def work(config: Settings, task: Task, size: float | None = None) -> dict[str, float]:
+def work(config: Settings, task: Task, size: float | None = None, read: float = OTHER_SCORER) -> dict[str, float]:
     """What each stage takes at most, in target tokens of the policy's training that take as long.
 
     Args:
         config: With its filter and sources as they fit the task.
         task: Gives the texts.
         size: Multiplications of the policy, of which a pretrained one's are not the options'; None for these.
+        read: What a token takes that a named scorer, or the task's, reads.
     """
     pairs = task.split("train")
     own = config.scorer is None and task.default_scorer is None
@@ -88,7 +98,7 @@ def work(config: Settings, task: Task, size: float | None = None) -> dict[str, f
     size = size or multiplications(config.policy, vocab_size)
     forward, backward = (multiplications(each, vocab_size) / size for each in (estimator.predictor, estimator.backward))
     new_source = SOURCE * forward * estimator.repeats * sentence if own else 0.0
-    scored = (READ * forward * estimator.repeats if own else OTHER_SCORER) * sentence
+    scored = (READ * forward * estimator.repeats if own else read) * sentence
     sampled = SAMPLED * sentence + scored
 
     validation, test = task.size("validation"), task.size("test")
@@ -156,6 +166,16 @@ def training_rate(config: Settings, task: Task, policy: Seq2SeqPolicy | None = N
     agent.improve(data, training)
     report = agent.improve(data, training)
     return report.tokens / report.seconds
+
+
+def scoring_rate(scorer: Scorer, task: Task) -> float:
+    """Target tokens per second that a scorer reads, of training pairs that differ."""
+    pairs = task.split("train")
+    sources, references = pairs.sources[:MEASURED_SCORES], pairs.references[:MEASURED_SCORES]
+    scorer.score(sources[:8], references[:8])
+    started = time.perf_counter()
+    scorer.score(sources, references)
+    return len(references) * _mean_tokens(task, references) / (time.perf_counter() - started)
 
 
 def in_words(value: float) -> str:

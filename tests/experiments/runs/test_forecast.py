@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from agents import PolicyConfig
 from experiments import online
-from experiments.runs.forecast import multiplications, policy_size, training_rate, work
+from experiments.runs.forecast import multiplications, policy_size, scoring_rate, training_rate, work
 from experiments.runs.supervised import new_policy
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import COMPARING, GROWING, POLICY, TRAINING
@@ -85,5 +86,16 @@ def test_a_policys_size_is_that_of_its_matrices(tiny_task: Task) -> None:
     assert own == pytest.approx(10 * larger)
 
 
-def test_the_rate_is_measured(tiny_task: Task) -> None:
+def test_rates_are_measured(tiny_task: Task, fake_scorer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert training_rate(GROWING, tiny_task) > 0
+    seconds = iter((1.0, 3.0))
+    monkeypatch.setattr("time.perf_counter", lambda: next(seconds))
+    references = tiny_task.tokenizer.encode_targets(tiny_task.split("train").references)
+    assert scoring_rate(fake_scorer, tiny_task) == pytest.approx(sum(map(len, references)) / 2)
+
+
+def test_a_slow_scorer_makes_growing_slow(tiny_task: Task) -> None:
+    config = replace(GROWING, scorer="other")
+    fast, slow = (work(config, tiny_task, read=read) for read in (0.0, 10.0))
+    assert slow["Grow"] > 10 * fast["Grow"]
+    assert slow["Improve"] > fast["Improve"]
