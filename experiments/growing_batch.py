@@ -67,8 +67,9 @@ class Config(Settings):
     arms: tuple[Arm, ...] = ("unfiltered", "filtered")
     """Controls, trained as ReST is, for as many gradient tokens, on other data. "unfiltered" trains on all original
     data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" goes on
-    after ReST's first Grow step on its batch. A gain counts above the best of them. --arms without a value trains
-    none; more can be added when a run goes on."""
+    after ReST's first Grow step on its batch, "random" on as many samples of each source as the filter keeps,
+    whatever their rewards. A gain counts above the best of them. --arms without a value trains none; more can be added
+    when a run goes on."""
     restart: bool = False
     """Whether each Improve step starts from the supervised policy, and not from the one before."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -119,6 +120,11 @@ class Config(Settings):
             raise ValueError(
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
                 "leave out --data.samples-only"
+            )
+        if "random" in self.arms and not agents.agent_class(self.agent).filters:
+            raise ValueError(
+                f"arm 'random' draws as many samples as a filter keeps, and agent {self.agent!r} asks for no filter; "
+                "leave it out of --arms"
             )
         if self.gate == "off" and self.gate_by != "auto":
             raise ValueError(f"--gate-by {self.gate_by} goes with --gate stop or --gate fall-back; give one of them")
@@ -301,7 +307,7 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             data = narrowed(
                 config,
                 agent,
-                arm_data(arm, buffer, g, select, partial(scorer_refresh.reward_column, run)),
+                arm_data(arm, buffer, g, select, partial(scorer_refresh.reward_column, run), training.seed),
                 training.seed,
             )
         tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]

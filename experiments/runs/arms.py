@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
+
 from buffers import GrowingBatchBuffer, Slice
 
-Arm = Literal["unfiltered", "filtered", "samples", "one-grow"]
+Arm = Literal["unfiltered", "filtered", "samples", "one-grow", "random"]
 """Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
-without the original data; as many Improve steps on the first Grow step's batch alone, going on from ReST's own."""
+without the original data; as many Improve steps on the first Grow step's batch alone, going on from ReST's own; as many
+samples of each source, whatever their rewards."""
 
 
 def arm_stage(arm: Arm) -> str:
@@ -27,6 +30,7 @@ def arm_data(
     grow_step: int,
     select: Callable[[Slice], Slice],
     column: Callable[[int], str | None] = lambda grow_step: None,
+    seed: int = 0,
 ) -> Slice:
     """What an arm trains on in place of what ReST keeps of D_g.
 
@@ -36,10 +40,27 @@ def arm_data(
         grow_step: Number g of the Grow step, from 1.
         select: What ReST keeps of a batch.
         column: Gives the name of the rewards that a Grow step's filters go by; None for the shards' own.
+        seed: Draws what is random.
     """
     if arm == "unfiltered":
         return buffer.select(grow_step=0)
     if arm == "one-grow":
         return select(buffer.select(grow_step=(0, 1), scorer=column(1)))
-    data = select(buffer.select(grow_step=(0, grow_step), scorer=column(grow_step)))
-    return data.where(data.is_reference == (arm == "filtered"))
+    batch = buffer.select(grow_step=(0, grow_step), scorer=column(grow_step))
+    kept = select(batch)
+    if arm == "random":
+        return _drawn(batch, kept, np.random.default_rng(seed))
+    return kept.where(kept.is_reference == (arm == "filtered"))
+
+
+def _drawn(batch: Slice, kept: Slice, rng: np.random.Generator) -> Slice:
+    """As many samples of each source as are kept, drawn from all of them, and the references that are kept."""
+    sources, is_sample = batch.source_index, ~batch.is_reference
+    counts = np.bincount(kept.source_index[~kept.is_reference], minlength=int(sources.max(initial=0)) + 1)
+    order = rng.permutation(np.flatnonzero(is_sample))
+    order = order[np.argsort(sources[order], kind="stable")]
+    grouped = sources[order]
+    place = np.arange(len(order)) - np.searchsorted(grouped, grouped)
+    mask = np.isin(batch.rows, kept.rows[kept.is_reference])
+    mask[order[place < counts[grouped]]] = True
+    return batch.where(mask)

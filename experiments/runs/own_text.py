@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import agents
 from experiments.command_line.parsing import look_ahead
 from experiments.runs.plan import TASK, CorpusStatistics, plan
 from experiments.runs.presets import S, with_preset
@@ -18,13 +20,17 @@ from seq2seq_env.writing import is_spaced, words
 def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     """A script's defaults with those that fit the text that its command line names; without such text, as they are.
 
-    A preset has its own, and a pretrained policy its own size and learning rates.
+    A preset has its own, and a pretrained policy its own size and learning rates. Options of an estimator ask for
+    one; a recipe and an agent without a filter have the usual arms.
     """
     arguments = [
         f"--task-options{argument[14:]}" if argument.startswith("--task_options") else argument
         for argument in arguments
     ]  # fmt: skip
-    known = look_ahead(arguments, task={}, preset={}, pretrained={}, **{"task-options": {"nargs": "*", "default": []}})
+    task_options = {"nargs": "*", "default": []}
+    known = look_ahead(
+        arguments, task={}, preset={}, pretrained={}, recipe={}, agent={}, **{"task-options": task_options}
+    )
     names, values = known.task_options[::2], known.task_options[1::2]
     corpus = statistics(dict(zip(names, values, strict=False))) if known.task == TASK else None
     if corpus is None or known.preset not in (None, "None"):
@@ -32,7 +38,13 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     preset = plan(corpus)
     if known.pretrained not in (None, "None"):
         preset = preset.for_pretrained()
-    return with_preset(defaults, preset)
+    # What asks for something else than is planned.
+    unplanned = {"scorer"} if any(argument.startswith("--estimator.") for argument in arguments) else set()
+    agent = agents.AGENTS.get(known.agent)
+    if known.recipe not in (None, "None") or (agent is not None and not agents.agent_class(known.agent).filters):
+        unplanned.add("arms")
+    growing = {name: value for name, value in preset.growing.items() if name not in unplanned}
+    return with_preset(defaults, replace(preset, growing=growing))
 
 
 def planned_options(task: str, options: TaskOptions) -> TaskOptions:
@@ -75,6 +87,6 @@ def _statistics(
         pairs=len(pairs),
         words=sum(lengths),
         long_sentence=lengths[len(lengths) * 99 // 100],
-        source_only=sum(bool(text.strip()) for text in read_sources(folder, source_only, source)) if there else 0,
+        source_only=len({text for text in read_sources(folder, source_only, source) if text.strip()}) if there else 0,
         has_splits=any(files_of(folder, name, source, target) for name in (validation, test)),
     )

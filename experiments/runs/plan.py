@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.presets import Preset
 from experiments.runs.settings import Settings
 
@@ -29,6 +30,12 @@ LENGTHS = (64, 128, 256)
 HELD_OUT = 1_000
 """Sources of validation and of test at most: enough for an interval of one BLEU point."""
 
+FEW = 15_000
+"""Pairs below which a corpus is small."""
+
+MOST_GROWN = 32_000
+"""Sentences without references that a Grow step of a small corpus samples; all where there are hardly more."""
+
 LOOKS = 10
 """At the validation reward, in the supervised training."""
 
@@ -44,7 +51,7 @@ class CorpusStatistics:
         pairs: Training pairs in the files, those that validation and test are taken out of included, at least 1.
         words: Of both of their sides; characters count as words where those do not stand apart.
         long_sentence: Words that 99 of 100 sentences do not exceed.
-        source_only: Sentences without references.
+        source_only: Sentences without references that differ.
         has_splits: Whether there are files of validation or test.
     """
 
@@ -71,26 +78,49 @@ def plan(corpus: CorpusStatistics) -> Preset:
     }
     if held_out:
         task_options["held_out"] = str(held_out)
-    batch = _by_pairs(pairs, 1_024, 2_048, 4_096)
+    batch, rate = _by_pairs(pairs, 512, 2_048, 4_096), _by_pairs(pairs, 1e-3, 1e-3, 5e-4)
     # Few pairs are seen more often. An end before the learning rate's costs more than any Improve step gives, and a
     # reward that stands still is no reason for one: the last looks, at low rates, gain the most.
-    supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 20, 10, 10)))
+    supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 30, 10, 10)))
+    # Who uses a translator decodes it by beam search. A judge of another make than what learns from the pairs'
+    # translations costs seconds. Within a source a filter by ranks needs some to rank.
+    drawn, growing = (
+        _small_growing(corpus.source_only, pairs)
+        if pairs < FEW
+        else (min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only), {"candidates": 8, "judge": "lexical:"})
+    )
     # About half of what a filter keeps of eight samples and a reference of each source.
-    drawn = min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only)
-    improve = _rounded(of_pair * drawn * 2)
-    rate = _by_pairs(pairs, 1e-3, 1e-3, 5e-4)
+    improve = _training(_rounded(of_pair * drawn * 2), rate * 0.3, batch, looks=2, warmup=20)
+    if pairs < FEW:  # at the full rate and to the last weights, as in the study
+        improve |= {"learning_rate": rate, "evaluate_every": improve["max_tokens"], "evaluate_first": False}
     return Preset(
         task=TASK,
         task_options=task_options,
         nested={
             "policy": _policy(pairs),
             "supervised": _training(supervised, rate, batch, looks=LOOKS, warmup=20) | {"patience": LOOKS},
-            "improve": _training(improve, rate * 0.3, batch, looks=2, warmup=20),
+            "improve": improve,
         },
-        # Within a source a filter by ranks needs some to rank; who uses a translator decodes it by beam search.
-        # A judge of another make than what learns from the pairs' translations costs seconds.
-        growing={"candidates": 8, "beams": 4, "judge": "lexical:"},
+        growing={"beams": 4, **growing},
     )
+
+
+def _small_growing(source_only: int, pairs: int) -> tuple[int, dict[str, Any]]:
+    """Sources that are drawn, and options of Grow and Improve for few pairs, as docs/results/multi30k.md has them.
+
+    Counts of words are a scorer in seconds, and choose well among many samples. Of training sources those that were
+    counted are judged by the counts of others. The best of each source's references are all of them, so that the arm
+    "filtered" would be "unfiltered".
+    """
+    options: dict[str, Any] = {
+        "scorer": "lexical: fluency=0.25 length=0.2", "candidates": 16, "temperature": 0.5, "filter": "best",
+        "learning_rate_decay": 0.85, "data": DataConfig(last_on_pairs=True), "arms": ("unfiltered", "random"),
+    }  # fmt: skip
+    if source_only < pairs:
+        options["scorer"] += " folds=2"
+        return min(Settings.DEFAULT_SOURCES, pairs + source_only), options
+    options |= {"grow_from": "source-only", "sources": None if source_only <= 1.25 * MOST_GROWN else MOST_GROWN}
+    return min(source_only, MOST_GROWN), options
 
 
 def _held_out(pairs: int) -> int:
@@ -102,9 +132,11 @@ def _policy(pairs: int) -> dict[str, Any]:
     """The fewer the pairs, the smaller the network and the larger its dropout: else it learns them by heart."""
     if pairs < 3_000:
         return {"d_model": _width(pairs), "ffn_dim": 4 * _width(pairs), "dropout": 0.3}
-    size = {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1_024}
+    if pairs < FEW:
+        return {"encoder_layers": 3, "decoder_layers": 3, "d_model": 128, "ffn_dim": 512, "dropout": 0.3}
+    size = {"encoder_layers": 3, "decoder_layers": 3, "d_model": 256, "ffn_dim": 1_024, "dropout": 0.1}
     if pairs < 100_000:
-        return size | {"dropout": 0.3 if pairs < 15_000 else 0.1}
+        return size
     return size | {
         "encoder_layers": 6,
         "decoder_layers": 6,
@@ -126,8 +158,8 @@ def _training(tokens: int, rate: float, batch: int, *, looks: int, warmup: int) 
 
 
 def _by_pairs(pairs: int, few: Any, some: Any, many: Any) -> Any:
-    """By the order of magnitude: below 15,000, below 100,000, and above."""
-    return few if pairs < 15_000 else some if pairs < 100_000 else many
+    """By the order of magnitude: below :data:`FEW`, below 100,000, and above."""
+    return few if pairs < FEW else some if pairs < 100_000 else many
 
 
 def _rounded(tokens: float) -> int:
@@ -146,6 +178,7 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
     )
     grow_steps = getattr(config, "grow_steps", 1)
     drawn = f"up to {config.DEFAULT_SOURCES:,}" if config.sources == "auto" else config.sources or "all"
+    on_pairs = getattr(config, "data", None) is not None and config.data.last_on_pairs  # type: ignore[attr-defined]
     kind = config.filter if config.filter != "auto" else "percentile" if config.filter_values is None else "threshold"
     values = config.filter_values or [each.value for each in replace(config, filter=kind).schedules(1)[0]]
     made = config.estimator
@@ -160,7 +193,8 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
         f"policy: {_start(config)}",
         f"Grow: {grow_steps} steps, {drawn} sources, {config.candidates} samples of each",
         f"Improve: {config.improve_steps} steps to each of up to {improve.max_tokens:,} tokens; filter {kind}, "
-        + " ".join(f"{value:g}" for value in values),
+        + " ".join(f"{value:g}" for value in (values[:-1] if on_pairs else values))
+        + (", the last on the pairs alone" if on_pairs else ""),
     ]
 
 

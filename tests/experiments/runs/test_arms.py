@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import get_args
 
+import numpy as np
+
 from buffers import GrowingBatchBuffer, Threshold
 from experiments.growing_batch import Config
 from experiments.runs.arms import Arm, arm_data
@@ -37,4 +39,11 @@ def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
     assert data["filtered"].is_reference.all()
     assert not data["samples"].is_reference.any()
     assert len(data["filtered"]) + len(data["samples"]) == len(filtered) == len(data["one-grow"])
+    drawn, samples = data["random"], data["samples"]
+    assert drawn.is_reference.sum() == len(data["filtered"])
+    counts = [np.bincount(each.source_index[~each.is_reference], minlength=100).tolist() for each in (drawn, samples)]
+    assert counts[0] == counts[1]
+    assert 0 < drawn.mean_reward() < filtered.mean_reward()
+    again, other = (arm_data("random", buffer, 1, lambda batch: batch.select(kept), seed=seed) for seed in (0, 1))
+    assert again.rows.tolist() == drawn.rows.tolist() != other.rows.tolist()
     assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, lambda batch: batch))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def test_defaults_fit_the_text(folder: Path, form: str) -> None:
     if form == "underscore":
         arguments[2] = "--task_options"
     planned = with_plan(growing_batch.Config(), arguments)
-    assert (planned.task, planned.candidates, planned.policy.d_model) == ("text-files", 8, 32)
+    assert (planned.task, planned.candidates, planned.policy.d_model) == ("text-files", 16, 32)
     assert with_plan(compare_agents.Config(), arguments).policy == planned.policy
 
 
@@ -62,12 +63,34 @@ def test_a_pretrained_policy_has_its_own_size(folder: Path) -> None:
         for each in (arguments[:-2], arguments, [*arguments, "--lora.rank", "8"])
     )
     assert whole.policy == growing_batch.Config().policy != fresh.policy
-    assert (whole.pretrained, whole.candidates) == ("some/model", 8)
+    assert (whole.pretrained, whole.candidates) == ("some/model", 16)
     for part in ("supervised", "improve"):
         new, old, few = (getattr(each, part) for each in (fresh, whole, adapted))
         assert (old.max_tokens, old.evaluate_every) == (new.max_tokens, new.evaluate_every)
         assert old.learning_rate < 5e-5 < few.learning_rate == pytest.approx(10 * old.learning_rate)
     assert whole.supervised.evaluate_first
+
+
+def test_who_names_options_of_an_estimator_gets_one(folder: Path) -> None:
+    arguments = [*ARGUMENTS, str(folder)]
+    planned = with_plan(growing_batch.Config(), arguments)
+    named = with_plan(growing_batch.Config(), [*arguments, "--estimator.epochs", "5"])
+    assert planned.scorer == "lexical: fluency=0.25 length=0.2 folds=2"
+    assert named == replace(planned, scorer=None)
+
+
+def test_a_recipe_is_what_it_is_on_few_pairs_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (rest,) = run(monkeypatch, folder, "--recipe", "rest", "--device", "cpu")
+    assert not rest.data.last_on_pairs
+    (raft,) = run(monkeypatch, folder, "--recipe", "raft", "--device", "cpu")
+    assert (raft.candidates, raft.filter_values, raft.data.samples_only) == (32, (1,), True)
+    (dqo,) = run(monkeypatch, folder, "--recipe", "dqo", "--device", "cpu")
+    assert "random" not in dqo.arms
+
+
+def test_arms_are_such_as_the_agent_can_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arms = {agent: run(monkeypatch, folder, "--agent", agent)[0].arms for agent in ("bvmpo", "dpo")}
+    assert arms == {"bvmpo": ("unfiltered", "random"), "dpo": ("unfiltered", "filtered")}
 
 
 def test_the_users_options_come_first(folder: Path) -> None:

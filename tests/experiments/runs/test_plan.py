@@ -10,6 +10,7 @@ import pytest
 
 from agents import LoRA, TrainingConfig
 from experiments.growing_batch import Config
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.plan import CorpusStatistics, plan, summary
 from experiments.runs.presets import with_preset
 
@@ -26,7 +27,7 @@ def settings_of(corpus: CorpusStatistics) -> Config:
 @pytest.mark.parametrize(
     ("corpus", "task_options", "width", "layers", "dropout", "supervised"),
     [
-        (FEW, {"vocab_size": "4000", "max_tokens": "64", "leaks": "drop", "held_out": "1000"}, 256, 3, 0.3, 2_700_000),
+        (FEW, {"vocab_size": "4000", "max_tokens": "64", "leaks": "drop", "held_out": "1000"}, 128, 3, 0.3, 4_000_000),
         (CAPTIONS, {"vocab_size": "8000", "max_tokens": "64", "leaks": "drop"}, 256, 3, 0.1, 4_900_000),
         (
             TALKS, {"vocab_size": "32000", "max_tokens": "128", "leaks": "drop", "held_out": "1000"}, 512, 6, 0.3,
@@ -45,8 +46,38 @@ def test_options_fit_the_data(
     assert config.supervised.evaluate_every == supervised // 10
     assert config.supervised.patience * config.supervised.evaluate_every >= supervised  # no early end
     assert config.improve.max_tokens < supervised / 3
-    assert config.improve.learning_rate < config.supervised.learning_rate
-    assert (config.candidates, config.filter, config.filter_values) == (8, "auto", None)
+
+
+def test_much_text_is_filtered_by_ranks_of_a_scorer_that_is_made() -> None:
+    for corpus in (CAPTIONS, TALKS):
+        config = settings_of(corpus)
+        assert config.improve.learning_rate < config.supervised.learning_rate
+        assert (config.candidates, config.filter, config.filter_values) == (8, "auto", None)
+        assert (config.scorer, config.judge, config.data.last_on_pairs) == (None, "lexical:", False)
+
+
+@pytest.mark.parametrize(
+    ("source_only", "grow_from", "sources", "scorer"),
+    [
+        (0, "auto", "auto", "lexical: fluency=0.25 length=0.2 folds=2"),
+        (7_000, "auto", "auto", "lexical: fluency=0.25 length=0.2 folds=2"),
+        (24_000, "source-only", None, "lexical: fluency=0.25 length=0.2"),
+        (900_000, "source-only", 32_000, "lexical: fluency=0.25 length=0.2"),
+    ],
+)
+def test_few_pairs_learn_from_what_counts_of_words_choose(
+    source_only: int, grow_from: str, sources: Any, scorer: str
+) -> None:
+    config = settings_of(replace(FEW, source_only=source_only))
+    config.check()
+    assert (config.grow_from, config.sources, config.scorer) == (grow_from, sources, scorer)
+    assert (config.candidates, config.filter, config.is_on_pairs(3)) == (16, "best", True)
+    assert config.improve.learning_rate == config.supervised.learning_rate
+    # To the last weights, by two samples of each source.
+    assert config.improve.evaluate_every == config.improve.max_tokens
+    assert not config.improve.evaluate_first
+    drawn = {"source-only": min(source_only, 32_000), "auto": 8_000}[grow_from]
+    assert config.improve.max_tokens == pytest.approx(drawn * 1.4 * 12 * 2, rel=0.05)
 
 
 @pytest.mark.parametrize("pairs", [1, 20, 90, 250, 2_999])
@@ -72,7 +103,7 @@ def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
     assert not {"learning_rate"} & preset.nested["improve"].keys()
     assert not {"learning_rate", "patience"} & preset.nested["supervised"].keys()
     assert preset.nested["supervised"]["max_tokens"] == plan(FEW).nested["supervised"]["max_tokens"]
-    assert preset.growing == {"candidates": 8, "beams": 4, "judge": "lexical:"}
+    assert preset.growing == plan(FEW).growing
 
 
 @pytest.mark.parametrize(
@@ -81,11 +112,11 @@ def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
         ({}, ["10,000 pairs; 1,000 held out for validation, 1,000 for the test; up to 64 tokens, vocabulary of 4000"]),
         (
             {},
-            ["made first: 2 folds, 1 repeat,", "3 + 3 layers of width 256, dropout 0.3", "filter percentile, 50 70 80"],
+            ["3 + 3 layers of width 128, dropout 0.3", "filter best, 4 2, the last on the pairs alone"],
         ),
         (
-            {"scorer": "runs/mine", "sources": None},
-            ["scorer: runs/mine; judge: lexical:", "all sources, 8 samples of each"],
+            {"scorer": "runs/mine", "judge": "lexical:", "sources": None},
+            ["scorer: runs/mine; judge: lexical:", "all sources, 16 samples of each"],
         ),
         (
             {"pretrained": "a/b", "grow_steps": 0},
@@ -96,9 +127,13 @@ def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
             ["policy: a/b, as it is, adapters of rank 8"],
         ),
         ({"start": Path("runs/mine")}, ["policy: the supervised one of runs/mine"]),
-        ({}, ["trained on the pairs for 2,700,000 tokens"]),
+        ({"scorer": None}, ["made first: 2 folds, 1 repeat,"]),
+        ({}, ["trained on the pairs for 4,000,000 tokens"]),
         ({"supervised": TrainingConfig(max_tokens=1_000, evaluate_every=100)}, ["not risen in 3 looks"]),
-        ({"filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}, ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"]),
+        (
+            {"filter": "auto", "filter_values": (0.2, 0.3, 0.4, 0.5, 0.6, 0.7), "data": DataConfig()},
+            ["filter threshold, 0.2 0.3 0.4 0.5 0.6 0.7"],
+        ),
     ],
 )
 def test_five_lines_say_what_is_done(changes: dict[str, Any], words: list[str]) -> None:

@@ -75,6 +75,10 @@ def test_an_option_that_makes_another_method_is_refused(given: list[str], messag
     [
         (["--recipe", "rafft"], "error: there is no recipe 'rafft'; choose one of rest, rest-em"),
         (["--recipe", "raft", "--grow-from", "train", "--arms", "samples"], "error: arm 'samples' makes no sense"),
+        (
+            ["--agent", "dpo", "--arms", "random"],
+            "error: arm 'random' draws as many samples as a filter keeps, and agent",
+        ),
         (["--restart", "--data.last-on-pairs"], "error: --restart forgets what the step before"),
         (["--agent", "bc", "--data.filter-by", "utility"], "error: agent 'bc' asks for no filter"),
         (["--agent", "bc", "--data.rewrite"], "error: agent 'bc' asks for no filter; leave out --data.rewrite"),
