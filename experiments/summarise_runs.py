@@ -12,6 +12,7 @@ import tyro
 from experiments.reports.evidence import comparisons, each_control, evidence_table
 from experiments.reports.plots import step_name
 from experiments.reports.tables import table
+from experiments.runs.finished_run import different_options
 from seq2seq_env.atomic_files import read_json
 from seq2seq_env.commands import arguments, command_frame
 
@@ -31,9 +32,8 @@ def summary_table(results: list[dict[str, Any]]) -> str:
         ValueError: If the runs differ by more than their seed.
     """
     for result in results[1:]:
-        different = {k for k, v in result["config"].items() if v != results[0]["config"].get(k)} - {"seed", "buffer"}
-        if different:
-            raise ValueError(f"the runs differ in {', '.join(sorted(different))}; summarise runs of one configuration")
+        if different := different_options(results[0]["config"], result["config"]):
+            raise ValueError(f"the runs differ in {', '.join(different)}; summarise runs of one configuration")
     seeds = [f"seed {result['config']['seed']}" for result in results]
     measures = {name: [result["summary"].get(name) for result in results] for name in results[0]["summary"]}
     for step in (row for row in results[0]["steps"] if row["split"] == "validation"):

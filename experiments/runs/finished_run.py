@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -90,14 +90,18 @@ def check_alike(runs: Sequence[FinishedRun]) -> None:
     Raises:
         ValueError: Naming what they differ in.
     """
-    first = runs[0].config
     for run in runs[1:]:
-        different = {name for name, value in run.config.items() if value != first.get(name)}
-        if different := different - {"seed", "start", "buffer"}:
+        if different := different_options(runs[0].config, run.config):
             raise ValueError(
-                f"{str(runs[0].path)!r} and {str(run.path)!r} differ in {', '.join(sorted(different))}; name runs "
-                "of one configuration"
+                f"{str(runs[0].path)!r} and {str(run.path)!r} differ in {', '.join(different)}; name runs of one "
+                "configuration"
             )
+
+
+def different_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Recorded options in which two runs differ, but for those of a seed: where its supervised policy and buffer are."""
+    different = {name for name, value in other.items() if value != one.get(name)}
+    return sorted(different - {"seed", "start", "buffer"})
 
 
 def open_run(path: Path, device: str = "cpu") -> FinishedRun:

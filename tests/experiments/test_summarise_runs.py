@@ -13,7 +13,7 @@ from experiments.summarise_runs import summary_table
 
 def result(seed: int, gain: float, temperature: float = 0.8) -> dict[str, Any]:
     return {
-        "config": {"seed": seed, "temperature": temperature},
+        "config": {"seed": seed, "temperature": temperature, "start": f"runs/supervised{seed}"},
         "summary": {"shortfall_closed": gain, "oracle_before": None},
         "steps": [{"grow": 0, "improve": 0, "split": "validation", "reward": gain / 2}],
     }
