@@ -58,7 +58,7 @@ def test_the_report_has_every_question(runs: list[FinishedRun], verdict: str) ->
         assert curve["reward"] == sorted(curve["reward"])
         assert len(curve["gold"]) == 4
     assert [row["name"] for row in record["order"]["policies"]] == [
-        "supervised", "G=1 I=1", "G=1 I=2", "unfiltered", "filtered", "samples", "one-grow"
+        "supervised", "G=1 I=1", "G=1 I=2", "unfiltered", "filtered", "samples", "one-grow", "random"
     ]  # fmt: skip
     assert "<svg" in (config.report_folder / "report.html").read_text()
     assert (config.report_folder / "best-of-n.png").is_file()
@@ -81,7 +81,7 @@ def test_sampled_runs_have_curves_over_the_kl(
     for point in family["points"]:
         names[point["series"]].append(point["name"])
     assert names["filtered-bc"] == ["G=1 I=1", "G=1 I=2"]
-    assert names["arms"] == ["unfiltered", "filtered", "samples", "one-grow"]
+    assert names["arms"] == ["unfiltered", "filtered", "samples", "one-grow", "random"]
     assert names["best of N, at its estimated KL"] == ["best of 2", "best of 4"]
     assert set(family["beside_best_of_n"]["G=1 I=2"]) == {"reward", "gold"}
     text = (folder / "overoptimisation.md").read_text()

@@ -13,7 +13,7 @@ from experiments.reports.examples import NUM_EXAMPLES
 from experiments.reports.report import RERANKED, _scorer_tests, learning_curves, warnings
 from experiments.runs.experiment import Experiment
 
-ARMS = ("unfiltered", "filtered", "samples", "one-grow")
+ARMS = ("unfiltered", "filtered", "samples", "one-grow", "random")
 
 
 def steps_of_data(page: str) -> list[str]:

@@ -32,9 +32,10 @@ class Constant:
 def test_stages_are_those_with_policies(finished_run: Experiment[Config]) -> None:
     run = opened(finished_run)
     assert run.steps == ["g0i0", "g1i1", "g1i2"]
-    assert run.arms == ["control-unfiltered", "control-filtered", "control-samples", "control-one-grow"]
+    arms = ["unfiltered", "filtered", "samples", "one-grow", "random"]
+    assert run.arms == [f"control-{arm}" for arm in arms]
     assert [stage_name(stage) for stage in (*run.steps, run.arms[-1])] == [
-        "supervised", "G=1 I=1", "G=1 I=2", "one-grow"
+        "supervised", "G=1 I=1", "G=1 I=2", "random"
     ]  # fmt: skip
     assert run.gold == "oracle"
     assert run.sources == finished_run.task.split("test").sources
