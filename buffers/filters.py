@@ -183,7 +183,9 @@ class Best:
         return _first_of_each(source_index, np.lexsort((-reward, source_index)), int(self.k))
 
 
-def at_most(source_index: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+def at_most(
+    source_index: NDArray[np.int64], most: int | NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """Mask [N], true for at most so many trajectories of each source, drawn at random.
 
     Easy sources pass a filter with many samples, hard ones with few; so none outweighs the others (ReST-EM, arXiv
@@ -191,7 +193,7 @@ def at_most(source_index: NDArray[np.int64], most: int, rng: np.random.Generator
 
     Args:
         source_index: int64 [N].
-        most: At least 1.
+        most: At least 1; or int64 [N], of the source of each.
         rng: Draws them.
     """
     order = rng.permutation(len(source_index))
@@ -272,12 +274,14 @@ def _groups(source_index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     return group.astype(np.int64), counts.astype(np.int64)
 
 
-def _first_of_each(source_index: NDArray[np.int64], order: NDArray[np.int64], most: int) -> NDArray[np.bool_]:
+def _first_of_each(
+    source_index: NDArray[np.int64], order: NDArray[np.int64], most: int | NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Mask [N], true at the first ``most`` of each source in an order that keeps sources together."""
     _, first, counts = np.unique(source_index[order], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(first, counts)
     mask = np.zeros(len(order), dtype=np.bool_)
-    mask[order[rank < most]] = True
+    mask[order[rank < (most if isinstance(most, int) else most[order])]] = True
     return mask
 
 

@@ -19,7 +19,7 @@ from agents import TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.gate import Gate, GateAction, GateMeasure
-from experiments.reports.report import RERANKED, write_report
+from experiments.reports.report import write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
 from experiments.runs import scorer_refresh
 from experiments.runs.agent_kinds import check_stored
@@ -34,8 +34,9 @@ from experiments.runs.scorer_checks import check_scorer
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.side_by_side import side_by_side
-from experiments.runs.stages import EQUAL_ENTROPY, UNTRAINED, finish, grow_batch, keep_at_entropy, train
+from experiments.runs.stages import UNTRAINED, finish, grow_batch, train
 from experiments.runs.supervised import supervised
+from experiments.runs.untrained import equal_entropy, rerank
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
@@ -45,9 +46,6 @@ MOST_USED = (
     "candidates", "temperature", "filter", "filter_values", "arms", "seed", "device", "out",
 )  # fmt: skip
 """Options that the short help shows."""
-
-BEST_OF = 8
-"""Samples of the supervised policy for each source, of which reranking takes the best."""
 
 
 @dataclass(frozen=True)
@@ -273,13 +271,6 @@ def on_pairs(training: TrainingConfig) -> TrainingConfig:
     )  # fmt: skip
 
 
-def rerank(run: Experiment[Settings], policy: Seq2SeqPolicy) -> None:
-    """What choosing the best of N samples gives without training, to compare with (section 4.4)."""
-    if not run.folder.has(RERANKED):
-        reward = run.evaluator.best_of(policy, "test", BEST_OF) if run.folder.is_writer else None
-        run.folder.finish(RERANKED, reward)
-
-
 def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
     config = run.config
@@ -323,18 +314,6 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     finish(
         run, arm_stage(arm), agent, {name: sum(step[name] for step in spent) for name in ("train_tokens", "seconds")}
     )
-
-
-def equal_entropy(run: Experiment[Settings], last: str) -> None:
-    """The supervised policy, not trained further, at the temperature that gives it the last stage's entropy."""
-    if run.folder.has(EQUAL_ENTROPY):
-        return
-    row: dict[str, object] = {}
-    if run.folder.is_writer:
-        measures = run.folder.result(last)
-        nats = next(each["nats"] for each in measures if (each["split"], each["decode"]) == ("test", "sample"))
-        row = keep_at_entropy(run, EQUAL_ENTROPY, supervised(run), nats)
-    run.folder.finish(EQUAL_ENTROPY, row)
 
 
 def _steps(run: Experiment[Config]) -> list[tuple[int, int, Filter]]:

@@ -20,7 +20,6 @@ import tyro
 import agents
 from agents import ComputeType, Engine, RolloutConfig, TrainingConfig
 from buffers import drawable_rows, source_texts
-from experiments.growing_batch import equal_entropy, rerank
 from experiments.names import FilterName, OnlineAgentName
 from experiments.reports.report import write_report
 from experiments.runs.agent_kinds import check_online
@@ -30,6 +29,7 @@ from experiments.runs.script import main
 from experiments.runs.settings import Settings
 from experiments.runs.stages import finish, training_facts
 from experiments.runs.supervised import supervised
+from experiments.runs.untrained import equal_entropy, rerank
 from seq2seq_env.tasks import Task
 
 MOST_USED = (

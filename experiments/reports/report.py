@@ -31,13 +31,10 @@ from experiments.runs.rewriting import rewrites
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.scorer_checks import SCORER_TESTS
 from experiments.runs.scorer_refresh import refresh_sentence, refresh_stage
-from experiments.runs.stages import EQUAL_ENTROPY, translations_file
+from experiments.runs.stages import EQUAL_ENTROPY, RERANKED, translations_file
 from seq2seq_env.atomic_files import write_json, write_text
 
 DECODES = ("sample", "greedy")
-
-RERANKED = "best-of-n"
-"""The stage of the supervised policy's samples reranked by reward."""
 
 Row = dict[str, Any]
 

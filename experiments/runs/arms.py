@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from buffers import GrowingBatchBuffer, Slice
+from buffers import GrowingBatchBuffer, Slice, at_most
 
 Arm = Literal["unfiltered", "filtered", "samples", "one-grow", "random"]
 """Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
@@ -55,12 +55,7 @@ def arm_data(
 
 def _drawn(batch: Slice, kept: Slice, rng: np.random.Generator) -> Slice:
     """As many samples of each source as are kept, drawn from all of them, and the references that are kept."""
-    sources, is_sample = batch.source_index, ~batch.is_reference
-    counts = np.bincount(kept.source_index[~kept.is_reference], minlength=int(sources.max(initial=0)) + 1)
-    order = rng.permutation(np.flatnonzero(is_sample))
-    order = order[np.argsort(sources[order], kind="stable")]
-    grouped = sources[order]
-    place = np.arange(len(order)) - np.searchsorted(grouped, grouped)
-    mask = np.isin(batch.rows, kept.rows[kept.is_reference])
-    mask[order[place < counts[grouped]]] = True
-    return batch.where(mask)
+    pool, samples = (each.where(~each.is_reference) for each in (batch, kept))
+    counts = np.bincount(samples.source_index, minlength=int(pool.source_index.max(initial=-1)) + 1)
+    drawn = pool.where(at_most(pool.source_index, counts[pool.source_index], rng))
+    return batch.where(np.isin(batch.rows, np.union1d(drawn.rows, kept.rows[kept.is_reference])))

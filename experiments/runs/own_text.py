@@ -40,8 +40,8 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
         preset = preset.for_pretrained()
     # What asks for something else than is planned.
     unplanned = {"scorer"} if any(argument.startswith("--estimator.") for argument in arguments) else set()
-    agent = agents.AGENTS.get(known.agent)
-    if known.recipe not in (None, "None") or (agent is not None and not agents.agent_class(known.agent).filters):
+    takes_all = known.agent in agents.AGENTS and not agents.agent_class(known.agent).filters
+    if takes_all or known.recipe not in (None, "None"):
         unplanned.add("arms")
     growing = {name: value for name, value in preset.growing.items() if name not in unplanned}
     return with_preset(defaults, replace(preset, growing=growing))

@@ -25,6 +25,9 @@ SUPERVISED = "g0i0"
 EQUAL_ENTROPY = "equal-entropy"
 """Stage of the supervised policy at the temperature that gives it the last policy's entropy."""
 
+RERANKED = "best-of-n"
+"""Stage of the supervised policy's samples reranked by reward."""
+
 MEASURED: tuple[tuple[str, Decode], ...] = (("validation", "sample"), ("test", "sample"), ("test", "greedy"))
 """Splits and decodings that every stage is measured on; by beam search the test split, too, where it is asked for."""
 

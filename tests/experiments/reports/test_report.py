@@ -8,10 +8,12 @@ from itertools import product
 import pytest
 
 from agents import run_evaluation
-from experiments.growing_batch import BEST_OF, Config
+from experiments.growing_batch import Config
 from experiments.reports.examples import NUM_EXAMPLES
-from experiments.reports.report import RERANKED, _scorer_tests, learning_curves, warnings
+from experiments.reports.report import _scorer_tests, learning_curves, warnings
 from experiments.runs.experiment import Experiment
+from experiments.runs.stages import RERANKED
+from experiments.runs.untrained import BEST_OF
 
 ARMS = ("unfiltered", "filtered", "samples", "one-grow", "random")
 
