@@ -245,7 +245,8 @@ class D3rlpyCQL(D3rlpyAgent):
     """d3rlpy's DiscreteCQL: double Q-learning with a conservative loss.
 
     ``L = huber(r + Q'(s', argmax_b Q(s', b)) - Q(s, a)) + alpha (log sum_b exp Q(s, b) - Q(s, a))``, Kumar et al.
-    2020, arXiv 2006.04779. Q starts as the policy's log-probabilities, but for a constant: the conservative loss leaves it free.
+    2020, arXiv 2006.04779. Q starts as the policy's log-probabilities, but for a constant: the conservative loss leaves
+    it free.
     """
 
     name: ClassVar[str] = "d3rlpy-cql"
@@ -274,8 +275,8 @@ class D3rlpyBCQ(D3rlpyAgent):
     """d3rlpy's DiscreteBCQ: double Q-learning among the tokens that an imitator finds likely.
 
     ``L = huber(r + Q'(s', pi(s')) - Q(s, a)) - mean log G(a|s)``, the greedy policy
-    ``pi(s) = argmax_a Q(s, a) where G(a|s) / max G > action_flexibility``. Fujimoto et al. 2019, arXiv 1910.01708. Both heads
-    stand on one encoder; the imitator starts as the policy, Q at 0.
+    ``pi(s) = argmax_a Q(s, a) where G(a|s) / max G > action_flexibility``. Fujimoto et al. 2019, arXiv 1910.01708. Both
+    heads stand on one encoder; the imitator starts as the policy, Q at 0.
     """
 
     name: ClassVar[str] = "d3rlpy-bcq"
