@@ -32,7 +32,7 @@ from experiments.runs.agent_kinds import check_stored
 from experiments.runs.commit import commit
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
-from experiments.runs.merging import merge
+from experiments.runs.merging import check_part, merge
 from experiments.runs.run_folder import CHECKPOINTS, STAGES, RunFolder
 from experiments.runs.settings import AgentOptions, Settings
 from experiments.runs.stages import SUPERVISED
@@ -171,11 +171,26 @@ class Benchmark:
             evaluator = Evaluator(task, scorer, temperature=options.temperature, seed=seed, watch=folder.watch)
             run = Experiment(options, task, evaluator, folder)
             policy = supervised(run)
+            self.check_start(policy, options.start)
             batch = compare_agents.dataset_buffer(run, dataset).select()
             (schedule,) = options.schedules(1)
             for agent in config.agents:
                 for rate in self.rates(dataset, agent, seed):
                     self.train(run, Trial(agent, "own", short(dataset), rate), policy, batch, list(schedule))
+
+    def check_start(self, policy: Seq2SeqPolicy, start: Path | None) -> None:
+        """Refuse a supervised policy to start from that is not the one the folder has.
+
+        Raises:
+            ValueError: Naming both.
+        """
+        from agents import Seq2SeqPolicy
+
+        if start is not None and Seq2SeqPolicy.load(start / CHECKPOINTS / SUPERVISED).fingerprint != policy.fingerprint:
+            raise ValueError(
+                f"--starts names the policy of {str(start)!r}, and {str(self.folder.path)!r} was begun with another; "
+                "leave out --starts, or choose another --out"
+            )
 
     def train(self, run: Experiment[compare_agents.Config], trial: Trial, policy: Seq2SeqPolicy, *data: Any) -> None:
         """One training, unless it is there; one that fails is recorded, and not tried again."""
@@ -240,8 +255,10 @@ def execute(config: Config) -> None:
     started = time.perf_counter()
     folder = RunFolder(config.out, config.recorded(), ())
     for part in config.merge:
-        print(f"{part}: {merge(part, config.out)} files merged")
+        check_part(part, config.out)
         keep_contents(folder, read_json(part / STAGES / "datasets.json"))
+    for part in config.merge:
+        print(f"{part}: {merge(part, config.out)} files merged")
     datasets = [] if config.report_only else [resolve(each) for each in config.datasets]
     keep_contents(
         folder,

@@ -108,7 +108,8 @@ def best_of_n(config: Config, runs: Sequence[FinishedRun]) -> str:
     """
     check_alike(runs)
     sampling = Sampling(config.sources, config.seed, config.engine)
-    every = [sample_stages(run, config.wanted(run), sampling, config.device, progress=config.progress) for run in runs]
+    wanted = in_all([config.wanted(run) for run in runs])
+    every = [sample_stages(run, wanted, sampling, config.device, progress=config.progress) for run in runs]
     notes = {note for run in runs for note in run.notes}
     provenance = {
         "runs": " ".join(str(run.path) for run in runs), "scorer": runs[0].scorer.fingerprint, **asdict(sampling),
@@ -117,6 +118,11 @@ def best_of_n(config: Config, runs: Sequence[FinishedRun]) -> str:
     for note in sorted(notes):
         print(note)
     return write_best_of_n(config.report_folder, every, config.samples, runs[0].gold, provenance, config.seed)
+
+
+def in_all(wanted: Sequence[Sequence[Wanted]]) -> list[Wanted]:
+    """What is wanted of every run: arms are no option that runs must share, and a gate may have ended one early."""
+    return [each for each in wanted[0] if all(each in others for others in wanted)]
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_used: Sequence[str] = ()) -> None:

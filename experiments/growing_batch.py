@@ -119,6 +119,11 @@ class Config(Settings):
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
                 "leave out --data.samples-only"
             )
+        if self.data.rewrite and (without := {"one-grow", "random"} & {*self.arms}):
+            raise ValueError(
+                f"arm {min(without)!r} goes by a Grow step's samples, and has none of the rewrites of --data.rewrite; "
+                "leave one of them out"
+            )
         if "random" in self.arms and not agents.agent_class(self.agent).filters:
             raise ValueError(
                 f"arm 'random' draws as many samples as a filter keeps, and agent {self.agent!r} asks for no filter; "
@@ -200,7 +205,7 @@ def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) ->
     """Say whether the scorer ranks samples of Grow step ``g`` as it did the first one's, where there is an oracle."""
     if not run.folder.is_writer:
         return
-    rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in (1, g)}, run.task)
+    rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in range(1, g + 1)}, run.task)
     for row in rows[-1:]:
         print("\n".join([f"Monitor: {row}", *monitor_warnings([row])]))
 
@@ -306,7 +311,10 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             print(f"{stage} has no data, and trains nothing")
         if (i == 1 or config.restart) and len(data):
             agent.prepare(data, config.improve_at(1))
-        training = replace(training, max_tokens=max(1, tokens), patience=max(1, tokens))
+        # As far along ReST's schedule as ReST came, where its reward stopped rising before the budget was spent.
+        training = replace(
+            training, schedule_tokens=training.max_tokens, max_tokens=max(1, tokens), patience=max(1, tokens)
+        )
         trained = scorer_refresh.refreshed(run, g)
         facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
         finish(run, stage, agent, facts, measured=False)

@@ -94,7 +94,7 @@ def written_folder(folder: Path, last: str) -> Iterator[Path]:
     """A temporary folder beside ``folder``, whose files go there once the block ends well.
 
     Args:
-        folder: Where the files go, in place of those of their names; others stay. It is made where missing.
+        folder: Where the files and folders go, in place of those of their names; others stay. It is made where missing.
         last: Name of the file that goes last, by which a reader knows that all are there.
 
     Raises:
@@ -107,6 +107,8 @@ def written_folder(folder: Path, last: str) -> Iterator[Path]:
             yield temporary
             folder.mkdir(parents=True, exist_ok=True)
             for file in sorted(temporary.iterdir(), key=lambda file: file.name == last):
+                if file.is_dir():  # which takes no place that has files
+                    shutil.rmtree(folder / file.name, ignore_errors=True)
                 file.replace(folder / file.name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

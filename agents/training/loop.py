@@ -211,7 +211,7 @@ class _Run:
             batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
         loss = self.learner.loss if self.sharded is None else self.sharded.loss
         with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.bf16):
-            values = loss(batch, min(1.0, self.position.tokens / self.config.max_tokens))._asdict()
+            values = loss(batch, min(1.0, self.position.tokens / self.config.schedule_end))._asdict()
         # One transfer from the device for all values: each by itself would wait for the GPU.
         means = torch.stack([value.detach().float() for value in values.values()])
         if ranks > 1:

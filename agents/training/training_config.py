@@ -26,6 +26,8 @@ class TrainingConfig:
     """Peak learning rate, above 0; the paper lowers it from one Improve step to the next."""
     schedule: ScheduleName = "inverse-sqrt"
     """Learning rate after the warmup: constant; inverse-sqrt of the tokens; linear or cosine to 0 at max_tokens."""
+    schedule_tokens: int | None = None
+    """Target tokens at which linear and cosine are 0 and what a loss anneals ends, above 0; None for max_tokens."""
     tokens_per_batch: int = 512
     """Token budget of a batch, padding counted, on its wider side (source or target)."""
     max_tokens: int = 1_000_000
@@ -75,6 +77,8 @@ class TrainingConfig:
         above_zero(
             self, "learning_rate", "tokens_per_batch", "max_tokens", "max_grad_norm", "evaluate_every", "patience"
         )
+        if self.schedule_tokens is not None:
+            above_zero(self, "schedule_tokens")
         zero_or_more(self, "warmup_tokens", "weight_decay", "seed", "workers", "log_every", "source_shuffle")
         for name in ("source_drop", "source_blank"):
             if not 0 <= getattr(self, name) < 1:
@@ -87,11 +91,16 @@ class TrainingConfig:
         """Whether sources get any noise."""
         return bool(self.source_drop or self.source_blank or self.source_shuffle)
 
+    @property
+    def schedule_end(self) -> int:
+        """Target tokens at which the schedule ends."""
+        return self.max_tokens if self.schedule_tokens is None else self.schedule_tokens
+
     def learning_rate_at(self, tokens: float) -> float:
         """The learning rate of the step that brings the target tokens to ``tokens``."""
         if tokens < self.warmup_tokens:
             return self.learning_rate * tokens / self.warmup_tokens
-        left = max(0.0, 1 - (tokens - self.warmup_tokens) / max(1, self.max_tokens - self.warmup_tokens))
+        left = max(0.0, 1 - (tokens - self.warmup_tokens) / max(1, self.schedule_end - self.warmup_tokens))
         shares = {
             "constant": 1.0,
             "inverse-sqrt": math.sqrt(max(1, self.warmup_tokens) / max(1.0, tokens)),

@@ -66,7 +66,7 @@ class Evaluate:
 
         oracle = None if task is None else task.oracle
         measured = measure_systems(
-            [each.hypotheses for each in systems], sources, references, self.scorers, oracle, self.device
+            [each.hypotheses for each in systems], sources, references, self.scorers, oracle, self.device, task
         )
         if self.json:
             record = {

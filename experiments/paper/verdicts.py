@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.claims import of_all, verdict_on
-from experiments.reports.statistics import Interval, interval, order_probability
+from experiments.reports.statistics import Interval, interval, order_difference
 
 Word = Literal["holds", "does not hold", "not shown", "not run"]
 
@@ -23,11 +23,8 @@ below 10 that a report of best of N has."""
 KENDALL, SPEARMAN = 0.9, 0.98
 """Rank correlations of the value function from which the paper's 0.924 and "above 0.99" are reached."""
 
-MARGIN = 0.01
-"""Reward by which a filter may lie below the global one and still do as well."""
-
-DIFFERENT, ALIKE = 0.95, 0.05
-"""Bootstrap probabilities that two orders differ, from which they do, and up to which they do not."""
+MARGIN, BLEU_MARGIN = 0.01, 1.0
+"""Reward, and BLEU, by which something may lie below another and still do as well."""
 
 
 class Verdict(NamedTuple):
@@ -103,7 +100,7 @@ def beats_online(
     """
     ahead = {f"G=1 above {name}": interval(reward - values) for name, values in online.items()}
     changes = {"ReST": interval(bleu[:, None])} | {name: interval(each[:, None]) for name, each in online_bleu.items()}
-    lost, kept = verdict_on(changes[judged].negated()), _not_below(changes["ReST"])
+    lost, kept = verdict_on(changes[judged].negated()), _not_below(changes["ReST"], BLEU_MARGIN)
     measured = f"reward of samples: {_listed(ahead)}; greedy BLEU: " + "; ".join(
         f"{name} {change:+.1f}" for name, change in changes.items()
     )
@@ -111,7 +108,7 @@ def beats_online(
     if unfiltered is not None:
         name = f"{judged} above G=1 I=0"
         ahead[name] = interval(online[judged] - unfiltered)
-        words.append("does not hold" if ahead[name].low > 0 else "holds")
+        words.append(_not_below(ahead[name].negated(), MARGIN))
         measured += f"; {name} {ahead[name]:+.3f}"
     return Verdict(_all_of(words), measured, ahead)
 
@@ -156,13 +153,9 @@ def order_differs(
     gains = {name: interval(values - base) for name, values in quality.items()}
     one, two = grow
     second = interval(quality[two] - quality[one])
-    differs = order_probability(reward, quality)
-    order: Word = "holds" if differs >= DIFFERENT else "does not hold" if differs <= ALIKE else "not shown"
-    measured = (
-        f"true quality of samples above BC: {_listed(gains)}; {two} less {one} {second:+.3f}; both orders of the "
-        f"{len(reward)} differ with bootstrap probability {differs:.2f}"
-    )
-    word = _all_of([of_all(gains), verdict_on(second.negated()), order])
+    differ = order_difference(reward, quality)
+    measured = f"true quality of samples above BC: {_listed(gains)}; {two} less {one} {second:+.3f}; {differ}"
+    word = _all_of([of_all(gains), verdict_on(second.negated()), differ.verdict])
     return Verdict(word, measured, gains | {f"{two} less {one}": second})
 
 
@@ -179,10 +172,7 @@ def varies_where_bad(difference: Interval, bands: Mapping[str, Interval]) -> Ver
 
 def filters_do_as_well(differences: Mapping[str, Interval]) -> Verdict:
     """Claim 9: filters within a source do as well as the global one; differences in reward from it by filter."""
-    words: list[Word] = [
-        "holds" if each.low > -MARGIN else "does not hold" if each.high < 0 else "not shown"
-        for each in differences.values()
-    ]
+    words = [_not_below(each, MARGIN) for each in differences.values()]
     measured = f"reward of samples, less the threshold's: {_listed(differences)}; as well is within {MARGIN:g}"
     return Verdict(_all_of(words), measured, differences)
 
@@ -212,8 +202,9 @@ def _listed(estimates: Mapping[str, Interval], spec: str = "+.3f") -> str:
     return "; ".join(f"{name} {estimate:{spec}}" for name, estimate in estimates.items())
 
 
-def _not_below(change: Interval) -> Word:
-    return "does not hold" if change.high < 0 else "holds"
+def _not_below(difference: Interval, margin: float) -> Word:
+    """Whether a difference is no loss, up to a margin."""
+    return "does not hold" if difference.high < 0 else "holds" if difference.low > -margin else "not shown"
 
 
 def _all_of(words: Sequence[str]) -> Word:

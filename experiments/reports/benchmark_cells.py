@@ -117,8 +117,8 @@ class Cell:
 
 
 def chosen_rate(tried: Mapping[float, float | None]) -> float:
-    """The learning rate of the highest validation reward, the first of several."""
-    return max(tried, key=lambda rate: -math.inf if (reward := tried[rate]) is None else reward)
+    """The learning rate of the highest validation reward, the lowest of several."""
+    return max(sorted(tried), key=lambda rate: -math.inf if (reward := tried[rate]) is None else reward)
 
 
 def normalised(quality: float, base: float) -> float:

@@ -61,7 +61,7 @@ def write_best_of_n(
     title = TITLES[gold or "oracle"]
     falls, equals = looks(known), _equals(known)
     temperature = known[0].wanted.temperature
-    order, first = ranking(every, temperature), next(iter(every[0]))
+    order, first = ranking(every, temperature), known[0].wanted
     spread = spreads([run[first] for run in every])
     runs, sources = known[0].reward.shape[:2]
     verdict = _verdict(known, equals, falls, title)
@@ -81,7 +81,7 @@ def write_best_of_n(
     if order is not None:
         parts += [
             f"## Order of policies by reward and by {title}",
-            f"Means of samples at T = {temperature:g}. Both orders differ with bootstrap probability {order[1]:.2f}.",
+            f"Means of samples at T = {temperature:g}; {order[1]}.",
             _order_table(order[0], title),
         ]
     if spread is not None:
@@ -97,7 +97,7 @@ def write_best_of_n(
         "curves": [_record(curve) for curve in known],
         "equal": {measure: [row._asdict() for row in rows] for measure, rows in equals.items()},
         "falls": [_plain(row) for row in falls],
-        "order": None if order is None else {"differ": order[1], "policies": [_plain(row) for row in order[0]]},
+        "order": None if order is None else {**order[1]._asdict(), "policies": [_plain(row) for row in order[0]]},
         "spread": None if spread is None else {
             "bands": [row._asdict() for row in spread[0]], "difference": spread[1]._asdict(),
         },

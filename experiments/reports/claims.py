@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from experiments.reports.comparison_entry import Entry
-from experiments.reports.statistics import Interval, holm, interval, order_probability
+from experiments.reports.statistics import Interval, holm, interval, order_difference
 from experiments.reports.tables import table
 from experiments.runs.finished_stages import step_of
 from seq2seq_env.atomic_files import read_json
@@ -108,10 +108,9 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[En
     tau = float(kendalltau(*means).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
     by_reward, by_oracle = ({entry.name: entry.values(key) for entry in entries} for key in columns)
-    differs = order_probability(by_reward, by_oracle)
-    verdict = "holds" if differs >= 0.95 else "does not hold" if differs <= 0.05 else "not shown"
-    measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}; bootstrap probability that the "
-    return [*claims, Claim("7", order, f"{measured}orders differ {differs:.2f}", verdict)]
+    differ = order_difference(by_reward, by_oracle)
+    measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}; {differ}"
+    return [*claims, Claim("7", order, measured, differ.verdict)]
 
 
 def value_rank(reports: Sequence[Mapping[str, Any]]) -> Claim:

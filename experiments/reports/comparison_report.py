@@ -100,7 +100,7 @@ def write_comparison(
     plots = save_comparison_plots(folder.path, rows, entries, base)
     parts = [
         f"# Offline-RL agents on {folder.config['task']}",
-        winner(rows, {name: row for name, row in against.items() if name in own}),
+        winner(rows, {name: row for name, row in against.items() if name in own}, len(against)),
         *seen.sentence(),
         *_one_policy(records),
         *_untrained(entries),
@@ -136,12 +136,13 @@ def write_comparison(
     print("\n\n".join(parts[1 : parts.index("## Cost")]))
 
 
-def winner(rows: Rows, against: Rows) -> str:
+def winner(rows: Rows, against: Rows, tests: int) -> str:
     """A sentence: which objective wins against filtered behaviour cloning, greedily, by the best measure there is.
 
     Args:
         rows: Intervals of each agent.
-        against: Differences from filtered behaviour cloning, with p-values corrected for the number of agents.
+        against: Differences from filtered behaviour cloning, with corrected p-values.
+        tests: For how many they are corrected, agents on other filters' data included.
     """
     if not against:
         return f"No objective is held against {REFERENCE}: it and another agent are needed."
@@ -158,7 +159,7 @@ def winner(rows: Rows, against: Rows) -> str:
     return (
         f"Greedily: {verdict}. {COLUMNS[column].capitalize()} {rows[best][column].mean:.3f} against "
         f"{rows[REFERENCE][column].mean:.3f}, "
-        f"{difference:+.3f}, p {p_value(corrected)} corrected for {len(against)}."
+        f"{difference:+.3f}, p {p_value(corrected)} corrected for {tests}."
     )
 
 

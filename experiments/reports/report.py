@@ -267,12 +267,17 @@ def warnings(steps: Sequence[Row], kind: str) -> list[str]:
                 f"WARNING: nothing was trained at {step_name(row)}: the {kind} filter at {row['threshold']:g} keeps "
                 "nothing; give lower --filter-values, or a filter within each source."
             )
-        elif kind == "threshold" and row["improve"] == 1 and (row["threshold"] or 1) <= row["data_reward"]:
+        elif kind == "threshold" and row["improve"] == 1 and _is_low(row["threshold"], row["data_reward"]):
             sentences.append(
                 f"WARNING: the threshold {row['threshold']:g} of {step_name(row)} is not above the mean reward of its "
                 f"data, {row['data_reward']:.3f}, as Algorithm 1 has it; give higher --filter-values."
             )
     return sentences
+
+
+def _is_low(threshold: float | None, data_reward: float) -> bool:
+    """Whether a filter's threshold, where the step has one, is not above the mean reward of its data."""
+    return threshold is not None and threshold <= data_reward
 
 
 def _rows(run: RunFolder, stage: str) -> list[Row]:

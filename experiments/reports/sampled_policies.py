@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.best_of_n_curves import Sampled
-from experiments.reports.statistics import Interval, interval, order_probability, resampled_means
+from experiments.reports.statistics import Interval, OrderDifference, interval, order_difference, resampled_means
 from experiments.runs.finished_stages import stage_name
 from experiments.runs.stage_samples import Candidates
+from experiments.runs.stages import SUPERVISED
 
 BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Limits of a source's true quality, by which the spread of its rewards is put together."""
@@ -30,7 +31,8 @@ class Ranked(NamedTuple):
         gold: Mean true quality.
         by_reward: Its place, from 1.
         by_gold: Its place.
-        above: Difference of true quality from the supervised policy, which has none itself.
+        above: Difference of true quality from the supervised policy, which has none itself; None where that was not
+            sampled.
     """
 
     name: str
@@ -41,8 +43,8 @@ class Ranked(NamedTuple):
     above: Interval | None
 
 
-def ranking(every: Sequence[Sampled], temperature: float) -> tuple[list[Ranked], float] | None:
-    """All policies by reward and by true quality, and the bootstrap probability that the two orders differ.
+def ranking(every: Sequence[Sampled], temperature: float) -> tuple[list[Ranked], OrderDifference] | None:
+    """All policies by reward and by true quality, and how surely the two orders differ.
 
     Args:
         every: Of R runs.
@@ -63,15 +65,15 @@ def ranking(every: Sequence[Sampled], temperature: float) -> tuple[list[Ranked],
         {stage: place for place, stage in enumerate(sorted(values, key=lambda stage: -values[stage].mean()), start=1)}
         for values in (reward, gold)
     ]
-    first = next(iter(gold))
+    base = gold.get(SUPERVISED)
     rows = [
         Ranked(
             stage_name(stage), float(reward[stage].mean()), float(values.mean()), places[0][stage], places[1][stage],
-            None if stage == first else interval(values - gold[first]),
+            None if base is None or stage == SUPERVISED else interval(values - base),
         )
         for stage, values in gold.items()
     ]  # fmt: skip
-    return rows, order_probability(reward, gold)
+    return rows, order_difference(reward, gold)
 
 
 def stage_means(runs: Sequence[Sequence[Candidates]]) -> dict[str, NDArray[np.float64]]:

@@ -7,7 +7,7 @@ would have given other numbers. Shape letters: R runs, N sources.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,40 +116,78 @@ def _tail(errors: float, shares: NDArray[np.float64], freedoms: NDArray[np.float
     )
 
 
-def order_probability(
-    one: Mapping[str, NDArray[np.float64]], other: Mapping[str, NDArray[np.float64]], *, seed: int = 0
-) -> float:
-    """Bootstrap probability that two measures put the same systems into different orders.
+class OrderDifference(NamedTuple):
+    """How surely two measures put the same systems into different orders, by bootstrap.
 
-    Every resample draws sources once for all runs, systems and both measures, and one run fewer than there are: with
-    a handful of runs, as many as there are would make their means vary too little.
+    Attributes:
+        pair: Share of resamples that have the pair of systems the other way round which most have so.
+        anywhere: Share that have any pair so. Of many systems that lie close it is near 1, whatever the truth.
+        pairs: How many pairs there are.
+    """
+
+    pair: float
+    anywhere: float
+    pairs: int
+
+    @property
+    def verdict(self) -> Literal["holds", "does not hold", "not shown"]:
+        """On the orders' being different, at 5 %, corrected by Bonferroni for the pairs that one is chosen from."""
+        if self.pair >= 1 - 0.05 / self.pairs:
+            return "holds"
+        return "does not hold" if self.anywhere <= 0.05 else "not shown"
+
+    def __str__(self) -> str:
+        if self.pairs == 1:
+            return f"both orders differ with bootstrap probability {self.pair:.2f}"
+        return (
+            f"of {self.pairs} pairs, the one that is most surely the other way round is so with bootstrap probability "
+            f"{self.pair:.2f}, any with {self.anywhere:.2f}"
+        )
+
+
+def order_difference(
+    one: Mapping[str, NDArray[np.float64]], other: Mapping[str, NDArray[np.float64]], *, seed: int = 0
+) -> OrderDifference:
+    """Whether two measures put the same systems into different orders.
+
+    Every resample draws sources once for all systems and both measures, and runs once for all systems of as many: these
+    are taken to be of the same seeds in one order. It draws one run fewer than there are: with a handful of runs, as
+    many as there are would make their means vary too little.
 
     Args:
-        one: float64 [R,N] of each system by one measure; R may differ between systems.
+        one: float64 [R,N] of each system by one measure, at least two; R may differ between systems.
         other: The same systems by the other measure.
         seed: Of the resamples.
 
     Raises:
-        ValueError: If the measures have other systems, or these other sources.
+        ValueError: If the measures have other systems, or these other sources, or there is no pair of them.
     """
     if one.keys() != other.keys() or len({values.shape[1] for values in (*one.values(), *other.values())}) > 1:
         raise ValueError(f"measures of {sorted(one)} and {sorted(other)} are not of the same systems and sources")
+    if len(one) < 2:
+        raise ValueError(f"{len(one)} system has no order; give at least 2")
     rng = np.random.default_rng(seed)
     sources = next(iter(one.values())).shape[1]
-    different = 0
+    turned, anywhere = np.zeros((len(one), len(one))), 0
     for _ in range(RESAMPLES):
         columns = rng.integers(sources, size=sources)
-        means = np.empty((2, len(one)))
-        for at, name in enumerate(one):
-            runs = len(one[name])
-            rows = rng.integers(runs, size=max(1, runs - 1))[:, None]
-            means[:, at] = one[name][rows, columns].mean(), other[name][rows, columns].mean()
-        different += bool((np.argsort(-means[0]) != np.argsort(-means[1])).any())
-    return different / RESAMPLES
+        rows = {
+            runs: rng.integers(runs, size=max(1, runs - 1))[:, None]
+            for runs in sorted({len(values) for values in one.values()})
+        }
+        means = np.array([
+            [values[rows[len(values)], columns].mean() for values in measure.values()]
+            for measure in (one, {name: other[name] for name in one})
+        ])  # fmt: skip
+        signs = np.sign(means[:, :, None] - means[:, None, :])
+        reversed_pairs = signs[0] * signs[1] < 0
+        turned += reversed_pairs
+        anywhere += bool(reversed_pairs.any())
+    return OrderDifference(float(turned.max()) / RESAMPLES, anywhere / RESAMPLES, len(one) * (len(one) - 1) // 2)
 
 
 def resampled_means(values: NDArray[np.float64], *, seed: int = 0) -> NDArray[np.float64]:
-    """Means of bootstrap resamples of runs and sources, drawn as for :func:`order_probability`.
+    """Means of bootstrap resamples of runs and sources, drawn as for :func:`order_difference`.
 
     Calls with one seed draw the same runs and sources, so that what is computed of several means stays paired.
 

@@ -16,7 +16,7 @@ from experiments.reports.corpus_scores import CORPUS_SCORES, CorpusScore, pseudo
 from experiments.reports.statistics import Interval, holm, interval
 from experiments.reports.tables import p_value, table
 from seq2seq_env.scorers import checked_scores, load_scorer
-from seq2seq_env.tasks import Oracle
+from seq2seq_env.tasks import Oracle, Task
 
 ORACLE = "true quality"
 
@@ -63,6 +63,7 @@ def measure_systems(
     scorers: Sequence[str] = (),
     oracle: Oracle | None = None,
     device: str = "cpu",
+    task: Task | None = None,
 ) -> list[Measured]:
     """All measures that the texts allow: BLEU, chrF and TER by references, scorers and the oracle by sources.
 
@@ -73,6 +74,7 @@ def measure_systems(
         scorers: Names of scorers.
         oracle: Gives true qualities; None where there is none.
         device: Of the scorers.
+        task: For scorers that go by its pairs; None where it is not known.
 
     Raises:
         ValueError: If scorers lack sources, or there is nothing to measure by, or less than two sentences.
@@ -87,7 +89,7 @@ def measure_systems(
             measures[score.title] = [_corpus(score, each, references) for each in systems]
     for name in scorers:
         assert sources is not None
-        scorer = load_scorer(name, device=device)
+        scorer = load_scorer(name, device=device, task=task)
         measures[name] = [_mean(checked_scores(scorer, sources, each)) for each in systems]
     if oracle is not None and sources is not None:
         measures[ORACLE] = [_mean(oracle(sources, list(each))) for each in systems]

@@ -100,7 +100,7 @@ def check_alike(runs: Sequence[FinishedRun]) -> None:
 
 def different_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Recorded options in which two runs differ, but for a seed and what it has of its own."""
-    different = {name for name, value in other.items() if value != one.get(name)}
+    different = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
     return sorted(different - {"seed", "start", "buffer"})
 
 

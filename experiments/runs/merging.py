@@ -7,20 +7,13 @@ from pathlib import Path
 
 from experiments.runs.run_folder import CHECKPOINTS, CONFIG, STAGES
 from experiments.runs.stages import SUPERVISED
-from seq2seq_env.atomic_files import read_json
+from seq2seq_env.atomic_files import naming, read_json, written_file
 
 WEIGHTS = Path(CHECKPOINTS) / SUPERVISED / "model.safetensors"
 
 
-def merge(part: Path, whole: Path) -> int:
-    """Copy finished stages of ``part``, a tree of run folders, that ``whole`` lacks; records come last.
-
-    Args:
-        part: Of another machine; it stays as it is.
-        whole: Where the files go.
-
-    Returns:
-        Files copied.
+def check_part(part: Path, whole: Path) -> None:
+    """Refuse a tree of run folders that is of other work than ``whole``.
 
     Raises:
         FileNotFoundError: If ``part`` is no run folder.
@@ -40,13 +33,32 @@ def merge(part: Path, whole: Path) -> int:
                 f"{str(run)!r} starts from another supervised policy than {str(mine)!r}, as other processors train; "
                 "give all trainings of a seed to one machine, or copy its checkpoints to the others first"
             )
+
+
+def merge(part: Path, whole: Path) -> int:
+    """Copy finished stages of ``part``, a tree of run folders, that ``whole`` lacks; records come last.
+
+    Args:
+        part: Of another machine; it stays as it is.
+        whole: Where the files go.
+
+    Returns:
+        Files copied.
+
+    Raises:
+        FileNotFoundError: As :func:`check_part`.
+        ValueError: As :func:`check_part`.
+        OSError: If a file cannot be written.
+    """
+    check_part(part, whole)
     # A run is known by its configuration, a stage by its record: both come after what they vouch for.
     files = sorted((file for file in part.rglob("*") if file.is_file() and not _is_unfinished(file)), key=_order)
     missing = [file for file in files if not (whole / file.relative_to(part)).exists()]
     for file in missing:
         target = whole / file.relative_to(part)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+        with naming(target), file.open("rb") as content, written_file(target) as copy:
+            shutil.copyfileobj(content, copy)
     return len(missing)
 
 

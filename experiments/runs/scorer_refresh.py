@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -105,22 +106,36 @@ def refresh_scorer(
         rated_sources: Sources whose samples the oracle rates.
 
     Raises:
-        ValueError: If there are too few ratings.
+        ValueError: If there are too few ratings, or they are not those that the scorer was trained on.
         OSError: If something cannot be read or written.
     """
     stage = refresh_stage(grow_step)
-    if run.folder.has(stage):
-        return
     made = f"{stage}.scorer"
     if not run.folder.has(made):
         writes = run.folder.is_writer
         run.folder.finish(made, _refresh(run, buffer, grow_step, raters, rated_sources) if writes else None)
     record = run.folder.result(made)
+    _check_ratings(record, raters)
+    if run.folder.has(stage):
+        return
     if run.folder.is_writer:
         for step in (0, grow_step):
             rescore(buffer, scorer_at(run, grow_step), run.task, stage, grow_step=step)
         print(refresh_sentence(record))
     run.folder.finish(stage, record)
+
+
+def _check_ratings(record: Mapping[str, Any], raters: str) -> None:
+    """Refuse ratings that have changed since a scorer was trained on them."""
+    if raters != ORACLE and _digest(raters) != record["ratings_sha256"]:
+        raise ValueError(
+            f"the ratings in {raters!r} are not those that Grow step {record['grow']}'s scorer was trained on; give "
+            "these, or choose another --out"
+        )
+
+
+def _digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _refresh(
@@ -135,7 +150,7 @@ def _refresh(
     if raters == ORACLE:
         ratings, digest = _by_oracle(_of_sources(samples, rows[:rated_sources]), run.task), None
     else:
-        ratings, digest = read_ratings(Path(raters)), hashlib.sha256(Path(raters).read_bytes()).hexdigest()
+        ratings, digest = read_ratings(Path(raters)), _digest(raters)
     folder = run.folder.path / FOLDER / refresh_stage(grow_step)
     if folder.exists():  # of a call that was killed
         shutil.rmtree(folder)

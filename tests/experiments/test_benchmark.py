@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agents import OffPolicyConfig
-from experiments.benchmark import Benchmark, Config, keep_contents, short
+from agents import OffPolicyConfig, Seq2SeqPolicy
+from experiments.benchmark import Benchmark, Config, execute, keep_contents, short
 from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
 from experiments.reports.benchmark_cells import read_cells, read_trainings
@@ -97,3 +97,27 @@ def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:
 def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         replace(TINY, **changes).check()
+
+
+def test_a_part_with_other_texts_is_refused_before_anything_is_copied(tmp_path: Path) -> None:
+    config = replace(TINY, out=tmp_path / "whole", report_only=True)
+    for name, contents in (("whole", "0"), ("part", "1")):
+        folder = RunFolder(tmp_path / name, config.recorded(), ())
+        keep_contents(folder, {"a-v0": {"contents": contents, "status": "local"}})
+        folder.close()
+    (tmp_path / "part/lowres-v1/seed0/stages").mkdir(parents=True)
+    for file in ("config.json", "stages/bc.json"):
+        (tmp_path / "part/lowres-v1/seed0" / file).write_text("{}")
+    with pytest.raises(ValueError, match="data set 'a-v0' has other texts"):
+        execute(replace(config, merge=(tmp_path / "part",)))
+    assert not (tmp_path / "whole/lowres-v1").exists()
+
+
+def test_another_policy_than_the_one_begun_with_is_refused(tiny_task: Task, tmp_path: Path) -> None:
+    one, other = (Seq2SeqPolicy.from_config(tiny_task.tokenizer, POLICY, seed=seed) for seed in range(2))
+    one.save(tmp_path / "checkpoints/g0i0")
+    benchmark = Benchmark(TINY, RunFolder(tmp_path / "run", {}, ()))
+    benchmark.check_start(one, tmp_path)
+    benchmark.check_start(other, None)
+    with pytest.raises(ValueError, match=r"run' was begun with another; leave out --starts, or choose another --out"):
+        benchmark.check_start(other, tmp_path)

@@ -88,6 +88,18 @@ def test_sampled_runs_have_curves_over_the_kl(
     assert "## Filtered-bc on tiny, 2 runs" in text
 
 
+def test_arms_that_one_run_lacks_are_left_out(runs: list[FinishedRun], tmp_path: Path) -> None:
+    fewer = replace(runs[1], path=tmp_path / "seed1")
+    shutil.copytree(runs[1].path, fewer.path, ignore=shutil.ignore_patterns("control-random", "best-of-n"))
+    config = replace(options(runs), out=tmp_path / "report", stages=("g1i2",), samples=3)
+    verdict = best_of_n.best_of_n(config, [runs[0], fewer])
+    assert "supervised" not in verdict
+    record = json.loads((tmp_path / "report/best-of-n.json").read_text())
+    assert [row["name"] for row in record["order"]["policies"]][-1] == "one-grow"
+    text = (tmp_path / "report/best-of-n.md").read_text()
+    assert "Samples of supervised" not in text
+
+
 def test_what_cannot_be_sampled_is_refused(runs: list[FinishedRun]) -> None:
     config = options(runs)
     for changes, said in (

@@ -67,6 +67,14 @@ def test_a_folder_that_cannot_be_written_keeps_its_files(tmp_path: Path) -> None
     assert [each.name for each in tmp_path.iterdir()] == ["policy"]
 
 
+def test_a_folder_within_takes_the_place_of_one_that_has_files(tmp_path: Path) -> None:
+    for content in ("one", "two"):
+        with written_folder(tmp_path / "data", last="manifest.json") as part:
+            (part / "tokenizer").mkdir()
+            (part / "tokenizer" / content).touch()
+    assert [file.name for file in (tmp_path / "data/tokenizer").iterdir()] == ["two"]
+
+
 @pytest.mark.parametrize("content", ["", "{", "\0"])
 def test_a_corrupt_file_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "agent.json").write_text(content)

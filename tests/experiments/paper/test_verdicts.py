@@ -91,6 +91,13 @@ def test_online_rl_is_below_in_reward_and_loses_bleu(ppo: float, rest_bleu: floa
     assert above.estimates["ppo above G=1 I=0"].mean == pytest.approx(ppo - 0.6, abs=0.02)
 
 
+def test_a_loss_that_the_runs_do_not_exclude_is_not_shown_to_be_none() -> None:
+    online, bleu = {"ppo": around(0.7) - NOISE}, {"ppo": changes(-8.0)}
+    assert beats_online(around(0.8), online, 100 * changes(0.0), bleu).word == "not shown"
+    no_better = around(0.7) - NOISE + 100 * NOISE
+    assert beats_online(around(0.8), online, changes(0.0), bleu, unfiltered=no_better).word == "not shown"
+
+
 @pytest.mark.parametrize(
     ("interval", "word", "said"),
     [

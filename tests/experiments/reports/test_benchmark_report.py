@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments.reports.benchmark_cells import normalised, read_cells
+from experiments.reports.benchmark_cells import chosen_rate, normalised, read_cells
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import Results
 from experiments.runs.run_folder import RunFolder
@@ -65,6 +65,10 @@ def test_the_learning_rate_is_chosen_on_validation_not_on_the_score(folder: RunF
     assert [run.seed for run in cells["bc"].runs] == [3, 4]
     assert cells["bc"].scores("greedy").tolist() == pytest.approx([50, 50])
     assert cells["bc"].scores("samples, last weights").tolist() == pytest.approx([10, 0])
+
+
+def test_of_equal_learning_rates_the_lowest_is_chosen_in_whatever_order() -> None:
+    assert {chosen_rate(dict.fromkeys(rates, 0.5)) for rates in ((1e-3, 1e-4, 5e-4), (1e-4, 5e-4, 1e-3))} == {1e-4}
 
 
 def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,7 @@ def test_a_win_is_shown_or_it_is_not(differences: dict[str, tuple[float, float, 
     for name, (mean, low, p) in differences.items():
         rows[name] = {"greedy_reward": Interval(0.8 + mean, 0.7, 0.9, 0.0)}
         against[name] = {"greedy_reward": Interval(mean, low, 2 * mean - low, p), "greedy_reward_p": p}
-    assert sentence in winner(rows, against)
+    assert sentence in winner(rows, against, len(against))
 
 
 def test_one_policy_in_all_seeds_is_told(comparison: Comparison) -> None:

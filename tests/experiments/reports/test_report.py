@@ -93,6 +93,7 @@ def test_the_scorer_is_tested_on_what_each_policy_writes() -> None:
         (1, "threshold", 0.7, 0.4, ""),
         (2, "threshold", 0.5, 0.4, ""),
         (1, "percentile", 50, 0.4, ""),
+        (1, "threshold", 0.0, 0.4, "the threshold 0 of G=1 I=1 is not above the mean reward of its data, 0.600"),
         (1, "threshold", None, 1.0, ""),  # an agent that filters nothing
     ],
 )
@@ -109,3 +110,8 @@ def test_a_model_card_takes_its_numbers_from_the_results(finished_run: Experimen
     parts = ("Improve step 2 of Grow step 1", "| **g1i2** | greedy |", "| control-samples | sample |", "best control")
     for part in parts:
         assert part in text
+
+
+def test_rewards_of_one_are_no_threshold_that_is_too_low() -> None:
+    row = {"grow": 1, "improve": 1, "split": "validation", "decode": "sample", "reward": 0.6}
+    assert warnings([row | {"threshold": None, "kept_fraction": 1.0, "data_reward": 1.0}], "threshold") == []

@@ -25,7 +25,7 @@ def test_orders_by_reward_and_by_quality() -> None:
     (before, after), differ = known
     assert (before.name, before.by_reward, before.by_gold, before.above) == ("supervised", 2, 1, None)
     assert after.above is not None
-    assert (before.reward, after.above.mean, differ) == pytest.approx((0.3, -0.3, 1.0))
+    assert (before.reward, after.above.mean, differ.pair) == pytest.approx((0.3, -0.3, 1.0))
 
 
 def test_rewards_that_spread_where_quality_is_low() -> None:

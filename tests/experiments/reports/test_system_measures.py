@@ -5,6 +5,7 @@ import pytest
 
 from experiments.reports.statistics import interval
 from experiments.reports.system_measures import ORACLE, measure_systems, measures_table
+from seq2seq_env.tasks import Task
 
 
 def test_means_and_differences_are_those_of_the_sentences() -> None:
@@ -30,3 +31,9 @@ def test_p_values_are_corrected_for_the_number_of_measures() -> None:
     assert [each.measure for each in measured] == ["BLEU", "chrF", "TER"]
     raw = [each.difference.p for each in measured if each.difference is not None]
     assert min(each.p for each in measured if each.p is not None) == pytest.approx(min(1, 3 * min(raw)))
+
+
+def test_scorers_that_go_by_a_tasks_pairs_know_the_task(tiny_task: Task) -> None:
+    sources = list(tiny_task.split("test").sources[:3])
+    (measured,) = measure_systems([sources], sources, None, ["lexical:"], task=tiny_task)
+    assert measured.measure == "lexical:"

@@ -61,6 +61,11 @@ def test_runs_of_other_settings_are_refused(finished_run: Experiment[Config]) ->
     check_alike([opened(finished_run), opened(finished_run, seed=3)])
     with pytest.raises(ValueError, match="differ in temperature; name runs of one configuration"):
         check_alike([opened(finished_run), opened(finished_run, temperature=1.0)])
+    # An agent's options are recorded where they are not its defaults.
+    plain, with_option = opened(finished_run), opened(finished_run, bvmpo={"eta": 0.2})
+    for runs in ([plain, with_option], [with_option, plain]):
+        with pytest.raises(ValueError, match="differ in bvmpo"):
+            check_alike(runs)
 
 
 def test_a_run_is_opened_with_its_task_and_scorer(

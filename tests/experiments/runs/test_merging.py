@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -32,6 +33,22 @@ def test_what_is_missing_is_copied_and_nothing_replaced(tmp_path: Path) -> None:
     assert not list(whole.rglob("x.1.safetensors"))
     assert merge(other, whole) == 0
     assert merge(other, tmp_path / "new") == 6 - 1  # configurations, weights and stages, not the last call's usage
+
+
+def test_a_merge_that_was_killed_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, other = tmp_path / "whole", part(tmp_path / "other", "bc")
+
+    def killed(content: BinaryIO, copy: BinaryIO) -> None:
+        copy.write(content.read(2))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("experiments.runs.merging.shutil.copyfileobj", killed)
+        with pytest.raises(KeyboardInterrupt):
+            merge(other, whole)
+    assert not [file for file in whole.rglob("*") if file.is_file()]
+    merge(other, whole)
+    assert (whole / "regime/seed0" / WEIGHTS).read_text() == "same"
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_an_option_that_makes_another_method_is_refused(given: list[str], messag
         ),
         (["--restart", "--data.last-on-pairs"], "error: --restart forgets what the step before"),
         (["--agent", "bc", "--data.filter-by", "utility"], "error: agent 'bc' asks for no filter"),
+        (["--data.rewrite", "--filter", "threshold", "--arms", "random"], "error: arm 'random' goes by a Grow step's"),
         (["--agent", "bc", "--data.rewrite"], "error: agent 'bc' asks for no filter; leave out --data.rewrite"),
         (["--data.rewrite", "--data.filter-by", "utility"], "error: rewrite goes by the reward, and filter_by is"),
         (["--agent", "d3rlpy-bc", "--improve.source-drop", "0.1"], "error: agent 'd3rlpy-bc' trains on d3rlpy's"),

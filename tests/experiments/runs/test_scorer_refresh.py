@@ -84,6 +84,13 @@ def test_a_refresh_that_was_killed_goes_on(
     assert stage.read_text() == kept
 
 
+def test_ratings_that_have_changed_since_are_refused(run: Experiment[Config], batch: Slice, tmp_path: Path) -> None:
+    buffer = GrowingBatchBuffer(run.folder.path / "buffer", task=run.task)
+    (tmp_path / "ratings.tsv").write_text("longer than it was\n")
+    with pytest.raises(ValueError, match=r"ratings\.tsv' are not those that Grow step 1's scorer was trained on"):
+        refresh_scorer(run, buffer, 1, str(tmp_path / "ratings.tsv"), 10)
+
+
 def test_what_cannot_be_refreshed_is_refused_before_any_training(
     tiny_task: Task, fake_scorer: Any, run: Experiment[Config], tmp_path: Path
 ) -> None:
