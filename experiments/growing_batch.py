@@ -119,6 +119,11 @@ class Config(Settings):
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
                 "leave out --data.samples-only"
             )
+        if self.data.last_on_pairs and self.improve_steps < 2:
+            raise ValueError(
+                "--data.last-on-pairs takes the last Improve step for the original data, and there is one; give "
+                "--improve-steps 2 or more, or --data.no-last-on-pairs"
+            )
         if self.data.rewrite and (without := {"one-grow", "random"} & {*self.arms}):
             raise ValueError(
                 f"arm {min(without)!r} goes by a Grow step's samples, and has none of the rewrites of --data.rewrite; "
@@ -316,7 +321,11 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             training, schedule_tokens=training.max_tokens, max_tokens=max(1, tokens), patience=max(1, tokens)
         )
         trained = scorer_refresh.refreshed(run, g)
-        facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
+        try:
+            facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
+        except ValueError as error:  # such as one reference of each source, for an agent that compares candidates
+            print(f"  WARNING: arm {arm!r} is left out: {error}")
+            return
         finish(run, stage, agent, facts, measured=False)
     spent = [run.folder.result(f"{arm_stage(arm)}-g{g}i{i}")[0] for g, i, _ in steps]
     finish(

@@ -7,7 +7,7 @@ and references, too. Two systems are compared sentence by sentence; p-values are
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,8 +51,8 @@ class Evaluate:
             raise UsageError(f"there are {len(self.systems)} systems; name one file of translations, or two to compare")
         systems = [read_system(path, self.column) for path in self.systems]
         task = load_task(self.task, **self.task_options) if self.task is not None else None
-        sources = read_text(self.sources) if self.sources else systems[0].sources
-        references = read_text(self.references) if self.references else systems[0].references
+        sources = read_text(self.sources) if self.sources else _first(each.sources for each in systems)
+        references = read_text(self.references) if self.references else _first(each.references for each in systems)
         if task is not None and sources is None:
             sources = task.split(self.split).sources
         if task is not None and references is None:
@@ -79,6 +79,11 @@ class Evaluate:
             names = "; ".join(f"{letter}: {each.name}" for letter, each in zip("AB", systems, strict=False))
             print(f"{names}; {len(first.hypotheses):,} sentences, 95 % intervals over them\n")
             print(measures_table(measured))
+
+
+def _first(texts: Iterable[list[str] | None]) -> list[str] | None:
+    """Those of the first system that has any."""
+    return next((each for each in texts if each is not None), None)
 
 
 def main(arguments: Sequence[str]) -> None:

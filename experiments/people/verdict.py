@@ -83,8 +83,12 @@ def human_verdict(campaign: Campaign, ratings: Sequence[Rating]) -> HumanVerdict
     scores = {place: fmean(each.score for each in answers) for place, answers in by_place.items()}
     raters = dict.fromkeys(rating.rater for rating in ratings)
     pairs = [(item, each) for item in campaign.items for each in item.candidates if (item.name, each.code) in scores]
-    people = np.array([scores[item.name, each.code] for item, each in pairs], dtype=np.float32)
-    rewards = np.array([each.measures["reward"] for _, each in pairs], dtype=np.float32)
+    # A translation that is shown beside several others is one translation still.
+    by_text: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for item, each in pairs:
+        known = scores[item.name, each.code], each.measures["reward"]
+        by_text.setdefault((item.source, each.text), []).append(known)
+    means = np.array([np.mean(known, axis=0) for known in by_text.values()], dtype=np.float32).reshape(-1, 2)
     return HumanVerdict(
         {rater: sum(rating.rater == rater for rating in ratings) for rater in raters},
         len(scores),
@@ -93,7 +97,7 @@ def human_verdict(campaign: Campaign, ratings: Sequence[Rating]) -> HumanVerdict
         krippendorff_alpha(_gains(campaign, ratings)),
         sum(len(answers) > 1 for answers in by_place.values()),
         [_system(campaign, stage, scores, by_place) for stage in campaign.systems],
-        agreement([item.source for item, _ in pairs], people, rewards),
+        agreement([source for source, _ in by_text], means[:, 0], means[:, 1]),
     )
 
 

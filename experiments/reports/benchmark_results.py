@@ -100,13 +100,14 @@ def merged(parts: Mapping[str, Results]) -> Results:
             same training.
     """
     (first, results), *others = parts.items()
+    texts = {dataset: facts["contents"] for dataset, facts in results.datasets.items()}
     for name, other in others:
         differing = differences(results.config, other.config)
         if differing:
             raise ValueError(f"{name!r} does not go with {first!r}: {differing[0]}; merge results of one benchmark")
         for dataset, facts in other.datasets.items():
-            if facts["contents"] != results.datasets.get(dataset, facts)["contents"]:
-                raise ValueError(f"{name!r} has other texts of data set {dataset!r} than {first!r}; make it again")
+            if facts["contents"] != texts.setdefault(dataset, facts["contents"]):
+                raise ValueError(f"{name!r} has other texts of data set {dataset!r} than a part before; make it again")
     known: dict[tuple[str, str], Cell] = {}
     for name, part in parts.items():
         for cell in part.cells:

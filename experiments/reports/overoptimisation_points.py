@@ -200,9 +200,11 @@ def reward_of(config: Mapping[str, Any]) -> Reward:
     folder = own if config.get("scorer") in (None, *SCORERS) else Path(str(config["scorer"]))
     report = folder / REPORT if folder is not None else None
     recorded = read_json(report).get("config", {}) if report is not None and report.is_file() else {}
-    ratings = recorded.get("oracle", {}).get("ratings") if recorded.get("refresh") is None else None
     weights = folder / "model.safetensors" if folder is not None else None
     parameters = _numbers(weights) if weights is not None and weights.is_file() else None
+    # The report of a scorer that learned from pairs has the options of one that learns from the oracle, too.
+    by_oracle = parameters is not None and recorded.get("refresh") is None
+    ratings = recorded.get("oracle", {}).get("ratings") if by_oracle else None
     return Reward(str(config.get("scorer") or "the task's own"), ratings, parameters)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.reports.aggregates import RESAMPLES, Estimate
 from experiments.reports.tables import Table, table
+
+LEAST = 3
+"""Policies of a data set that make ranks."""
 
 FEW = 10.0
 """Effective samples below which a weighted estimate says little."""
@@ -60,7 +64,7 @@ def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str
     """Spearman's correlation of each estimator with each of :data:`TRUTHS`, and of the learned reward with the oracle.
 
     Within each data set, then the mean over data sets; intervals by a bootstrap of the policies within each. Data sets
-    with fewer than three policies are left out.
+    with fewer than :data:`LEAST` policies whose estimate is a number are left out.
 
     Returns:
         By estimator, then by truth; nothing where no data set is left.
@@ -68,7 +72,7 @@ def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str
     by_dataset: dict[str, list[PolicyEstimates]] = {}
     for policy in policies:
         by_dataset.setdefault(policy.dataset, []).append(policy)
-    by_dataset = {name: own for name, own in by_dataset.items() if len(own) >= 3}
+    by_dataset = {name: own for name, own in by_dataset.items() if len(own) >= LEAST}
     if not by_dataset:
         return {}
     correlations = {
@@ -149,7 +153,8 @@ def _correlation(by_dataset: Mapping[str, Sequence[PolicyEstimates]], value: Any
     for name, own in by_dataset.items():
         values = np.array([[value(policy), getattr(policy, truth)] for policy in own], dtype=np.float64)
         pairs[name] = values[np.isfinite(values).all(1)]  # weights may all be 0
-    return mean_spearman({name: values for name, values in pairs.items() if len(values)})
+    ranked = {name: values for name, values in pairs.items() if len(values) >= LEAST}
+    return mean_spearman(ranked) if ranked else Estimate(math.nan, None, None)
 
 
 def _table(correlations: Mapping[str, Mapping[str, Estimate]]) -> Table:

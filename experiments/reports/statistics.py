@@ -83,6 +83,8 @@ def _variance_of_mean(values: NDArray[np.float64]) -> tuple[NDArray[np.float64],
         ((values - by_run - by_source + mean) ** 2).sum() / ((runs - 1) * (sources - 1)),
     ])  # fmt: skip
     freedoms = np.array([runs - 1.0, sources - 1, (runs - 1) * (sources - 1)])
+    if runs == 2 and squares[0] <= 1e-12 * squares.max():  # means that are alike by chance tell of no error
+        return squares[[1]] / values.size, freedoms[[1]]
     if runs == 2:
         parts = np.array([squares[0], squares[1] - squares[2]])
         return parts[parts > 0] / values.size, freedoms[:2][parts > 0]

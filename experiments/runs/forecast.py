@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import agents
 from agents import PolicyConfig
 from buffers import Slice, drawable_rows
+from experiments.runs.run_folder import CHECKPOINTS
 from experiments.runs.settings import Settings
+from experiments.runs.stages import SUPERVISED
 from experiments.runs.supervised import new_policy
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.scorers import Scorer, load_scorer
@@ -65,7 +67,8 @@ def forecast(config: Settings) -> list[str]:
     """
     task = load_task(config.task, **config.options_of_task())
     config = config.with_filter(task).with_sources(task)
-    policy = new_policy(config, task)
+    start = config.start_of(config.seed) if hasattr(config, "start_of") else config.start
+    policy = new_policy(config, task) if start is None else agents.Seq2SeqPolicy.load(start / CHECKPOINTS / SUPERVISED)
     rate = training_rate(config, task, policy)
     read = OTHER_SCORER
     if name := config.scorer or task.default_scorer:
@@ -130,7 +133,9 @@ def work(config: Settings, task: Task, size: float | None = None, read: float = 
         "Improve": seeds * grow_steps * improving + grow_steps * config.improve_steps * gated,
         "controls, or the other agents": seeds * (trainings - 1) * grow_steps * improving,
     }
-    return tokens if config.start is None else tokens | {"supervised policy": stage + gated}
+    if config.start is not None or not config.fine_tune:
+        tokens["supervised policy"] = seeds * stage + (validation + test) * new_source + gated
+    return tokens
 
 
 def multiplications(network: PolicyConfig, vocab_size: int) -> float:

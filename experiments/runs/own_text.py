@@ -42,7 +42,7 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     unplanned = {"scorer"} if any(argument.startswith("--estimator.") for argument in arguments) else set()
     takes_all = known.agent in agents.AGENTS and not agents.agent_class(known.agent).filters
     if takes_all or known.recipe not in (None, "None"):
-        unplanned.add("arms")
+        unplanned |= {"arms", "data"}
     growing = {name: value for name, value in preset.growing.items() if name not in unplanned}
     return with_preset(defaults, replace(preset, growing=growing))
 

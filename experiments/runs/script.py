@@ -26,6 +26,7 @@ from experiments.runs.presets import check_sizes, preset_settings, with_task_opt
 from experiments.runs.recipes import recipe_arguments
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
+from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
 from experiments.scorer_training.trust import check_reward
 from seq2seq_env import commands
@@ -68,7 +69,9 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         print(note)
     if absent := missing("report"):
         print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
-    name = config.scorer or task.default_scorer or own_scorer(config, task)
+    if (given := config.scorer or task.default_scorer) and config.estimator != EstimatorConfig():
+        raise ValueError(f"options of --estimator make a scorer, and the run has {given!r}; leave them out")
+    name = given or own_scorer(config, task)
     if not config.force_scorer:
         check_reward(name)
     scorer = load_scorer(name, device=config.device, task=task)

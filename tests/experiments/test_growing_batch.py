@@ -26,6 +26,7 @@ from experiments.runs.experiment import Experiment
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.script import execute, main
+from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.extras import EXTRAS
 from seq2seq_env.scorers import LearnedScorer, PairEncoder
 from seq2seq_env.tasks import Task, load_task
@@ -88,6 +89,18 @@ def test_translations_of_every_policy_are_kept(finished_run: Experiment[Config])
     for decode in ("sample", "greedy"):
         assert np.mean([row[f"{decode}_reward"] for row in rows]) == pytest.approx(last[decode]["reward"])
         assert np.mean([row[f"{decode}_oracle"] for row in rows]) == pytest.approx(last[decode]["oracle"])
+
+
+def test_an_arm_whose_data_the_agent_cannot_compare_is_left_out(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Preferences are between candidates of one source, and the original data have one."""
+    run = begin(replace(GROWING, agent="dpo", arms=("unfiltered",)), tmp_path / "run", tiny_task, fake_scorer)
+    growing_batch(run)
+    assert "WARNING: arm 'unfiltered' is left out: no source " in capsys.readouterr().out
+    run.folder.spend(1.0)
+    report(run)
+    assert (tmp_path / "run/results.md").is_file()
 
 
 def test_an_arm_can_be_added_to_a_finished_run(finished_run: Experiment[Config], tmp_path: Path) -> None:
@@ -295,6 +308,11 @@ def test_two_text_files_and_a_scorer_make_a_report(
         ({"scorer": "oracle-of-delphi"}, "oracle-of-delphi"),
         ({"filter_values": (0.9, 0.8, 0.7)}, "does not rise"),
         ({"device": "abacus"}, "device 'abacus' is not there"),
+        (
+            {"data": DataConfig(last_on_pairs=True), "improve_steps": 1},
+            "and there is one; give --improve-steps 2 or mo",
+        ),
+        ({"scorer": "phrasebook-qe", "estimator": EstimatorConfig(repeats=3)}, "options of --estimator make a scorer"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_made(options: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from experiments import overoptimisation
 from experiments.reports.overoptimisation_fit import basis
+from experiments.reports.overoptimisation_points import reward_of
 
 SOURCES = 30
 KL = {"bc": 0.25, "dpo": 1.0, "gold": 4.0}
@@ -99,3 +100,10 @@ def test_what_is_neither_run_nor_comparison_is_named(tmp_path: Path) -> None:
     write(tmp_path / "config.json", {"task": "tiny", "agent": "bc", "temperature": 0.8})
     with pytest.raises(SystemExit, match=r"^error: no samples of policies in .*; draw them first: rest best-of-n "):
         overoptimisation.main([str(tmp_path)])
+
+
+def test_a_scorer_of_pairs_learned_from_no_ratings(tmp_path: Path) -> None:
+    """Its report has the defaults of a scorer that learns from the oracle, too."""
+    write(tmp_path / "report.json", {"config": {"oracle": {"ratings": 20_000}, "refresh": None}})
+    save_file({"a": np.zeros(3)}, tmp_path / "head.safetensors")
+    assert reward_of({"task": "text-files", "scorer": str(tmp_path)}).ratings is None

@@ -87,8 +87,9 @@ def line_chart(caption: str, series: Sequence[Series], names: Sequence[str], lab
         titles: dict[str, list[str]] = {}
         for number, each in enumerate(series):
             places = list(each.places) or list(range(len(each.values)))
-            style = {"color": _SERIES[number % len(_SERIES)], "linestyle": _DASHES[number % len(_DASHES)]}
-            marker = _MARKERS[number % len(_MARKERS)]
+            shifted = number + number // len(_SERIES)  # where colours come again, with other dashes and markers
+            style = {"color": _SERIES[number % len(_SERIES)], "linestyle": _DASHES[shifted % len(_DASHES)]}
+            marker = _MARKERS[shifted % len(_MARKERS)]
             (line,) = axis.plot(places, each.values, marker=marker, markersize=5, label=each.name, **style)  # type: ignore[arg-type]
             line.set_gid(f"series{number}")
             if each.low:

@@ -82,6 +82,8 @@ def test_json_lines_hold_all(tmp_path: Path, capsys: Any) -> None:
     rows = [json.dumps({"source": "x", "reference": a, "greedy": b}) for a, b in zip(REFERENCES, BETTER, strict=True)]
     system = write(tmp_path / "system.jsonl", rows)
     assert list(measures(capsys, system)) == ["BLEU", "chrF", "TER"]
+    plain = write(tmp_path / "plain.txt", BETTER)
+    assert list(measures(capsys, plain, system)) == ["BLEU", "chrF", "TER"]
     other = write(tmp_path / "other.jsonl", [row.replace('"x"', '"y"') for row in rows])
     with pytest.raises(SystemExit, match=r"error: .* are of different sources; compare on one split"):
         evaluate.main([system, other])

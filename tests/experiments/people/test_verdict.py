@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,14 @@ def test_too_little_gives_no_interval(tmp_path: Path) -> None:
     assert all(system.gain is system.whole_gain is None for system in verdict.systems)
     assert {system.human for system in verdict.systems} == {None}
     assert verdict.scorer.kendall is None
+
+
+def test_a_translation_shown_twice_is_no_pair_with_itself(tmp_path: Path) -> None:
+    """The first system's stands beside each other's, and gets another score there."""
+    _, known = campaign(write_run(tmp_path / "run"), "side-by-side", count=10)
+    ratings = [
+        replace(rating, score=rating.score - 0.5 * rating.item.group)
+        if rating.candidate.systems[0] == "g0i0" else rating
+        for rating in rated(known, "anna")
+    ]  # fmt: skip
+    assert human_verdict(known, ratings).scorer.pairwise == 1

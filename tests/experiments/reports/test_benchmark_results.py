@@ -52,6 +52,13 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, changes: dict[str,
         merged({"one": results(tmp_path), "other": results(tmp_path, **changes)})
 
 
+def test_texts_of_all_parts_are_compared(tmp_path: Path) -> None:
+    texts = {name: {DATASET: {"contents": name, "status": ""}} for name in ("b", "c")}
+    parts = {name: results(tmp_path, datasets=texts.get(name, {})) for name in ("a", "b", "c")}
+    with pytest.raises(ValueError, match="'c' has other texts of data set"):
+        merged(parts)
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"config": {}, "datasets": {}, "cells": [{}], "policies": []}', "{"])
 def test_another_file_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "other.json").write_text(text)

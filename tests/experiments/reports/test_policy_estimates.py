@@ -31,4 +31,7 @@ def test_every_estimator_is_compared_with_both_truths() -> None:
     assert correlations["fitted Q"]["reward"].value == pytest.approx(1.0)
     assert correlations["learned reward of fresh samples"].keys() == {"oracle"}
     assert [each.seed for each in few_effective(policies)] == [8, 9]
+    unknown = [policy("b", seed, seed / 10, math.nan) for seed in range(4)] + [policy("b", 5, 0.5, 0.5)]
+    assert rank_correlations(policies + unknown)["fitted Q"]["oracle"].value == pytest.approx(1.0)
+    assert math.isnan(rank_correlations(unknown)["fitted Q"]["oracle"].value)
     assert rank_correlations(policies[:2]) == {}

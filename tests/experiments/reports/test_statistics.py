@@ -86,6 +86,14 @@ def test_two_runs_show_what_is_far_above_their_spread(difference: float, seen: f
     assert np.mean([interval(values).p < 0.05 for values in means]) >= seen
 
 
+def test_two_runs_of_one_mean_have_an_interval_all_the_same() -> None:
+    values = np.zeros((2, 100))
+    values[0, :3] = values[1, 3:6] = 1
+    found = interval(values)
+    assert found.low < found.mean == 0.03 < found.high
+    assert found.p > 0.01
+
+
 @pytest.mark.parametrize("run_effect", [1.0, 2.0])
 def test_five_percent_of_equal_systems_seem_to_differ_in_bleu(run_effect: float) -> None:
     """Two systems whose words are right at one rate, which a run moves; BLEU by its pseudo-values."""

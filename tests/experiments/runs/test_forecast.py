@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +100,10 @@ def test_a_slow_scorer_makes_growing_slow(tiny_task: Task) -> None:
     fast, slow = (work(config, tiny_task, read=read) for read in (0.0, 10.0))
     assert slow["Grow"] > 10 * fast["Grow"]
     assert slow["Improve"] > fast["Improve"]
+
+
+def test_a_policy_that_is_there_is_not_trained(tiny_task: Task) -> None:
+    trained, given = (work(replace(GROWING, fine_tune=each), tiny_task)["supervised policy"] for each in (True, False))
+    assert given < trained
+    one, two = (work(replace(COMPARING, seeds=n, start=Path("x")), tiny_task)["supervised policy"] for n in (1, 2))
+    assert one < two

@@ -86,6 +86,9 @@ def test_a_recipe_is_what_it_is_on_few_pairs_too(folder: Path, monkeypatch: pyte
     assert (raft.candidates, raft.filter_values, raft.data.samples_only) == (32, (1,), True)
     (dqo,) = run(monkeypatch, folder, "--recipe", "dqo", "--device", "cpu")
     assert "random" not in dqo.arms
+    # Their one Improve step is on samples.
+    assert not raft.data.last_on_pairs
+    assert not dqo.data.last_on_pairs
 
 
 def test_arms_are_such_as_the_agent_can_have(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

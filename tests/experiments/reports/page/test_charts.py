@@ -63,3 +63,10 @@ def test_without_matplotlib_there_is_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert line_chart("Steps.", SERIES, ["a", "b"], "step") == []
     assert share_chart("Shares.", ["a"], ["b"], [[1.0]]) == []
     assert interval_chart("Gains.", ["a"], SERIES, "gain") == []
+
+
+def test_no_two_of_many_curves_look_alike() -> None:
+    (chart,) = line_chart("Many.", [Series(str(number), [0.1, 0.2]) for number in range(12)], ["a", "b"], "step")
+    line, marker = r'<path d="[^"]*" clip-path="[^"]*" style="([^"]*)" />', r'<path d="([^"]*)"'
+    looks = re.findall(rf"{line}\s*<defs>\s*{marker}", chart.svg)
+    assert len(looks) == len(set(looks)) == 12
