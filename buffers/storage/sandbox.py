@@ -53,6 +53,8 @@ Answer = tuple[int, str]
 
 ACCEPTED: Answer = (0, "")
 
+_ROOT = Path(__file__).parents[2]
+
 
 class Sandbox:
     """A server whose children verify files; use it as a context manager, and for many files.
@@ -66,9 +68,11 @@ class Sandbox:
         self.memory_mib, self.seconds = memory_mib, seconds
 
     def __enter__(self) -> Sandbox:
-        environment = os.environ | SETTINGS | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        # Never the working directory, which may be the untrusted folder: an empty name is left out, and -P adds none.
+        places = [str(Path(place).absolute()) for place in sys.path if place] + [str(_ROOT)]
+        environment = os.environ | SETTINGS | {"PYTHONPATH": os.pathsep.join(places)}
         program = f"from {__name__} import serve; serve({self.memory_mib}, {self.seconds})"
-        command = [sys.executable, "-c", program]
+        command = [sys.executable, "-P", "-c", program]
         self._server = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -120,7 +124,9 @@ def verify_any(path: Path) -> None:
         ShardError: If the file is not what was written.
         OSError: If it cannot be read.
     """
-    (verify_column if path.parent.parent.name == FOLDER else verify_file)(path)
+    # A buffer's own folder may lie in one of that name; there its shards have no shard two folders above.
+    is_column = path.parent.parent.name == FOLDER and (path.parents[2] / path.name).is_file()
+    (verify_column if is_column else verify_file)(path)
 
 
 def serve(memory_mib: int, seconds: float) -> None:

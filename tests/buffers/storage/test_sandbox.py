@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from buffers import GrowingBatchBuffer, RescoredShard, Shard, ShardError
+from buffers.admin.maintenance import find_corrupt
 from buffers.storage.sandbox import Sandbox, verify_untrusted
 
 Arm = Callable[[str], None]
@@ -119,3 +121,25 @@ def test_corrupt_rewards_and_missing_files_are_told_apart(path: Path) -> None:
         GrowingBatchBuffer(path.parent, untrusted=True)
     with pytest.raises(FileNotFoundError, match="nothing"):
         verify_untrusted([path.parent / "nothing.h5"])
+
+
+def test_no_module_of_the_working_directory_is_imported(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile, marker = tmp_path / "downloaded", tmp_path / "marker"
+    (hostile / "buffers").mkdir(parents=True)
+    for name in ("json.py", "h5py.py", "buffers/__init__.py"):
+        (hostile / name).write_text(f"open({str(marker)!r}, 'a').write({name!r})\n")
+    monkeypatch.chdir(hostile)
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    verify_untrusted([path])
+    assert not marker.exists()
+
+
+def test_a_buffer_in_a_folder_called_scores_has_shards(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scores" / "run1"
+    folder.mkdir(parents=True)
+    shard = Shard.open(path.rename(folder / path.name))
+    RescoredShard(shard, "other").write(shard.column("reward"), "scorer-1")
+    assert len(GrowingBatchBuffer(folder, untrusted=True)) == 3
+    assert not list(find_corrupt(folder, progress=False))
