@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.scorers.description import check_free, write_description
-from seq2seq_env.scorers.loading import load_scorer, resolve
+from seq2seq_env.scorers.loading import RUN_PROGRAMS, load_scorer, resolve, runs_program
 from seq2seq_env.scorers.scorer import raw_scores
 from seq2seq_env.scorers.wrappers.ensemble import EnsembleScorer
 from seq2seq_env.scorers.wrappers.normalised import Knot, NormalisedScorer, affine_knots, quantile_knots
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.corpora.aligned_text import read_pairs
-from seq2seq_env.tasks.task import SPLITS
+from seq2seq_env.tasks.task import SPLITS, Task
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Calibrate:
     high: float | None = None
     """Score that becomes 1, together with --low."""
     task: str | None = None
-    """Task whose references, and as many references of other sources as bad translations, are scored."""
+    """Task whose references, and as many references of other sources as bad translations, are scored; a scorer that
+    goes by a task, "guarded:" or "lexical:", goes by this one."""
     task_options: TaskOptions = field(default_factory=dict)
     """Options of the task, names and values in turn: --task text-files --task-options folder data source de target
     en."""
@@ -70,11 +71,14 @@ class Calibrate:
             raise ValueError(f"the percentiles are {lower:g} and {upper:g}; give two that rise, from 0 to 100")
         check_free(self.out)
         name = resolve(self.scorer, Path.cwd())
-        scorer = load_scorer(name, device=self.device)
+        if self.seed < 0:
+            raise ValueError(f"--seed is {self.seed}; give 0 or more")
+        task = None if self.task is None else load_task(self.task, **self.task_options)
+        scorer = load_scorer(name, device=self.device, task=task)
         if self.low is not None or self.high is not None:
             calibrated_on, knots = "given", NormalisedScorer(scorer, self._given_knots()).knots
         else:
-            sources, hypotheses, calibrated_on = self._texts()
+            sources, hypotheses, calibrated_on = self._texts(task)
             raw = raw_scores(scorer, sources, hypotheses)
             normalised = NormalisedScorer(scorer, self._knots(raw))
             knots = normalised.knots
@@ -84,7 +88,7 @@ class Calibrate:
                 print(f"{what}: {' '.join(f'{mark:.3f}' for mark in marks)} (least, quartiles, most)")
         record = {"kind": "normalised", "scorer": name, "knots": knots}
         write_description(self.out, record | {"scorer_fingerprint": scorer.fingerprint, "calibrated_on": calibrated_on})
-        print(f"next: --scorer {shlex.quote(str(self.out))}, or load_scorer({str(self.out)!r})")
+        print(_next(self.out))
 
     def _given_knots(self) -> list[Knot]:
         texts = [name for name in ("task", "pairs") if getattr(self, name) is not None]
@@ -101,9 +105,9 @@ class Calibrate:
         ends = np.percentile(raw.astype(np.float64), self.percentiles).tolist()
         return affine_knots(*(reversed(ends) if self.lower_is_better else ends))
 
-    def _texts(self) -> tuple[list[str], list[str], str]:
+    def _texts(self, task: Task | None) -> tuple[list[str], list[str], str]:
         """Sources and hypotheses from bad to good, and a description of them for a reader."""
-        if (self.task is None) == (self.pairs is None):
+        if (task is None) == (self.pairs is None):
             raise ValueError("a scorer is calibrated on --task or --pairs, or by --low and --high; give one of them")
         if self.pairs is not None:
             name = self.pairs.name.removesuffix(".gz").removesuffix(".tsv").removesuffix(".jsonl")
@@ -111,10 +115,7 @@ class Calibrate:
             if not pairs:
                 raise ValueError(f"{str(self.pairs)!r} has no pairs; give a table with some to calibrate on")
             return [source for source, _ in pairs], [hypothesis for _, hypothesis in pairs], str(self.pairs)
-        assert self.task is not None
-        if self.seed < 0:
-            raise ValueError(f"--seed is {self.seed}; give 0 or more")
-        task = load_task(self.task, **self.task_options)
+        assert task is not None
         most = min(self.sources, task.size(self.split))
         if most < 2:
             raise ValueError(f"a scorer cannot be calibrated on {most} sources; give 2 or more")
@@ -148,7 +149,15 @@ class Ensemble:
         write_description(
             self.out, {"kind": "ensemble", "scorers": names} | ({} if weights is None else {"weights": weights})
         )
-        print(f"next: --scorer {shlex.quote(str(self.out))}, or load_scorer({str(self.out)!r})")
+        print(_next(self.out))
+
+
+def _next(out: Path) -> str:
+    """How to use what was written."""
+    usage = f"--scorer {shlex.quote(str(out))}, or load_scorer({str(out)!r})"
+    if not runs_program(str(out)):
+        return f"next: {usage}"
+    return f"next: set the environment variable {RUN_PROGRAMS}=1, since a program is inside; then {usage}"
 
 
 Command = (

@@ -4,7 +4,8 @@ A normalisation names the ``scorer`` it wraps and its ``knots``, pairs of score 
 what the wrapped scorer must have, ``calibrated_on`` says what texts the knots come from, and both may be left out. An
 ensemble names ``scorers`` and, where they do not weigh alike, ``weights``; a cross-fitted scorer names ``scorers`` in
 the order of their folds and, where there are repeats with others, how many ``folds``. Folders may be named relative to
-the file.
+the file. A program among them is refused where it would run (:func:`seq2seq_env.load_scorer`), unless the user's
+environment allows it.
 
     {"kind": "normalised", "scorer": "checkpoint", "knots": [[-2.5, 0], [1.5, 1]]}
     {"kind": "ensemble", "scorers": ["phrasebook-qe", "metricx: ../mx"], "weights": [0.5, 0.5]}

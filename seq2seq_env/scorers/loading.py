@@ -15,6 +15,8 @@ what it is made of, separated as a shell would:
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -53,6 +55,12 @@ KINDS: dict[str, str] = {
 }
 """Kind to where its class is, a :class:`ScorerKind`, imported when asked for."""
 
+PROGRAM = "process"
+"""The kind that runs a program."""
+
+RUN_PROGRAMS = "SEQ2SEQ_ENV_RUN_PROGRAMS"
+"""Environment variable that, set to 1, lets a folder's ``scorer.json`` name a program, which then runs."""
+
 
 def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | None = None) -> Scorer:
     """The scorer of that name: see :mod:`seq2seq_env.scorers.loading`.
@@ -60,6 +68,9 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | N
     A folder holds a ``scorer.json`` (:mod:`seq2seq_env.scorers.description`) or the checkpoint of an
     :class:`EstimatorScorer` or a :class:`LearnedScorer`. A network is loaded, and a program started, at the first
     score; a checkpoint of the hub is downloaded at once.
+
+    A folder may be somebody else's, so that a program is run only if the caller names it: one that a ``scorer.json``
+    names is refused, unless the environment variable ``SEQ2SEQ_ENV_RUN_PROGRAMS`` is 1.
 
     Args:
         name_or_path: A key of ``SCORERS``, a folder, or a specification of one of ``KINDS``: ``process:`` and a
@@ -72,7 +83,7 @@ def load_scorer(name_or_path: str | Path, *, device: str = "cpu", task: Task | N
 
     Raises:
         ValueError: If it is neither a known name nor a folder, its kind is unknown, it cannot be read, names itself, or
-            an option's value does not fit.
+            an option's value does not fit; or if a folder names a program.
         TypeError: If there is no such option.
         OSError: If a folder is no checkpoint or the hub cannot be reached.
     """
@@ -83,6 +94,27 @@ def has_kind(name: str) -> bool:
     """Whether a name begins with a kind and a colon."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind in KINDS
+
+
+def runs_program(name: str) -> bool:
+    """Whether a program is in the scorer of that name, which can be loaded."""
+    if name in SCORERS:
+        return False
+    if has_kind(name):
+        spec = ScorerSpec.parse(name)
+        return spec.kind == PROGRAM or any(map(runs_program, spec.words))
+    return any(map(runs_program, described_names(Path(name))))
+
+
+def described_names(folder: Path) -> list[str]:
+    """What the scorers are called, from everywhere, of which a folder's ``scorer.json`` makes one; none without it.
+
+    Raises:
+        ValueError: If the file cannot be read.
+    """
+    if not (folder / NAME).is_file():
+        return []
+    return _names(read_description(folder), folder)
 
 
 def resolve(name: str, base: Path) -> str:
@@ -111,6 +143,11 @@ def _load(name: str, device: str, inside: tuple[Path, ...], task: Task | None) -
         return SCORERS[name](device)
     if has_kind(name):
         spec = ScorerSpec.parse(name)
+        if spec.kind == PROGRAM and inside and os.environ.get(RUN_PROGRAMS) != "1":
+            raise ValueError(
+                f"{NAME} in {str(inside[-1])!r} names the program {shlex.join(spec.words)!r}, which would run here; if "
+                f"you trust it, set the environment variable {RUN_PROGRAMS}=1"
+            )
         load = partial(_load, device=device, inside=inside, task=task)
         scorer = _kind(spec.kind).from_spec(spec, device=device, load=load)
         return scorer.for_task(task) if task is not None and isinstance(scorer, ScorerKind) else scorer
@@ -131,6 +168,10 @@ def _load(name: str, device: str, inside: tuple[Path, ...], task: Task | None) -
     )
 
 
+def _names(record: dict[str, Any], folder: Path) -> list[str]:
+    return [resolve(name, folder) for name in record.get("scorers", [record.get("scorer")])]
+
+
 def _described(folder: Path, device: str, inside: tuple[Path, ...], task: Task | None) -> Scorer:
     here = folder.resolve()
     if here in inside:
@@ -138,7 +179,7 @@ def _described(folder: Path, device: str, inside: tuple[Path, ...], task: Task |
             f"{NAME} in {str(inside[-1])!r} leads back to {str(here)!r}; a scorer cannot be made of itself"
         )
     record: dict[str, Any] = read_description(here)
-    names = [resolve(name, here) for name in record.get("scorers", [record.get("scorer")])]
+    names = _names(record, here)
     scorers = [_load(name, device, (*inside, here), task) for name in names]
     try:
         if record["kind"] == "ensemble":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
 
 from seq2seq_env.scorers.description import NAME
-from seq2seq_env.scorers.loading import SCORERS, has_kind, load_scorer, resolve
+from seq2seq_env.scorers.loading import PROGRAM, SCORERS, described_names, has_kind, load_scorer, resolve
 from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.spec import ScorerSpec
 from seq2seq_env.tasks.task import Task
 
 _Key = tuple[str, str, tuple[tuple[str, int, int], ...]]
@@ -20,8 +23,9 @@ _LOOKING = Lock()
 def shared_scorer(name_or_path: str | Path, task: Task) -> Scorer:
     """The scorer of that name that somebody in this process has, or else a new one, which the next gets, too.
 
-    A folder that was written anew since, by its files' sizes and times, is another scorer; so is one made of others,
-    for another task.
+    One of which a file was written anew since, by sizes and times, is another scorer: a file at any depth of a folder,
+    of the folders that its ``scorer.json`` or a specification names, or that a program's command names. What a program
+    or a name on the hub leads to beyond these is not seen. A scorer made of others is another one for another task.
 
     Args:
         name_or_path: As :func:`load_scorer` takes it.
@@ -34,18 +38,31 @@ def shared_scorer(name_or_path: str | Path, task: Task) -> Scorer:
     """
     name = resolve(str(name_or_path), Path.cwd())
     with _LOOKING:
-        folder = None if name in SCORERS or has_kind(name) else Path(name)
-        composed = has_kind(name) or (folder is not None and (folder / NAME).is_file())
-        key = (name, task.fingerprint if composed else "", () if folder is None else _state(folder))
+        composed = has_kind(name) or (name not in SCORERS and (Path(name) / NAME).is_file())
+        key = (name, task.fingerprint if composed else "", tuple(_state(name, set())))
         scorer = _SHARED.get(key)
         if scorer is None:
-            scorer = _SHARED[key] = load_scorer(name_or_path, task=task)
+            scorer = _SHARED[key] = load_scorer(name, task=task)
         return scorer
 
 
-def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of a folder's files; nothing where there is no folder of that name."""
-    if not folder.is_dir():
-        return ()
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    return tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+def _state(name: str, seen: set[str]) -> Iterator[tuple[str, int, int]]:
+    """Path, size and time of each file that a name leads to; ``seen`` are the names that were followed already."""
+    if name in SCORERS or name in seen:
+        return
+    seen.add(name)
+    files: list[Path] = []
+    inner: list[str] = []
+    if has_kind(name):
+        spec = ScorerSpec.parse(name)
+        words = [*spec.options.values(), *spec.words]
+        if spec.kind == PROGRAM:  # a folder in its command may be anything, of any size
+            files = [Path(word) for word in words if os.path.isfile(word)]  # noqa: PTH113  # takes any length of word
+        else:
+            inner = words
+    elif (folder := Path(name)).is_absolute():  # else it is no folder's: what is one was resolved
+        files, inner = sorted(path for path in folder.rglob("*") if path.is_file()), described_names(folder)
+    for path in files:
+        yield str(path), path.stat().st_size, path.stat().st_mtime_ns
+    for each in inner:
+        yield from _state(each, seen)

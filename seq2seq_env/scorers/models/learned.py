@@ -93,7 +93,7 @@ class LearnedScorer(CheckpointScorer[_Network], ScorerKind, Publishable):
         self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None,
         compute_type: Arithmetic = "float32",
     ) -> None:  # fmt: skip
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # what is loaded later may be loaded from another working directory
         super().__init__(device, tokens_per_batch)
         missing = [name for name in ("config.json", FILE_NAME) if not (self.folder / name).is_file()]
         if not list(self.folder.glob(WEIGHTS)):

@@ -57,7 +57,7 @@ class EstimatorScorer(CheckpointScorer[_Networks]):
 
     def __init__(self, folder: str | Path, *, device: str = "cpu", tokens_per_batch: int | None = None) -> None:
         super().__init__(device, tokens_per_batch)
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # what is loaded later may be loaded from another working directory
         wanted = [RECORD, HEAD, *(f"{side}/model.safetensors" for side in (FORWARD, BACKWARD))]
         missing = [name for name in wanted if not (self.folder / name).is_file()]
         if missing:

@@ -73,3 +73,18 @@ def test_a_bad_description_is_refused_in_a_sentence(tmp_path: Path, text: str, m
     (tmp_path / "scorer.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         load_scorer(tmp_path)
+
+
+@pytest.mark.parametrize("inside", ["{}", "ensemble: phrasebook-qe '{}'", "pool: '{}'", "guarded: 'ensemble: \"{}\"'"])
+def test_a_program_that_a_folder_names_runs_only_where_the_user_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    program = "process: timeout=9 run it"
+    inner = describe(tmp_path / "inner", kind="ensemble", scorers=[inside.format(program)])
+    outer = describe(tmp_path / "outer", kind="normalised", scorer="../inner", knots=[[0, 0], [1, 1]])
+    for name in (inner, outer, f"ensemble: {outer}"):
+        with pytest.raises(ValueError, match=r"scorer.json in '.*inner' names the program 'run it', .* set the .*=1$"):
+            load_scorer(name)
+    load_scorer(program)
+    monkeypatch.setenv("SEQ2SEQ_ENV_RUN_PROGRAMS", "1")
+    assert isinstance(load_scorer(outer), NormalisedScorer)

@@ -18,6 +18,7 @@ from seq2seq_env.scorers import (
     checked_scores,
     load_scorer,
 )  # fmt: skip
+from seq2seq_env.tasks import load_task
 
 LENGTHS = """
 import json, sys
@@ -56,7 +57,10 @@ def test_a_scorer_is_calibrated_on_a_tables_pairs(
     run(monkeypatch, "calibrate", "--scorer", program, "--pairs", pairs, "--out", out)
     shown = capsys.readouterr().out
     assert "101 pairs" in shown
-    assert f"next: --scorer {out}" in shown
+    usage = f"--scorer {out}, or load_scorer({str(out)!r})"
+    last = f"next: set the environment variable SEQ2SEQ_ENV_RUN_PROGRAMS=1, since a program is inside; then {usage}"
+    assert shown.splitlines()[-1] == last
+    monkeypatch.setenv("SEQ2SEQ_ENV_RUN_PROGRAMS", "1")
     scorer = load_scorer(out)
     # Percentiles 1 and 99 of -10 to 90.
     np.testing.assert_allclose(checked_scores(scorer, ["a"] * 3, ["", "x" * 50, "x" * 200]), [0, 0.5, 1], atol=1e-6)
@@ -87,6 +91,16 @@ def test_a_scorer_is_calibrated_on_a_tasks_references_and_used_by_the_environmen
     assert low < 0.2 < 0.8 < high
     assert reward == pytest.approx(min(max((info["scores"]["own"] - low) / (high - low), 0), 1), abs=1e-6)
     assert load_scorer(out).fingerprint != load_scorer("phrasebook-qe").fingerprint
+
+
+def test_a_scorer_that_goes_by_a_task_is_calibrated_by_the_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--task", "phrasebook-de-en", "--task-options", "train_size", 40, "--sources", 30)
+    run(monkeypatch, "calibrate", "--scorer", "lexical:", *options, "--out", tmp_path / "made")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("next: --scorer ")
+    task = load_task("phrasebook-de-en", train_size=40)
+    assert checked_scores(load_scorer(tmp_path / "made", task=task), ["Guten Morgen."], ["Good morning."]).size == 1
 
 
 def test_a_given_scale_and_an_ensemble_are_written_down(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env import Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv, Task
 from seq2seq_env.scorers import SCORERS, LearnedScorer
+from seq2seq_env.scorers.description import write_description
 from seq2seq_env.scorers.sharing import shared_scorer
 
 SHIPPED = Path(__file__).parents[3] / "seq2seq_env" / "scorers" / "phrasebook_qe"
@@ -69,6 +70,36 @@ def test_a_specification_is_shared_by_what_it_says(tiny_task: Task) -> None:
     first = shared_scorer("process: batch_size=7 run it", tiny_task)
     assert shared_scorer("process: batch_size=7 run it", tiny_task) is first
     assert shared_scorer("process: batch_size=8 run it", tiny_task) is not first
+
+
+def test_what_lies_deeper_and_what_is_named_counts_too(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = tmp_path / "outer" / "part"
+    shutil.copytree(SHIPPED, part)
+    write_description(tmp_path / "outer", {"kind": "ensemble", "scorers": ["part", "phrasebook-qe"]})
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("outer", "learned: outer/part", "ensemble: phrasebook-qe outer")):
+        first = shared_scorer(name, tiny_task)
+        assert shared_scorer(name, tiny_task) is first
+        os.utime(part / "config.json", ns=(number, number))
+        assert shared_scorer(name, tiny_task) is not first
+    program = tmp_path / "score.py"
+    program.touch()
+    first = shared_scorer("process: python score.py", tiny_task)
+    os.utime(program, ns=(1, 1))
+    assert shared_scorer("process: python score.py", tiny_task) is not first
+
+
+def test_a_scorer_is_loaded_from_where_it_was_named(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "scorer")
+    monkeypatch.chdir(tmp_path)
+    scorers = [shared_scorer("scorer", tiny_task), LearnedScorer("scorer")]
+    monkeypatch.chdir("/")
+    for scorer in scorers:
+        assert scorer.score(["Guten Morgen."], ["Good morning."]).size == 1
 
 
 def test_what_is_no_scorer_is_refused_each_time(tiny_task: Task) -> None:
