@@ -11,7 +11,7 @@ import numpy as np
 from buffers.admin.maintenance import existing
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage.container import ShardError
-from buffers.storage.reward_columns import RescoredShard, score_columns
+from buffers.storage.reward_columns import RescoredShard, one_scorer, score_columns
 from buffers.storage.shard import Shard, verify_file
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.progress import progress_bar
@@ -34,7 +34,7 @@ def compact(path: str | Path, *, trajectories_per_file: int = 250_000, progress:
 
     Raises:
         ValueError: If ``trajectories_per_file`` is below 1.
-        ShardError: If a shard is corrupt, or a column of rewards is unfinished.
+        ShardError: If a shard is corrupt, or a column of rewards is unfinished or of several scorers.
         OSError: If a file cannot be written or deleted.
     """
     if trajectories_per_file < 1:
@@ -92,7 +92,7 @@ def _replace(merged: Shard, parts: Sequence[Shard]) -> None:
         whole, columns = RescoredShard(merged, name), [RescoredShard(part, name) for part in parts]
         if not whole.exists() and all(column.exists() for column in columns):
             rewards = np.concatenate([column.column("reward") for column in columns])
-            whole.write(rewards, columns[0].scorer_fingerprint())
+            whole.write(rewards, one_scorer(columns))
         for column in columns:
             column.path.unlink(missing_ok=True)
     for part in parts:
@@ -100,7 +100,7 @@ def _replace(merged: Shard, parts: Sequence[Shard]) -> None:
 
 
 def _check_columns(group: Sequence[Shard]) -> None:
-    """Refuse to merge where a column of rewards is there for some and not for others."""
+    """Refuse to merge where a column of rewards is there for some and not for others, or of several scorers."""
     for name in score_columns(group[0].path.parent):
         columns = [RescoredShard(shard, name) for shard in group]
         there = [column for column in columns if column.exists()]
@@ -109,3 +109,5 @@ def _check_columns(group: Sequence[Shard]) -> None:
             raise ShardError(f"rewards {name!r} are missing for {lacking}; finish rescoring first, or delete them")
         for column in there:
             column.verify()
+        if there:
+            one_scorer(there)

@@ -13,6 +13,7 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import to_datasets, to_jsonl, to_minari, to_parquet
 from buffers.interop.minari import MAX_GIB
 from buffers.slices import Slice
+from buffers.storage.reward_columns import RescoredShard, one_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -84,7 +85,9 @@ def export(
 ) -> Exported:
     """Write what a filter keeps of a buffer atomically, never in place of something.
 
-    What made the trajectories goes into the description of a target that has one, as JSON.
+    What made the trajectories goes into the description of a target that has one, as JSON: the ``grow_steps``, the
+    ``column`` of rewards with its scorer's fingerprint, null where the rewards are those of the Grow step, and the
+    ``filter``, null where everything was kept.
 
     Args:
         path: The buffer's folder or URL.
@@ -110,7 +113,14 @@ def export(
     buffer = GrowingBatchBuffer(path)
     data = buffer.select(filter, grow_step=grow_step, scorer=scorer)
     provenance = steps[0].provenance  # a buffer has one task
-    description = json.dumps({"grow_steps": [step.provenance for step in steps]})
+    columns = [] if scorer is None else [RescoredShard(shard, scorer) for shard in buffer.shards_of(grow_step)]
+    description = json.dumps(
+        {
+            "grow_steps": [step.provenance for step in steps],
+            "column": {"name": scorer, "scorer_fingerprint": one_scorer(columns)} if columns else None,
+            "filter": None if filter is None else {"kind": type(filter).__name__, "value": filter.value},
+        }
+    )
     not_held = NOT_HELD[to]
     if texts and to == "minari":
         raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")

@@ -46,26 +46,38 @@ def rescore(
 
     Raises:
         ValueError: If the name cannot be a folder's, there is nothing to score, or a score is no number in [0, 1].
-        ShardError: If a shard is corrupt, of another task, or another scorer has begun the column.
+        ShardError: If a shard is corrupt, of another task, or another scorer has begun the column, in any Grow step.
         OSError: If a file cannot be written.
     """
     buffer.check_task(task)
     parts = [RescoredShard(shard, name) for shard in buffer.shards_of(grow_step)]
-    done = [part for part in parts if part.exists()]
-    for part in done:
-        fingerprint = part.scorer_fingerprint()
-        if fingerprint != scorer.fingerprint:
-            raise ShardError(
-                f"rewards {name!r} of {part.shard.path.name} come from scorer {fingerprint[:12]}, not from "
-                f"{scorer.fingerprint[:12]}; choose another name"
-            )
-    total, there = (sum(part.num_trajectories for part in some) for some in (parts, done))
-    with progress_bar(total=total, initial=there, unit="trajectory", desc=f"rescore {name}", shown=progress) as bar:
-        for part in parts:
-            if not part.exists():
+    # One column, one scorer, in the other Grow steps too.
+    for part in (RescoredShard(shard, name) for shard in buffer.shards):
+        if part.exists():
+            _check_scorer(part, scorer)
+    missing = [part for part in parts if not part.exists()]
+    total, left = (sum(part.num_trajectories for part in some) for some in (parts, missing))
+    scored = 0
+    with progress_bar(
+        total=total, initial=total - left, unit="trajectory", desc=f"rescore {name}", shown=progress
+    ) as bar:
+        for part in missing:
+            if part.exists():  # another process was faster
+                _check_scorer(part, scorer)
+            else:
                 _rescore(part, scorer, task)
-                bar.update(part.num_trajectories)
-    return len(parts) - len(done)
+                scored += 1
+            bar.update(part.num_trajectories)
+    return scored
+
+
+def _check_scorer(part: RescoredShard, scorer: Scorer) -> None:
+    fingerprint = part.scorer_fingerprint()
+    if fingerprint != scorer.fingerprint:
+        raise ShardError(
+            f"rewards {part.name!r} of {part.shard.path.name} come from scorer {fingerprint[:12]}, not from "
+            f"{scorer.fingerprint[:12]}; choose another name"
+        )
 
 
 def _rescore(part: RescoredShard, scorer: Scorer, task: Task) -> None:

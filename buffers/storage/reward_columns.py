@@ -9,7 +9,7 @@ shard's trajectories.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +168,23 @@ class RescoredShard:
                     f"rewards {str(self.path)!r} do not belong to the shard of that name; delete them and rescore"
                 )
             yield file, attributes
+
+
+def one_scorer(columns: Sequence[RescoredShard]) -> str:
+    """Fingerprint of the scorer that gave all rewards of a column, of which these are some parts.
+
+    Raises:
+        ShardError: If one is missing or corrupt, or they come from several scorers.
+    """
+    first = columns[0].scorer_fingerprint()
+    for column in columns[1:]:
+        other = column.scorer_fingerprint()
+        if other != first:
+            raise ShardError(
+                f"rewards {column.name!r} come from several scorers: {first[:12]} rated {columns[0].path.name}, "
+                f"{other[:12]} rated {column.path.name}; delete those of one and rescore under another name"
+            )
+    return first
 
 
 def verify_column(file: Path) -> None:

@@ -130,6 +130,15 @@ def test_an_unfinished_column_is_refused(tmp_path: Path, trajectories: Trajector
     assert contents(tmp_path).keys() == before.keys() - {"scores/other/g001-s00002.h5"}
 
 
+def test_a_column_of_two_scorers_is_refused(tmp_path: Path, trajectories: Trajectories, provenance: Provenance) -> None:
+    shard = fill(tmp_path, trajectories, provenance).shards[2]
+    RescoredShard(shard, "other").write(shard.column("reward"), "scorer-3")
+    before = contents(tmp_path)
+    with pytest.raises(ShardError, match=r"rewards 'other' come from several scorers: scorer-2 rated .*s00000\.h5"):
+        compact(tmp_path, progress=False)
+    assert contents(tmp_path) == before
+
+
 def test_corruption_is_found_before_anything_is_deleted(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance
 ) -> None:

@@ -100,8 +100,20 @@ def test_export_keeps_what_made_the_trajectories(
         datasets.load_from_disk(tmp_path / "made").info.description,
         minari.load_dataset("made-v0").storage.metadata["description"],
     ):
-        (made,) = json.loads(description)["grow_steps"]
+        said = json.loads(description)
+        (made,) = said["grow_steps"]
         assert (made["policy_fingerprint"], made["temperature"], made["grow_step"]) == ("policy-1", 0.8, 1)
+        assert said["column"] is said["filter"] is None
+
+
+def test_export_says_whose_rewards_there_are_and_what_was_kept(folder: Path, run: Run, tmp_path: Path) -> None:
+    for shard in GrowingBatchBuffer(folder).shards:
+        RescoredShard(shard, "other").write(1 - shard.column("reward"), "scorer-2")
+    options = ("--scorer", "other", "--filter", "best", "--value", 1)
+    run("export", folder, "--to", "parquet", "--out", tmp_path / "made.parquet", *options)
+    said = json.loads(pq.read_metadata(tmp_path / "made.parquet").metadata[b"description"])
+    assert said["column"] == {"name": "other", "scorer_fingerprint": "scorer-2"}
+    assert said["filter"] == {"kind": "Best", "value": 1}
 
 
 def test_export_of_a_named_task_has_texts_and_an_environment(

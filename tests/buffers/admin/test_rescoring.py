@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from buffers import GrowingBatchBuffer, ShardError, Threshold, grow, rescore
+from buffers import GrowingBatchBuffer, RescoredShard, ShardError, Threshold, grow, rescore
 from buffers.growing.plan import Sampler
 from seq2seq_env.scorers import CascadeScorer
 from seq2seq_env.scorers.scorer import Scorer
@@ -109,9 +110,27 @@ def test_a_column_has_one_scorer_and_a_plain_name(
     rescore(buffer, LengthScorer(), tiny_task, "length", progress=False)
     with pytest.raises(ShardError, match="come from scorer length-1, not from overlap-1; choose another name"):
         rescore(buffer, fake_scorer, tiny_task, "length", progress=False)
+    rescore(buffer, LengthScorer(), tiny_task, "begun", grow_step=1, progress=False)
+    with pytest.raises(ShardError, match=r"of g001-s00000\.h5 come from scorer length-1, not from overlap-1"):
+        rescore(buffer, fake_scorer, tiny_task, "begun", grow_step=2, progress=False)
     for name in ("", "../x", "a/b", ".hidden"):
         with pytest.raises(ValueError, match=r"a column cannot be called .*; use letters"):
             rescore(buffer, fake_scorer, tiny_task, name, progress=False)
+
+
+def test_another_scorer_that_comes_in_between_is_noticed(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
+    class Interrupted(LengthScorer):
+        def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+            for shard in buffer.shards[-1:]:
+                RescoredShard(shard, "length").write(shard.column("reward"), "other-1")
+            return super().score(sources, hypotheses)
+
+    with pytest.raises(ShardError, match=r"g002-s00002\.h5 come from scorer other-1, not from length-1"):
+        rescore(buffer, Interrupted(), tiny_task, "length", progress=False)
+    assert len(buffer.select(grow_step=1, scorer="length")) > 0
+    mixed = "come from several scorers: length-1 rated g001-s00000.h5, other-1 rated g002-s00002.h5; delete those"
+    with pytest.raises(ShardError, match=re.escape(mixed)):
+        buffer.select(scorer="length")
 
 
 def test_rewards_of_another_shard_are_refused(buffer: GrowingBatchBuffer, tiny_task: Task) -> None:
