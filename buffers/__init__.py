@@ -41,9 +41,9 @@ The same Grow step gives the same bytes wherever it runs, for one version of HDF
 Other scorers' rewards lie beside, in ``scores/{name}/`` (:mod:`buffers.storage.reward_columns`); corrupt files that
 were moved out of the way in ``quarantine/``.
 
-**Kills.** A file is written to a temporary one and renamed. Whoever is killed while writing leaves a hidden
-``.{file}.….partial``; it goes when the same file is made again, or by ``python -m buffers repair``, never while its
-writer lives.
+**Kills.** A file is written to a temporary one and renamed, and so is the tokenizer's folder. Whoever is killed while
+writing leaves a hidden ``.{name}.….partial``; it goes when the same is made again, or by ``python -m buffers repair``,
+never while its writer lives.
 
 **Checksums.** A file whose header records its size is as it was written, or corrupt: ``verify`` compares every byte,
 reading the checks of HDF5's metadata, of gzip and of ``sum64``. A file of another size, or without the header, is one

@@ -307,7 +307,10 @@ class GrowingBatchBuffer:
             store.fetch_all(entries)
             verify_untrusted([store.folder / entry for entry in entries if entry.endswith(SUFFIX)])
         for name in names:
-            self._register(Shard.committed(name, store))
+            shard = Shard.committed(name, store)
+            if self._untrusted:
+                shard.check_commit()
+            self._register(shard)
 
     def _fetch(self, shards: Sequence[Shard], scorer: str | None) -> None:
         """Download what is about to be read, several files at a time."""

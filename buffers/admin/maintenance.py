@@ -16,6 +16,8 @@ from buffers.storage.container import PARTIAL, ShardError
 from buffers.storage.object_store import ObjectStore, local_folder, object_store
 from buffers.storage.reward_columns import RescoredShard, column_files
 from buffers.storage.sandbox import Sandbox, verify_any
+from buffers.storage.shard import Shard
+from buffers.storage.tokenizer_folder import partial_tokenizers
 from seq2seq_env.progress import progress_bar
 
 BINS = 10
@@ -89,7 +91,7 @@ def describe(path: str | Path) -> list[GrowStepInfo]:
 
 
 def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = True) -> Iterator[CorruptFile]:
-    """Read every shard and every reward column whole, and compare them with their checksums.
+    """Read every shard and every reward column whole, and compare them with their checksums and commits.
 
     Args:
         path: The buffer's folder; of an object store the URL, whose objects are read, not the mirror's files.
@@ -116,6 +118,8 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
                     store.check(name)
                     store.fetch(name)
                 (sandbox.verify if sandbox else verify_any)(file)
+                if store is not None and file.parent == folder:
+                    Shard.committed(name, store).check_commit()
             except ShardError as error:
                 if file.parent == folder:
                     corrupt.add(file.name)
@@ -141,7 +145,7 @@ def quarantine(path: str | Path, corrupt: CorruptFile) -> Path:
 
 
 def sweep(path: str | Path) -> list[Path]:
-    """Delete the hidden files that writers who were killed left in a buffer's folder; those of living ones stay.
+    """Delete what writers who were killed left hidden in a buffer's folder; what living ones write stays.
 
     Returns:
         What was deleted.
@@ -149,7 +153,11 @@ def sweep(path: str | Path) -> list[Path]:
     Raises:
         FileNotFoundError: If there is no such folder.
     """
-    return container.sweep(sorted(existing(path).rglob(f".*{PARTIAL}")))
+    folder = existing(path)
+    # Of folders the tokenizers' alone, and nothing within any: other writers hold no lock on theirs.
+    found = sorted(file for file in folder.rglob(f".*{PARTIAL}") if file.is_file())
+    files = [file for file in found if not file.parent.name.endswith(PARTIAL)]
+    return container.sweep([*files, *partial_tokenizers(folder)])
 
 
 def open_buffer(path: str | Path) -> GrowingBatchBuffer:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter, FileIO
 from pathlib import Path
@@ -97,14 +98,44 @@ def publish(path: Path, body: memoryview) -> None:
         finally:
             partial.unlink(missing_ok=True)
         sweep(path.parent.glob(f".{path.name}.*{PARTIAL}"))
-        _sync_folder(path.parent)
+        _sync(path.parent)
     except OSError as error:
         message = f"shard not written ({error.strerror}); make the folder writable or free some space, then run again"
         raise OSError(error.errno, message, str(path)) from error
 
 
+def publish_folder(target: Path, fill: Callable[[Path], object]) -> None:
+    """Fill a temporary folder, flush its files to disk, then rename it; a folder that is there by then stays.
+
+    A process that is killed leaves at most a hidden ``.partial`` folder, which goes when the same folder is made again.
+
+    Args:
+        target: The folder to make; what it lies in is made where missing.
+        fill: Writes the files into a folder.
+
+    Raises:
+        OSError: If it cannot be written; nothing is left behind.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial, lock = _begun_folder(target)
+    try:
+        fill(partial)
+        for path in (*partial.rglob("*"), partial):
+            _sync(path)
+        try:
+            partial.rename(target)
+        except OSError:
+            if not target.is_dir():  # if it is, another process was faster, with the same files
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(lock)
+    sweep(target.parent.glob(f".{target.name}.*{PARTIAL}"))
+    _sync(target.parent)
+
+
 def sweep(partials: Iterable[Path]) -> list[Path]:
-    """Delete those of some ``.partial`` files whose writers were killed; a writer that lives holds a lock.
+    """Delete those ``.partial`` files and folders whose writers were killed; a writer that lives holds a lock.
 
     Returns:
         What was deleted. Where the file system knows no locks, that is nothing.
@@ -112,9 +143,11 @@ def sweep(partials: Iterable[Path]) -> list[Path]:
     deleted = []
     for partial in partials:
         # A lock dies with its process, however it is killed; a process id in the name could be another's by now.
-        with suppress(OSError), open(partial, "r+b", opener=_at_once) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            partial.unlink()
+        with suppress(OSError), _locked(partial):
+            if partial.is_dir():
+                shutil.rmtree(partial)
+            else:
+                partial.unlink()
             deleted.append(partial)
     return deleted
 
@@ -190,6 +223,31 @@ def _begun(path: Path) -> BufferedWriter:
         file.close()  # somebody swept it up before it was locked
 
 
+def _begun_folder(target: Path) -> tuple[Path, int]:
+    """A new temporary folder, locked until its descriptor is closed."""
+    while True:
+        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}{PARTIAL}")
+        partial.mkdir()
+        with suppress(FileNotFoundError):
+            lock = os.open(partial, os.O_RDONLY)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if partial.is_dir():
+                return partial, lock
+            os.close(lock)  # somebody swept it up before it was locked
+
+
+@contextmanager
+def _locked(partial: Path) -> Iterator[None]:
+    """A lock that only one whose writer was killed gives."""
+    descriptor = _at_once(str(partial), os.O_RDONLY if partial.is_dir() else os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def _regular(path: Path) -> Iterator[FileIO]:
     """A file open for reading, never a pipe or a device, which may have no end."""
@@ -208,9 +266,9 @@ def _header(size: int, digest: str) -> bytes:
     return (MAGIC + f"bytes {size}\nsha256 {digest}\n".encode()).ljust(HEADER_BYTES, b"\n")
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable: POSIX keeps it in the folder, not in the file."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make a file's content durable, or what a folder lists: POSIX keeps a rename there, not in the file."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

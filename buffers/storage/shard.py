@@ -85,6 +85,30 @@ class Shard:
             return cls._checked(path, file)
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What a commit says of it, as JSON."""
+        origin = {**asdict(self.provenance), "temperature": self.provenance.known_temperature}  # JSON has no NaN
+        return {"provenance": origin, CONTENTS: self.contents_sha256} | {name: getattr(self, name) for name in SIZES}
+
+    def check_commit(self) -> None:
+        """Compare what an object store's commit says with the file, which is in the mirror; of a folder's do nothing.
+
+        Raises:
+            ShardError: Naming what differs and both its values.
+        """
+        if self.store is None:
+            return
+        said, found = self.facts, Shard.open(self.path).facts
+        # Each fact of the provenance by its own name; an own fact may have the same.
+        pairs = [(name, each, found["provenance"][name]) for name, each in said.pop("provenance").items()]
+        for name, committed, stored in [*pairs, *((name, each, found[name]) for name, each in said.items())]:
+            if committed != stored:
+                raise ShardError(
+                    f"{self.path.name!r} in {self.store!r} is committed with {name} {committed!r}, and its file has "
+                    f"{stored!r}; delete its commit and make it anew as it was made before"
+                )
+
+    @property
     def temperature(self) -> float | None:
         """That the behaviour policy was sampled at; None where nobody recorded it."""
         return self.provenance.known_temperature
@@ -133,11 +157,12 @@ class Shard:
             return _read_all(file)
 
     def verify(self) -> None:
-        """Compare every byte with the checksum, at an object store too, and validate the contents."""
+        """Compare every byte with the checksum, at an object store too, and validate the contents and the commit."""
         if self.store is not None:
             self.store.check(self.path.name)
             self.store.fetch(self.path.name)
         verify_file(self.path)
+        self.check_commit()
 
     @classmethod
     def _checked(cls, path: Path, file: File) -> Shard:
@@ -212,9 +237,7 @@ def publish_shard(path: Path, trajectories: Trajectories, provenance: Provenance
     shard = Shard.open(path)
     if store is None:
         return shard
-    origin = {**asdict(provenance), "temperature": provenance.known_temperature}  # JSON has no NaN
-    facts = {"provenance": origin, CONTENTS: shard.contents_sha256, **{name: getattr(shard, name) for name in SIZES}}
-    store.publish(path.name, [path.name], facts)
+    store.publish(path.name, [path.name], shard.facts)
     return replace(shard, store=store)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
-import uuid
 from pathlib import Path
 
+from buffers.storage.container import PARTIAL, publish_folder
 from seq2seq_env.tokenization.loading import load_tokenizer
 from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+PREFIX = "tokenizer-"
+"""With which the folder's name begins."""
 
 
 def tokenizer_folder(tokenizer: Tokenizer) -> str:
     """Name of a tokenizer's folder, which begins as its fingerprint does."""
-    return "tokenizer-" + re.sub(r"\W+", "-", tokenizer.fingerprint, flags=re.ASCII)[:12]
+    return PREFIX + re.sub(r"\W+", "-", tokenizer.fingerprint, flags=re.ASCII)[:12]
 
 
 def keep_tokenizer(buffer: Path, tokenizer: Tokenizer) -> None:
@@ -23,19 +25,13 @@ def keep_tokenizer(buffer: Path, tokenizer: Tokenizer) -> None:
         OSError: If it cannot be written; nothing is left behind.
     """
     target = buffer / tokenizer_folder(tokenizer)
-    if target.is_dir():
-        return
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        partial.mkdir(parents=True)
-        tokenizer.save(partial)
-        try:
-            partial.rename(target)
-        except OSError:
-            if not target.is_dir():  # if it is, another process was faster, with the same files
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    if not target.is_dir():
+        publish_folder(target, tokenizer.save)
+
+
+def partial_tokenizers(buffer: Path) -> list[Path]:
+    """The hidden folders of tokenizers that were not finished, whether their writers live or not."""
+    return sorted(path for path in buffer.glob(f".{PREFIX}*{PARTIAL}") if path.is_dir())
 
 
 def kept_tokenizer(buffer: Path, folder: str) -> Tokenizer | None:

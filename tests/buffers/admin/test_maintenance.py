@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,13 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 
 from buffers import (
     GrowingBatchBuffer,
+    Shard,
+    ShardError,
     Trajectories,
 )
+from buffers.storage.container import publish_folder
 from buffers.storage.reward_columns import RescoredShard
+from seq2seq_env.tasks.task import Task
 from tests.buffers.conftest import Run, corrupt
 
 
@@ -76,6 +81,25 @@ def test_repair_deletes_what_killed_writers_left(folder: Path, run: Run) -> None
     assert json.loads(run("repair", folder, "--json")[1])["deleted"] == ["scores/other/.g001-s00002.h5.1234.partial"]
 
 
+def test_repair_deletes_a_tokenizer_that_a_killed_writer_began(folder: Path, run: Run, tiny_task: Task) -> None:
+    left = folder / ".tokenizer-1.1234.partial"
+    left.mkdir()
+    (left / "tokenizer.json").write_text("half of a t")
+    elsewhere = folder / ".export.1234.partial"
+    elsewhere.mkdir()
+
+    def save(partial: Path) -> None:
+        (partial / ".tokenizer.json.1234.partial").write_text("half of a t")
+        # While this writer lives.
+        assert json.loads(run("repair", folder, "--json")[1])["deleted"] == [".tokenizer-1.1234.partial"]
+        assert len([*partial.iterdir()]) == 1
+
+    publish_folder(folder / "tokenizer-2", save)
+    assert (folder / "tokenizer-2").is_dir()
+    assert elsewhere.is_dir()
+    assert not left.exists()
+
+
 def test_repair_does_not_overwrite_what_is_in_quarantine(folder: Path, run: Run) -> None:
     broken = sorted(folder.iterdir())[0]
     (folder / "quarantine").mkdir()
@@ -110,3 +134,30 @@ def test_verify_lists_every_corrupt_object_of_a_store(
     assert [*found] == [second, f"scores/one/{first}", f"scores/other/{first}"]
     assert "is corrupt" in found[second]
     assert "is no commit" in found[f"scores/other/{first}"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [("num_tokens", 7), ("num_trajectories", 2), ("num_sources", 1), ("contents_sha256", "x"), ("seed", 9)],
+)
+def test_a_commit_that_says_something_else_than_its_file_is_found(
+    path: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fact: str, value: object
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "mirror"))
+    url, files = f"memory://{tmp_path.name}/buffer", MemoryFileSystem()
+    shard = Shard.open(path)
+    GrowingBatchBuffer(url).append(shard.read(), shard.provenance)
+    place = f"/{tmp_path.name}/buffer/commits/{path.name}.json"
+    commit = json.loads(files.cat_file(place))
+    (commit["facts"] if fact in commit["facts"] else commit["facts"]["provenance"])[fact] = value
+    files.pipe_file(place, json.dumps(commit).encode())
+    wanted = f"{path.name}' in .* is committed with {fact} {value!r}, and its file has .*; delete its commit"
+    for options in ((), ("--untrusted",)):
+        code, shown = run("verify", url, "--json", *options)
+        assert code == 1
+        [found] = json.loads(shown)
+        assert re.search(wanted, found["problem"])
+    with pytest.raises(ShardError, match=wanted):
+        GrowingBatchBuffer(url).verify()
+    with pytest.raises(ShardError, match=wanted):
+        GrowingBatchBuffer(url, untrusted=True)

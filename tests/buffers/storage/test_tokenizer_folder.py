@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,32 @@ def test_a_write_that_fails_leaves_nothing(tiny_task: Task, tmp_path: Path, monk
     with pytest.raises(OSError, match="no space left"):
         keep_tokenizer(tmp_path, tiny_task.tokenizer)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, named, rename = set(), set(), Path.rename
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+
+    def note(self: Path, target: Path) -> Path:
+        named.update(path.stat().st_ino for path in (self, *self.rglob("*")))
+        assert named <= synced
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", note)
+    monkeypatch.setattr(tiny_task.tokenizer, "save", lambda folder: (folder / "tokenizer.json").write_text("{}"))
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert len(named) == 2
+    assert tmp_path.stat().st_ino in synced
+
+
+def test_what_a_killed_writer_left_goes_with_the_next(tiny_task: Task, tmp_path: Path) -> None:
+    left = tmp_path / f".{tokenizer_folder(tiny_task.tokenizer)}.1234.partial"
+    left.mkdir()
+    (left / "tokenizer.json").write_text("half of a t")
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert [folder.name for folder in tmp_path.iterdir()] == [tokenizer_folder(tiny_task.tokenizer)]
 
 
 def test_where_none_is_kept_there_is_none(tmp_path: Path) -> None:
