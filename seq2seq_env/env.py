@@ -71,7 +71,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
 
     | key             | shape | values     | meaning                                                    |
     |-----------------|-------|------------|------------------------------------------------------------|
-    | `source`        | [S]   | 0 .. V - 1 | tokens of the source, end-of-sequence last, then padding   |
+    | `source`        | [S]   | 0 .. V - 1 | all tokens that the source is encoded to, then padding     |
     | `source_length` | [1]   | 1 .. S     | how many of them are not padding                           |
     | `prefix`        | [T]   | 0 .. V - 1 | tokens written so far, without a start token, then padding |
     | `prefix_length` | [1]   | 0 .. T     | how many of them are not padding                           |

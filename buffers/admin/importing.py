@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop.atomic_write import atomic_write
 from buffers.interop.rollout_formats import RolloutFormat, read_rollouts, rollout_files
 from buffers.interop.rows import Row, join
+from buffers.storage.arrays import MOST_TEXT
 from buffers.storage.encoding import encode_sources
 from buffers.storage.provenance import UNKNOWN, GrowFrom, Provenance
 from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
@@ -113,7 +114,7 @@ def import_rollouts(
         ImportError: If pyarrow is not installed and needed.
         OSError: If ``out`` is there, or a file cannot be read or written.
         ValueError: If a file is corrupt or foreign, a rollout lacks something or does not fit the task, a reward or a
-            temperature is out of range, or nothing is left.
+            temperature is out of range, the template is too long to be recorded, or nothing is left.
     """
     template = PromptTemplate(prompt_template)
     if reward_range is not None and not -math.inf < reward_range[0] < reward_range[1] < math.inf:
@@ -128,15 +129,10 @@ def import_rollouts(
             matches = [replace(each, target=each.target._replace(log_probs=None)) for each in matches]
         matches.sort(key=lambda each: each.row)  # stable: candidates stay in the order of the files
         texts = task.tokenizer.decode([each.target.tokens for each in matches])
-        rewards = _scored(matches, texts, task, scorer) if scorer else _mapped(matches, reward_range)
         settings = {"prompt_template": prompt_template, "reward": list(reward), "reward_range": reward_range}
-        record = {
-            "from": origin,
-            "files_sha256": _digest(paths),
-            "rollouts": len(rollouts),
-            "dropped": dropped,
-            **settings,
-        }
+        counted = {"rollouts": len(rollouts), "dropped": dropped}
+        record = _record({"from": origin, "files_sha256": _digest(paths), **counted, **settings})
+        rewards = _scored(matches, texts, task, scorer) if scorer else _mapped(matches, reward_range)
         recorded = _temperature(matches) if temperature is None else temperature
         provenance = Provenance(
             task=task.name,
@@ -156,7 +152,7 @@ def import_rollouts(
             seed=0,
             grow_step=grow_step,
             shard_index=0,
-            imported=json.dumps(record),
+            imported=record,
         )
         keep_tokenizer(partial, task.tokenizer)
         _write(GrowingBatchBuffer(partial, task=task), provenance, matches, rewards, task, progress=progress)
@@ -185,6 +181,22 @@ def import_rollouts(
         temperature=recorded,
         unknown=[name for name, is_unknown in lacking.items() if is_unknown],
     )
+
+
+def _record(said: Mapping[str, object]) -> str:
+    """What a shard says of the import, as JSON.
+
+    Raises:
+        ValueError: If it does not fit into an attribute.
+    """
+    text = json.dumps(said, ensure_ascii=False)  # an escaped character may take twice its bytes
+    size = len(text.encode())
+    if size > MOST_TEXT:
+        raise ValueError(
+            f"what a shard says of the import would take {size} bytes, above {MOST_TEXT}; give a shorter "
+            "prompt_template (--prompt-template), or fewer rewards (--reward)"
+        )
+    return text
 
 
 def _mapped(matches: Sequence[Match], reward_range: tuple[float, float] | None) -> NDArray[np.float32]:

@@ -114,7 +114,7 @@ def to_minari(
     return minari.load_dataset(dataset_id)
 
 
-def from_minari(dataset: Any) -> Trajectories:
+def from_minari(dataset: Any, *, eos_id: int | None = None) -> Trajectories:
     """The trajectories of a ``minari.MinariDataset`` of ``Seq2SeqTranslate-v0``, filtered or not.
 
     What :func:`to_minari` wrote comes back exactly. ``minari.DataCollector`` records less: without the info
@@ -125,12 +125,14 @@ def from_minari(dataset: Any) -> Trajectories:
 
     Args:
         dataset: As ``minari.load_dataset`` gives it.
+        eos_id: The end-of-sequence token of who played with ``limit_terminates``, whose targets that the limit cut were
+            recorded as terminated; None takes all ends as they were recorded.
 
     Raises:
         ValueError: If an episode is not one of translation, naming it, or only some episodes have ``source_index`` or
             ``log_prob``.
     """
-    return join_all(join(chunk) for chunk in in_chunks(_rows(dataset)))
+    return join_all(join(chunk) for chunk in in_chunks(_rows(dataset, eos_id)))
 
 
 def minari_bytes(data: Slice, max_source_length: int, max_target_length: int) -> int:
@@ -206,7 +208,7 @@ def _observations(row: Row, longest: tuple[int, int], pad_id: int) -> dict[str, 
     }
 
 
-def _rows(dataset: Any) -> Iterator[Row]:
+def _rows(dataset: Any, eos_id: int | None) -> Iterator[Row]:
     wanted = {"source", "source_length", "prefix", "prefix_length"}
     if not (isinstance(dataset.observation_space, gym.spaces.Dict) and wanted <= set(dataset.observation_space)):
         raise ValueError(f"{dataset.id!r} observes {dataset.observation_space}; give a data set of {ENVIRONMENT}")
@@ -214,7 +216,7 @@ def _rows(dataset: Any) -> Iterator[Row]:
     known: set[bool] = set()
     for episode in dataset.iterate_episodes():
         try:
-            row = _row(episode)
+            row = _row(episode, eos_id)
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise ValueError(f"episode {episode.id} of {dataset.id!r} is no translation: {error}") from error
         known.add(row.source_index != FREE_TEXT)
@@ -225,7 +227,7 @@ def _rows(dataset: Any) -> Iterator[Row]:
         yield row
 
 
-def _row(episode: Any) -> Row:
+def _row(episode: Any, eos_id: int | None) -> Row:
     observed, infos = episode.observations, episode.infos or {}
     target, steps = np.asarray(episode.actions), len(episode.actions)
     source_length = int(observed["source_length"][0, 0])
@@ -237,7 +239,6 @@ def _row(episode: Any) -> Row:
     log_prob = np.asarray(infos.get("log_prob", np.full(steps + 1, np.nan)), dtype=np.float32)
     if log_prob.shape != (steps + 1,):
         raise ValueError(f"it has log_prob of shape {log_prob.shape} for {steps} steps")
-    # What was played may say that its length limit terminates; only end-of-sequence does here.
     exported = "is_reference" in infos
     return Row(
         source_index=int(infos["source_index"][0]) if "source_index" in infos else FREE_TEXT,
@@ -245,6 +246,7 @@ def _row(episode: Any) -> Row:
         target_tokens=target.astype(np.int32),
         log_prob=log_prob[1:],
         reward=stepwise_reward(np.asarray(episode.rewards)),
-        terminated=bool(episode.terminations[-1]) if exported else bool(target[-1] == source[-1]),
+        # A length limit may have terminated what was played, where only end-of-sequence does here.
+        terminated=bool(episode.terminations[-1]) and (exported or eos_id is None or bool(target[-1] == eos_id)),
         is_reference=exported and bool(infos["is_reference"][0]),
     )

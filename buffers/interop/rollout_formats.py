@@ -51,6 +51,7 @@ def read_rollouts(paths: Sequence[Path], origin: RolloutFormat, reward: Sequence
         OSError: If a file cannot be read.
         ValueError: If one is corrupt, foreign or has no such reward, naming it and the line.
     """
+    reward = None if reward is None else tuple(reward)  # an empty list is no other choice than an empty tuple
     before = None
     for path in paths:
         if origin == "trl":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, Imported, Threshold, Trajectories, grow, import_rollouts, to_jsonl
 from buffers.growing.plan import Sampler
@@ -106,12 +107,33 @@ def test_trl_completions_are_grouped_by_source(bring: Bring, tmp_path: Path, tin
     assert batch.temperature.isnan().all()
 
 
+def test_a_template_of_any_script_fits_or_is_refused_before_scoring(bring: Bring, tmp_path: Path) -> None:
+    chinese = "翻译" * 500
+    lines = [{"prompt": f"{chinese} {RED_HOUSE}", "completion": "one red house", "reward": 1.0}]
+    came, _ = bring(write(tmp_path / "long.jsonl", lines), "jsonl", prompt_template=chinese + " {source}")
+    (shard,) = GrowingBatchBuffer(came.path).shards
+    assert json.loads(shard.provenance.imported)["prompt_template"] == chinese + " {source}"
+
+    class Unasked:
+        fingerprint = "unasked"
+
+        def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+            raise AssertionError("it scores what cannot be recorded")
+
+    longer = write(tmp_path / "longer.jsonl", [{**lines[0], "prompt": f"{chinese * 2} {RED_HOUSE}"}])
+    message = r"would take 6\d\d\d bytes, above 4000; give a shorter prompt_template \(--prompt-template\), or fewer"
+    with pytest.raises(ValueError, match=message):
+        bring(longer, "jsonl", prompt_template=chinese * 2 + " {source}", scorer=Unasked())
+
+
 def test_rewards_of_trl_are_named_summed_and_mapped(bring: Bring, tmp_path: Path) -> None:
     file = trl_table(tmp_path / "two.parquet", brevity=[1.0, 0.25, -0.75])
-    with pytest.raises(
-        ValueError, match=r"has the columns fidelity, brevity; name the rewards among them \(--reward\)"
-    ):
-        bring(file, "trl", prompt_template=PROMPT)
+    nothing: list[dict[str, Any]] = [{}, {"reward": []}]
+    for options in nothing:
+        with pytest.raises(
+            ValueError, match=r"has the columns fidelity, brevity; name the rewards among them \(--reward\)"
+        ):
+            bring(file, "trl", prompt_template=PROMPT, **options)
     with pytest.raises(
         ValueError, match="row 0: its reward is 2, outside 0 to 1; the files have 0 to 2: give what maps"
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
+from tests.conftest import PretrainedTask
 
 PAD = 18
 
@@ -146,6 +147,33 @@ def test_what_the_collector_records_becomes_trajectories(env: Seq2SeqTranslateEn
     assert found.source_index.tolist() == [numbers.setdefault(source, len(numbers)) for source in sources]
     long = made.filter_episodes(lambda episode: len(episode) > 1)
     assert from_minari(long).target_lengths.tolist() == [len(a) for _, a, *_ in episodes if len(a) > 1]
+
+
+@collecting
+def test_an_end_that_the_limit_made_is_told_by_the_token(tiny_task: Task, fake_scorer: Scorer) -> None:
+    env = Seq2SeqTranslateEnv(task=tiny_task, scorer=fake_scorer, max_target_length=3, limit_terminates=True)
+    env.action_space.seed(4)
+    made, episodes = collect(minari.DataCollector(env), "random-v0")
+    assert from_minari(made).terminated.all()
+    ended = [actions[-1] == tiny_task.tokenizer.eos_id for _, actions, *_ in episodes]
+    assert from_minari(made, eos_id=tiny_task.tokenizer.eos_id).terminated.tolist() == ended
+    assert set(ended) == {True, False}
+
+
+@collecting
+def test_a_source_need_not_end_as_a_target_does(
+    pretrained_task: Callable[[str], PretrainedTask], fake_scorer: Scorer
+) -> None:
+    task = pretrained_task("mbart")
+    env = Seq2SeqTranslateEnv(task=task, scorer=fake_scorer)
+    collector = minari.DataCollector(env)
+    observation, _ = collector.reset(seed=0)
+    assert observation["source"][observation["source_length"][0] - 1] != task.tokenizer.eos_id
+    collector.step(task.tokenizer.eos_id)
+    arguments = dict.fromkeys(("algorithm_name", "author", "author_email", "code_permalink", "description"), "test")
+    made = collector.create_dataset("mbart-v0", **arguments)
+    collector._tmp_dir.cleanup()
+    assert from_minari(made).terminated.tolist() == [True]
 
 
 @collecting
