@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.atomic_files import naming, write_json
 from seq2seq_env.scorers.models.checkpoints import WEIGHTS, CheckpointScorer, files_fingerprint, readable
-from seq2seq_env.tokenization.tokenizer import FILE_NAME
+from seq2seq_env.tokenization.pretrained_tokenizer import FILES, LANGUAGES
 
 if TYPE_CHECKING:
     from seq2seq_env.scorers.predictor_estimator.estimator_head import EstimatorHead
@@ -66,7 +66,7 @@ class EstimatorScorer(CheckpointScorer[_Networks]):
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the files that determine the scores."""
-        names = {RECORD, HEAD, "config.json", FILE_NAME}
+        names = {RECORD, HEAD, "config.json", "generation_config.json", LANGUAGES, *FILES}
         files = [path for path in self.folder.rglob("*") if path.name in names or path.match(WEIGHTS)]
         return files_fingerprint(sorted(files))
 

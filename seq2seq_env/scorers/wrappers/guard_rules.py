@@ -81,7 +81,8 @@ def numbers(text: str) -> list[str]:
     """The numbers of a text that stand in digits, in ASCII, without leading zeros."""
     plain = "".join(str(unicodedata.digit(each)) if each.isdecimal() else each for each in text)
     plain = _CLOCK.sub(lambda hour: str(int(hour[1]) % 12), plain)
-    return [str(int("".join(filter(str.isdecimal, number)))) for number in _NUMBER.findall(plain)]
+    # As text, since Python makes no number of more than 4,300 digits.
+    return ["".join(filter(str.isdecimal, number)).lstrip("0") or "0" for number in _NUMBER.findall(plain)]
 
 
 def has_numbers(source: str, hypothesis: str) -> bool:

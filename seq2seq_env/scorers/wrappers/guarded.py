@@ -132,7 +132,7 @@ class Guards:
         return cls.calibrated(sources, references, names, options.quantile, options.language)
 
     def hits(self, sources: Sequence[str], hypotheses: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-        """Whether each pair breaks a rule, bool [N] by rule; an empty hypothesis breaks no other rule than that."""
+        """Whether each pair breaks a rule, bool [N] by rule; what breaks "empty", if that is one, breaks no other."""
         empty = np.array([guard_rules.is_empty(text) for text in hypotheses], dtype=np.bool_)
         broken = {}
         for rule, limits in self.limits.items():
@@ -145,7 +145,9 @@ class Guards:
                 assert self.language is not None
                 values = guard_rules.other_language(hypotheses, self.language)
             numbers = np.asarray(values, dtype=np.float64)
-            broken[rule] = ((numbers < limits[0]) | (numbers > limits[1])) & ~empty
+            broken[rule] = (numbers < limits[0]) | (numbers > limits[1])
+            if "empty" in self.limits:
+                broken[rule] &= ~empty
         return broken
 
     def counts(self, sources: Sequence[str], hypotheses: Sequence[str]) -> dict[str, int]:

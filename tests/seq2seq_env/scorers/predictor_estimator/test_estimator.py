@@ -52,7 +52,10 @@ def test_fingerprint_covers_every_file_that_counts(folder: Path) -> None:
     for name in ("estimator.json", "forward/config.json", "backward/tokenizer.json", "backward/model.safetensors"):
         (folder / name).write_bytes((folder / name).read_bytes() + b" ")
         seen.add(EstimatorScorer(folder).fingerprint)
-    assert len(seen) == 5
+    for name in ("generation_config.json", "tokenizer_config.json", "source.spm", "translation.json"):
+        (folder / "forward" / name).write_text("another")
+        seen.add(EstimatorScorer(folder).fingerprint)
+    assert len(seen) == 9
 
 
 def test_bad_folders_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -78,6 +78,14 @@ def test_numbers_are_read_in_all_digits(text: str, expected: list[str]) -> None:
     assert numbers(text) == expected
 
 
+def test_numbers_of_any_length_and_script_are_equal_but_for_leading_zeros() -> None:
+    many = "7" * 5_000
+    arabic = many.replace("7", "\N{ARABIC-INDIC DIGIT SEVEN}")
+    assert numbers(f"00{many} 000") == [many, "0"]
+    assert changed_numbers(f"0{many}", arabic) == 0
+    assert changed_numbers(many, many + "7") == 1
+
+
 @pytest.mark.parametrize(
     ("source", "hypothesis", "changed"),
     [

@@ -52,6 +52,13 @@ def test_each_rule_catches_its_own(guards: Guards, rule: str) -> None:
     assert {name: n for name, n in guards.counts([source], [hypothesis]).items() if n} == {rule: 1, "any": 1}
 
 
+def test_an_empty_text_is_judged_by_the_rules_that_there_are(guards: Guards) -> None:
+    source, text = "Wir gehen nach Hause.", "! " * 300
+    assert guards.counts([source], [text]) == {**dict.fromkeys(WITHOUT_MODEL, 0), "empty": 1, "any": 1}
+    others = Guards({rule: limits for rule, limits in guards.limits.items() if rule != "empty"})
+    assert others.counts([source], [text])["length"] == 1
+
+
 def test_a_quantile_leaves_out_faulty_references() -> None:
     sources, references = ["Anna kauft 3 Karten."] * 100, ["Anna buys 3 tickets."] * 98 + ["Anna buys 7 tickets."] * 2
     strict, loose = (Guards.calibrated(sources, references, ["numbers"], q) for q in (0.95, 0.995))
