@@ -67,7 +67,9 @@ def test_a_write_that_fails_leaves_nothing(tiny_task: Task, tmp_path: Path, monk
 def test_it_is_on_the_disk_before_it_has_its_name(
     tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced, named, rename = set(), set(), Path.rename
+    synced: set[int] = set()
+    named: set[int] = set()
+    rename = Path.rename
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
 
     def note(self: Path, target: Path) -> Path:
