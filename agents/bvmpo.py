@@ -229,5 +229,5 @@ class BVMPO(ImportanceAgent):
             alpha=alpha.detach(),
             prior_kl=prior_kl.detach(),
             eta=eta.detach(),
-            prior_weight=torch.tensor(prior_weight),
+            prior_weight=log_pi.new_tensor(prior_weight, dtype=torch.float32),
         )

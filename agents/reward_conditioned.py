@@ -78,7 +78,7 @@ class RewardConditioned(LossAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> RewardConditionedLoss:
         """The equation above."""
         kept: Any = self.policy.model.config
-        edges = torch.tensor(kept.reward_edges).to(batch.reward)  # [K-1]
+        edges = batch.reward.new_tensor(kept.reward_edges)  # [K-1]
         bucket = torch.bucketize(batch.reward, edges, right=True)  # [B]
         rows = [torch.nonzero(bucket == number)[:, 0] for number in range(self.config.buckets)]
         parts = [(number, batch.rows(each)) for number, each in enumerate(rows) if len(each)]

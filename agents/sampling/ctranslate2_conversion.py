@@ -94,7 +94,7 @@ def convert(
     from ctranslate2.converters.transformers import _MODEL_LOADERS
 
     # The library writes into the configuration and, where it makes integers of them, into the weights.
-    model = copy.deepcopy(model)
+    model = copy.deepcopy(model).cpu()
     for name, value in LAYOUTS.get(model.config.model_type, {}).items():
         setattr(model.config, name, value)
     names = _Names(model, allowed.unk_id)

@@ -83,6 +83,13 @@ def test_the_loss_is_a_named_scalar_with_gradient(loss_agent: LossAgent) -> None
     assert [name for name, value in values.items() if value.requires_grad] == ["loss"]
 
 
+def test_every_metric_is_on_the_policys_device(loss_agent: LossAgent) -> None:
+    batch = scored_batch()
+    with torch.device("meta"):  # where lies what is made without a device, as on a GPU it would lie on the CPU
+        values = loss_agent.loss(batch)._asdict()
+    assert {name: value.device for name, value in values.items() if value.device != loss_agent.policy.device} == {}
+
+
 @pytest.mark.parametrize("name", WITH_A_LOSS)
 def test_updates_lower_the_loss_on_a_fixed_batch(name: str, policy: Seq2SeqPolicy) -> None:
     agent = make(name, policy, **STEEPER.get(name, {}))
