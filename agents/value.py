@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -22,6 +23,7 @@ from agents.policy.hidden_states import hidden_states
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
 from agents.returns import lambda_returns
+from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.atomic_files import read_json, write_json, written_folder
 from seq2seq_env.mdp.definition import Observation
@@ -35,6 +37,9 @@ DROPOUTS = (
     "dropout", "attention_dropout", "activation_dropout", "dropout_rate", "encoder_layerdrop", "decoder_layerdrop",
     "attn_pdrop", "embd_pdrop", "resid_pdrop",
 )  # fmt: skip
+
+WARMUP_PART = 20
+"""The warmup of behaviour value estimation is at most a k-th of its target tokens."""
 
 
 class ValueNetwork(nn.Module):
@@ -181,3 +186,16 @@ class BVE:
 
     def after_step(self) -> None:
         """Nothing follows a step: the target is the value network's own."""
+
+
+def value_training(training: TrainingConfig, tokens: int, learning_rate: float) -> TrainingConfig:
+    """The configuration of behaviour value estimation: its own budget, and a learning rate that falls linearly to 0.
+
+    Args:
+        training: Of the Improve steps, which gives all else.
+        tokens: Target tokens.
+        learning_rate: At its peak.
+    """
+    # The Improve steps' warmup may be longer than all of this training, which would then never reach its peak.
+    warmup = min(training.warmup_tokens, tokens // WARMUP_PART)
+    return replace(training, max_tokens=tokens, warmup_tokens=warmup, learning_rate=learning_rate, schedule="linear")

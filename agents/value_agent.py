@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from agents.importance import check_scored
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.training.loop import fit
 from agents.training.training_config import TrainingConfig
-from agents.value import BVE, ValueNetwork
+from agents.value import BVE, ValueNetwork, value_training
 from agents.value_report import ValueReport, rank_correlations
 from buffers import Slice
 from seq2seq_env.ranges import above_zero, zero_or_more
@@ -35,7 +35,7 @@ class ValueConfig(AgentConfig):
     value_tokens: int = 300_000
     """Target tokens of behaviour value estimation before the first Improve step of each Grow step; 0 for none."""
     value_learning_rate: float = 1e-3
-    """Peak learning rate of behaviour value estimation, falling linearly to 0."""
+    """Peak learning rate of behaviour value estimation, falling linearly to 0 after a warmup of at most a twentieth."""
     td_lambda: float = 1.0
     """Lambda of the returns of behaviour value estimation, from 0 (one step) to 1 (Monte Carlo; A.8.4)."""
 
@@ -94,12 +94,7 @@ class ValueAgent(LossAgent):
             self.value.start_at(learned.mean_reward())
             self._has_value = True
         if self.config.value_tokens and len(learned):
-            budget = replace(
-                training,
-                max_tokens=self.config.value_tokens,
-                learning_rate=self.config.value_learning_rate,
-                schedule="linear",
-            )
+            budget = value_training(training, self.config.value_tokens, self.config.value_learning_rate)
             fit(BVE(self.value, self.config.td_lambda), learned, budget)
         self.value_report = ValueReport(rank_correlations(self.value, learned), rank_correlations(self.value, kept))
         _LOGGER.info("%s", self.value_report)

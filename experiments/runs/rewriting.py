@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import agents
@@ -82,13 +82,13 @@ def value_network(
     """The value of the behaviour policy on the batch, trained once and kept; and the first digits of its digest."""
     from accelerate import PartialState
 
+    from agents.value import value_training
+
     place = run.folder.checkpoint(stage)
     if not (place / "model.safetensors").is_file():
         value = agents.ValueNetwork.from_policy(policy)
         value.start_at(batch.mean_reward())
-        training = replace(
-            run.config.improve_at(1), max_tokens=tokens, learning_rate=VALUE_LEARNING_RATE, schedule="linear"
-        )
+        training = value_training(run.config.improve_at(1), tokens, VALUE_LEARNING_RATE)
         with run.folder.watch("training"):
             agents.fit(agents.BVE(value), batch, training)
         if run.folder.is_writer:

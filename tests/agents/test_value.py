@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from agents import BVE, Seq2SeqPolicy, TrainingConfig, ValueNetwork, fit
+from agents.value import value_training
 from buffers import Slice
 from seq2seq_env import Scorer, Seq2SeqTranslateVectorEnv, Task
 
@@ -67,6 +68,13 @@ def test_it_shares_no_weight_with_the_policy(policy: Seq2SeqPolicy, grown: Slice
     assert first is not None
     assert last is not None
     assert last < first
+
+
+def test_its_training_reaches_its_peak_whatever_the_policys_warmup() -> None:
+    long = value_training(TrainingConfig(warmup_tokens=16_000_000, max_tokens=10**9, seed=3), 300_000, 1e-3)
+    assert (long.max_tokens, long.warmup_tokens, long.schedule, long.seed) == (300_000, 15_000, "linear", 3)
+    assert max(long.learning_rate_at(tokens) for tokens in range(0, 300_000, 500)) == 1e-3
+    assert value_training(TrainingConfig(warmup_tokens=5_000), 300_000, 1e-3).warmup_tokens == 5_000
 
 
 def test_save_and_load_are_exact(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig, tmp_path: Path) -> None:
