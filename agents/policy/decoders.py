@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch.nn.functional as F
 from torch import Tensor
 
-from agents.policy.hidden_states import is_plain_marian
-from agents.policy.marian_decoder import MarianDecoder, MarianWeights
+from agents.policy.marian_decoder import MarianDecoder, MarianWeights, has_plain_decoder
 from seq2seq_env.models.decoder_only import is_decoder_only, left_padded, positions
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def decoder_opener(model: PreTrainedModel) -> Opener:
     if is_decoder_only(model.config):
         return partial(DecoderOnly, model)
     kind: Callable[[Tensor, Tensor], Decoder] = partial(CachedDecoder, model)
-    if is_plain_marian(model.base_model):
+    if has_plain_decoder(model):
         kind = partial(MarianDecoder, MarianWeights(model))
     return lambda source, source_mask: kind(encode_sources(model, source, source_mask), source_mask)
 

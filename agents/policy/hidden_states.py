@@ -40,13 +40,15 @@ def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor
 
 
 def is_plain_marian(body: Any) -> bool:
-    """Whether the weights of a ``MarianModel``'s projections are all there is to it: no adapters, no layers to drop."""
+    """Whether the weights of a ``MarianModel``'s layers are all there is to it: no adapters, no layers to drop."""
     config = body.config
     if config.model_type != "marian" or config.encoder_layerdrop or config.decoder_layerdrop:
         return False
-    own = [layer.self_attn for stack in (body.encoder, body.decoder) for layer in stack.layers]
-    attentions = own + [layer.encoder_attn for layer in body.decoder.layers]
-    return all(type(each) is nn.Linear for one in attentions for each in (one.q_proj, one.k_proj, one.v_proj))
+    layers = [*body.encoder.layers, *body.decoder.layers]
+    attentions = [layer.self_attn for layer in layers] + [layer.encoder_attn for layer in body.decoder.layers]
+    linear = [each for one in attentions for each in (one.q_proj, one.k_proj, one.v_proj, one.out_proj)]
+    linear += [each for layer in layers for each in (layer.fc1, layer.fc2)]
+    return all(type(each) is nn.Linear for each in linear)
 
 
 def _encode(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:

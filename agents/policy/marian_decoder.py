@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from agents.policy.hidden_states import is_plain_marian
 from seq2seq_env.models.low_precision import Product, linear_product
 from seq2seq_env.models.low_precision_names import Arithmetic
 
@@ -26,11 +27,16 @@ DROP_SHARE = 0.25
 _MANY_TOKENS = 16
 
 
+def has_plain_decoder(model: Any) -> bool:
+    """Whether the weights of a ``MarianMTModel``'s layers and LM head are all there is to it: no adapters."""
+    return is_plain_marian(model.base_model) and type(model.get_output_embeddings()) is nn.Linear
+
+
 class MarianWeights:
     """What the decoders of a ``MarianMTModel`` compute with; of use as long as its weights do not change.
 
     Args:
-        model: The network.
+        model: With :func:`has_plain_decoder`.
         arithmetic: Of the linear layers, the LM head's too; embeddings, norms and attention stay in float32.
     """
 

@@ -9,7 +9,7 @@ from typing import Protocol, get_args
 
 import numpy as np
 
-from agents.policy.hidden_states import is_plain_marian
+from agents.policy.marian_decoder import has_plain_decoder
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.sampling.ctranslate2_conversion import obstacle
 from agents.sampling.ctranslate2_sampler import CTranslate2Sampler
@@ -54,7 +54,7 @@ def make_sampler(policy: Seq2SeqPolicy, engine: Engine = "auto", compute_type: C
     if engine == "auto":
         by_itself = policy.model.config.model_type == "marian"
         if compute_type != "float32":
-            plain = by_itself and is_plain_marian(policy.model.base_model)
+            plain = by_itself and has_plain_decoder(policy.model)
             by_itself = plain and compute_type != "float16" and has(compute_type, policy.device)
         able = is_installed("ctranslate2") and not obstacle(policy.model)
         engine = "ctranslate2" if able and not by_itself else "transformers"

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from agents.policy.decoders import Decoder, Opener, encode_sources
 from agents.policy.generation import inference, most_sources
-from agents.policy.hidden_states import is_plain_marian
-from agents.policy.marian_decoder import MarianDecoder, MarianWeights
+from agents.policy.marian_decoder import MarianDecoder, MarianWeights, has_plain_decoder
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.static_decoder import StaticMarianDecoder
 from agents.sampling.engine_sampler import EngineSampler
@@ -45,7 +44,7 @@ class NetworkSampler(EngineSampler):
     """
 
     def __init__(self, policy: Seq2SeqPolicy, compute_type: Arithmetic = "float32", *, static: bool = False) -> None:
-        if not is_plain_marian(policy.model.base_model):
+        if not has_plain_decoder(policy.model):
             raise ValueError(
                 "only a plain Marian decoder has another arithmetic or static buffers, not this policy's, a "
                 f"{policy.model.config.model_type!r} model; use the engine transformers with compute_type float32"

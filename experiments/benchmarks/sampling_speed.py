@@ -221,13 +221,13 @@ def main() -> None:
 
 def arithmetics(policy: Seq2SeqPolicy) -> list[tuple[Engine, ComputeType]]:
     """Engines in arithmetic other than float32 that this machine has for the policy."""
-    from agents.policy.hidden_states import is_plain_marian
+    from agents.policy.marian_decoder import has_plain_decoder
     from agents.sampling.ctranslate2_conversion import obstacle
     from seq2seq_env.models.low_precision import has
 
     low: tuple[Literal["int8", "bfloat16"], ...] = ("int8", "bfloat16")
     usable: list[tuple[Engine, ComputeType]] = []
-    if is_plain_marian(policy.model.base_model):
+    if has_plain_decoder(policy.model):
         usable += [("transformers", each) for each in low if has(each, policy.device)]
     if obstacle(policy.model) is None:
         usable.append(("ctranslate2", "int8"))

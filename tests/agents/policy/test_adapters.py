@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,6 +59,22 @@ def test_adapters_start_as_the_policy_and_the_generator_stays(policy: Seq2SeqPol
         assert adapters == {"q_proj", "v_proj"}
     assert policy.fingerprint == before
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("layers", [("fc1", "fc2"), ("out_proj",), ("q_proj", "v_proj"), ()])
+def test_what_is_sampled_with_adapters_has_their_log_probabilities(
+    policy: Seq2SeqPolicy, layers: tuple[str, ...]
+) -> None:
+    sources = policy.encode(["zwei", "rot haus", "eins blau hund"])
+    with adapted(policy, LoRA(rank=8, layers=layers), seed=0):
+        with torch.no_grad():
+            for name, parameter in policy.model.named_parameters():
+                if "lora_B" in name:
+                    parameter.normal_(generator=torch.Generator().manual_seed(1))
+        samples = policy.sample(sources, 3, 1.0, 0)
+        rows = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
+        expected = policy.log_probs([sources[index] for index in samples.source_index], rows)
+    torch.testing.assert_close(torch.from_numpy(samples.log_prob), torch.from_numpy(np.concatenate(expected)))
 
 
 def test_going_on_from_a_checkpoint_gives_the_same_bits(

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from torch import Tensor, nn
 
 from agents import Seq2SeqPolicy
-from agents.policy.decoders import decoder_opener, encode_sources
+from agents.policy.decoders import CachedDecoder, decoder_opener, encode_sources
 from agents.policy.marian_decoder import MarianDecoder, MarianWeights
 from seq2seq_env.models.low_precision_names import Arithmetic
 from seq2seq_env.tasks.task import Task
@@ -19,6 +22,17 @@ def untrained(tiny_task: Task) -> Seq2SeqPolicy:
 def test_it_computes_what_transformers_does(untrained: Seq2SeqPolicy) -> None:
     decoder = check_against_forward(untrained, decoder_opener(untrained.model))
     assert isinstance(decoder, MarianDecoder)
+
+
+def test_an_lm_head_that_is_more_than_its_weight_goes_through_the_library(untrained: Seq2SeqPolicy) -> None:
+    class Adapted(nn.Linear):
+        def forward(self, values: Tensor) -> Tensor:
+            return super().forward(values) * 2
+
+    policy = untrained.clone()
+    model: Any = policy.model
+    model.lm_head = Adapted(16, model.config.vocab_size, bias=False)
+    assert isinstance(check_against_forward(policy, decoder_opener(model)), CachedDecoder)
 
 
 @pytest.mark.parametrize(("arithmetic", "error"), [("bfloat16", 0.1), ("int8", 0.3)])
