@@ -37,6 +37,9 @@ class VLLMSampler(EngineSampler):
     together. A shard that is made twice may differ, so a Grow step by this engine keeps the first copy of each and does
     not promise the same bytes on another number of workers.
 
+    *The limit of the longest sources.* vLLM wants a position for a target's last token, too, which it does not need. So
+    a target that does not end is one token shorter than the policy's where its source is as long as a source can be.
+
     The weights are taken when the sampler is made: they are written to a temporary folder in the Hugging Face format,
     and the engine reads them. A policy that is trained afterwards needs a new sampler.
 
@@ -68,7 +71,8 @@ class VLLMSampler(EngineSampler):
         self._version, self._in_use = library.__version__, Lock()
         # Of the constraint's prefix nothing is drawn: with the source and the decoder start it is the prompt.
         self._start = (*policy.start, *policy.constraint.prefix)
-        longest = policy.max_source_length + len(policy.start) + policy.max_target_length
+        # The model's positions: the last token of a target needs none, but vLLM counts it.
+        longest = policy.max_source_length + len(policy.start) + policy.max_target_length - 1
         with TemporaryDirectory() as folder:
             policy.save(folder)
             self._llm = library.LLM(

@@ -73,6 +73,8 @@ class LLM:
         assert 0 < gpu_memory_utilization <= 1
         assert {"config.json", "model.safetensors"} <= {path.name for path in Path(model).iterdir()}
         self.model: Any = Seq2SeqPolicy.load(model).model
+        if max_model_len > self.model.config.max_position_embeddings:
+            raise ValueError(f"max_model_len ({max_model_len}) is greater than the derived max_model_len")
         self.longest = max_model_len
 
     def generate(
@@ -93,9 +95,9 @@ class LLM:
         generator = torch.Generator().manual_seed(params.seed + index)
         tokens: list[int] = []
         steps: list[dict[int, Logprob]] = []
-        while len(tokens) < params.max_tokens:
+        assert len(prompt) < self.longest
+        while len(tokens) < params.max_tokens and len(prompt) + len(tokens) < self.longest:
             row = torch.tensor([[*prompt, *tokens]])
-            assert row.shape[1] < self.longest
             with torch.no_grad():
                 logits = self.model(input_ids=row).logits[0, -1]
             mask = torch.full_like(logits, -torch.inf)
@@ -155,6 +157,16 @@ def test_a_constraint_is_kept_to(causal: Seq2SeqPolicy) -> None:
     assert np.diff(samples.offsets).max() == narrow.max_target_length
     sources = [SOURCES[i] for i in samples.source_index]
     expected = np.concatenate(narrow.log_probs(narrow.encode(sources), rows(samples)))
+    np.testing.assert_allclose(samples.log_prob, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("vllm")
+def test_the_longest_source_leaves_one_token_less(causal: Seq2SeqPolicy) -> None:
+    sources = [[3] * (causal.max_source_length - 1) + [0], [3, 0]]
+    samples = make_sampler(causal, "vllm").sample(sources, 20, 2.0, seed=1)
+    longest = np.diff(samples.offsets).reshape(2, 20).max(1)
+    assert longest.tolist() == [causal.max_target_length - 1, causal.max_target_length]
+    expected = np.concatenate(causal.log_probs([sources[i] for i in samples.source_index], rows(samples), 2.0))
     np.testing.assert_allclose(samples.log_prob, expected, rtol=0, atol=1e-4)
 
 
