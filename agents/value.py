@@ -198,4 +198,7 @@ def value_training(training: TrainingConfig, tokens: int, learning_rate: float) 
     """
     # The Improve steps' warmup may be longer than all of this training, which would then never reach its peak.
     warmup = min(training.warmup_tokens, tokens // WARMUP_PART)
-    return replace(training, max_tokens=tokens, warmup_tokens=warmup, learning_rate=learning_rate, schedule="linear")
+    return replace(
+        training, max_tokens=tokens, warmup_tokens=warmup, learning_rate=learning_rate, schedule="linear",
+        schedule_tokens=None,
+    )  # fmt: skip

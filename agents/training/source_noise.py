@@ -33,45 +33,47 @@ class Noised(NamedTuple):
 
 
 def noised(
-    source: Tensor, mask: Tensor, config: TrainingConfig, blank_id: int, pad_id: int, rng: np.random.Generator
+    source: Tensor, mask: Tensor, config: TrainingConfig, tokenizer: Tokenizer, rng: np.random.Generator
 ) -> Noised:
     """Sources with some tokens left out, some blanked, and the others moved a little (Lample et al. 2018, 1711.00043).
 
-    A row's last token, end-of-sequence, stays, and one other at least.
+    What the tokenizer puts around a text stays, codes of languages and end-of-sequence, and one other token at least.
 
     Args:
         source: int64 [B,S].
         mask: bool [B,S], true at tokens, which come first in every row.
         config: Gives ``source_drop``, ``source_blank`` and ``source_shuffle``.
-        blank_id: What a blanked token becomes.
-        pad_id: Of padding.
+        tokenizer: Of the sources; a blanked token becomes its unknown one.
         rng: Draws it all.
     """
-    place = np.arange(source.shape[1])
-    inner = place < mask.numpy().sum(1, keepdims=True) - 1  # all but the last token
+    place, first, last = np.arange(source.shape[1]), len(tokenizer.source_prefix), len(tokenizer.source_suffix)
+    inner = (first <= place) & (place < mask.numpy().sum(1, keepdims=True) - last)
     kept = inner & (rng.random(inner.shape) >= config.source_drop)
-    kept |= inner & (place == 0) & ~kept.any(1, keepdims=True)
+    kept |= inner & (place == first) & ~kept.any(1, keepdims=True)
     kept |= mask.numpy() & ~inner
     # Sorted by place and a number below k + 1, no token moves by more than k.
     moved = place + (rng.random(inner.shape) * (config.source_shuffle + 1) if config.source_shuffle else 0.0)
-    key = np.where(kept, np.where(inner, moved, len(place) + config.source_shuffle + 1), np.inf)
+    around = np.where(place < first, place, place + len(place) + config.source_shuffle + 1)
+    key = np.where(kept, np.where(inner, moved, around), np.inf)
     order = torch.from_numpy(key.argsort(axis=1, kind="stable"))
     blanked = torch.from_numpy(inner & (rng.random(inner.shape) < config.source_blank))
-    written = torch.where(blanked, blank_id, source).gather(1, order)
+    written = torch.where(blanked, tokenizer.unk_id, source).gather(1, order)
     left = torch.from_numpy(place < kept.sum(1, keepdims=True))
-    return Noised(torch.where(left, written, pad_id), left)
+    return Noised(torch.where(left, written, tokenizer.pad_id), left)
 
 
 class NoisySources:
     """A learner whose batches have noise on their sources, other noise in each epoch.
 
+    Rows that stay together in a batch read the same noise: a loss compares what was written for one source.
+
     Args:
         learner: What is trained.
         config: Gives the noise.
-        tokenizer: Of the sources; a blanked token becomes its unknown one.
+        tokenizer: Of the sources.
 
     Raises:
-        ValueError: If a prompt stands around the sources, on which the noise would fall, too.
+        ValueError: If a prompt or a text stands around the sources, on which the noise would fall, too.
     """
 
     def __init__(self, learner: Learner, config: TrainingConfig, tokenizer: Tokenizer) -> None:
@@ -79,6 +81,11 @@ class NoisySources:
             raise ValueError(
                 "noise on sources would fall on their prompt, too; leave source_drop, source_blank and source_shuffle "
                 "at 0"
+            )
+        if tokenizer.text_prefix:
+            raise ValueError(
+                f"noise on sources would fall on source_prefix {tokenizer.text_prefix!r}, too; leave source_drop, "
+                "source_blank and source_shuffle at 0"
             )
         self._learner, self._config, self._tokenizer = learner, config, tokenizer
         self.loss, self.after_step = learner.loss, learner.after_step
@@ -100,6 +107,6 @@ class NoisySources:
     def _change(self, seed: int, batch: TokenBatch) -> TokenBatch:
         # By what the batch holds, not by its number, so that any number of workers makes the same noise.
         rng = np.random.default_rng((seed, len(batch), int(batch.row.sum())))
-        blank_id, pad_id = self._tokenizer.unk_id, self._tokenizer.pad_id
-        source, mask = noised(batch.source, batch.source_mask, self._config, blank_id, pad_id, rng)
-        return replace(batch, source=source, source_mask=mask)
+        _, first, group = np.unique(batch.group.numpy(), return_index=True, return_inverse=True)
+        source, mask = noised(batch.source[first], batch.source_mask[first], self._config, self._tokenizer, rng)
+        return replace(batch, source=source[group], source_mask=mask[group])

@@ -97,14 +97,14 @@ class PretrainedTokenizer(Tokenizer):
         written = {self.eos_id, self.unk_id} - {self.pad_id}
         self.never_written = frozenset({self.pad_id, *special, *codes.values()} - written)
         self.vocab_size = max(self._vocabulary.values()) + 1
-        around, self._text_prefix = self._surroundings(settings, codes)
+        around, self.text_prefix = self._surroundings(settings, codes)
         self.source_prefix, self.source_suffix = around.source_prefix, around.source_suffix
         self.decoder_prefix, self.replaces_start = around.decoder_prefix, around.replaces_start
         self.fingerprint = self._digest()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """See :meth:`Tokenizer.encode`; ends with ``source_suffix``."""
-        rows = self._split(self._source, [self._text_prefix + text for text in texts])
+        rows = self._split(self._source, [self.text_prefix + text for text in texts])
         return [[*self.source_prefix, *row, *self.source_suffix] for row in rows]
 
     def encode_targets(self, texts: Sequence[str]) -> list[list[int]]:
@@ -270,7 +270,7 @@ class PretrainedTokenizer(Tokenizer):
         return tokens - {""}
 
     def _digest(self) -> str:
-        around = [self.source_prefix, self.source_suffix, self.decoder_prefix, self.replaces_start, self._text_prefix]
+        around = [self.source_prefix, self.source_suffix, self.decoder_prefix, self.replaces_start, self.text_prefix]
         special = [self.eos_id, self.unk_id, self.pad_id, sorted(self.never_written)]
         digest = hashlib.sha256(json.dumps([around, special, sorted(self._vocabulary.items())]).encode())
         for name in (FILE_NAME,) if FILE_NAME in self._files else filter(_is_pieces, FILES):

@@ -42,6 +42,8 @@ class Tokenizer:
         never_written: Ids that no target holds: padding, and other special tokens but end-of-sequence and unknown.
         source_prefix: Ids that every encoded source begins with.
         source_suffix: Ids that every encoded source ends with.
+        text_prefix: Text that is split into tokens with every source after it, as T5's "translate German to English: "
+            is: they stand between ``source_prefix`` and the source's own.
         decoder_prefix: Ids that a decoder is given before a target: a language's code, say. They are no part of the
             target, as there is nothing to choose.
         replaces_start: Whether ``decoder_prefix`` stands in place of a model's start token, and not after it.
@@ -57,6 +59,7 @@ class Tokenizer:
     decoder_prefix: tuple[int, ...] = ()
     replaces_start: bool = False
     source_prefix: tuple[int, ...] = ()
+    text_prefix: str = ""
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         self.vocab_size: int = backend.get_vocab_size()

@@ -75,6 +75,7 @@ def test_its_training_reaches_its_peak_whatever_the_policys_warmup() -> None:
     assert (long.max_tokens, long.warmup_tokens, long.schedule, long.seed) == (300_000, 15_000, "linear", 3)
     assert max(long.learning_rate_at(tokens) for tokens in range(0, 300_000, 500)) == 1e-3
     assert value_training(TrainingConfig(warmup_tokens=5_000), 300_000, 1e-3).warmup_tokens == 5_000
+    assert value_training(TrainingConfig(schedule_tokens=10**9), 300_000, 1e-3).learning_rate_at(300_000) == 0.0
 
 
 def test_save_and_load_are_exact(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig, tmp_path: Path) -> None:

@@ -1,22 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from agents import BC, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents import BC, LossAgent, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.training.source_noise import Noised, NoisySources, noised
 from buffers import Slice
+from seq2seq_env.tasks.task import Task
+from seq2seq_env.tokenization.tokenizer import Tokenizer
+from tests.conftest import ENGLISH, GERMAN
+from tests.tiny_models import random_policy
 
-PAD, BLANK, END = 18, 17, 0
+PAD, BLANK, END = 18, 1, 0
 SOURCE = torch.tensor([[2, 3, 4, 5, 6, END], [7, END, PAD, PAD, PAD, PAD]])
 
 
 def noise(seed: int = 0, **config: float) -> Noised:
     rng = np.random.default_rng(seed)
-    return noised(SOURCE, SOURCE != PAD, TrainingConfig(**config), BLANK, PAD, rng)  # type: ignore[arg-type]
+    tokenizer = Tokenizer.from_words(GERMAN + ENGLISH)
+    return noised(SOURCE, SOURCE != PAD, TrainingConfig(**config), tokenizer, rng)  # type: ignore[arg-type]
 
 
 def rows(result: Noised) -> list[list[int]]:
@@ -48,6 +54,52 @@ def test_shuffled_tokens_move_a_little() -> None:
     moves = [abs(place - (token - 2)) for first, _ in drawn for place, token in enumerate(first[:-1])]
     assert max(moves) == 2
     assert all(sorted(first) == [END, 2, 3, 4, 5, 6] and first[-1] == END for first, _ in drawn)
+
+
+@pytest.mark.parametrize("name", ["m2m100", "nllb", "mbart", "bart", "marian"])
+def test_what_a_tokenizer_puts_around_a_text_stays(name: str, pretrained_task: Callable[[str], Task]) -> None:
+    tokenizer = pretrained_task(name).tokenizer
+    encoded = tokenizer.encode(["eins rot haus zwei blau", "drei hund"])
+    source = torch.full((2, max(map(len, encoded))), tokenizer.pad_id)
+    for row, tokens in enumerate(encoded):
+        source[row, : len(tokens)] = torch.tensor(tokens)
+    config = TrainingConfig(source_drop=0.3, source_blank=0.3, source_shuffle=3)
+    first, last = len(tokenizer.source_prefix), len(tokenizer.source_suffix)
+    changed = False
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        result = noised(source, source != tokenizer.pad_id, config, tokenizer, rng)
+        for tokens, row, mask in zip(encoded, result.source, result.mask, strict=True):
+            left = row[mask].tolist()
+            assert (*left[:first],) == tokenizer.source_prefix
+            assert (*left[len(left) - last :],) == tokenizer.source_suffix
+            inner = left[first : len(left) - last]
+            assert inner
+            assert {*inner} <= {*tokens[first : len(tokens) - last], tokenizer.unk_id}
+            changed |= left != tokens
+    assert changed
+
+
+def test_noise_on_a_text_before_every_source_is_refused(
+    pretrained_task: Callable[[str], Task], pairs: Slice, quick: TrainingConfig
+) -> None:
+    agent = BC(random_policy("t5", pretrained_task("t5").tokenizer))
+    with pytest.raises(ValueError, match="noise on sources would fall on source_prefix 'eins zu one: ', too; leave"):
+        agent.improve(pairs, replace(quick, source_drop=0.1))
+
+
+@pytest.mark.parametrize("name", ["dpo", "mrt"])
+def test_what_a_loss_compares_reads_one_source(name: str, policy: Seq2SeqPolicy, grown: Slice) -> None:
+    agent = make_agent(name, policy)
+    assert isinstance(agent, LossAgent)
+    plain = list(agent.batches(grown, 200, 0))
+    batches = list(NoisySources(agent, TrainingConfig(source_blank=0.5), policy.tokenizer).batches(grown, 200, 0))
+    for batch in batches:
+        for number in set(batch.group.tolist()):
+            rows = batch.source[batch.group == number]
+            assert len(rows) > 1
+            assert (rows == rows[0]).all()
+    assert any(not torch.equal(a.source, b.source) for a, b in zip(plain, batches, strict=True))
 
 
 def test_noise_is_on_sources_alone_and_other_in_each_epoch(policy: Seq2SeqPolicy, pairs: Slice) -> None:
