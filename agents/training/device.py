@@ -17,6 +17,8 @@ def known_device(name: str) -> str:
     if name == "auto":
         # Each process of a launcher has a GPU of its own.
         return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
-    if not (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
-        raise ValueError(f"device {name!r} is not there; choose cpu or auto")
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    there = ["cpu", "cuda", *gpus] if gpus else ["cpu"]
+    if name not in there:
+        raise ValueError(f"device {name!r} is not there; choose {', '.join(there)} or auto")
     return name
