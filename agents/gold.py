@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -61,11 +62,11 @@ class GOLDConfig(AgentConfig):
     "gold-s"; arXiv 2009.07839), or the sequence's learned reward alone ("sequence")."""
     k: int | None = None
     """Tokens that ``Q_t`` looks ahead, its own included, at least 1; by default 5 for "log-probability" and 6 for
-    "gold-p" and "gold-s"."""
+    "gold-p" and "gold-s"; not with "sequence"."""
     u: float | None = None
     """Lower bound of the importance weight ``pi(a_t|s_t)``, a probability; by default 0.2, and 0 for "gold-p"."""
     p_min: float | None = None
-    """Lower bound of the MLE model's probabilities; by default 0.1, and e^-9 for "gold-p"."""
+    """Lower bound of the MLE model's probabilities; by default 0.1, and e^-9 for "gold-p"; not with "sequence"."""
     baseline: float | None = None
     """Baseline ``b`` that is subtracted from ``Q_t``, of "gold-p" and "gold-s" from each of its ``k`` terms; by default
     -10 for "log-probability" and "gold-p", 0 otherwise."""
@@ -75,6 +76,11 @@ class GOLDConfig(AgentConfig):
 
     def __post_init__(self) -> None:
         check_name("reward", self.reward, SETTINGS)
+        for name in ("k", "p_min"):
+            if self.reward == "sequence" and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, and the reward 'sequence' asks no MLE model; leave it out"
+                )
         settings = self.settings
         if settings.k < 1:
             raise ValueError(f"k is {settings.k}; give at least 1")
@@ -152,6 +158,11 @@ class GOLD(LossAgent):
             yield
         finally:
             self._active = self._copy = None
+
+    def restore(self, folder: str | Path) -> None:
+        """See :meth:`Agent.restore`; what was kept of another MLE model is dropped."""
+        self._kept = None
+        super().restore(folder)
 
     @property
     def companions(self) -> Mapping[str, nn.Module]:

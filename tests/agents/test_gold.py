@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,6 +44,22 @@ def test_gold_asks_the_supervised_model_once_for_each_distinct_pair(
 def test_what_gold_keeps_is_what_it_would_ask(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
     agent, quick = GOLD(policy), replace(quick, precision="fp32")
     agent.improve(grown, replace(quick, max_tokens=3 * grown.num_tokens, learning_rate=1e-3))
+    batch = next(iter(grown.batches(100, seed=5)))
+    fresh = agent.advantage(batch)
+    with agent.improving(grown, quick):
+        torch.testing.assert_close(agent.advantage(batch), fresh, rtol=0, atol=1e-5)
+
+
+def test_what_gold_keeps_is_of_the_model_that_it_has(
+    policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig, tmp_path: Path
+) -> None:
+    agent, quick = GOLD(policy), replace(quick, precision="fp32")
+    other = policy.clone()
+    with torch.no_grad():
+        other.model.get_parameter("model.shared.weight").mul_(1.5)
+    GOLD(other).save(tmp_path)
+    agent.improve(grown, replace(quick, max_tokens=3 * grown.num_tokens))
+    agent.restore(tmp_path)
     batch = next(iter(grown.batches(100, seed=5)))
     fresh = agent.advantage(batch)
     with agent.improving(grown, quick):
@@ -120,6 +137,8 @@ def test_the_importance_weight_is_taken_from_a_copy_that_is_renewed(
         ({"u": 1.5}, "u is 1.5; give a probability"),
         ({"reward": "gold-p", "p_min": 0.0}, "p_min is 0.0; give a probability above 0"),
         ({"copy_every": -1}, "copy_every is -1; give 0 or more"),
+        ({"reward": "sequence", "k": 5}, "k is 5, and the reward 'sequence' asks no MLE model .*; leave it out"),
+        ({"reward": "sequence", "p_min": 0.1}, "p_min is 0.1, and the reward 'sequence' asks no MLE model"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
