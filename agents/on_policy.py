@@ -20,6 +20,7 @@ from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.rollout_config import RolloutConfig
 from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
+from agents.training.source_noise import check_no_noise
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch, Trajectories
 from seq2seq_env.scorers import Scorer, checked_scores
@@ -100,9 +101,10 @@ class OnPolicy:
             resume: File that keeps the training's state.
 
         Raises:
-            ValueError: As for :meth:`Agent.improve`.
+            ValueError: As for :meth:`Agent.improve`, or if there is to be noise on the sources.
             FloatingPointError: If the loss stops being finite; the best weights so far are back in place.
         """
+        check_no_noise(self.agent.name, config)
         self._first = first = self._rollouts(0)
         # In another process, samples would be drawn from a policy that no longer is.
         config = replace(config, workers=0)

@@ -110,9 +110,12 @@ class Config(Settings):
         """Refuse what cannot work before anything is done.
 
         Raises:
-            ValueError: If a number is out of range, a name unknown, or the agent learns from stored batches.
+            ValueError: If a number is out of range, a name unknown, the agent learns from stored batches, or there is
+                to be noise on the sources.
             TypeError: If an agent's option is no number where one is wanted.
         """
+        from agents.training.source_noise import check_no_noise
+
         super().check()
         check_online(self.agent)
         agents.check_options(self.agent, self.options_of(self.agent))
@@ -121,6 +124,7 @@ class Config(Settings):
                 f"agent {self.agent!r} compares a source's candidates, and candidates is {self.candidates}; give 2 or "
                 "more, or choose ppo"
             )
+        check_no_noise(self.agent, self.improve)
         _ = self.rollouts
 
     @property

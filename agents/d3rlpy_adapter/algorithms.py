@@ -25,6 +25,7 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 from agents.agent import Agent, AgentConfig
 from agents.policy.action_values import ActionHead, with_action_head
 from agents.training.history import Evaluate, History, ImproveReport, Log
+from agents.training.source_noise import check_no_noise
 from agents.training.training_config import TrainingConfig
 from buffers import Slice, d3rlpy_module, to_d3rlpy
 from seq2seq_env.constraint import Constraint
@@ -89,7 +90,7 @@ class D3rlpyAgent(Agent):
     A batch has ``tokens_per_batch`` transitions, and a transition counts as a target token of the budget. Precision,
     attention, optimiser and compilation of the training configuration are not d3rlpy's; it computes in float32. Where
     no evaluation is better than that of the policy it began with, that policy is back in place, its last layer as it
-    was.
+    was; after an error, too, the best weights so far are.
     """
 
     extra: ClassVar[str | None] = "d3rlpy"
@@ -117,9 +118,11 @@ class D3rlpyAgent(Agent):
         """See :meth:`Agent.train`; d3rlpy's algorithms begin anew, and keep nothing in ``resume``.
 
         Raises:
-            ValueError: If a reward is missing, the slice is empty, or there are several processes.
-            FloatingPointError: If a loss is not finite; the best weights so far are back in place.
+            ValueError: If a reward is missing, the slice is empty, there are several processes, or there is to be noise
+                on the sources.
+            FloatingPointError: If a loss is not finite.
         """
+        check_no_noise(self.name, config)
         if not len(data):
             raise ValueError("there is nothing to train on: the slice is empty; lower the filter's threshold")
         if PartialState().num_processes > 1 or config.fsdp:
@@ -173,8 +176,10 @@ class D3rlpyAgent(Agent):
                     history.record(tokens, metrics.pop("loss"), metrics, config.learning_rate_at(tokens))
                     if history.is_stale(config.patience):
                         break
-        except FloatingPointError as error:
+        except BaseException as error:
             restore()
+            if not isinstance(error, FloatingPointError):
+                raise
             raise FloatingPointError(
                 f"{error}; the weights after {history.kept_tokens} tokens are back in place, lower the learning rate"
             ) from error

@@ -81,10 +81,11 @@ def fit(
             run.step(batch.to(device), epoch, number)
             if run.is_due:
                 run.record()
+        # Before the last row, which may be stale where it was no evaluation that ended the training.
+        stopped_early = run.position.tokens < config.max_tokens and run.history.is_stale(config.patience)
         if run.position.tokens > run.history.rows[-1].tokens:
             run.record()
-    tokens = run.position.tokens
-    return run.history.report(tokens, run.position.steps, stopped_early=tokens < config.max_tokens)
+    return run.history.report(run.position.tokens, run.position.steps, stopped_early)
 
 
 def _device(learner: Learner) -> torch.device:

@@ -62,6 +62,19 @@ def noised(
     return Noised(torch.where(left, written, tokenizer.pad_id), left)
 
 
+def check_no_noise(name: str, config: TrainingConfig) -> None:
+    """Refuse noise for an agent that reads its sources as they are.
+
+    Raises:
+        ValueError: If the configuration asks for any.
+    """
+    if config.has_source_noise:
+        raise ValueError(
+            f"agent {name!r} trains without noise on its sources; leave source_drop, source_blank and source_shuffle "
+            "at 0"
+        )
+
+
 class NoisySources:
     """A learner whose batches have noise on their sources, other noise in each epoch.
 

@@ -177,6 +177,7 @@ def test_it_ends_when_the_samples_are_spent(trained: Seq2SeqPolicy, tiny_task: T
     report = learner.improve(replace(TRAINING, max_tokens=10**6))
     assert learner.samples == 54
     assert 0 < report.tokens < 54 * 12
+    assert not report.stopped_early
     assert [row.metrics["reward"] for row in report.history[1:]]
 
 
@@ -207,6 +208,8 @@ def test_what_cannot_be_meant_is_refused(trained: Seq2SeqPolicy, tiny_task: Task
         replace(ROLLOUTS, max_samples=17)
     with pytest.raises(ValueError, match="candidates is 0; give a number above 0"):
         RolloutConfig(candidates=0)
+    with pytest.raises(ValueError, match="agent 'rloo' trains without noise on its sources; leave source_drop, sour"):
+        loop("rloo", trained, tiny_task, fake_scorer).improve(replace(TRAINING, source_shuffle=3))
     one = loop("rloo", trained, tiny_task, fake_scorer, candidates=1)
     with pytest.raises(ValueError, match="agent 'rloo' compares a source's candidates, and the sources have 1 to 1"):
         one.improve(TRAINING)

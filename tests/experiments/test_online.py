@@ -133,6 +133,7 @@ def test_an_agent_of_the_other_kind_is_refused_with_its_script() -> None:
         (["--max-samples", "10"], "max_samples is 10, less than one batch of 64 sources with 4 candidates; give 256"),
         (["--sources", "100000000"], "sources is 100000000, and there are"),
         (["--agent", "bc"], "agent 'bc' learns from a stored batch"),
+        (["--improve.source-drop", "0.1"], "agent 'ppo' trains without noise on its sources; leave source_drop"),
         (["--filter", "threshold"], "--filter"),
     ],
 )

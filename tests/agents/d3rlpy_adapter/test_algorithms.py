@@ -92,9 +92,34 @@ def test_a_start_that_was_never_beaten_is_back(
     assert agent.policy.fingerprint == before
 
 
+def test_after_an_error_the_best_policy_so_far_is_back(
+    trained: Seq2SeqPolicy, grown: Slice, pairs: Slice, quick: TrainingConfig
+) -> None:
+    agent, model, before = make_agent("d3rlpy-cql", trained), trained.model, trained.fingerprint
+    with pytest.raises(ValueError, match="d3rlpy needs rewards"):
+        agent.improve(pairs, quick)
+    assert agent.policy.model is model
+    prints: list[str] = []
+
+    def evaluate(policy: Seq2SeqPolicy) -> float:
+        prints.append(policy.fingerprint)
+        if len(prints) == stop:
+            raise KeyboardInterrupt
+        return len(prints)
+
+    for stop in (2, 3):
+        prints.clear()
+        with pytest.raises(KeyboardInterrupt):
+            agent.improve(grown, replace(quick, max_tokens=300, evaluate_every=100), evaluate)
+        assert agent.policy.fingerprint == prints[stop - 2]
+    assert agent.policy.fingerprint != before
+
+
 def test_bad_data_and_weights_are_refused(
     trained: Seq2SeqPolicy, grown: Slice, pairs: Slice, quick: TrainingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with pytest.raises(ValueError, match="agent 'd3rlpy-bc' trains without noise on its sources; leave source_drop"):
+        make_agent("d3rlpy-bc", trained.clone()).improve(grown, replace(quick, source_drop=0.1))
     with pytest.raises(ValueError, match="d3rlpy needs rewards"):
         make_agent("d3rlpy-cql", trained.clone()).improve(pairs, quick)
     with pytest.raises(ValueError, match="the slice is empty"):
