@@ -260,6 +260,11 @@ class LossAgent(Agent):
         """
 
     @property
+    def identity(self) -> Mapping[str, object]:
+        """Name and options."""
+        return {"learner": self.name, **{f"{self.name}.{name}": value for name, value in asdict(self.config).items()}}
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """What :meth:`after_step` changes, a target network, say; none in most agents."""
         return {}

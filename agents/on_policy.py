@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +69,12 @@ class OnPolicy:
         self._texts = list(sources)
         self._behaviour = _Behaviour(agent.policy)
         self._first: Slice | None = None
+
+    @property
+    def identity(self) -> Mapping[str, object]:
+        """The agent's, and how samples are drawn."""
+        rollouts = {f"rollouts.{name}": value for name, value in asdict(self.config).items()}
+        return {**self.agent.identity, **rollouts}
 
     @property
     def networks(self) -> Mapping[str, nn.Module]:

@@ -165,6 +165,11 @@ class BVE:
         self.td_lambda = td_lambda
 
     @property
+    def identity(self) -> Mapping[str, object]:
+        """Behaviour value estimation, and its lambda."""
+        return {"learner": "behaviour value estimation", "td_lambda": self.td_lambda}
+
+    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """The value network."""
         return {"value": self.value}

@@ -103,6 +103,11 @@ class FQE:
         self.q, self.policy = q, policy
 
     @property
+    def identity(self) -> Mapping[str, object]:
+        """Fitted Q evaluation."""
+        return {"learner": "fitted Q evaluation"}
+
+    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """The network."""
         return {"q": self.q}

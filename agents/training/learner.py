@@ -15,6 +15,10 @@ class Learner(Protocol):
     """What :func:`agents.training.loop.fit` trains: an agent, or a value network on its own."""
 
     @property
+    def identity(self) -> Mapping[str, object]:
+        """Its name as ``learner``, and its options as JSON holds them: a training goes on from a state of the same."""
+
+    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """What is trained, kept the best of and restored; all on one device."""
 

@@ -157,7 +157,7 @@ class _Run:
         self.state: TrainingState | None = None
         if self.resume is not None:
             changing = {**self.learner.networks, **self.learner.companions}
-            self.state = TrainingState(self.resume, changing, self.optimizer, config, self.data)
+            self.state = TrainingState(self.resume, self.learner.identity, changing, self.optimizer, config, self.data)
         self._train_mode(True)
 
     def begin(self) -> None:

@@ -104,6 +104,11 @@ class NoisySources:
         self.loss, self.after_step = learner.loss, learner.after_step
 
     @property
+    def identity(self) -> Mapping[str, object]:
+        """The learner's."""
+        return self._learner.identity
+
+    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """The learner's."""
         return self._learner.networks

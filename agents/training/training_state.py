@@ -55,6 +55,7 @@ class TrainingState:
 
     Args:
         path: The file; its folder is made where missing.
+        learner: Name and options of what trains.
         networks: All that changes in the training, by name.
         optimizer: Of what is trained.
         config: Of the training.
@@ -64,6 +65,7 @@ class TrainingState:
     def __init__(
         self,
         path: Path,
+        learner: Mapping[str, object],
         networks: Mapping[str, nn.Module],
         optimizer: torch.optim.Optimizer,
         config: TrainingConfig,
@@ -73,6 +75,7 @@ class TrainingState:
         self._processes = PartialState()
         self._device = next(iter(next(iter(networks.values())).parameters())).device
         self._training = {
+            **learner,
             **{name: value for name, value in asdict(config).items() if name not in ANY},
             "data": _digest(data),
             "processes": self._processes.num_processes,
@@ -103,7 +106,7 @@ class TrainingState:
         """Put networks, optimiser, generators and history back; None where there is no file, and nothing is changed.
 
         Raises:
-            ValueError: If the file is corrupt, or of a training with other options, data or networks.
+            ValueError: If the file is corrupt, or of a training with another learner, options, data or networks.
         """
         if not self.path.is_file():
             return None

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from agents import BC, LossAgent, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.training.history import ImproveReport
 from buffers import Slice
+from tests.tiny_models import tiny_policy_config
 
 RISING_THEN_STALE = [0.1, 0.4, 0.3, 0.2, 0.6]
 
@@ -169,8 +170,23 @@ def test_other_data_and_networks_are_refused(
     BC(policy).improve(grown, config, resume=tmp_path / "state")
     with pytest.raises(ValueError, match=r"data was .* and is now"):
         BC(policy.clone()).improve(pairs, config, resume=tmp_path / "state")
+    wider = Seq2SeqPolicy.from_config(policy.tokenizer, tiny_policy_config(ffn_dim=48), seed=3)
     with pytest.raises(ValueError, match="is the state of other networks"):
-        make_agent("iql", policy.clone(), value_tokens=50).improve(grown, config, resume=tmp_path / "state")
+        BC(wider).improve(grown, config, resume=tmp_path / "state")
+
+
+def test_another_agent_and_other_options_are_refused(
+    policy: Seq2SeqPolicy, grown: Slice, config: TrainingConfig, tmp_path: Path
+) -> None:
+    make_agent("dpo", policy.clone()).improve(grown, config, resume=tmp_path / "state")
+    for name, options, why in (
+        ("ipo", {}, "learner was 'dpo' and is now 'ipo'"),
+        ("dpo", {"beta": 0.7}, r"dpo\.beta was .* and is now 0\.7"),
+    ):
+        agent = make_agent(name, policy.clone(), **options)
+        with pytest.raises(ValueError, match=f"state' is the state of another training: {why}; delete it to train"):
+            agent.improve(grown, config, resume=tmp_path / "state")
+        assert agent.policy.fingerprint == policy.fingerprint
 
 
 def test_a_corrupt_or_foreign_file_is_one_sentence(
