@@ -113,7 +113,7 @@ class LexicalScorer(ScorerKind):
             return self
         rows = spread(task.size("train"), MOST_PAIRS)
         pairs = [(source, reference or "") for source, reference in (task.pair("train", row) for row in rows)]
-        links = sum((1 + one.count(" ")) * (1 + other.count(" ")) for one, other in pairs)
+        links = sum(map(math.prod, zip(*(_numbers_of_words(side) for side in zip(*pairs, strict=True)), strict=True)))
         rows = spread(len(pairs), max(1, len(pairs) * MOST_LINKS // max(1, links)))
         return LexicalScorer([pairs[row] for row in rows], self.options)
 
@@ -169,6 +169,11 @@ class LexicalScorer(ScorerKind):
         words_there = len(back) / (len(back) + len(there) * counts.ratio)
         powers = (agreement, 1 - self.options.fluency), (counts.fluency(back), self.options.fluency)
         return float(math.prod(base**power for base, power in (*powers, (words_there, self.options.length))))
+
+
+def _numbers_of_words(texts: Sequence[str]) -> list[int]:
+    """Of each text, about; characters are words where these do not stand apart, as for :class:`Side`."""
+    return [1 + text.count(" ") for text in texts] if is_spaced(texts) else [len(text) for text in texts]
 
 
 class Side:

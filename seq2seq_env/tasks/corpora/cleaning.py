@@ -60,8 +60,8 @@ def first_reason(*tests: Callable[[Item], Reason | None]) -> Callable[[Item], Re
 
 
 def empty(pair: Pair) -> Reason | None:
-    """Nothing but space on one side."""
-    return None if pair[0].strip() and pair[1].strip() else "with an empty side"
+    """Nothing but space, or what is not seen, on one side."""
+    return None if all(text.strip() and (text.isascii() or bare(text)) for text in pair) else "with an empty side"
 
 
 def usual_ratio(pairs: Iterable[Pair]) -> float:
@@ -103,11 +103,16 @@ def repeated() -> Callable[[Hashable], Reason | None]:
 
 
 def shared_sources(pairs: Iterable[Pair], others: Iterable[Pair]) -> Iterator[Pair]:
-    """Pairs whose source is one of the others' too, but for case, space and the way that accents are encoded."""
+    """Pairs whose source is one of the others' too, as far as :func:`bare` tells."""
     known = {bare(source) for source, _ in others}
     return (pair for pair in pairs if bare(pair[0]) in known)
 
 
 def bare(text: str) -> str:
-    """What is left of a text without case, the kind of its spaces and the way that accents are encoded."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """What is left of a text without case, the kind of its spaces, the encoding of its accents, and what is not seen.
+
+    Soft hyphens, spaces of no width and marks of direction are in many texts from the web.
+    """
+    if not text.isascii():
+        text = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    return " ".join(text.casefold().split())

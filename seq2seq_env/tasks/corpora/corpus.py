@@ -27,7 +27,10 @@ from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice, check_roo
 from seq2seq_env.writing import shortened
 
 Leaks = Literal["refuse", "drop"]
-"""What becomes of training pairs, and of source-only sentences, whose source is in the validation or test split too."""
+"""What becomes of pairs, and of source-only sentences, whose source is in a split that measures them."""
+
+MEASURED_BY = {"train": ("validation", "test"), "validation": ("test",), "test": ()}
+"""Of each split, those that measure what it makes, weights or their choice, and so may share no source with it."""
 
 
 class CorpusTask(Task):
@@ -47,8 +50,8 @@ class CorpusTask(Task):
         max_tokens: Tokens of a source, and of a target, at most, end-of-sequence included.
         max_ratio: Length of a training pair's longer side to that of its shorter one, at most: in characters, those of
             a source counted as the corpus's median pair has them, so that it fits any two scripts.
-        leaks: Training pairs and source-only sentences whose source is in the validation or test split, too, are
-            refused, or left out and counted.
+        leaks: Training pairs and source-only sentences whose source is in the validation or test split, too, and
+            validation pairs whose source is in the test split, are refused, or left out and counted.
 
     Attributes:
         cleaning: Of each split, what was left out.
@@ -83,13 +86,8 @@ class CorpusTask(Task):
         self._made_by = made_by
         self.max_source_length = self.max_target_length = max_tokens
         written, _ = clean(pairs["train"], empty)
-        leaked = set(shared_sources(written, chain(pairs["validation"], pairs["test"])))
-        if leaked and leaks == "refuse":
-            raise _leak("training sources", (source for source, _ in leaked))
-        usable = first_reason(
-            empty, uneven(max_ratio, usual_ratio(written)),
-            lambda pair: "whose source is in another split" if pair in leaked else None, repeated(),
-        )  # fmt: skip
+        seen = {name: _seen(name, pairs, leaks) for name in MEASURED_BY}
+        usable = first_reason(empty, uneven(max_ratio, usual_ratio(written)), seen["train"], repeated())
         train, in_train = clean(pairs["train"], usable)
         self.tokenizer = (
             train_subwords(chain.from_iterable(train), vocab_size) if tokenizer.name is None else tokenizer.load()
@@ -99,7 +97,7 @@ class CorpusTask(Task):
         self._splits: dict[str, Split] = {}
         for name in SPLITS:
             rows = train if name == "train" else pairs[name]
-            kept, fitting = clean(rows, first_reason(empty, self._too_long(rows)))
+            kept, fitting = clean(rows, first_reason(empty, seen[name], self._too_long(rows)))
             dropped = (in_train.dropped if name == "train" else {}) | fitting.dropped
             self.cleaning[name] = Cleaning(len(pairs[name]), len(kept), dropped)
             if not kept:
@@ -139,7 +137,7 @@ class CorpusTask(Task):
         measured = {bare(source) for source, _ in chain(pairs["validation"], pairs["test"])}
         leaked = {text for text in sentences if text.strip() and bare(text) in measured}
         if leaked and leaks == "refuse":
-            raise _leak("source-only sentences", leaked)
+            raise _leak("source-only sentences", "validation or test", leaked)
         paired = set(map(bare, self._splits["train"].sources))
         texts = list(dict.fromkeys(sentences))
         encoded = self.tokenizer.encode(texts)
@@ -180,11 +178,24 @@ class CorpusTask(Task):
         return digest.hexdigest()
 
 
-def _leak(what: str, sources: Iterable[str]) -> ValueError:
+def _seen(split: str, pairs: Mapping[str, list[Pair]], leaks: Leaks) -> Callable[[Pair], str | None]:
+    """A test for pairs of a split whose source is in one that measures what it makes.
+
+    Raises:
+        ValueError: If there are some, and they are to be refused.
+    """
+    others = MEASURED_BY[split]
+    leaked = set(shared_sources(clean(pairs[split], empty)[0], chain.from_iterable(pairs[name] for name in others)))
+    if leaked and leaks == "refuse":
+        raise _leak(f"{'training' if split == 'train' else split} sources", " or ".join(others), (s for s, _ in leaked))
+    return lambda pair: "whose source is in another split" if pair in leaked else None
+
+
+def _leak(what: str, where: str, sources: Iterable[str]) -> ValueError:
     shared = sorted(set(sources))
     return ValueError(
-        f"{len(shared):,} {what} are in the validation or test split too, such as {shortened(shared[0])}; take them "
-        "out, or leave them out with leaks='drop'"
+        f"{len(shared):,} {what} are in the {where} split too, such as {shortened(shared[0])}; take them out, or leave "
+        "them out with leaks='drop'"
     )
 
 

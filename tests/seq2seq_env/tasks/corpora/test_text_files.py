@@ -132,6 +132,29 @@ def test_sources_of_other_splits_are_refused_or_left_out(folder: Path) -> None:
     assert task.cleaning["train"].dropped == {"whose source is in another split": 2}
 
 
+def test_validation_sources_of_the_test_are_refused_or_left_out(folder: Path) -> None:
+    """The validation split chooses weights, which the test measures."""
+    tested = text_files(folder).split("test")
+    write(folder, "validation", [*VALIDATION, (tested.sources[0].upper(), "another")])
+    with pytest.raises(ValueError, match="1 validation sources are in the test split too, such as"):
+        text_files(folder)
+    with pytest.warns(UserWarning, match=r"validation split: .*1 whose source is in another split"):
+        task = text_files(folder, leaks="drop")
+    assert task.split("validation").sources == [source for source, _ in VALIDATION]
+    assert task.split("test").sources == tested.sources
+
+
+@pytest.mark.parametrize("invisible", ["\u200b", "\u00ad", "\ufeff", "\u2060"])
+def test_what_is_not_seen_hides_no_leak(folder: Path, invisible: str) -> None:
+    source = text_files(folder).split("test").sources[0]
+    write(folder, "train", [*TRAIN, (source[:3] + invisible + source[3:], "hidden"), (invisible, "nothing")])
+    with pytest.raises(ValueError, match="1 training sources are in the validation or test split too"):
+        text_files(folder)
+    assert text_files(folder, leaks="drop").cleaning["train"].dropped == {
+        "whose source is in another split": 1, "with an empty side": 1
+    }  # fmt: skip
+
+
 def test_a_tokenizer_may_be_given(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     place = tmp_path_factory.mktemp("tokenizer")
     first = text_files(folder)
