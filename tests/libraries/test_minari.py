@@ -112,7 +112,7 @@ def test_a_limit_that_terminates_is_no_end_of_sequence(named: gym.Env[Any, Any])
     terminating = gym.make("Words-v0", max_target_length=2, limit_terminates=True)
     terminating.action_space.seed(1)
     dataset, seen = recorded(terminating, 12)
-    found = from_minari(dataset)
+    found = from_minari(dataset, eos_id=0)
     assert found.terminated.tolist() == [actions[-1] == 0 for _, actions, _ in seen]
     assert set(found.terminated) == {True, False}
 
