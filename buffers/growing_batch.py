@@ -14,7 +14,7 @@ from buffers.storage.columns import Columns
 from buffers.storage.container import ShardError
 from buffers.storage.object_store import ObjectStore, local_folder, object_store
 from buffers.storage.provenance import Provenance
-from buffers.storage.reward_columns import FOLDER, RescoredShard, column_files, one_scorer, score_columns
+from buffers.storage.reward_columns import FOLDER, RescoredShard, column_files, rescored, score_columns
 from buffers.storage.sandbox import verify_untrusted
 from buffers.storage.shard import Shard, publish_shard
 from buffers.storage.tokenizer_folder import keep_tokenizer, kept_tokenizer, tokenizer_folder
@@ -235,12 +235,8 @@ class GrowingBatchBuffer:
         """
         shards = self.shards_of(grow_step)
         self._fetch(shards, scorer)
-        pad_id = shards[0].provenance.pad_id
-        if scorer is None:
-            return Slice.of_columns(Columns(shards), pad_id, self._vocab_size, filter)
-        columns = [RescoredShard(shard, scorer) for shard in shards]
-        one_scorer(columns)
-        return Slice.of_columns(Columns(columns), pad_id, self._vocab_size, filter)
+        columns = Columns(shards if scorer is None else rescored(shards, scorer))
+        return Slice.of_columns(columns, shards[0].provenance.pad_id, self._vocab_size, filter)
 
     def check_task(self, task: Task) -> None:
         """Refuse a task or tokenizer other than the one that filled the folder.

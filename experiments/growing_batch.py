@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import agents
-from agents import TrainingConfig
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.gate import Gate, GateAction, GateMeasure
@@ -26,7 +25,7 @@ from experiments.runs.agent_kinds import check_stored
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
-from experiments.runs.improve_data import DataConfig
+from experiments.runs.improve_data import DataConfig, explain_nothing, on_pairs
 from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
 from experiments.runs.rewriting import check_rewriting, with_rewrites
@@ -251,34 +250,9 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     finish(run, stage, agent, facts)
 
 
-def explain_nothing(batch: Slice, kept: Filter | None, stage: str, *, fatal: bool) -> None:
-    """Say why an Improve step has no data.
-
-    Raises:
-        ValueError: With the reason, if it is fatal.
-    """
-    said = (
-        f"{kept or 'the choice'} keeps none of {len(batch):,} targets, whose rewards are up to "
-        f"{batch.rewards.max():.3f}; give lower --filter-values, or --filter percentile in another --out"
-    )
-    if fatal:
-        raise ValueError(f"Improve step {stage} has nothing to train on: {said}")
-    print(f"  WARNING: Improve step {stage} trains nothing: {said}")
-
-
 def narrowed(config: Config, agent: Agent, data: Slice, seed: int) -> Slice:
     """What an Improve step trains on of what passed: equal targets of a source once, and no more than wanted."""
     return config.data.limit(config.counted(data) if agent.filters else data, seed)
-
-
-def on_pairs(training: TrainingConfig) -> TrainingConfig:
-    """The same training on sources as they are, to its last weights."""
-    # Samples had taught the policy what the scorer likes; where the pairs unlearn some of that, the best weights by the
-    # reward would be those before.
-    return replace(
-        training, source_drop=0.0, source_blank=0.0, source_shuffle=0, evaluate_first=False,
-        evaluate_every=training.max_tokens,
-    )  # fmt: skip
 
 
 def control(run: Experiment[Config], arm: Arm) -> None:

@@ -170,6 +170,17 @@ class RescoredShard:
             yield file, attributes
 
 
+def rescored(shards: Sequence[Shard], name: str) -> list[RescoredShard]:
+    """The shards with another column's rewards, which are one scorer's.
+
+    Raises:
+        ShardError: As :func:`one_scorer`.
+    """
+    columns = [RescoredShard(shard, name) for shard in shards]
+    one_scorer(columns)
+    return columns
+
+
 def one_scorer(columns: Sequence[RescoredShard]) -> str:
     """Fingerprint of the scorer that gave all rewards of a column, of which these are some parts.
 

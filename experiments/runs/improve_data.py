@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
+from agents import TrainingConfig
 from buffers import Filter, Slice, at_most, candidate_utilities
 from seq2seq_env.ranges import above_zero
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -77,3 +78,28 @@ class DataConfig:
         if self.most_kept is None:
             return data
         return data.where(at_most(data.source_index, self.most_kept, np.random.default_rng(seed)))
+
+
+def on_pairs(training: TrainingConfig) -> TrainingConfig:
+    """The same training on sources as they are, to its last weights."""
+    # Samples had taught the policy what the scorer likes; where the pairs unlearn some of that, the best weights by the
+    # reward would be those before.
+    return replace(
+        training, source_drop=0.0, source_blank=0.0, source_shuffle=0, evaluate_first=False,
+        evaluate_every=training.max_tokens,
+    )  # fmt: skip
+
+
+def explain_nothing(batch: Slice, kept: Filter | None, stage: str, *, fatal: bool) -> None:
+    """Say why an Improve step has no data.
+
+    Raises:
+        ValueError: With the reason, if it is fatal.
+    """
+    said = (
+        f"{kept or 'the choice'} keeps none of {len(batch):,} targets, whose rewards are up to "
+        f"{batch.rewards.max():.3f}; give lower --filter-values, or --filter percentile in another --out"
+    )
+    if fatal:
+        raise ValueError(f"Improve step {stage} has nothing to train on: {said}")
+    print(f"  WARNING: Improve step {stage} trains nothing: {said}")

@@ -91,18 +91,6 @@ def test_translations_of_every_policy_are_kept(finished_run: Experiment[Config])
         assert np.mean([row[f"{decode}_oracle"] for row in rows]) == pytest.approx(last[decode]["oracle"])
 
 
-def test_an_arm_whose_data_the_agent_cannot_compare_is_left_out(
-    tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Preferences are between candidates of one source, and the original data have one."""
-    run = begin(replace(GROWING, agent="dpo", arms=("unfiltered",)), tmp_path / "run", tiny_task, fake_scorer)
-    growing_batch(run)
-    assert "WARNING: arm 'unfiltered' is left out: no source " in capsys.readouterr().out
-    run.folder.spend(1.0)
-    report(run)
-    assert (tmp_path / "run/results.md").is_file()
-
-
 def test_an_arm_can_be_added_to_a_finished_run(finished_run: Experiment[Config], tmp_path: Path) -> None:
     run = copy_of(finished_run, tmp_path / "run")
     before = Seq2SeqPolicy.load(run.folder.checkpoint("control-samples")).fingerprint

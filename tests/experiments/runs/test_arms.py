@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+import pytest
 
 from buffers import GrowingBatchBuffer, Threshold
-from experiments.growing_batch import Config
+from experiments.growing_batch import Config, growing_batch, report
 from experiments.runs.arms import Arm, arm_data
 from experiments.runs.experiment import Experiment
-from tests.experiments.tiny_experiment import GROWING
+from seq2seq_env.tasks import Task
+from tests.experiments.tiny_experiment import GROWING, begin
 
 
 def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[Config]) -> None:
@@ -47,3 +51,15 @@ def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
     again, other = (arm_data("random", buffer, 1, lambda batch: batch.select(kept), seed=seed) for seed in (0, 1))
     assert again.rows.tolist() == drawn.rows.tolist() != other.rows.tolist()
     assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, lambda batch: batch))
+
+
+def test_an_arm_whose_data_the_agent_cannot_compare_is_left_out(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Preferences are between candidates of one source, and the original data have one."""
+    run = begin(replace(GROWING, agent="dpo", arms=("unfiltered",)), tmp_path / "run", tiny_task, fake_scorer)
+    growing_batch(run)
+    assert "WARNING: arm 'unfiltered' is left out: no source " in capsys.readouterr().out
+    run.folder.spend(1.0)
+    report(run)
+    assert (tmp_path / "run/results.md").is_file()
