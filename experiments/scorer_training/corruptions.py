@@ -17,8 +17,9 @@ from seq2seq_env.writing import is_spaced, words
 
 Corruption = Callable[[Random, str, str, str], str | None]
 
-_NEGATED = re.compile(r"\b(do|does|did|is|are|am|was|were|will|would|can|should|must)(?: not|n't)\b")
-_AUXILIARY = re.compile(r"\b(is|are|am|was|were|will|would|can|should|must|could)\b")
+_BE_OR_MODAL = "is|are|am|was|were|will|would|can|could|should|must"
+_AUXILIARY = re.compile(rf"\b({_BE_OR_MODAL})\b")
+_NEGATED = re.compile(rf"\b({_BE_OR_MODAL}|do|does|did|has|have|had)(?: not|n't)\b")
 _NUMERALS = [number_words(number, "en") for number in (*range(1, 13), 15, *range(20, 100, 10))]
 _NUMBER = re.compile(r"\d+|\b(?:" + "|".join(_NUMERALS) + r")\b")
 _PRONOUNS = (("i", "you", "he", "she", "we", "they"), ("me", "him", "us", "them"), ("my", "your", "our", "their"))

@@ -59,7 +59,7 @@ EVENTS = (
 )  # fmt: skip
 
 _WORD = {"name": r"[A-Z][a-z]+", "other": r"[A-Z][a-z]+", "things": r"[a-z]+", "a": r"\d+", "b": r"\d+"}
-_ANSWER = re.compile(r"\banswer(?: is|:)? (\d{1,9})\.?$")
+_ANSWER = re.compile(r"\banswer(?: is|:)? (\d{1,9})\.?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
@@ -15,6 +16,9 @@ Tokens = tuple[str, ...]
 
 _Found = tuple[str, int]
 """A token and how many tokens it stands for; 0 where nothing was found."""
+
+_Counted = tuple[int, int]
+"""A number and how many tokens it takes; 0 tokens where there is none."""
 
 _TOKEN = re.compile(
     r"[ap]\.m\.|(?:mrs?|ms)\.|€?\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th)\b)?|[^\W\d_]+(?:'[^\W\d_]+)*|[^\s\w]|_+"
@@ -63,7 +67,7 @@ _ORDINALS = {word: number for number in range(1, 32) for word in ordinal_words(n
 _MONTHS = {name.lower(): number for number, name in get_month_names("wide", locale="en").items()}
 _EURO = frozenset({"euro", "euros", "eur", "€"})
 _HALVES = {"a.m.": 0, "am": 0, "p.m.": 12, "pm": 12}
-_QUANTITY = frozenset({*_SMALL, *_MONTHS, *_ORDINALS, "half", "quarter", "hundred", "o'clock", "eur"})
+_QUANTITY = frozenset({*_SMALL, *_MONTHS, *_ORDINALS, *_EURO, "half", "quarter", "hundred", "thousand", "o'clock"})
 _DIGITS = "€0123456789"
 
 
@@ -71,11 +75,12 @@ _DIGITS = "€0123456789"
 def normal_form(text: str) -> Tokens:
     """Tokens of English text in one canonical spelling.
 
-    Lower case; hyphened words apart; contractions written out ("don't" is "do not"); numerals as digits; a clock time
-    is one token ("@3:30" of the twelve-hour dial and morning, "@15:30" of the afternoon), a date another ("@5-3"), a
-    price another ("@€47.50"). Single commas after words are dropped, and so are a final "." and "!"; "?" stays.
+    Composed (NFC) and in lower case; hyphened words apart; contractions written out ("don't" is "do not"); numerals as
+    digits; a clock time is one token ("@3:30" of the twelve-hour dial and morning, "@15:30" of the afternoon), a date
+    another ("@5-3"), a price another ("@€47.50"). Single commas after words are dropped, and so are a final "." and
+    "!"; "?" stays.
     """
-    lowered = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    lowered = unicodedata.normalize("NFC", text).lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     if "-" in lowered:
         lowered = _HYPHEN.sub(" ", lowered)
     plain = _PLAIN.fullmatch(lowered) and "cannot" not in lowered
@@ -140,20 +145,29 @@ def _token(tokens: Sequence[str], at: int) -> str:
 
 def _number(tokens: list[str], at: int) -> _Found:
     """A cardinal in words ("forty seven", "one hundred and twenty") or digits; "one" alone stays a word."""
-    value, length = _below_hundred(tokens, at)
-    if _token(tokens, at) == "a":
-        value, length = 1, 1
-    if length == 1 and 0 < value < 10 and _token(tokens, at + 1) == "hundred":
+    value, length = _below_thousand(tokens, at)
+    if length == 1 and 0 < value < 10 and _token(tokens, at + 1) == "thousand":
         linked = _token(tokens, at + 2) == "and"
-        rest, more = _below_hundred(tokens, at + 2 + linked)
-        return str(100 * value + rest), 2 + (linked + more if more else 0)
-    if length and tokens[at] not in ("a", "one"):
-        return str(value), length
+        rest, more = _below_thousand(tokens, at + 2 + linked)
+        return str(1000 * value + rest), 2 + (linked + more if more else 0)
     token = _token(tokens, at)
+    if length > 1 or (length and token not in ("a", "one")):
+        return str(value), length
     return (token.replace(",", ""), 1) if token[:1].isdigit() else ("", 0)
 
 
-def _below_hundred(tokens: Sequence[str], at: int) -> tuple[int, int]:
+def _below_thousand(tokens: Sequence[str], at: int) -> _Counted:
+    """As ``_below_hundred``, with hundreds, and with "a" for one of them or of thousands."""
+    a = _token(tokens, at) == "a" and _token(tokens, at + 1) in ("hundred", "thousand")
+    value, length = (1, 1) if a else _below_hundred(tokens, at)
+    if length == 1 and 0 < value < 10 and _token(tokens, at + 1) == "hundred":
+        linked = _token(tokens, at + 2) == "and"
+        rest, more = _below_hundred(tokens, at + 2 + linked)
+        return 100 * value + rest, 2 + (linked + more if more else 0)
+    return value, length
+
+
+def _below_hundred(tokens: Sequence[str], at: int) -> _Counted:
     """Value and length of a numeral in words."""
     value = _SMALL.get(_token(tokens, at), -1)
     if value < 0:
@@ -164,7 +178,7 @@ def _below_hundred(tokens: Sequence[str], at: int) -> tuple[int, int]:
     return value, 1
 
 
-def _below_sixty(tokens: Sequence[str], at: int) -> tuple[int, int]:
+def _below_sixty(tokens: Sequence[str], at: int) -> _Counted:
     """Value and length of an hour or a count of minutes, in words or digits."""
     token = _token(tokens, at)
     value, length = (int(token), 1) if token.isdecimal() and len(token) < 3 else _below_hundred(tokens, at)
@@ -178,7 +192,8 @@ def _price(tokens: list[str], at: int) -> _Found:
         return _amount(token[1:]), 1
     if token in ("€", "eur") and _token(tokens, at + 1)[:1].isdigit():
         return _amount(tokens[at + 1]), 2
-    value, length = _number(tokens, at)
+    one = token in ("a", "one") and _token(tokens, at + 1) in _EURO
+    value, length = ("1", 1) if one else _number(tokens, at)
     if not length or _token(tokens, at + length) not in _EURO:
         return "", 0
     length += 1

@@ -51,6 +51,10 @@ _FUNCTION = {
 _NEGATIVE = frozenset({"not", "never", "no"})
 _MARKS = frozenset({".", "!", "?"})
 _FREQUENCY = frozenset({"often", "always", "sometimes", "rarely", "never"})
+_AUXILIARIES = frozenset({
+    "am", "is", "are", "was", "were", "do", "does", "did", "have", "has", "had", "will", "would", "can", "could", "may",
+    "must", "should",
+})  # fmt: skip
 _PRONOUNS = frozenset({"i", "you", "he", "she", "it", "we", "they", "me", "him", "us", "them"})
 _IRREGULAR_LEMMAS = {
     "am": "be", "is": "be", "are": "be", "was": "be", "were": "be", "been": "be", "being": "be",
@@ -148,11 +152,13 @@ def quality(readings: Readings, text: str) -> float:
     """Quality of a hypothesis in [0, 1] against the right wordings."""
     tokens = normal_form(text.strip())
     words = tuple([token for token in tokens if token not in _MARKS])
+    reference = next(iter(readings))
+    if readings.question and "not" in words:
+        words = _negated_as_asked(words, reference.tokens)
     hypothesis = _said_as(words)
     question = "?" in tokens
     statement = len(words) + tokens.count("?") < len(tokens) or _STATEMENT.search(text) is not None
     fault = WRONG_MARK if (statement if readings.question else question) else 0.0
-    reference = next(iter(readings))
     if reference.chunks == hypothesis.chunks:
         return 1.0 - fault / reference.weight
     if (known := replaced(words, readings.synonyms)) != words:
@@ -168,6 +174,16 @@ def quality(readings: Readings, text: str) -> float:
         if 2 * in_reach - least - fault > best * reading.weight:
             best = max(best, (_worth(hypothesis, reading) - fault) / reading.weight)
     return best
+
+
+def _negated_as_asked(words: Tokens, right: Tokens) -> Tokens:
+    """A question's words with "not" behind its subject, where the reference has it: "didn't the bus stop"."""
+    at = words.index("not")
+    after = right.index("not", at) if "not" in right[at:] else at
+    subject = right[at:after]
+    if not subject or words[at - 1] not in _AUXILIARIES or not _AUXILIARIES.isdisjoint(subject):
+        return words
+    return (*words[:at], *words[at + 1 : after + 1], "not", *words[after + 1 :])
 
 
 def _worth(hypothesis: Wording, reading: Wording) -> float:
@@ -273,7 +289,7 @@ def _split(tokens: Tokens, prefix: Tokens) -> tuple[Sequence[Chunk], Tokens]:
     """Chunks of tokens that follow the function words ``prefix``, and the function words left over at the end."""
     chunks: list[Chunk] = []
     for token in tokens:
-        if token in _FUNCTION:
+        if token in _FUNCTION and (token != "order" or prefix[-1:] == ("in",)):
             prefix = (*prefix, token)
         else:
             chunks.append(_chunk(token, prefix))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from seq2seq_env.tasks.phrasebook import english
@@ -18,11 +19,14 @@ class Replacement(NamedTuple):
         synonym: What a hypothesis may say.
         word: What the grammar says.
         beside: A word that the hypothesis must have, too, as "close" means "turn off" of a tap; empty for none.
+        rest: What the word has more than its synonym in any form, as "mobile" beside "phone": a hypothesis with one of
+            these says the word itself.
     """
 
     synonym: Tokens
     word: Tokens
     beside: str
+    rest: frozenset[str]
 
 
 Replacements = dict[str, list[Replacement]]
@@ -39,9 +43,14 @@ def replacements(tokens: Collection[str], lemmas: frozenset[str]) -> Replacement
         lemmas: Of its tokens.
     """
     replacements: Replacements = {}
-    for lemma in lemmas:
+    known = lemmas.union(tokens)  # "meeting" is a noun, and a form of "meet"
+    # Sorted, because Python orders a set of strings anew in each process, and of equal synonyms the first is taken.
+    for lemma in sorted(known):
         for forms in _by_lemma().get(lemma, ()):
-            if lemmas.issuperset(forms[0].word) and not lemmas.issuperset(forms[0].synonym):
+            word, synonym = forms[0].word, forms[0].synonym
+            # "Phone" is in "mobile phone" itself, and stands for it all the same.
+            others = known.difference(word) if set(synonym) < set(word) else known
+            if known.issuperset(word) and not others.issuperset(synonym):
                 for form in forms:
                     replacements.setdefault(form.synonym[0], []).append(form)
     for several in replacements.values():
@@ -51,24 +60,36 @@ def replacements(tokens: Collection[str], lemmas: frozenset[str]) -> Replacement
 
 
 def replaced(tokens: Tokens, by: Replacements) -> Tokens:
-    """Tokens with the grammar's words in place of synonyms; "a" or "an" goes with the new word."""
+    """Tokens with the grammar's words in place of synonyms; "a" or "an" goes with the new word.
+
+    Where a synonym may be several words ("pretty": "quite" or "beautiful"), it is one that is not said already.
+    """
     if by.keys().isdisjoint(tokens):
         return tokens
     result: list[str] = []
     at = 0
     while at < len(tokens):
-        for each in by.get(tokens[at], ()):
-            fits = not each.beside or each.beside in tokens
-            if fits and tokens[at : at + len(each.synonym)] == each.synonym:
-                if result and result[-1] in ("a", "an"):
-                    result[-1] = english.article(each.word[0])
-                result += each.word
-                at += len(each.synonym)
-                break
+        candidates = [each for each in by.get(tokens[at], ()) if _fits(each, tokens, at)]
+        if candidates:
+            longest = len(candidates[0].synonym)
+            new = (each for each in candidates if len(each.synonym) == longest and each.word[0] not in tokens)
+            chosen = next(new, candidates[0])
+            if result and result[-1] in ("a", "an"):
+                result[-1] = english.article(chosen.word[0])
+            result += chosen.word
+            at += longest
         else:
             result.append(tokens[at])
             at += 1
     return tuple(result)
+
+
+def _fits(each: Replacement, tokens: Tokens, at: int) -> bool:
+    return (
+        tokens[at : at + len(each.synonym)] == each.synonym
+        and (not each.beside or each.beside in tokens)
+        and each.rest.isdisjoint(tokens)
+    )
 
 
 @cache
@@ -79,11 +100,15 @@ def _by_lemma() -> dict[str, list[list[Replacement]]]:
         forms_of = {"noun": _noun_forms, "verb": _verb_forms, "other": _one_form}[row["kind"]]
         words = forms_of(_known(row["english"], row["kind"]))
         for synonym in row["synonyms"].split(";"):
-            forms = [
-                Replacement(other, word, row["with"]) for word, other in zip(words, forms_of(synonym), strict=True)
-            ]
+            others = forms_of(synonym)
+            rest = _rest(words, others) if set(others[0]) < set(words[0]) else frozenset()
+            forms = [Replacement(other, word, row["with"], rest) for word, other in zip(words, others, strict=True)]
             by_first.setdefault(words[0][0], []).append(forms)
     return by_first
+
+
+def _rest(words: list[Tokens], others: list[Tokens]) -> frozenset[str]:
+    return frozenset(chain(*words)).difference(chain(*others), ("and", "of"))
 
 
 def _known(word: str, kind: str) -> str:

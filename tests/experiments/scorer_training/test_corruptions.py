@@ -37,6 +37,8 @@ def test_corruptions_say_where_they_do_not_fit() -> None:
     assert UNIT_TESTS["other source's translation"](random, "a", "b", "b") is None
     assert UNIT_TESTS["flipped negation"](random, "", "He does not laugh.", "") == "He does laugh."
     assert UNIT_TESTS["flipped negation"](random, "", "He is here.", "") == "He is not here."
+    assert UNIT_TESTS["flipped negation"](random, "", "He could not stay.", "") == "He could stay."
+    assert UNIT_TESTS["flipped negation"](random, "", "He hasn't said it is so.", "") == "He has said it is so."
 
 
 def words(text: str) -> list[str]:

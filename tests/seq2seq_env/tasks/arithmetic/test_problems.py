@@ -41,6 +41,7 @@ def test_what_is_drawn_is_read_again_and_its_equations_hold() -> None:
         ("14 + 3 = 17; answer 15", True),
         ("answer 15", True),
         ("The answer is 15. ", True),
+        ("Answer: 15", True),
         ("answer: 15", True),
         ("answer 15; answer 16", False),
         ("15", False),

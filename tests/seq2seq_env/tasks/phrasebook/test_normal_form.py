@@ -36,7 +36,12 @@ ONE_FORM = {
     ),
     "costs @€47": "costs €47|costs 47 euros|costs forty-seven euros|costs €47.00|costs forty seven euro",
     "costs @€775": "costs €775|costs seven hundred and seventy-five euros|costs seven hundred seventy-five euros",
-    "costs @€1200": "costs €1,200|costs 1,200 euros",
+    "costs @€1200": (
+        "costs €1,200|costs 1,200 euros|costs one thousand two hundred euros|costs a thousand two hundred euros"
+    ),
+    "costs @€1005.50": "costs €1,005.50|costs one thousand and five euros and fifty cents",
+    "costs @€1": "costs €1|costs 1 euro|costs one euro|costs a euro",
+    "the café": "the café|the cafe\N{COMBINING ACUTE ACCENT}",
     "46 eggs": "forty-six eggs|forty six eggs|46 eggs",
     "120 eggs": "one hundred and twenty eggs|a hundred and twenty eggs|one hundred twenty eggs|120 eggs",
     "100 and eggs": "a hundred and eggs|100 and eggs",
@@ -100,6 +105,8 @@ def test_other_meanings_have_other_forms(one: str, two: str) -> None:
         ("three fifty euros", "3 @€50"),
         ("at 99:99", "at 99:99"),
         ("at 3:99", "at 3:99"),
+        ("a thousand", "1000"),
+        ("I have one, a hundred", "i have one 100"),
     ],
 )
 def test_words_that_only_look_like_quantities_stay_words(text: str, form: str) -> None:

@@ -99,6 +99,35 @@ def test_a_negation_at_another_word_denies() -> None:
     assert quality(right, "I do not whether he is coming know.") > 0.5
 
 
+@pytest.mark.parametrize(
+    ("wording", "text"),
+    [
+        (("did", "you", "not", "stop"), "Didn't you stop?"),
+        (("why has", "the baker", "not", "called", "his daughter"), "Why hasn't the baker called his daughter?"),
+    ],
+)
+def test_a_question_may_contract_its_negation(wording: tuple[str, ...], text: str) -> None:
+    assert quality(Readings([wording], "?"), text) == 1
+
+
+@pytest.mark.parametrize(
+    ("wording", "text"),
+    [
+        (("did", "you", "stop"), "Didn't you stop?"),
+        (("do you know why", "the plane", "does", "not", "land"), "Don't you know why the plane does land?"),
+    ],
+)
+def test_a_question_that_negates_something_else_is_denied(wording: tuple[str, ...], text: str) -> None:
+    assert quality(Readings([wording], "?"), text) < 0.2
+
+
+def test_to_order_is_a_word_like_others_and_in_order_to_is_none() -> None:
+    assert quality(Readings([("you", "order", "a beer")], "."), "You a beer.") == pytest.approx(2 / 3)
+    purpose = Readings([("he", "came", "to order", "a beer"), ("he", "came", "in order to order", "a beer")], ".")
+    assert quality(purpose, "He came in order to order a beer.") == 1
+    assert quality(purpose, "He came to order a beer.") == 1
+
+
 def test_a_moved_adverb_costs_once() -> None:
     right = Readings([("he", "often replaces", "the light bulbs")], ".")  # 0.75 + 1 + 1 + 0.25 + 2 = 5
     assert quality(right, "He replaces the light bulbs often.") == pytest.approx(4 / 5)
