@@ -73,6 +73,8 @@ def forecast(config: Settings) -> list[str]:
     read = OTHER_SCORER
     if name := config.scorer or task.default_scorer:
         read = rate / scoring_rate(load_scorer(name, device=config.device, task=task), task)
+    if config.judge is not None:
+        load_scorer(config.judge, device=config.device, task=task)  # the run would be refused one that cannot be
     tokens = work(config, task, policy_size(policy), read)
     stages = {stage: each / rate / 60 for stage, each in tokens.items() if each}
     lines = [f"{name}: {in_words(each)}" for name, each in stages.items()]

@@ -142,3 +142,8 @@ def test_a_plan_is_shown_with_times_and_nothing_is_done(
     ):
         assert f"\n{stage}" in printed
     assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+
+
+def test_a_plan_refuses_a_judge_that_the_run_would_refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="there is no scorer 'nobody'"):
+        run(monkeypatch, folder, "--plan", "--device", "cpu", "--scorer", "lexical:", "--judge", "nobody")
