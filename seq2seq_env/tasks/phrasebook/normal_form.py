@@ -21,10 +21,14 @@ _Counted = tuple[int, int]
 """A number and how many tokens it takes; 0 tokens where there is none."""
 
 _TOKEN = re.compile(
-    r"[ap]\.m\.|(?:mrs?|ms)\.|€?\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th)\b)?|[^\W\d_]+(?:'[^\W\d_]+)*|[^\s\w]|_+"
+    r"[ap]\.m\b\.?|(?:mrs?|ms)\.|€?\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th)\b)?|[^\W\d_]+(?:'[^\W\d_]+)*|[^\s\w]|_+"
 )
 _PLAIN = re.compile(r"[a-z]+(?: [a-z]+)*")
-_HYPHEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
+_HYPHEN = re.compile(r"(?<=[a-z\d])-(?=[a-z])")
+_DECIMAL_COMMA = re.compile(r",(?=\d\d?$)")
+_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"))
+_FREE_MARKS = frozenset(",;:-\u2013\u2014\u2026()[]'\"\u201c\u201d\u201e\u00ab\u00bb")
+"""Marks that say nothing, typographic ones among them; a mark beside the same mark is noise."""
 _DIGITAL = re.compile(r"(\d{1,2})([:.])(\d\d)")
 
 _CONTRACTIONS: dict[str, Tokens] = {
@@ -40,6 +44,8 @@ _BETWEEN = frozenset({"not", "never", "already", "often", "always", "sometimes",
 _AFTER_IS = frozenset({"allowed", "supposed", "cancelled", "canceled"})
 _SPELLINGS = {
     "mr.": "mr",
+    "mister": "mr",
+    "miss": "ms",
     "ms.": "ms",
     "mrs": "ms",
     "mrs.": "ms",
@@ -47,6 +53,10 @@ _SPELLINGS = {
     "neighbors": "neighbours",
     "harbor": "harbour",
     "theater": "theatre",
+    "omelet": "omelette",
+    "omelets": "omelettes",
+    "harbors": "harbours",
+    "theaters": "theatres",
     "tire": "tyre",
     "tires": "tyres",
     "gray": "grey",
@@ -60,13 +70,15 @@ _SPELLINGS = {
     "canceled": "cancelled",
     "canceling": "cancelling",
 }
-"""American spellings by the British ones of the references; "Mrs" is as right as "Ms" for "Frau"."""
+"""American spellings by the British ones of the references; "Mrs" and "Miss" are as right as "Ms" for "Frau"."""
 
 _SMALL = {word: number for number in range(100) if "-" not in (word := number_words(number, "en"))}
 _ORDINALS = {word: number for number in range(1, 32) for word in ordinal_words(number)}
 _MONTHS = {name.lower(): number for number, name in get_month_names("wide", locale="en").items()}
 _EURO = frozenset({"euro", "euros", "eur", "€"})
-_HALVES = {"a.m.": 0, "am": 0, "p.m.": 12, "pm": 12}
+_HALVES = {"a.m.": 0, "a.m": 0, "am": 0, "p.m.": 12, "p.m": 12, "pm": 12}
+_LINKS = {"past": 1, "after": 1, "to": -1, "before": -1, "till": -1}
+_PARTS_OF_DAY = {"morning": 0, "afternoon": 12, "evening": 12}
 _QUANTITY = frozenset({*_SMALL, *_MONTHS, *_ORDINALS, *_EURO, "half", "quarter", "hundred", "thousand", "o'clock"})
 _DIGITS = "€0123456789"
 
@@ -77,10 +89,10 @@ def normal_form(text: str) -> Tokens:
 
     Composed (NFC) and in lower case; hyphened words apart; contractions written out ("don't" is "do not"); numerals as
     digits; a clock time is one token ("@3:30" of the twelve-hour dial and morning, "@15:30" of the afternoon), a date
-    another ("@5-3"), a price another ("@€47.50"). Single commas after words are dropped, and so are a final "." and
-    "!"; "?" stays.
+    another ("@5-3"), a price another ("@€47.50"). Single commas, dashes, quotation marks and the like are dropped, and
+    so are a final "." and "!"; "?" stays.
     """
-    lowered = unicodedata.normalize("NFC", text).lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    lowered = unicodedata.normalize("NFC", text).lower().translate(_APOSTROPHES)
     if "-" in lowered:
         lowered = _HYPHEN.sub(" ", lowered)
     plain = _PLAIN.fullmatch(lowered) and "cannot" not in lowered
@@ -92,16 +104,16 @@ def normal_form(text: str) -> Tokens:
 
 
 def _expanded(raw: list[str]) -> list[str]:
-    """Contractions written out, free commas and the final mark dropped."""
+    """Contractions written out, free marks and the final one dropped."""
     tokens: list[str] = []
     last = len(raw) - 1
     for index, token in enumerate(raw):
-        free_comma = token == "," and index > 0 and raw[index - 1] != ","
+        free = token in _FREE_MARKS and (index == 0 or raw[index - 1] != token)
         if token in _CONTRACTIONS:
             tokens += _CONTRACTIONS[token]
-        elif "'" in token:
+        elif "'" in token and not free:
             tokens += _written_out(token, raw[index + 1 : index + 3])
-        elif not free_comma and not (token in (".", "!") and index == last and index > 0):
+        elif not free and not (token in (".", "!") and index == last and index > 0):
             tokens.append(token)
     return tokens
 
@@ -153,7 +165,7 @@ def _number(tokens: list[str], at: int) -> _Found:
     token = _token(tokens, at)
     if length > 1 or (length and token not in ("a", "one")):
         return str(value), length
-    return (token.replace(",", ""), 1) if token[:1].isdigit() else ("", 0)
+    return (_ungrouped(token), 1) if token[:1].isdigit() else ("", 0)
 
 
 def _below_thousand(tokens: Sequence[str], at: int) -> _Counted:
@@ -186,7 +198,7 @@ def _below_sixty(tokens: Sequence[str], at: int) -> _Counted:
 
 
 def _price(tokens: list[str], at: int) -> _Found:
-    """As "€47.50", "47.50 euros", "47 euros and 50 cents"."""
+    """As "€47.50", "47.50 euros", "47 euros and 50 cents", "47 euros 50"."""
     token = tokens[at]
     if token[0] == "€" and len(token) > 1:
         return _amount(token[1:]), 1
@@ -199,14 +211,20 @@ def _price(tokens: list[str], at: int) -> _Found:
     length += 1
     linked = _token(tokens, at + length) == "and"
     cents, more = _number(tokens, at + length + linked)
-    if more and cents.isdecimal() and _token(tokens, at + length + linked + more) in ("cent", "cents"):
-        return _amount(f"{value}.{int(cents):02d}"), length + linked + more + 1
+    named = _token(tokens, at + length + linked + more) in ("cent", "cents")
+    if more and cents.isdecimal() and (named or (not linked and len(cents) == 2)):
+        return _amount(f"{value}.{int(cents):02d}"), length + linked + more + named
     return _amount(value), length
 
 
 def _amount(digits: str) -> str:
-    whole, _, cents = digits.replace(",", "").partition(".")
+    whole, _, cents = _ungrouped(digits).partition(".")
     return f"@€{whole}.{cents.ljust(2, '0')}" if cents.strip("0") else f"@€{whole}"
+
+
+def _ungrouped(digits: str) -> str:
+    """Without commas between thousands; one before one or two last digits can only be a decimal one."""
+    return _DECIMAL_COMMA.sub(".", digits).replace(",", "")
 
 
 def _date(tokens: list[str], at: int) -> _Found:
@@ -235,22 +253,27 @@ def _day(tokens: Sequence[str], at: int) -> tuple[int, int]:
 
 
 def _clock(tokens: list[str], at: int) -> _Found:
-    """A clock time, with "a.m." or "p.m." if that follows."""
+    """A clock time, with "o'clock" and with "a.m." or "in the afternoon" if that follows."""
     for read in (_digital, _past_or_to, _full_hour, _hour_and_minutes):
         hour, minute, length = read(tokens, at)
         if length:
-            half = _HALVES.get(_token(tokens, at + length))
+            following = _token(tokens, at + length)
+            length += following == "o'clock" or (following in ("h", "hours") and ":" in tokens[at])
+            half, taken = _HALVES.get(_token(tokens, at + length)), 1
+            if half is None and tokens[at + length : at + length + 2] == ["in", "the"]:
+                half, taken = _PARTS_OF_DAY.get(_token(tokens, at + length + 2)), 3
             if half is not None:
-                return f"@{hour % 12 + half}:{minute:02d}", length + 1
+                return f"@{hour % 12 + half}:{minute:02d}", length + taken
             return f"@{hour}:{minute:02d}", length
     return "", 0
 
 
 def _digital(tokens: list[str], at: int) -> tuple[int, int, int]:
-    """As "3:30", "15:30", "3.30 p.m.", "5 p.m."."""
+    """As "3:30", "15:30", "3.30 p.m.", "at 3.30", "5 p.m."."""
     token, following = tokens[at], _token(tokens, at + 1)
     time = _DIGITAL.fullmatch(token)
-    if time and (time[2] == ":" or following in _HALVES):
+    after_at = at > 0 and tokens[at - 1] == "at" and following not in _EURO
+    if time and (time[2] == ":" or following in _HALVES or after_at):
         hour, minute = int(time[1]), int(time[3])
         return (hour, minute, 1) if hour < 24 and minute < 60 else (0, 0, 0)
     hour, length = _below_sixty(tokens, at)
@@ -259,16 +282,19 @@ def _digital(tokens: list[str], at: int) -> tuple[int, int, int]:
 
 
 def _past_or_to(tokens: list[str], at: int) -> tuple[int, int, int]:
-    """As "half past three", "(a) quarter to four", "ten (minutes) past three"."""
+    """As "half past three", "half three", "(a) quarter to four", "ten (minutes) past three", "ten after three"."""
     link = at + (_token(tokens, at) == "a" and _token(tokens, at + 1) == "quarter")
     named = {"half": 30, "quarter": 15}.get(_token(tokens, link))
     minutes, length = (named, 1) if named else _below_sixty(tokens, link)
     link += length
     link += _token(tokens, link) == "minutes"
+    sign = _LINKS.get(_token(tokens, link), 0)
+    if tokens[at] == "half" and not sign:  # "half three" is British for half past
+        sign, link = 1, at
     hour, taken = _below_sixty(tokens, link + 1)
-    if not (length and taken == 1 and 1 <= hour <= 12 and _token(tokens, link) in ("past", "to")):
+    if not (length and sign and taken == 1 and 1 <= hour <= 12):
         return 0, 0, 0
-    total = hour * 60 + (minutes if tokens[link] == "past" else -minutes)
+    total = hour * 60 + sign * minutes
     return (total // 60 - 1) % 12 + 1, total % 60, link + 2 - at
 
 

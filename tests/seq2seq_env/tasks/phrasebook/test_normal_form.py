@@ -14,12 +14,14 @@ from seq2seq_env.tasks.phrasebook.sentences import draw_sentence
 ONE_FORM = {
     "at @3:30": (
         "at half past three|at half past 3|at 3:30|at three thirty|at three-thirty|at 3:30 a.m.|at 3:30am|at 3.30 a.m.|"
-        "at thirty minutes past three|AT HALF PAST THREE!"
+        "at thirty minutes past three|AT HALF PAST THREE!|at half three|at 3.30|at 3:30 o'clock|at 3:30 in the morning"
     ),
-    "at @15:45": "at 3:45 p.m.|at 15:45|at 3:45 pm|at 3:45PM.|at 3.45 p.m.|at quarter to four p.m.|at 3:45 P.M.",
+    "at @15:45": "at 3:45 p.m.|at 15:45|at 3:45 pm|at 3:45PM.|at 3.45 p.m.|at quarter to four p.m.|at 3:45 P.M.|"
+    "at 15.45|at 3:45 p.m|at 15:45 hours|at 15:45h|at 3:45 in the afternoon|at a quarter before four in the afternoon",
     "at @3:45": "at quarter to four|at a quarter to four|at a quarter to 4|at 3:45|at three forty-five|at 15 to 4",
     "it is @12:45": "it is a quarter to one|it's 12:45|It's fifteen to one.",
-    "at @3:10": "at ten past three|at ten minutes past three|at 10 past 3|at 10 minutes past three|at three ten",
+    "at @3:10": "at ten past three|at ten minutes past three|at 10 past 3|at 10 minutes past three|at three ten|"
+    "at ten after three|at ten past three o'clock",
     "at @17:00": "at 5 p.m.|at five p.m.|at 5pm|at 17:00|at 5:00 p.m.|at five o'clock p.m.",
     "at @5:00": "at five o'clock|at 5 o'clock|at 5:00|at 5 a.m.|at five o\N{RIGHT SINGLE QUOTATION MARK}clock",
     "at @0:30 @12:30": "at 12:30 a.m. 12:30 p.m.|at 0:30 12:30",
@@ -32,7 +34,8 @@ ONE_FORM = {
     "on monday @5-3 at @9:05": "on Monday, May 3, at 9:05|on Monday May 3rd at five past nine",
     "costs @€47.50": (
         "costs €47.50|costs 47.50 euros|costs 47.50 euro|costs € 47.50|costs 47.50€|costs 47.50 EUR|costs EUR 47.50|"
-        "costs 47 euros and 50 cents|costs forty-seven euros fifty cents|costs 47.5 euros"
+        "costs 47 euros and 50 cents|costs forty-seven euros fifty cents|costs 47.5 euros|"
+        "costs 47,50 euros|costs €47,50|costs forty-seven euros fifty|costs 47 euros 50"
     ),
     "costs @€47": "costs €47|costs 47 euros|costs forty-seven euros|costs €47.00|costs forty seven euro",
     "costs @€775": "costs €775|costs seven hundred and seventy-five euros|costs seven hundred seventy-five euros",
@@ -45,7 +48,8 @@ ONE_FORM = {
     "46 eggs": "forty-six eggs|forty six eggs|46 eggs",
     "120 eggs": "one hundred and twenty eggs|a hundred and twenty eggs|one hundred twenty eggs|120 eggs",
     "100 and eggs": "a hundred and eggs|100 and eggs",
-    "i do not know": "I don't know|I do not know.|i DON'T know!|I don\N{RIGHT SINGLE QUOTATION MARK}t know",
+    "i do not know": "I don't know|I do not know.|i DON'T know!|I don\N{RIGHT SINGLE QUOTATION MARK}t know|"
+    "I don`t know|I don\u00b4t know|I don\N{LEFT SINGLE QUOTATION MARK}t know\N{HORIZONTAL ELLIPSIS}|'I don't know'",
     "she can not come": "she can't come|she cannot come|she can not come|She cannot come.",
     "we will not come": "we won't come|we will not come",
     "i would like tea": "I'd like tea|I would like tea",
@@ -54,9 +58,15 @@ ONE_FORM = {
     "he has bought it": "he's bought it|he has bought it",
     "he has not bought it": "he's not bought it|he hasn't bought it|he has not bought it",
     "he is not allowed to go": "he's not allowed to go|he isn't allowed to go",
-    "we are at ms winter": "we're at Ms Winter|we are at Mrs. Winter|we're at Mrs Winter|we are at Ms. Winter",
+    "we are at ms winter": (
+        "we're at Ms Winter|we are at Mrs. Winter|we're at Mrs Winter|we are at Ms. Winter|we are at Miss Winter"
+    ),
+    "mr winter is 88 years old": "Mr. Winter is 88 years old|Mister Winter is 88-years-old",
     "the grey tyre": "the gray tire|the grey tyre",
-    "if it rains we stay": "If it rains, we stay.|if it rains we stay",
+    "if it rains we stay": (
+        "If it rains, we stay.|if it rains we stay|if it rains \N{EN DASH} we stay|if it rains - we stay|"
+        '"If it rains" we stay;|if it rains\N{EM DASH}we stay|(if it rains) we stay|\u201cIf it rains, we stay\u201d'
+    ),
     "is it late ?": "Is it late?|is it late ?",
 }
 
@@ -82,6 +92,9 @@ def test_all_spellings_have_one_form(form: str) -> None:
         ("I can't come", "I can come"),
         ("I go?", "I go."),
         ("a, , b", "a, b"),
+        ("a -- b", "a b"),
+        ("costs 47,500 euros", "costs 47,50 euros"),
+        ("at half three", "at half past two"),
     ],
 )
 def test_other_meanings_have_other_forms(one: str, two: str) -> None:
