@@ -109,6 +109,7 @@ def _expanded(raw: list[str]) -> list[str]:
     last = len(raw) - 1
     for index, token in enumerate(raw):
         free = token in _FREE_MARKS and (index == 0 or raw[index - 1] != token)
+        free = free and not (token == ":" and _token(raw, index + 1)[:1].isdigit())  # half of a clock time
         if token in _CONTRACTIONS:
             tokens += _CONTRACTIONS[token]
         elif "'" in token and not free:

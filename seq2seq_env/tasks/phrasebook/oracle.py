@@ -11,7 +11,7 @@ where ``m`` is the weight of the heaviest common subsequence of chunks. The shar
 function word counts only with its content word. A content word that ``h`` has already said as often as ``r`` does
 weighs half, and half of that counts, its function words nothing. It is 1 only for a right wording itself, where a
 synonym of a word is as right as the word. Punctuation and case are not judged, except that a question is not a
-statement.
+statement. Where English may say it in another order or tense (:mod:`.rewordings`), the better of both counts.
 
 Two things are not sums over words. An adverb of frequency in a wrong place costs its weight once, not as missing and
 as invented. And a sentence that denies what it should say, or says what it should deny, is worth ``DENIED`` of what it
@@ -31,7 +31,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from seq2seq_env.tasks.phrasebook import english
+from seq2seq_env.tasks.phrasebook import english, rewordings
 from seq2seq_env.tasks.phrasebook.clause import Segments
 from seq2seq_env.tasks.phrasebook.lexicon import lexicon
 from seq2seq_env.tasks.phrasebook.normal_form import Tokens, normal_form
@@ -51,10 +51,6 @@ _FUNCTION = {
 _NEGATIVE = frozenset({"not", "never", "no"})
 _MARKS = frozenset({".", "!", "?"})
 _FREQUENCY = frozenset({"often", "always", "sometimes", "rarely", "never"})
-_AUXILIARIES = frozenset({
-    "am", "is", "are", "was", "were", "do", "does", "did", "have", "has", "had", "will", "would", "can", "could", "may",
-    "must", "should",
-})  # fmt: skip
 _PRONOUNS = frozenset({"i", "you", "he", "she", "it", "we", "they", "me", "him", "us", "them"})
 _IRREGULAR_LEMMAS = {
     "am": "be", "is": "be", "are": "be", "was": "be", "were": "be", "been": "be", "being": "be",
@@ -122,10 +118,14 @@ class Wording:
 
 
 class Readings:
-    """All right wordings of one sentence; each is prepared when the ones before it did not match a hypothesis."""
+    """All right wordings of one sentence; each is prepared when the ones before it did not match a hypothesis.
 
-    def __init__(self, wordings: Iterable[Segments], mark: str) -> None:
+    Where the sentence begins with "Sie" (``they_or_you``), "they" is as right for its subject as "you".
+    """
+
+    def __init__(self, wordings: Iterable[Segments], mark: str, *, they_or_you: bool = False) -> None:
         self.question = mark == "?"
+        self.they_or_you = they_or_you
         self._pending = iter(wordings)
         self._ready: list[Wording] = []
 
@@ -142,6 +142,11 @@ class Readings:
         return False
 
     @cached_property
+    def future(self) -> frozenset[str]:
+        """Verbs that some wording has after "will"."""
+        return rewordings.future_verbs(wording.tokens for wording in self)
+
+    @cached_property
     def synonyms(self) -> Replacements:
         """Synonyms for the words of the reference's wording, which are those of all."""
         tokens = next(iter(self)).tokens
@@ -150,11 +155,19 @@ class Readings:
 
 def quality(readings: Readings, text: str) -> float:
     """Quality of a hypothesis in [0, 1] against the right wordings."""
+    best = _quality(readings, text)
+    other = rewordings.main_clause_first(text)
+    return best if other == text else max(best, _quality(readings, other))
+
+
+def _quality(readings: Readings, text: str) -> float:
     tokens = normal_form(text.strip())
     words = tuple([token for token in tokens if token not in _MARKS])
     reference = next(iter(readings))
+    if readings.they_or_you and "they" in words:
+        words = rewordings.addressed(words, reference.tokens)
     if readings.question and "not" in words:
-        words = _negated_as_asked(words, reference.tokens)
+        words = rewordings.negated_as_asked(words, reference.tokens)
     hypothesis = _said_as(words)
     question = "?" in tokens
     statement = len(words) + tokens.count("?") < len(tokens) or _STATEMENT.search(text) is not None
@@ -163,6 +176,13 @@ def quality(readings: Readings, text: str) -> float:
         return 1.0 - fault / reference.weight
     if (known := replaced(words, readings.synonyms)) != words:
         hypothesis = _said_as(known)
+    best = _best(readings, hypothesis, fault)
+    for other in rewordings.changed(known, readings.future if "going" in known else frozenset()):
+        best = max(best, _best(readings, _said_as(other), fault))
+    return best
+
+
+def _best(readings: Readings, hypothesis: Wording, fault: float) -> float:
     least = hypothesis.least_weight()
     best = 0.0
     for reading in readings:
@@ -174,16 +194,6 @@ def quality(readings: Readings, text: str) -> float:
         if 2 * in_reach - least - fault > best * reading.weight:
             best = max(best, (_worth(hypothesis, reading) - fault) / reading.weight)
     return best
-
-
-def _negated_as_asked(words: Tokens, right: Tokens) -> Tokens:
-    """A question's words with "not" behind its subject, where the reference has it: "didn't the bus stop"."""
-    at = words.index("not")
-    after = right.index("not", at) if "not" in right[at:] else at
-    subject = right[at:after]
-    if not subject or words[at - 1] not in _AUXILIARIES or not _AUXILIARIES.isdisjoint(subject):
-        return words
-    return (*words[:at], *words[at + 1 : after + 1], "not", *words[after + 1 :])
 
 
 def _worth(hypothesis: Wording, reading: Wording) -> float:

@@ -171,7 +171,7 @@ class PhrasebookTask(Task):
                     f"it judges sources of this task's splits (seed {self.seed})"
                 )
         sentence = self._sentences[source]
-        return Readings(sentence.readings(), sentence.mark)
+        return Readings(sentence.readings(), sentence.mark, they_or_you=source.startswith("Sie "))
 
     def _sentence(self, split: str, index: int) -> Sentence:
         """The first sentence of its stream that belongs to the split and has a fitting length."""

@@ -93,6 +93,7 @@ def test_all_spellings_have_one_form(form: str) -> None:
         ("I go?", "I go."),
         ("a, , b", "a, b"),
         ("a -- b", "a b"),
+        ("at the station:15 p.m.", "at the station 15 p.m."),
         ("costs 47,500 euros", "costs 47,50 euros"),
         ("at half three", "at half past two"),
     ],

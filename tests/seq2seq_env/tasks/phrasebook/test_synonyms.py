@@ -32,6 +32,7 @@ from seq2seq_env.tasks.phrasebook.oracle import Readings, quality
         (("he", "was thinking", "of her"), "He was thinking about her."),
         (("did", "he", "shop"), "Did he go shopping"),
         (("he", "has to", "sleep"), "He's got to sleep."),
+        (("you", "need to", "sleep"), "You've got to sleep."),
         (("we", "should", "wait"), "We ought to wait."),
         (("near the bank",), "near to the bank"),
         (("at the weekend",), "over the weekend"),
@@ -77,6 +78,7 @@ def test_every_synonym_stands_for_a_word_of_the_lexicon() -> None:
     unknown = {row["english"].partition(",")[0] for row in table("synonyms") if row["english"] not in known}
     assert unknown == {
         "search for", "speak with", "think of", "dream of", "often", "rarely", "sometimes", "quite", "very", "afraid",
-        "because", "since", "as", "for", "should", "allowed", "supposed", "have to", "has to", "now", "at the moment",
+        "because", "since", "as", "for", "should", "allowed", "supposed", "have to", "has to", "need to",
+        "needs to", "must", "now", "at the moment",
         "tomorrow morning", "at the weekend", "on the weekend", "in front of", "near", "close to",
     }  # fmt: skip
