@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from itertools import islice, takewhile
 
+from seq2seq_env.tasks.phrasebook.english import article
 from seq2seq_env.tasks.phrasebook.lexicon import lexicon
 from seq2seq_env.tasks.phrasebook.normal_form import Tokens
 
@@ -77,7 +78,7 @@ def changed(words: Tokens, future: frozenset[str]) -> Iterator[Tokens]:
         words: Of the hypothesis, in normal form.
         future: Verbs that "will" may stand before.
     """
-    for change in (_without_then, _place_before_time, partial(_will, verbs=future)):
+    for change in (_without_then, _not_a, _place_before_time, partial(_will, verbs=future)):
         other = change(words)
         if other != words:
             words = other
@@ -90,6 +91,12 @@ def _without_then(words: Tokens) -> Tokens:
         return words
     at = words.index("then")
     return (*words[:at], *words[at + 1 :])
+
+
+def _not_a(words: Tokens) -> Tokens:
+    """As "not a key" for "not any key"."""
+    at = words.index("any") if "any" in words[:-1] and "not" in words else 0
+    return (*words[:at], article(words[at + 1]), *words[at + 1 :]) if at else words
 
 
 def _place_before_time(words: Tokens) -> Tokens:

@@ -21,6 +21,7 @@ from seq2seq_env.tasks.phrasebook.rewordings import changed, future_verbs
             ("he", "slept", "in the town hall", "last night", "because", "he", "was ill"),
             "He slept last night in the town hall because he was ill.",
         ),
+        (("he", "did not eat", "an egg"), "He didn't eat any egg."),
         (("he", "slept", "because", "he", "was ill"), "Because he was ill, he slept."),
         (("last night", "he", "slept", "although", "he", "was ill"), "Although he was ill, last night he slept."),
     ],
@@ -38,6 +39,7 @@ def test_a_question_may_ask_what_is_going_to_be() -> None:
 @pytest.mark.parametrize(
     ("wording", "text"),
     [
+        (("he", "does not sell", "a key"), "He doesn't sell any keys."),
         (("he", "eats"), "He is going to eat."),  # the present alone is no future
         (("he", "is going", "to the bank", "tomorrow"), "He will the bank tomorrow."),
         (("he", "slept", "because", "he", "was ill"), "He was ill because he slept."),
