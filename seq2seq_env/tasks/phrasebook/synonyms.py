@@ -18,7 +18,8 @@ class Replacement(NamedTuple):
     Attributes:
         synonym: What a hypothesis may say.
         word: What the grammar says.
-        beside: A word that the hypothesis must have, too, as "close" means "turn off" of a tap; empty for none.
+        beside: A word that the hypothesis must have, too, in any form, as "close" means "turn off" of a tap; empty for
+            none.
         rest: What the word has more than its synonym in any form, as "mobile" beside "phone": a hypothesis with one of
             these says the word itself.
     """
@@ -87,7 +88,7 @@ def replaced(tokens: Tokens, by: Replacements) -> Tokens:
 def _fits(each: Replacement, tokens: Tokens, at: int) -> bool:
     return (
         tokens[at : at + len(each.synonym)] == each.synonym
-        and (not each.beside or each.beside in tokens)
+        and any(token.startswith(each.beside) for token in tokens)  # "taps" and "inspected" as well
         and each.rest.isdisjoint(tokens)
     )
 

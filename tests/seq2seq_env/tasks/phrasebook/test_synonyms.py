@@ -57,6 +57,8 @@ def test_a_word_is_no_synonym_where_it_means_something_else() -> None:
     light = Readings([("I", "turn off", "the light")], ".")
     assert quality(light, "I close the light.") < 1
     assert quality(Readings([("I", "turn off", "the tap")], "."), "I close the tap.") == 1
+    assert quality(Readings([("I", "turned off", "the taps")], "."), "I shut the taps.") == 1
+    assert quality(Readings([("I", "visited", "the castle")], "."), "I inspected the lock.") == 1
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "2", "3"])
