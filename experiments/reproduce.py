@@ -59,8 +59,8 @@ class Config:
     seed: int = 0
     """The first seed, 0 or more."""
     runs: tuple[Path, ...] = ()
-    """Finished runs of growing_batch.py, taken in place of training those of their regime and seed. Samples of their
-    policies are kept in their folders."""
+    """Finished runs of growing_batch.py by the options that would be run, taken in place of training those of their
+    regime and seed. Samples of their policies are kept in their folders."""
     online_agents: tuple[str, ...] = ("ppo",)
     """Agents that learn online, beside which claim 5 sets ReST; the first of them decides."""
     dry_run: bool = False

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.claims import of_all, verdict_on
+from experiments.reports.claims import KENDALL, SPEARMAN, of_all, verdict_on
 from experiments.reports.statistics import Interval, interval, order_difference
 
 Word = Literal["holds", "does not hold", "not shown", "not run"]
@@ -19,9 +19,6 @@ Word = Literal["holds", "does not hold", "not shown", "not run"]
 MANY, FEW = 200, 8
 """Samples of the supervised policy that the best ReST with fewer than 10 matches in the paper (figure 6); and the most
 below 10 that a report of best of N has."""
-
-KENDALL, SPEARMAN = 0.92, 0.99
-"""The paper's rank correlations of the value function with the reward."""
 
 UNFILTERED = "G=1 I=0"
 """The paper's name for BC on all that was grown: a control, no loss of its own."""

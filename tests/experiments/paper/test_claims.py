@@ -118,6 +118,7 @@ def test_an_agent_that_a_comparison_left_out_decides_nothing(tmp_path: Path) -> 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
     alone = written_plan(tmp_path, STAGES)
     assert CLAIMS["5"].verdict(alone) == ("not run", "needs the comparison of losses, online RL", {})
+    assert CLAIMS["7"].verdict(alone) == ("not run", "needs the comparison of losses", {})
     assert CLAIMS["2"].verdict(alone).word == "holds"
     nothing = Plan("lowres", tmp_path / "empty", (0, 1))
     assert CLAIMS["3"].verdict(nothing).measured == "needs whole runs of ReST with all arms, the comparison of losses"
