@@ -7,12 +7,14 @@ holds, does not hold, or is not shown; or not run. Run again with the same --out
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,8 +59,8 @@ class Config:
     seed: int = 0
     """The first seed, 0 or more."""
     runs: tuple[Path, ...] = ()
-    """Finished runs of growing_batch.py, taken in place of training those of their regime and seed. Samples of their
-    policies are kept in their folders."""
+    """Finished runs of growing_batch.py by the options that would be run, taken in place of training those of their
+    regime and seed. Samples of their policies are kept in their folders."""
     online_agents: tuple[str, ...] = ("ppo",)
     """Agents that learn online, beside which claim 5 sets ReST; the first of them decides."""
     dry_run: bool = False
@@ -111,7 +113,7 @@ def reproduce(config: Config) -> list[str]:
         OSError: If one is not there, or the page cannot be written.
     """
     plans = config.plans()
-    link(places_of(config.runs, plans))
+    link(places_of(config.runs, plans, recorded))
     for plan in plans:
         check_alike(plan.runs)
     failed = []
@@ -155,10 +157,9 @@ def dry_run(config: Config) -> list[str]:
         OSError: If one is not there.
     """
     plans, lines, total = config.plans(), [], 0.0
-    places = places_of(config.runs, plans)
+    places = places_of(config.runs, plans, recorded)
     for plan in plans:
-        base = with_task_options(options(growing_batch.Config, plan.parts("rest")[0].arguments))
-        task = load_task(base.task, **base.options_of_task())
+        base, task = whole_run(plan)
         rate = training_rate(replace(base, device=config.device), task)
         lines.append(
             f"{plan.name}: {rate:,.0f} target tokens of training per second, measured on this machine just now"
@@ -171,6 +172,20 @@ def dry_run(config: Config) -> list[str]:
             total += time_taken
             lines.append(f"{plan.name}, {part.name}: {in_words(time_taken)}: {shown(part)}")
     return [*lines, f"in all, at most: {in_words(total)}"]
+
+
+@cache
+def whole_run(plan: Plan) -> tuple[growing_batch.Config, Task]:
+    """Options of a regime's whole runs, with what "auto" stands for, and their task."""
+    config = with_task_options(options(growing_batch.Config, plan.parts("rest")[0].arguments))
+    task = load_task(config.task, **config.options_of_task())
+    return config.with_filter(task).with_sources(task), task
+
+
+def recorded(plan: Plan) -> Mapping[str, Any]:
+    """What a regime's whole runs record of their options, as JSON has it."""
+    options: dict[str, Any] = json.loads(json.dumps(whole_run(plan)[0].recorded()))
+    return options
 
 
 def cost(part: Part, task: Task) -> float:

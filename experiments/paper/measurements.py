@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.evidence import source_values
-from experiments.reports.statistics import Interval
 from experiments.runs.finished_stages import rest_stages, stage_name, step_of
 from experiments.runs.last_weights import last_translations
 from experiments.runs.run_folder import STAGES
@@ -36,13 +35,22 @@ def values(runs: Sequence[Path], stage: str, column: str) -> NDArray[np.float64]
     """
     known = source_values(runs, [stage] * len(runs), column)
     if known is None:
-        raise FileNotFoundError(f"no {column} of stage {stage!r} in {' '.join(map(str, runs))}; finish these runs")
+        raise FileNotFoundError(
+            f"no {column} of stage {stage!r} in {' '.join(map(str, runs))}; finish these runs, or see their warnings"
+        )
     return known
 
 
 def last_improve(run: Path, grow: int) -> str:
-    """Stage of the last Improve step of a Grow step."""
-    return [stage for stage in rest_stages(run) if step_of(stage)[0] == grow][-1]
+    """Stage of the last Improve step of a Grow step.
+
+    Raises:
+        FileNotFoundError: If the run has no such Grow step, because it has fewer or a gate ended it.
+    """
+    stages = [stage for stage in rest_stages(run) if step_of(stage)[0] == grow]
+    if not stages:
+        raise FileNotFoundError(f"no Improve step of Grow step {grow} in {run}; give runs that have one")
+    return stages[-1]
 
 
 def step_gains(runs: Sequence[Path]) -> tuple[dict[str, NDArray[np.float64]], str]:
@@ -93,10 +101,9 @@ def _greedy_bleu(run: Path, stage: str) -> float:
     return next(float(row["bleu"]) for row in rows if (row["split"], row["decode"]) == ("test", "greedy"))
 
 
-def comparison_intervals(folder: Path, part: str, column: str, names: Sequence[str]) -> dict[str, Interval]:
-    """Intervals of a comparison's report, of the agents among ``names``, whatever data they trained on."""
-    rows = read_json(folder / "comparison.json")[part]
-    return {name: Interval(*row[column]) for name, row in rows.items() if name.partition(" (")[0] in names}
+def samples_drawn(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:
+    """Samples that the training of a stage of online.py drew, [R]."""
+    return np.array([float(read_json(run / STAGES / f"{stage}.json")[0]["samples"]) for run in runs])
 
 
 def value_correlations(seeds: Sequence[Path], stage: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.runs.run_folder import CONFIG, STAGES
+from experiments.runs.presets import PRESETS
+from experiments.runs.run_folder import CONFIG, STAGES, flat
+from experiments.runs.settings import PresetName, Settings
 from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME
 
-LOSSES = ("bc", "filtered-bc", "bvmpo", "gold", "oac")
-"""The paper's offline-RL losses, and what they are held against."""
+CONTROL = "bc"
+"""BC on all that was grown, "G=1 I=0", beside which the losses are told."""
+
+LOSSES = ("filtered-bc", "bvmpo", "gold", "oac")
+"""The paper's losses, BC first; all of them train on what the filter keeps."""
 
 NEGATIVE = ("q-bve", "reward-conditioned")
 """What did not work in the paper (A.2)."""
@@ -38,6 +43,9 @@ DONE = "parts"
 ONLINE_TO_GROWN = 1.5
 """Samples of online RL for each of one Grow step's, as in table 1."""
 
+ONLINE_TOKENS, ONLINE_LOOKS = 100, 100_000
+"""Target tokens that online RL may train on for each of its samples, and after how many it looks how good it is."""
+
 # The steps of the first Grow step that "one-grow" has are ReST's own.
 _TRAINED = re.compile(r"(control-(?!one-grow-g1i).+-)?g\d+i\d+")
 
@@ -48,18 +56,27 @@ class Regime:
 
     Attributes:
         preset: Of the scripts; None for their defaults.
-        grown: Samples of a Grow step of growing_batch.py.
     """
 
-    preset: str | None
-    grown: int
+    preset: PresetName | None
+
+    @property
+    def growth(self) -> dict[str, int]:
+        """Sources and candidates of a Grow step of growing_batch.py, where they are not every script's defaults."""
+        return dict(PRESETS[self.preset].growing) if self.preset else {}
+
+    @property
+    def grown(self) -> int:
+        """Samples of a Grow step of growing_batch.py."""
+        sizes = {"sources": Settings.DEFAULT_SOURCES, "candidates": Settings.candidates} | self.growth
+        return sizes["sources"] * sizes["candidates"]
 
 
 REGIMES = {
-    "lowres": Regime(None, 32_000),
-    "noisy": Regime("phrasebook-noisy", 8_000),
-    "clean": Regime("phrasebook-clean", 8_000),
-    "domain": Regime("phrasebook-domain", 32_000),
+    "lowres": Regime(None),
+    "noisy": Regime("phrasebook-noisy"),
+    "clean": Regime("phrasebook-clean"),
+    "domain": Regime("phrasebook-domain"),
 }
 
 
@@ -121,6 +138,11 @@ class Plan:
     online: tuple[str, ...] = ("ppo",)
 
     @property
+    def online_samples(self) -> int:
+        """Samples that a run of an online agent is to draw."""
+        return round(ONLINE_TO_GROWN * REGIMES[self.name].grown)
+
+    @property
     def runs(self) -> list[Path]:
         """Folders of the whole runs."""
         return [self.folder / "rest" / f"seed{seed}" for seed in self.seeds]
@@ -143,7 +165,7 @@ class Plan:
 
     def spent(self, kind: str) -> Spent:
         """What the commands of a kind took."""
-        every = [_spent(part) for part in self.parts(kind)]
+        every = [_spent(part, self.seeds) for part in self.parts(kind)]
         return Spent(sum(each.samples for each in every), sum(each.tokens for each in every))
 
     def _rest(self) -> Iterator[Part]:
@@ -152,11 +174,11 @@ class Plan:
             yield self._part(f"rest-seed{seed}", "run", out, "--seed", str(seed), *arms)
 
     def _losses(self) -> Iterator[Part]:
-        yield self._comparison("losses", "losses", "--agents", *LOSSES)
+        yield self._comparison("losses", "losses", "--agents", CONTROL, *LOSSES, *self._growth)
 
     def _negative(self) -> Iterator[Part]:
         # Beside the losses, so that filtered BC is trained once.
-        yield self._comparison("negative", "losses", "--agents", "filtered-bc", *NEGATIVE)
+        yield self._comparison("negative", "losses", "--agents", "filtered-bc", *NEGATIVE, *self._growth)
 
     def _filters(self) -> Iterator[Part]:
         yield self._comparison(
@@ -171,12 +193,15 @@ class Plan:
         )  # fmt: skip
 
     def _online(self) -> Iterator[Part]:
-        samples = round(ONLINE_TO_GROWN * REGIMES[self.name].grown)
+        samples, tokens = self.online_samples, ONLINE_TOKENS * self.online_samples
+        # As many looks as the tokens allow: a run that stopped rising draws its samples all the same.
+        patience = 1 + tokens // ONLINE_LOOKS
         for agent in self.online:
             for seed, run, out in zip(self.seeds, self.runs, self.online_runs(agent), strict=True):
                 yield self._part(
                     f"{agent}-seed{seed}", "online", out, "--agent", agent, "--seed", str(seed), "--start", str(run),
-                    "--max-samples", str(samples), "--improve.max-tokens", str(100 * samples),
+                    "--max-samples", str(samples), "--improve.max-tokens", str(tokens),
+                    "--improve.evaluate-every", str(ONLINE_LOOKS), "--improve.patience", str(patience),
                 )  # fmt: skip
 
     def _best_of_n(self) -> Iterator[Part]:
@@ -187,6 +212,11 @@ class Plan:
              "--out", str(out)),
             out, self._record("best-of-n"),
         )  # fmt: skip
+
+    @property
+    def _growth(self) -> list[str]:
+        """Options that have compare_agents.py grow as many samples as the whole runs, where it would not by itself."""
+        return [word for name, size in REGIMES[self.name].growth.items() for word in (f"--{name}", str(size))]
 
     def _comparison(self, name: str, folder: str, *arguments: str) -> Part:
         seeds = ("--seed", str(self.seeds[0]), "--seeds", str(len(self.seeds)))
@@ -202,15 +232,22 @@ class Plan:
         return self.folder / DONE / f"{name}.json"
 
 
-def places_of(folders: Sequence[Path], plans: Sequence[Plan]) -> dict[Path, Path]:
+def places_of(
+    folders: Sequence[Path], plans: Sequence[Plan], options: Callable[[Plan], Mapping[str, Any]]
+) -> dict[Path, Path]:
     """Finished runs of growing_batch.py by the places of those that would be trained.
+
+    Args:
+        folders: Of the finished runs.
+        plans: Of the regimes.
+        options: What a run that is planned would record.
 
     Raises:
         FileNotFoundError: If a folder holds no finished run.
-        ValueError: If a run is of another regime or seed than those that are planned.
+        ValueError: If a run is of another regime, seed or configuration than those that are planned.
         FileExistsError: If another run stands in its place.
     """
-    known = {(plan.name, seed): run for plan in plans for seed, run in zip(plan.seeds, plan.runs, strict=True)}
+    known = {(plan.name, seed): (plan, run) for plan in plans for seed, run in zip(plan.seeds, plan.runs, strict=True)}
     places = {}
     for folder in folders:
         if not (folder / "results.json").is_file():
@@ -219,16 +256,36 @@ def places_of(folders: Sequence[Path], plans: Sequence[Plan]) -> dict[Path, Path
         if config["task"] != TASK:
             raise ValueError(f"{str(folder)!r} is a run of task {config['task']!r}; name runs of {TASK}")
         regime = config["task_options"].get("regime", DEFAULT_REGIME).rpartition("-v")[0]
-        place = known.get((regime, config["seed"]))
-        if place is None:
+        if (regime, config["seed"]) not in known:
             raise ValueError(
                 f"{str(folder)!r} is a run of regime {regime!r} and seed {config['seed']}, which is not planned; give "
                 "--regimes and --seeds that have it, or leave it out"
+            )
+        plan, place = known[regime, config["seed"]]
+        if different := unlike(config, options(plan)):
+            raise ValueError(
+                f"{str(folder)!r} is another run than the claims need: {'; '.join(different)}; name runs of "
+                "growing_batch.py with that configuration, or leave it out"
             )
         if place.exists() and place.resolve() != folder.resolve():
             raise FileExistsError(f"{str(place)!r} holds another run than {str(folder)!r}; choose another --out")
         places[place] = folder
     return places
+
+
+def unlike(config: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
+    """In which options a run differs from one that is planned, of those that its version knows, a phrase each.
+
+    A seed's own options are left out, as is the regime, which has one name or none where it is the default.
+    """
+    one, other = flat(config), flat(planned)
+    both = [name for name in one if name in other or name.startswith("task_options.")]
+    own = {"seed", "start", "buffer", "task_options.regime"}
+    return [
+        f"{name} is {one[name]!r}, not {other.get(name)!r}"
+        for name in both
+        if one[name] != other.get(name) and name not in own and not name.endswith("_fingerprint")
+    ]
 
 
 def link(places: Mapping[Path, Path]) -> None:
@@ -259,12 +316,14 @@ def check_alike(runs: Sequence[Path]) -> None:
             )
 
 
-def _spent(part: Part) -> Spent:
+def _spent(part: Part, seeds: Sequence[int]) -> Spent:
     if part.command == "best-of-n":
         record = read_json(part.out / "best-of-n.json")
         return Spent(record["runs"] * record["sources"] * sum(curve["samples"] for curve in record["curves"]))
     if part.command == "compare":
-        every = [_of_comparison(seed, part.arguments) for seed in sorted(part.out.glob("seed*"))]
+        # The folder may hold more seeds, and a finished comparison in its place fewer.
+        folders = [folder for seed in seeds if (folder := part.out / f"seed{seed}").is_dir()]
+        every = [_of_comparison(folder, part.arguments) for folder in folders]
         return Spent(sum(each.samples for each in every), sum(each.tokens for each in every))
     return _of_run(part.out)
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.claims import of_all, verdict_on
+from experiments.reports.claims import KENDALL, SPEARMAN, of_all, verdict_on
 from experiments.reports.statistics import Interval, interval, order_difference
 
 Word = Literal["holds", "does not hold", "not shown", "not run"]
@@ -20,11 +20,14 @@ MANY, FEW = 200, 8
 """Samples of the supervised policy that the best ReST with fewer than 10 matches in the paper (figure 6); and the most
 below 10 that a report of best of N has."""
 
-KENDALL, SPEARMAN = 0.9, 0.98
-"""Rank correlations of the value function from which the paper's 0.924 and "above 0.99" are reached."""
+UNFILTERED = "G=1 I=0"
+"""The paper's name for BC on all that was grown: a control, no loss of its own."""
 
 MARGIN, BLEU_MARGIN = 0.01, 1.0
 """Reward, and BLEU, by which something may lie below another and still do as well."""
+
+SPENT = 0.9
+"""Share of the planned samples from which on an online agent's run has drawn as many as it is held against."""
 
 
 class Verdict(NamedTuple):
@@ -36,6 +39,17 @@ class Verdict(NamedTuple):
     """Our figures, with their 95 % intervals."""
     estimates: Mapping[str, Interval] = {}
     """What a figure shows, by name."""
+
+
+class OnlineRuns(NamedTuple):
+    """What R runs of an online agent came to."""
+
+    reward: NDArray[np.float64]
+    """Of its samples at the end, [R,N]."""
+    bleu: NDArray[np.float64]
+    """Change of greedy BLEU since the supervised policy, [R]."""
+    samples: NDArray[np.float64]
+    """Drawn in all, [R]."""
 
 
 def every_step_raises(gains: Mapping[str, NDArray[np.float64]], where: str) -> Verdict:
@@ -65,9 +79,15 @@ def second_grow_raises(
     return Verdict(verdict_on(estimates["above G=1"]), f"reward of samples: {_listed(estimates)}", estimates)
 
 
-def every_loss_beats_supervised(gains: Mapping[str, Interval]) -> Verdict:
-    """Claim 3: every loss with one Grow step beats supervised BC; gains in reward by loss."""
-    return Verdict(of_all(gains), f"reward of samples: {_listed(gains)}", gains)
+def every_loss_beats_supervised(gains: Mapping[str, Interval], unfiltered: Interval) -> Verdict:
+    """Claim 3: every loss with one Grow step beats supervised BC.
+
+    Args:
+        gains: In reward, by loss.
+        unfiltered: Gain of BC on all that was grown, which is told beside them.
+    """
+    estimates = {**gains, UNFILTERED: unfiltered}
+    return Verdict(of_all(gains), f"reward of samples: {_listed(estimates)}", estimates)
 
 
 def no_loss_beats_bc(differences: Mapping[str, Interval]) -> Verdict:
@@ -79,37 +99,45 @@ def no_loss_beats_bc(differences: Mapping[str, Interval]) -> Verdict:
 
 def beats_online(
     reward: NDArray[np.float64],
-    online: Mapping[str, NDArray[np.float64]],
     bleu: NDArray[np.float64],
-    online_bleu: Mapping[str, NDArray[np.float64]],
+    unfiltered: NDArray[np.float64],
+    online: Mapping[str, OnlineRuns],
+    planned: int,
     *,
-    unfiltered: NDArray[np.float64] | None = None,
     judged: str = "ppo",
 ) -> Verdict:
     """Claim 5: G=1 beats online PPO at a comparable number of samples; PPO is no better than BC on all of the batch.
 
-    And PPO loses BLEU while ReST does not.
+    And PPO loses BLEU while ReST does not: each by one margin, and PPO more than ReST. A run of PPO that drew too few
+    samples decides nothing.
 
     Args:
         reward: Of samples after the last Improve step of the first Grow step, [R,N].
-        online: The same of each online agent.
         bleu: Changes of greedy BLEU since the supervised policy, [R].
-        online_bleu: The same of each online agent.
-        unfiltered: Rewards of BC on all that was grown, "G=1 I=0", [R,N]; None where it was not trained.
+        unfiltered: Rewards of BC on all that was grown, [R,N].
+        online: The online agents' runs, of the same seeds in the same order.
+        planned: Samples that each of their runs was to draw.
         judged: The online agent that decides.
     """
-    ahead = {f"G=1 above {name}": interval(reward - values) for name, values in online.items()}
-    changes = {"ReST": interval(bleu[:, None])} | {name: interval(each[:, None]) for name, each in online_bleu.items()}
-    lost, kept = verdict_on(changes[judged].negated()), _not_below(changes["ReST"], BLEU_MARGIN)
-    measured = f"reward of samples: {_listed(ahead)}; greedy BLEU: " + "; ".join(
-        f"{name} {change:+.1f}" for name, change in changes.items()
-    )
-    words = [verdict_on(ahead[f"G=1 above {judged}"]), lost, kept]
-    if unfiltered is not None:
-        name = f"{judged} above G=1 I=0"
-        ahead[name] = interval(online[judged] - unfiltered)
-        words.append(_not_below(ahead[name].negated(), MARGIN))
-        measured += f"; {name} {ahead[name]:+.3f}"
+    agent, name = online[judged], f"{judged} above {UNFILTERED}"
+    ahead = {f"G=1 above {each}": interval(reward - runs.reward) for each, runs in online.items()}
+    ahead[name] = interval(agent.reward - unfiltered)
+    changes = {"ReST": bleu} | {each: runs.bleu for each, runs in online.items()}
+    changes |= {f"ReST less {each}": bleu - runs.bleu for each, runs in online.items()}
+    in_bleu = {each: interval(values[:, None]) for each, values in changes.items()}
+    words = [
+        _above(reward - agent.reward),
+        _above(unfiltered - agent.reward, -MARGIN),
+        _above(bleu[:, None], -BLEU_MARGIN),
+        _above(-agent.bleu[:, None], BLEU_MARGIN),
+        _above((bleu - agent.bleu)[:, None]),
+    ]
+    drawn = ", ".join(f"{each} {runs.samples.mean():,.0f}" for each, runs in online.items())
+    measured = f"reward of samples: {_listed(ahead)}; greedy BLEU: {_listed(in_bleu, '+.1f')}"
+    measured += f"; samples, of {planned:,}: {drawn}"
+    if (fewest := agent.samples.min()) < SPENT * planned:
+        too_few = f"a run of {judged} drew {fewest:,.0f} samples, less than {100 * SPENT:g} % of what was planned"
+        return Verdict("not shown", f"{measured}; {too_few}", ahead)
     return Verdict(_all_of(words), measured, ahead)
 
 
@@ -135,7 +163,7 @@ def few_are_worth_many(
 
 
 def order_differs(
-    base: NDArray[np.float64],
+    base: Mapping[str, NDArray[np.float64]],
     reward: Mapping[str, NDArray[np.float64]],
     quality: Mapping[str, NDArray[np.float64]],
     grow: tuple[str, str],
@@ -145,12 +173,12 @@ def order_differs(
     The oracle stands for the human.
 
     Args:
-        base: True quality of the supervised policy's samples, [R,N].
+        base: True quality of samples of the supervised policies that each variant started from, [R,N].
         reward: Of each variant's samples, [R,N].
         quality: The same by true quality.
         grow: Names of the variants after one Grow step and after two.
     """
-    gains = {name: interval(values - base) for name, values in quality.items()}
+    gains = {name: interval(values - base[name]) for name, values in quality.items()}
     one, two = grow
     second = interval(quality[two] - quality[one])
     differ = order_difference(reward, quality)
@@ -170,20 +198,19 @@ def varies_where_bad(difference: Interval, bands: Mapping[str, Interval]) -> Ver
     return Verdict(verdict_on(difference), f"{measured}; at most 0.5 less above it {difference:+.3f}", bands)
 
 
-def filters_do_as_well(differences: Mapping[str, Interval]) -> Verdict:
-    """Claim 9: filters within a source do as well as the global one; differences in reward from it by filter."""
-    words = [_not_below(each, MARGIN) for each in differences.values()]
-    measured = f"reward of samples, less the threshold's: {_listed(differences)}; as well is within {MARGIN:g}"
-    return Verdict(_all_of(words), measured, differences)
+def filters_do_as_well(differences: Mapping[str, NDArray[np.float64]]) -> Verdict:
+    """Claim 9: filters within a source do as well as the global one; differences in reward from it by filter, [R,N]."""
+    estimates = {name: interval(values) for name, values in differences.items()}
+    # Tested against a loss of the margin, whose p-value is another than that of no difference.
+    above_margin = {name: interval(values + MARGIN) for name, values in differences.items()}
+    measured = f"reward of samples, less the threshold's: {_listed(estimates)}; as well is within {MARGIN:g}"
+    return Verdict(of_all(above_margin), measured, estimates)
 
 
 def value_ranks(kendall: NDArray[np.float64], spearman: NDArray[np.float64]) -> Verdict:
     """Claim 10: the value function ranks training data as the reward does; correlations of each run, [R]."""
     estimates = {"Kendall": interval(kendall[:, None]), "Spearman": interval(spearman[:, None])}
-    reached = [
-        verdict_on(Interval(each.mean - least, each.low - least, each.high - least, each.p))
-        for each, least in zip(estimates.values(), (KENDALL, SPEARMAN), strict=True)
-    ]
+    reached = [_above(kendall[:, None], KENDALL), _above(spearman[:, None], SPEARMAN)]
     return Verdict(_all_of(reached), f"at the final position, training data: {_listed(estimates, '.3f')}", estimates)
 
 
@@ -202,9 +229,9 @@ def _listed(estimates: Mapping[str, Interval], spec: str = "+.3f") -> str:
     return "; ".join(f"{name} {estimate:{spec}}" for name, estimate in estimates.items())
 
 
-def _not_below(difference: Interval, margin: float) -> Word:
-    """Whether a difference is no loss, up to a margin."""
-    return "does not hold" if difference.high < 0 else "holds" if difference.low > -margin else "not shown"
+def _above(values: NDArray[np.float64], level: float = 0.0) -> Word:
+    """The verdict on a claim that the mean of values [R,N] is above a level; below it, it does not hold."""
+    return verdict_on(interval(values - level))
 
 
 def _all_of(words: Sequence[str]) -> Word:

@@ -40,14 +40,15 @@ def test_what_cannot_be_meant_is_one_sentence(
 def test_what_is_missing_is_run_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finished, out = write_run(tmp_path / "finished", 0, STAGES), tmp_path / "out"
+    grown, out = {"sources": 8_000, "candidates": 4}, tmp_path / "out"
+    finished = write_run(tmp_path / "finished", 0, STAGES, options=grown)
     started, codes = [], [0, 1]
 
     def command(words: list[str], check: bool) -> Any:
         assert not check
         started.append(words[3:])
         if not codes[0]:
-            write_run(out / "lowres" / "rest" / "seed1", 1, STAGES)
+            write_run(out / "lowres" / "rest" / "seed1", 1, STAGES, options=grown)
         return SimpleNamespace(returncode=codes.pop(0))
 
     monkeypatch.setattr("subprocess.run", command)
@@ -72,7 +73,7 @@ def test_a_dry_run_has_each_parts_time_and_writes_nothing(
 ) -> None:
     monkeypatch.setattr(reproduce, "load_task", lambda name, **options: tiny_task)
     monkeypatch.setattr(reproduce, "training_rate", lambda config, task: 1000.0)
-    finished = write_run(tmp_path / "finished", 1, STAGES)
+    finished = write_run(tmp_path / "finished", 1, STAGES, options={"sources": None, "candidates": 4})
     main(["--dry-run", "--claims", "6", "--seeds", "2", "--runs", str(finished), "--out", str(tmp_path / "out")])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("lowres: 1,000 target tokens of training per second")
@@ -82,3 +83,16 @@ def test_a_dry_run_has_each_parts_time_and_writes_nothing(
     assert lines[3].startswith("lowres, best-of-n: ")
     assert lines[-1].startswith("in all, at most: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_with_other_options_than_the_claims_need_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {"sources": 8_000, "candidates": 4, "grow_steps": 1, "agent": "dpo"}
+    other = write_run(tmp_path / "other", 0, STAGES, options=options)
+    with pytest.raises(SystemExit) as stopped:
+        main(["--report-only", "--runs", str(other), "--out", str(tmp_path / "out")])
+    said = f"{stopped.value.code} {capsys.readouterr().err}"
+    assert (
+        "is another run than the claims need: grow_steps is 1, not 2; agent is 'dpo', not 'filtered-bc'; name" in said
+    )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from agents import agent_class
 from experiments.paper.claims import CLAIMS, check_claims
-from experiments.paper.parts import LOSSES, Plan
+from experiments.paper.parts import CONTROL, LOSSES, Plan, Spent
 from tests.experiments.paper.written_plan import write, write_run, written_plan
 
 STAGES = {"g0i0": 0.5, "g1i1": 0.6, "g2i1": 0.7, "control-one-grow": 0.65}
@@ -21,13 +22,9 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         for part in plan.parts(kind):
             part.finish(1.0)
     for seed, run in enumerate(plan.online_runs("ppo")):
-        write_run(run, seed, {"g0i0": 0.5, "g1i1": 0.4}, samples=30)
-    gain = {"sample_reward_gain": [0.1, 0.05, 0.15, 0.0]}
-    difference = {"sample_reward": [-0.1, -0.15, -0.05, 0.0]}
-    others = dict.fromkeys(("bvmpo", "gold (filtered data)", "oac"), difference)
-    comparison = {"agents": dict.fromkeys((*LOSSES, "q-bve"), gain), "same_data": others}
-    write(plan.folder / "losses" / "comparison.json", comparison)
-    stages = {f"{agent}.own": 0.55 for agent in LOSSES} | {"reward-conditioned.own": 0.52}
+        write_run(run, seed, {"g0i0": 0.5, "g1i1": 0.3}, samples=48_000)
+    stages = {"g0i0": 0.5, "bc.own": 0.45, "reward-conditioned.own": 0.52}
+    stages |= {agent: 0.6 - 0.01 * place for place, agent in enumerate(f"{loss}.own" for loss in LOSSES)}
     filters = {"filtered-bc.own": 0.8, "filtered-bc.own.threshold": 0.8, "filtered-bc.own.percentile": 0.7}
     for name, trials in (("losses", stages), ("filters", filters)):
         for seed, run in enumerate(plan.compared(name)):
@@ -36,7 +33,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
             write(run / "stages" / "q-bve.own.json", {"agent": "q-bve", "steps": [curve]})
     for seed, run in enumerate(plan.compared("value")):
         write(run / "config.json", {"sources": 10, "candidates": 4})
-        final = {"kendall": 0.95 + 0.001 * seed, "spearman": 0.995 + 0.001 * seed}
+        final = {"kendall": 0.95 + 0.001 * seed, "spearman": 0.998 + 0.0001 * seed}
         write(
             run / "stages" / "oac.own.json", {"agent": "oac", "steps": [], "value_report": {"train": {"final": final}}}
         )
@@ -73,21 +70,55 @@ def test_finished_parts_decide(plan: Plan, name: str, word: str) -> None:
     assert CLAIMS[name].spent(plan).samples > 0
 
 
+def test_online_rl_is_told_with_its_samples_and_beside_bc_on_all_of_the_batch(plan: Plan) -> None:
+    verdict = CLAIMS["5"].verdict(plan)
+    assert list(verdict.estimates) == ["G=1 above ppo", "ppo above G=1 I=0"]
+    assert verdict.measured.endswith("samples, of 48,000: ppo 48,000")
+
+
+def test_the_control_is_told_beside_the_losses_and_is_no_variant(plan: Plan) -> None:
+    assert all(agent_class(loss).filters for loss in LOSSES)
+    assert CONTROL not in LOSSES
+    verdict = CLAIMS["3"].verdict(plan)  # holds, though the control is below supervised BC
+    assert verdict.estimates["G=1 I=0"].mean == pytest.approx(-0.05)
+    assert list(CLAIMS["7"].verdict(plan).estimates) == ["G=1", "G=2", *LOSSES, "G=2 less G=1"]
+
+
+def test_seeds_that_are_not_planned_count_in_no_claim(tmp_path: Path) -> None:
+    plan = written_plan(tmp_path, STAGES)
+    (part,) = plan.parts("losses")
+    part.finish(1.0)
+    for seed, reward in enumerate((0.6, 0.6, 0.1)):
+        folder = part.out / f"seed{seed}"
+        write_run(folder, seed, {"g0i0": 0.5, **{f"{agent}.own": reward for agent in (CONTROL, *LOSSES)}})
+    assert CLAIMS["3"].verdict(plan).estimates["gold"].mean == pytest.approx(0.1)
+    assert plan.spent("losses") == Spent(40, 0)
+
+
+def test_a_run_without_the_second_grow_step_shows_nothing_of_it(tmp_path: Path) -> None:
+    verdict = CLAIMS["2"].verdict(written_plan(tmp_path, {"g0i0": 0.5, "g1i1": 0.6}))
+    assert verdict.word == "not shown"
+    assert "no Improve step of Grow step 2 in" in verdict.measured
+
+
 def test_an_agent_that_a_comparison_left_out_decides_nothing(tmp_path: Path) -> None:
     plan = written_plan(tmp_path, STAGES)
     for kind in ("losses", "negative"):
         for part in plan.parts(kind):
             part.finish(1.0)
-    write(plan.folder / "losses" / "comparison.json", {"agents": {}, "same_data": {}})
+    for seed, folder in enumerate(plan.compared("losses")):
+        write_run(folder, seed, {"g0i0": 0.5, "filtered-bc.own": 0.6})
     verdict = CLAIMS["4"].verdict(plan)
     assert verdict.word == "not shown"
-    assert verdict.measured == "comparison 'losses' left out bvmpo, gold, oac; see its warnings"
+    assert verdict.measured.startswith("no sample_reward of stage 'bvmpo.own' in ")
+    assert verdict.measured.endswith("; finish these runs, or see their warnings")
     assert CLAIMS["q-bve"].verdict(plan).word == "not shown"
 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
     alone = written_plan(tmp_path, STAGES)
-    assert CLAIMS["5"].verdict(alone) == ("not run", "needs online RL", {})
+    assert CLAIMS["5"].verdict(alone) == ("not run", "needs the comparison of losses, online RL", {})
+    assert CLAIMS["7"].verdict(alone) == ("not run", "needs the comparison of losses", {})
     assert CLAIMS["2"].verdict(alone).word == "holds"
     nothing = Plan("lowres", tmp_path / "empty", (0, 1))
     assert CLAIMS["3"].verdict(nothing).measured == "needs whole runs of ReST with all arms, the comparison of losses"

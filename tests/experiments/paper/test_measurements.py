@@ -11,7 +11,6 @@ from experiments.paper.measurements import (
     TEST,
     VALIDATION,
     bleu_changes,
-    comparison_intervals,
     curve_gains,
     step_gains,
     value_correlations,
@@ -45,17 +44,12 @@ def test_gains_of_steps_are_of_last_weights(tmp_path: Path) -> None:
 def test_a_stage_that_was_not_measured_is_named(tmp_path: Path) -> None:
     plan = written_plan(tmp_path, STAGES)
     assert values(plan.runs, "g0i0", "sample_oracle").shape == (2, 3)
-    with pytest.raises(FileNotFoundError, match=r"no sample_judge of stage 'g0i0' in .*; finish these runs"):
+    with pytest.raises(FileNotFoundError, match=r"no sample_judge of stage 'g0i0' in .*; finish these runs, or see"):
         values(plan.runs, "g0i0", "sample_judge")
     assert bleu_changes(plan.runs, "g1i2") == pytest.approx([2.0, 2.0])
 
 
 def test_comparisons_are_read_by_agent(tmp_path: Path) -> None:
-    rows = {name: {"gain": [0.1, 0.0, 0.2, 0.05]} for name in ("gold", "gold (filtered data)", "q-bve")}
-    write(tmp_path / "comparison.json", {"agents": rows})
-    intervals = comparison_intervals(tmp_path, "agents", "gain", ("gold",))
-    assert [*intervals] == ["gold", "gold (filtered data)"]
-    assert f"{intervals['gold']:.1f}" == "0.1 [0.0, 0.2]"
     report = {"train": {"final": {"kendall": 0.4, "spearman": 0.5}}}
     trial = {"steps": [{"curve": [[0, 0.5], [9, 0.4]]}], "value_report": report}
     write(tmp_path / "stages" / "oac.own.json", trial)

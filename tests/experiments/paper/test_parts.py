@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from experiments import online
 from experiments.paper.parts import Plan, Spent, check_alike, link, places_of
+from experiments.runs.script import options
 from tests.experiments.paper.written_plan import SEEDS, write, write_run, written_plan
 
 STAGES = {"g0i0": 0.8, "g1i1": 0.85, "control-filtered-g1i1": 0.8, "control-filtered": 0.8}
@@ -26,13 +29,32 @@ def test_a_part_is_done_by_its_own_command_alone(tmp_path: Path) -> None:
     losses.finish(1.0)
     assert plan.is_done("losses")
     assert not Plan("noisy", tmp_path / "noisy", (0, 1, 2)).is_done("losses")  # of three seeds
-    assert [part.arguments[-3] for part in plan.parts("online")] == [str(100 * 12_000)] * 2
+
+
+def test_a_part_has_the_growth_of_its_regime_where_the_script_would_have_another() -> None:
+    growth = ("--sources", "4000", "--candidates", "2")
+    for kind in ("losses", "negative"):
+        (noisy,), (lowres,) = (Plan(name, Path(name), SEEDS).parts(kind) for name in ("noisy", "lowres"))
+        assert noisy.arguments[-6:-2] == growth
+        assert not {"--sources", "--candidates"} & {*lowres.arguments}
+
+
+@pytest.mark.parametrize(("regime", "samples"), [("lowres", 48_000), ("clean", 12_000), ("domain", 48_000)])
+def test_online_rl_looks_on_until_its_samples_are_drawn(regime: str, samples: int) -> None:
+    plan = Plan(regime, Path(regime), SEEDS)
+    assert plan.online_samples == samples
+    for part in plan.parts("online"):
+        training = options(online.Config, part.arguments)
+        assert training.max_samples == samples
+        looks = training.improve.max_tokens / training.improve.evaluate_every
+        assert training.improve.patience > looks
 
 
 def test_finished_runs_take_the_places_of_others(tmp_path: Path) -> None:
     plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
     folders = [write_run(tmp_path / f"run{seed}", seed, STAGES) for seed in SEEDS]
-    places = places_of(folders, [plan])
+    planned: dict[str, Any] = {"sources": 10, "candidates": 2, "grow_steps": 2, "seed": 5, "engine": "auto"}
+    places = places_of(folders, [plan], lambda _: planned)
     assert list(places) == plan.runs
     link(places)
     link(places)
@@ -40,11 +62,26 @@ def test_finished_runs_take_the_places_of_others(tmp_path: Path) -> None:
     assert plan.spent("rest") == Spent(80, 30)
     other = write_run(tmp_path / "other", 0, STAGES)
     with pytest.raises(FileExistsError, match="holds another run than"):
-        places_of([other], [plan])
+        places_of([other], [plan], lambda _: planned)
     with pytest.raises(ValueError, match=r"is a run of regime 'lowres' and seed 7, which is not planned; give"):
-        places_of([write_run(tmp_path / "seventh", 7, STAGES)], [plan])
+        places_of([write_run(tmp_path / "seventh", 7, STAGES)], [plan], lambda _: planned)
     with pytest.raises(FileNotFoundError, match=r"no results\.json in .*; name finished runs"):
-        places_of([tmp_path], [plan])
+        places_of([tmp_path], [plan], lambda _: planned)
+
+
+def test_a_run_of_another_configuration_is_not_the_claims(tmp_path: Path) -> None:
+    plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
+    planned = {"agent": "filtered-bc", "improve": {"max_tokens": 9, "schedule": "linear"}, "sources": 10}
+    start = {"start": "elsewhere", "task_fingerprint": "of then"}
+    other = {"agent": "dpo", "improve": {"max_tokens": 8}, "task_options": {"regime": "lowres-v1", "max_tokens": "9"}}
+    same = write_run(tmp_path / "same", 0, STAGES, options=planned | start)
+    assert places_of([same], [plan], lambda _: planned) == {plan.runs[0]: same}
+    run = write_run(tmp_path / "run", 0, STAGES, options=other)
+    with pytest.raises(ValueError, match="is another run than the claims need") as refused:
+        places_of([run], [plan], lambda _: planned)
+    for phrase in ("agent is 'dpo', not 'filtered-bc'", "improve.max_tokens is 8, not 9", "task_options.max_tokens"):
+        assert phrase in str(refused.value)
+    assert "regime" not in str(refused.value)
 
 
 def test_runs_must_differ_by_their_seed_alone(tmp_path: Path) -> None:

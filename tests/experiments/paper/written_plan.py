@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ def write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
 
-def write_run(run: Path, seed: int, stages: dict[str, float], **facts: Any) -> Path:
+def write_run(
+    run: Path, seed: int, stages: dict[str, float], *, options: Mapping[str, Any] | None = None, **facts: Any
+) -> Path:
     """A run whose samples have a reward of their stage's, a bit apart by seed and source."""
     config = {"task": "phrasebook-de-en", "task_options": {}, "seed": seed, "sources": 10, "candidates": 2}
-    write(run / "config.json", config | {"grow_steps": 2})
+    write(run / "config.json", config | {"grow_steps": 2} | dict(options or {}))
     write(run / "results.json", {})
     start = next(iter(stages.values()))
     for stage, reward in stages.items():

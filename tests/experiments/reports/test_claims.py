@@ -109,6 +109,7 @@ def test_the_value_network_is_held_to_the_papers_numbers() -> None:
         return {split: {"final": {"kendall": kendall, "spearman": spearman}} for split in ("train", "held_out")}
 
     assert value_rank([report(0.93, 0.99)]).verdict == "holds"
+    assert value_rank([report(0.93, 0.985)]).verdict == "does not hold"
     assert value_rank([report(None, None)]).verdict == "not shown"
     found = value_rank([report(0.4, 0.5), report(0.6, 0.7)])
     assert found.verdict == "does not hold"
