@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,14 +91,42 @@ def bleu_changes(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:
     """Greedy BLEU of a stage less the supervised policy's, [R]."""
     changes = []
     for run in runs:
-        before, after = (_greedy_bleu(run, each) for each in ("g0i0", stage))
+        before, after = (measured_on_test(run, each, "greedy", "bleu") for each in ("g0i0", stage))
         changes.append(after - before)
     return np.array(changes)
 
 
-def _greedy_bleu(run: Path, stage: str) -> float:
-    rows = read_json(run / STAGES / f"{stage}.json")
-    return next(float(row["bleu"]) for row in rows if (row["split"], row["decode"]) == ("test", "greedy"))
+def measured_on_test(run: Path, stage: str, decode: str, measure: str) -> float:
+    """A measure of a stage's translations of the test sources, such as the "nats" of each "sample"."""
+    record = read_json(run / STAGES / f"{stage}.json")
+    if isinstance(record, dict):
+        return float(record["steps"][-1][f"{decode}_{measure}"])
+    return next(float(row[measure]) for row in record if (row["split"], row["decode"]) == ("test", decode))
+
+
+class Trained(NamedTuple):
+    """What it took to get from the supervised policy to a stage: target tokens of the policy, seconds, own samples.
+
+    Seconds are those of the trainings, online with their sampling, and leave evaluations of finished stages out.
+    Samples are of online agents alone, else 0.
+    """
+
+    tokens: int = 0
+    seconds: float = 0.0
+    samples: int = 0
+
+
+def trained(run: Path, stage: str) -> Trained:
+    """Of a trial of compare_agents.py, or of all Improve steps up to one of growing_batch.py or online.py."""
+    record = read_json(run / STAGES / f"{stage}.json")
+    if isinstance(record, dict):
+        steps = record["steps"]
+        seconds = record["prepare_seconds"] + sum(step["seconds"] for step in steps)
+        return Trained(sum(step["tokens"] for step in steps), seconds)
+    stages = rest_stages(run)
+    rows = [read_json(run / STAGES / f"{each}.json")[0] for each in stages[1 : stages.index(stage) + 1]]
+    samples = sum(row.get("samples", 0) for row in rows)
+    return Trained(sum(row["train_tokens"] for row in rows), sum(row["seconds"] for row in rows), samples)
 
 
 def samples_drawn(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from experiments.paper.claims import CLAIMS
 from experiments.paper.parts import Plan, Spent
+from experiments.paper.table_one import table_one
 from experiments.paper.verdicts import Verdict, Word
 from experiments.reports.plots import new_figure, save_figures
 from experiments.reports.statistics import Interval
@@ -54,6 +55,8 @@ def write_page(folder: Path, plans: Sequence[Plan], every: Sequence[Verdicts]) -
             for name, verdict in verdicts.items()
             if (picture := _picture(folder, plan, name, verdict)) is not None
         ]
+        if "5" in verdicts and verdicts["5"].estimates:
+            parts += [f"Table 1, {len(plan.seeds)} whole runs: what each gained above its own start.", table_one(plan)]
         record[plan.name] = {
             name: {
                 "says": CLAIMS[name].says, "verdict": verdict.word, "measured": verdict.measured,

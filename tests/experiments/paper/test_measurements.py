@@ -29,8 +29,8 @@ def test_gains_of_steps_are_of_last_weights(tmp_path: Path) -> None:
     assert gains["G=1 I=2"] == pytest.approx(0.1)
     # Where the best weights are others, the last ones have translations of their own.
     record = plan.runs[1] / "stages" / "g1i2.json"
-    (row,) = json.loads(record.read_text())
-    write(record, [row | {"best_tokens": 0}])
+    row, *others = json.loads(record.read_text())
+    write(record, [row | {"best_tokens": 0}, *others])
     gains, where = step_gains(plan.runs)
     assert where == VALIDATION
     assert gains["G=1 I=2"].tolist() == [[pytest.approx(0.2)], [pytest.approx(0.201)]]

@@ -27,15 +27,19 @@ def write_run(
     start = next(iter(stages.values()))
     for stage, reward in stages.items():
         values = [reward + 0.01 * seed * source for source in range(3)]
-        lines = [{"source": "a", "sample_reward": value, "sample_oracle": value / 2} for value in values]
+        lines = [
+            {"source": "a", "sample_reward": value, "sample_oracle": value / 2, "greedy_oracle": value / 2}
+            for value in values
+        ]
         path = run / "hypotheses" / f"{stage}.jsonl"
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         if stage.startswith(("g", "control-filtered-")):
             measured = {"split": "test", "decode": "greedy", "bleu": 50 + 10 * (reward - start)}
+            sampled = {"split": "test", "decode": "sample", "nats": 0.1}
             curve = [[0, start], [5, reward + 0.001 * seed]]
             trained = {"train_tokens": 5, "best_tokens": 5, "curve": curve}
-            write(run / "stages" / f"{stage}.json", [measured | trained | facts])
+            write(run / "stages" / f"{stage}.json", [measured | trained | facts, sampled])
     return run
 
 
