@@ -105,6 +105,15 @@ def test_training_in_processes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert table["one process"][0] == table["one process"][4] == 1.0
 
 
+def test_online_rl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = run("online_speed", monkeypatch, capsys)
+    table = rows(shown)
+    assert len(table) == 4
+    assert table["on generate, whole loop"][-1] == table["on generate, sampling and scoring"][-1] == 1.0
+    assert all(rate > 0 for rate, *_ in table.values())
+    assert "8 samples, 1 epochs" in shown
+
+
 def test_updates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     table = rows(run("update_speed", monkeypatch, capsys, "--agents", "oac"))
     assert table.keys() == {"filtered-bc", "oac"}
