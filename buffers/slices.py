@@ -192,7 +192,7 @@ class Slice:
         return Slice(self._columns, self._index[mask], self.pad_id, self._vocab_size)
 
     def drawn(self, most: int, *, seed: int) -> Slice:
-        """The view of up to ``most`` trajectories, drawn without replacement: all candidates of a source are as likely."""
+        """The view of up to ``most`` trajectories, drawn without replacement, each as likely as any other."""
         if len(self) <= most:
             return self
         mask = np.zeros(len(self), dtype=np.bool_)

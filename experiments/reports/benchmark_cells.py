@@ -39,6 +39,7 @@ class Run:
         seconds: Of the whole training, with all that was measured.
         cpu_seconds: That this process was at work in them.
         network_mib: Memory of the networks.
+        entropy_matched: Whether the supervised policy reached the trained one's entropy at some temperature.
     """
 
     seed: int
@@ -49,6 +50,7 @@ class Run:
     seconds: float
     cpu_seconds: float
     network_mib: float
+    entropy_matched: bool
 
     @classmethod
     def of(cls, result: Mapping[str, Any], base: float) -> Self:
@@ -57,6 +59,7 @@ class Run:
         return cls(
             result["seed"], result["commit"], base, {name: of(result) for name, of in MEASURES.items()},
             step["tokens"], result["wall_seconds"], result["cpu_seconds"], step["network_mib"],
+            result["equal_entropy"]["nats"] >= step["sample_nats"],
         )  # fmt: skip
 
     def score(self, measure: str) -> float:

@@ -28,13 +28,13 @@ def add(folder: RunFolder, seed: int, agent: str, dataset: str, rate: float, gre
     run.finish(SUPERVISED, [{"split": "test", "decode": decode, "oracle": base} for decode in ("sample", "greedy")])
     last = {"greedy_oracle": greedy - 0.1, "sample_oracle": greedy - 0.2}
     step = {
-        "greedy_oracle": greedy, "sample_oracle": greedy - 0.1, "last": last, "network_mib": 4.0, "tokens": 1_000,
-        "curve": [[0, 0.1], [1_000, validation]],
+        "greedy_oracle": greedy, "sample_oracle": greedy - 0.1, "sample_nats": seed / 10, "last": last,
+        "network_mib": 4.0, "tokens": 1_000, "curve": [[0, 0.1], [1_000, validation]],
     }  # fmt: skip
     trial = Trial(agent, "own", dataset, rate)
     run.finish(trial.stage, {
         "dataset": dataset, "agent": agent, "learning_rate": rate, "seed": seed, "steps": [step],
-        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
+        "equal_entropy": {"oracle": 0.7, "nats": 0.35}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
     })  # fmt: skip
 
 
@@ -83,6 +83,7 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: p
     assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
     assert "greedy true quality is 0.550 on average of 2 seeds" in page
     assert "| 0.001 | 2 | 12 | 9 | 4 |" in page
+    assert "NOT MATCHED: the supervised policy has less entropy than bc, seed 4.\n" in page
     assert page == (folder.path / "benchmark.md").read_text()
     assert "| ipo on mixed-v0, seed 3, learning rate 0.001 | the loss is nan \\| here |" in page
     record: dict[str, Any] = json.loads((folder.path / "benchmark.json").read_text())
