@@ -77,6 +77,8 @@ def train(
     config = run.config
     if trial.learning_rate is not None:
         config = replace(config, improve=replace(config.improve, learning_rate=trial.learning_rate))
+    if agents.agent_class(trial.agent).needs_copies:
+        config = replace(config, distinct=False)
     if trial.filter is not None:
         schedule = matched(trial.filter, batch, schedule, config.counted)
     agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
