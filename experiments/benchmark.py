@@ -34,6 +34,7 @@ from experiments.runs.commit import CHANGED, UNKNOWN, commit
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.merging import check_part, merge
+from experiments.runs.prepared_values import PreparedValues
 from experiments.runs.run_folder import CHECKPOINTS, STAGES, RunFolder
 from experiments.runs.settings import AgentOptions, Settings
 from experiments.runs.stages import SUPERVISED
@@ -152,10 +153,12 @@ class Benchmark:
     Attributes:
         config: Its options.
         folder: Of all of it.
+        prepared: The last agent's value network, for its other learning rates.
     """
 
     config: Config
     folder: RunFolder
+    prepared: PreparedValues = field(default_factory=PreparedValues)
 
     def cells(self, datasets: Sequence[Dataset]) -> Iterator[tuple[Dataset, int]]:
         """Data sets and seeds; the first seed of a data set, which tunes, comes first."""
@@ -212,13 +215,17 @@ class Benchmark:
         started, worked = time.perf_counter(), time.process_time()
         off_policy = self.config.off_policy if self.config.off_policy.samples else None
         try:
-            result = train(run, trial, policy, *data, with_last=True, off_policy=off_policy)
+            result: dict[str, Any] = train(
+                run, trial, policy, *data, with_last=True, off_policy=off_policy, prepared=self.prepared
+            )
         except (UnusableDataError, FloatingPointError) as error:
             print(f"  WARNING: {trial.stage} is left out: {error}")
             result = asdict(trial) | {"seed": run.config.seed, "start": policy.fingerprint, "failed": str(error)}
         else:
             warn_of_few(result.get("off_policy"))
         costs = {"wall_seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
+        for kind, seconds in result.get("reused", {}).items():
+            costs[kind] += seconds  # as if it had trained its value network
         run.folder.finish(trial.stage, result | costs | {"commit": commit()})
 
     def rates(self, of_regime: RunFolder, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
