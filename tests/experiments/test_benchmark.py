@@ -95,6 +95,16 @@ def test_only_what_is_the_trainings_fault_is_recorded(
     assert run.folder.has(trial.stage) == is_recorded
 
 
+def test_a_value_network_of_a_training_before_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reused = {"wall_seconds": 100.0, "cpu_seconds": 50.0}
+    monkeypatch.setattr("experiments.benchmark.train", Mock(return_value={"reused": reused}))
+    run: Any = SimpleNamespace(folder=RunFolder(tmp_path / "run", {}, ()), config=SimpleNamespace(seed=0))
+    trial = Trial("iql", "own", "mixed-v0", 1e-3)
+    Benchmark(TINY, run.folder).train(run, trial, Mock())
+    result = run.folder.result(trial.stage)
+    assert (result["wall_seconds"] >= 100, result["cpu_seconds"] >= 50) == (True, True)
+
+
 @pytest.mark.parametrize(("name", "is_warned"), [("c" * 40, False), ("c" * 40 + "-changed", True), ("unknown", True)])
 def test_a_commit_that_nobody_has_is_warned_of_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, is_warned: bool
