@@ -53,6 +53,8 @@ class Agent(ABC):
         name: What :func:`make_agent` knows it by.
         filters: Whether the algorithm asks for ``R(x, y) > tau``. Algorithm 1 trains it on
             ``D_g.select(filter) if agent.filters else D_g``.
+        needs_copies: Whether equal targets of a source count as often as they were sampled, because the algorithm's
+            weights correct for how often that is.
         online: Whether the algorithm learns from samples of the policy as it is, which
             :class:`agents.on_policy.OnPolicy` draws between updates, and not from a stored batch.
         parts: Attributes that are saved beside the policy, each with ``save(folder)`` and ``load(folder, device)``;
@@ -71,6 +73,7 @@ class Agent(ABC):
 
     name: ClassVar[str]
     filters: ClassVar[bool]
+    needs_copies: ClassVar[bool] = False
     online: ClassVar[bool] = False
     parts: ClassVar[tuple[str, ...]] = ()
     adapts: ClassVar[bool] = False

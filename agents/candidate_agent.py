@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agents.agent import AgentConfig, LossAgent
 from agents.candidates import candidate_groups
 from agents.importance import check_scored
+from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice
 
 
@@ -53,7 +54,9 @@ class CandidateAgent(LossAgent):
         rng = np.random.default_rng(seed)
         groups = candidate_groups(data.source_index[places], self.least, self.config.most_candidates, rng)
         if not groups:
-            raise ValueError(f"no source of {data!r} has {self.least} candidates to compare; grow more candidates")
+            raise UnusableDataError(
+                f"no source of {data!r} has {self.least} candidates to compare; grow more candidates"
+            )
         return data.groups([places[each] for each in groups], tokens_per_batch, seed=seed)
 
     def candidates(self, data: Slice) -> NDArray[np.int64]:

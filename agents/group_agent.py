@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.online_agent import OnlineAgent
+from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice
 
 
@@ -35,7 +36,7 @@ def candidates_of_sources(name: str, data: Slice) -> NDArray[np.int64]:
     _, counts = np.unique(data.source_index, return_counts=True)
     fewest, most = int(counts.min()), int(counts.max())
     if fewest < 2 or fewest != most:
-        raise ValueError(
+        raise UnusableDataError(
             f"agent {name!r} compares a source's candidates, and the sources have {fewest} to {most} of them; give "
             "each source as many, at least 2"
         )

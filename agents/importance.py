@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from agents.policy.teacher_forcing import Evaluation
+from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice, TokenBatch
 
 
@@ -23,7 +24,7 @@ def check_scored(name: str, data: Slice) -> None:
     """
     missing = int(np.isnan(data.rewards).sum())
     if missing:
-        raise ValueError(
+        raise UnusableDataError(
             f"agent {name!r} needs rewards, {missing} of {len(data)} trajectories have none; grow a scored batch first"
         )
 
@@ -36,7 +37,7 @@ def check_log_probs(name: str, batch: TokenBatch) -> None:
     """
     missing = int(torch.isnan(batch.log_prob[batch.target_mask]).sum())
     if missing:
-        raise ValueError(
+        raise UnusableDataError(
             f"agent {name!r} needs the behaviour policy's log-probabilities, {missing} target tokens of a batch of "
             f"{len(batch)} have none; train it on grown trajectories, or choose an agent that does not need them"
         )
@@ -50,13 +51,13 @@ def check_temperature(name: str, option: float | None, batch: TokenBatch) -> Non
     """
     recorded = batch.temperature[~torch.isnan(batch.temperature)]
     if option is None and len(recorded) < len(batch):
-        raise ValueError(
+        raise UnusableDataError(
             f"agent {name!r} needs the temperature that its data was sampled at, and {len(batch) - len(recorded)} of "
             f"{len(batch)} trajectories record none; give the option behaviour_temperature, "
             "or leave them out"
         )
     if option is not None and bool((other := recorded[~torch.isclose(recorded, torch.tensor(option))]).any()):
-        raise ValueError(
+        raise UnusableDataError(
             f"behaviour_temperature is {option}, and the data was sampled at {float(other[0]):g}; leave the option out"
         )
 

@@ -63,6 +63,7 @@ class IWSFT(LossAgent):
 
     name: ClassVar[str] = "iw-sft"
     filters: ClassVar[bool] = True
+    needs_copies: ClassVar[bool] = True
     Config: ClassVar[type[AgentConfig]] = IWSFTConfig
     config: IWSFTConfig
 

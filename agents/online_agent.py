@@ -15,6 +15,7 @@ from torch import Tensor
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_log_probs, check_scored
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
+from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.ranges import above_zero
 
@@ -69,7 +70,7 @@ def check_one_temperature(name: str, batch: TokenBatch) -> None:
     """
     known = batch.temperature
     if bool(torch.isnan(known).any()) or bool((known != known[0]).any()):
-        raise ValueError(
+        raise UnusableDataError(
             f"agent {name!r} trains the policy as it was sampled, and a batch records the temperatures "
             f"{sorted(set(known.tolist()))}; give trajectories that record one"
         )

@@ -11,6 +11,7 @@ from torch import Tensor
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
 from agents.preferences import Pair, best_and_worst, sequence_pairs
+from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.ranges import zero_or_more
 
@@ -49,7 +50,7 @@ class PreferenceAgent(LossAgent):
         check_scored(self.name, data)
         pairs = best_and_worst(data.source_index, data.rewards, self.config.margin)
         if not len(pairs):
-            raise ValueError(
+            raise UnusableDataError(
                 f"no source of {data!r} has two candidates whose rewards differ by more than {self.config.margin}; "
                 "lower the margin, or grow more candidates"
             )

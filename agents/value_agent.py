@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -98,6 +99,10 @@ class ValueAgent(LossAgent):
             fit(BVE(self.value, self.config.td_lambda), learned, budget)
         self.value_report = ValueReport(rank_correlations(self.value, learned), rank_correlations(self.value, kept))
         _LOGGER.info("%s", self.value_report)
+
+    def adopt(self, other: ValueAgent) -> None:
+        """Take a copy of another agent's value network in place of :meth:`prepare`, which would come to the same."""
+        self.value, self.value_report, self._has_value = copy.deepcopy(other.value), other.value_report, True
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:

@@ -59,10 +59,9 @@ def rank_correlations(value: ValueNetwork, data: Slice, max_sequences: int = 5_0
     Args:
         value: In evaluation or training mode, which is the same to it.
         data: Scored.
-        max_sequences: Evenly spread over the slice; more are left out.
+        max_sequences: Drawn at random from the slice; more are left out.
     """
-    stride = -(-len(data) // max_sequences) if len(data) else 1
-    data = data.where(np.arange(len(data)) % stride == 0)
+    data = data.drawn(max_sequences, seed=0)
     device = next(value.parameters()).device
     columns: dict[str, list[float]] = {name: [] for name in POSITIONS}
     rewards: list[float] = []

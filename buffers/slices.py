@@ -191,6 +191,14 @@ class Slice:
         """The view of the trajectories at which ``mask`` (bool [n]) is true."""
         return Slice(self._columns, self._index[mask], self.pad_id, self._vocab_size)
 
+    def drawn(self, most: int, *, seed: int) -> Slice:
+        """The view of up to ``most`` trajectories, drawn without replacement, each as likely as any other."""
+        if len(self) <= most:
+            return self
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[np.random.default_rng(seed).choice(len(self), most, replace=False)] = True
+        return self.where(mask)
+
     def read(self) -> Trajectories:
         """All the slice's trajectories in memory, in order."""
         return self._load(self._index)

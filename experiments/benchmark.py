@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents import OffPolicyConfig, PolicyConfig, TrainingConfig
+from agents.unusable_data import UnusableDataError
 from experiments import compare_agents
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
@@ -26,17 +27,18 @@ from experiments.datasets.recipes import DATASETS, TASK
 from experiments.names import STORED, AgentNames, FilterName
 from experiments.reports.benchmark_cells import chosen_rate
 from experiments.reports.benchmark_report import write_benchmark
-from experiments.reports.benchmark_results import FILE, Results
+from experiments.reports.benchmark_results import FILE, FINGERPRINTS, Results
 from experiments.reports.policy_estimates import FEW
 from experiments.runs.agent_kinds import check_stored
-from experiments.runs.commit import commit
+from experiments.runs.commit import CHANGED, UNKNOWN, commit
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.merging import check_part, merge
+from experiments.runs.prepared_values import PreparedValues
 from experiments.runs.run_folder import CHECKPOINTS, STAGES, RunFolder
 from experiments.runs.settings import AgentOptions, Settings
 from experiments.runs.stages import SUPERVISED
-from experiments.runs.supervised import supervised
+from experiments.runs.supervised import check_trained_alike, supervised
 from experiments.runs.trials import Trial, best_validation, train
 from seq2seq_env import commands
 from seq2seq_env.atomic_files import read_json
@@ -74,9 +76,10 @@ class Config:
     learning_rates: tuple[float, ...] = (1.5e-4, 4.5e-4, 1.35e-3)
     """Grid that the learning rate is chosen from, for each agent and data set, each a whole training of the first
     seed. One value is taken as it is."""
-    filter: FilterName = "interpolation"
-    """Filter of what agents train on that ask for one."""
-    filter_values: tuple[float, ...] = (0.5,)
+    filter: FilterName = "threshold"
+    """Filter of what agents train on that ask for one. A threshold on the reward keeps references of sources without
+    samples, too, where a filter within a source has nothing to compare them with."""
+    filter_values: tuple[float, ...] = (0.9,)
     """Value of the filter."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Size of the policy network, by default that of the data sets' behaviour policies."""
@@ -125,6 +128,7 @@ class Config:
                         f"no supervised policy for seed {seed} of {regime!r} in {folder!r}; give as --starts folders "
                         "of runs, each under its seed"
                     )
+                check_trained_alike(self.comparison(regime, seed))
         self.comparison(DEFAULT_REGIME, self.seed).check()
 
     def comparison(self, regime: str, seed: int) -> compare_agents.Config:
@@ -149,10 +153,12 @@ class Benchmark:
     Attributes:
         config: Its options.
         folder: Of all of it.
+        prepared: The last agent's value network, for its other learning rates.
     """
 
     config: Config
     folder: RunFolder
+    prepared: PreparedValues = field(default_factory=PreparedValues)
 
     def cells(self, datasets: Sequence[Dataset]) -> Iterator[tuple[Dataset, int]]:
         """Data sets and seeds; the first seed of a data set, which tunes, comes first."""
@@ -164,10 +170,15 @@ class Benchmark:
         """Every agent on one data set from one seed's policy; what is there is not done again.
 
         An agent that cannot be trained on the data, or whose loss stops being finite, is left out with a warning.
+
+        Raises:
+            FileExistsError: If the folder's trainings of the regime are of another task or scorer.
         """
-        config = self.config
-        with closing(self.seed_folder(dataset, seed)) as folder:
-            options = config.comparison(dataset.manifest.recipe["regime"], seed)
+        config, regime = self.config, dataset.manifest.recipe["regime"]
+        fingerprints = dict(zip(FINGERPRINTS, (task.fingerprint, scorer.fingerprint), strict=True))
+        of_regime = self.folder.part(regime, regime=regime, **fingerprints)
+        with closing(seed_run(of_regime, seed)) as folder:
+            options = config.comparison(regime, seed)
             evaluator = Evaluator(task, scorer, temperature=options.temperature, seed=seed, watch=folder.watch)
             run = Experiment(options, task, evaluator, folder)
             policy = supervised(run)
@@ -175,7 +186,7 @@ class Benchmark:
             batch = compare_agents.dataset_buffer(run, dataset).select()
             (schedule,) = options.schedules(1)
             for agent in config.agents:
-                for rate in self.rates(dataset, agent, seed):
+                for rate in self.rates(of_regime, dataset, agent, seed):
                     self.train(run, Trial(agent, "own", short(dataset), rate), policy, batch, list(schedule))
 
     def check_start(self, policy: Seq2SeqPolicy, start: Path | None) -> None:
@@ -193,23 +204,31 @@ class Benchmark:
             )
 
     def train(self, run: Experiment[compare_agents.Config], trial: Trial, policy: Seq2SeqPolicy, *data: Any) -> None:
-        """One training, unless it is there; one that fails is recorded, and not tried again."""
+        """One training, unless it is there; one that fails is recorded, and not tried again.
+
+        Raises:
+            ValueError: If something else than the data or the loss is wrong, which no other agent would be spared.
+        """
         if run.folder.has(trial.stage):
             return
         print(f"{trial.stage}, seed {run.config.seed}")
         started, worked = time.perf_counter(), time.process_time()
         off_policy = self.config.off_policy if self.config.off_policy.samples else None
         try:
-            result = train(run, trial, policy, *data, with_last=True, off_policy=off_policy)
-        except (ValueError, FloatingPointError) as error:
+            result: dict[str, Any] = train(
+                run, trial, policy, *data, with_last=True, off_policy=off_policy, prepared=self.prepared
+            )
+        except (UnusableDataError, FloatingPointError) as error:
             print(f"  WARNING: {trial.stage} is left out: {error}")
-            result = asdict(trial) | {"seed": run.config.seed, "failed": str(error)}
+            result = asdict(trial) | {"seed": run.config.seed, "start": policy.fingerprint, "failed": str(error)}
         else:
             warn_of_few(result.get("off_policy"))
         costs = {"wall_seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
+        for kind, seconds in result.get("reused", {}).items():
+            costs[kind] += seconds  # as if it had trained its value network
         run.folder.finish(trial.stage, result | costs | {"commit": commit()})
 
-    def rates(self, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
+    def rates(self, of_regime: RunFolder, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
         """Learning rates to train at: the whole grid on the first seed, then the one with the best validation reward.
 
         None where no training of the first seed succeeded.
@@ -217,16 +236,16 @@ class Benchmark:
         grid = self.config.learning_rates
         if seed == self.config.seed or len(grid) == 1:
             return grid
-        with closing(self.seed_folder(dataset, self.config.seed)) as folder:
+        with closing(seed_run(of_regime, self.config.seed)) as folder:
             stages = {rate: Trial(agent, "own", short(dataset), rate).stage for rate in grid}
             results = {rate: folder.result(stage) for rate, stage in stages.items() if folder.has(stage)}
         tried = {rate: best_validation(result) for rate, result in results.items() if "failed" not in result}
         return [chosen_rate(tried)] if tried else []
 
-    def seed_folder(self, dataset: Dataset, seed: int) -> RunFolder:
-        """Where a seed's policy and trainings on all data sets of one regime are."""
-        regime = dataset.manifest.recipe["regime"]
-        return self.folder.part(regime, regime=regime).part(compare_agents.seed_folder(seed), run_seed=seed)
+
+def seed_run(of_regime: RunFolder, seed: int) -> RunFolder:
+    """Where a seed's policy and trainings on all data sets of one regime are."""
+    return of_regime.part(compare_agents.seed_folder(seed), run_seed=seed)
 
 
 def short(dataset: Dataset) -> str:
@@ -245,6 +264,12 @@ def warn_of_few(off_policy: Any) -> None:
         print(f"  off-policy evaluation: {effective}")
 
 
+def warn_of_commit(name: str) -> None:
+    """Say where nobody could repeat what is trained."""
+    if name == UNKNOWN or name.endswith(CHANGED):
+        print(f"WARNING: the commit is {name!r}, and rest benchmark check refuses such results; run a clean clone")
+
+
 def execute(config: Config) -> None:
     """The whole benchmark, and its table.
 
@@ -253,6 +278,8 @@ def execute(config: Config) -> None:
         OSError: If a folder holds something else, or cannot be written.
     """
     started = time.perf_counter()
+    if not config.report_only:
+        warn_of_commit(commit())  # it is remembered: files may change while trainings go on with what was imported
     folder = RunFolder(config.out, config.recorded(), ())
     for part in config.merge:
         check_part(part, config.out)
@@ -262,7 +289,14 @@ def execute(config: Config) -> None:
     datasets = [] if config.report_only else [resolve(each) for each in config.datasets]
     keep_contents(
         folder,
-        {short(each): {"contents": each.manifest.contents, "status": each.verdict.text} for each in datasets},
+        {
+            short(each): {
+                "contents": each.manifest.contents,
+                "status": each.verdict.text,
+                "regime": each.manifest.recipe["regime"],
+            }
+            for each in datasets
+        },
     )
     benchmark = Benchmark(config, folder)
     task_of = cache(lambda regime: load_task(TASK, regime=regime))
@@ -285,7 +319,8 @@ def keep_contents(folder: RunFolder, datasets: Mapping[str, Mapping[str, str]]) 
 
     Args:
         folder: Of the benchmark.
-        datasets: By name, the digest of the texts, ``contents``, and how it stands to the published one, ``status``.
+        datasets: By name, the digest of the texts, ``contents``, how it stands to the published one, ``status``, and
+            the task's ``regime``.
 
     Raises:
         ValueError: If there are others.

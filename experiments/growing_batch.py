@@ -252,7 +252,8 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
 
 def narrowed(config: Config, agent: Agent, data: Slice, seed: int) -> Slice:
     """What an Improve step trains on of what passed: equal targets of a source once, and no more than wanted."""
-    return config.data.limit(config.counted(data) if agent.filters else data, seed)
+    counts_all = agent.needs_copies or not agent.filters
+    return config.data.limit(data if counts_all else config.counted(data), seed)
 
 
 def control(run: Experiment[Config], arm: Arm) -> None:

@@ -16,7 +16,8 @@ class OffPolicyConfig:
     """
 
     samples: int = 4_000
-    """Sampled trajectories that are weighed, evenly spread over the data; 0 for no off-policy evaluation."""
+    """Sampled trajectories that are weighed, drawn at random, the same ones for every policy; 0 for no off-policy
+    evaluation."""
     fitted_tokens: int = 30_000
     """Target tokens of the training of the action values, at least 1."""
     learning_rate: float = 1e-3

@@ -33,31 +33,54 @@ class Run:
     Attributes:
         seed: Of the run.
         commit: Of the code that trained, as :func:`experiments.runs.commit.commit` names it.
+        start: Fingerprint of the supervised policy.
         base: True quality of the supervised policy's greedy test translations, which is score 0.
         quality: True quality of the test translations by :data:`MEASURES`.
         tokens: Gradient tokens.
         seconds: Of the whole training, with all that was measured.
         cpu_seconds: That this process was at work in them.
         network_mib: Memory of the networks.
+        entropy_matched: Whether the supervised policy reached the trained one's entropy at some temperature.
+        failed: Whether the training failed, and the supervised policy counts in its place.
     """
 
     seed: int
     commit: str
+    start: str
     base: float
     quality: Mapping[str, float]
     tokens: int
     seconds: float
     cpu_seconds: float
     network_mib: float
+    entropy_matched: bool
+    failed: bool
 
     @classmethod
-    def of(cls, result: Mapping[str, Any], base: float) -> Self:
-        """What a training recorded, in short."""
-        step = result["steps"][-1]
+    def of(cls, result: Mapping[str, Any], supervised: Mapping[str, float]) -> Self:
+        """What a training recorded, in short.
+
+        Args:
+            result: The record.
+            supervised: True quality of the supervised policy's test translations by decoding.
+        """
+        failed = "failed" in result
+        step = {} if failed else result["steps"][-1]
+        # Whose failures are left out has the mean of what went well.
+        untrained = {name: supervised["greedy" if name.startswith("greedy") else "sample"] for name in MEASURES}
         return cls(
-            result["seed"], result["commit"], base, {name: of(result) for name, of in MEASURES.items()},
-            step["tokens"], result["wall_seconds"], result["cpu_seconds"], step["network_mib"],
-        )  # fmt: skip
+            seed=result["seed"],
+            commit=result["commit"],
+            start=result["start"],
+            base=supervised["greedy"],
+            quality=untrained if failed else {name: of(result) for name, of in MEASURES.items()},
+            tokens=0 if failed else step["tokens"],
+            seconds=result["wall_seconds"],
+            cpu_seconds=result["cpu_seconds"],
+            network_mib=0.0 if failed else step["network_mib"],
+            entropy_matched=failed or result["equal_entropy"]["nats"] >= step["sample_nats"],
+            failed=failed,
+        )
 
     def score(self, measure: str) -> float:
         """Normalised: 0 is the supervised policy's greedy true quality, 100 that of right translations, which is 1."""
@@ -90,8 +113,8 @@ class Cell:
         return np.array([run.score(measure) for run in self.runs])
 
     def mean(self, name: str) -> float:
-        """Mean over runs of one of their numbers."""
-        return float(np.mean([getattr(run, name) for run in self.runs]))
+        """Mean over runs of one of their costs, those that failed left out."""
+        return float(np.mean([getattr(run, name) for run in self.runs if not run.failed] or [math.nan]))
 
     def record(self) -> dict[str, Any]:
         """As JSON, with the scores of what it has."""
@@ -140,10 +163,9 @@ def read_cells(folder: Path, first_seed: int) -> list[Cell]:
     """
     runs: dict[tuple[str, str], dict[float, list[Run]]] = {}
     tried: dict[tuple[str, str], dict[float, float | None]] = {}
-    for result, base in read_trainings(folder):
+    for result, supervised in read_trainings(folder):
         key, rate = (result["dataset"], result["agent"]), result["learning_rate"]
-        if "failed" not in result:
-            runs.setdefault(key, {}).setdefault(rate, []).append(Run.of(result, base))
+        runs.setdefault(key, {}).setdefault(rate, []).append(Run.of(result, supervised))
         if result["seed"] == first_seed:
             tried.setdefault(key, {})[rate] = None if "failed" in result else best_validation(result)
     cells = []
@@ -155,8 +177,8 @@ def read_cells(folder: Path, first_seed: int) -> list[Cell]:
     return cells
 
 
-def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], float]]:
-    """Record of each training of a benchmark's folder, and true quality of the policy that it started from, greedily.
+def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], Mapping[str, float]]]:
+    """Record of each training of a benchmark's folder, and true quality of the policy that it started from by decoding.
 
     Raises:
         ValueError: If a record is corrupt.
@@ -165,13 +187,10 @@ def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], float]]:
         stages = config.parent / STAGES
         if not (stages / f"{SUPERVISED}.json").is_file():
             continue
-        (base,) = (
-            row["oracle"]
-            for row in read_json(stages / f"{SUPERVISED}.json")
-            if (row["split"], row["decode"]) == ("test", "greedy")
-        )
+        rows = read_json(stages / f"{SUPERVISED}.json")
+        supervised = {row["decode"]: row["oracle"] for row in rows if row["split"] == "test"}
         for file in sorted(stages.glob("*.own.*.json")):
-            yield read_json(file), base
+            yield read_json(file), supervised
 
 
 def _run(record: Mapping[str, Any]) -> Run:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.reports.benchmark_cells import Cell, Run
-from experiments.reports.benchmark_results import Results, differences
+from experiments.reports.benchmark_results import Results, differences, unlike_starts
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -39,7 +39,8 @@ def defects(results: Results, rules: Rules) -> list[str]:
                    differences(rules.config, results.config)]  # fmt: skip
     missing = [] if results.cells else ["it has no training; give a file with some"]
     of_cells = [defect for cell in results.cells for defect in _of_cell(cell, results, rules)]
-    return [*of_settings, *missing, *_of_datasets(results, rules), *of_cells, *_of_agents(results, rules)]
+    of_starts = unlike_starts({"it": results})
+    return [*of_settings, *missing, *_of_datasets(results, rules), *of_cells, *_of_agents(results, rules), *of_starts]
 
 
 def _of_datasets(results: Results, rules: Rules) -> Iterator[str]:
@@ -92,6 +93,9 @@ def _of_cell(cell: Cell, results: Results, rules: Rules) -> Iterator[str]:
         )
     budget, batch = (int(results.config["improve"][name]) for name in ("max_tokens", "tokens_per_batch"))
     for run in cell.runs:
+        key = f"{place}, seed {run.seed},"
+        if run.failed and not any(each.startswith(key) for each in results.left_out or {}):
+            yield f"{key} failed, and left_out has no reason; give the file as rest benchmark wrote it"
         yield from _of_run(f"{place}, seed {run.seed}:", run, budget, batch)
 
 
@@ -99,7 +103,7 @@ def _of_run(place: str, run: Run, budget: int, batch: int) -> Iterator[str]:
     if not COMMIT.fullmatch(run.commit):
         yield f"{place} its commit is {run.commit!r}, by which nobody can repeat it; commit the code, and train again"
     # The last batch may go beyond the budget.
-    if not budget <= run.tokens <= budget + batch:
+    if not run.failed and not budget <= run.tokens <= budget + batch:
         yield f"{place} it was trained on {run.tokens:,} tokens, and the budget is {budget:,}; train it on as many"
     numbers = {"base": run.base, **run.quality}
     for name, value in numbers.items():

@@ -122,6 +122,8 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], orde
     if not own:
         return []
     bases = {run.seed: run.base for cell in own for run in cell.runs}
+    hotter = [f"{cell.agent}, seed {run.seed}" for cell in own for run in cell.runs if not run.entropy_matched]
+    failed = [f"{cell.agent}, seed {run.seed}" for cell in own for run in cell.runs if run.failed]
     rows = []
     for cell in own:
         scores = []
@@ -139,6 +141,8 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], orde
         f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "
         f"{np.mean(list(bases.values())):.3f} on average of {len(bases)} seeds. Means over seeds, with standard "
         "deviations.",
+        *([f"FAILED, and counted as the supervised policy: {'; '.join(failed)}."] if failed else []),
+        *([f"NOT MATCHED: the supervised policy has less entropy than {'; '.join(hotter)}."] if hotter else []),
         table(head, rows),
     ]
 

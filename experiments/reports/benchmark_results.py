@@ -8,12 +8,15 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.reports.benchmark_cells import Cell, chosen_rate, read_cells, read_trainings
+from experiments.reports.benchmark_cells import Cell, Run, chosen_rate, read_cells, read_trainings
 from experiments.reports.policy_estimates import PolicyEstimates
-from experiments.runs.run_folder import RunFolder, flat
+from experiments.runs.run_folder import CONFIG, RunFolder, flat
 from seq2seq_env.atomic_files import read_json
 
 FILE = "benchmark.json"
+
+FINGERPRINTS = ("task_fingerprint", "scorer_fingerprint")
+"""What is known of a regime's task and scorer, by which all of its trainings are of the same."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,16 @@ class Results:
 
     Attributes:
         config: What all trainings have alike, as JSON holds it.
-        datasets: Of each data set by name, the digest of its texts, ``contents``, and how it stands to the published
-            one, ``status``.
+        regimes: :data:`FINGERPRINTS` of each regime.
+        datasets: Of each data set by name, the digest of its texts, ``contents``, how it stands to the published one,
+            ``status``, and its ``regime``.
         cells: By data set and agent.
         policies: Off-policy estimates of every trained policy, also at learning rates that were not chosen.
         left_out: Trainings that failed, and why.
     """
 
     config: Mapping[str, Any]
+    regimes: Mapping[str, Mapping[str, str]]
     datasets: Mapping[str, Mapping[str, str]]
     cells: tuple[Cell, ...]
     policies: tuple[PolicyEstimates, ...] = ()
@@ -52,12 +57,15 @@ class Results:
             f"{each['agent']} on {each['dataset']}, seed {each['seed']}, learning rate {each['learning_rate']:g}":
             each["failed"] for each in records if "failed" in each
         }  # fmt: skip
-        return cls(folder.config, folder.result("datasets"), tuple(cells), tuple(policies), failed)
+        of_regimes = (read_json(file) for file in sorted(folder.path.glob(f"*/{CONFIG}")))
+        regimes = {each["regime"]: {name: each[name] for name in FINGERPRINTS} for each in of_regimes}
+        return cls(folder.config, regimes, folder.result("datasets"), tuple(cells), tuple(policies), failed)
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
         return {
             "config": self.config,
+            "regimes": self.regimes,
             "datasets": self.datasets,
             "cells": [cell.record() for cell in self.cells],
             "policies": [each._asdict() for each in self.policies],
@@ -76,7 +84,8 @@ class Results:
         try:
             return cls(
                 {**record["config"]},
-                {name: {"contents": facts["contents"], "status": facts["status"]}
+                {regime: {name: facts[name] for name in FINGERPRINTS} for regime, facts in record["regimes"].items()},
+                {name: {fact: facts[fact] for fact in ("contents", "status", "regime")}
                  for name, facts in record["datasets"].items()},
                 tuple(Cell.from_record(each) for each in record["cells"]),
                 tuple(PolicyEstimates(**each) for each in record["policies"]),
@@ -96,8 +105,8 @@ def merged(parts: Mapping[str, Results]) -> Results:
         parts: By the name that errors call them; at least one.
 
     Raises:
-        ValueError: If two have another configuration, other texts under a data set's name, or other numbers of the
-            same training.
+        ValueError: If two have another configuration, task or scorer, other texts under a data set's name, another
+            supervised policy in the same seed, or other numbers of the same training.
     """
     (first, results), *others = parts.items()
     texts = {dataset: facts["contents"] for dataset, facts in results.datasets.items()}
@@ -108,6 +117,8 @@ def merged(parts: Mapping[str, Results]) -> Results:
         for dataset, facts in other.datasets.items():
             if facts["contents"] != texts.setdefault(dataset, facts["contents"]):
                 raise ValueError(f"{name!r} has other texts of data set {dataset!r} than a part before; make it again")
+    if unlike := unlike_starts(parts):
+        raise ValueError(unlike[0])
     known: dict[tuple[str, str], Cell] = {}
     for name, part in parts.items():
         for cell in part.cells:
@@ -116,11 +127,37 @@ def merged(parts: Mapping[str, Results]) -> Results:
     policies = dict.fromkeys(policy for part in parts.values() for policy in part.policies)
     return Results(
         results.config,
+        _all(part.regimes for part in parts.values()),
         _all(part.datasets for part in parts.values()),
         tuple(known[key] for key in sorted(known)),
         tuple(policies),
         _all(part.left_out or {} for part in parts.values()),
     )
+
+
+def unlike_starts(parts: Mapping[str, Results]) -> list[str]:
+    """Where trainings of one regime have another task or scorer, or of one seed another supervised policy.
+
+    Args:
+        parts: By the name that sentences call them; one alone is compared with itself.
+    """
+    sentences = []
+    regimes: dict[str, Mapping[str, str]] = {}
+    starts: dict[tuple[str, int], Run] = {}
+    for name, part in parts.items():
+        for regime, fingerprints in part.regimes.items():
+            if differing := differences(regimes.setdefault(regime, fingerprints), fingerprints):
+                sentences.append(f"{name!r} is of another task or scorer in {regime!r} ({differing[0]}); train again")
+        for cell in part.cells:
+            regime = part.datasets.get(cell.dataset, {}).get("regime", cell.dataset)
+            for run in cell.runs:
+                first = starts.setdefault((regime, run.seed), run)
+                if (first.start, first.base) != (run.start, run.base):
+                    sentences.append(
+                        f"{name!r} has another supervised policy of seed {run.seed} on {cell.dataset} than trainings "
+                        f"before (true quality {run.base:.4f}, not {first.base:.4f}); train all of a seed from one"
+                    )
+    return sentences
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -120,6 +120,7 @@ def write_comparison(
         "## Samples at equal entropy",
         "Each agent's, beside those of the supervised policy, not trained further, at the temperature that gives it "
         "the agent's entropy.",
+        *_not_matched(equal),
         _entropy_table(rows, at_entropy, sampled),
         *seen.parts(),
         "## Claims of the paper",
@@ -293,6 +294,17 @@ def _difference_table(differences: Rows, columns: Sequence[str]) -> str:
         ([name, *(cell for column in columns for cell in (f"{row[column]:+.3f}", p_value(row[f"{column}_p"])))]
          for name, row in differences.items()),
     )  # fmt: skip
+
+
+def _not_matched(equal: Sequence[tuple[Entry, Entry]]) -> list[str]:
+    """Which agents have an entropy that the supervised policy's samples do not reach, in some seed."""
+    names = [
+        entry.name
+        for entry, control in equal
+        if any(record["nats"] < entry.records[seed]["sample_nats"] for seed, record in control.records.items())
+    ]
+    beside = ", ".join(names)
+    return [f"NOT MATCHED: the supervised policy's samples have less entropy beside {beside}."] if names else []
 
 
 def _entropy_table(rows: Rows, at_entropy: Rows, columns: Sequence[str]) -> str:

@@ -112,7 +112,8 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     }
     write_json(run.path / "results.json", results)
     plots = save_plots(run.path, steps, controls, grown, curves)
-    verdict = [*_headline(evidence, entropy), seen.sentence]
+    nats = next(row["nats"] for row in last if (row["split"], row["decode"]) == ("test", "sample"))
+    verdict = [*_headline(evidence, entropy, nats), seen.sentence]
     # What a gate ended comes first; that it stayed open is one more line.
     verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
     verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]
@@ -151,8 +152,14 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     print("\n".join(verdict))
 
 
-def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> list[str]:
-    """Sentences: what stands above the best control, and what would look like a gain and is lower entropy."""
+def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float], nats: float) -> list[str]:
+    """Sentences: what stands above the best control, and what would look like a gain and is lower entropy.
+
+    Args:
+        evidence: Comparisons with the controls.
+        entropy: Record of the supervised policy at the entropy of the last one, if that was measured.
+        nats: Entropy of the last policy.
+    """
     if not evidence:
         return ["No control was trained, so nothing is shown of what raised the numbers below."]
     likeliest = [[each for each in evidence if each.decode == decode][:1] for decode in ("greedy", "beam")]
@@ -162,9 +169,10 @@ def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float]) -> l
     witnesses = [*chain(*likeliest), *([] if evidence[0].measure == "oracle" else judged)]
     lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*witnesses, *sharpened)]
     if sharpened:
+        given = "the last policy's entropy" if entropy["nats"] >= nats else f"most, and not the {nats:.3f} of the last"
         lines[-1] += (
-            " That is the supervised policy, not trained further, at the temperature that gives it the last policy's "
-            f"entropy: {entropy['temperature']:.2f}, {entropy['nats']:.3f} nats per token."
+            f" That is the supervised policy, not trained further, at the temperature that gives it {given}: "
+            f"{entropy['temperature']:.2f}, {entropy['nats']:.3f} nats per token."
         )
     return [*lines, "Intervals are over the test sources of this one run; other seeds: summarise_runs.py."]
 

@@ -31,6 +31,10 @@ REMEMBERED = 64
 """Translations of a whole split that are kept: of the best weights of a training, and of what the next starts from."""
 
 
+HOTTEST = 4.0
+"""Highest sampling temperature that is tried for the entropy of another policy; near it tokens are drawn at random."""
+
+
 @dataclass(frozen=True)
 class Translations:
     """One hypothesis a source, with all that is known of it.
@@ -144,16 +148,25 @@ class Evaluator:
             )
 
     def temperature_of(self, policy: Seq2SeqPolicy, nats: float, split: str) -> float:
-        """The temperature, up to the Grow temperature, at which a policy samples with an entropy of ``nats`` per token.
+        """The lowest temperature, to a hundredth, at which a policy samples with ``nats`` per token of entropy or more.
 
-        Entropy falls with the temperature, so that halving finds it, to a hundredth.
+        Entropy falls with the temperature, so that halving finds it, below the Grow temperature or, where a sharper
+        policy has too little there, above it. It is :data:`HOTTEST` where even that gives less.
         """
+
+        def is_below(temperature: float) -> bool:
+            reached = self.translations(policy, split, "sample", temperature).nats
+            assert reached is not None
+            return reached < nats
+
         low, high = 0.0, self.temperature
+        while is_below(high):
+            if high >= HOTTEST:
+                return high
+            low, high = high, min(2 * high, HOTTEST)
         while high - low > 0.01:
             middle = (low + high) / 2
-            reached = self.translations(policy, split, "sample", middle).nats
-            assert reached is not None
-            low, high = (middle, high) if reached < nats else (low, middle)
+            low, high = (middle, high) if is_below(middle) else (low, middle)
         return high
 
     def best_of(self, policy: Seq2SeqPolicy, split: str, count: int) -> dict[str, float]:

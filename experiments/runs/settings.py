@@ -133,7 +133,8 @@ class Settings:
     distinct: bool = True
     """Whether equal targets of a source count once among those that the filter keeps. Samples of short sentences or at
     low temperatures are mostly copies, and a step of few tokens sees little else; the paper's objective counts each.
-    Agents that weigh all data themselves take the copies in any case."""
+    Agents that weigh all data themselves take the copies in any case, and so does iw-sft, whose weights correct for
+    how often each was sampled."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """Architecture and size of the policy network, whose lengths are the task's; the paper's has 6 + 6 layers."""
     supervised: TrainingConfig = field(

@@ -181,7 +181,8 @@ def keep_at_entropy(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy
     """Measure a policy at the temperature that gives it an entropy of ``nats`` per token; keep its test translations.
 
     Returns:
-        The temperature, and the measures of samples at it.
+        The temperature, and the measures of samples at it; their nats are below ``nats`` where no temperature up to
+        :data:`experiments.runs.evaluation.HOTTEST` gives as much.
     """
     temperature = run.evaluator.temperature_of(policy, nats, "test")
     sampled = run.evaluator.translations(policy, "test", "sample", temperature)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import agents
 from agents import LoRA
 from experiments.runs.experiment import Experiment
-from experiments.runs.run_folder import CHECKPOINTS
+from experiments.runs.run_folder import CHECKPOINTS, CONFIG, flat
 from experiments.runs.settings import Settings
 from experiments.runs.stages import SUPERVISED, UNTRAINED, finish, original_data, train
+from seq2seq_env.atomic_files import finite, read_json
 from seq2seq_env.tasks import Task
+from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME
 
 if TYPE_CHECKING:
     from agents import Seq2SeqPolicy
@@ -57,6 +59,33 @@ def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:
         facts = dict(UNTRAINED)
     finish(run, SUPERVISED, agent, facts)
     return agent.policy
+
+
+def check_trained_alike(config: Settings) -> None:
+    """Refuse a run to start from whose supervised policy had another task, regime, size or training than asked for.
+
+    Options that its ``config.json`` does not know are not compared.
+
+    Raises:
+        FileNotFoundError: If the run has no ``config.json``.
+        ValueError: Naming the first option that differs.
+    """
+    assert config.start is not None
+    known = read_json(config.start / CONFIG)
+    regimes = [options.get("regime", DEFAULT_REGIME) for options in (known["task_options"], config.task_options)]
+    there, wanted = (
+        flat({"task": task, "regime": regime, "policy": policy, "supervised": training})
+        for task, regime, policy, training in (
+            (known["task"], regimes[0], known["policy"], known["supervised"]),
+            (config.task, regimes[1], asdict(config.policy), finite(asdict(config.supervised))),
+        )
+    )
+    for name, value in wanted.items():
+        if name in there and there[name] != value:
+            raise ValueError(
+                f"the supervised policy of {str(config.start)!r} was trained with {name} {there[name]!r}, not "
+                f"{value!r}; name a run like the ones to come, or give its options"
+            )
 
 
 def new_policy(config: Settings, task: Task) -> Seq2SeqPolicy:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
 from experiments.runs.last_weights import LastWeights
 from experiments.runs.matched_filters import matched
+from experiments.runs.prepared_values import PreparedValues
 from experiments.runs.settings import Settings
 from experiments.runs.stages import equal_entropy_stage, keep_at_entropy, keep_translations
 
@@ -62,6 +62,7 @@ def train(
     *,
     with_last: bool = False,
     off_policy: OffPolicyConfig | None = None,
+    prepared: PreparedValues | None = None,
 ) -> dict[str, object]:
     """All Improve steps of one trial, what came of each, and its test translations, which are kept.
 
@@ -73,16 +74,19 @@ def train(
         schedule: Filter of each Improve step.
         with_last: Whether the last weights are measured, too; a training that was killed begins anew then.
         off_policy: Budgets of an off-policy evaluation of the policy on all data; None for none.
+        prepared: Value networks of trainings before from the same policy; None trains one in any case.
     """
     config = run.config
     if trial.learning_rate is not None:
         config = replace(config, improve=replace(config.improve, learning_rate=trial.learning_rate))
+    if agents.agent_class(trial.agent).needs_copies:
+        config = replace(config, distinct=False)
     if trial.filter is not None:
         schedule = matched(trial.filter, batch, schedule, config.counted)
     agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
-    started = time.perf_counter()
-    agent.prepare(batch, config.improve_at(1))
-    prepared = time.perf_counter() - started
+    spent, reused = (prepared or PreparedValues()).prepare(
+        agent, batch, config.improve_at(1), trial.agent, trial.dataset, config.seed
+    )
     steps = []
     for i, kept in enumerate(schedule, start=1):
         data = config.counted(batch.select(kept)) if agent.filters or trial.data == "filtered" else batch
@@ -99,7 +103,8 @@ def train(
         **{name: value for name, value in asdict(trial).items() if value is not None},
         "seed": config.seed,
         "start": policy.fingerprint,
-        "prepare_seconds": prepared,
+        "prepare_seconds": spent["wall_seconds"],
+        "reused": spent if reused else {},
         "prepare_tokens": valued.config.value_tokens if valued else 0,
         "value_report": asdict(valued.value_report) if valued and valued.value_report else None,
         "steps": steps,

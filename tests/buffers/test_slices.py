@@ -45,6 +45,14 @@ def test_a_view_reads_the_rows_it_names(grown: Slice) -> None:
     assert odd.tokens.tolist() == [0, 5, 0, 6, 7, 8, 0]
 
 
+def test_what_is_drawn_is_spread_over_all_rows_and_repeats(grown: Slice) -> None:
+    drawn = [grown.drawn(3, seed=seed) for seed in range(20)]
+    assert all(len({*each.rows}) == 3 and (np.diff(each.rows) > 0).all() for each in drawn)
+    assert {row for each in drawn for row in each.rows} == set(range(9))
+    assert grown.drawn(3, seed=1).rows.tolist() == drawn[1].rows.tolist()
+    assert grown.drawn(9, seed=0) is grown
+
+
 def test_shards_are_read_once_and_only_where_needed(grown: Slice, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     original = Shard.read

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from agents import OffPolicyConfig, Seq2SeqPolicy
+from agents.unusable_data import UnusableDataError
 from experiments.benchmark import Benchmark, Config, execute, keep_contents, short
 from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
@@ -38,7 +41,7 @@ def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
     dataset: Dataset, monolingual_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = RunFolder(tmp_path / "run", TINY.recorded(), ())
-    keep_contents(folder, {short(dataset): {"contents": "0", "status": "local"}})
+    keep_contents(folder, {short(dataset): {"contents": "0", "status": "local", "regime": "lowres-v1"}})
     with pytest.raises(ValueError, match=r"has other texts than the one that .* was trained on"):
         keep_contents(folder, {short(dataset): {"contents": "1", "status": "local"}})
     benchmark = Benchmark(TINY, folder)
@@ -49,12 +52,17 @@ def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
     assert [run.seed for run in cell.runs] == [0, 1]
     assert all(200 <= run.tokens <= 200 + TINY.improve.tokens_per_batch for run in cell.runs)
     assert len({result["start"] for result, _ in read_trainings(folder.path)}) == 2
-    policies = Results.of(folder).policies
+    results = Results.of(folder)
+    fingerprints = {"task_fingerprint": monolingual_task.fingerprint, "scorer_fingerprint": fake_scorer.fingerprint}
+    assert results.regimes == {"lowres-v1": fingerprints}
+    policies = results.policies
     assert [(each.seed, each.learning_rate) for each in policies] == [(0, 1e-3), (0, 5e-3), (1, cell.learning_rate)]
     assert all(1 <= each.effective_samples <= each.samples == 32 for each in policies)
     assert "effective samples of 32" in capsys.readouterr().out
     benchmark.run(monolingual_task, fake_scorer, dataset, 0)
     assert "seed 0" not in capsys.readouterr().out
+    with pytest.raises(FileExistsError, match=r"another configuration: scorer_fingerprint was '.*' and is now 'other'"):
+        benchmark.run(monolingual_task, Mock(fingerprint="other"), dataset, 0)
 
 
 def test_a_training_that_fails_is_recorded_and_not_tried_again(
@@ -65,13 +73,47 @@ def test_a_training_that_fails_is_recorded_and_not_tried_again(
 
     monkeypatch.setattr("experiments.benchmark.train", failing)
     run: Any = SimpleNamespace(folder=RunFolder(tmp_path / "run", {}, ()), config=SimpleNamespace(seed=0))
-    policy: Any = None
+    policy: Any = SimpleNamespace(fingerprint="policy 0")
     trial = Trial("iw-sft", "own", "mixed-v0", 1e-3)
     for _ in range(2):
         Benchmark(TINY, run.folder).train(run, trial, policy)
     assert capsys.readouterr().out.count("is left out: the loss is nan at step 3") == 1
     result = run.folder.result(trial.stage)
     assert (result["failed"], result["agent"], result["seed"]) == ("the loss is nan at step 3", "iw-sft", 0)
+    assert result["start"] == "policy 0"
+
+
+@pytest.mark.parametrize(("error", "is_recorded"), [(UnusableDataError("no pairs"), True), (ValueError("mine"), False)])
+def test_only_what_is_the_trainings_fault_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: ValueError, is_recorded: bool
+) -> None:
+    monkeypatch.setattr("experiments.benchmark.train", Mock(side_effect=error))
+    run: Any = SimpleNamespace(folder=RunFolder(tmp_path / "run", {}, ()), config=SimpleNamespace(seed=0))
+    trial, policy = Trial("dpo", "own", "mixed-v0", 1e-3), Mock(fingerprint="policy 0")
+    with nullcontext() if is_recorded else pytest.raises(ValueError, match="mine"):
+        Benchmark(TINY, run.folder).train(run, trial, policy)
+    assert run.folder.has(trial.stage) == is_recorded
+
+
+def test_a_value_network_of_a_training_before_is_paid_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reused = {"wall_seconds": 100.0, "cpu_seconds": 50.0}
+    monkeypatch.setattr("experiments.benchmark.train", Mock(return_value={"reused": reused}))
+    run: Any = SimpleNamespace(folder=RunFolder(tmp_path / "run", {}, ()), config=SimpleNamespace(seed=0))
+    trial = Trial("iql", "own", "mixed-v0", 1e-3)
+    Benchmark(TINY, run.folder).train(run, trial, Mock())
+    result = run.folder.result(trial.stage)
+    assert (result["wall_seconds"] >= 100, result["cpu_seconds"] >= 50) == (True, True)
+
+
+@pytest.mark.parametrize(("name", "is_warned"), [("c" * 40, False), ("c" * 40 + "-changed", True), ("unknown", True)])
+def test_a_commit_that_nobody_has_is_warned_of_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, is_warned: bool
+) -> None:
+    monkeypatch.setattr("experiments.benchmark.commit", lambda: name)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        execute(replace(TINY, out=tmp_path))
+    assert (f"WARNING: the commit is '{name}', and rest benchmark check" in capsys.readouterr().out) == is_warned
 
 
 def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:

@@ -17,10 +17,10 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from agents import Seq2SeqPolicy
+from agents import Seq2SeqPolicy, agent_class
 from agents.policy.policy_folder import policy_folder
 from buffers import GrowingBatchBuffer, Threshold
-from experiments.growing_batch import Config, growing_batch, new_agent, report
+from experiments.growing_batch import Config, growing_batch, narrowed, new_agent, report
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.improve_data import DataConfig
@@ -68,6 +68,10 @@ def test_copies_count_once_or_each(finished_run: Experiment[Config]) -> None:
     copies = batch.where(batch.firsts() == batch.firsts()[-1])
     assert len(replace(GROWING, distinct=True).counted(copies)) == 1
     assert replace(GROWING, distinct=False).counted(copies) is copies
+    agent: Any = agent_class("iw-sft")
+    assert narrowed(GROWING, agent, copies, seed=0) is copies
+    agent = agent_class("filtered-bc")
+    assert len(narrowed(GROWING, agent, copies, seed=0)) == 1
 
 
 def test_the_supervised_policy_is_measured_at_the_last_ones_entropy(finished_run: Experiment[Config]) -> None:

@@ -70,7 +70,7 @@ def test_the_values_are_the_policys_and_not_the_behaviours(start: Seq2SeqPolicy,
 
 def test_every_estimator_reports_and_what_is_not_known_is_refused(start: Seq2SeqPolicy, data: Slice) -> None:
     report = evaluate_off_policy(start, data, OffPolicyConfig(samples=2, fitted_tokens=24))
-    assert report.samples == 2  # every second of 4
+    assert report.samples == 2
     assert 1 <= report.effective_samples <= 2
     assert all(0 <= value <= 1.2 for value in report.estimates.values())
     assert len(report.estimates) == 4

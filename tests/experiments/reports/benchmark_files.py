@@ -20,8 +20,9 @@ RULES = Rules(CONFIG, 2, {DATASET: "a" * 64}, (DATASET,), ("bc", "filtered-bc"))
 
 def run(seed: int, greedy: float = 0.8) -> dict[str, Any]:
     return {
-        "seed": seed, "commit": "c" * 40, "base": 0.5, "quality": dict.fromkeys(MEASURES, greedy),
-        "tokens": 1_040, "seconds": 12.0, "cpu_seconds": 9.0, "network_mib": 4.0,
+        "seed": seed, "commit": "c" * 40, "start": f"policy {seed}", "base": 0.5,
+        "quality": dict.fromkeys(MEASURES, greedy), "tokens": 1_040, "seconds": 12.0, "cpu_seconds": 9.0,
+        "network_mib": 4.0, "entropy_matched": True, "failed": False,
     }  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def record(agent: str = "bc", greedy: float = 0.8) -> dict[str, Any]:
         for seed in (0, 1)
     ]  # fmt: skip
     return {
-        "config": CONFIG, "datasets": {DATASET: {"contents": "a" * 64, "status": "the published texts"}},
+        "config": CONFIG, "regimes": {"lowres-v1": {"task_fingerprint": "t", "scorer_fingerprint": "s"}},
+        "datasets": {DATASET: {"contents": "a" * 64, "status": "the published texts", "regime": "lowres-v1"}},
         "cells": [cell], "policies": policies, "left_out": {},
     }  # fmt: skip

@@ -61,6 +61,7 @@ def test_what_keeps_to_the_rules_has_no_defect(tmp_path: Path) -> None:
         (lambda record: cell(record)["runs"][0].update(commit="c" * 40 + "-changed"), "by which nobody can repeat it"),
         (lambda record: cell(record)["tried"].pop("0.003"), "rates 0.001, and the table's grid is 0.001, 0.003; train"),
         (lambda record: cell(record).update(agent="mine"), "there is no agent 'mine'; add its file and its line in"),
+        (lambda record: cell(record)["runs"][1].update(failed=True), "seed 1, failed, and left_out has no reason"),
         (lambda record: record["config"]["improve"].update(max_tokens=1_040), "setting improve.max_tokens is 1040, no"),
         (lambda record: record["config"].update(bc={"x": 1}), "setting bc.x is 1, not None, as the table has it"),
         (lambda record: record["cells"].clear(), "it has no training; give a file with some"),
@@ -79,6 +80,23 @@ def test_an_agent_is_trained_on_all_data_sets_of_the_table_that_it_can(tmp_path:
     ]
     failure = {"bc on other-v0, seed 0, learning rate 0.001": "there are no pairs"}
     assert found(tmp_path, lambda record: record.update(left_out=failure), rules) == []
+
+
+def test_a_seed_that_failed_lacks_nothing_where_the_reason_is_told(tmp_path: Path) -> None:
+    def spoil(record: dict[str, Any]) -> None:
+        cell(record)["runs"][1].update(failed=True, tokens=0)
+        record["left_out"] = {f"bc on {DATASET}, seed 1, learning rate 0.001": "the loss is nan"}
+
+    assert found(tmp_path, spoil) == []
+
+
+def test_agents_of_one_seed_start_from_one_policy(tmp_path: Path) -> None:
+    def spoil(record: dict[str, Any]) -> None:
+        record["cells"].append(cell(record) | {"agent": "filtered-bc", "runs": [run(0), run(1) | {"base": 0.6}]})
+
+    (defect,) = found(tmp_path, spoil)
+    assert "has another supervised policy of seed 1 on" in defect
+    assert "(true quality 0.6000, not 0.5000)" in defect
 
 
 def test_all_defects_are_told_at_once(tmp_path: Path) -> None:

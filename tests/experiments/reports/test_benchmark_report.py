@@ -22,26 +22,40 @@ CONFIG = {
 }
 
 
+def seed_run(folder: RunFolder, seed: int) -> RunFolder:
+    regime = folder.part("lowres-v1", regime="lowres-v1", task_fingerprint="t", scorer_fingerprint="s")
+    return regime.part(f"seed{seed}", run_seed=seed)
+
+
 def add(folder: RunFolder, seed: int, agent: str, dataset: str, rate: float, greedy: float, validation: float) -> None:
-    run = folder.part("lowres-v1").part(f"seed{seed}", run_seed=seed)
+    run = seed_run(folder, seed)
     base = 0.5 if seed == 3 else 0.6
     run.finish(SUPERVISED, [{"split": "test", "decode": decode, "oracle": base} for decode in ("sample", "greedy")])
     last = {"greedy_oracle": greedy - 0.1, "sample_oracle": greedy - 0.2}
     step = {
-        "greedy_oracle": greedy, "sample_oracle": greedy - 0.1, "last": last, "network_mib": 4.0, "tokens": 1_000,
-        "curve": [[0, 0.1], [1_000, validation]],
+        "greedy_oracle": greedy, "sample_oracle": greedy - 0.1, "sample_nats": seed / 10, "last": last,
+        "network_mib": 4.0, "tokens": 1_000, "curve": [[0, 0.1], [1_000, validation]],
     }  # fmt: skip
     trial = Trial(agent, "own", dataset, rate)
     run.finish(trial.stage, {
         "dataset": dataset, "agent": agent, "learning_rate": rate, "seed": seed, "steps": [step],
-        "equal_entropy": {"oracle": 0.7}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
+        "start": f"policy {seed}",
+        "equal_entropy": {"oracle": 0.7, "nats": 0.35}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
+    })  # fmt: skip
+
+
+def add_failure(folder: RunFolder, seed: int, agent: str, why: str) -> None:
+    seed_run(folder, seed).finish(f"mixed-v0.{agent}.own.lr0.001", {
+        "dataset": "mixed-v0", "agent": agent, "seed": seed, "learning_rate": 1e-3, "start": f"policy {seed}",
+        "failed": why, "wall_seconds": 99.0, "cpu_seconds": 99.0, "commit": "c" * 40,
     })  # fmt: skip
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run", CONFIG, ())
-    folder.finish("datasets", {"mixed-v0": {"contents": "0", "status": "the published texts"}})
+    facts = {"contents": "0", "status": "the published texts", "regime": "lowres-v1"}
+    folder.finish("datasets", {"mixed-v0": facts})
     for rate, validation, greedy in ((1e-3, 0.8, 0.75), (3e-3, 0.7, 0.9)):
         add(folder, 3, "bc", "mixed-v0", rate, greedy, validation)
         add(folder, 3, "filtered-bc", "mixed-v0", rate, 0.6, validation)
@@ -73,21 +87,33 @@ def test_of_equal_learning_rates_the_lowest_is_chosen_in_whatever_order() -> Non
 
 def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
-    folder.part("lowres-v1").part("seed3", run_seed=3).finish(
-        "mixed-v0.ipo.own.lr0.001",
-        {"dataset": "mixed-v0", "agent": "ipo", "seed": 3, "learning_rate": 1e-3, "failed": "the loss is nan | here"},
-    )
+    add_failure(folder, 3, "ipo", "the loss is nan | here")
     page = write_benchmark(Results.of(folder), folder.path)
     assert "| bc | 50.0 [50.0, 50.0] | 27.5 [25.0, 30.0] |" in page
     assert "| 1.00 [1.00, 1.00] | 1 | 2 |" in page
     assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
     assert "greedy true quality is 0.550 on average of 2 seeds" in page
     assert "| 0.001 | 2 | 12 | 9 | 4 |" in page
+    assert "NOT MATCHED: the supervised policy has less entropy than bc, seed 4.\n" in page
     assert page == (folder.path / "benchmark.md").read_text()
     assert "| ipo on mixed-v0, seed 3, learning rate 0.001 | the loss is nan \\| here |" in page
     record: dict[str, Any] = json.loads((folder.path / "benchmark.json").read_text())
     assert list(record["agents"]) == ["bc", "filtered-bc"]
     assert {"scores.png", "profiles.png"} <= {path.name for path in folder.path.iterdir()}
+
+
+def test_a_seed_that_failed_counts_as_the_policy_that_it_started_from(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
+    add_failure(folder, 4, "filtered-bc", "the loss is nan")
+    (cell,) = (cell for cell in read_cells(folder.path, 3) if cell.agent == "filtered-bc")
+    assert [run.failed for run in cell.runs] == [False, True]
+    assert cell.scores("greedy").tolist() == pytest.approx([20, 0])
+    assert cell.mean("seconds") == 12
+    page = write_benchmark(Results.of(folder), folder.path)
+    assert "FAILED, and counted as the supervised policy: filtered-bc, seed 4.\n" in page
+    assert "| filtered-bc on mixed-v0, seed 4, learning rate 0.001 | the loss is nan |" in page
 
 
 def test_nothing_trained_is_said(tmp_path: Path) -> None:

@@ -42,8 +42,19 @@ def test_runs_of_one_cell_are_joined(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"config": CONFIG | {"seed": 1}}, "'other' does not go with 'one': seed is 1, not 0; merge results of one"),
-        ({"datasets": {DATASET: {"contents": "b", "status": ""}}}, f"'other' has other texts of data set '{DATASET}'"),
+        (
+            {"datasets": {DATASET: {"contents": "b", "status": "", "regime": ""}}},
+            f"'other' has other texts of data set '{DATASET}'",
+        ),
         ({"cells": [record()["cells"][0] | {"runs": [run(0, 0.7)]}]}, "'other' has other results of bc on"),
+        (
+            {"regimes": {"lowres-v1": {"task_fingerprint": "t", "scorer_fingerprint": "x"}}},
+            r"'other' is of another task or scorer in 'lowres-v1' \(scorer_fingerprint is 'x', not 's'\); train again",
+        ),
+        (
+            {"cells": [record("dpo")["cells"][0] | {"runs": [run(0) | {"start": "x"}]}]},
+            "'other' has another supervised policy of seed 0 on",
+        ),
         ({"cells": [record()["cells"][0] | {"tried": {"0.003": 0.9}}]}, "'other' chose learning rate 0.003 for bc on"),
     ],
 )
@@ -53,7 +64,7 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, changes: dict[str,
 
 
 def test_texts_of_all_parts_are_compared(tmp_path: Path) -> None:
-    texts = {name: {DATASET: {"contents": name, "status": ""}} for name in ("b", "c")}
+    texts = {name: {DATASET: {"contents": name, "status": "", "regime": ""}} for name in ("b", "c")}
     parts = {name: results(tmp_path, datasets=texts.get(name, {})) for name in ("a", "b", "c")}
     with pytest.raises(ValueError, match="'c' has other texts of data set"):
         merged(parts)

@@ -125,7 +125,9 @@ def test_rows_are_means_of_the_last_steps_over_seeds(
 def test_samples_are_held_against_the_supervised_policys_of_as_little_entropy(comparison: Comparison) -> None:
     comparison.add("filtered-bc", "own", 0, 0.1)
     comparison.add("awr", "own", 0, 0.01)
+    comparison.add("dpo", "own", 0, 0.01, equal_entropy={"temperature": 0.9, "nats": 0.4})
     written = comparison.write()["equal_entropy"]
+    assert "NOT MATCHED: the supervised policy's samples have less entropy beside filtered-bc, awr." in comparison.page
     assert (written["awr"]["temperature"], written["awr"]["nats"]) == (0.3, 0.2)
     assert written["awr"]["sample_oracle_supervised"] == pytest.approx(0.52)
     assert written["awr"]["sample_oracle"][:3] == pytest.approx([-0.01] * 3)

@@ -90,6 +90,20 @@ def test_another_seed_has_other_samples_and_the_same_scores(
     assert evaluator.seed == 0
 
 
+@pytest.mark.parametrize(
+    ("nats", "temperature"),
+    [(0.4, 0.4), (0.8, 0.8), (2.0, 2.0), (9.0, module.HOTTEST)],  # below the Grow temperature, at it, above, unreached
+)
+def test_the_temperature_of_an_entropy_is_looked_for_on_both_sides_of_the_grow_temperature(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch, nats: float, temperature: float
+) -> None:
+    def as_hot(policy: object, split: str, decode: str, temperature: float) -> Any:
+        return Mock(nats=temperature)
+
+    monkeypatch.setattr(evaluator, "translations", as_hot)
+    assert evaluator.temperature_of(Mock(), nats, "test") == pytest.approx(temperature, abs=0.01)
+
+
 def test_measures_are_sacrebleus(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task) -> None:
     for split in ("validation", "test", "validation"):
         found = evaluator.translations(policy, split, "greedy")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ import pytest
 from agents import Seq2SeqPolicy
 from experiments.growing_batch import Config
 from experiments.runs.experiment import Experiment
-from experiments.runs.supervised import new_policy, supervised
+from experiments.runs.supervised import check_trained_alike, new_policy, supervised
 from seq2seq_env.tasks import Task
 from tests.conftest import TinyTask
-from tests.experiments.tiny_experiment import GROWING, begin
+from tests.experiments.tiny_experiment import COMPARING, GROWING, begin
 
 
 def test_a_new_policy_has_the_tasks_lengths_and_the_seeds_weights(tiny_task: Task) -> None:
@@ -57,3 +59,22 @@ def test_a_policy_of_other_tokens_or_of_no_run_is_refused(
         supervised(run)
     with pytest.raises(FileNotFoundError):
         supervised(replace(run, config=replace(run.config, start=tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({}, None),
+        ({"task_options": {"regime": "noisy-v1"}}, "was trained with regime 'noisy-v1', not 'lowres-v1'; name a run"),
+        ({"policy": {"d_model": 32}}, "was trained with policy.d_model 32, not 16"),
+        ({"supervised": {"max_tokens": 7}}, "was trained with supervised.max_tokens 7, not 1500"),
+        ({"policy": {}, "supervised": {"max_tokens": 1_500, "no_more": 1}}, None),  # of an earlier release
+    ],
+)
+def test_a_policy_that_was_trained_otherwise_is_no_start(
+    tmp_path: Path, known: dict[str, Any], message: str | None
+) -> None:
+    config = replace(COMPARING, start=tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config.recorded() | known))
+    with pytest.raises(ValueError, match=message) if message else nullcontext():
+        check_trained_alike(config)

@@ -39,6 +39,23 @@ def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(
     assert (run.folder.path / "hypotheses" / "equal-entropy.tiny-v0.filtered-bc.own.percentile.lr0.002.jsonl").is_file()
 
 
+def test_copies_count_for_agents_whose_weights_correct_for_them(
+    finished_run: Experiment[Any], tiny_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    run = begin(COMPARING, tmp_path / "run", tiny_task, fake_scorer)
+    policy = Seq2SeqPolicy.load(finished_run.folder.checkpoint("g0i0"))
+    batch = GrowingBatchBuffer(finished_run.folder.path / "buffer").select()
+    twice, kept = batch.joined(batch), Threshold(0.2)
+    tokens = {}
+    for agent in ("iw-sft", "filtered-bc"):
+        result: Any = train(run, Trial(agent, "own"), policy, twice, [kept])
+        tokens[agent] = result["steps"][0]["kept_tokens"]
+    assert tokens == {
+        "iw-sft": twice.select(kept).num_tokens,
+        "filtered-bc": batch.select(kept).distinct().num_tokens,
+    }
+
+
 def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:
     policy = Seq2SeqPolicy.from_config(tiny_task.tokenizer, POLICY, seed=0)
     pairs = tiny_task.split("train")
