@@ -24,6 +24,7 @@ from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import HeadConfig
 from experiments.scorer_training.rank_accuracy import RankAccuracy, rank_accuracy
 from experiments.scorer_training.ratings import Rating
+from experiments.scorer_training.trust import losses
 from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores, load_scorer
 from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.tasks import Task
@@ -36,6 +37,9 @@ CHECKED = 500
 
 HELD_OUT = 5
 """One source in so many that people rated is kept from a scorer of one part, to compare before and after."""
+
+TESTED = 500
+"""Validation pairs of the unit tests, at most."""
 
 LEAST_COMPARED = 5
 """Sources below which an accuracy's interval says nothing."""
@@ -143,7 +147,7 @@ def _refresh(
     run: Experiment[Settings], buffer: GrowingBatchBuffer, grow_step: int, table: Path | None, rated_sources: int
 ) -> dict[str, Any]:
     """Make the refreshed scorer; what is known of it."""
-    from experiments.scorer_training.refresh import refresh
+    from experiments.scorer_training.refresh import refresh, validation_tests
 
     task, before, samples = run.task, scorer_at(run, grow_step - 1), buffer.select(grow_step=grow_step)
     samples = samples.where(~samples.is_reference)
@@ -160,6 +164,16 @@ def _refresh(
     seed, device = run.config.seed * 1000 + grow_step, run.config.device
     parts = refresh(before, learned, HeadConfig(), folder, seed, device)
     after = load_scorer(folder, device=device)
+    tests = {
+        name: {kind: asdict(test) for kind, test in validation_tests(scorer, task, seed, TESTED).items()}
+        for name, scorer in (("before", before), ("after", after))
+    }
+    # Before it is recorded: with other ratings the same command makes another one.
+    if (lost := losses(**tests)) and not run.config.force_scorer:
+        raise ValueError(
+            f"the scorer refreshed at Grow {grow_step} is near chance where the one before was not: {'; '.join(lost)}; "
+            "give it more ratings, or take it all the same with --force-scorer"
+        )
     if compared is None:
         rated = {each.source for each in ratings}
         unrated = rows[[text not in rated for text in source_texts(task, rows)]][:CHECKED]
@@ -172,6 +186,7 @@ def _refresh(
         "before": before.fingerprint,
         "after": after.fingerprint,
         "parts": [asdict(part) for part in parts],
+        "unit_tests": tests,
         "accuracy": accuracies(compared, before, after, "people" if task.oracle is None else ORACLE),
     }
 
@@ -259,10 +274,11 @@ def refresh_sentence(record: dict[str, Any]) -> str:
 
 def refresh_warnings(record: dict[str, Any]) -> list[str]:
     """What speaks against a refreshed scorer."""
-    accuracy, place = record["accuracy"], f"the scorer refreshed at Grow {record['grow']}"
+    accuracy, scorer = record["accuracy"], f"WARNING: the scorer refreshed at Grow {record['grow']}"
+    said = [f"{scorer} is near chance where the one before was not: {each}." for each in losses(**record["unit_tests"])]
     if accuracy is not None and _change(accuracy)[2] < 0:
-        return [f"WARNING: {place} ranks samples worse than the one before; rate more sources (--refresh-sources)."]
-    return []
+        said.append(f"{scorer} ranks samples worse than the one before; have more sources rated.")
+    return said
 
 
 _RATERS = {ORACLE: "the oracle", "people": "people"}

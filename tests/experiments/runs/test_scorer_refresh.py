@@ -18,6 +18,7 @@ from experiments.runs.arms import arm_data
 from experiments.runs.experiment import Experiment
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.refresh_ratings import digest, texts_of
+from experiments.runs.scorer_checks import SCORER_TESTS, check_scorer
 from experiments.runs.scorer_refresh import (
     accuracies,
     check,
@@ -29,8 +30,10 @@ from experiments.runs.scorer_refresh import (
     reward_column,
     scorer_at,
 )
+from experiments.runs.stages import translations_file
 from experiments.scorer_training.ratings import Rating
-from seq2seq_env.scorers import CrossFittedScorer, LearnedScorer
+from experiments.scorer_training.scorer_report import UnitTest
+from seq2seq_env.scorers import CrossFittedScorer, LearnedScorer, Scorer
 from seq2seq_env.tasks import Task
 from tests.conftest import TinyTask
 from tests.experiments.scorer_training.test_refresh import write_scorer
@@ -162,6 +165,44 @@ def test_a_cross_fitted_scorer_holds_out_nothing(run: Experiment[Config]) -> Non
     ratings = [Rating(source, text, 0.5) for source, text in TinyTask().known.items()]
     parts = CrossFittedScorer([run.evaluator.scorer, run.evaluator.scorer])  # type: ignore[list-item]
     assert held_out(ratings, parts) == (ratings, ratings)
+
+
+def test_a_scorer_that_forgot_is_refused_unless_it_is_forced(
+    run: Experiment[Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run.evaluator.scorer.fingerprint
+
+    def validation_tests(scorer: Scorer, *others: object) -> dict[str, UnitTest]:
+        return {"truncated": UnitTest(200, 0.9 if scorer.fingerprint == first else 0.4, 0.1, 1.0)}
+
+    monkeypatch.setattr("experiments.scorer_training.refresh.validation_tests", validation_tests)
+    mine = begin(CONFIG, tmp_path / "run", run.task, run.evaluator.scorer)
+    policy = Seq2SeqPolicy.from_config(run.task.tokenizer, POLICY, seed=0)
+    with pytest.raises(ValueError, match=r"at Grow 1 is near chance where the one before was not: the score falls for"):
+        grow_step(mine, policy, 1, Threshold(0.5))
+    assert not mine.folder.has("refreshed-1.scorer")
+    forced = replace(mine, config=replace(mine.config, force_scorer=True))
+    grow_step(forced, policy, 1, Threshold(0.5))
+    record = mine.folder.result("refreshed-1")
+    assert {name: tests["truncated"]["falls"] for name, tests in record["unit_tests"].items()} == {
+        "before": 0.9, "after": 0.4
+    }  # fmt: skip
+    (warning,) = refresh_warnings(record | {"accuracy": None})
+    assert warning.startswith("WARNING: the scorer refreshed at Grow 1 is near chance where the one before was not: ")
+
+
+def test_what_the_policy_writes_is_tested_by_both_scorers(
+    run: Experiment[Config], batch: Slice, tiny_task: TinyTask
+) -> None:
+    right = [{"source": source, "greedy": text, "greedy_oracle": 1} for source, text in tiny_task.known.items()]
+    for stage in ("g0i0", "g1i1"):
+        run.folder.write_lines(str(translations_file(stage)), right)
+        run.folder.finish(stage, [])
+    check_scorer(run)
+    tests = run.folder.result(SCORER_TESTS)
+    assert list(tests) == ["g0i0", "g1i1", "G=1 I=1, refreshed-1"]
+    assert tests["g0i0"] == tests["g1i1"] != tests["G=1 I=1, refreshed-1"]
+    assert tests["g1i1"].keys() == run.folder.result("refreshed-1")["unit_tests"]["after"].keys()
 
 
 def test_ratings_of_what_judges_the_run_are_refused(run: Experiment[Config], tmp_path: Path) -> None:
