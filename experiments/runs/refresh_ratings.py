@@ -49,6 +49,11 @@ def table_of(raters: str, grow_step: int) -> Path:
     return Path(raters.replace(GROW, str(grow_step)))
 
 
+def imported_table(run: Path, grow_step: int | str) -> Path:
+    """Where ``rest rate import`` leaves the ratings of a Grow step, or of :data:`GROW`, in a run's folder."""
+    return run / "ratings" / f"grow-{grow_step}" / "ratings.csv"
+
+
 def digest(table: Path) -> str:
     """Of all that a table holds, in hexadecimal."""
     return hashlib.sha256(table.read_bytes()).hexdigest()
@@ -62,7 +67,7 @@ def check_there(table: Path, grow_step: int, run: Path) -> None:
     """
     if table.is_file():
         return
-    imported = run / "ratings" / f"grow-{grow_step}" / "ratings.csv"
+    imported = imported_table(run, grow_step)
     copied = "" if imported.resolve() == table.resolve() else f" for {str(table)!r}"
     raise FileNotFoundError(
         f"Grow step {grow_step} is done, and there is no table {str(table)!r} of its ratings: have samples of it rated "
