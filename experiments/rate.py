@@ -83,7 +83,7 @@ class Export:
         name = self.name or (self.protocol if self.grow is None else imported_table(self.run, self.grow).parent.name)
         with usage_errors():
             self._check(name)
-        origin = {"name": name, "decode": self.decode, "config": _config(self.run)}
+        origin: dict[str, Any] = {"name": name, "decode": self.decode, "config": _config(self.run)}
         if self.grow is None:
             systems, sources, references = read_systems(self.run, self.stages, self.decode)
         else:

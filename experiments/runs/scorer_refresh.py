@@ -258,6 +258,8 @@ def accuracies(rated: Sequence[Rating], before: Scorer, after: Scorer, by: str) 
 def refresh_sentence(record: dict[str, Any]) -> str:
     """What a refresh did."""
     ratings = f"scorer refreshed on {record['ratings']:,} ratings at Grow {record['grow']}"
+    if all(part["epoch"] == 0 for part in record["parts"]):
+        ratings += ", and left as it was, for no pass over them lowered the loss on those held out"
     accuracy = record["accuracy"]
     if accuracy is None:
         return (
@@ -267,7 +269,7 @@ def refresh_sentence(record: dict[str, Any]) -> str:
     difference, low, high = _change(accuracy)
     return (
         f"{ratings}: within-source accuracy by {_RATERS[accuracy['by']]} on {accuracy['pairs']:,} pairs of samples of "
-        f"{accuracy['sources']:,} sources that it did not learn from {accuracy['before']:.3f} before, "
+        f"{accuracy['sources']:,} sources that it did not learn from: {accuracy['before']:.3f} before, "
         f"{accuracy['after']:.3f} after, {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
     )
 

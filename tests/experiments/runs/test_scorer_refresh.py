@@ -74,8 +74,10 @@ def test_filters_go_by_the_new_rewards_and_measures_by_the_first(run: Experiment
         "by": "people", "sources": 5, "before": 0.8, "after": 0.9, "pairs": 9, "difference": 0.1, "error": 0.01
     }  # fmt: skip
     said = refresh_sentence(record | {"accuracy": accuracy})
-    assert "by people on 9 pairs of samples of 5 sources that it did not learn from 0.800 before, 0.900 after" in said
+    assert "by people on 9 pairs of samples of 5 sources that it did not learn from: 0.800 before, 0.900 after" in said
     assert said.endswith(", +0.100 [+0.080, +0.120]")
+    left = {"accuracy": accuracy, "parts": [{"epoch": 0}]}
+    assert "at Grow 1, and left as it was, for no pass over them lowered the loss" in refresh_sentence(record | left)
     assert refresh_warnings(record | {"accuracy": accuracy}) == []
     (worse,) = refresh_warnings(record | {"accuracy": accuracy | {"difference": -0.1}})
     assert worse.startswith("WARNING: the scorer refreshed at Grow 1 ranks samples worse than the one before")
@@ -163,7 +165,7 @@ def test_people_rate_each_grow_step_apart_and_the_run_waits_for_them(
 
 def test_a_cross_fitted_scorer_holds_out_nothing(run: Experiment[Config]) -> None:
     ratings = [Rating(source, text, 0.5) for source, text in TinyTask().known.items()]
-    parts = CrossFittedScorer([run.evaluator.scorer, run.evaluator.scorer])  # type: ignore[list-item]
+    parts = CrossFittedScorer([run.evaluator.scorer, run.evaluator.scorer])
     assert held_out(ratings, parts) == (ratings, ratings)
 
 
