@@ -164,8 +164,8 @@ def _refresh(
     seed, device = run.config.seed * 1000 + grow_step, run.config.device
     parts = refresh(before, learned, HeadConfig(), folder, seed, device)
     after = load_scorer(folder, device=device)
-    tests = {
-        name: {kind: asdict(test) for kind, test in validation_tests(scorer, task, seed, TESTED).items()}
+    tests = {  # with one seed in every Grow step, so that they compare
+        name: {kind: asdict(test) for kind, test in validation_tests(scorer, task, run.config.seed, TESTED).items()}
         for name, scorer in (("before", before), ("after", after))
     }
     # Before it is recorded: with other ratings the same command makes another one.
