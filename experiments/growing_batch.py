@@ -80,7 +80,9 @@ class Config(Settings):
     "oracle". "auto" is the judge, and chrF where there is no such judge; never the oracle, which real text has not."""
     refresh_scorer: str | None = None
     """Who rates samples of each Grow step, on which the scorer is trained further before its Improve steps: "oracle",
-    or a table of people's ratings. The filters then go by the new scorer's rewards, and all measures by the first's."""
+    or people, by a table for each Grow step, "ratings-{grow}.csv". Where a step's table is not there, the run stops
+    after that Grow step, and goes on when it is. The filters then go by the new scorer's rewards, and all measures by
+    the first's."""
     refresh_sources: int = 500
     """Sources whose samples the oracle rates for a refresh, at least 20."""
     jobs: int | None = None
@@ -112,7 +114,9 @@ class Config(Settings):
         self.check_adapters([self.agent])
         self.schedules(self.grow_steps)
         check_recipe(self)
-        scorer_refresh.check_options(self.refresh_scorer, self.refresh_sources, rewrites=self.data.rewrite)
+        scorer_refresh.check_options(
+            self.refresh_scorer, self.refresh_sources, self.grow_steps, rewrites=self.data.rewrite
+        )
         if self.data.samples_only and (without := {"filtered", "samples"} & {*self.arms}):
             raise ValueError(
                 f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
@@ -153,7 +157,7 @@ class Config(Settings):
 def growing_batch(run: Experiment[Config]) -> None:
     """Algorithm 1 and what its gain is measured against; stages that the run's folder holds are read from there."""
     config = run.config
-    scorer_refresh.check(config.refresh_scorer, run.task, run.evaluator.scorer)
+    scorer_refresh.check(run, config.refresh_scorer, config.grow_steps)
     check_rewriting(config.filter, rewrites=config.data.rewrite)
     gate = Gate(run, config.gate, config.gate_by, config.grow_steps * config.improve_steps)
     policy = supervised(run)  # train pi on D

@@ -1,8 +1,9 @@
 """Ask people: export translations of a run for blind rating, and import what raters say.
 
-export draws test sources and hides whose translations are whose; it writes a page that loads nothing and saves a file,
-and a campaign for Pearmut. import brings the files back: figure 7 of Gulcehre et al. 2023 for the run, agreement of the
-raters, and of the learned reward with them, and a table that train_scorer.py learns from.
+export draws test sources, or with --grow sources of a Grow step, and hides whose translations are whose; it writes a
+page that loads nothing and saves a file, and a campaign for Pearmut. import brings the files back: figure 7 of Gulcehre
+et al. 2023 for the run, agreement of the raters, and of the learned reward with them, and a table that train_scorer.py
+and growing_batch.py --refresh-scorer learn from.
 """
 
 from __future__ import annotations
@@ -45,8 +46,14 @@ class Export:
     stages: tuple[str, ...] | None = None
     """Stages whose policies are compared, the one that others are compared with first. None takes the supervised
     policy, the run's final one and the best control."""
+    grow: int | None = None
+    """Grow step, from 1, whose samples are rated in place of test translations, for --refresh-scorer to learn from; the
+    run need not be finished."""
+    candidates: int | None = None
+    """Different samples of each source, 2 or more, with --grow; None takes 2."""
     sources: int = 50
-    """Test sources, at least 2, in each comparison. Those whose translations differ come first."""
+    """Test sources, at least 2, in each comparison, or with --grow sources of the Grow step. Those whose translations
+    differ come first."""
     decode: Decode = "greedy"
     """Whether greedy translations are rated, samples, or those by beam search, where the run has them (--beams)."""
     raters: int = 1
@@ -56,7 +63,7 @@ class Export:
     seed: int = 0
     """Seed of sources, order and hidden names, 0 or more."""
     name: str | None = None
-    """Name of the campaign, a folder in the run's ratings/. None takes the protocol's."""
+    """Name of the campaign, a folder in the run's ratings/. None takes the protocol's, or with --grow 1 "grow-1"."""
 
     def execute(self) -> None:
         """Write it, and say what to do next.
@@ -66,16 +73,22 @@ class Export:
             OSError: If the run keeps no translations, or another campaign has the name.
         """
         from experiments.people.campaign import KEY, RATINGS, make_campaign
+        from experiments.people.grown import read_grown
         from experiments.people.pearmut import pearmut_campaign
         from experiments.people.rating_page import write_rating_page
         from experiments.people.systems import read_systems
         from experiments.runs.finished_stages import stage_name
+        from experiments.runs.refresh_ratings import imported_table
 
-        name = self.name or self.protocol
+        name = self.name or (self.protocol if self.grow is None else imported_table(self.run, self.grow).parent.name)
         with usage_errors():
             self._check(name)
-        systems, sources, references = read_systems(self.run, self.stages, self.decode)
-        origin = {"name": name, "decode": self.decode, "config": _config(self.run)}
+        origin: dict[str, Any] = {"name": name, "decode": self.decode, "config": _config(self.run)}
+        if self.grow is None:
+            systems, sources, references = read_systems(self.run, self.stages, self.decode)
+        else:
+            systems, sources, references = read_grown(self.run, self.grow, self.candidates or 2)
+            origin |= {"decode": "sample", "grow": self.grow}
         campaign = make_campaign(self.protocol, systems, sources, references, self.sources, self.seed, origin)
         folder = self.run / RATINGS / name
         campaign.write_key(folder)
@@ -85,16 +98,23 @@ class Export:
         print(f"systems: {', '.join(stage_name(each) for each in campaign.systems)}")
         for group in campaign.groups:
             pair = " and ".join(map(stage_name, group.systems))
-            print(f"{pair}: {group.different:,} of {group.total:,} test sources have different translations")
+            kind = "test sources" if self.grow is None else f"sources of Grow step {self.grow}"
+            print(f"{pair}: {group.different:,} of {group.total:,} {kind} have different translations")
         print(f"campaign {campaign.fingerprint}: {campaign.size} translations on {len(campaign.items)} pages")
         print(f"send to raters, alone: {page}; or: pearmut add {shlex.quote(str(tool))} && pearmut run")
         print(f"keep from raters: {folder / KEY}, which says whose translations they are")
         print(f"next: rest rate import --run {shlex.quote(str(self.run))} FILE...")
 
     def _check(self, name: str) -> None:
-        for option, least in (("sources", 2), ("raters", 1)):
-            if (value := getattr(self, option)) < least:
+        for option, least in (("sources", 2), ("raters", 1), ("grow", 1), ("candidates", 2)):
+            if (value := getattr(self, option)) is not None and value < least:
                 raise ValueError(f"{option} is {value}; give {least} or more")
+        if self.grow is None and self.candidates is not None:
+            raise ValueError(f"--candidates {self.candidates} goes with --grow; leave it out, or name a Grow step")
+        if self.grow is not None and self.stages:
+            raise ValueError(
+                "--grow rates samples of a Grow step, and --stages test translations; leave out one of them"
+            )
         check_seed(self.seed)
         if Path(name).name != name or name.startswith("."):
             raise ValueError(f"name is {name!r}; give one that a folder can have, without slashes")
@@ -122,6 +142,7 @@ class Import:
         from experiments.people.rating_files import read_ratings
         from experiments.people.verdict import human_verdict
         from experiments.reports.page.page import refresh_links
+        from experiments.runs.refresh_ratings import GROW, imported_table
 
         if not self.files:
             raise ValueError("there is no file of ratings; name what the page saved, or Pearmut's annotations")
@@ -130,6 +151,12 @@ class Import:
             print(line)
         print(f"wrote {folder / RESULTS} and what belongs to it")
         refresh_links(self.run)
+        if campaign.grow_step is not None:
+            table_name = folder / TABLE
+            if table_name == imported_table(self.run, campaign.grow_step):
+                table_name = imported_table(self.run, GROW)
+            print(f"next: the run's own command, with --refresh-scorer {shlex.quote(str(table_name))}")
+            return
         few = len({rating.item.source for rating in ratings}) < FEW_SOURCES
         config = campaign.origin["config"]
         words = ["python", "-m", "experiments.train_scorer", *_task_options(config)]

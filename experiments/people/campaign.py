@@ -106,6 +106,11 @@ class Campaign:
         return protocol_of(self.protocol)
 
     @property
+    def grow_step(self) -> int | None:
+        """The Grow step whose samples are rated; None where test translations of several policies are."""
+        return self.origin.get("grow")
+
+    @property
     def size(self) -> int:
         """How many translations are rated."""
         return sum(len(item.candidates) for item in self.items)

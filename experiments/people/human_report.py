@@ -36,21 +36,25 @@ def write_human_report(folder: Path, campaign: Campaign, ratings: Sequence[Ratin
         What the ratings say, in sentences.
     """
     write_text(folder / TABLE, ratings_table(campaign, ratings))
-    lines = list(_lines(ratings))
+    lines = list(_lines(campaign, ratings))
     write_text(folder / LINES, "".join(json.dumps(each) + "\n" for each in lines))
     write_json(folder / "results.json", finite(verdict.record()))
-    pictures = save_figures(folder, {FIGURE: partial(_figure, campaign, verdict)})
+    compared = []
+    if campaign.grow_step is None:  # one policy's samples are no systems to compare
+        pictures = save_figures(folder, {FIGURE: partial(_figure, campaign, verdict)})
+        compared = [
+            "## Human score beside learned reward, by system", *(f"![{name}]({name})" for name in pictures),
+            systems_table(campaign, verdict),
+            "Intervals are of 95 %, over sources; raters are averaged first. A gain over all test sources is that over "
+            "the rated sources with different translations, times their share: where translations are the same, so is "
+            "their quality. Reward and true quality are means over all test sources.",
+        ]  # fmt: skip
     # Where there is an oracle, it watches the scorer, on many more translations.
     watched = [] if any(each.oracle is not None for each in verdict.systems) else monitored_ratings(lines)
     sentences = [*said(campaign, verdict), *monitor_warnings(watched)]
     parts = [
         f"# What people say ({campaign.protocol})", *sentences,
-        "## Human score beside learned reward, by system", *(f"![{name}]({name})" for name in pictures),
-        systems_table(campaign, verdict),
-        "Intervals are of 95 %, over sources; raters are averaged first. A gain over all test sources is that over the "
-        "rated sources with different translations, times their share: where translations are the same, so is their "
-        "quality. Reward and true quality are means over all test sources.",
-        "## Raters", _raters_table(verdict), _agreement(verdict),
+        *compared, "## Raters", _raters_table(verdict), _agreement(verdict),
         "## Does the learned reward agree with people?", _scorer(verdict),
         *([monitor_table(watched)] if watched else []),
     ]  # fmt: skip
@@ -74,10 +78,11 @@ def ratings_table(campaign: Campaign, ratings: Sequence[Rating]) -> str:
     return file.getvalue().encode("utf-8", "replace").decode()
 
 
-def _lines(ratings: Sequence[Rating]) -> Iterator[Mapping[str, Any]]:
+def _lines(campaign: Campaign, ratings: Sequence[Rating]) -> Iterator[Mapping[str, Any]]:
     for rating in ratings:
+        place = {"test_source": rating.item.row + 1} if campaign.grow_step is None else {"grow": campaign.grow_step}
         yield {
-            "rater": rating.rater, "item": rating.item.name, "test_source": rating.item.row + 1,
+            "rater": rating.rater, "item": rating.item.name, **place,
             "stages": rating.candidate.systems, "source": rating.item.source, "hypothesis": rating.candidate.text,
             "score": rating.score, "errors": rating.errors, **rating.candidate.measures,
         }  # fmt: skip
@@ -85,6 +90,11 @@ def _lines(ratings: Sequence[Rating]) -> Iterator[Mapping[str, Any]]:
 
 def said(campaign: Campaign, verdict: HumanVerdict) -> list[str]:
     """What people say of each system against the first, and whether the reward says the same."""
+    missing = [f"Half finished: nobody rated {verdict.missing} of {campaign.size} translations."] * (
+        verdict.missing > 0
+    )
+    if campaign.grow_step is not None:
+        return [f"People rated {verdict.ratings} samples of Grow step {campaign.grow_step}.", *missing]
     first = stage_name(campaign.systems[0])
     sentences = [_against(system, first) for system in verdict.systems[1:]]
     # By gains: systems are rated beside the first, and not all on the same sources.
@@ -96,9 +106,7 @@ def said(campaign: Campaign, verdict: HumanVerdict) -> list[str]:
     if len(gains) > 1:
         also = "so does the learned reward" if people == reward else f"the learned reward puts them as {reward}"
         sentences.append(f"From best to worst, people put them as {people}; {also}.")
-    if verdict.missing:
-        sentences.append(f"Half finished: nobody rated {verdict.missing} of {campaign.size} translations.")
-    return sentences
+    return [*sentences, *missing]
 
 
 def _best_first(values: Mapping[str, float]) -> list[str]:

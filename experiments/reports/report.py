@@ -30,7 +30,7 @@ from experiments.runs.finished_stages import final_stage, rest_stages, stage_nam
 from experiments.runs.rewriting import rewrites
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.scorer_checks import SCORER_TESTS
-from experiments.runs.scorer_refresh import refresh_sentence, refresh_stage
+from experiments.runs.scorer_refresh import refresh_sentence, refresh_stage, refresh_warnings
 from experiments.runs.stages import EQUAL_ENTROPY, RERANKED, translations_file
 from seq2seq_env.atomic_files import write_json, write_text
 
@@ -117,6 +117,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     # What a gate ended comes first; that it stayed open is one more line.
     verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
     verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]
+    verdict += [text for record in refreshes for text in refresh_warnings(record)]
     parts = [
         f"# {name} on {run.config['task']}",
         *verdict,
@@ -258,7 +259,15 @@ def _refreshes(records: Sequence[Row]) -> list[str]:
     """Parts of the page."""
     if not records:
         return []
-    return ["## Refreshed scorer", *(f"- {refresh_sentence(record)}, `{record['after'][:12]}`" for record in records)]
+    tested = [records[0]["unit_tests"]["before"], *(record["unit_tests"]["after"] for record in records)]
+    columns = ["unit test", "first scorer", *(f"refreshed at Grow {record['grow']}" for record in records)]
+    rows = [[kind, *(share(each[kind]["falls"]) for each in tested)] for kind in tested[0]]
+    return [
+        "## Refreshed scorer",
+        "\n".join(f"- {refresh_sentence(record)}, `{record['after'][:12]}`" for record in records),
+        "Share of corrupted validation references whose score falls:",
+        table(columns, rows),
+    ]
 
 
 def warnings(steps: Sequence[Row], kind: str) -> list[str]:

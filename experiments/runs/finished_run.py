@@ -120,14 +120,19 @@ def open_run(path: Path, device: str = "cpu") -> FinishedRun:
             f"no finished run in {str(path)!r}; name a folder that growing_batch.py or online.py wrote to its end"
         )
     config = read_json(path / CONFIG)
-    settings = Settings(task=config["task"], task_options=config["task_options"], pretrained=config.get("pretrained"))
-    task = load_task(settings.task, **settings.options_of_task())
+    task = task_of(config)
     # Where a task has no scorer of its own, growing_batch.py made one beside the run.
     name = config["scorer"] or task.default_scorer or str(path.resolve().with_name(f"{path.resolve().name}-scorer"))
     scorer = CachedScorer(load_scorer(name, device=device, task=task), max_entries=1_000_000)
     judge = load_scorer(config["judge"], device=device, task=task) if config.get("judge") else None
     run = FinishedRun(path, config, task, scorer, CachedScorer(judge) if judge else None)
     return replace(run, notes=differences(run))
+
+
+def task_of(config: Mapping[str, Any]) -> Task:
+    """The task of a run, by the options that its config.json holds."""
+    settings = Settings(task=config["task"], task_options=config["task_options"], pretrained=config.get("pretrained"))
+    return load_task(settings.task, **settings.options_of_task())
 
 
 def differences(run: FinishedRun) -> tuple[str, ...]:

@@ -7,11 +7,9 @@ before.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +17,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers import GrowingBatchBuffer, Slice, rescore, source_texts
+from experiments.runs import refresh_ratings
 from experiments.runs.experiment import Experiment
+from experiments.runs.refresh_ratings import ORACLE, texts_of
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import HeadConfig
 from experiments.scorer_training.rank_accuracy import RankAccuracy, rank_accuracy
-from experiments.scorer_training.ratings import Rating, read_ratings
-from seq2seq_env.scorers import Scorer, checked_scores, load_scorer
+from experiments.scorer_training.ratings import Rating
+from experiments.scorer_training.trust import losses
+from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores, load_scorer
+from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.tasks import Task
-
-ORACLE = "oracle"
-"""Who rates, where it is no file."""
 
 FOLDER = "scorers"
 """Folder within a run's, with the refreshed scorers, one a Grow step."""
 
 CHECKED = 500
-"""Sources that were not rated, on whose samples the scorers before and after are compared."""
+"""Sources that were not rated, on whose samples the scorers before and after are compared by the oracle."""
+
+HELD_OUT = 5
+"""One source in so many that people rated is kept from a scorer of one part, to compare before and after."""
+
+TESTED = 500
+"""Validation pairs of the unit tests, at most."""
+
+LEAST_COMPARED = 5
+"""Sources below which an accuracy's interval says nothing."""
 
 
 def refresh_stage(grow_step: int) -> str:
@@ -42,24 +50,24 @@ def refresh_stage(grow_step: int) -> str:
     return f"refreshed-{grow_step}"
 
 
-def check_options(raters: str | None, sources: int, *, rewrites: bool) -> None:
+def check_options(raters: str | None, sources: int, grow_steps: int, *, rewrites: bool) -> None:
     """Refuse options that no task and no scorer can go with.
 
     Args:
         raters: :data:`ORACLE`, or a table of ratings; None for no refresh.
         sources: Sources whose samples the oracle rates.
+        grow_steps: Number G of the run.
         rewrites: Whether what the filter refuses is rewritten.
 
     Raises:
-        ValueError: If a number is out of range, or rewrites would be judged by another scorer than samples.
-        FileNotFoundError: If there are no such ratings.
+        ValueError: If a number is out of range, there are no such raters, or rewrites would be judged by another scorer
+            than samples.
     """
     if sources < 20:
         raise ValueError(f"refresh_sources is {sources}; give 20 or more")
     if raters is None:
         return
-    if raters != ORACLE and not Path(raters).is_file():
-        raise FileNotFoundError(f"no ratings in {raters!r}; name a table of them, or {ORACLE}")
+    refresh_ratings.check_raters(raters, grow_steps)
     if rewrites:
         raise ValueError(
             "--data.rewrite scores its rewrites by the run's scorer, and --refresh-scorer filters by another; leave "
@@ -67,30 +75,34 @@ def check_options(raters: str | None, sources: int, *, rewrites: bool) -> None:
         )
 
 
-def check(raters: str | None, task: Task, scorer: Scorer) -> None:
+def check(run: Experiment[Settings], raters: str | None, grow_steps: int) -> None:
     """Refuse a refresh that cannot work, before anything is trained.
 
     Args:
+        run: Gives the task and the scorer.
         raters: :data:`ORACLE`, or a table of ratings; None for no refresh.
-        task: Of the run.
-        scorer: Of the run.
+        grow_steps: Number G of the run; tables of some of its Grow steps may be there already.
 
     Raises:
-        ValueError: If the task has no oracle to ask, or the scorer cannot be trained further.
-        OSError: If the ratings cannot be read.
+        ValueError: If the task has no oracle to ask, the scorer cannot be trained further, or ratings are of sources
+            that the run is judged by.
+        OSError: If ratings cannot be read.
     """
     if raters is None:
         return
     from experiments.scorer_training.refresh import check_trainable
 
-    check_trainable(scorer)
-    if raters != ORACLE:
-        read_ratings(Path(raters))
-    elif task.oracle is None:
-        raise ValueError(
-            f"--refresh-scorer oracle: task {task.name!r} has none; name a table of people's ratings, which rest rate "
-            "makes"
-        )
+    check_trainable(run.evaluator.scorer)
+    if raters == ORACLE:
+        if run.task.oracle is None:
+            raise ValueError(
+                f"--refresh-scorer oracle: task {run.task.name!r} has none; name a table of people's ratings of each "
+                f"Grow step, such as ratings-{refresh_ratings.GROW}.csv, which rest rate makes"
+            )
+        return
+    for g in range(1, grow_steps + 1):
+        if (table := refresh_ratings.table_of(raters, g)).is_file():
+            refresh_ratings.read_table(table, run.task, refresh_ratings.export_command(run.folder.path, g))
 
 
 def refresh_scorer(
@@ -106,70 +118,89 @@ def refresh_scorer(
         rated_sources: Sources whose samples the oracle rates.
 
     Raises:
-        ValueError: If there are too few ratings, or they are not those that the scorer was trained on.
+        FileNotFoundError: If people have not rated the Grow step yet.
+        ValueError: If the ratings cannot be used, or are not those that the scorer was trained on, or the scorer is
+            near chance where it was not before.
         OSError: If something cannot be read or written.
     """
     stage = refresh_stage(grow_step)
     made = f"{stage}.scorer"
+    table = None if raters == ORACLE else refresh_ratings.table_of(raters, grow_step)
     if not run.folder.has(made):
+        if table is not None:
+            refresh_ratings.check_there(table, grow_step, run.folder.path)
         writes = run.folder.is_writer
-        run.folder.finish(made, _refresh(run, buffer, grow_step, raters, rated_sources) if writes else None)
+        run.folder.finish(made, _refresh(run, buffer, grow_step, table, rated_sources) if writes else None)
     record = run.folder.result(made)
-    _check_ratings(record, raters)
+    if table is not None:
+        refresh_ratings.check_unchanged(record, table)
     if run.folder.has(stage):
         return
     if run.folder.is_writer:
         for step in (0, grow_step):
             rescore(buffer, scorer_at(run, grow_step), run.task, stage, grow_step=step)
-        print(refresh_sentence(record))
+        print("\n".join([refresh_sentence(record), *refresh_warnings(record)]))
     run.folder.finish(stage, record)
 
 
-def _check_ratings(record: Mapping[str, Any], raters: str) -> None:
-    """Refuse ratings that have changed since a scorer was trained on them."""
-    if raters != ORACLE and _digest(raters) != record["ratings_sha256"]:
-        raise ValueError(
-            f"the ratings in {raters!r} are not those that Grow step {record['grow']}'s scorer was trained on; give "
-            "these, or choose another --out"
-        )
-
-
-def _digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-
-
 def _refresh(
-    run: Experiment[Settings], buffer: GrowingBatchBuffer, grow_step: int, raters: str, rated_sources: int
+    run: Experiment[Settings], buffer: GrowingBatchBuffer, grow_step: int, table: Path | None, rated_sources: int
 ) -> dict[str, Any]:
     """Make the refreshed scorer; what is known of it."""
-    from experiments.scorer_training.refresh import refresh
+    from experiments.scorer_training.refresh import refresh, validation_tests
 
-    before, samples = scorer_at(run, grow_step - 1), buffer.select(grow_step=grow_step)
+    task, before, samples = run.task, scorer_at(run, grow_step - 1), buffer.select(grow_step=grow_step)
     samples = samples.where(~samples.is_reference)
     rows = np.random.default_rng([run.config.seed, grow_step]).permutation(np.unique(samples.source_index))
-    if raters == ORACLE:
-        ratings, digest = _by_oracle(_of_sources(samples, rows[:rated_sources]), run.task), None
+    if table is None:
+        ratings = list(dict.fromkeys(_by_oracle(_of_sources(samples, rows[:rated_sources]), task)))
     else:
-        ratings, digest = read_ratings(Path(raters)), _digest(raters)
+        ratings = refresh_ratings.read_table(table, task, refresh_ratings.export_command(run.folder.path, grow_step))
+        refresh_ratings.check_grown(ratings, samples, task, table, grow_step)
+    learned, compared = (ratings, None) if task.oracle else held_out(ratings, before)
     folder = run.folder.path / FOLDER / refresh_stage(grow_step)
     if folder.exists():  # of a call that was killed
         shutil.rmtree(folder)
     seed, device = run.config.seed * 1000 + grow_step, run.config.device
-    parts = refresh(before, ratings, HeadConfig(), folder, seed, device)
+    parts = refresh(before, learned, HeadConfig(), folder, seed, device)
     after = load_scorer(folder, device=device)
-    rated = {each.source for each in ratings}
-    texts = source_texts(run.task, rows)
-    unrated = _of_sources(samples, rows[[text not in rated for text in texts]][:CHECKED])
+    tests = {  # with one seed in every Grow step, so that they compare
+        name: {kind: asdict(test) for kind, test in validation_tests(scorer, task, run.config.seed, TESTED).items()}
+        for name, scorer in (("before", before), ("after", after))
+    }
+    # Before it is recorded: with other ratings the same command makes another one.
+    if (lost := losses(**tests)) and not run.config.force_scorer:
+        raise ValueError(
+            f"the scorer refreshed at Grow {grow_step} is near chance where the one before was not: {'; '.join(lost)}; "
+            "give it more ratings, or take it all the same with --force-scorer"
+        )
+    if compared is None:
+        rated = {each.source for each in ratings}
+        unrated = rows[[text not in rated for text in source_texts(task, rows)]][:CHECKED]
+        compared = _by_oracle(_of_sources(samples, unrated), task)
     return {
         "grow": grow_step,
-        "raters": raters,
+        "raters": ORACLE if table is None else str(table),
         "ratings": len(ratings),
-        "ratings_sha256": digest,
+        "ratings_sha256": None if table is None else refresh_ratings.digest(table),
         "before": before.fingerprint,
         "after": after.fingerprint,
         "parts": [asdict(part) for part in parts],
-        "accuracy": accuracies(unrated, run.task, before, after),
+        "unit_tests": tests,
+        "accuracy": accuracies(compared, before, after, "people" if task.oracle is None else ORACLE),
     }
+
+
+def held_out(ratings: Sequence[Rating], scorer: Scorer) -> tuple[list[Rating], list[Rating]]:
+    """People's ratings that a scorer learns from, and those that it is compared with its former self by.
+
+    A cross-fitted scorer learns from all and is compared on all: each of its parts judges what it has not learned from.
+    Of another, one source in :data:`HELD_OUT` is kept, in every Grow step the same ones.
+    """
+    if isinstance(scorer, CrossFittedScorer):
+        return list(ratings), list(ratings)
+    kept = {each.source for each in ratings if fold_of(each.source, HELD_OUT) == 0}
+    return [each for each in ratings if each.source not in kept], [each for each in ratings if each.source in kept]
 
 
 def scorer_at(run: Experiment[Settings], grow_step: int) -> Scorer:
@@ -192,15 +223,21 @@ def reward_column(run: Experiment[Settings], grow_step: int) -> str | None:
     return stage if run.folder.has(stage) else None
 
 
-def accuracies(data: Slice, task: Task, before: Scorer, after: Scorer) -> dict[str, Any] | None:
-    """Within-source accuracy of two scorers by the oracle, and the difference with its standard error.
+def accuracies(rated: Sequence[Rating], before: Scorer, after: Scorer, by: str) -> dict[str, Any] | None:
+    """Within-source accuracy of two scorers, and the difference with its standard error.
 
-    None where the task has no oracle, or no two samples of a source differ in quality.
+    None of fewer than :data:`LEAST_COMPARED` sources, or where no two translations of a source differ in quality.
+
+    Args:
+        rated: Translations that neither of them learned from.
+        before: The one.
+        after: The other.
+        by: Who rated.
     """
-    if task.oracle is None or not len(data):
+    sources, texts = [each.source for each in rated], [each.hypothesis for each in rated]
+    if (count := len(set(sources))) < LEAST_COMPARED:
         return None
-    sources, texts = _texts(data, task)
-    quality = task.oracle(sources, texts)
+    quality = np.array([each.score for each in rated], dtype=np.float32)
     known: list[RankAccuracy | None] = [
         rank_accuracy(sources, quality, checked_scores(scorer, sources, texts)) for scorer in (before, after)
     ]
@@ -208,6 +245,8 @@ def accuracies(data: Slice, task: Task, before: Scorer, after: Scorer) -> dict[s
     if old is None or new is None:
         return None
     return {
+        "by": by,
+        "sources": count,
         "before": old.value,
         "after": new.value,
         "pairs": old.pairs,
@@ -219,30 +258,46 @@ def accuracies(data: Slice, task: Task, before: Scorer, after: Scorer) -> dict[s
 def refresh_sentence(record: dict[str, Any]) -> str:
     """What a refresh did."""
     ratings = f"scorer refreshed on {record['ratings']:,} ratings at Grow {record['grow']}"
+    if all(part["epoch"] == 0 for part in record["parts"]):
+        ratings += ", and left as it was, for no pass over them lowered the loss on those held out"
     accuracy = record["accuracy"]
     if accuracy is None:
-        return f"{ratings}; its accuracy is not known: no oracle, or no unrated source whose samples differ"
-    half = 1.96 * accuracy["error"]
-    difference, low, high = accuracy["difference"], accuracy["difference"] - half, accuracy["difference"] + half
+        return (
+            f"{ratings}; its accuracy is not known: fewer than {LEAST_COMPARED} sources that it did not learn from, or "
+            "none whose samples differ"
+        )
+    difference, low, high = _change(accuracy)
     return (
-        f"{ratings}: within-source accuracy on samples of other sources {accuracy['before']:.3f} before, "
+        f"{ratings}: within-source accuracy by {_RATERS[accuracy['by']]} on {accuracy['pairs']:,} pairs of samples of "
+        f"{accuracy['sources']:,} sources that it did not learn from: {accuracy['before']:.3f} before, "
         f"{accuracy['after']:.3f} after, {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
     )
 
 
+def refresh_warnings(record: dict[str, Any]) -> list[str]:
+    """What speaks against a refreshed scorer."""
+    accuracy, scorer = record["accuracy"], f"WARNING: the scorer refreshed at Grow {record['grow']}"
+    said = [f"{scorer} is near chance where the one before was not: {each}." for each in losses(**record["unit_tests"])]
+    if accuracy is not None and _change(accuracy)[2] < 0:
+        said.append(f"{scorer} ranks samples worse than the one before; have more sources rated.")
+    return said
+
+
+_RATERS = {ORACLE: "the oracle", "people": "people"}
+
+
+def _change(accuracy: dict[str, Any]) -> tuple[float, float, float]:
+    """The difference of the accuracies, and the ends of its 95 % interval."""
+    half = 1.96 * accuracy["error"]
+    return accuracy["difference"], accuracy["difference"] - half, accuracy["difference"] + half
+
+
 def _by_oracle(data: Slice, task: Task) -> list[Rating]:
-    sources, texts = _texts(data, task)
+    sources, texts = texts_of(data, task)
     assert task.oracle is not None
     qualities = task.oracle(sources, texts)
-    distinct = dict(zip(zip(sources, texts, strict=True), qualities.tolist(), strict=True))
-    return [Rating(source, text, quality) for (source, text), quality in distinct.items()]
+    return [Rating(*each) for each in zip(sources, texts, qualities.tolist(), strict=True)]
 
 
 def _of_sources(data: Slice, rows: NDArray[np.int64]) -> Slice:
     return data.where(np.isin(data.source_index, rows))
-
-
-def _texts(data: Slice, task: Task) -> tuple[list[str], list[str]]:
-    stored = data.read()
-    texts = task.tokenizer.decode(stored.tokens[low:high].tolist() for low, high in pairwise(stored.offsets))
-    return source_texts(task, data.source_index), texts

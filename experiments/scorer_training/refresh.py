@@ -24,7 +24,7 @@ from experiments.scorer_training.estimator_training import Labelled, grouped, re
 from experiments.scorer_training.head_training import batches, estimator_loss
 from experiments.scorer_training.ratings import Rating, read_ratings
 from experiments.scorer_training.reference_quality import ReferenceQuality
-from experiments.scorer_training.scorer_report import ScorerReport, unit_tests
+from experiments.scorer_training.scorer_report import ScorerReport, UnitTest, unit_tests
 from seq2seq_env.progress import progress_bar
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
 from seq2seq_env.scorers.description import check_free, write_description
@@ -32,7 +32,7 @@ from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.models.pairs import PairEncoder
 from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD
 from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
-from seq2seq_env.tasks import Task
+from seq2seq_env.tasks import Split, Task
 
 HEAD_RATE, NETWORK_RATE = 0.3, 0.03
 """Shares of the learning rate of a head trained anew that a head trained further has, and a learned scorer's network:
@@ -147,10 +147,25 @@ def make(
             f"{part.hypotheses:,} ratings of {part.sources:,} sources: loss on held-out ones {part.loss_before:.4f} "
             f"before, {part.loss_after:.4f} after, kept from pass {part.epoch} of {config.head.epochs}"
         )
+    tests = validation_tests(load_scorer(folder, device=device), task, seed)
+    return ScorerReport({}, tests), [asdict(part) for part in results]
+
+
+def validation_tests(scorer: Scorer, task: Task, seed: int, cases: int | None = None) -> dict[str, UnitTest]:
+    """Unit tests on validation pairs: what a scorer that was trained further may have forgotten.
+
+    Args:
+        scorer: The one.
+        task: Whose translations it judges.
+        seed: Of the corruptions.
+        cases: Pairs that are corrupted at most, spread evenly over the split; None takes all.
+    """
     split = task.split("validation")
     quality = task.oracle or ReferenceQuality(split.sources, split.references)
-    tests = unit_tests(load_scorer(folder, device=device), split, quality, seed)
-    return ScorerReport({}, tests), [asdict(part) for part in results]
+    if cases is not None and cases < len(split):
+        rows = [row * len(split) // cases for row in range(cases)]
+        split = Split(split.name, [split.sources[row] for row in rows], [split.references[row] for row in rows])
+    return unit_tests(scorer, split, quality, seed)
 
 
 def _part(

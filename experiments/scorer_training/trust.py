@@ -49,6 +49,17 @@ def weaknesses(report: Mapping[str, Any]) -> list[str]:
     return faults
 
 
+def losses(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What speaks against a scorer that was trained further and not against the one before, of their unit tests.
+
+    Args:
+        before: By the kind of corruption, as a report has them.
+        after: Likewise.
+    """
+    passed = {name: test for name, test in after.items() if not weaknesses({"unit_tests": {name: before[name]}})}
+    return weaknesses({"unit_tests": passed})
+
+
 def check_reward(name: str) -> None:
     """Refuse a scorer as a reward that its own report calls near chance; one without a report passes.
 

@@ -10,7 +10,7 @@ import pytest
 from agents import run_evaluation
 from experiments.growing_batch import Config
 from experiments.reports.examples import NUM_EXAMPLES
-from experiments.reports.report import _scorer_tests, learning_curves, warnings
+from experiments.reports.report import _refreshes, _scorer_tests, learning_curves, warnings
 from experiments.runs.experiment import Experiment
 from experiments.runs.stages import RERANKED
 from experiments.runs.untrained import BEST_OF
@@ -83,6 +83,24 @@ def test_the_scorer_is_tested_on_what_each_policy_writes() -> None:
     assert shown.splitlines()[2:] == [
         "| repeated | 80.0% | 80.0% |", "| negated | - | - |", "| translations, at most | 5 | 5 |"
     ]  # fmt: skip
+
+
+def test_a_refreshed_scorer_stands_beside_the_first() -> None:
+    assert _refreshes([]) == []
+    accuracy = {
+        "by": "oracle", "sources": 50, "before": 0.7, "after": 0.75, "pairs": 900, "difference": 0.05, "error": 0.01
+    }  # fmt: skip
+    tests = [{"repeated": {"falls": falls}} for falls in (0.7, 0.8, 0.9)]
+    records = [
+        {"grow": g, "ratings": 80, "after": "0123456789abcdef", "accuracy": accuracy, "parts": [{"epoch": 3}],
+         "unit_tests": {"before": tests[g - 1], "after": tests[g]}}
+        for g in (1, 2)
+    ]  # fmt: skip
+    _, sentences, _, shown = _refreshes(records)
+    assert "by the oracle on 900 pairs of samples of 50 sources that it did not learn from: 0.700 before" in sentences
+    assert "0.750 after, +0.050 [+0.030, +0.070], `0123456789ab`" in sentences
+    assert shown.splitlines()[0] == "| unit test | first scorer | refreshed at Grow 1 | refreshed at Grow 2 |"
+    assert shown.splitlines()[-1] == "| repeated | 70.0% | 80.0% | 90.0% |"
 
 
 @pytest.mark.parametrize(

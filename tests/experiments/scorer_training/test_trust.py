@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments.scorer_training.make_scorer import SHIPPED
-from experiments.scorer_training.trust import check_reward, weaknesses
+from experiments.scorer_training.trust import check_reward, losses, weaknesses
 from seq2seq_env.atomic_files import write_json
 from seq2seq_env.scorers.description import write_description
 
@@ -36,6 +36,12 @@ def report(accuracy: float | None = 0.7, falls: float | None = 0.9, cases: int =
 )
 def test_what_speaks_against_a_scorer(options: dict[str, Any], words: list[str]) -> None:
     assert weaknesses(report(**options)) == words
+
+
+def test_what_a_scorer_lost_is_what_it_had() -> None:
+    good, bad = report()["unit_tests"], report(falls=0.41)["unit_tests"]
+    assert losses(good, bad) == ["the score falls for 41% of 100 cases of 'truncated' (60% is needed)"]
+    assert losses(bad, bad) == losses(bad, good) == losses(good, good) == []
 
 
 def test_both_faults_are_named(tmp_path: Path) -> None:
