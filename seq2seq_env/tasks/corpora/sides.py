@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
@@ -10,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from seq2seq_env.tasks.corpora.cleaning import Pair
-from seq2seq_env.writing import is_spaced
+from seq2seq_env.writing import is_spaced, letter_words
 
 READ = 20_000
 """Training pairs whose words are learned at most, spread over all of them."""
@@ -29,8 +28,6 @@ FOREIGN = 0.2
 language share more."""
 
 T = TypeVar("T")
-
-_WORD = re.compile(r"[^\W\d_]+")
 
 
 class Likeness(NamedTuple):
@@ -147,5 +144,5 @@ def _spread(items: Sequence[T], most: int) -> Sequence[T]:
 def _words(texts: Sequence[str]) -> Iterator[str]:
     spaced = is_spaced(texts[:200])
     for text in texts:
-        for word in _WORD.findall(text.casefold()):
+        for word in letter_words(text.casefold()):
             yield from [word] if spaced else word
