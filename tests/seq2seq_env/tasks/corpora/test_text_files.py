@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_splits_are_the_files(folder: Path) -> None:
     assert task.tokenizer.vocab_size <= 60
     with pytest.raises(ValueError, match="no split 'dev'; choose one of train, validation, test"):
         task.split("dev")
+
+
+def test_texts_are_read_in_composed_form(folder: Path) -> None:
+    """Else a tokenizer that writes composed letters could write no such reference, whatever the policy learned."""
+    split = unicodedata.normalize("NFD", "Tür")
+    write(folder, "test", [("the door", split), (split, "the door")])
+    (folder / "source-only.de").write_text(f"die {split}\n", "utf-8")
+    task = text_files(folder)
+    assert (task.split("test").references[0], task.split("test").sources[1]) == ("Tür", "Tür")
+    assert task.split("source-only").sources == ["die Tür"]
+    assert task.notes[4:] == ["3 texts are not in Unicode's composed form; they are read in it (NFC)"]
 
 
 def packed(folder: Path) -> None:
