@@ -31,7 +31,7 @@ def test_words_or_characters() -> None:
 
 def test_marks_and_joiners_are_inside_words() -> None:
     assert words_and_signs("वह हिन्दी पढ़ती है।") == ["वह", "हिन्दी", "पढ़ती", "है", "।"]
-    assert words_and_signs("می\u200cخواهم ک\u200c!") == ["می\u200cخواهم", "ک", "\u200c", "!"]
+    assert words_and_signs("ರಾಜ್\u200cಕುಮಾರ್ ರಾಜ್\u200c!") == ["ರಾಜ್\u200cಕುಮಾರ್", "ರಾಜ್", "\u200c", "!"]
     for text in ("größere Männer", unicodedata.normalize("NFD", "größere Männer")):
         assert words_and_signs(text) == letter_words(text) == text.split()
     assert letter_words("हिन्दी, 12 ab_c") == ["हिन्दी", "ab", "c"]

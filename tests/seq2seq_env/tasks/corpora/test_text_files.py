@@ -37,6 +37,8 @@ def test_splits_out_of_one_file(tmp_path: Path) -> None:
         ValueError, match="held_out 2 takes both splits out of the training files; leave out validation"
     ):
         text_files(tmp_path, held_out=2, validation="dev")
+    with pytest.raises(FileNotFoundError, match=r"no validation.de and .*; give them, or take .* option held_out N"):
+        text_files(tmp_path)
     write(tmp_path, "test", pairs)
     with pytest.raises(ValueError, match=r"held_out 2 .* yet test.de, test.en would be left unread"):
         text_files(tmp_path, held_out=2)
