@@ -128,7 +128,7 @@ def parts_of(name: str, *, is_whole: Callable[[str], bool] = lambda name: False)
         seen.add(part)
         yield part
         if part not in SCORERS and not is_whole(part):
-            todo += _words(part) if has_kind(part) else described_names(Path(part))
+            todo += _words(part) if has_kind(part) else described_names(Path(part).resolve())
 
 
 def _words(name: str) -> list[str]:
