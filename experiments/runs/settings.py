@@ -183,6 +183,10 @@ class Settings:
         """One agent's own options."""
         return self.agent_options.get(agent, {})
 
+    def start_of(self, seed: int) -> Path | None:
+        """Folder of the run whose supervised policy the run of a seed takes."""
+        return self.start
+
     def buffer_of(self, run: Path) -> str | Path:
         """Where the buffer of a run's folder is."""
         return run / "buffer"
