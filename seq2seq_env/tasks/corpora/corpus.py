@@ -21,7 +21,7 @@ from seq2seq_env.tasks.corpora.cleaning import (
     uneven,
     usual_ratio,
 )
-from seq2seq_env.tasks.corpora.sides import Sides, check_source_only, check_split
+from seq2seq_env.tasks.corpora.sides import Sides, check_source_only, check_split, check_unequal
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS, Split, Task, unknown_split
 from seq2seq_env.tokenization.subwords import train_subwords
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice, check_room
@@ -63,8 +63,8 @@ class CorpusTask(Task):
     Raises:
         OSError: If the tokenizer is missing or cannot be had.
         ValueError: If nothing is left of a split, training sources or source-only sentences are in another split, a
-            split's sides are swapped or its sentences in another language than the training pairs', or an option is out
-            of range.
+            split's sides are swapped or mostly the same or its sentences in another language than the training pairs',
+            or an option is out of range.
     """
 
     default_scorer = None
@@ -113,9 +113,12 @@ class CorpusTask(Task):
             if name != "train" and dropped:
                 warnings.warn(f"{name} split: {self.cleaning[name]}; they are not measured", stacklevel=3)
             self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
+        check_unequal("train", train)
         sides = Sides(train)
         for name in SPLITS[1:]:
-            check_split(name, pairs[name], sides)
+            for doubt in check_split(name, pairs[name], sides):
+                warnings.warn(doubt, stacklevel=3)
+            check_unequal(name, pairs[name])
         if source_only is not None:
             self._add_source_only(source_only, pairs, leaks, sides)
         self.fingerprint = self._digest()
