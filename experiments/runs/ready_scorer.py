@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import EstimatorConfig
@@ -26,25 +27,27 @@ def ready_scorer(config: Settings, task: Task) -> str | None:
     if name and config.estimator != EstimatorConfig():
         raise ValueError(f"options of --estimator make a scorer, and the run has {name!r}; leave them out")
     if name is None:
-        wanted = own_config(config)
-        if not (wanted.out / REPORT).is_file():
+        name = str(own_folder(config))
+        report = own_folder(config) / REPORT
+        if not report.is_file():
             return None
-        if read_json(wanted.out / REPORT)["config"] != wanted.recorded():
-            raise ValueError(
-                f"the scorer in {str(wanted.out)!r} was made otherwise; name it with --scorer, or another --out"
-            )
-        name = str(wanted.out)
+        if read_json(report)["config"] != own_config(config).recorded():
+            raise ValueError(f"the scorer in {name!r} was made otherwise; name it with --scorer, or another --out")
     check_trust(config, name)
     return name
 
 
+def own_folder(config: Settings) -> Path:
+    """Folder, beside the run's, of a scorer that is made of the task's pairs."""
+    return config.out.resolve().with_name(config.out.resolve().name + "-scorer")
+
+
 def own_config(config: Settings) -> ScorerConfig:
-    """What ``train_scorer.py`` would be told, to make a scorer of the task's pairs in a folder beside the run's."""
-    folder = config.out.resolve().with_name(config.out.resolve().name + "-scorer")
+    """What ``train_scorer.py`` would be told, to make one there."""
     # The scorer reads text, in tokens of its own.
     options = {name: value for name, value in config.task_options.items() if name not in PRETRAINED_OPTIONS}
     estimator = replace(config.estimator, device=config.device)
-    return ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=folder)
+    return ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=own_folder(config))
 
 
 def check_trust(config: Settings, name: str) -> None:

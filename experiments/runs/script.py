@@ -23,7 +23,7 @@ from experiments.runs.experiment import Experiment
 from experiments.runs.own_text import planned_options, statistics, with_plan
 from experiments.runs.plan import TASK, summary
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
-from experiments.runs.ready_scorer import check_trust, own_config, ready_scorer
+from experiments.runs.ready_scorer import check_trust, own_config, own_folder, ready_scorer
 from experiments.runs.recipes import recipe_arguments
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
@@ -109,11 +109,11 @@ def own_scorer(config: Settings, task: Task) -> str:
         )
     check_place(config.out)
     starting_policy(replace(config, start=config.start_of(config.seed)), task)
-    wanted = own_config(config)
-    print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {wanted.out}")
-    make_scorer(wanted)
-    check_trust(config, str(wanted.out))
-    return str(wanted.out)
+    folder = own_folder(config)
+    print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
+    make_scorer(own_config(config))
+    check_trust(config, str(folder))
+    return str(folder)
 
 
 def main(
