@@ -68,7 +68,7 @@ class Regime:
     @property
     def grown(self) -> int:
         """Samples of a Grow step of growing_batch.py."""
-        sizes = {"sources": Settings.DEFAULT_SOURCES, "candidates": Settings.candidates} | self.growth
+        sizes = {"sources": Settings.auto_sources, "candidates": Settings.candidates} | self.growth
         return sizes["sources"] * sizes["candidates"]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.corpus_scores import CORPUS_SCORES, pseudo_values
-from experiments.reports.statistics import Interval, interval, stack
+from experiments.reports.statistics import Interval, interval, means_by_source, stack, sums_by_source
 from experiments.reports.tables import Table, number, p_value, table
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.finished_stages import final_stage
@@ -75,9 +75,9 @@ class _Values(NamedTuple):
     """One stage of R runs by one measure."""
 
     scores: NDArray[np.float64]
-    """float64 [R], of all sources together."""
+    """float64 [R], of all lines together."""
     shares: NDArray[np.float64]
-    """float64 [R,N], what each source adds."""
+    """float64 [R,N], what each source adds; lines of one source are one of the N, over which intervals are."""
 
 
 def comparisons(runs: Sequence[Path]) -> list[Comparison]:
@@ -124,15 +124,19 @@ def _arms(runs: Sequence[Path]) -> dict[str, Arm]:
 def _values(runs: Sequence[Path], stages: Sequence[str], decode: str, measure: str) -> _Values | None:
     """Of kept test translations; None where a run lacks its stage or the column."""
     if measure not in CORPUS_SCORES:
-        shares = source_values(runs, stages, f"{decode}_{measure}")
-        return None if shares is None else _Values(shares.mean(axis=1), shares)
+        values = source_values(runs, stages, f"{decode}_{measure}")
+        if values is None:
+            return None
+        sources = [line["source"] for line in _lines(runs[0], stages[0])]
+        return _Values(values.mean(axis=1), means_by_source(values.T, sources).T)
     _, statistics_of, score, _ = CORPUS_SCORES[measure]
     scores, rows = [], []
     for run, stage in zip(runs, stages, strict=True):
         lines = _lines(run, stage)
         if not lines or not {decode, "reference"} <= lines[0].keys():
             return None
-        statistics = statistics_of(*([line[name] for line in lines] for name in (decode, "reference")))
+        of_lines = statistics_of(*([line[name] for line in lines] for name in (decode, "reference")))
+        statistics = sums_by_source(of_lines, [line["source"] for line in lines])
         scores.append(float(score(statistics.sum(axis=0))))
         rows.append(pseudo_values(statistics, score).tolist())
     return _Values(np.array(scores), stack(rows))

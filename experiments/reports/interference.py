@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.corpus_scores import chrf, chrf_statistics
-from experiments.reports.statistics import Interval, holm, interval
+from experiments.reports.statistics import Interval, holm, interval, means_by_source
 from experiments.reports.tables import Table, table
 from seq2seq_env.scorers import ProcessScorer, Scorer
 
@@ -189,9 +189,11 @@ def stage_values(
 ) -> dict[str, NDArray[np.float64]]:
     """Measures of a stage's kept translations, as :func:`interference` takes them.
 
+    Of a source that is there several times, the mean.
+
     Args:
-        lines: N, of the stage's file.
-        broken: bool [N], whether a translation breaks a guard; None where guards are not known.
+        lines: Of the stage's file.
+        broken: For each line, whether a translation breaks a guard; None where guards are not known.
         decode: "greedy" or "sample".
     """
     texts, references = ([line[key] for line in lines] for key in (decode, "reference"))
@@ -203,7 +205,10 @@ def stage_values(
     values["length"] = np.array(
         [len(text) / max(1, len(reference)) for text, reference in zip(texts, references, strict=True)]
     )
-    return values if broken is None else values | {"guards": broken.astype(np.float64)}
+    if broken is not None:
+        values["guards"] = broken.astype(np.float64)
+    sources = [line["source"] for line in lines]
+    return {name: means_by_source(each, sources) for name, each in values.items()}
 
 
 def are_related(scorer: Scorer, judge: Scorer) -> bool:

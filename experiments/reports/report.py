@@ -80,9 +80,9 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     guards, guards_note = run_guards(evaluator.task, evaluator.scorer)
     hits = {(step, decode): stage_hits(guards, each, decode) for step, each in lines.items() for decode in DECODES}
     guard_counts = {place: counts(each) for place, each in hits.items()}
+    related = are_related(evaluator.scorer, evaluator.judge) if evaluator.judge else None
     seen = interference(
-        {step: stage_values(each, any_hit(hits[step, "greedy"])) for step, each in lines.items()},
-        are_related(evaluator.scorer, evaluator.judge) if evaluator.judge else None,
+        {step: stage_values(each, any_hit(hits[step, "greedy"])) for step, each in lines.items()}, related
     )
     buffer = GrowingBatchBuffer(run.config.get("buffer") or run.path / "buffer")
     grown = {g: buffer.select(grow_step=g) for g in buffer.grow_steps}
@@ -113,7 +113,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     write_json(run.path / "results.json", results)
     plots = save_plots(run.path, steps, controls, grown, curves)
     nats = next(row["nats"] for row in last if (row["split"], row["decode"]) == ("test", "sample"))
-    verdict = [*_headline(evidence, entropy, nats), seen.sentence]
+    verdict = [*_headline(evidence, entropy, nats, related), seen.sentence]
     # What a gate ended comes first; that it stayed open is one more line.
     verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
     verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]
@@ -153,21 +153,25 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     print("\n".join(verdict))
 
 
-def _headline(evidence: Sequence[Comparison], entropy: Mapping[str, float], nats: float) -> list[str]:
+def _headline(
+    evidence: Sequence[Comparison], entropy: Mapping[str, float], nats: float, related: bool | None
+) -> list[str]:
     """Sentences: what stands above the best control, and what would look like a gain and is lower entropy.
+
+    Where nobody knows true quality, references and a judge of another make than the scorer are two witnesses.
 
     Args:
         evidence: Comparisons with the controls.
         entropy: Record of the supervised policy at the entropy of the last one, if that was measured.
         nats: Entropy of the last policy.
+        related: Whether the judge is of the scorer's make.
     """
     if not evidence:
         return ["No control was trained, so nothing is shown of what raised the numbers below."]
     likeliest = [[each for each in evidence if each.decode == decode][:1] for decode in ("greedy", "beam")]
     sharpened = [each for each in evidence if each.control == EQUAL_ENTROPY][:1]
-    # Where nobody knows true quality, references and a judge are two witnesses.
     judged = [each for each in evidence if (each.decode, each.measure) == ("greedy", "judge")]
-    witnesses = [*chain(*likeliest), *([] if evidence[0].measure == "oracle" else judged)]
+    witnesses = [*chain(*likeliest), *([] if related or evidence[0].measure == "oracle" else judged)]
     lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*witnesses, *sharpened)]
     if sharpened:
         given = "the last policy's entropy" if entropy["nats"] >= nats else f"most, and not the {nats:.3f} of the last"

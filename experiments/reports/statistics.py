@@ -221,6 +221,33 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p_values}
 
 
+def sums_by_source(values: NDArray[np.float64], sources: Sequence[str]) -> NDArray[np.float64]:
+    """Sums over rows of one source, in the order in which these come first.
+
+    A split may hold a source several times, with several references; its rows are no more independent than the words of
+    a sentence, and are one of the sources that intervals are over.
+
+    Args:
+        values: float64 [rows,...].
+        sources: Of each row.
+
+    Returns:
+        float64 [N,...]; ``values`` themselves where all sources differ.
+    """
+    places = {source: place for place, source in enumerate(dict.fromkeys(sources))}
+    if len(places) == len(values):
+        return values
+    sums = np.zeros((len(places), *values.shape[1:]))
+    np.add.at(sums, [places[source] for source in sources], values)
+    return sums
+
+
+def means_by_source(values: NDArray[np.float64], sources: Sequence[str]) -> NDArray[np.float64]:
+    """Means over rows of one source, as :func:`sums_by_source` has sums."""
+    times = sums_by_source(np.ones(len(values)), sources)
+    return sums_by_source(values, sources) / times.reshape(-1, *[1] * (values.ndim - 1))
+
+
 def stack(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """float64 [R,N] of R runs' values.
 

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import agents
 from agents import PolicyConfig
 from buffers import Slice, drawable_rows
-from experiments.runs.run_folder import CHECKPOINTS
+from experiments.runs.ready_scorer import ready_scorer
 from experiments.runs.settings import Settings
-from experiments.runs.stages import SUPERVISED
-from experiments.runs.supervised import new_policy
+from experiments.runs.supervised import new_policy, starting_policy
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.scorers import Scorer, load_scorer
 from seq2seq_env.tasks import Task, load_task
@@ -67,15 +66,14 @@ def forecast(config: Settings) -> list[str]:
     """
     task = load_task(config.task, **config.options_of_task())
     config = config.with_filter(task).with_sources(task)
-    start = config.start_of(config.seed) if hasattr(config, "start_of") else config.start
-    policy = new_policy(config, task) if start is None else agents.Seq2SeqPolicy.load(start / CHECKPOINTS / SUPERVISED)
+    # What the run would refuse is refused here.
+    named = {"read": ready_scorer(config, task), "judged": config.judge}
+    scorers = {part: load_scorer(name, device=config.device, task=task) for part, name in named.items() if name}
+    policy = starting_policy(replace(config, start=config.start_of(config.seed)), task)
     rate = training_rate(config, task, policy)
-    read = OTHER_SCORER
-    if name := config.scorer or task.default_scorer:
-        read = rate / scoring_rate(load_scorer(name, device=config.device, task=task), task)
-    if config.judge is not None:
-        load_scorer(config.judge, device=config.device, task=task)  # the run would be refused one that cannot be
-    tokens = work(config, task, policy_size(policy), read)
+    tokens = work(
+        config, task, policy_size(policy), **{part: rate / scoring_rate(each, task) for part, each in scorers.items()}
+    )
     stages = {stage: each / rate / 60 for stage, each in tokens.items() if each}
     lines = [f"{name}: {in_words(each)}" for name, each in stages.items()]
     return [
@@ -85,7 +83,9 @@ def forecast(config: Settings) -> list[str]:
     ]
 
 
-def work(config: Settings, task: Task, size: float | None = None, read: float = OTHER_SCORER) -> dict[str, float]:
+def work(
+    config: Settings, task: Task, size: float | None = None, read: float = OTHER_SCORER, judged: float = 0.0
+) -> dict[str, float]:
     """What each stage takes at most, in target tokens of the policy's training that take as long.
 
     Args:
@@ -93,6 +93,7 @@ def work(config: Settings, task: Task, size: float | None = None, read: float = 
         task: Gives the texts.
         size: Multiplications of the policy, of which a pretrained one's are not the options'; None for these.
         read: What a token takes that a named scorer, or the task's, reads.
+        judged: What one takes that the judge reads.
     """
     pairs = task.split("train")
     own = config.scorer is None and task.default_scorer is None
@@ -106,10 +107,11 @@ def work(config: Settings, task: Task, size: float | None = None, read: float = 
     scored = (READ * forward * estimator.repeats if own else read) * sentence
     sampled = SAMPLED * sentence + scored
 
+    judged *= sentence
     validation, test = task.size("validation"), task.size("test")
-    stage = MEASURED_DECODES * max(validation, test) * sampled
+    stage = MEASURED_DECODES * max(validation, test) * (sampled + judged)
     if config.beams > 1:
-        stage += test * (BEAM * config.beams * SAMPLED * sentence + scored)
+        stage += test * (BEAM * config.beams * SAMPLED * sentence + scored + judged)
     available = len(drawable_rows(task, config.drawn_from(task)))
     drawn = config.num_sources(task) or available
     # Of training pairs the scorer knows the sources by their references.
@@ -124,7 +126,7 @@ def work(config: Settings, task: Task, size: float | None = None, read: float = 
     grow_steps, trainings, seeds = _repetitions(config)
     improving = config.improve_steps * (trained["improve"] + stage)
     # A gate translates the validation sources by the supervised policy and after each step, but of no control.
-    gated = validation * sampled if getattr(config, "gate", "off") != "off" else 0.0
+    gated = validation * (sampled + judged) if getattr(config, "gate", "off") != "off" else 0.0
     tokens = {
         "scorer": _scorer(config.estimator, estimator, task, sentence, (forward, backward)) if own else 0.0,
         "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source + gated,

@@ -7,12 +7,14 @@ batches.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.presets import Preset
 from experiments.runs.settings import Settings
+from seq2seq_env.scorers.loading import has_part
 
 TASK = "text-files"
 """The task of text of one's own."""
@@ -49,13 +51,16 @@ class CorpusStatistics:
 
     Attributes:
         pairs: Training pairs in the files, those that validation and test are taken out of included, at least 1.
+        sources: Their sources that differ.
         words: Of both of their sides; characters count as words where those do not stand apart.
         long_sentence: Words that 99 of 100 sentences do not exceed.
-        source_only: Sentences without references that differ.
+        source_only: Sentences without references that differ, but for over-long ones and sources of pairs, of whichever
+            split: about what the task keeps.
         has_splits: Whether there are files of validation or test.
     """
 
     pairs: int
+    sources: int
     words: int
     long_sentence: int
     source_only: int = 0
@@ -64,15 +69,15 @@ class CorpusStatistics:
 
 def plan(corpus: CorpusStatistics) -> Preset:
     """Options that fit a corpus; who names an option has their own."""
-    held_out = 0 if corpus.has_splits else _held_out(corpus.pairs)
-    pairs = max(1, corpus.pairs - 2 * held_out)
+    held_out = 0 if corpus.has_splits else _held_out(corpus.sources)
+    pairs = max(1, corpus.pairs - round(2 * held_out * corpus.pairs / corpus.sources))
     of_pair = TOKENS_PER_WORD * corpus.words / 2 / max(1, corpus.pairs)
     task_options = {
         # A token is to be seen often enough.
         "vocab_size": str(
             max([size for size in VOCABULARIES if size * WORDS_PER_TOKEN <= corpus.words], default=1_000)
         ),
-        "max_tokens": str(next((n for n in LENGTHS if n >= TOKENS_PER_WORD * corpus.long_sentence), LENGTHS[-1])),
+        "max_tokens": str(longest(corpus.long_sentence)),
         # What is in two files, or twice in a file, is no reason to stop: it is left out of the training and counted.
         "leaks": "drop",
     }
@@ -82,12 +87,11 @@ def plan(corpus: CorpusStatistics) -> Preset:
     # Few pairs are seen more often. An end before the learning rate's costs more than any Improve step gives, and a
     # reward that stands still is no reason for one: the last looks, at low rates, gain the most.
     supervised = _rounded(min(MOST_TOKENS, of_pair * pairs * _by_pairs(pairs, 30, 10, 10)))
-    # Who uses a translator decodes it by beam search. A judge of another make than what learns from the pairs'
-    # translations costs seconds. Within a source a filter by ranks needs some to rank.
+    # Who uses a translator decodes it by beam search. Within a source a filter by ranks needs some to rank.
     drawn, growing = (
         _small_growing(corpus.source_only, pairs)
         if pairs < FEW
-        else (min(Settings.DEFAULT_SOURCES, pairs + corpus.source_only), {"candidates": 8, "judge": "lexical:"})
+        else (min(Settings.auto_sources, pairs + corpus.source_only), {"candidates": 8})
     )
     # About half of what a filter keeps of eight samples and a reference of each source.
     improve = _training(_rounded(of_pair * drawn * 2), rate * 0.3, batch, looks=2, warmup=20)
@@ -105,27 +109,51 @@ def plan(corpus: CorpusStatistics) -> Preset:
     )
 
 
+def planned_judge(scorer: str | None) -> str | None:
+    """A judge of another make than the scorer, which costs seconds: counts of words, or none where these are in it.
+
+    Args:
+        scorer: Its name; None where one is made, which learns from the pairs' translations.
+    """
+    return None if scorer is not None and has_part(scorer, "lexical") else "lexical:"
+
+
+def with_budget(training: Mapping[str, Any], tokens: int) -> dict[str, Any]:
+    """A planned training of another length, whose warmup and looks keep their shares of it."""
+    shares = ("warmup_tokens", "evaluate_every")
+    scaled = {name: -(-training[name] * tokens // training["max_tokens"]) for name in shares}  # at least a token
+    return {**training, "max_tokens": tokens, **scaled}
+
+
+def longest(words: int) -> int:
+    """Tokens of a sentence at most, where hardly one has more words."""
+    return next((tokens for tokens in LENGTHS if tokens >= TOKENS_PER_WORD * words), LENGTHS[-1])
+
+
 def _small_growing(source_only: int, pairs: int) -> tuple[int, dict[str, Any]]:
     """Sources that are drawn, and options of Grow and Improve for few pairs, as docs/results/multi30k.md has them.
 
-    Counts of words are a scorer in seconds, and choose well among many samples. Of training sources those that were
-    counted are judged by the counts of others. The best of each source's references are all of them, so that the arm
+    Counts of words are a scorer in seconds, and choose well among many samples. Training sources, where they are drawn,
+    are judged by the counts of others. The best of each source's references are all of them, so that the arm
     "filtered" would be "unfiltered".
     """
     options: dict[str, Any] = {
-        "scorer": "lexical: fluency=0.25 length=0.2", "candidates": 16, "temperature": 0.5, "filter": "best",
+        "scorer": "lexical: fluency=0.25 length=0.2 folds=2", "candidates": 16, "temperature": 0.5, "filter": "best",
         "learning_rate_decay": 0.85, "data": DataConfig(last_on_pairs=True), "arms": ("unfiltered", "random"),
     }  # fmt: skip
     if source_only < pairs:
-        options["scorer"] += " folds=2"
-        return min(Settings.DEFAULT_SOURCES, pairs + source_only), options
-    options |= {"grow_from": "source-only", "sources": None if source_only <= 1.25 * MOST_GROWN else MOST_GROWN}
-    return min(source_only, MOST_GROWN), options
+        return min(Settings.auto_sources, pairs + source_only), options
+    most = {"sources": None} if source_only <= 1.25 * MOST_GROWN else {"auto_sources": MOST_GROWN}
+    return min(source_only, MOST_GROWN), options | {"grow_from": "source-only"} | most
 
 
-def _held_out(pairs: int) -> int:
-    """A tenth for each of validation and test, which says more of few pairs than it takes from them."""
-    return min(HELD_OUT, max(pairs // 10, min(20, pairs // 4)))
+def _held_out(sources: int) -> int:
+    """A tenth for each of validation and test, which says more of few sources than it takes from them; to two digits.
+
+    A few that are there twice are then no other number.
+    """
+    tenth = sources // 10
+    return min(HELD_OUT, max(round(tenth, 2 - len(str(tenth))), min(20, sources // 4)))
 
 
 def _policy(pairs: int) -> dict[str, Any]:
@@ -177,7 +205,7 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
         f"{held_out:,} held out for validation, {held_out:,} for the test" if held_out else "splits as in the files"
     )
     grow_steps = getattr(config, "grow_steps", 1)
-    drawn = f"up to {config.DEFAULT_SOURCES:,}" if config.sources == "auto" else config.sources or "all"
+    drawn = f"up to {config.auto_sources:,}" if config.sources == "auto" else config.sources or "all"
     on_pairs = getattr(config, "data", None) is not None and config.data.last_on_pairs  # type: ignore[attr-defined]
     kind = config.filter if config.filter != "auto" else "percentile" if config.filter_values is None else "threshold"
     values = config.filter_values or [each.value for each in replace(config, filter=kind).schedules(1)[0]]
@@ -194,7 +222,8 @@ def summary(config: Settings, corpus: CorpusStatistics) -> list[str]:
         f"Grow: {grow_steps} steps, {drawn} sources, {config.candidates} samples of each",
         f"Improve: {config.improve_steps} steps to each of up to {improve.max_tokens:,} tokens; filter {kind}, "
         + " ".join(f"{value:g}" for value in (values[:-1] if on_pairs else values))
-        + (", the last on the pairs alone" if on_pairs else ""),
+        + (", the last on the pairs alone" if on_pairs else "")
+        + _adapters(config),
     ]
 
 
@@ -207,17 +236,20 @@ def _tokenizer(config: Settings) -> str:
 
 
 def _start(config: Settings) -> str:
-    """The policy, and how it is trained on the pairs, by whole weights or adapters."""
+    """The policy, and how it is trained on the pairs, by whole weights or, a pretrained one, adapters."""
     if config.start is not None:
         return f"the supervised one of {config.start}"
     policy, training = config.policy, config.supervised
     layers = f"{policy.encoder_layers} + {policy.decoder_layers} layers"
     name = config.pretrained or f"{layers} of width {policy.d_model}, dropout {policy.dropout:g}"
-    adapters = f", adapters of rank {config.lora.rank}" if config.lora.rank else ""
     if not config.fine_tune:
-        return f"{name}, as it is{adapters}"
-    trained = f"{name}{adapters}; trained on the pairs for"
+        return f"{name}, as it is"
+    trained = f"{name}{_adapters(config) if config.pretrained else ''}; trained on the pairs for"
     if training.patience * training.evaluate_every >= training.max_tokens:
         return f"{trained} {training.max_tokens:,} tokens"
     until = f"until the reward has not risen in {training.patience} looks"
     return f"{trained} up to {training.max_tokens:,} tokens, {until}"
+
+
+def _adapters(config: Settings) -> str:
+    return f", adapters of rank {config.lora.rank}" if config.lora.rank else ""

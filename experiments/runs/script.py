@@ -23,20 +23,16 @@ from experiments.runs.experiment import Experiment
 from experiments.runs.own_text import planned_options, statistics, with_plan
 from experiments.runs.plan import TASK, summary
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
+from experiments.runs.ready_scorer import check_trust, own_config, own_folder, ready_scorer
 from experiments.runs.recipes import recipe_arguments
 from experiments.runs.run_folder import RunFolder, check_place
 from experiments.runs.settings import Settings
-from experiments.scorer_training.estimator_config import EstimatorConfig
-from experiments.scorer_training.make_scorer import REPORT, ScorerConfig, make_scorer
-from experiments.scorer_training.trust import check_reward
+from experiments.runs.supervised import starting_policy
+from experiments.scorer_training.make_scorer import make_scorer
 from seq2seq_env import commands
-from seq2seq_env.atomic_files import read_json
 from seq2seq_env.extras import missing
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
-
-PRETRAINED_OPTIONS = ("tokenizer", "source_language", "target_language", "source_prefix", "prompt", "chat")
-"""Options of a task that are of a pretrained model's tokenizer."""
 
 C = TypeVar("C", bound=Settings)
 
@@ -69,16 +65,11 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
         print(note)
     if absent := missing("report"):
         print(f"no plots or no TensorBoard logs: {' and '.join(absent)} not installed, see the extra report")
-    if (given := config.scorer or task.default_scorer) and config.estimator != EstimatorConfig():
-        raise ValueError(f"options of --estimator make a scorer, and the run has {given!r}; leave them out")
-    name = given or own_scorer(config, task)
-    if not config.force_scorer:
-        check_reward(name)
-    scorer = load_scorer(name, device=config.device, task=task)
+    name = ready_scorer(config, task)
+    judge = None if config.judge is None else load_scorer(config.judge, device=config.device, task=task)
+    scorer = load_scorer(name or own_scorer(config, task), device=config.device, task=task)
     fingerprints = {"task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
-    judge = None
-    if config.judge is not None:
-        judge = load_scorer(config.judge, device=config.device, task=task)
+    if judge is not None:
         fingerprints["judge_fingerprint"] = judge.fingerprint
     folder = RunFolder(config.out, config.recorded() | fingerprints, config.log_with, type(config)().recorded())
     evaluator = Evaluator(
@@ -101,33 +92,27 @@ def execute(config: C, work: Work[C], report: Work[C]) -> None:
 
 
 def own_scorer(config: Settings, task: Task) -> str:
-    """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default; made where it is not there.
+    """Folder of the scorer that ``train_scorer.py`` makes of the task's pairs by default.
+
+    It may take hours, so that a policy that the run cannot start from is refused before.
 
     Raises:
-        ValueError: If another task's scorer is there, or several processes would make it.
+        ValueError: If several processes would make it, it is near chance, or the policy does not fit the task.
+        OSError: If the policy cannot be had.
     """
     from accelerate import PartialState
 
-    folder = config.out.resolve().with_name(config.out.resolve().name + "-scorer")
-    # The scorer reads text, in tokens of its own.
-    options = {name: value for name, value in config.task_options.items() if name not in PRETRAINED_OPTIONS}
-    estimator = replace(config.estimator, device=config.device)
-    wanted = ScorerConfig(config.task, options, estimator=estimator, seed=config.seed, out=folder)
-    report = folder / REPORT
-    if report.is_file():
-        if read_json(report)["config"] != wanted.recorded():
-            raise ValueError(
-                f"the scorer in {str(folder)!r} was made otherwise; name it with --scorer, or another --out"
-            )
-    elif PartialState().num_processes > 1:
+    if PartialState().num_processes > 1:
         raise ValueError(
             f"task {config.task!r} has no scorer of its own; make one with train_scorer.py first, in one process, and "
             "name it with --scorer"
         )
-    else:
-        check_place(config.out)
-        print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
-        make_scorer(wanted)
+    check_place(config.out)
+    starting_policy(replace(config, start=config.start_of(config.seed)), task)
+    folder = own_folder(config)
+    print(f"task {config.task!r} has no scorer of its own: one is made of its pairs first, in {folder}")
+    make_scorer(own_config(config))
+    check_trust(config, str(folder))
     return str(folder)
 
 

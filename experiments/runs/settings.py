@@ -56,10 +56,9 @@ class Settings:
         "force_scorer",
         "estimator",
         "plan",
+        "auto_sources",
     )
     """Options that may change when a run goes on; a scorer is known by its fingerprint."""
-    DEFAULT_SOURCES: ClassVar[int] = 8_000
-    """Number of sources that "auto" stands for."""
 
     preset: PresetName | None = None
     """Settings of a known data set, which other options override. There are the phrasebook's other regimes, a small
@@ -101,7 +100,10 @@ class Settings:
     improve_steps: int = 3
     """Number I of Improve steps to each Grow step, at least 1. The paper's "I=0" is --agent bc --improve-steps 1."""
     sources: int | Literal["auto"] | None = "auto"
-    """Number of sources drawn for each Grow step; None takes all. "auto" is 8000, or all where there are fewer."""
+    """Number of sources drawn for each Grow step; None takes all. "auto" is --auto-sources, or all where there are
+    fewer."""
+    auto_sources: int = 8_000
+    """Number of sources that --sources auto stands for, at least 1."""
     grow_from: Literal["auto", "train", "source-only", "both"] = "auto"
     """Sources that a Grow step draws from: those of the "train" split, the "source-only" sentences, which have no
     references, or "both". "auto" is "both" where the task has such sentences, and "train" elsewhere. The original data
@@ -182,6 +184,10 @@ class Settings:
         """One agent's own options."""
         return self.agent_options.get(agent, {})
 
+    def start_of(self, seed: int) -> Path | None:
+        """Folder of the run whose supervised policy the run of a seed takes."""
+        return self.start
+
     def buffer_of(self, run: Path) -> str | Path:
         """Where the buffer of a run's folder is."""
         return run / "buffer"
@@ -204,7 +210,7 @@ class Settings:
         check_name("filter", self.filter, ["auto", *FILTERS])
         for name in self.agent_options:
             check_name("agent", name, sorted(agents.AGENTS))
-        for name, low in (("improve_steps", 1), ("candidates", 1), ("beams", 1)):
+        for name, low in (("improve_steps", 1), ("auto_sources", 1), ("candidates", 1), ("beams", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
         check_seed(self.seed)
@@ -269,7 +275,7 @@ class Settings:
         grow_from = self.drawn_from(task)
         available = len(drawable_rows(task, grow_from))
         if self.sources == "auto":
-            return self.DEFAULT_SOURCES if available > self.DEFAULT_SOURCES else None
+            return self.auto_sources if available > self.auto_sources else None
         if self.sources is not None and not 1 <= self.sources <= available:
             raise ValueError(
                 f"sources is {self.sources}, and there are {available} to draw from {grow_from!r}; give 1 to "

@@ -25,22 +25,16 @@ def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:
     A pretrained policy may also be taken as it is, and another run's supervised policy.
 
     Raises:
-        FileNotFoundError: If that run has none.
-        ValueError: If that one has another tokenizer than the task.
+        OSError: As for :func:`starting_policy`.
+        ValueError: Likewise.
     """
     config, task = run.config, run.task
     if run.folder.has(SUPERVISED):
         return agents.Seq2SeqPolicy.load(run.folder.checkpoint(SUPERVISED), config.device)
+    policy = starting_policy(config, task)
     if config.start is not None:
-        policy = agents.Seq2SeqPolicy.load(config.start / CHECKPOINTS / SUPERVISED, config.device)
-        if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
-            raise ValueError(
-                f"the policy of {str(config.start)!r} has another tokenizer than task {config.task!r}; give the "
-                "task options of that run"
-            )
         finish(run, SUPERVISED, agents.make_agent("bc", policy), dict(UNTRAINED))
         return policy
-    policy = new_policy(config, task)
     sizes = config.policy
     # Of a few words, fewer than the network is wide, pairs tell nothing; and a Llama's embeddings have another scale.
     if config.pretrained is None and sizes.architecture != "decoder-only" and sizes.d_model < task.tokenizer.vocab_size:
@@ -86,6 +80,24 @@ def check_trained_alike(config: Settings) -> None:
                 f"the supervised policy of {str(config.start)!r} was trained with {name} {there[name]!r}, not "
                 f"{value!r}; name a run like the ones to come, or give its options"
             )
+
+
+def starting_policy(config: Settings, task: Task) -> Seq2SeqPolicy:
+    """The policy as it is before a run trains it: another run's supervised one, or a new one.
+
+    Raises:
+        OSError: If the other run has none, or a pretrained model cannot be had.
+        ValueError: If that one has another tokenizer than the task, or a pretrained model does not fit it.
+    """
+    if config.start is None:
+        return new_policy(config, task)
+    policy = agents.Seq2SeqPolicy.load(config.start / CHECKPOINTS / SUPERVISED, config.device)
+    if policy.tokenizer.fingerprint != task.tokenizer.fingerprint:
+        raise ValueError(
+            f"the policy of {str(config.start)!r} has another tokenizer than task {config.task!r}; give the task "
+            "options of that run"
+        )
+    return policy
 
 
 def new_policy(config: Settings, task: Task) -> Seq2SeqPolicy:

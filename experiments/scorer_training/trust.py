@@ -8,8 +8,7 @@ from typing import Any
 
 from experiments.scorer_training.make_scorer import REPORT
 from seq2seq_env.atomic_files import read_json
-from seq2seq_env.scorers.description import NAME, read_description
-from seq2seq_env.scorers.loading import has_kind, resolve
+from seq2seq_env.scorers.loading import has_kind, parts_of
 
 LEAST = 0.6
 """Share of pairs of hypotheses that a scorer must put in the right order, and of right translations whose score must
@@ -61,7 +60,9 @@ def losses(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def check_reward(name: str) -> None:
-    """Refuse a scorer as a reward that its own report calls near chance; one without a report passes.
+    """Refuse a scorer as a reward that its own report calls near chance, or that of a scorer it is made of.
+
+    One without a report passes.
 
     Args:
         name: As ``load_scorer`` takes it.
@@ -69,20 +70,14 @@ def check_reward(name: str) -> None:
     Raises:
         ValueError: If it is one.
     """
-    place = _measured(name)
-    if place is not None and (faults := weaknesses(read_json(place / REPORT))):
-        raise ValueError(
-            f"the scorer in {str(place.resolve())!r} is near chance by its own {REPORT}: {'; '.join(faults)}; "
-            f"{REMEDY}, or take it all the same with --force-scorer"
-        )
+    for place in map(Path, filter(_is_measured, parts_of(name, is_whole=_is_measured))):
+        if faults := weaknesses(read_json(place / REPORT)):
+            raise ValueError(
+                f"the scorer in {str(place.resolve())!r} is near chance by its own {REPORT}: {'; '.join(faults)}; "
+                f"{REMEDY}, or take it all the same with --force-scorer"
+            )
 
 
-def _measured(name: str) -> Path | None:
-    """Folder of the report that speaks of a scorer: its own, or that of the one it calibrates."""
-    if has_kind(name) or not (folder := Path(name)).is_dir():
-        return None
-    if (folder / REPORT).is_file():
-        return folder
-    if (folder / NAME).is_file() and (record := read_description(folder))["kind"] == "normalised":
-        return _measured(resolve(record["scorer"], folder))
-    return None
+def _is_measured(name: str) -> bool:
+    """Whether a name is that of a folder with a report, which speaks of all that is in it."""
+    return not has_kind(name) and (Path(name) / REPORT).is_file()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -98,12 +98,42 @@ def has_kind(name: str) -> bool:
 
 def runs_program(name: str) -> bool:
     """Whether a program is in the scorer of that name, which can be loaded."""
-    if name in SCORERS:
-        return False
-    if has_kind(name):
-        spec = ScorerSpec.parse(name)
-        return spec.kind == PROGRAM or any(map(runs_program, spec.words))
-    return any(map(runs_program, described_names(Path(name))))
+    return has_part(name, PROGRAM)
+
+
+def has_part(name: str, kind: str) -> bool:
+    """Whether a scorer is of a kind, or one of those that it is made of is.
+
+    Raises:
+        ValueError: If a specification or a folder's ``scorer.json`` cannot be read.
+    """
+    return any(has_kind(part) and part.partition(":")[0] == kind for part in parts_of(name))
+
+
+def parts_of(name: str, *, is_whole: Callable[[str], bool] = lambda name: False) -> Iterator[str]:
+    """The name of a scorer and those of what it is made of, however deep; of a program, which is what it is, its own.
+
+    Args:
+        name: As :func:`load_scorer` takes it.
+        is_whole: Whether to look no further into a scorer, by its name.
+
+    Raises:
+        ValueError: If a specification or a folder's ``scorer.json`` cannot be read.
+    """
+    todo, seen = [name], set[str]()
+    while todo:
+        part = todo.pop(0)
+        if part in seen:  # a folder may lead back to itself
+            continue
+        seen.add(part)
+        yield part
+        if part not in SCORERS and not is_whole(part):
+            todo += _words(part) if has_kind(part) else described_names(Path(part).resolve())
+
+
+def _words(name: str) -> list[str]:
+    spec = ScorerSpec.parse(name)
+    return [] if spec.kind == PROGRAM else spec.words
 
 
 def described_names(folder: Path) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.scorers.spec import ScorerKind, ScorerSpec, task_missing
 from seq2seq_env.tasks.corpora.cleaning import bare
 from seq2seq_env.tasks.task import Task
-from seq2seq_env.writing import is_spaced, words
+from seq2seq_env.writing import is_spaced, words, words_and_signs
 
 STEM = 5
 """Characters by which rare words are told apart: most endings are behind them."""
@@ -38,8 +37,6 @@ LEAST_PROBABILITY = 1e-3
 
 BEGIN, UNSEEN = -2, -1
 """In place of a type: what stands before the first word, and a word that no pair has."""
-
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 Types = NDArray[np.int64]
 
@@ -204,7 +201,7 @@ class Side:
 
     def _words(self, text: str) -> list[str]:
         folded = text.casefold()
-        return _WORD.findall(folded) if self._spaced else words(folded, spaced=False)
+        return words_and_signs(folded) if self._spaced else words(folded, spaced=False)
 
     def _kind(self, word: str) -> str:
         # No word has a space.

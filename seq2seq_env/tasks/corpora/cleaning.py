@@ -59,6 +59,11 @@ def first_reason(*tests: Callable[[Item], Reason | None]) -> Callable[[Item], Re
     return lambda item: next((reason for test in tests if (reason := test(item))), None)
 
 
+def composed(text: str) -> str:
+    """The text in Unicode's composed form (NFC): letters with their accents, where there are such."""
+    return unicodedata.normalize("NFC", text)
+
+
 def empty(pair: Pair) -> Reason | None:
     """Nothing but space, or what is not seen, on one side."""
     return None if all(text.strip() and (text.isascii() or bare(text)) for text in pair) else "with an empty side"

@@ -13,6 +13,7 @@ from seq2seq_env.tasks.corpora.cleaning import (
     Pair,
     bare,
     clean,
+    composed,
     empty,
     first_reason,
     repeated,
@@ -20,7 +21,7 @@ from seq2seq_env.tasks.corpora.cleaning import (
     uneven,
     usual_ratio,
 )
-from seq2seq_env.tasks.corpora.sides import Sides, check_source_only, check_split
+from seq2seq_env.tasks.corpora.sides import Sides, check_source_only, check_split, check_unequal
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS, Split, Task, unknown_split
 from seq2seq_env.tokenization.subwords import train_subwords
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice, check_room
@@ -35,6 +36,9 @@ MEASURED_BY = {"train": ("validation", "test"), "validation": ("test",), "test":
 
 class CorpusTask(Task):
     """Sentences as they were found, with a tokenizer trained on them.
+
+    All texts are read in Unicode's composed form (NFC), in which tokenizers write: references in another would match
+    no accent of a translation.
 
     Training pairs are cleaned: empty, very uneven, repeated and over-long ones are left out. Of the other splits only
     what cannot be translated at all is left out, empty and over-long pairs, with a warning. Of sentences without
@@ -59,8 +63,8 @@ class CorpusTask(Task):
     Raises:
         OSError: If the tokenizer is missing or cannot be had.
         ValueError: If nothing is left of a split, training sources or source-only sentences are in another split, a
-            split's sides are swapped or its sentences in another language than the training pairs', or an option is out
-            of range.
+            split's sides are swapped or mostly the same or its sentences in another language than the training pairs',
+            or an option is out of range.
     """
 
     default_scorer = None
@@ -84,6 +88,10 @@ class CorpusTask(Task):
         if leaks not in get_args(Leaks):
             raise ValueError(f"there is no leaks {leaks!r}; choose one of {', '.join(get_args(Leaks))}")
         self._made_by = made_by
+        texts = [*(text for rows in pairs.values() for pair in rows for text in pair), *(source_only or ())]
+        self._recomposed = sum(composed(text) != text for text in texts)
+        pairs = {name: [(composed(one), composed(other)) for one, other in rows] for name, rows in pairs.items()}
+        source_only = source_only and [composed(text) for text in source_only]
         self.max_source_length = self.max_target_length = max_tokens
         written, _ = clean(pairs["train"], empty)
         seen = {name: _seen(name, pairs, leaks) for name in MEASURED_BY}
@@ -105,9 +113,12 @@ class CorpusTask(Task):
             if name != "train" and dropped:
                 warnings.warn(f"{name} split: {self.cleaning[name]}; they are not measured", stacklevel=3)
             self._splits[name] = Split(name, [one for one, _ in kept], [other for _, other in kept])
+        check_unequal("train", train)
         sides = Sides(train)
         for name in SPLITS[1:]:
-            check_split(name, pairs[name], sides)
+            for doubt in check_split(name, pairs[name], sides):
+                warnings.warn(doubt, stacklevel=3)
+            check_unequal(name, pairs[name])
         if source_only is not None:
             self._add_source_only(source_only, pairs, leaks, sides)
         self.fingerprint = self._digest()
@@ -128,8 +139,11 @@ class CorpusTask(Task):
 
     @property
     def notes(self) -> list[str]:
-        """What is left of each split."""
-        return [f"{name} split: {cleaning}" for name, cleaning in self.cleaning.items()]
+        """What is left of each split, and how many texts were in another form of Unicode."""
+        notes = [f"{name} split: {cleaning}" for name, cleaning in self.cleaning.items()]
+        if self._recomposed:
+            notes.append(f"{self._recomposed:,} texts are not in Unicode's composed form; they are read in it (NFC)")
+        return notes
 
     def _add_source_only(
         self, sentences: list[str], pairs: Mapping[str, list[Pair]], leaks: Leaks, sides: Sides

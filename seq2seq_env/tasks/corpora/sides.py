@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
@@ -10,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from seq2seq_env.tasks.corpora.cleaning import Pair
-from seq2seq_env.writing import is_spaced
+from seq2seq_env.writing import is_spaced, letter_words
 
 READ = 20_000
 """Training pairs whose words are learned at most, spread over all of them."""
@@ -30,8 +29,6 @@ language share more."""
 
 T = TypeVar("T")
 
-_WORD = re.compile(r"[^\W\d_]+")
-
 
 class Likeness(NamedTuple):
     """Shares of the words of some texts that the training pairs have, in [0, 1].
@@ -48,6 +45,11 @@ class Likeness(NamedTuple):
     def is_of_targets(self) -> bool:
         """Whether the texts are rather in the language of the targets."""
         return self.target >= KNOWN and self.target >= 2 * self.source
+
+    @property
+    def may_be_of_targets(self) -> bool:
+        """Whether hardly a word is the sources' alone: the language of the targets, on subjects that these have not."""
+        return self.target >= FOREIGN and self.target >= 4 * self.source
 
     @property
     def is_of_sources(self) -> bool:
@@ -88,24 +90,52 @@ class Sides:
         return Likeness(sum(known) / len(words), (len(known) - sum(known)) / len(words))
 
 
-def check_split(name: str, pairs: Sequence[Pair], sides: Sides) -> None:
-    """Refuse a split whose sides are not the training split's.
+def check_unequal(name: str, pairs: Sequence[Pair]) -> None:
+    """Refuse a split that has one text twice in place of two sides.
 
     Raises:
-        ValueError: If its sources look like the training targets.
+        ValueError: If it is so of most of its pairs.
+    """
+    equal = sum(source.strip() == reference.strip() for source, reference in pairs)
+    if 2 * equal > len(pairs):
+        raise ValueError(
+            f"of {equal:,} of the {len(pairs):,} pairs of the {name} split, both sides are the same text; give the "
+            "targets' text, or take such pairs out"
+        )
+
+
+def check_split(name: str, pairs: Sequence[Pair], sides: Sides) -> list[str]:
+    """Refuse a split whose sides are not the training split's.
+
+    Returns:
+        Doubts that are no refusal.
+
+    Raises:
+        ValueError: If its sources look like the training targets, or its references like the training sources.
     """
     sources, references = (sides.likeness([pair[side] for pair in pairs]) for side in (0, 1))
-    if sources is None or not sources.is_of_targets:
-        return
-    if references is not None and references.is_of_sources:
+    of_targets = sources is not None and sources.is_of_targets
+    of_sources = references is not None and references.is_of_sources
+    if of_targets and of_sources:
         raise ValueError(
             f"the two sides of the {name} split look swapped beside the training pairs: of its sources, {sources}; "
             "swap the sides of one of the two"
         )
-    raise ValueError(
-        f"the sources of the {name} split look like the targets' language: {sources}; give text in the sources' "
-        "language"
-    )
+    if of_targets:
+        raise ValueError(
+            f"the sources of the {name} split look like the targets' language: {sources}; give text in the sources' "
+            "language"
+        )
+    if of_sources:
+        raise ValueError(
+            f"the references of the {name} split look like the sources' language: {references}; give text in the "
+            "targets' language"
+        )
+    return [
+        f"the {side} of the {name} split may be in another language than those of the training pairs: {likeness}"
+        for side, likeness in (("sources", sources), ("references", references))
+        if likeness is not None and likeness.is_foreign
+    ]
 
 
 def check_source_only(texts: Sequence[str], unknown: float, sides: Sides) -> str | None:
@@ -135,6 +165,8 @@ def check_source_only(texts: Sequence[str], unknown: float, sides: Sides) -> str
             f"the source-only sentences look like the targets' language: {likeness}; give text in the sources' "
             "language, or swap the sides of the pairs where those are the wrong way round"
         )
+    if likeness.may_be_of_targets:
+        return f"the source-only sentences may be in the targets' language, on other subjects: {likeness}"
     if likeness.is_foreign:
         return f"the source-only sentences may be in another language than the sources: {likeness}"
     return None
@@ -147,5 +179,5 @@ def _spread(items: Sequence[T], most: int) -> Sequence[T]:
 def _words(texts: Sequence[str]) -> Iterator[str]:
     spaced = is_spaced(texts[:200])
     for text in texts:
-        for word in _WORD.findall(text.casefold()):
+        for word in letter_words(text.casefold()):
             yield from [word] if spaced else word

@@ -96,8 +96,14 @@ class TextFilesTask(CorpusTask):
                 )
             pairs = hold_out(read_pairs(place, train, source, target), held_out)
         else:
-            stems = dict(zip(SPLITS, (train, validation, test), strict=True))
-            pairs = {name: read_pairs(place, stem, source, target) for name, stem in stems.items()}
+            pairs = {"train": read_pairs(place, train, source, target)}
+            try:
+                for name, stem in zip(SPLITS[1:], (validation, test), strict=True):
+                    pairs[name] = read_pairs(place, stem, source, target)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f"{error}; give them, or take both splits out of the training files by the task option held_out N"
+                ) from error
         stem = source_only or SOURCE_ONLY
         wanted = source_only is not None or files_of(place, stem, source)
         super().__init__(

@@ -27,7 +27,7 @@ def entry(name: str, reward: float, oracle: float | None, text: str = "one red h
                 {} if oracle is None else {"greedy_oracle": 0.5 + oracle + NOISE[1 - seed, source] * (oracle != 0)}
             )
             texts = dict.fromkeys(("greedy", "sample"), text)
-            rows.append({"source": "ein rotes Haus", "reference": "one red house", **texts, **scores})
+            rows.append({"source": f"Haus {source}", "reference": "one red house", **texts, **scores})
         lines[seed] = rows
     return Entry(name, {seed: {} for seed in lines}, lines)
 

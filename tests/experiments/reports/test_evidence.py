@@ -18,7 +18,10 @@ def run_of(folder: Path, **qualities: list[float]) -> Path:
     (folder / "stages" / "g1i2.json").write_text("[]")
     for stage, values in qualities.items():
         decodes = ("sample",) if stage == "entropy" else ("greedy", "sample")
-        lines = [{f"{d}_{m}": value for d in decodes for m in ("oracle", "reward")} for value in values]
+        lines = [
+            {"source": f"Satz {row}"} | {f"{d}_{m}": value for d in decodes for m in ("oracle", "reward")}
+            for row, value in enumerate(values)
+        ]
         name = {"entropy": EQUAL_ENTROPY, "g1i2": "g1i2"}.get(stage, f"control-{stage}")
         (folder / "hypotheses" / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
@@ -67,6 +70,27 @@ def test_several_runs_must_agree(tmp_path: Path) -> None:
     assert not both.shown
     assert both.by_run == pytest.approx([0.1, -0.09])
     assert "+0.100 -0.090 |" in evidence_table([both])
+
+
+def test_a_source_that_is_there_again_counts_once(tmp_path: Path) -> None:
+    """Five references of each source are five measurements of it, and no five sources."""
+    once, again = (run_of(tmp_path / name, g1i2=REST, filtered=[0.85, 0.78, 0.97, 0.8]) for name in ("once", "again"))
+    texts = {
+        "g1i2": ["one red bus is here", "one red bus is", "red bus is here", "a bus"],
+        "control-filtered": ["a red bus is here", "a bus", "red bus is here", "one red bus is"],
+    }
+    for run, times in ((once, 1), (again, 5)):
+        for stage, greedy in texts.items():
+            file = run / "hypotheses" / f"{stage}.jsonl"
+            lines = [json.loads(line) for line in file.read_text().splitlines()]
+            columns = [{"greedy": text, "reference": "one red bus is here"} for text in greedy]
+            lines = [line | column for line, column in zip(lines, columns, strict=True)]
+            file.write_text("".join(f"{json.dumps(line)}\n" * times for line in lines))
+    expected, found = comparisons([once]), comparisons([again])
+    assert [each.measure for each in found[:5]] == ["oracle", "bleu", "chrf", "ter", "reward"]
+    for one, other in zip(expected, found, strict=True):
+        assert [*other.difference] == pytest.approx([*one.difference])
+        assert (other.rest, other.best) == pytest.approx((one.rest, one.best))
 
 
 def test_an_arm_that_a_run_lacks_does_not_count(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ def test_the_table_has_a_row_a_step() -> None:
 
 def test_values_come_from_kept_translations() -> None:
     lines = [
-        {"greedy": "a red bus", "reference": "a red bus", "greedy_reward": 0.5, "greedy_judge": 0.25},
-        {"greedy": "no", "reference": "two blue cars", "greedy_reward": 1.0, "greedy_judge": 0.75},
+        {"source": "a", "greedy": "a red bus", "reference": "a red bus", "greedy_reward": 0.5, "greedy_judge": 0.25},
+        {"source": "b", "greedy": "no", "reference": "two blue cars", "greedy_reward": 1.0, "greedy_judge": 0.75},
     ]
     values = stage_values(lines, np.array([False, True]))
     assert {name: each.tolist() for name, each in values.items() if name not in ("chrf", "length")} == {
@@ -118,6 +118,9 @@ def test_values_come_from_kept_translations() -> None:
     }  # fmt: skip
     assert values["chrf"][0] == pytest.approx(100)
     assert values["length"].tolist() == pytest.approx([1.0, 2 / 13])
+    # A source that is there again is no other one.
+    again = stage_values([*lines, lines[1] | {"greedy_reward": 0.0}], np.array([False, True, False]))
+    assert (again["reward"].tolist(), again["guards"].tolist()) == ([0.5, 0.5], [0.0, 0.5])
 
 
 def test_relatives_are_of_one_make() -> None:

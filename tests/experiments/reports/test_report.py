@@ -9,8 +9,10 @@ import pytest
 
 from agents import run_evaluation
 from experiments.growing_batch import Config
+from experiments.reports.evidence import Comparison
 from experiments.reports.examples import NUM_EXAMPLES
-from experiments.reports.report import _refreshes, _scorer_tests, learning_curves, warnings
+from experiments.reports.report import _headline, _refreshes, _scorer_tests, learning_curves, warnings
+from experiments.reports.statistics import Interval
 from experiments.runs.experiment import Experiment
 from experiments.runs.stages import RERANKED
 from experiments.runs.untrained import BEST_OF
@@ -35,6 +37,14 @@ def test_the_report_holds_what_the_stages_hold(finished_run: Experiment[Config])
     assert found["summary"]["seconds"] == 60.0
     assert all(found["sacrebleu"][name].startswith("nrefs:1|") for name in ("bleu", "chrf", "ter"))
     assert BEST_OF > 1
+
+
+def test_a_judge_of_the_rewards_make_is_no_witness() -> None:
+    gain = Interval(0.1, 0.05, 0.15, 0.01)
+    evidence = [Comparison("greedy", measure, 1.0, "filtered", 0.9, gain, [0.1]) for measure in ("bleu", "judge")]
+    headlines = {related: _headline(evidence, {}, 0.1, related) for related in (None, False, True)}
+    assert [line.partition(" of")[0] for line in headlines[False][:2]] == ["BLEU", "Judge"]
+    assert headlines[None] == headlines[False] == [headlines[True][0], headlines[False][1], headlines[True][1]]
 
 
 def test_the_page_shows_every_step_and_every_plot(finished_run: Experiment[Config]) -> None:

@@ -7,7 +7,15 @@ from scipy.stats import t, ttest_1samp
 
 from experiments.reports import statistics
 from experiments.reports.corpus_scores import bleu, pseudo_values
-from experiments.reports.statistics import OrderDifference, holm, interval, order_difference, stack
+from experiments.reports.statistics import (
+    OrderDifference,
+    holm,
+    interval,
+    means_by_source,
+    order_difference,
+    stack,
+    sums_by_source,
+)
 
 RUNS, SOURCES = 5, 60
 
@@ -19,6 +27,23 @@ def simulated(
     of_sources = 0.5 * rng.normal(size=SOURCES)
     of_runs = run_effect * rng.normal(size=(runs, 1)) / SOURCES**0.5
     return np.asarray(mean + of_sources + of_runs + rng.normal(size=(runs, SOURCES)))
+
+
+def test_rows_of_one_source_are_put_together() -> None:
+    values = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
+    assert sums_by_source(values, ["b", "a", "b"]).tolist() == [[5, 50], [2, 20]]
+    assert means_by_source(values, ["b", "a", "b"]).tolist() == [[2.5, 25], [2, 20]]
+    assert means_by_source(values[:, 0], ["b", "a", "b"]).tolist() == [2.5, 2]
+    assert sums_by_source(values, ["a", "b", "c"]) is values
+
+
+def test_repeated_rows_do_not_make_chance_a_finding() -> None:
+    """Of 40 sources with five rows each, 200 values would be above 0 far more often than 2.5 % of the time."""
+    rng = np.random.default_rng(0)
+    sources = [str(row // 5) for row in range(200)]
+    draws = np.repeat(rng.normal(size=(400, 40)), 5, axis=1)
+    shown = [interval(np.atleast_2d(means_by_source(each, sources))).low > 0 for each in draws]
+    assert np.mean(shown) < 0.05
 
 
 def test_an_interval_by_hand() -> None:

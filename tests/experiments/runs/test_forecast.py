@@ -102,6 +102,15 @@ def test_a_slow_scorer_makes_growing_slow(tiny_task: Task) -> None:
     assert slow["Improve"] > fast["Improve"]
 
 
+def test_a_judge_reads_what_every_stage_is_measured_by(tiny_task: Task) -> None:
+    config = replace(GROWING, scorer="other", beams=2)
+    alone, judged = (work(config, tiny_task, judged=each) for each in (0.0, 10.0))
+    more = {name: judged[name] - tokens for name, tokens in alone.items()}
+    assert more["supervised policy"] > 0
+    assert more["Improve"] == pytest.approx(GROWING.improve_steps * more["supervised policy"])
+    assert more["Grow"] == 0
+
+
 def test_a_policy_that_is_there_is_not_trained(tiny_task: Task) -> None:
     trained, given = (work(replace(GROWING, fine_tune=each), tiny_task)["supervised policy"] for each in (True, False))
     assert given < trained

@@ -26,18 +26,43 @@ def folder(tmp_path: Path) -> Path:
 
 def test_statistics_are_of_the_files(folder: Path) -> None:
     options = {"folder": str(folder), "source": "de", "target": "en"}
-    assert statistics(options) == CorpusStatistics(pairs=200, words=1_600, long_sentence=4)
-    (folder / "more.de").write_text("noch ein Hund\n\nund noch einer\n")
-    (folder / "test.de").write_text("ein Hund\n")
-    more = statistics(options | {"source_only": "more"})
-    assert more is not None
-    assert (more.source_only, more.has_splits) == (2, True)
+    assert statistics(options) == CorpusStatistics(pairs=200, sources=200, words=1_600, long_sentence=4)
+    (folder / "again.de").write_text("ein Hund\nEin  Hund\n" * 100)
+    (folder / "again.en").write_text("a dog\n" * 200)
+    again = statistics(options | {"train": "again"})
+    assert again is not None
+    assert (again.pairs, again.sources) == (200, 1)
 
 
-@pytest.mark.parametrize("options", [{}, {"folder": "no/such", "source": "de", "target": "en"}])
-def test_files_that_cannot_be_read_have_no_plan(options: dict[str, str]) -> None:
-    assert statistics(options) is None
-    assert planned_options("text-files", options) == options
+def test_sentences_alone_are_counted_as_the_task_keeps_them(folder: Path) -> None:
+    """What is a source of a pair, twice there, or over-long will not be sampled."""
+    for ending in ("de", "en"):
+        (folder / f"test.{ending}").write_text("ein Hund\n")
+    known = ["drei kleine Hunde 7", "ein Hund", "", "noch ein Hund", "noch ein Hund", "Hund " * 60]
+    (folder / "more.de").write_text("".join(f"{text}\n" for text in [*known, "und noch einer"]))
+    options = {"folder": str(folder), "source": "de", "target": "en", "source_only": "more"}
+    numbers = [statistics(options | more) for more in ({}, {"max_tokens": "128"}, {"max_tokens": "many"})]
+    assert [each and (each.source_only, each.has_splits) for each in numbers] == [(2, True), (3, True), (2, True)]
+
+
+def test_what_is_wrong_with_a_file_is_what_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not that there is no file of validation, which a plan would have taken out of the pairs."""
+    (folder / "source-only.de").write_text("für\n", "latin1")
+    for option, end, said in ((["--help"], 0, ""), ([], 2, "source-only.de' is not UTF-8 (line 1: ")):
+        with pytest.raises(SystemExit) as raised:
+            run(monkeypatch, folder, *option)
+        assert raised.value.code == end
+        assert said in capsys.readouterr().err
+    for ending in ("de", "en"):
+        (folder / f"train.{ending}").write_text("\n\n")
+    options = {"folder": str(folder), "source": "de", "target": "en"}
+    with pytest.raises(ValueError, match=r"no line of 'train' in .* has text on both sides; give some pairs"):
+        planned_options("text-files", options)
+    with pytest.raises(FileNotFoundError, match=r"no train.de and train.en, .* in '.*no/such' \(no such folder\)"):
+        planned_options("text-files", options | {"folder": "no/such"})
+    assert planned_options("text-files", {}) == {}
 
 
 @pytest.mark.parametrize("form", ["apart", "underscore", "config file"])
@@ -76,7 +101,21 @@ def test_who_names_options_of_an_estimator_gets_one(folder: Path) -> None:
     planned = with_plan(growing_batch.Config(), arguments)
     named = with_plan(growing_batch.Config(), [*arguments, "--estimator.epochs", "5"])
     assert planned.scorer == "lexical: fluency=0.25 length=0.2 folds=2"
-    assert named == replace(planned, scorer=None)
+    # Which a judge of another make goes with.
+    assert named == replace(planned, scorer=None, judge="lexical:")
+    assert planned.judge is None
+    assert with_plan(growing_batch.Config(), [*arguments, "--scorer", "None"]).judge == "lexical:"
+    assert with_plan(growing_batch.Config(), [*arguments, "--scorer=guarded: lexical:"]).judge is None
+
+
+@pytest.mark.parametrize("option", ["--supervised.max-tokens", "--supervised.max_tokens"])
+def test_a_budget_of_ones_own_has_its_warmup_and_looks(folder: Path, option: str) -> None:
+    """Else a short training would end at the beginning of its planned warmup."""
+    arguments = [*ARGUMENTS, str(folder), option, "20000", "--improve.max-tokens=3000"]
+    planned = with_plan(growing_batch.Config(), arguments)
+    supervised, improve = planned.supervised, planned.improve
+    assert (supervised.max_tokens, supervised.warmup_tokens, supervised.evaluate_every) == (20_000, 1_000, 2_000)
+    assert (improve.max_tokens, improve.warmup_tokens, improve.evaluate_every) == (3_000, 150, 3_000)
 
 
 def test_a_recipe_is_what_it_is_on_few_pairs_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,12 @@ import pytest
 from agents import LoRA, TrainingConfig
 from experiments.growing_batch import Config
 from experiments.runs.improve_data import DataConfig
-from experiments.runs.plan import CorpusStatistics, plan, summary
+from experiments.runs.plan import CorpusStatistics, plan, planned_judge, summary
 from experiments.runs.presets import with_preset
 
-FEW = CorpusStatistics(pairs=10_000, words=240_000, long_sentence=25)
-CAPTIONS = CorpusStatistics(pairs=29_000, words=700_000, long_sentence=25, has_splits=True)
-TALKS = CorpusStatistics(pairs=160_000, words=6_400_000, long_sentence=60, source_only=900_000)
+FEW = CorpusStatistics(pairs=10_000, sources=10_000, words=240_000, long_sentence=25)
+CAPTIONS = CorpusStatistics(pairs=29_000, sources=28_900, words=700_000, long_sentence=25, has_splits=True)
+TALKS = CorpusStatistics(pairs=160_000, sources=160_000, words=6_400_000, long_sentence=60, source_only=900_000)
 
 
 def settings_of(corpus: CorpusStatistics) -> Config:
@@ -53,24 +53,26 @@ def test_much_text_is_filtered_by_ranks_of_a_scorer_that_is_made() -> None:
         config = settings_of(corpus)
         assert config.improve.learning_rate < config.supervised.learning_rate
         assert (config.candidates, config.filter, config.filter_values) == (8, "auto", None)
-        assert (config.scorer, config.judge, config.data.last_on_pairs) == (None, "lexical:", False)
+        assert (config.scorer, config.data.last_on_pairs) == (None, False)
 
 
 @pytest.mark.parametrize(
-    ("source_only", "grow_from", "sources", "scorer"),
+    ("source_only", "grow_from", "sources", "most"),
     [
-        (0, "auto", "auto", "lexical: fluency=0.25 length=0.2 folds=2"),
-        (7_000, "auto", "auto", "lexical: fluency=0.25 length=0.2 folds=2"),
-        (24_000, "source-only", None, "lexical: fluency=0.25 length=0.2"),
-        (900_000, "source-only", 32_000, "lexical: fluency=0.25 length=0.2"),
+        (0, "auto", "auto", 8_000),
+        (7_000, "auto", "auto", 8_000),
+        (24_000, "source-only", None, 8_000),
+        (900_000, "source-only", "auto", 32_000),  # of which the task may keep fewer
     ],
 )
 def test_few_pairs_learn_from_what_counts_of_words_choose(
-    source_only: int, grow_from: str, sources: Any, scorer: str
+    source_only: int, grow_from: str, sources: Any, most: int
 ) -> None:
     config = settings_of(replace(FEW, source_only=source_only))
     config.check()
-    assert (config.grow_from, config.sources, config.scorer) == (grow_from, sources, scorer)
+    assert (config.grow_from, config.sources, config.auto_sources) == (grow_from, sources, most)
+    # Whatever is drawn, a training source is not judged by its own counts.
+    assert config.scorer == "lexical: fluency=0.25 length=0.2 folds=2"
     assert (config.candidates, config.filter, config.is_on_pairs(3)) == (16, "best", True)
     assert config.improve.learning_rate == config.supervised.learning_rate
     # To the last weights, by two samples of each source.
@@ -82,7 +84,7 @@ def test_few_pairs_learn_from_what_counts_of_words_choose(
 
 @pytest.mark.parametrize("pairs", [1, 20, 90, 250, 2_999])
 def test_hardly_any_pairs_have_a_plan(pairs: int) -> None:
-    config = settings_of(CorpusStatistics(pairs=pairs, words=20 * pairs, long_sentence=12))
+    config = settings_of(CorpusStatistics(pairs=pairs, sources=pairs, words=20 * pairs, long_sentence=12))
     config.check()
     assert config.policy.d_model * 4 <= max(64, pairs)
     assert 4 * int(config.task_options.get("held_out", 0)) <= pairs
@@ -90,7 +92,25 @@ def test_hardly_any_pairs_have_a_plan(pairs: int) -> None:
 
 
 def test_a_few_sentences_more_make_no_other_plan() -> None:
-    assert plan(FEW) == plan(replace(FEW, pairs=FEW.pairs + 3, words=FEW.words + 70))
+    assert plan(FEW) == plan(replace(FEW, pairs=FEW.pairs + 3, sources=FEW.sources - 40, words=FEW.words + 70))
+
+
+def test_a_tenth_of_the_sources_is_held_out_with_all_of_their_pairs() -> None:
+    """Not of the pairs, which may be many to a source: half of the sources would be no training."""
+    several = settings_of(CorpusStatistics(pairs=1_000, sources=200, words=20_000, long_sentence=12))
+    assert several.task_options["held_out"] == "20"
+    assert several.supervised.max_tokens == 340_000  # 30 passes of 1.4 * 10 tokens of the 800 pairs that are left
+
+
+@pytest.mark.parametrize(
+    ("scorer", "judge"),
+    [
+        (None, "lexical:"), ("runs/mine", "lexical:"), ("process: lexical: x", "lexical:"), ("lexical: length=1", None),
+        ('guarded: "pool: lexical:"', None), ("ensemble: phrasebook-qe lexical:", None),
+    ],
+)  # fmt: skip
+def test_a_judge_is_of_another_make_than_the_scorer(scorer: str | None, judge: str | None) -> None:
+    assert planned_judge(scorer) == judge
 
 
 def test_very_long_sentences_are_left_out() -> None:
@@ -124,8 +144,11 @@ def test_a_pretrained_policy_keeps_its_size_and_learning_rates() -> None:
         ),
         (
             {"pretrained": "a/b", "fine_tune": False, "lora": LoRA(rank=8)},
-            ["policy: a/b, as it is, adapters of rank 8"],
+            ["policy: a/b, as it is", "on the pairs alone, adapters of rank 8"],
         ),
+        ({"pretrained": "a/b", "lora": LoRA(rank=8)}, ["policy: a/b, adapters of rank 8; trained"]),
+        ({"lora": LoRA(rank=8)}, ["dropout 0.3; trained on the pairs", "on the pairs alone, adapters of rank 8"]),
+        ({"sources": "auto", "auto_sources": 32_000}, ["up to 32,000 sources"]),
         ({"start": Path("runs/mine")}, ["policy: the supervised one of runs/mine"]),
         ({"scorer": None}, ["made first: 2 folds, 1 repeat,"]),
         ({}, ["trained on the pairs for 4,000,000 tokens"]),

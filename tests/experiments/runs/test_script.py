@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents import PolicyConfig, Seq2SeqPolicy
 from experiments import growing_batch
 from experiments.growing_batch import Config
 from experiments.runs import script
@@ -124,6 +125,45 @@ def test_192_pairs_fit_the_default_options_before_anything_is_trained(
     assert len(seen[0].task.split("train")) == 192
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--judge", "nobody", "there is no scorer 'nobody'"), ("--start", "no/such", "no/such"),
+        ("--start", "run-of-other-texts", "has another tokenizer than task 'text-files'"),
+        ("--pretrained", "no/such", "no/such"),
+    ],
+)  # fmt: skip
+def test_what_the_run_cannot_do_is_refused_before_its_scorer_is_made(
+    files: dict[str, str], option: str, value: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_scorer(wanted: Any) -> None:
+        raise AssertionError("hours later")
+
+    other = load_task("phrasebook-de-en", train_size=8)
+    monkeypatch.chdir(tmp_path)
+    policy = PolicyConfig(d_model=8, ffn_dim=8, encoder_layers=1, decoder_layers=1, num_heads=2)
+    Seq2SeqPolicy.from_config(other.tokenizer, policy.for_task(other), 0).save(
+        tmp_path / "run-of-other-texts" / "checkpoints" / "g0i0"
+    )
+    monkeypatch.setattr(script, "make_scorer", make_scorer)
+    arguments = ["--task", "text-files", "--out", "run", "--device", "cpu", option, value, "--estimator.epochs", "3"]
+    arguments += ["--task-options", *(text for pair in files.items() for text in pair)]
+    for plan in ([], ["--plan"]):
+        with pytest.raises(SystemExit, match=message):
+            script.main(Config, "A run.", no_report, no_report, arguments=[*arguments, *plan])
+
+
+def test_a_plan_refuses_the_scorers_that_the_run_refuses(tmp_path: Path) -> None:
+    write_json(tmp_path / "report.json", {"agreement": {"samples": {"pairwise": 0.528}}, "unit_tests": {}})
+    options = ["--plan", "--device", "cpu", "--task-options", "train_size", "8"]
+    for more, message in (
+        (["--scorer", f"guarded: {tmp_path}"], r"^error: .* near chance .* with --force-scorer$"),
+        (["--estimator.epochs", "3"], "options of --estimator make a scorer, and the run has 'phrasebook-qe'"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            script.main(Config, "A run.", no_report, no_report, arguments=[*options, *more])
+
+
 def test_two_text_files_to_a_finished_report(
     files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,6 +203,7 @@ def test_a_pretrained_policys_languages_are_none_of_its_scorers(
 ) -> None:
     wanted: list[Any] = []
     monkeypatch.setattr(script, "make_scorer", wanted.append)
+    monkeypatch.setattr(script, "starting_policy", lambda config, task: None)
     languages = {"source_language": "deu_Latn", "target_language": "eng_Latn", "source_prefix": "", "tokenizer": "x"}
     estimator = EstimatorConfig(epochs=3)
     config = Config(

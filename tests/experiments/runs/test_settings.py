@@ -79,18 +79,15 @@ def test_a_grow_step_draws_from_all_sources_there_are(tiny_task: Task, monolingu
         Settings(grow_from="both").with_sources(tiny_task)
 
 
-def test_the_default_number_of_sources_fits_the_data(
-    tiny_task: Task, monolingual_task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_number_of_sources_fits_the_data(tiny_task: Task, monolingual_task: Task) -> None:
     few = Settings().with_sources(tiny_task)
     assert (few.sources, few.grow_from) == (None, "train")
     # So that a folder of such a run goes on with --sources None.
     assert few.recorded() == Settings(sources=None).with_sources(tiny_task).recorded()
-    monkeypatch.setattr(Settings, "DEFAULT_SOURCES", 18)
-    assert Settings().with_sources(tiny_task).sources == 18
-    assert Settings().with_sources(monolingual_task).sources == 18
-    assert Settings(grow_from="train").with_sources(monolingual_task).sources is None  # of 18
-    assert Config().with_sources(tiny_task).sources == 18
+    most = Settings(auto_sources=18)
+    assert most.with_sources(monolingual_task).sources == 18
+    assert replace(most, grow_from="train").with_sources(monolingual_task).sources is None  # of 18
+    assert Config(auto_sources=17).with_sources(tiny_task).sources == 17
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,30 @@ def test_a_calibrated_copy_is_as_weak(tmp_path: Path) -> None:
         check_reward(str(tmp_path / "outer"))
 
 
+@pytest.mark.parametrize(
+    "name", ["guarded: {}", "pool: {}", "learned: {}", "ensemble: phrasebook-qe {}", "guarded: 'pool: {}'"]
+)
+def test_a_scorer_made_of_a_weak_one_is_as_weak(tmp_path: Path, name: str) -> None:
+    write_json(tmp_path / "report.json", report(accuracy=0.528))
+    with pytest.raises(ValueError, match=re.escape(f"the scorer in {str(tmp_path.resolve())!r} is near chance")):
+        check_reward(name.format(tmp_path))
+    check_reward(f"process: {tmp_path}")  # a program, which may do with its argument what it likes
+
+
+def test_a_report_speaks_of_all_that_its_scorer_is_made_of(tmp_path: Path) -> None:
+    """Of the parts of a cross-fitted scorer, each may be near chance, and all together not; one may lead back."""
+    for folder, accuracy in ((tmp_path, 0.7), (tmp_path / "0", 0.55)):
+        folder.mkdir(exist_ok=True)
+        write_json(folder / "report.json", report(accuracy=accuracy))
+    write_description(tmp_path, {"kind": "cross-fitted", "scorers": ["0", "0"]})
+    check_reward(str(tmp_path))
+    (tmp_path / "report.json").unlink()
+    with pytest.raises(ValueError, match=r"accuracy 0\.550"):
+        check_reward(str(tmp_path))
+    write_description(tmp_path / "loop", {"kind": "normalised", "scorer": "../loop", "knots": [[0, 0], [1, 1]]})
+    check_reward(str(tmp_path / "loop"))
+
+
 def test_scorers_without_a_report_pass(tmp_path: Path) -> None:
     write_description(tmp_path / "both", {"kind": "ensemble", "scorers": ["phrasebook-qe", "phrasebook-qe"]})
     for name in ("phrasebook-qe", "process: " + "x" * 400, str(tmp_path), str(tmp_path / "both"), "no/such"):

@@ -49,6 +49,12 @@ def test_rare_words_are_known_by_how_they_begin() -> None:
     assert len(Side(["我昨天买了七个苹果。"]).types("苹果")) == 2
 
 
+def test_words_of_other_scripts_are_whole() -> None:
+    """Cut at vowel signs, which are combining marks, both words would be made of the same pieces."""
+    side = Side(["हिन्दी किताब", "किताब हिन्दी"])
+    assert side.types("हिन्दी किताब") == side.rows[0].tolist() == [0, 1]
+
+
 def test_references_are_worth_more_than_what_is_worse(scorer: Scorer, tiny_task: Task) -> None:
     split = tiny_task.split("train")
     sources, references = split.sources[:6], split.references[:6]

@@ -27,6 +27,11 @@ def load(folder: Path) -> None:
     text_files(folder, vocab_size=400, leaks="drop")
 
 
+def french(seed: int) -> str:
+    words = ["le", "prochain", "train", "part", "demain", "matin", "avec", "nous", "deux", "billets", "pour", "toi"]
+    return " ".join(Random(seed).choices(words, k=8))
+
+
 def test_texts_in_the_sources_language_pass(tmp_path: Path) -> None:
     written(tmp_path, source_only=[source for source, _ in MORE])
     load(tmp_path)
@@ -49,6 +54,29 @@ def test_sources_in_the_targets_language_are_said(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_references_in_the_sources_language_are_said(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "validation.en").write_text("".join(f"{source}\n" for source, _ in MORE[: len(VALIDATION)]), "utf-8")
+    with pytest.raises(ValueError, match=r"the references of the validation split look like the sources' language: \d"):
+        load(tmp_path)
+
+
+def test_one_text_twice_is_no_pair(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "train.en").write_text((tmp_path / "train.de").read_text("utf-8"), "utf-8")
+    with pytest.raises(
+        ValueError, match=r"of (\d+) of the \1 pairs of the train split, both sides are the same text; give the"
+    ):
+        load(tmp_path)
+
+
+def test_a_split_in_a_third_language_is_doubted(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "test.en").write_text("".join(f"{french(n)}\n" for n in range(len(TEST))), "utf-8")
+    with pytest.warns(UserWarning, match="the references of the test split may be in another language than those of"):
+        load(tmp_path)
+
+
 def test_source_only_sentences_in_the_targets_language_are_said(tmp_path: Path) -> None:
     written(tmp_path, source_only=[reference for _, reference in MORE])
     with pytest.raises(
@@ -66,10 +94,15 @@ def test_source_only_sentences_in_another_script_are_said(tmp_path: Path) -> Non
 
 
 def test_source_only_sentences_in_a_third_language_are_doubted(tmp_path: Path) -> None:
-    random = Random(0)
-    french = ["le", "prochain", "train", "part", "demain", "matin", "avec", "nous", "deux", "billets", "pour", "toi"]
-    written(tmp_path, source_only=[" ".join(random.choices(french, k=8)) for _ in range(40)])
+    written(tmp_path, source_only=[french(n) for n in range(40)])
     with pytest.warns(UserWarning, match="the source-only sentences may be in another language than the sources: "):
+        load(tmp_path)
+
+
+def test_source_only_sentences_of_the_targets_on_other_subjects_are_doubted(tmp_path: Path) -> None:
+    """Of words that the targets share, such as articles, a quarter is known, and hardly one is the sources'."""
+    written(tmp_path, source_only=[f"{MORE[n][1]} " + "x " * 18 for n in range(40)])
+    with pytest.warns(UserWarning, match="source-only sentences may be in the targets' language, on other subjects: "):
         load(tmp_path)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ def test_splits_out_of_one_file(tmp_path: Path) -> None:
         ValueError, match="held_out 2 takes both splits out of the training files; leave out validation"
     ):
         text_files(tmp_path, held_out=2, validation="dev")
+    with pytest.raises(FileNotFoundError, match=r"no validation.de and .*; give them, or take .* option held_out N"):
+        text_files(tmp_path)
     write(tmp_path, "test", pairs)
     with pytest.raises(ValueError, match=r"held_out 2 .* yet test.de, test.en would be left unread"):
         text_files(tmp_path, held_out=2)
@@ -54,6 +57,17 @@ def test_splits_are_the_files(folder: Path) -> None:
     assert task.tokenizer.vocab_size <= 60
     with pytest.raises(ValueError, match="no split 'dev'; choose one of train, validation, test"):
         task.split("dev")
+
+
+def test_texts_are_read_in_composed_form(folder: Path) -> None:
+    """Else a tokenizer that writes composed letters could write no such reference, whatever the policy learned."""
+    split = unicodedata.normalize("NFD", "Tür")
+    write(folder, "test", [("the door", split), (split, "the door")])
+    (folder / "source-only.de").write_text(f"die {split}\n", "utf-8")
+    task = text_files(folder)
+    assert (task.split("test").references[0], task.split("test").sources[1]) == ("Tür", "Tür")
+    assert task.split("source-only").sources == ["die Tür"]
+    assert task.notes[4:] == ["3 texts are not in Unicode's composed form; they are read in it (NFC)"]
 
 
 def packed(folder: Path) -> None:
