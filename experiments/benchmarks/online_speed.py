@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import agents
-from agents import OnPolicy, PolicyConfig, RolloutConfig, TrainingConfig
+from agents import PolicyConfig, RolloutConfig, TrainingConfig
 from experiments.benchmarks.timings import (
     TINY_POLICY,
     TINY_TASK,
@@ -247,10 +247,10 @@ def main() -> None:
             learning_rate=5e-5, tokens_per_batch=tokens, max_tokens=10**9, evaluate_every=10**9, progress=False,
             warmup_tokens=0, seed=config.seed,
         )  # fmt: skip
-        OnPolicy(agent, texts, scorer, rollouts).improve(training)
+        agents.OnPolicy(agent, texts, scorer, rollouts).improve(training)
 
     def ours_sampled() -> None:
-        learner = OnPolicy(agents.make_agent("ppo", policy.clone()), texts, scorer, rollouts)
+        learner = agents.OnPolicy(agents.make_agent("ppo", policy.clone()), texts, scorer, rollouts)
         for number in range(config.batches):
             learner.rollout(number)
 

@@ -94,7 +94,7 @@ def test_training(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     shown = run("training_speed", monkeypatch, capsys)
     table = rows(shown)
     assert table["ours"][1] == 1.0
-    assert all(share > 0 for _, _, share in table.values())
+    assert all(rate > 0 for rate, *_ in table.values())
     assert len(table) == 3
     assert "12 pairs, " in shown
 
