@@ -28,7 +28,7 @@ from experiments.names import STORED, AgentNames, FilterName
 from experiments.reports.benchmark_cells import chosen_rate
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import FILE, FINGERPRINTS, Results
-from experiments.reports.policy_estimates import FEW
+from experiments.reports.policy_estimates import effective_sentence
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.commit import CHANGED, UNKNOWN, commit
 from experiments.runs.evaluation import Evaluator
@@ -222,7 +222,8 @@ class Benchmark:
             print(f"  WARNING: {trial.stage} is left out: {error}")
             result = asdict(trial) | {"seed": run.config.seed, "start": policy.fingerprint, "failed": str(error)}
         else:
-            warn_of_few(result.get("off_policy"))
+            if estimated := result.get("off_policy"):
+                print(f"  {effective_sentence(estimated)}")
         costs = {"wall_seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
         for kind, seconds in result.get("reused", {}).items():
             costs[kind] += seconds  # as if it had trained its value network
@@ -251,17 +252,6 @@ def seed_run(of_regime: RunFolder, seed: int) -> RunFolder:
 def short(dataset: Dataset) -> str:
     """A data set's name without its namespace, as stages have it."""
     return dataset.manifest.name.rpartition("/")[2]
-
-
-def warn_of_few(off_policy: Any) -> None:
-    """Say where the importance weights of an off-policy evaluation are nearly all one trajectory's."""
-    if off_policy is None:
-        return
-    effective = f"{off_policy['effective_samples']:.1f} effective samples of {off_policy['samples']:,}"
-    if off_policy["effective_samples"] < FEW:
-        print(f"  WARNING: off-policy evaluation has {effective}: a handful of targets decide its weighted estimates")
-    else:
-        print(f"  off-policy evaluation: {effective}")
 
 
 def warn_of_commit(name: str) -> None:

@@ -163,3 +163,11 @@ def _table(correlations: Mapping[str, Mapping[str, Estimate]]) -> Table:
         for name, known in correlations.items()
     ]
     return table(["estimator", *(f"with the {name}" for name in TRUTHS.values())], rows)
+
+
+def effective_sentence(estimated: Mapping[str, Any]) -> str:
+    """How many samples decide an evaluation's weighted estimates; a warning where they are nearly all one's."""
+    effective = f"{estimated['effective_samples']:.1f} effective samples of {estimated['samples']:,}"
+    if estimated["effective_samples"] < FEW:
+        return f"WARNING: off-policy evaluation has {effective}: a handful of targets decide its weighted estimates"
+    return f"off-policy evaluation: {effective}"

@@ -14,18 +14,24 @@ from experiments.runs.trials import Trial, network_mib, train
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import COMPARING, POLICY, begin
 
+Begun = tuple[Experiment[Any], Seq2SeqPolicy, Slice]
+
+
+@pytest.fixture
+def begun(finished_run: Experiment[Any], tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> Begun:
+    """A comparison that has begun, a finished run's supervised policy, and what that run grew."""
+    policy = Seq2SeqPolicy.load(finished_run.folder.checkpoint("g0i0"))
+    batch = GrowingBatchBuffer(finished_run.folder.path / "buffer").select()
+    return begin(COMPARING, tmp_path / "run", tiny_task, fake_scorer), policy, batch
+
 
 def test_a_stage_is_named_after_all_that_is_said() -> None:
     assert Trial("bc", "own").stage == "bc.own"
     assert Trial("bc", "own", "mixed-v0", 3e-4).stage == "mixed-v0.bc.own.lr0.0003"
 
 
-def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(
-    finished_run: Experiment[Any], tiny_task: Task, fake_scorer: Any, tmp_path: Path
-) -> None:
-    run = begin(COMPARING, tmp_path / "run", tiny_task, fake_scorer)
-    policy = Seq2SeqPolicy.load(finished_run.folder.checkpoint("g0i0"))
-    batch = GrowingBatchBuffer(finished_run.folder.path / "buffer").select()
+def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(begun: Begun) -> None:
+    run, policy, batch = begun
     trial = Trial("filtered-bc", "own", "tiny-v0", learning_rate=2e-3, filter="percentile")
     result: Any = train(run, trial, policy, batch, [Threshold(0.2)], with_last=True)
     assert (result["dataset"], result["learning_rate"], result["filter"]) == ("tiny-v0", 2e-3, "percentile")
@@ -39,12 +45,8 @@ def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(
     assert (run.folder.path / "hypotheses" / "equal-entropy.tiny-v0.filtered-bc.own.percentile.lr0.002.jsonl").is_file()
 
 
-def test_copies_count_for_agents_whose_weights_correct_for_them(
-    finished_run: Experiment[Any], tiny_task: Task, fake_scorer: Any, tmp_path: Path
-) -> None:
-    run = begin(COMPARING, tmp_path / "run", tiny_task, fake_scorer)
-    policy = Seq2SeqPolicy.load(finished_run.folder.checkpoint("g0i0"))
-    batch = GrowingBatchBuffer(finished_run.folder.path / "buffer").select()
+def test_copies_count_for_agents_whose_weights_correct_for_them(begun: Begun) -> None:
+    run, policy, batch = begun
     twice, kept = batch.joined(batch), Threshold(0.2)
     tokens = {}
     for agent in ("iw-sft", "filtered-bc"):
