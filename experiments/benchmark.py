@@ -24,17 +24,17 @@ from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.datasets.making import Dataset, resolve
 from experiments.datasets.recipes import DATASETS, TASK
-from experiments.names import STORED, AgentNames, FilterName
+from experiments.names import ROWS, STORED, FilterName, RowNames
 from experiments.reports.benchmark_cells import chosen_rate
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import FILE, FINGERPRINTS, Results
 from experiments.reports.policy_estimates import effective_sentence
-from experiments.runs.agent_kinds import check_stored
 from experiments.runs.commit import CHANGED, UNKNOWN, commit
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.merging import check_part, merge
 from experiments.runs.prepared_values import PreparedValues
+from experiments.runs.rows import Row
 from experiments.runs.run_folder import CHECKPOINTS, STAGES, RunFolder
 from experiments.runs.settings import AgentOptions, Settings
 from experiments.runs.stages import SUPERVISED
@@ -67,8 +67,9 @@ class Config:
 
     datasets: tuple[str, ...] = IN_TABLE
     """Names or folders of frozen data sets; rest dataset list has the names. One that is not there is made."""
-    agents: AgentNames = tuple(name for name in STORED if not name.startswith(LIBRARY))
-    """Algorithms, by default all that learn from stored batches but d3rlpy's. Options of each stand under its name."""
+    agents: RowNames = (*(name for name in STORED if not name.startswith(LIBRARY)), *ROWS)
+    """Algorithms and recipes, by default all that learn from stored batches but d3rlpy's. Options of each algorithm
+    stand under its name, and hold for recipes by it, too."""
     seeds: int = 5
     """Whole runs, 1 or more, from --seed on."""
     seed: int = 0
@@ -119,7 +120,6 @@ class Config:
             raise ValueError(f"learning_rates is {self.learning_rates}; give at least one, all above 0")
         if not self.datasets or not self.agents:
             raise ValueError(f"{'datasets' if not self.datasets else 'agents'} is empty; name at least one")
-        check_stored(self.agents)
         for regime, folder in self.starts.items():
             check_name("regime", regime, REGIMES)
             for seed in range(self.seed, self.seed + self.seeds):
@@ -129,13 +129,15 @@ class Config:
                         "of runs, each under its seed"
                     )
                 check_trained_alike(self.comparison(regime, seed))
-        self.comparison(DEFAULT_REGIME, self.seed).check()
+        for row in map(Row.of, self.agents):
+            row.settings(self.comparison(DEFAULT_REGIME, self.seed)).check()
 
     def comparison(self, regime: str, seed: int) -> compare_agents.Config:
         """The options that compare_agents.py has in common, for one seed."""
+        algorithms = tuple(dict.fromkeys(Row.of(name).agent for name in self.agents))
         start = Path(self.starts[regime]) / compare_agents.seed_folder(seed) if regime in self.starts else None
         return compare_agents.Config(
-            task=TASK, task_options={"regime": regime}, start=start, agents=self.agents, filter=self.filter,
+            task=TASK, task_options={"regime": regime}, start=start, agents=algorithms, filter=self.filter,
             filter_values=self.filter_values, policy=self.policy, supervised=self.supervised, improve=self.improve,
             seed=seed, device=self.device, out=self.out, agent_options=self.agent_options,
         )  # fmt: skip
@@ -184,10 +186,12 @@ class Benchmark:
             policy = supervised(run)
             self.check_start(policy, options.start)
             batch = compare_agents.dataset_buffer(run, dataset).select()
-            (schedule,) = options.schedules(1)
-            for agent in config.agents:
-                for rate in self.rates(of_regime, dataset, agent, seed):
-                    self.train(run, Trial(agent, "own", short(dataset), rate), policy, batch, list(schedule))
+            for row in map(Row.of, config.agents):
+                of_row = replace(run, config=row.settings(options))
+                (schedule,) = of_row.config.schedules(1)
+                trial = Trial(row.agent, "own", short(dataset), recipe=row.recipe)
+                for rate in self.rates(of_regime, trial, seed):
+                    self.train(of_row, replace(trial, learning_rate=rate), policy, batch, list(schedule), row.data)
 
     def check_start(self, policy: Seq2SeqPolicy, start: Path | None) -> None:
         """Refuse a supervised policy to start from that is not the one the folder has.
@@ -220,7 +224,7 @@ class Benchmark:
             )
         except (UnusableDataError, FloatingPointError) as error:
             print(f"  WARNING: {trial.stage} is left out: {error}")
-            result = asdict(trial) | {"seed": run.config.seed, "start": policy.fingerprint, "failed": str(error)}
+            result = trial.record() | {"seed": run.config.seed, "start": policy.fingerprint, "failed": str(error)}
         else:
             if estimated := result.get("off_policy"):
                 print(f"  {effective_sentence(estimated)}")
@@ -229,7 +233,7 @@ class Benchmark:
             costs[kind] += seconds  # as if it had trained its value network
         run.folder.finish(trial.stage, result | costs | {"commit": commit()})
 
-    def rates(self, of_regime: RunFolder, dataset: Dataset, agent: str, seed: int) -> Sequence[float]:
+    def rates(self, of_regime: RunFolder, trial: Trial, seed: int) -> Sequence[float]:
         """Learning rates to train at: the whole grid on the first seed, then the one with the best validation reward.
 
         None where no training of the first seed succeeded.
@@ -238,7 +242,7 @@ class Benchmark:
         if seed == self.config.seed or len(grid) == 1:
             return grid
         with closing(seed_run(of_regime, self.config.seed)) as folder:
-            stages = {rate: Trial(agent, "own", short(dataset), rate).stage for rate in grid}
+            stages = {rate: replace(trial, learning_rate=rate).stage for rate in grid}
             results = {rate: folder.result(stage) for rate, stage in stages.items() if folder.has(stage)}
         tried = {rate: best_validation(result) for rate, result in results.items() if "failed" not in result}
         return [chosen_rate(tried)] if tried else []

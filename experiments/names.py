@@ -31,6 +31,12 @@ AgentName = Annotated[str, tyro.conf.arg(metavar=_choices(STORED))]
 AgentNames = Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{_choices(STORED)} [...]]")]
 """Some of ``STORED``."""
 
+ROWS = ("ssd", "raft", "rest-em", "mbr-ft", "dqo")
+"""Recipes that are rows of the benchmark: one training on a frozen data set can follow them, and is no agent's own."""
+
+RowNames = Annotated[tuple[str, ...], tyro.conf.arg(metavar=f"[{_choices([*STORED, *ROWS])} [...]]")]
+"""Some of ``STORED`` and ``ROWS``."""
+
 OnlineAgentName = Annotated[str, tyro.conf.arg(metavar=_choices(ONLINE))]
 """One of ``ONLINE``."""
 

@@ -93,7 +93,7 @@ def published_rules() -> Rules:
     from experiments.benchmark import Config
     from experiments.datasets.manifest import published
     from experiments.datasets.recipes import DATASETS
-    from experiments.names import STORED
+    from experiments.names import ROWS, STORED
     from experiments.reports.benchmark_check import Rules
 
     config = Config()
@@ -101,7 +101,8 @@ def published_rules() -> Rules:
     contents = {name: manifest.contents for name, manifest in manifests.items() if manifest is not None}
     # As a file has them, with lists in place of tuples.
     recorded = json.loads(json.dumps(config.recorded()))
-    return Rules(recorded, config.seeds, contents, [name.rpartition("/")[2] for name in config.datasets], STORED)
+    datasets = [name.rpartition("/")[2] for name in config.datasets]
+    return Rules(recorded, config.seeds, contents, datasets, (*STORED, *ROWS))
 
 
 def main(arguments: Sequence[str]) -> int:

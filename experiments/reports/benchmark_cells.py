@@ -164,7 +164,7 @@ def read_cells(folder: Path, first_seed: int) -> list[Cell]:
     runs: dict[tuple[str, str], dict[float, list[Run]]] = {}
     tried: dict[tuple[str, str], dict[float, float | None]] = {}
     for result, supervised in read_trainings(folder):
-        key, rate = (result["dataset"], result["agent"]), result["learning_rate"]
+        key, rate = (result["dataset"], row_name(result)), result["learning_rate"]
         runs.setdefault(key, {}).setdefault(rate, []).append(Run.of(result, supervised))
         if result["seed"] == first_seed:
             tried.setdefault(key, {})[rate] = None if "failed" in result else best_validation(result)
@@ -175,6 +175,11 @@ def read_cells(folder: Path, first_seed: int) -> list[Cell]:
             chosen = sorted(by_rate[chosen_rate(rates)], key=lambda run: run.seed)
             cells.append(Cell(*key, tuple(chosen), rates))
     return cells
+
+
+def row_name(result: Mapping[str, Any]) -> str:
+    """The row of a training by its record: the recipe, or the algorithm as it is."""
+    return str(result.get("recipe", result["agent"]))
 
 
 def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], Mapping[str, float]]]:

@@ -8,7 +8,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.reports.benchmark_cells import Cell, Run, chosen_rate, read_cells, read_trainings
+from experiments.reports.benchmark_cells import Cell, Run, chosen_rate, read_cells, read_trainings, row_name
 from experiments.reports.policy_estimates import PolicyEstimates
 from experiments.runs.run_folder import CONFIG, RunFolder, flat
 from seq2seq_env.atomic_files import read_json
@@ -54,7 +54,7 @@ class Results:
         records = [result for result, _ in read_trainings(folder.path)]
         policies = [PolicyEstimates.of(each) for each in records if "off_policy" in each]
         failed = {
-            f"{each['agent']} on {each['dataset']}, seed {each['seed']}, learning rate {each['learning_rate']:g}":
+            f"{row_name(each)} on {each['dataset']}, seed {each['seed']}, learning rate {each['learning_rate']:g}":
             each["failed"] for each in records if "failed" in each
         }  # fmt: skip
         of_regimes = (read_json(file) for file in sorted(folder.path.glob(f"*/{CONFIG}")))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.aggregates import RESAMPLES, Estimate
+from experiments.reports.benchmark_cells import row_name
 from experiments.reports.tables import Table, table
 
 LEAST = 3
@@ -52,7 +53,7 @@ class PolicyEstimates(NamedTuple):
         """Of a training's record that has them."""
         step, known = result["steps"][-1], result["off_policy"]
         return cls(
-            result["dataset"], result["agent"], result["seed"], result["learning_rate"], step["sample_oracle"],
+            result["dataset"], row_name(result), result["seed"], result["learning_rate"], step["sample_oracle"],
             step["sample_reward"], known["estimates"], known["effective_samples"], known["samples"],
         )  # fmt: skip
 

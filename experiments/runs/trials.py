@@ -13,6 +13,7 @@ from agents import TrainingConfig
 from buffers import Filter, Slice, coverage
 from experiments.runs.evaluation import Decode, Translations
 from experiments.runs.experiment import Experiment
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.last_weights import LastWeights
 from experiments.runs.matched_filters import matched
 from experiments.runs.prepared_values import PreparedValues
@@ -38,6 +39,7 @@ class Trial:
         dataset: Name of a data set, where a run has several.
         learning_rate: Where it is not the configuration's.
         filter: Kind of the filter, where it is not the configuration's; it keeps as many tokens as that.
+        recipe: Whose data and options the agent has, where they are not its own; the trial then goes by this name.
     """
 
     agent: str
@@ -45,12 +47,18 @@ class Trial:
     dataset: str | None = None
     learning_rate: float | None = None
     filter: str | None = None
+    recipe: str | None = None
 
     @property
     def stage(self) -> str:
         """Its name in the folder of a run."""
         rate = None if self.learning_rate is None else f"lr{self.learning_rate:g}"
-        return ".".join(part for part in (self.dataset, self.agent, self.data, self.filter, rate) if part is not None)
+        name = self.recipe or self.agent
+        return ".".join(part for part in (self.dataset, name, self.data, self.filter, rate) if part is not None)
+
+    def record(self) -> dict[str, object]:
+        """What it has, as JSON can hold it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def train(
@@ -59,6 +67,7 @@ def train(
     policy: Seq2SeqPolicy,
     batch: Slice,
     schedule: list[Filter],
+    narrowing: DataConfig | None = None,
     *,
     with_last: bool = False,
     off_policy: OffPolicyConfig | None = None,
@@ -72,6 +81,7 @@ def train(
         policy: That it starts from.
         batch: All data.
         schedule: Filter of each Improve step.
+        narrowing: What else narrows the data; None for nothing.
         with_last: Whether the last weights are measured, too; a training that was killed begins anew then.
         off_policy: Budgets of an off-policy evaluation of the policy on all data; None for none.
         prepared: Value networks of trainings before from the same policy; None trains one in any case.
@@ -85,14 +95,18 @@ def train(
         schedule = matched(trial.filter, batch, schedule, config.counted)
     agent = agents.make_agent(trial.agent, policy.clone(), **config.options_of(trial.agent))
     spent, reused = (prepared or PreparedValues()).prepare(
-        agent, batch, config.improve_at(1), trial.agent, trial.dataset, config.seed
+        agent, batch, config.improve_at(1), replace(trial, learning_rate=None), config.seed
     )
+    narrowing = narrowing or DataConfig()
     steps = []
     for i, kept in enumerate(schedule, start=1):
-        data = config.counted(batch.select(kept)) if agent.filters or trial.data == "filtered" else batch
+        filtered = agent.filters or trial.data == "filtered"
+        training = config.improve_at(i)
+        data = narrowing.select(batch, kept if filtered else None, run.task.tokenizer)
+        data = narrowing.limit(config.counted(data) if filtered else data, training.seed)
         print(f"  {coverage(batch, data)}")
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
-        training = replace(config.improve_at(i), patience=config.improve.max_tokens)
+        training = replace(training, patience=config.improve.max_tokens)
         state = None if with_last else run.folder.training_state(trial.stage, i)
         step = improve(run, agent, data, training, policy, state)
         steps.append(step | {"filter_value": kept.value, "kept_tokens": data.num_tokens})
@@ -100,7 +114,7 @@ def train(
             keep_translations(run, step_stage(trial.stage, i), translations(run, agent.policy))
     valued = agent if isinstance(agent, agents.ValueAgent) else None
     result: dict[str, object] = {
-        **{name: value for name, value in asdict(trial).items() if value is not None},
+        **trial.record(),
         "seed": config.seed,
         "start": policy.fingerprint,
         "prepare_seconds": spent["wall_seconds"],

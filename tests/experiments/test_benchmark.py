@@ -13,10 +13,11 @@ import pytest
 
 from agents import OffPolicyConfig, Seq2SeqPolicy
 from agents.unusable_data import UnusableDataError
+from buffers import Best, GrowingBatchBuffer, Threshold
 from experiments.benchmark import Benchmark, Config, execute, keep_contents, short
 from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
-from experiments.reports.benchmark_cells import read_cells, read_trainings
+from experiments.reports.benchmark_cells import read_cells, read_trainings, row_name
 from experiments.reports.benchmark_results import Results
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.trials import Trial
@@ -63,6 +64,27 @@ def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
     assert "seed 0" not in capsys.readouterr().out
     with pytest.raises(FileExistsError, match=r"another configuration: scorer_fingerprint was '.*' and is now 'other'"):
         benchmark.run(monolingual_task, Mock(fingerprint="other"), dataset, 0)
+
+
+def test_a_recipe_is_a_row_by_its_own_name(
+    dataset: Dataset, monolingual_task: Task, fake_scorer: Any, tmp_path: Path
+) -> None:
+    config = replace(TINY, agents=("filtered-bc", "raft", "ssd"), filter_values=(0.1,), learning_rates=(1e-3,))
+    folder = RunFolder(tmp_path / "run", config.recorded(), ())
+    keep_contents(folder, {short(dataset): {"contents": "0", "status": "local", "regime": "lowres-v1"}})
+    for each, seed in (benchmark := Benchmark(config, folder)).cells([dataset]):
+        benchmark.run(monolingual_task, fake_scorer, each, seed)
+    kept = {row_name(result): result["steps"][0]["kept_tokens"] for result, _ in read_trainings(folder.path)}
+    batch = GrowingBatchBuffer(dataset.folder).select()
+    samples = batch.where(~batch.is_reference)
+    assert kept == {
+        "filtered-bc": batch.select(Threshold(0.1)).distinct().num_tokens,
+        "raft": samples.select(Best(1)).distinct().num_tokens,
+        "ssd": samples.num_tokens,
+    }
+    results = Results.of(folder)
+    assert [cell.agent for cell in results.cells] == ["filtered-bc", "raft", "ssd"]
+    assert {each.agent for each in results.policies} == {"filtered-bc", "raft", "ssd"}
 
 
 def test_a_training_that_fails_is_recorded_and_not_tried_again(
@@ -133,6 +155,7 @@ def test_a_data_set_of_another_regime_is_refused(dataset: Dataset) -> None:
         ({"starts": {"lowres-v2": "x"}}, "there is no regime 'lowres-v2'; choose one of lowres-v1"),
         ({"starts": {"lowres-v1": "x"}}, "no supervised policy for seed 0 of 'lowres-v1' in 'x'; give as --starts"),
         ({"agents": ("ppo",)}, "agent 'ppo' learns online"),
+        ({"agents": ("bc", "rft")}, "recipe 'rft' is no row of the benchmark"),
         ({"agent_options": {"iw-sft": {"eta": 1.0}}}, "agent 'iw-sft' has no option 'eta'"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from agents import Seq2SeqPolicy, make_agent
 from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.runs.experiment import Experiment
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.trials import Trial, network_mib, train
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import COMPARING, POLICY, begin
@@ -28,6 +29,7 @@ def begun(finished_run: Experiment[Any], tiny_task: Task, fake_scorer: Any, tmp_
 def test_a_stage_is_named_after_all_that_is_said() -> None:
     assert Trial("bc", "own").stage == "bc.own"
     assert Trial("bc", "own", "mixed-v0", 3e-4).stage == "mixed-v0.bc.own.lr0.0003"
+    assert Trial("bc", "own", "mixed-v0", 3e-4, recipe="ssd").stage == "mixed-v0.ssd.own.lr0.0003"
 
 
 def test_a_learning_rate_of_its_own_and_the_last_weights_are_recorded(begun: Begun) -> None:
@@ -56,6 +58,16 @@ def test_copies_count_for_agents_whose_weights_correct_for_them(begun: Begun) ->
         "iw-sft": twice.select(kept).num_tokens,
         "filtered-bc": batch.select(kept).distinct().num_tokens,
     }
+
+
+@pytest.mark.parametrize("agent", ["bc", "filtered-bc"])
+def test_what_narrows_the_data_goes_with_the_filter_of_agents_that_have_one(begun: Begun, agent: str) -> None:
+    run, policy, batch = begun
+    samples, kept = batch.where(~batch.is_reference), Threshold(0.2)
+    narrowing = DataConfig(samples_only=True, most_kept=1)
+    result: Any = train(run, Trial(agent, "own"), policy, batch, [kept], narrowing)
+    wanted = narrowing.limit(samples.select(kept).distinct() if agent == "filtered-bc" else samples, 1)
+    assert result["steps"][0]["kept_tokens"] == wanted.num_tokens < samples.num_tokens
 
 
 def test_memory_is_of_weights_gradients_and_moments(tiny_task: Task) -> None:
