@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffers.filters import Filter
+from buffers.row_reader import RowReader
 from buffers.storage.columns import Columns, InMemory
 from buffers.storage.encoding import encode_references, encode_sources, flatten
 from buffers.storage.row_hashes import row_hashes
@@ -19,7 +20,7 @@ from buffers.storage.turns import turns
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from buffers.batches import Batches, TokenBatch
+    from buffers.batches import Batches
 
 
 class Slice:
@@ -37,7 +38,7 @@ class Slice:
     def __init__(self, columns: Columns, index: NDArray[np.int64], pad_id: int, vocab_size: int | None = None) -> None:
         self._columns, self._index = columns, index
         self.pad_id, self._vocab_size = pad_id, vocab_size
-        self._loaded: Trajectories | None = None
+        self._reader = RowReader(columns, index, pad_id, vocab_size)
 
     @classmethod
     def of_columns(cls, columns: Columns, pad_id: int, vocab_size: int | None, filter: Filter | None) -> Slice:  # noqa: A002
@@ -201,12 +202,12 @@ class Slice:
 
     def read(self) -> Trajectories:
         """All the slice's trajectories in memory, in order."""
-        return self._load(self._index)
+        return self._reader.load(self._index)
 
     def pieces(self) -> Iterator[Trajectories]:
         """All the slice's trajectories in order, at most about ``POOL_TOKENS`` tokens in memory at once."""
         for rows in turns(self._columns, self._index, None):
-            yield self._load(rows)
+            yield self._reader.load(rows)
 
     def by_part(self) -> Iterator[Slice]:
         """The slice shard by shard: a view of each alone, which reads and holds nothing of the others."""
@@ -259,7 +260,7 @@ class Slice:
         from buffers.batches import Batches
 
         _check_budget(tokens_per_batch)
-        return Batches(partial(self._batches, tokens_per_batch, seed if shuffle else None))
+        return Batches(partial(self._reader.batches, tokens_per_batch, seed if shuffle else None))
 
     def plan(self, tokens_per_batch: int, *, seed: int) -> Iterator[NDArray[np.int64]]:
         """The rows of each batch of :meth:`batches`, int64 [B], in its order; lengths are read, no tokens.
@@ -271,13 +272,8 @@ class Slice:
         Raises:
             ValueError: If ``tokens_per_batch`` is below 1.
         """
-        from buffers.batches import plan_batches
-
         _check_budget(tokens_per_batch)
-        rng = np.random.default_rng(seed)
-        for rows in turns(self._columns, self._index, rng):
-            source, target = self._columns.at("source_length", rows), self._columns.at("target_length", rows)
-            yield from (rows[batch] for batch in plan_batches(source, target, tokens_per_batch, rng))
+        yield from self._reader.plan(tokens_per_batch, seed)
 
     def groups(self, members: Sequence[NDArray[np.int64]], tokens_per_batch: int, *, seed: int) -> Batches:
         """One epoch of groups of trajectories that stay together: pairs of a better and a worse one, say.
@@ -298,58 +294,7 @@ class Slice:
         from buffers.batches import Batches
 
         _check_budget(tokens_per_batch)
-        return Batches(partial(self._groups, [each for each in members if len(each)], tokens_per_batch, seed))
-
-    def _groups(
-        self, members: list[NDArray[np.int64]], tokens_per_batch: int, seed: int, worker: int, workers: int
-    ) -> Iterator[TokenBatch]:
-        from buffers.batches import collate, plan_batches
-
-        if not members:
-            return
-        rng, plan = np.random.default_rng(seed), []
-        used = np.unique(np.concatenate([self._index[each.ravel()] for each in members]))
-        trajectories, temperature = self._load(used), self._columns.temperature(used)
-        for each in members:
-            places = np.searchsorted(used, self._index[each])  # [P,K]
-            source, target = trajectories.source_lengths[places].max(1), trajectories.target_lengths[places].max(1)
-            budget = max(1, tokens_per_batch // each.shape[1])
-            plan += [places[groups] for groups in plan_batches(source, target, budget, rng)]
-        order = np.arange(len(plan)) if len(members) == 1 else rng.permutation(len(plan))
-        for number in order[worker::workers]:
-            rows, size = plan[number].ravel(), plan[number].shape[1]
-            yield collate(trajectories, rows, self.pad_id, used, temperature, size)
-
-    def _batches(self, tokens_per_batch: int, seed: int | None, worker: int, workers: int) -> Iterator[TokenBatch]:
-        from buffers.batches import collate, plan_batches
-
-        rng = None if seed is None else np.random.default_rng(seed)
-        planned = 0
-        for rows in turns(self._columns, self._index, rng):
-            trajectories, temperature = self._load(rows), self._columns.temperature(rows)
-            plan = plan_batches(trajectories.source_lengths, trajectories.target_lengths, tokens_per_batch, rng)
-            # Counted over all pools, so that every number of workers deals out the same batches in the same order.
-            for batch in plan[(worker - planned) % workers :: workers]:
-                yield collate(trajectories, batch, self.pad_id, rows, temperature)
-            planned += len(plan)
-
-    def _load(self, rows: NDArray[np.int64]) -> Trajectories:
-        """Rows of ``columns``, rising, in memory; kept for the next epoch where they are the whole slice."""
-        if self._loaded is not None and len(rows) == len(self):
-            return self._loaded
-        parts, starts = self._columns.parts, self._columns.starts
-        bounds = np.searchsorted(rows, starts)
-        loaded = [
-            part.read().take(rows[low:high] - start)
-            for part, start, low, high in zip(parts, starts, bounds, bounds[1:], strict=False)
-            if low < high
-        ]
-        trajectories = Trajectories.concatenate(loaded or [parts[0].read().take(rows)])
-        if self._vocab_size is not None:
-            trajectories.check_tokens(self._vocab_size)
-        if len(rows) == len(self):
-            self._loaded = trajectories
-        return trajectories
+        return Batches(partial(self._reader.groups, [each for each in members if len(each)], tokens_per_batch, seed))
 
 
 def _check_budget(tokens_per_batch: int) -> None:
