@@ -72,11 +72,9 @@ class ActorCritic(nn.Module):
         written, _ = self.writer(self.embedding(seen["prefix"]), begin[None].contiguous())
         states = torch.cat([begin[:, None], written], dim=1)[rows, seen["prefix_length"][:, 0]]  # [N,D]
         scores = (read @ states[:, :, None])[:, :, 0]  # [N,S]
-        outside = torch.arange(read.shape[1]) >= length[:, None]
-        attention = scores.masked_fill(outside, -torch.inf).softmax(-1)
+        attention = scores.masked_fill(torch.arange(read.shape[1]) >= length[:, None], -torch.inf).softmax(-1)
         features = torch.cat([states, (attention[:, None] @ read)[:, 0]], dim=-1)
-        logits = self.actor(features).masked_fill(~mask, -1e9)
-        return Categorical(logits=logits), self.critic(features)[:, 0]
+        return Categorical(logits=self.actor(features).masked_fill(~mask, -1e9)), self.critic(features)[:, 0]
 
 
 def tensors(observation: dict[str, NDArray[np.int64]]) -> dict[str, Tensor]:
@@ -100,7 +98,7 @@ def train(args: Args, **arguments: Any) -> list[float]:
     curve = []
     for update in range(args.total_steps // (args.num_envs * args.num_steps)):
         seen: list[dict[str, Tensor]] = []
-        masks, actions, log_probs, values, rewards, dones = (list[Tensor]() for _ in range(6))
+        masks, actions, log_probs, values, rewards, alive = (list[Tensor]() for _ in range(6))
         ended: list[float] = []
         for _ in range(args.num_steps):
             seen.append(tensors(observation))
@@ -114,7 +112,7 @@ def train(args: Args, **arguments: Any) -> list[float]:
             log_probs.append(policy.log_prob(action))
             values.append(value)
             rewards.append(torch.tensor(reward, dtype=torch.float32))
-            dones.append(torch.from_numpy(done).float())
+            alive.append(torch.from_numpy(~done).float())
             ended += reward[done].tolist()
 
         with torch.no_grad():
@@ -122,9 +120,8 @@ def train(args: Args, **arguments: Any) -> list[float]:
         advantages: list[Tensor] = []
         advantage = torch.zeros(args.num_envs)
         for step in reversed(range(args.num_steps)):
-            alive = 1 - dones[step]
-            delta = rewards[step] + alive * following - values[step]
-            advantage = delta + args.gae_lambda * alive * advantage
+            delta = rewards[step] + alive[step] * following - values[step]
+            advantage = delta + args.gae_lambda * alive[step] * advantage
             following = values[step]
             advantages.insert(0, advantage)
 
