@@ -19,16 +19,15 @@ from experiments.reports.aggregates import (
 )
 from experiments.reports.benchmark_cells import MEASURES, Cell
 from experiments.reports.benchmark_results import FILE, Results
+from experiments.reports.benchmark_verdict import REFERENCE, gains, verdict
 from experiments.reports.plots import new_figure, save_figures
 from experiments.reports.policy_estimates import estimates_parts, rank_correlations
+from experiments.reports.statistics import Interval
 from experiments.reports.tables import table, text_cell
 from seq2seq_env.atomic_files import write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-REFERENCE = "filtered-bc"
-"""Over which the probability of improvement is."""
 
 
 def write_benchmark(results: Results, out: Path) -> str:
@@ -45,6 +44,7 @@ def write_benchmark(results: Results, out: Path) -> str:
     config, cells, known = results.config, results.cells, results.datasets
     by_agent = _by_agent(cells)
     overall = {agent: _overall(own, by_agent.get(REFERENCE)) for agent, own in by_agent.items()}
+    gained = gains(by_agent)
     order = sorted(overall, key=lambda agent: -overall[agent]["greedy"].value)
     figures: dict[str, Callable[[], Figure]] = {
         "scores.png": partial(_intervals, overall, order),
@@ -62,6 +62,8 @@ def write_benchmark(results: Results, out: Path) -> str:
         f"validation reward at one of {improve['max_tokens'] // improve['evaluate_every'] + 1} looks, those before the "
         "first step included. A seed is a whole run: supervised policy, order of batches, samples for measuring; the "
         "data sets are frozen.",
+        "## Which wins",
+        *verdict(gained, order),
         "## Over all data sets",
         "Interquartile means over data sets and seeds, with 95 % intervals by a bootstrap of seeds within each data "
         f"set; probability that a run is better than one of `{REFERENCE}`, greedily. Agents miss data sets that they "
@@ -72,7 +74,10 @@ def write_benchmark(results: Results, out: Path) -> str:
         *estimates_parts(results.policies, correlations),
         *_left_out(results.left_out or {}),
     ]
-    agents = {agent: {key: _plain(each) for key, each in overall[agent].items()} for agent in order}
+    agents = {
+        agent: {key: _plain(each) for key, each in (overall[agent] | gained[agent]._asdict()).items()}
+        for agent in order
+    }
     ranked = {
         estimator: {truth: _plain(each) for truth, each in by_truth.items()}
         for estimator, by_truth in correlations.items()
@@ -155,7 +160,7 @@ def _left_out(failures: Mapping[str, str]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    return value._asdict() if isinstance(value, Estimate) else value
+    return value._asdict() if isinstance(value, Estimate | Interval) else value
 
 
 def _listed(values: Sequence[float]) -> str:
