@@ -146,10 +146,28 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], orde
         f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "
         f"{np.mean(list(bases.values())):.3f} on average of {len(bases)} seeds. Means over seeds, with standard "
         "deviations.",
+        *_unmoved(own),
+        *_at_edges(own),
         *([f"FAILED, and counted as the supervised policy: {'; '.join(failed)}."] if failed else []),
         *([f"NOT MATCHED: the supervised policy has less entropy than {'; '.join(hotter)}."] if hotter else []),
         table(head, rows),
     ]
+
+
+def _unmoved(cells: Sequence[Cell]) -> list[str]:
+    """Which agents kept the supervised policy, and have its scores for that reason."""
+    kept = {cell.agent: [run.quality["greedy"] == run.base and not run.failed for run in cell.runs] for cell in cells}
+    named = [f"{agent} in {sum(each)} of {len(each)} seeds" for agent, each in kept.items() if any(each)]
+    return [f"No look was better than the start, whose greedy score is 0: {'; '.join(named)}."] if named else []
+
+
+def _at_edges(cells: Sequence[Cell]) -> list[str]:
+    """For which agents another learning rate, beyond those that were tried, may be better."""
+    edges = {
+        side: [cell.agent for cell in cells if len(cell.tried) > 1 and cell.learning_rate == edge(cell.tried)]
+        for side, edge in (("lowest", min), ("highest", max))
+    }
+    return [f"The {side} learning rate was chosen for {', '.join(names)}." for side, names in edges.items() if names]
 
 
 def _left_out(failures: Mapping[str, str]) -> list[str]:

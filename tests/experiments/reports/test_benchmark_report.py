@@ -94,6 +94,8 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: p
     assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
     assert "greedy true quality is 0.550 on average of 2 seeds" in page
     assert "| 0.001 | 2 | 12 | 9 | 4 |" in page
+    assert "The lowest learning rate was chosen for bc, filtered-bc.\n" in page
+    assert "No look was better" not in page
     assert "NOT MATCHED: the supervised policy has less entropy than bc, seed 4.\n" in page
     assert page == (folder.path / "benchmark.md").read_text()
     assert "| ipo on mixed-v0, seed 3, learning rate 0.001 | the loss is nan \\| here |" in page
@@ -114,6 +116,13 @@ def test_a_seed_that_failed_counts_as_the_policy_that_it_started_from(
     page = write_benchmark(Results.of(folder), folder.path)
     assert "FAILED, and counted as the supervised policy: filtered-bc, seed 4.\n" in page
     assert "| filtered-bc on mixed-v0, seed 4, learning rate 0.001 | the loss is nan |" in page
+
+
+def test_who_kept_the_start_is_named(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
+    add(folder, 5, "bc", "mixed-v0", 1e-3, 0.6, 0.1)
+    page = write_benchmark(Results.of(folder), folder.path)
+    assert "No look was better than the start, whose greedy score is 0: bc in 1 of 3 seeds.\n" in page
 
 
 def test_nothing_trained_is_said(tmp_path: Path) -> None:
