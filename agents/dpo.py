@@ -68,7 +68,7 @@ class DPO(PreferenceAgent):
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> DPOLoss:
         """The equation above."""
-        log_prob = self.policy.evaluate(batch).log_prob  # [B,T]
+        log_prob = self.log_prob(batch)  # [B,T]
         ratio = self.ratios(log_prob, batch)
         preference = preference_loss(ratio.chosen, ratio.rejected, self.config.beta)
         nll = chosen_nll(log_prob, batch.target_mask)

@@ -76,8 +76,8 @@ def known_ratios(name: str, temperature: float | None, batches: Batches) -> Batc
 def log_ratio(policy: Evaluation, batch: TokenBatch, temperature: float | None = None) -> Tensor:
     """``log pi(a_t|s_t) - log mu(a_t|s_t)``, both at the temperature of the sampling, without gradient.
 
-    ``log pi`` is that of the pass which trains, with its dropout, so that no pass more is needed; ``log mu`` was stored
-    without. Where the policy has not moved, the ratio is 1 but for the noise of dropout.
+    ``log pi`` is that of the pass which trains, so that no pass more is needed; ``log mu`` was stored without dropout.
+    Where the policy has not moved, the ratio is 1 but for the noise of a dropout that the pass has.
 
     Args:
         policy: Of the batch, at temperature 1.

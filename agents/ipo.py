@@ -59,7 +59,7 @@ class IPO(PreferenceAgent):
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> IPOLoss:
         """The equation above."""
-        ratio = self.ratios(self.policy.evaluate(batch).log_prob, batch)
+        ratio = self.ratios(self.log_prob(batch), batch)
         return IPOLoss(
             loss=ipo_loss(ratio, self.config.tau),
             difference=(ratio.chosen - ratio.rejected).detach().mean(),

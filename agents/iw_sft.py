@@ -10,6 +10,7 @@ from torch import Tensor
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import known_ratios, log_ratio
 from agents.losses import sequence_log_prob, weighted_nll
+from agents.policy.dropout import dropout_off
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.ranges import above_zero
 
@@ -74,9 +75,13 @@ class IWSFT(LossAgent):
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> IWSFTLoss:
         """The equation above."""
-        mask, policy = batch.target_mask, self.policy.evaluate(batch)
-        moved = sequence_log_prob(log_ratio(policy, batch, self.config.behaviour_temperature), mask)  # [B]
+        mask = batch.target_mask
+        # Over a sequence, the noise of dropout would be nats.
+        with dropout_off(self.policy.model):
+            policy = self.policy.evaluate(batch)
+            moved = sequence_log_prob(log_ratio(policy, batch, self.config.behaviour_temperature), mask)  # [B]
+            log_prob = policy.log_prob
         if self.config.ratio == "per-token":
             moved = moved / mask.sum(1)
         weight = moved.exp().clamp(max=self.config.max_weight)  # [B]
-        return IWSFTLoss(weighted_nll(policy.log_prob, weight[:, None], mask), weight.mean())
+        return IWSFTLoss(weighted_nll(log_prob, weight[:, None], mask), weight.mean())

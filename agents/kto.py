@@ -68,7 +68,7 @@ class KTO(PreferenceAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> KTOLoss:
         """The equations above."""
         options = self.config
-        ratio = self.ratios(self.policy.evaluate(batch).log_prob, batch)
+        ratio = self.ratios(self.log_prob(batch), batch)
         divergence = self._divergence(batch)
         return KTOLoss(
             loss=kto_loss(ratio, divergence, options.beta, options.desirable_weight, options.undesirable_weight),
@@ -81,5 +81,5 @@ class KTO(PreferenceAgent):
         """``z`` from each source with the targets of the next pair; those of a batch of one pair are its own."""
         mask = batch.target_mask.roll(2, dims=0)
         others = replace(batch, target=batch.target.roll(2, dims=0), target_mask=mask)
-        log_ratio = self.policy.evaluate(others).log_prob - self.prior.evaluate(others).log_prob  # [B,T]
+        log_ratio = self.log_prob(others) - self.prior.evaluate(others).log_prob  # [B,T]
         return sequence_log_prob(log_ratio, mask).mean().clamp(min=0)

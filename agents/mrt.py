@@ -25,9 +25,9 @@ class MRTConfig(CandidateConfig):
         ValueError: If a value is out of range.
     """
 
-    alpha: float = 0.005
-    """Sharpness of the distribution over candidates, above 0 (arXiv 1512.02433 takes 0.005); at 1 it is the policy's
-    own, in which the likeliest of them counts almost alone."""
+    alpha: float = 0.1
+    """Sharpness of the distribution over candidates, above 0; at 1 it is the policy's own, in which the likeliest of
+    them counts almost alone. arXiv 1512.02433 takes 0.005, for samples of one policy."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_log_probs, check_scored
+from agents.policy.dropout import dropout_off
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice, TokenBatch
@@ -86,12 +87,8 @@ def rollout_log_prob(policy: Seq2SeqPolicy, batch: TokenBatch) -> Tensor:
         policy: Any.
         batch: Sampled at one temperature.
     """
-    training = policy.model.training
-    policy.model.train(False)
-    try:
+    with dropout_off(policy.model):
         return policy.evaluate(batch, float(batch.temperature[0])).log_prob
-    finally:
-        policy.model.train(training)
 
 
 def prior_log_prob(prior: Seq2SeqPolicy, batch: TokenBatch) -> Tensor:

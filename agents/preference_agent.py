@@ -10,6 +10,7 @@ from torch import Tensor
 
 from agents.agent import AgentConfig, LossAgent
 from agents.importance import check_scored
+from agents.policy.dropout import dropout_off
 from agents.preferences import Pair, best_and_worst, sequence_pairs
 from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice, TokenBatch
@@ -55,6 +56,15 @@ class PreferenceAgent(LossAgent):
                 "lower the margin, or grow more candidates"
             )
         return data.groups([pairs], tokens_per_batch, seed=seed)
+
+    def log_prob(self, batch: TokenBatch) -> Tensor:
+        """``log pi(y_t|x)`` with gradient, float32 [B,T], without dropout as ``pi_0`` is.
+
+        A ratio is then 0 where the policy has not moved. With dropout, which costs a likely target and favours one that
+        the policy never writes, the worse candidates of a batch would seem to be nats ahead of the better ones.
+        """
+        with dropout_off(self.policy.model):
+            return self.policy.evaluate(batch).log_prob
 
     def ratios(self, log_prob: Tensor, batch: TokenBatch) -> Pair:
         """``log pi(y|x) - log pi_0(y|x)``, for an agent whose ``parts`` has the prior ``pi_0``.

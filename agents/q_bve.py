@@ -42,7 +42,7 @@ class QBVELoss(NamedTuple):
     loss: Tensor
     """Value loss and weighted ranking loss."""
     value_loss: Tensor
-    """Mean squared error of ``Q(s_t, a_t)``, in squared units of reward."""
+    """Mean squared error of ``c + Q(s_t, a_t)``, in squared units of reward."""
     ranking_loss: Tensor
     """Ranking regulariser per target token, in squared units of reward."""
 
@@ -50,7 +50,7 @@ class QBVELoss(NamedTuple):
 class QBVE(LossAgent):
     """Regularised behaviour value estimation with action values: R-BVE.
 
-    ``L(theta) = 1/M sum_(x,y) sum_t (R(x, y) - Q(s_t, a_t))^2 + lambda C``, ``pi(a|s) = softmax(Q(s, .) / tau)``
+    ``L(theta) = 1/M sum_(x,y) sum_t (R(x, y) - c - Q(s_t, a_t))^2 + lambda C``, ``pi(a|s) = softmax(Q(s, .) / tau)``
 
     ``C = 1/M sum_(x,y) exp(R(x, y) - mean R) sum_t sum_a max(0, Q(s_t, a) - Q(s_t, a_t) + nu)^2``, ``a`` not ``a_t``
 
@@ -58,8 +58,11 @@ class QBVE(LossAgent):
     improvement is to act greedily by it, as the policy's likeliest token is that of the highest ``Q``. Tokens that the
     data never has after ``s_t`` are valued by nothing but what the network began with: the ranking regulariser holds
     them below those it has, the more the better the sequence was. ``Q`` is ``tau`` times the policy's own logits, so
-    it starts as the supervised policy's order of tokens. Gulcehre et al. 2021, arXiv 2103.09575, with Monte Carlo
-    returns in place of SARSA's; Gulcehre et al. 2023, arXiv 2308.08998, A.2, found it to fail on translation.
+    it starts as the supervised policy's order of tokens; what that scale has beside the rewards' is ``c``, the batch's
+    mean of ``R - Q``, which changes no policy. Without it the first updates would only move all of the data's tokens
+    from where a policy's logits are to where rewards are, past the other tokens. Gulcehre et al. 2021, arXiv
+    2103.09575, with Monte Carlo returns in place of SARSA's; Gulcehre et al. 2023, arXiv 2308.08998, A.2, found it to
+    fail on translation.
     """
 
     name: ClassVar[str] = "q-bve"
@@ -78,7 +81,7 @@ class QBVE(LossAgent):
         q = self.policy.evaluate(batch).logits * options.q_temperature  # [L,V]
         chosen = batch.target[mask]  # [L]
         returns = batch.reward[:, None].expand_as(mask)[mask]  # [L]
-        value_loss = ((returns - q.gather(1, chosen[:, None])[:, 0]) ** 2).mean()
+        value_loss = (returns - q.gather(1, chosen[:, None])[:, 0]).var(correction=0)  # c is the mean
         weight = (batch.reward - batch.reward.mean()).exp()[:, None].expand_as(mask)[mask]  # [L]
         allowed = torch.isfinite(self.policy.allowed_tokens().logit_mask)  # [V]
         ranking = ranking_loss(q, chosen, allowed, weight, options.margin)

@@ -1,10 +1,13 @@
-"""Dropout whose random numbers cost a CPU little."""
+"""Dropout whose random numbers cost a CPU little, and passes without any."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 # Equally likely numbers that decide whether a value is dropped.
 _NUMBERS = 2**16
@@ -21,3 +24,14 @@ def dropout(values: Tensor, share: float, training: bool) -> Tensor:
     kept = torch.empty(values.shape, dtype=values.dtype)
     torch.ge(numbers[: values.numel()].view(values.shape), dropped - _NUMBERS // 2, out=kept)
     return values * kept.mul_(_NUMBERS / (_NUMBERS - dropped))
+
+
+@contextmanager
+def dropout_off(model: nn.Module) -> Iterator[None]:
+    """No dropout within, and the model's mode as it was afterwards; gradients flow as outside."""
+    training = model.training
+    model.train(False)  # whatever its own mode is: layers that were put in later have modes of their own
+    try:
+        yield
+    finally:
+        model.train(training)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.policy.decoders import Decoder
+from agents.policy.dropout import dropout_off
 from agents.policy.inputs import check_seed
 from buffers import Samples
 from seq2seq_env.models.decoder_only import forward_arguments, is_decoder_only
@@ -107,13 +108,8 @@ def draw(scores: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
 @contextmanager
 def inference(model: nn.Module) -> Iterator[None]:
     """Dropout off and no gradient, and the model's mode as it was afterwards."""
-    training = model.training
-    model.train(False)  # whatever its own mode is: layers that were put in later have modes of their own
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(training)
+    with dropout_off(model), torch.inference_mode():
+        yield
 
 
 def most_sources(rows_each: int, device: torch.device, vocab_size: int) -> int:

@@ -8,16 +8,14 @@ import torch
 
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 
-SPREAD = 0.02
-"""Standard deviation of what tells the tokens' first embeddings apart."""
-
 
 def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
     """A policy with the same weights, not a copy, and more embeddings, whose decoder starts with the last of them.
 
     It stands in place of a start token, and before a language's code or the end of a prompt.
 
-    The new embeddings are near that of the first token of the decoder start. A policy that has them is given back.
+    The new embeddings are that of the first token of the decoder start: until it is trained, the policy translates as
+    before, whichever it starts with. A policy that has them is given back.
 
     Args:
         policy: Its model gets the embeddings.
@@ -36,9 +34,8 @@ def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
     with torch.random.fork_rng():
         model.resize_token_embeddings(first + count, mean_resizing=False)
     weight = model.get_input_embeddings().weight
-    noise = torch.randn(count, weight.shape[1], generator=torch.Generator().manual_seed(count)) * SPREAD
     with torch.no_grad():
-        weight[first:] = weight[start] + noise.to(weight)
+        weight[first:] = weight[start]
     model.config.reward_tokens = count
     model.config.reward_edges = [number / count for number in range(1, count)]  # between the rewards of each
     model.config.decoder_start_token_id = first + count - 1
