@@ -105,6 +105,17 @@ class Agent(ABC):
             ValueError: If the data lacks what the algorithm needs.
         """
 
+    def usable(self, data: Slice) -> Slice:
+        """What of the data the loss is of; most agents use all.
+
+        Args:
+            data: Of an Improve step.
+
+        Raises:
+            ValueError: If that is nothing of data which is something.
+        """
+        return data
+
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
         """Around an Improve step: what comes before its first batch and after its last; most agents do nothing.

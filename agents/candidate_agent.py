@@ -44,20 +44,32 @@ class CandidateAgent(LossAgent):
     config: CandidateConfig
 
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
-        """One epoch of groups.
+        """One epoch of groups."""
+        places, rng = self.compared(data), np.random.default_rng(seed)
+        groups = candidate_groups(data.source_index[places], self.least, self.config.most_candidates, rng)
+        return data.groups([places[each] for each in groups], tokens_per_batch, seed=seed)
+
+    def usable(self, data: Slice) -> Slice:
+        """The candidates of sources that have enough of them."""
+        used = np.zeros(len(data), dtype=np.bool_)
+        used[self.compared(data) if len(data) else []] = True
+        return data.where(used)
+
+    def compared(self, data: Slice) -> NDArray[np.int64]:
+        """Positions [n] of the candidates of sources that have enough of them.
 
         Raises:
-            ValueError: If rewards are missing, or no source has enough candidates.
+            ValueError: If rewards are missing, or no source has.
         """
         check_scored(self.name, data)
         places = self.candidates(data)
-        rng = np.random.default_rng(seed)
-        groups = candidate_groups(data.source_index[places], self.least, self.config.most_candidates, rng)
-        if not groups:
+        _, number, count = np.unique(data.source_index[places], return_inverse=True, return_counts=True)
+        kept = places[count[number] >= self.least]
+        if not len(kept):
             raise UnusableDataError(
                 f"no source of {data!r} has {self.least} candidates to compare; grow more candidates"
             )
-        return data.groups([places[each] for each in groups], tokens_per_batch, seed=seed)
+        return kept
 
     def candidates(self, data: Slice) -> NDArray[np.int64]:
         """Positions [n] of the trajectories that are candidates: all."""

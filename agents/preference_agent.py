@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.agent import AgentConfig, LossAgent
@@ -42,8 +44,18 @@ class PreferenceAgent(LossAgent):
     Config: ClassVar[type[AgentConfig]] = PreferenceConfig
     config: PreferenceConfig
 
+    def usable(self, data: Slice) -> Slice:
+        """The trajectories that are in pairs."""
+        used = np.zeros(len(data), dtype=np.bool_)
+        used[self.pairs(data) if len(data) else []] = True
+        return data.where(used)
+
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
-        """One epoch of pairs.
+        """One epoch of pairs."""
+        return data.groups([self.pairs(data)], tokens_per_batch, seed=seed)
+
+    def pairs(self, data: Slice) -> NDArray[np.int64]:
+        """Positions [P,2] of the best and the worst of each source.
 
         Raises:
             ValueError: If rewards are missing, or no source has two candidates that differ by the margin.
@@ -55,7 +67,7 @@ class PreferenceAgent(LossAgent):
                 f"no source of {data!r} has two candidates whose rewards differ by more than {self.config.margin}; "
                 "lower the margin, or grow more candidates"
             )
-        return data.groups([pairs], tokens_per_batch, seed=seed)
+        return pairs
 
     def log_prob(self, batch: TokenBatch) -> Tensor:
         """``log pi(y_t|x)`` with gradient, float32 [B,T], without dropout as ``pi_0`` is.

@@ -237,6 +237,7 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
         data = batch.where(batch.is_reference)
     else:
         data = narrowed(config, agent, config.data.select(batch, kept, run.task.tokenizer), training.seed)
+    data = agent.usable(data)
     part = coverage(batch, data)
     print(f"Improve {i} of Grow {g}, {kept or 'all data'}: {part}")
     if not len(data):

@@ -103,7 +103,7 @@ def train(
         filtered = agent.filters or trial.data == "filtered"
         training = config.improve_at(i)
         data = narrowing.select(batch, kept if filtered else None, run.task.tokenizer)
-        data = narrowing.limit(config.counted(data) if filtered else data, training.seed)
+        data = agent.usable(narrowing.limit(config.counted(data) if filtered else data, training.seed))
         print(f"  {coverage(batch, data)}")
         # Everyone spends the whole budget, whatever the validation reward does; the best weights are kept all the same.
         training = replace(training, patience=config.improve.max_tokens)

@@ -30,8 +30,8 @@ NAMES = sorted(AGENTS)
 WITH_A_LOSS = [name for name in NAMES if issubclass(agent_class(name), LossAgent)]
 PAD = 18
 
-STEEPER: dict[str, dict[str, object]] = {"kto": {"beta": 1.0}, "mrt": {"alpha": 1.0}}
-"""Options under which ten steps show in the loss's value: by default a sigmoid and a softmax hardly move."""
+STEEPER: dict[str, dict[str, object]] = {"kto": {"beta": 1.0}, "mrt": {"alpha": 1.0}, "q-bve": {"q_temperature": 1.0}}
+"""Options under which ten steps show in the loss's value: by default a sigmoid, a softmax and a scale hide it."""
 
 
 def scored_batch(extra: int = 0) -> TokenBatch:
@@ -226,3 +226,16 @@ def test_rewards_that_are_all_equal_leave_finite_gradients(loss_agent: LossAgent
     assert bool(torch.isfinite(loss))
     gradients = [weight.grad for network in loss_agent.networks.values() for weight in network.parameters()]
     assert all(bool(torch.isfinite(each).all()) for each in gradients if each is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_A_LOSS if not agent_class(name).online])
+def test_what_is_usable_is_what_batches_hold(name: str, policy: Seq2SeqPolicy, grown: Slice) -> None:
+    agent = make_agent(name, policy)
+    assert isinstance(agent, LossAgent)
+    lone = grown.source_index == grown.source_index[0]
+    data = grown.where(~lone | grown.is_reference)  # of one source the reference alone
+    usable = agent.usable(data)
+    rows = {row for batch in agent.batches(data, 64, 0) for row in batch.row.tolist()}
+    assert rows == {*usable.rows.tolist()}
+    assert rows == {row for batch in agent.batches(usable, 64, 0) for row in batch.row.tolist()}
+    assert not len(agent.usable(data.where(data.source_index < 0)))
