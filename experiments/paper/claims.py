@@ -21,7 +21,7 @@ from experiments.paper.measurements import (
     value_correlations,
     values,
 )
-from experiments.paper.parts import CONTROL, KINDS, LOSSES, Plan, Spent
+from experiments.paper.parts import KINDS, LOSSES, Plan, Spent
 from experiments.paper.verdicts import (
     FEW,
     OnlineRuns,
@@ -39,6 +39,7 @@ from experiments.paper.verdicts import (
     value_ranks,
     varies_where_bad,
 )
+from experiments.reports.claims import CONTROL
 from experiments.reports.statistics import Interval, interval
 from experiments.runs.stages import SUPERVISED
 from experiments.runs.trials import Trial

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.reports.claims import CONTROL
 from experiments.runs.presets import PRESETS
 from experiments.runs.run_folder import CONFIG, STAGES, flat
 from experiments.runs.settings import PresetName, Settings
 from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME
-
-CONTROL = "bc"
-"""BC on all that was grown, "G=1 I=0", beside which the losses are told."""
 
 LOSSES = ("filtered-bc", "bvmpo", "gold", "oac")
 """The paper's losses, BC first; all of them train on what the filter keeps."""

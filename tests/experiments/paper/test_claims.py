@@ -8,7 +8,8 @@ import pytest
 
 from agents import agent_class
 from experiments.paper.claims import CLAIMS, check_claims
-from experiments.paper.parts import CONTROL, LOSSES, Plan, Spent
+from experiments.paper.parts import LOSSES, Plan, Spent
+from experiments.reports.claims import CONTROL
 from tests.experiments.paper.written_plan import write, write_run, written_plan
 
 STAGES = {"g0i0": 0.5, "g1i1": 0.6, "g2i1": 0.7, "control-one-grow": 0.65}

@@ -55,6 +55,13 @@ def test_every_loss_must_beat_the_supervised_policy(gains: tuple[Interval, ...],
     assert beats_supervised(rows).verdict == verdict
 
 
+def test_cloning_of_the_whole_batch_is_no_loss_of_the_papers() -> None:
+    rows = {name: {"sample_reward_gain": gain} for name, gain in {"bc": DOWN, "gold": UP}.items()}
+    claim = beats_supervised(rows)
+    assert (claim.verdict, claim.measured.startswith("bc -0.030")) == ("holds", True)
+    assert beats_supervised({"bc": rows["bc"]}).verdict == "not shown"
+
+
 @pytest.mark.parametrize(
     ("differences", "verdict"), [((DOWN, DOWN), "holds"), ((DOWN, OPEN), "not shown"), ((DOWN, UP), "does not hold")]
 )
