@@ -260,6 +260,11 @@ class LossAgent(Agent):
         return {"learner": self.name, **{f"{self.name}.{name}": value for name, value in asdict(self.config).items()}}
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """The learning rate of networks that have one of their own, over the configuration's; most agents have one."""
+        return {}
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """What :meth:`after_step` changes, a target network, say; none in most agents."""
         return {}

@@ -82,6 +82,11 @@ class OnPolicy:
         return self.agent.networks
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """The agent's."""
+        return self.agent.learning_rates
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """The agent's, and the policy that the batch under way was drawn from."""
         return {**self.agent.companions, "behaviour": self._behaviour}

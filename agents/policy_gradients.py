@@ -60,6 +60,31 @@ def whitened(advantage: Tensor, mask: Tensor) -> Tensor:
     return ((advantage - known.mean()) / spread).masked_fill(~mask, 0.0)
 
 
+def explained_variance(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """``1 - Var(G_t - V(s_t)) / Var(G_t)`` over the target tokens, without gradient; 0 where all ``G`` are equal.
+
+    1 is a value network that knows the return, 0 one that says the same everywhere; a worse one is below.
+
+    Args:
+        value: float32 [B,T].
+        target: float32 [B,T], ``G_t``.
+        mask: bool [B,T].
+
+    Returns:
+        float32 [].
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(mask, value=value, target=target)
+    if not mask.any():
+        return value.new_zeros(())
+    known, left = target[mask].detach(), (target - value)[mask].detach()
+    spread = known.var(correction=0)
+    share = 1 - left.var(correction=0) / spread.clamp(min=SMALLEST**2)
+    return torch.where(spread > SMALLEST**2, share, torch.zeros_like(share))
+
+
 def clipped_surrogate(log_ratio: Tensor, advantage: Tensor, epsilon: float) -> Tensor:
     """``-min(rho A, clip(rho, 1 - epsilon, 1 + epsilon) A)``, ``rho`` the ratio (arXiv 1707.06347, equation 7).
 

@@ -13,7 +13,13 @@ from agents.kl_controller import KLController
 from agents.losses import value_loss
 from agents.online_agent import OnlineAgent, OnlineConfig, prior_log_prob, rollout_log_prob
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
-from agents.policy_gradients import clipped_surrogate, generalised_advantages, token_mean, whitened
+from agents.policy_gradients import (
+    clipped_surrogate,
+    explained_variance,
+    generalised_advantages,
+    token_mean,
+    whitened,
+)
 from agents.returns import step_rewards
 from agents.value import ValueNetwork
 from agents.value_agent import ValueAgent, ValueConfig
@@ -40,6 +46,8 @@ class PPOConfig(OnlineConfig, ValueConfig):
     kl_target: float | None = None
     """KL divergence from the prior that the weight beta is steered to (arXiv 1909.08593, section 2.2), nats per
     target, above 0; none keeps beta as it is."""
+    value_rate: float = 1.0
+    """Learning rate of the value network over the policy's, above 0."""
     whiten: bool = True
     """Whether advantages are scaled to mean 0 and standard deviation 1 over a batch."""
     value_tokens: int = 0
@@ -49,7 +57,7 @@ class PPOConfig(OnlineConfig, ValueConfig):
     def __post_init__(self) -> None:
         OnlineConfig.__post_init__(self)
         ValueConfig.__post_init__(self)
-        above_zero(self, "epsilon")
+        above_zero(self, "epsilon", "value_rate")
         zero_or_more(self, "beta")
         if not 0 <= self.gae_lambda <= 1:
             raise ValueError(f"gae_lambda is {self.gae_lambda}; give a number from 0 to 1")
@@ -71,6 +79,8 @@ class PPOLoss(NamedTuple):
     """``L_pi`` per target token."""
     value_loss: Tensor
     """``L_V``, in squared units of reward."""
+    explained_variance: Tensor
+    """Share of the variance of ``G_t`` that the value network explains, 1 or less."""
     reward: Tensor
     """Mean reward of the samples, without the KL penalty."""
     prior_kl: Tensor
@@ -111,6 +121,11 @@ class PPO(ValueAgent, OnlineAgent):
         self.controller = KLController(self.config.beta, self.config.kl_target).to(policy.device)
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """The value network's."""
+        return {"value": self.config.value_rate}
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """What steers beta."""
         return {"controller": self.controller}
@@ -141,6 +156,7 @@ class PPO(ValueAgent, OnlineAgent):
             loss=policy_loss + regression,
             policy_loss=policy_loss.detach(),
             value_loss=regression.detach(),
+            explained_variance=explained_variance(value, target, mask),
             reward=batch.reward.mean(),
             prior_kl=prior_kl,
             clipped=token_mean(outside.float(), mask),

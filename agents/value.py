@@ -175,6 +175,11 @@ class BVE:
         return {"value": self.value}
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """One for all."""
+        return {}
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """None."""
         return {}

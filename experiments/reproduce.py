@@ -1,4 +1,4 @@
-"""The paper's ten claims and its negative results, each with a verdict of whole runs, by one command.
+"""The paper's ten claims, its negative results and its future work, each with a verdict of whole runs, by one command.
 
 What a claim needs is run by the other scripts, and what is there is not run again; finished runs of growing_batch.py
 may be named. The page has a row and a figure for every claim: what the paper says, what was measured, and whether it
@@ -25,8 +25,9 @@ from experiments import best_of_n, compare_agents, growing_batch, online
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.paper.claims import CLAIMS, check_claims
+from experiments.paper.given_runs import check_alike, link, places_of
 from experiments.paper.page import NAME, Verdicts, write_page
-from experiments.paper.parts import REGIMES, Part, Plan, check_alike, link, places_of
+from experiments.paper.parts import REGIMES, Part, Plan
 from experiments.runs.forecast import in_words, sampling, training_rate, work
 from experiments.runs.presets import with_task_options
 from experiments.runs.script import options
@@ -51,7 +52,8 @@ class Config:
     """Options of the reproduction."""
 
     claims: tuple[ClaimName, ...] = (ALL,)
-    """Claims of the paper, 1 to 10, and its negative results, q-bve and reward-conditioned, or all of them."""
+    """Claims of the paper, 1 to 10, its negative results, q-bve and reward-conditioned, and its future work, refresh;
+    or all of them."""
     regimes: tuple[str, ...] = ("lowres",)
     """Regimes of the embedded task that they are tested in: lowres, noisy, clean, domain."""
     seeds: int = 5

@@ -113,6 +113,11 @@ class FQE:
         return {"q": self.q}
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """One for all."""
+        return {}
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """None."""
         return {}

@@ -23,6 +23,10 @@ class Learner(Protocol):
         """What is trained, kept the best of and restored; all on one device."""
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """The learning rate of networks that have one of their own, over the configuration's."""
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """What :meth:`after_step` changes: target networks, copies of a policy."""
 

@@ -141,11 +141,15 @@ class _Run:
         self.parameters = [
             [p for p in network.parameters() if p.requires_grad] for network in self.learner.networks.values()
         ]
-        parameters = list(itertools.chain.from_iterable(self.parameters))
+        rates = self.learner.learning_rates
+        alike: dict[float, list[nn.Parameter]] = {}
+        for name, parameters in zip(self.learner.networks, self.parameters, strict=True):
+            alike.setdefault(rates.get(name, 1.0), []).extend(parameters)
         # Biases and layer norms have no scale to decay.
         groups = [
-            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.config.weight_decay},
-            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+            {"params": [p for p in parameters if (p.dim() > 1) == decays], "weight_decay": decay, "rate": rate}
+            for rate, parameters in alike.items()
+            for decays, decay in ((True, self.config.weight_decay), (False, 0.0))
         ]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
         self.position = Position()
@@ -184,7 +188,7 @@ class _Run:
         count, position, place = batch.num_target_tokens, self.position, f"batch {number} of epoch {epoch}"
         learning_rate = self.config.learning_rate_at(position.tokens + count)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate"]
         values = self._backward(batch, place)
         # Each network by itself: the value network's errors must not shrink the policy's step.
         for parameters in self.parameters:

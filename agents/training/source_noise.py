@@ -114,6 +114,11 @@ class NoisySources:
         return self._learner.networks
 
     @property
+    def learning_rates(self) -> Mapping[str, float]:
+        """The learner's."""
+        return self._learner.learning_rates
+
+    @property
     def companions(self) -> Mapping[str, nn.Module]:
         """The learner's."""
         return self._learner.companions

@@ -1,4 +1,4 @@
-"""Claims of the paper, with what each needs and how finished runs decide it."""
+"""Claims of the paper, and what it has no evidence for, with what each needs and how finished runs decide it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from experiments.paper.measurements import (
     SAMPLE_ORACLE,
     SAMPLE_REWARD,
+    accuracy_changes,
     bleu_changes,
     curve_gains,
     has_stage,
@@ -35,6 +36,7 @@ from experiments.paper.verdicts import (
     no_loss_beats_bc,
     not_run,
     order_differs,
+    refresh_helps,
     second_grow_raises,
     value_ranks,
     varies_where_bad,
@@ -50,7 +52,7 @@ ONE_GROW = "control-one-grow"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, or a negative result.
+    """A claim, a negative result, or future work.
 
     Attributes:
         says: The paper's statement, in our words, and where it stands.
@@ -194,6 +196,18 @@ def _conditioned(plan: Plan) -> Verdict:
     return is_worse(conditioned - filtered, "reward of samples, less filtered BC")
 
 
+def _refreshed(plan: Plan) -> Verdict:
+    runs, plain = plan.refreshed_runs, plan.runs
+    accuracy, quality = {}, {}
+    for grow in (1, 2):
+        accuracy[f"G={grow}"] = accuracy_changes(runs, grow)
+        stage = last_improve(runs[0], grow)
+        quality[f"G={grow}"] = values(runs, stage, SAMPLE_ORACLE) - values(plain, stage, SAMPLE_ORACLE)
+    if any(np.isnan(changes).any() for changes in accuracy.values()):
+        return Verdict("not shown", "a run has too few sources that its refreshed scorer did not learn from")
+    return refresh_helps(accuracy, quality)
+
+
 CLAIMS: Mapping[str, Claim] = {
     "1": Claim("every Improve step raises the mean reward (figure 3)", ("rest",), _steps,
                "rest/seed{seed}/learning.png"),
@@ -218,6 +232,9 @@ CLAIMS: Mapping[str, Claim] = {
                    ("rest", "negative"), _q_values),
     "reward-conditioned": Claim("negative: decision transformers (A.2); here: worse than filtered BC",
                                 ("rest", "negative"), _conditioned),
+    "refresh": Claim("future work: a reward model that learns from fresh ratings after each Grow step; here: by the "
+                     "second it ranks the new policy's samples better than before, and translations are better for it",
+                     ("rest", "refresh"), _refreshed),
 }  # fmt: skip
 """By what ``--claims`` calls them."""
 
@@ -231,6 +248,6 @@ def check_claims(names: Sequence[str]) -> None:
     for name in names:
         if name not in CLAIMS:
             raise ValueError(
-                f"there is no claim {name!r}; the paper's are 1 to 10, and its negative results q-bve and "
-                "reward-conditioned; give some of these, or all"
+                f"there is no claim {name!r}; the paper's are 1 to 10, its negative results q-bve and "
+                "reward-conditioned, and its future work refresh; give some of these, or all"
             )

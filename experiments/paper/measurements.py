@@ -17,6 +17,7 @@ from experiments.reports.evidence import source_values
 from experiments.runs.finished_stages import rest_stages, stage_name, step_of
 from experiments.runs.last_weights import last_translations
 from experiments.runs.run_folder import STAGES
+from experiments.runs.scorer_refresh import refresh_stage
 from experiments.runs.stages import translations_file
 from seq2seq_env.atomic_files import read_json
 
@@ -85,6 +86,19 @@ def _curve(record: Any) -> list[list[float]]:
     rows = record["steps"] if isinstance(record, dict) else record
     curve: list[list[float]] = rows[-1]["curve"] if isinstance(record, dict) else rows[0]["curve"]
     return curve
+
+
+def accuracy_changes(runs: Sequence[Path], grow: int) -> NDArray[np.float64]:
+    """Within-source accuracy of the scorer refreshed at a Grow step less that of the one before, [R].
+
+    On samples of sources that neither learned from; NaN of a run that could not compare them.
+
+    Raises:
+        FileNotFoundError: If a run refreshed nothing there.
+    """
+    records = [read_json(run / STAGES / f"{refresh_stage(grow)}.json") for run in runs]
+    known = [record["accuracy"] for record in records]
+    return np.array([np.nan if each is None else each["difference"] for each in known], dtype=np.float64)
 
 
 def bleu_changes(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:

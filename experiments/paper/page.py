@@ -74,7 +74,7 @@ def counts(regime: str, verdicts: Verdicts) -> str:
     """A sentence: how many of the claims hold."""
     words = [verdict.word for verdict in verdicts.values()]
     listed = ", ".join(f"{words.count(word)} {word}" for word in get_args(Word) if word in words)
-    return f"{regime.capitalize()}, of {len(words)} claims and negative results: {listed}."
+    return f"{regime.capitalize()}, of {len(words)} claims, negative results and future work: {listed}."
 
 
 def claims_table(plan: Plan, verdicts: Verdicts, spent: Mapping[str, Spent]) -> str:

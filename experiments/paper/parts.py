@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.reports.claims import CONTROL
 from experiments.runs.presets import PRESETS
-from experiments.runs.run_folder import CONFIG, STAGES, flat
+from experiments.runs.refresh_ratings import ORACLE
+from experiments.runs.run_folder import CONFIG, STAGES
 from experiments.runs.settings import PresetName, Settings
 from seq2seq_env.atomic_files import read_json, write_json
-from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME
 
 LOSSES = ("filtered-bc", "bvmpo", "gold", "oac")
 """The paper's losses, BC first; all of them train on what the filter keeps."""
@@ -29,11 +29,9 @@ KINDS = {
     "best-of-n": "samples for the best of N",
     "filters": "the comparison of filters",
     "value": "a value function of 50 epochs",
+    "refresh": "runs of ReST whose scorer is refreshed",
 }
 """Kinds of parts, and what they are."""
-
-TASK = "phrasebook-de-en"
-"""The embedded task, whose oracle knows the truth."""
 
 DONE = "parts"
 """Folder with a record of each part that came to its end."""
@@ -145,6 +143,11 @@ class Plan:
         """Folders of the whole runs."""
         return [self.folder / "rest" / f"seed{seed}" for seed in self.seeds]
 
+    @property
+    def refreshed_runs(self) -> list[Path]:
+        """Folders of the runs whose scorer is refreshed after each Grow step."""
+        return [self.folder / "refresh" / f"seed{seed}" for seed in self.seeds]
+
     def online_runs(self, agent: str) -> list[Path]:
         """Folders of an online agent's runs."""
         return [self.folder / agent / f"seed{seed}" for seed in self.seeds]
@@ -190,6 +193,12 @@ class Plan:
             "value", "value", "--agents", "oac", "--sources", "1000", "--oac.value-tokens", "3000000"
         )  # fmt: skip
 
+    def _refresh(self) -> Iterator[Part]:
+        for seed, run, out in zip(self.seeds, self.runs, self.refreshed_runs, strict=True):
+            yield self._part(
+                f"refresh-seed{seed}", "run", out, "--seed", str(seed), "--start", str(run), "--refresh-scorer", ORACLE
+            )
+
     def _online(self) -> Iterator[Part]:
         samples, tokens = self.online_samples, ONLINE_TOKENS * self.online_samples
         # As many looks as the tokens allow: a run that stopped rising draws its samples all the same.
@@ -228,90 +237,6 @@ class Plan:
 
     def _record(self, name: str) -> Path:
         return self.folder / DONE / f"{name}.json"
-
-
-def places_of(
-    folders: Sequence[Path], plans: Sequence[Plan], options: Callable[[Plan], Mapping[str, Any]]
-) -> dict[Path, Path]:
-    """Finished runs of growing_batch.py by the places of those that would be trained.
-
-    Args:
-        folders: Of the finished runs.
-        plans: Of the regimes.
-        options: What a run that is planned would record.
-
-    Raises:
-        FileNotFoundError: If a folder holds no finished run.
-        ValueError: If a run is of another regime, seed or configuration than those that are planned.
-        FileExistsError: If another run stands in its place.
-    """
-    known = {(plan.name, seed): (plan, run) for plan in plans for seed, run in zip(plan.seeds, plan.runs, strict=True)}
-    places = {}
-    for folder in folders:
-        if not (folder / "results.json").is_file():
-            raise FileNotFoundError(f"no results.json in {str(folder)!r}; name finished runs of growing_batch.py")
-        config = read_json(folder / CONFIG)
-        if config["task"] != TASK:
-            raise ValueError(f"{str(folder)!r} is a run of task {config['task']!r}; name runs of {TASK}")
-        regime = config["task_options"].get("regime", DEFAULT_REGIME).rpartition("-v")[0]
-        if (regime, config["seed"]) not in known:
-            raise ValueError(
-                f"{str(folder)!r} is a run of regime {regime!r} and seed {config['seed']}, which is not planned; give "
-                "--regimes and --seeds that have it, or leave it out"
-            )
-        plan, place = known[regime, config["seed"]]
-        if different := unlike(config, options(plan)):
-            raise ValueError(
-                f"{str(folder)!r} is another run than the claims need: {'; '.join(different)}; name runs of "
-                "growing_batch.py with that configuration, or leave it out"
-            )
-        if place.exists() and place.resolve() != folder.resolve():
-            raise FileExistsError(f"{str(place)!r} holds another run than {str(folder)!r}; choose another --out")
-        places[place] = folder
-    return places
-
-
-def unlike(config: Mapping[str, Any], planned: Mapping[str, Any]) -> list[str]:
-    """In which options a run differs from one that is planned, of those that its version knows, a phrase each.
-
-    A seed's own options are left out, as is the regime, which has one name or none where it is the default.
-    """
-    one, other = flat(config), flat(planned)
-    both = [name for name in one if name in other or name.startswith("task_options.")]
-    own = {"seed", "start", "buffer", "task_options.regime"}
-    return [
-        f"{name} is {one[name]!r}, not {other.get(name)!r}"
-        for name in both
-        if one[name] != other.get(name) and name not in own and not name.endswith("_fingerprint")
-    ]
-
-
-def link(places: Mapping[Path, Path]) -> None:
-    """Put the runs into their places, as links."""
-    for place, folder in places.items():
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(folder.resolve(), target_is_directory=True)
-
-
-def check_alike(runs: Sequence[Path]) -> None:
-    """Refuse whole runs whose options differ by more than their seed, as far as their versions know the same options.
-
-    Those that have not begun differ in nothing.
-
-    Raises:
-        ValueError: Naming what they differ in.
-    """
-    runs = [run for run in runs if (run / CONFIG).is_file()]
-    configs = [read_json(run / CONFIG) for run in runs]
-    for run, config in zip(runs, configs, strict=True):
-        common = config.keys() & configs[0].keys()
-        different = {name for name in common if config[name] != configs[0][name] and not name.endswith("_fingerprint")}
-        if different := different - {"seed", "start", "buffer"}:
-            raise ValueError(
-                f"{str(runs[0])!r} and {str(run)!r} differ in {', '.join(sorted(different))}; name runs of one "
-                "configuration"
-            )
 
 
 def _spent(part: Part, seeds: Sequence[int]) -> Spent:

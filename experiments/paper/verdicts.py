@@ -214,6 +214,21 @@ def value_ranks(kendall: NDArray[np.float64], spearman: NDArray[np.float64]) -> 
     return Verdict(_all_of(reached), f"at the final position, training data: {_listed(estimates, '.3f')}", estimates)
 
 
+def refresh_helps(accuracy: Mapping[str, NDArray[np.float64]], quality: Mapping[str, NDArray[np.float64]]) -> Verdict:
+    """The paper's future work: a scorer that learns from fresh ratings ranks better, and translations gain by it.
+
+    The last Grow step decides.
+
+    Args:
+        accuracy: Within-source accuracy after each Grow step's refresh less that before it, of each run, [R].
+        quality: True quality of samples less that of the same run without a refresh, by the same Grow steps, [R,N].
+    """
+    ranks = {f"accuracy, {name}": interval(values[:, None]) for name, values in accuracy.items()}
+    better = {f"true quality, {name}": interval(values) for name, values in quality.items()}
+    last = [verdict_on(list(each.values())[-1]) for each in (ranks, better)]
+    return Verdict(_all_of(last), f"the refreshed scorer: {_listed(ranks)}; samples: {_listed(better)}", ranks | better)
+
+
 def is_worse(difference: NDArray[np.float64], of: str) -> Verdict:
     """A negative result: an agent is worse than what it is compared with; differences [R,N] in reward."""
     estimate = interval(difference)

@@ -124,6 +124,23 @@ def test_greedy_tokens_are_those_of_the_vector_environment(
         assert tokens == expected[: [*expected, end].index(end) + 1]
 
 
+def test_a_value_network_learns_at_a_rate_of_its_own(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    once = replace(TRAINING, learning_rate=1e-4, weight_decay=0.0, tokens_per_batch=10_000, max_tokens=1)
+    moved = []
+    for rate in (1.0, 10.0):
+        agent = make_agent("ppo", trained.clone(), value_rate=rate)
+        OnPolicy(agent, tiny_task.split("train").sources, fake_scorer, ROLLOUTS).improve(once)
+        value: Any = agent.networks["value"]
+        body = value.body.state_dict()
+        far = max(float((weight - body[name]).abs().max()) for name, weight in _body(trained).items() if name in body)
+        moved.append((agent.policy.fingerprint, far))
+    (slow_policy, slow), (fast_policy, fast) = moved
+    assert slow_policy == fast_policy
+    assert fast == pytest.approx(10 * slow, rel=1e-3)  # the first step of Adam is of the learning rate's length
+
+
 class _Columns:
     """One random number a row, column after column: the sampler's, in the place of a generator."""
 
@@ -134,6 +151,11 @@ class _Columns:
         column: NDArray[np.float64] = next(self._columns)
         assert len(column) == size
         return column.astype(dtype)
+
+
+def _body(policy: Seq2SeqPolicy) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = policy.model.base_model.state_dict()
+    return weights
 
 
 def _log_prob(

@@ -119,6 +119,8 @@ def test_ppo(policy: Seq2SeqPolicy, moved: Seq2SeqPolicy, whiten: bool) -> None:
     # The value's target is A + V, so that its error is the advantage.
     assert result.value_loss.item() == pytest.approx(np.mean(flat**2), abs=1e-5)
     assert result.loss.item() == pytest.approx(np.mean(surrogate) + np.mean(flat**2), abs=1e-5)
+    targets = [a + value[t] for row, value in zip(advantages, values, strict=True) for t, a in enumerate(row)]
+    assert result.explained_variance.item() == pytest.approx(1 - flat.var() / np.var(targets), abs=1e-4)
     assert result.prior_kl.item() == pytest.approx(np.mean([-1.5 * len(row) - sum(row) for row in prior]), abs=1e-5)
 
 

@@ -10,6 +10,7 @@ import torch
 from agents.policy_gradients import (
     clipped_surrogate,
     deviation_weights,
+    explained_variance,
     generalised_advantages,
     group_means,
     kl_estimate,
@@ -50,6 +51,16 @@ def test_whitened_advantages_leave_padding_out() -> None:
     torch.testing.assert_close(whitened(advantage, MASK), expected)
     assert not whitened(torch.full((2, 3), 0.7), MASK).any()
     assert not whitened(advantage, torch.zeros_like(MASK)).any()
+
+
+def test_explained_variance_leaves_padding_out() -> None:
+    target = torch.tensor([[1.0, 3.0, 1.0], [3.0, 2.0, 99.0]])  # variance 0.8, as above
+    value = torch.tensor([[0.5, 1.5, 0.5], [1.5, 1.0, -7.0]])  # and that of what is left a quarter of it
+    assert explained_variance(value, target, MASK).item() == pytest.approx(0.75)
+    assert explained_variance(torch.zeros(2, 3), target, MASK).item() == 0.0
+    assert explained_variance(-value, target, MASK).item() == pytest.approx(-1.25)
+    assert explained_variance(value, torch.full((2, 3), 0.7), MASK).item() == 0.0
+    assert explained_variance(value, target, torch.zeros_like(MASK)).item() == 0.0
 
 
 def test_the_surrogate_is_clipped_on_the_side_where_it_would_gain() -> None:

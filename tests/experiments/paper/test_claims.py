@@ -19,7 +19,7 @@ STAGES = {"g0i0": 0.5, "g1i1": 0.6, "g2i1": 0.7, "control-one-grow": 0.65}
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """All parts are done."""
     plan = written_plan(tmp_path_factory.mktemp("plan"), STAGES)
-    for kind in ("losses", "negative", "online", "best-of-n", "filters", "value"):
+    for kind in ("losses", "negative", "online", "best-of-n", "filters", "value", "refresh"):
         for part in plan.parts(kind):
             part.finish(1.0)
     for seed, run in enumerate(plan.online_runs("ppo")):
@@ -38,6 +38,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         write(
             run / "stages" / "oac.own.json", {"agent": "oac", "steps": [], "value_report": {"train": {"final": final}}}
         )
+    for seed, run in enumerate(plan.refreshed_runs):
+        write_run(run, seed, STAGES | {"g2i1": 0.9})  # translations are better for it
+        for grow, gain in {1: -0.1, 2: 0.05 - 0.1 * seed}.items():  # but that it ranks better is not shown
+            write(run / "stages" / f"refreshed-{grow}.json", {"accuracy": {"difference": gain}})
     curve = {"name": "G=2 I=1", "samples": 256, "reward_by_run": {"1": [0.7, 0.71], "256": [0.9, 0.92]}}
     worth = {"name": "G=2 I=1", "few": 8, "number": 49.0, "low": 23.0, "high": 117.0}
     spread = {
@@ -61,7 +65,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     [
         ("1", "holds"), ("2", "holds"), ("3", "holds"), ("4", "holds"), ("5", "holds"), ("6", "does not hold"),
         ("7", "does not hold"), ("8", "holds"), ("9", "does not hold"), ("10", "holds"), ("q-bve", "holds"),
-        ("reward-conditioned", "holds"),
+        ("reward-conditioned", "holds"), ("refresh", "not shown"),
     ],
 )  # fmt: skip
 def test_finished_parts_decide(plan: Plan, name: str, word: str) -> None:
@@ -69,6 +73,25 @@ def test_finished_parts_decide(plan: Plan, name: str, word: str) -> None:
     assert verdict.word == word
     assert verdict.estimates
     assert CLAIMS[name].spent(plan).samples > 0
+
+
+def test_a_refresh_is_told_by_grow_step(plan: Plan) -> None:
+    estimates = CLAIMS["refresh"].verdict(plan).estimates
+    assert {name: round(each.mean, 6) for name, each in estimates.items()} == {
+        "accuracy, G=1": -0.1, "accuracy, G=2": 0.0, "true quality, G=1": 0.0, "true quality, G=2": 0.1
+    }  # fmt: skip
+
+
+def test_a_refresh_that_could_not_be_compared_shows_nothing(tmp_path: Path) -> None:
+    plan = written_plan(tmp_path, STAGES)
+    for part, run in zip(plan.parts("refresh"), plan.refreshed_runs, strict=True):
+        part.finish(1.0)
+        write_run(run, 0, STAGES)
+        for grow in (1, 2):
+            write(run / "stages" / f"refreshed-{grow}.json", {"accuracy": None})
+    verdict = CLAIMS["refresh"].verdict(plan)
+    assert verdict.word == "not shown"
+    assert "too few sources" in verdict.measured
 
 
 def test_online_rl_is_told_with_its_samples_and_beside_bc_on_all_of_the_batch(plan: Plan) -> None:
@@ -127,5 +150,5 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
 
 def test_a_claim_that_the_paper_does_not_make_is_refused() -> None:
     check_claims(["1", "q-bve"])
-    with pytest.raises(ValueError, match="there is no claim '11'; the paper's are 1 to 10, and its negative results"):
+    with pytest.raises(ValueError, match="there is no claim '11'; the paper's are 1 to 10, its negative results"):
         check_claims(["3", "11"])

@@ -16,7 +16,7 @@ def test_a_page_has_a_row_for_each_claim(tmp_path: Path) -> None:
     verdicts = {name: CLAIMS[name].verdict(plan) for name in ("1", "2", "5")}
     out = tmp_path / "page"
     said = write_page(out, [plan], [verdicts])
-    assert said == "Lowres, of 3 claims and negative results: 2 holds, 1 not run."
+    assert said == "Lowres, of 3 claims, negative results and future work: 2 holds, 1 not run."
     text = (out / "paper.md").read_text()
     assert said in text
     row = next(line for line in text.splitlines() if line.startswith("| 2 |"))

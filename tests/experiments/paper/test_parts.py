@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from experiments import online
-from experiments.paper.parts import Plan, Spent, check_alike, link, places_of
+from experiments.paper.given_runs import check_alike, link, places_of
+from experiments.paper.parts import Plan, Spent
 from experiments.runs.script import options
 from tests.experiments.paper.written_plan import SEEDS, write, write_run, written_plan
 

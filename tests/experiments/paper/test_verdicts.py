@@ -18,6 +18,7 @@ from experiments.paper.verdicts import (
     no_loss_beats_bc,
     not_run,
     order_differs,
+    refresh_helps,
     second_grow_raises,
     value_ranks,
     varies_where_bad,
@@ -190,3 +191,20 @@ def test_a_negative_result_holds_where_an_agent_is_worse() -> None:
     assert is_worse(around(0.1), "reward").word == "does not hold"
     assert is_worse(around(0.0), "reward").word == "not shown"
     assert not_run(["online", "rest"]) == ("not run", "needs online, rest", {})
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "quality", "word"),
+    [
+        (0.1, 0.1, "holds"), (0.1, 0.0, "not shown"), (0.0, 0.1, "not shown"), (0.1, -0.1, "does not hold"),
+        (-0.1, 0.1, "does not hold"),
+    ],
+)  # fmt: skip
+def test_a_refreshed_scorer_must_rank_better_and_be_of_use_by_the_last_grow_step(
+    accuracy: float, quality: float, word: str
+) -> None:
+    spread = np.array([-0.001, 0.0, 0.001])
+    first = {"G=1": spread}, {"G=1": around(0.0)}
+    verdict = refresh_helps(first[0] | {"G=2": accuracy + spread}, first[1] | {"G=2": around(quality)})
+    assert verdict.word == word
+    assert list(verdict.estimates) == ["accuracy, G=1", "accuracy, G=2", "true quality, G=1", "true quality, G=2"]
