@@ -179,10 +179,12 @@ def _filters(plan: Plan) -> Verdict:
 
 
 def _value(plan: Plan) -> Verdict:
-    kendall, spearman = value_correlations(plan.compared("value"), "oac.own")
-    if np.isnan([kendall, spearman]).any():
+    stage = Trial("oac", "own").stage
+    long = value_correlations(plan.compared("value"), stage)
+    default = value_correlations(plan.compared("losses"), stage) if plan.is_done("losses") else None
+    if any(np.isnan(known).any() for known in (long, default) if known is not None):
         return Verdict("not shown", "values of a run are all equal, and have no ranks")
-    return value_ranks(kendall, spearman)
+    return value_ranks(long, default)
 
 
 def _q_values(plan: Plan) -> Verdict:

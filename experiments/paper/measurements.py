@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.paper.verdicts import Correlations
 from experiments.reports.evidence import source_values
 from experiments.runs.finished_stages import rest_stages, stage_name, step_of
 from experiments.runs.last_weights import last_translations
@@ -148,16 +149,15 @@ def samples_drawn(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:
     return np.array([float(read_json(run / STAGES / f"{stage}.json")[0]["samples"]) for run in runs])
 
 
-def value_correlations(seeds: Sequence[Path], stage: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kendall's tau and Spearman's rho of the value and the reward of training data at the final position, [R] each.
+def value_correlations(seeds: Sequence[Path], stage: str) -> Correlations:
+    """Of the value and the reward of training data at the final position.
 
     NaN where the values of a run are all equal.
     """
     reports = [read_json(seed / STAGES / f"{stage}.json")["value_report"]["train"]["final"] for seed in seeds]
-    kendall, spearman = (
-        np.array([report[kind] for report in reports], dtype=np.float64) for kind in ("kendall", "spearman")
+    return Correlations(
+        *(np.array([report[kind] for report in reports], dtype=np.float64) for kind in Correlations._fields)
     )
-    return kendall, spearman
 
 
 def has_stage(runs: Sequence[Path], stage: str) -> bool:

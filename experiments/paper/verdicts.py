@@ -52,6 +52,15 @@ class OnlineRuns(NamedTuple):
     """Drawn in all, [R]."""
 
 
+class Correlations(NamedTuple):
+    """Rank correlations of value and reward in R runs."""
+
+    kendall: NDArray[np.float64]
+    """Kendall's tau, [R]."""
+    spearman: NDArray[np.float64]
+    """Spearman's rho, [R]."""
+
+
 def every_step_raises(gains: Mapping[str, NDArray[np.float64]], where: str) -> Verdict:
     """Claim 1: every Improve step raises the mean reward.
 
@@ -207,11 +216,24 @@ def filters_do_as_well(differences: Mapping[str, NDArray[np.float64]]) -> Verdic
     return Verdict(of_all(above_margin), measured, estimates)
 
 
-def value_ranks(kendall: NDArray[np.float64], spearman: NDArray[np.float64]) -> Verdict:
-    """Claim 10: the value function ranks training data as the reward does; correlations of each run, [R]."""
-    estimates = {"Kendall": interval(kendall[:, None]), "Spearman": interval(spearman[:, None])}
-    reached = [_above(kendall[:, None], KENDALL), _above(spearman[:, None], SPEARMAN)]
-    return Verdict(_all_of(reached), f"at the final position, training data: {_listed(estimates, '.3f')}", estimates)
+def value_ranks(long: Correlations, default: Correlations | None) -> Verdict:
+    """Claim 10: the value function ranks training data as the reward does.
+
+    Args:
+        long: Of value functions trained for some 50 epochs, which decide.
+        default: Of those of the comparison of losses, of a value network's default budget; None where there are none.
+    """
+    estimates = _ranks(long)
+    reached = [_above(long.kendall[:, None], KENDALL), _above(long.spearman[:, None], SPEARMAN)]
+    measured = f"at the final position, training data: {_listed(estimates, '.3f')}"
+    if default is not None:
+        known = _ranks(default, " by default")
+        estimates, measured = estimates | known, f"{measured}; {_listed(known, '.3f')}"
+    return Verdict(_all_of(reached), measured, estimates)
+
+
+def _ranks(known: Correlations, how: str = "") -> dict[str, Interval]:
+    return {f"{name.capitalize()}{how}": interval(values[:, None]) for name, values in known._asdict().items()}
 
 
 def refresh_helps(accuracy: Mapping[str, NDArray[np.float64]], quality: Mapping[str, NDArray[np.float64]]) -> Verdict:

@@ -32,6 +32,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
             write_run(run, seed, trials)
             curve = {"curve": [[0, 0.5], [9, 0.4 - 0.001 * seed]], "tokens": 9}
             write(run / "stages" / "q-bve.own.json", {"agent": "q-bve", "steps": [curve]})
+            report = {"train": {"final": {"kendall": 0.4, "spearman": 0.6}}}
+            write(run / "stages" / "oac.own.json", {"agent": "oac", "steps": [curve], "value_report": report})
     for seed, run in enumerate(plan.compared("value")):
         write(run / "config.json", {"sources": 10, "candidates": 4})
         final = {"kendall": 0.95 + 0.001 * seed, "spearman": 0.998 + 0.0001 * seed}
@@ -73,6 +75,12 @@ def test_finished_parts_decide(plan: Plan, name: str, word: str) -> None:
     assert verdict.word == word
     assert verdict.estimates
     assert CLAIMS[name].spent(plan).samples > 0
+
+
+def test_values_are_told_by_default_settings_too(plan: Plan) -> None:
+    estimates = CLAIMS["10"].verdict(plan).estimates
+    assert estimates["Kendall"].mean == pytest.approx(0.9505)
+    assert estimates["Kendall by default"].mean == pytest.approx(0.4)
 
 
 def test_a_refresh_is_told_by_grow_step(plan: Plan) -> None:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from experiments.paper.verdicts import (
+    Correlations,
     OnlineRuns,
     Verdict,
     beats_online,
@@ -183,7 +184,12 @@ def test_of_many_filters_one_will_look_below_the_margin_by_chance() -> None:
 )
 def test_both_rank_correlations_must_be_reached(kendall: float, spearman: float, word: str) -> None:
     spread = np.array([-0.001, 0.0, 0.001])
-    assert value_ranks(kendall + spread, spearman + spread).word == word
+    long = Correlations(kendall + spread, spearman + spread)
+    assert value_ranks(long, None).word == word
+    told = value_ranks(long, Correlations(0.4 + spread, 0.6 + spread))
+    assert told.word == word  # by the long trainings alone
+    assert list(told.estimates) == ["Kendall", "Spearman", "Kendall by default", "Spearman by default"]
+    assert "; Kendall by default 0.400 [" in told.measured
 
 
 def test_a_negative_result_holds_where_an_agent_is_worse() -> None:
