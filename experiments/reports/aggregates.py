@@ -19,7 +19,7 @@ RESAMPLES = 2_000
 
 
 class Estimate(NamedTuple):
-    """A statistic with its 95 % bootstrap interval, which a single run of each data set does not have."""
+    """A statistic with its 95 % bootstrap interval, which a data set with a single run does not have."""
 
     value: float
     low: float | None
@@ -66,7 +66,7 @@ def estimate(statistic: Callable[..., float], *scores: Scores, seed: int = 0) ->
         seed: Of the resamples.
     """
     value = statistic(*scores)
-    if all(len(values) < 2 for each in scores for values in each.values()):
+    if any(len(values) < 2 for each in scores for values in each.values()):
         return Estimate(value, None, None)
     rng = np.random.default_rng(seed)
     drawn = [

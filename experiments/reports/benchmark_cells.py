@@ -36,7 +36,10 @@ class Run:
         start: Fingerprint of the supervised policy.
         base: True quality of the supervised policy's greedy test translations, which is score 0.
         quality: True quality of the test translations by :data:`MEASURES`.
-        tokens: Gradient tokens.
+        tokens: Gradient tokens of the policy.
+        best_tokens: After how many of them it had its best weights; 0 where no look was better than the start.
+        value_tokens: Gradient tokens of the value network before.
+        training_seconds: Of both.
         seconds: Of the whole training, with all that was measured.
         cpu_seconds: That this process was at work in them.
         network_mib: Memory of the networks.
@@ -50,6 +53,9 @@ class Run:
     base: float
     quality: Mapping[str, float]
     tokens: int
+    best_tokens: int
+    value_tokens: int
+    training_seconds: float
     seconds: float
     cpu_seconds: float
     network_mib: float
@@ -68,19 +74,31 @@ class Run:
         step = {} if failed else result["steps"][-1]
         # Whose failures are left out has the mean of what went well.
         untrained = {name: supervised["greedy" if name.startswith("greedy") else "sample"] for name in MEASURES}
+        quality = untrained if failed else {name: of(result) for name, of in MEASURES.items()}
+        if not failed and not step["best_tokens"]:
+            # The entropy of the start is the start's own, which the search for a temperature meets but for a hundredth.
+            quality["supervised at its entropy"] = quality["samples"]
         return cls(
             seed=result["seed"],
             commit=result["commit"],
             start=result["start"],
             base=supervised["greedy"],
-            quality=untrained if failed else {name: of(result) for name, of in MEASURES.items()},
+            quality=quality,
             tokens=0 if failed else step["tokens"],
+            best_tokens=0 if failed else step["best_tokens"],
+            value_tokens=0 if failed else result["prepare_tokens"],
+            training_seconds=0.0 if failed else result["prepare_seconds"] + step["seconds"],
             seconds=result["wall_seconds"],
             cpu_seconds=result["cpu_seconds"],
             network_mib=0.0 if failed else step["network_mib"],
             entropy_matched=failed or result["equal_entropy"]["nats"] >= step["sample_nats"],
             failed=failed,
         )
+
+    @property
+    def kept_start(self) -> bool:
+        """Whether no look was better than the start."""
+        return not self.failed and not self.best_tokens
 
     def score(self, measure: str) -> float:
         """Normalised: 0 is the supervised policy's greedy true quality, 100 that of right translations, which is 1."""
@@ -200,7 +218,7 @@ def read_trainings(folder: Path) -> Iterator[tuple[Mapping[str, Any], Mapping[st
 
 def _run(record: Mapping[str, Any]) -> Run:
     values = {each.name: record[each.name] for each in fields(Run)}
-    for name in ("base", "seconds", "cpu_seconds", "network_mib"):
+    for name in ("base", "training_seconds", "seconds", "cpu_seconds", "network_mib"):
         values[name] = _number(values[name])
     return Run(**values | {"quality": {name: _number(record["quality"][name]) for name in MEASURES}})
 

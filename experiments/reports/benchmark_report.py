@@ -19,15 +19,19 @@ from experiments.reports.aggregates import (
 )
 from experiments.reports.benchmark_cells import MEASURES, Cell
 from experiments.reports.benchmark_results import FILE, Results
-from experiments.reports.benchmark_verdict import REFERENCE, gains, verdict
+from experiments.reports.benchmark_verdict import REFERENCE, Gains, gains, verdict
 from experiments.reports.plots import new_figure, save_figures
-from experiments.reports.policy_estimates import estimates_parts, rank_correlations
-from experiments.reports.statistics import Interval
-from experiments.reports.tables import table, text_cell
+from experiments.reports.policy_estimates import distinct, estimates_parts, rank_correlations
+from experiments.reports.seed_means import SeedMean
+from experiments.reports.tables import Table, p_value, table, text_cell
+from experiments.runs.rows import Row
 from seq2seq_env.atomic_files import write_json, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+FEW_RUNS = 10
+"""Runs below which the bootstrap's interval of a probability of improvement is not of its level."""
 
 
 def write_benchmark(results: Results, out: Path) -> str:
@@ -41,51 +45,64 @@ def write_benchmark(results: Results, out: Path) -> str:
         OSError: If it cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    config, cells, known = results.config, results.cells, results.datasets
+    config, cells = results.config, results.cells
     by_agent = _by_agent(cells)
-    overall = {agent: _overall(own, by_agent.get(REFERENCE)) for agent, own in by_agent.items()}
     gained = gains(by_agent)
-    order = sorted(overall, key=lambda agent: -overall[agent]["greedy"].value)
-    figures: dict[str, Callable[[], Figure]] = {
-        "scores.png": partial(_intervals, overall, order),
-        "profiles.png": partial(_profiles, by_agent, order),
-    }
+    order = sorted(gained, key=lambda agent: -gained[agent].score.value)
+    datasets = dict.fromkeys(cell.dataset for cell in cells)
+    overall = {agent: _overall(own, by_agent.get(REFERENCE)) for agent, own in by_agent.items()}
+    figures: dict[str, Callable[[], Figure]] = {"scores.png": partial(_intervals, gained, order)}
+    if len(datasets) > 1:
+        figures["profiles.png"] = partial(_profiles, by_agent, order)
     plots = save_figures(out, figures)
-    improve, correlations = config["improve"], rank_correlations(results.policies)
+    policies = distinct(results.policies)
+    correlations = rank_correlations(policies)
     parts = [
         "# Offline RL on sequences: the benchmark",
-        "Normalised true quality of test translations: 0 is that of the supervised policy's greedy translations, 100 "
-        "that of right ones. It is the oracle's, and no agent, filter or choice of weights or learning rate sees it.",
-        f"Every training has {improve['max_tokens']:,} gradient tokens, {improve['tokens_per_batch']:,} a batch. "
-        f"Tuning: learning rates {_listed(config['learning_rates'])}, each a whole training of seed {config['seed']}, "
-        "chosen for each agent and data set on the validation reward. The best weights are those with the highest "
-        f"validation reward at one of {improve['max_tokens'] // improve['evaluate_every'] + 1} looks, those before the "
-        "first step included. A seed is a whole run: supervised policy, order of batches, samples for measuring; the "
-        "data sets are frozen.",
-        "## Which wins",
         *verdict(gained, order),
-        "## Over all data sets",
-        "Interquartile means over data sets and seeds, with 95 % intervals by a bootstrap of seeds within each data "
-        f"set; probability that a run is better than one of `{REFERENCE}`, greedily. Agents miss data sets that they "
-        "cannot train on: the number is of those that they have.",
-        _overall_table(overall, order),
+        "Scores are normalised true quality of test translations: 0 is that of the supervised policy's greedy "
+        "translations, 100 that of right ones. It is the oracle's, and no agent, filter or choice of weights or "
+        "learning rate sees it. Differences are within each seed, whose policies start alike, the mean of its data "
+        "sets. Intervals are t intervals of 95 % over seeds, of these test sentences and these learning rates, and not "
+        "corrected for their number.",
+        *_budget(config, cells),
+        *(_over_all(gained, overall, order) if len(datasets) > 1 else []),
         *(f"![{plot}]({plot})" for plot in plots),
-        *(part for name, facts in known.items() for part in _of_dataset(name, facts, cells, order)),
-        *estimates_parts(results.policies, correlations),
+        *(part for name in datasets for part in _of_dataset(name, results.datasets[name], cells)),
+        *estimates_parts(policies, correlations),
         *_left_out(results.left_out or {}),
     ]
     agents = {
         agent: {key: _plain(each) for key, each in (overall[agent] | gained[agent]._asdict()).items()}
         for agent in order
     }
-    ranked = {
-        estimator: {truth: _plain(each) for truth, each in by_truth.items()}
-        for estimator, by_truth in correlations.items()
-    }
+    ranked = {estimator: {of: _plain(each) for of, each in known.items()} for estimator, known in correlations.items()}
     write_json(out / FILE, results.record() | {"agents": agents, "off_policy": ranked})
     text = "\n\n".join(parts) + "\n"
     write_text(out / "benchmark.md", text)
     return text
+
+
+def _budget(config: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """What every training had, and which code trained."""
+    improve = config["improve"]
+    valued: dict[int, list[str]] = {}
+    for agent, tokens in {
+        cell.agent: run.value_tokens for cell in cells for run in cell.runs if run.value_tokens
+    }.items():
+        valued.setdefault(tokens, []).append(agent)
+    before = "; ".join(
+        f"before it {tokens:,} of a value network for {', '.join(each)}" for tokens, each in valued.items()
+    )
+    commits = sorted({run.commit[:7] for cell in cells for run in cell.runs})
+    return [
+        f"Every training has {improve['max_tokens']:,} gradient tokens of the policy, {improve['tokens_per_batch']:,} "
+        f"a batch{f', and {before}' if before else ''}. Learning rates: {_listed(config['learning_rates'])}, each a "
+        f"whole training of seed {config['seed']}, chosen for each agent and data set on the validation reward, of one "
+        "sample a source. The best weights are those with the highest validation reward at one of "
+        f"{improve['max_tokens'] // improve['evaluate_every'] + 1} looks, those before the first step included. "
+        f"Trained at {', '.join(commits)}."
+    ]
 
 
 def _by_agent(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
@@ -100,74 +117,103 @@ def _scores(cells: Sequence[Cell], measure: str) -> Scores:
 
 
 def _overall(cells: Sequence[Cell], reference: Sequence[Cell] | None) -> dict[str, Any]:
+    """Aggregates as rliable has them."""
     row: dict[str, Any] = {measure: estimate(interquartile_mean, _scores(cells, measure)) for measure in MEASURES}
     row["improvement"] = None
     own = _scores(cells, "greedy")
     if reference is not None and cells != reference:
         theirs = _scores(reference, "greedy")
         if own.keys() & theirs.keys():
-            row["improvement"] = estimate(probability_of_improvement, own, theirs)
-    return row | {"datasets": len(cells), "runs": sum(len(cell.runs) for cell in cells)}
+            row["improvement"] = known = estimate(probability_of_improvement, own, theirs)
+            if min(sum(map(len, each.values())) for each in (own, theirs)) < FEW_RUNS:
+                row["improvement"] = known._replace(low=None, high=None)
+    return row | {"datasets": len(cells)}
 
 
-def _overall_table(overall: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> str:
-    head = ["agent", *MEASURES, f"P(better than {REFERENCE})", "data sets", "runs"]
+def _over_all(known: Mapping[str, Gains], overall: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> list[str]:
+    head = ["agent", *(f"{measure}, IQM" for measure in MEASURES), f"P(better than {REFERENCE})", "data sets", "runs"]
     rows = []
     for agent in order:
         row = overall[agent]
         better = "-" if row["improvement"] is None else f"{row['improvement']:.2f}"
         scores = (f"{row[measure]:.1f}" for measure in MEASURES)
-        rows.append([agent, *scores, better, str(row["datasets"]), str(row["runs"])])
-    return table(head, rows)
-
-
-def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], order: Sequence[str]) -> list[str]:
-    """Heading, status and table of one data set; nothing where no agent was trained on it."""
-    own = sorted((cell for cell in cells if cell.dataset == name), key=lambda cell: order.index(cell.agent))
-    if not own:
-        return []
-    bases = {run.seed: run.base for cell in own for run in cell.runs}
-    hotter = [f"{cell.agent}, seed {run.seed}" for cell in own for run in cell.runs if not run.entropy_matched]
-    failed = [f"{cell.agent}, seed {run.seed}" for cell in own for run in cell.runs if run.failed]
-    rows = []
-    for cell in own:
-        scores = []
-        for measure in MEASURES:
-            values = cell.scores(measure)
-            spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
-            scores.append(f"{values.mean():.1f}{spread}")
-        rows.append([
-            cell.agent, *scores, f"{cell.learning_rate:g}", str(len(cell.runs)), f"{cell.mean('seconds'):.0f}",
-            f"{cell.mean('cpu_seconds'):.0f}", f"{cell.mean('network_mib'):.0f}",
-        ])  # fmt: skip
-    head = ["agent", *MEASURES, "learning rate", "seeds", "seconds of a run", "CPU seconds", "networks, MiB"]
+        rows.append([agent, *scores, better, str(row["datasets"]), str(known[agent].runs)])
     return [
-        f"## {name}",
-        f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "
-        f"{np.mean(list(bases.values())):.3f} on average of {len(bases)} seeds. Means over seeds, with standard "
-        "deviations.",
-        *_unmoved(own),
-        *_at_edges(own),
-        *([f"FAILED, and counted as the supervised policy: {'; '.join(failed)}."] if failed else []),
-        *([f"NOT MATCHED: the supervised policy has less entropy than {'; '.join(hotter)}."] if hotter else []),
+        "## Over all data sets",
+        _table(known, order),
+        "Interquartile means over data sets and seeds, with intervals by a bootstrap of seeds within each data set, "
+        f"which is a little too narrow for a handful; probability that a run is better than one of `{REFERENCE}`, "
+        f"greedily, without an interval below {FEW_RUNS} runs. Agents miss data sets that they cannot train on: the "
+        "number is of those that they have.",
         table(head, rows),
     ]
 
 
-def _unmoved(cells: Sequence[Cell]) -> list[str]:
-    """Which agents kept the supervised policy, and have its scores for that reason."""
-    kept = {cell.agent: [run.quality["greedy"] == run.base and not run.failed for run in cell.runs] for cell in cells}
-    named = [f"{agent} in {sum(each)} of {len(each)} seeds" for agent, each in kept.items() if any(each)]
-    return [f"No look was better than the start, whose greedy score is 0: {'; '.join(named)}."] if named else []
+def _table(known: Mapping[str, Gains], order: Sequence[str]) -> Table:
+    head = ["agent", "trains on", "greedy", f"less {REFERENCE}", "p, corrected", "last weights",
+            "samples, less the start's at equal entropy", "kept the start"]  # fmt: skip
+    rows = []
+    for agent in order:
+        each = known[agent]
+        against = each.reference
+        rows.append([
+            agent, _trains_on(agent), f"{each.score:.1f}", "-" if against is None else f"{against:+.1f}",
+            "-" if against is None or against.p is None else p_value(against.p), f"{each.last:.1f}",
+            "-" if each.entropy is None else f"{each.entropy:+.1f}", f"{each.kept} of {each.runs}",
+        ])  # fmt: skip
+    return table(head, rows)
+
+
+def _trains_on(agent: str) -> str:
+    try:
+        return Row.of(agent).trains_on
+    except ValueError:  # of a file that another version wrote, or that is wrong
+        return "-"
+
+
+def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
+    """Heading, status and tables of one data set."""
+    own = [cell for cell in cells if cell.dataset == name]
+    known = gains(_by_agent(own))
+    own.sort(key=lambda cell: -known[cell.agent].score.value)
+    bases = {run.seed: run.base for cell in own for run in cell.runs}
+    hotter = [f"{cell.agent}, seed {run.seed}" for cell in own for run in cell.runs if not run.entropy_matched]
+    failed = [f"{cell.agent}, seed {run.seed}" for cell in own for run in cell.runs if run.failed]
+    head = ["agent", "learning rate", "seeds", "seconds of training", "seconds, all measured", "CPU seconds",
+            "networks, MiB"]  # fmt: skip
+    costs = (
+        [
+            cell.agent, f"{cell.learning_rate:g}", str(len(cell.runs)),
+            *(f"{cell.mean(each):.0f}" for each in ("training_seconds", "seconds", "cpu_seconds", "network_mib")),
+        ]
+        for cell in own
+    )  # fmt: skip
+    return [
+        f"## {name}",
+        f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "
+        f"{np.mean(list(bases.values())):.3f} on average of {len(bases)} seeds.",
+        *([f"FAILED, and counted as the supervised policy: {'; '.join(failed)}."] if failed else []),
+        *([f"NOT MATCHED, and left out there: the supervised policy has less entropy than {'; '.join(hotter)}."]
+          if hotter else []),
+        _table(known, [cell.agent for cell in own]),
+        *_at_edges(own),
+        table(head, costs),
+    ]  # fmt: skip
 
 
 def _at_edges(cells: Sequence[Cell]) -> list[str]:
     """For which agents another learning rate, beyond those that were tried, may be better."""
+    chosen = [cell for cell in cells if len(set(cell.tried.values())) > 1]
     edges = {
-        side: [cell.agent for cell in cells if len(cell.tried) > 1 and cell.learning_rate == edge(cell.tried)]
+        side: [cell.agent for cell in chosen if cell.learning_rate == edge(cell.tried)]
         for side, edge in (("lowest", min), ("highest", max))
     }
-    return [f"The {side} learning rate was chosen for {', '.join(names)}." for side, names in edges.items() if names]
+    alike = [cell.agent for cell in cells if len(cell.tried) > 1 and cell not in chosen]
+    return [
+        *(f"The {side} learning rate was chosen for {', '.join(names)}." for side, names in edges.items() if names),
+        *([f"No learning rate was better than another, so that the lowest was taken, for {', '.join(alike)}."]
+          if alike else []),
+    ]  # fmt: skip
 
 
 def _left_out(failures: Mapping[str, str]) -> list[str]:
@@ -178,27 +224,28 @@ def _left_out(failures: Mapping[str, str]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    return value._asdict() if isinstance(value, Estimate | Interval) else value
+    return value._asdict() if isinstance(value, Estimate | SeedMean) else value
 
 
 def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _intervals(overall: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> Figure:
-    """Interquartile mean of each agent with its interval, best and last weights."""
+def _intervals(known: Mapping[str, Gains], order: Sequence[str]) -> Figure:
+    """Mean of each agent with its interval, best and last weights."""
     figure = new_figure(7, 1 + 0.35 * len(order))
     axis = figure.subplots()
-    for measure, color, shift in (("greedy", "C0", -0.12), ("greedy, last weights", "C1", 0.12)):
-        estimates = [overall[agent][measure] for agent in order]
-        errors = [[e.value - (e.value if e.low is None else e.low) for e in estimates],
-                  [(e.value if e.high is None else e.high) - e.value for e in estimates]]  # fmt: skip
+    for label, color, shift in (("score", "C0", -0.12), ("last", "C1", 0.12)):
+        means: list[SeedMean] = [getattr(known[agent], label) for agent in order]
+        errors = [[0.0 if mean.low is None else mean.value - mean.low for mean in means],
+                  [0.0 if mean.high is None else mean.high - mean.value for mean in means]]  # fmt: skip
         places = np.arange(len(order)) + shift
-        axis.errorbar([e.value for e in estimates], places, xerr=errors, fmt="o", color=color, capsize=3, label=measure)
+        values, weights = [mean.value for mean in means], "best weights" if label == "score" else "last weights"
+        axis.errorbar(values, places, xerr=errors, fmt="o", color=color, capsize=3, label=weights)
     axis.set_yticks(range(len(order)), order)
     axis.invert_yaxis()
     axis.axvline(0, color="gray", linestyle=":")
-    axis.set(xlabel="normalised true quality, interquartile mean", title="Over all data sets and seeds")
+    axis.set(xlabel="normalised true quality, greedy; 0 is the supervised policy", title="Means over seeds")
     axis.legend(fontsize=8)
     axis.grid(axis="x", alpha=0.3)
     return figure
@@ -217,6 +264,6 @@ def _profiles(by_agent: Mapping[str, Sequence[Cell]], order: Sequence[str]) -> F
             thresholds, performance_profile(scores[agent], thresholds), style, color=f"C{number % 10}", label=agent
         )
     axis.set(xlabel="normalised true quality, greedy", ylabel="share of runs above", title="Performance profiles")
-    axis.legend(fontsize=7, ncols=2)
+    axis.legend(fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(1.01, 1))
     axis.grid(alpha=0.3)
     return figure

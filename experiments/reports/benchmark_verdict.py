@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from experiments.reports.benchmark_cells import Cell
-from experiments.reports.statistics import Interval, holm, interval
-from experiments.reports.tables import p_value, table
+from experiments.names import ROWS
+from experiments.reports.benchmark_cells import Cell, Run
+from experiments.reports.seed_means import SeedMean, corrected, number_of_tests, seed_mean, smallest_shown
+from experiments.reports.tables import p_value
 
 REFERENCE = "filtered-bc"
 """The control: behaviour cloning of what the filter keeps, without which no objective has shown anything."""
@@ -18,98 +17,131 @@ LEVEL = 0.05
 
 
 class Gains(NamedTuple):
-    """Mean differences of one agent, over seeds, each the mean of its data sets; None of fewer than two seeds.
+    """What one agent came to: means over seeds, each seed's the mean of its data sets.
 
     Attributes:
-        start: Greedy scores, less the supervised policy's, which are 0.
-        reference: Greedy scores, less those of :data:`REFERENCE` on the same data sets; its p-value is corrected.
-        entropy: Scores of samples, less those of the supervised policy's samples at the temperature of equal entropy.
+        score: Greedy scores, which are above the supervised policy's own, 0; its p-value is corrected.
+        last: The same of the last weights.
+        reference: Greedy scores, less those of :data:`REFERENCE` on the same data sets; its p-value is corrected. None
+            of the reference itself, and where the two have no run in common.
+        entropy: Scores of samples, less those of the supervised policy's samples at the temperature of equal entropy,
+            of the runs that have one; None where none has.
+        kept: Runs in which no look was better than the start.
+        runs: Of all.
     """
 
-    start: Interval | None
-    reference: Interval | None
-    entropy: Interval | None
+    score: SeedMean
+    last: SeedMean
+    reference: SeedMean | None
+    entropy: SeedMean | None
+    kept: int
+    runs: int
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether any run has other weights than its start."""
+        return self.kept < self.runs
 
 
 def gains(by_agent: Mapping[str, Sequence[Cell]]) -> dict[str, Gains]:
-    """Of each agent; p-values against the reference are corrected by Holm for the number of agents held against it."""
-    found: dict[str, Gains] = {}
-    reference = by_agent.get(REFERENCE, ())
-    for agent, cells in by_agent.items():
-        against = None if agent == REFERENCE else _over_seeds(_differences(cells, reference))
-        entropy = [
-            (run.seed, run.score("samples") - run.score("supervised at its entropy"))
-            for cell in cells for run in cell.runs
-        ]  # fmt: skip
-        start = [(run.seed, run.score("greedy")) for cell in cells for run in cell.runs]
-        found[agent] = Gains(_over_seeds(start), against, _over_seeds(entropy))
-    corrected = holm({agent: each.reference.p for agent, each in found.items() if each.reference is not None})
+    """Of each agent; p-values are corrected by Holm for the number of agents, those that kept their start left out."""
+    found = {agent: _gains(cells) for agent, cells in by_agent.items()}
+    against = {agent: known for agent, cells in by_agent.items() if agent != REFERENCE
+               if (known := _less(cells, by_agent.get(REFERENCE, ()))) is not None}  # fmt: skip
+    scores = corrected({agent: each.score for agent, each in found.items() if each.has_moved})
+    against = corrected(against)
     return {
-        agent: each if each.reference is None else
-        each._replace(reference=each.reference._replace(p=corrected[agent]))
+        agent: each._replace(score=scores.get(agent, each.score), reference=against.get(agent))
         for agent, each in found.items()
-    }  # fmt: skip
+    }
 
 
 def verdict(known: Mapping[str, Gains], order: Sequence[str]) -> list[str]:
-    """Sentences on who wins, and the table of :func:`gains`.
+    """Paragraphs on who wins.
 
     Args:
         known: By agent.
         order: Of the agents in the table.
     """
     against = {agent: each.reference for agent, each in known.items() if each.reference is not None}
-    if not against:
+    if not any(each.p is not None for each in against.values()):
         return [f"No agent is held against `{REFERENCE}`: it and another agent are needed, on two seeds or more."]
-    better = [agent for agent in order if agent in against and _shown(against[agent]) and against[agent].low > 0]
-    worse = [agent for agent in order if agent in against and _shown(against[agent]) and against[agent].high < 0]
-    best = max(against, key=lambda agent: against[agent].mean)
+    moved = {agent: each for agent, each in against.items() if known[agent].has_moved}
+    objectives = {agent: each for agent, each in moved.items() if agent not in ROWS}
+    recipes = {agent: each for agent, each in moved.items() if agent in ROWS}
+    count = number_of_tests(against)
+    worse = [agent for agent in order if agent in moved and _is_below(moved[agent])]
+    above = [agent for agent in order if known[agent].has_moved and _is_above(known[agent].score)]
+    below = [agent for agent in order if known[agent].has_moved and _is_below(known[agent].score)]
+    kept = [agent for agent in order if not known[agent].has_moved]
+    paragraphs = [
+        _best(objectives, count, "objective", lambda found: f"**{found}**"),
+        _best(recipes, count, "recipe, which is another choice of data and no objective of its own,", str),
+        f"Worse than `{REFERENCE}`: {_listed(worse)}. Better than the supervised policy, of which all begin: "
+        f"{_listed(above)}; worse than it: {_listed(below)}. All p-values here are corrected by Holm.",
+        f"No look in any run was better than the start, so that the score is the start's, 0: {_listed(kept)}."
+        if kept
+        else "",
+    ]
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _best(known: Mapping[str, SeedMean], count: int, kind: str, shown: Callable[[str], str]) -> str:
+    """Which of one kind are better than the reference, and which is the best by its mean; nothing of nobody."""
+    tested = {agent: each for agent, each in known.items() if each.p is not None}
+    if not tested:
+        return ""
+    better = sorted((agent for agent, each in tested.items() if _is_above(each)), key=lambda agent: -known[agent].value)
+    best = max(tested, key=lambda agent: tested[agent].value)
+    found = tested[best]
+    assert found.p is not None
     first = (
-        f"Greedily better than `{REFERENCE}`: {_listed(better)}."
+        f"{kind.partition(',')[0].capitalize()}s that are greedily better than `{REFERENCE}`: {_listed(better)}."
         if better
-        else f"NOT SHOWN that any agent is greedily better than `{REFERENCE}`."
+        else f"NOT SHOWN that any {kind} is greedily better than `{REFERENCE}`."
     )
-    above = [agent for agent in order if (start := known[agent].start) is not None and start.low > 0]
-    head = ["agent", "greedy, less the supervised policy", f"greedy, less {REFERENCE}", "p",
-            "samples, less the supervised policy's at equal entropy"]  # fmt: skip
-    return [
-        f"**{first}** The best of the others is `{best}`, {against[best]:+.1f}, p {p_value(against[best].p)} corrected "
-        f"for {len(against)}. Worse than `{REFERENCE}`: {_listed(worse)}. Above the supervised policy, of which all "
-        f"begin, by more than their interval: {_listed(above)}.",
-        "Differences of normalised scores within each seed, the mean of its data sets; means over seeds with 95 % t "
-        "intervals.",
-        table(head, (
-            [agent, _cell(known[agent].start), _cell(against.get(agent)),
-             p_value(against[agent].p) if agent in against else "-", _cell(known[agent].entropy)]
-            for agent in order
-        )),
-    ]  # fmt: skip
+    sentence = f"{shown(first)} The best is `{best}`, {found:+.1f}, p {p_value(found.p)} corrected for {count} tests"
+    if best in better:
+        return f"{sentence}."
+    least = smallest_shown(found, count, LEVEL)
+    return f"{sentence}; with {len(found.by_seed)} seeds that spread so, less than {least:.1f} would not be shown."
 
 
-def _differences(cells: Sequence[Cell], reference: Sequence[Cell]) -> list[tuple[int, float]]:
-    """Seed and difference for each run that the reference has, too."""
+def _gains(cells: Sequence[Cell]) -> Gains:
+    runs = [run for cell in cells for run in cell.runs]
+    score, last = (
+        _mean(runs, lambda run: run.score("greedy")),
+        _mean(runs, lambda run: run.score("greedy, last weights")),
+    )
+    assert score is not None
+    assert last is not None
+    entropy = _mean(
+        (run for run in runs if run.entropy_matched),
+        lambda run: run.score("samples") - run.score("supervised at its entropy"),
+    )
+    return Gains(score, last, None, entropy, sum(run.kept_start for run in runs), len(runs))
+
+
+def _mean(runs: Iterable[Run], number: Callable[[Run], float]) -> SeedMean | None:
+    return seed_mean([(run.seed, number(run)) for run in runs])
+
+
+def _less(cells: Sequence[Cell], reference: Sequence[Cell]) -> SeedMean | None:
+    """Differences of the runs that the reference has, too."""
     theirs = {(cell.dataset, run.seed): run.score("greedy") for cell in reference for run in cell.runs}
-    return [
+    return seed_mean([
         (run.seed, run.score("greedy") - theirs[cell.dataset, run.seed])
         for cell in cells for run in cell.runs if (cell.dataset, run.seed) in theirs
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
-def _over_seeds(values: Sequence[tuple[int, float]]) -> Interval | None:
-    by_seed: dict[int, list[float]] = {}
-    for seed, value in values:
-        by_seed.setdefault(seed, []).append(value)
-    means = np.array([np.mean(each) for each in by_seed.values()])
-    return interval(means[:, None]) if len(means) > 1 else None
+def _is_above(mean: SeedMean) -> bool:
+    return mean.p is not None and mean.p < LEVEL and mean.value > 0
 
 
-def _shown(difference: Interval) -> bool:
-    return difference.p < LEVEL
+def _is_below(mean: SeedMean) -> bool:
+    return mean.p is not None and mean.p < LEVEL and mean.value < 0
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
-
-
-def _cell(value: Interval | None) -> str:
-    return "-" if value is None else f"{value:+.1f}"

@@ -9,18 +9,21 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.reports.aggregates import RESAMPLES, Estimate
 from experiments.reports.benchmark_cells import row_name
+from experiments.reports.seed_means import SeedMean, seed_mean
 from experiments.reports.tables import Table, table
 
-LEAST = 3
-"""Policies of a data set that make ranks."""
+LEAST = 5
+"""Policies of a seed of a data set that make ranks."""
 
 FEW = 10.0
 """Effective samples below which a weighted estimate says little."""
 
 TRUTHS = {"oracle": "true quality", "reward": "learned reward"}
 """What policies are ranked by: means over one fresh sample of each test source."""
+
+ERROR = "error"
+"""What estimates are above the learned reward of fresh samples, on average."""
 
 
 class PolicyEstimates(NamedTuple):
@@ -61,57 +64,79 @@ class PolicyEstimates(NamedTuple):
         return hash(self[:4])
 
 
-def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str, Estimate]]:
+def distinct(policies: Sequence[PolicyEstimates]) -> list[PolicyEstimates]:
+    """Each policy once: trainings whose best weights are those that they began with are one in each seed."""
+    known: dict[tuple[str, int, float, float], PolicyEstimates] = {}
+    for policy in policies:
+        known.setdefault((policy.dataset, policy.seed, policy.oracle, policy.reward), policy)
+    return list(known.values())
+
+
+def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str, SeedMean]]:
     """Spearman's correlation of each estimator with each of :data:`TRUTHS`, and of the learned reward with the oracle.
 
-    Within each data set, then the mean over data sets; intervals by a bootstrap of the policies within each. Data sets
-    with fewer than :data:`LEAST` policies whose estimate is a number are left out.
-
-    Returns:
-        By estimator, then by truth; nothing where no data set is left.
-    """
-    by_dataset: dict[str, list[PolicyEstimates]] = {}
-    for policy in policies:
-        by_dataset.setdefault(policy.dataset, []).append(policy)
-    by_dataset = {name: own for name, own in by_dataset.items() if len(own) >= LEAST}
-    if not by_dataset:
-        return {}
-    correlations = {
-        estimator: {
-            truth: _correlation(by_dataset, lambda policy: policy.estimates[estimator], truth)  # noqa: B023  # at once
-            for truth in TRUTHS
-        }
-        for estimator in policies[0].estimates
-    }
-    fresh = _correlation(by_dataset, lambda policy: policy.reward, "oracle")
-    return correlations | {"learned reward of fresh samples": {"oracle": fresh}}
-
-
-def mean_spearman(pairs: Mapping[str, NDArray[np.float64]], *, seed: int = 0) -> Estimate:
-    """Mean over data sets of Spearman's rho of two columns, 0 of those where one never varies.
+    Within a seed of a data set, whose policies start alike, then the mean over data sets and seeds. Those with fewer
+    than :data:`LEAST` policies whose estimate is a number are left out. Beside them, as :data:`ERROR`, what estimates
+    are above the learned reward of the same policies' fresh samples.
 
     Args:
-        pairs: float64 [R,2] of each data set.
-        seed: Of the bootstrap's resamples.
+        policies: Each once.
+
+    Returns:
+        By estimator, then by truth; nothing where no seed is left.
     """
-    rng, value, drawn = np.random.default_rng(seed), 0.0, np.zeros(RESAMPLES)
-    for values in pairs.values():
-        value += float(_spearman(values[None])[0]) / len(pairs)
-        drawn += _spearman(values[rng.integers(len(values), size=(RESAMPLES, len(values)))]) / len(pairs)
-    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
-    return Estimate(value, low, high)
+    groups: dict[tuple[str, int], list[PolicyEstimates]] = {}
+    for policy in policies:
+        groups.setdefault((policy.dataset, policy.seed), []).append(policy)
+    if all(len(own) < LEAST for own in groups.values()):
+        return {}
+    known: dict[str, dict[str, SeedMean]] = {}
+    for estimator in policies[0].estimates:
+        by_group = {key: [(each.estimates[estimator], each) for each in own] for key, own in groups.items()}
+        known[estimator] = _correlations(by_group, (*TRUTHS,))
+        errors = [(seed, value - each.reward) for (_, seed), own in by_group.items() for value, each in own
+                  if math.isfinite(value)]  # fmt: skip
+        if errors:
+            known[estimator][ERROR] = _mean_error(errors)
+    fresh = {key: [(each.reward, each) for each in own] for key, own in groups.items()}
+    return known | {"learned reward of fresh samples": _correlations(fresh, ("oracle",))}
 
 
-def _spearman(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the two columns of each, [K,R,2] to [K]."""
+Estimated = tuple[float, PolicyEstimates]
+"""Of a policy by something, and the policy."""
+
+
+def _correlations(groups: Mapping[tuple[str, int], Sequence[Estimated]], truths: Sequence[str]) -> dict[str, SeedMean]:
+    known = {}
+    for truth in truths:
+        of_seeds = []
+        for (_, seed), own in groups.items():
+            pairs = np.array([[value, getattr(policy, truth)] for value, policy in own], dtype=np.float64)
+            pairs = pairs[np.isfinite(pairs).all(1)]  # weights may all be 0
+            if len(pairs) >= LEAST:
+                of_seeds.append((seed, spearman(pairs)))
+        if (mean := seed_mean(of_seeds)) is not None:
+            known[truth] = mean
+    return known
+
+
+def _mean_error(errors: Sequence[tuple[int, float]]) -> SeedMean:
+    by_seed: dict[int, list[float]] = {}
+    for seed, error in errors:
+        by_seed.setdefault(seed, []).append(error)
+    mean = seed_mean([(seed, float(np.mean(each))) for seed, each in by_seed.items()])
+    assert mean is not None
+    return mean
+
+
+def spearman(pairs: NDArray[np.float64]) -> float:
+    """Spearman's rho of the two columns of [R,2]; 0 where one never varies."""
     from scipy.stats import rankdata
 
-    ranks = rankdata(values, axis=1)
-    ranks -= ranks.mean(1, keepdims=True)
-    spread = np.sqrt((ranks**2).sum(1).prod(1))  # [K]
-    covariance = ranks.prod(2).sum(1)
-    rho: NDArray[np.float64] = np.divide(covariance, spread, out=np.zeros(len(values)), where=spread > 0)
-    return rho
+    ranks = rankdata(pairs, axis=0)
+    ranks -= ranks.mean(0)
+    spread = float(np.sqrt((ranks**2).sum(0).prod()))
+    return float(ranks.prod(1).sum()) / spread if spread else 0.0
 
 
 def few_effective(policies: Sequence[PolicyEstimates]) -> list[PolicyEstimates]:
@@ -120,12 +145,12 @@ def few_effective(policies: Sequence[PolicyEstimates]) -> list[PolicyEstimates]:
 
 
 def estimates_parts(
-    policies: Sequence[PolicyEstimates], correlations: Mapping[str, Mapping[str, Estimate]]
+    policies: Sequence[PolicyEstimates], correlations: Mapping[str, Mapping[str, SeedMean]]
 ) -> list[str]:
     """Section of the benchmark's page; nothing where nothing was estimated.
 
     Args:
-        policies: All of them.
+        policies: Each once.
         correlations: Of :func:`rank_correlations`.
     """
     if not correlations:
@@ -139,31 +164,27 @@ def estimates_parts(
     ]  # fmt: skip
     return [
         "## Off-policy evaluation",
-        "How the data alone rank the trained policies: Spearman's rank correlation of each estimate of a policy's mean "
-        f"reward with what its fresh samples of the test sources get, over {len(policies)} policies, those at learning "
-        "rates that were not chosen included; the mean over data sets, with 95 % intervals by a bootstrap of policies "
-        f"within each. Effective samples: {middle:.0f} in the middle, {low:.0f} to {high:.0f} for the middle 80 %, of "
+        "How the data alone rank trained policies: Spearman's rank correlation, within a seed, of each estimate of a "
+        "policy's mean reward with what its fresh samples of the test sources get; means over data sets and seeds, "
+        f"with t intervals over seeds. The {len(policies)} policies are the best weights of all trainings, those at "
+        "learning rates that were not chosen included, and each seed's start once; as best weights were chosen by the "
+        "reward of validation samples, no bad one is among them, and estimates are of samples that they were trained "
+        "on. "
+        f"Effective samples: {middle:.0f} in the middle, {low:.0f} to {high:.0f} for the middle 80 %, of "
         f"{max(policy.samples for policy in policies):,}.",
         *(warning if few else []),
         _table(correlations),
     ]
 
 
-def _correlation(by_dataset: Mapping[str, Sequence[PolicyEstimates]], value: Any, truth: str) -> Estimate:
-    pairs: dict[str, NDArray[np.float64]] = {}
-    for name, own in by_dataset.items():
-        values = np.array([[value(policy), getattr(policy, truth)] for policy in own], dtype=np.float64)
-        pairs[name] = values[np.isfinite(values).all(1)]  # weights may all be 0
-    ranked = {name: values for name, values in pairs.items() if len(values) >= LEAST}
-    return mean_spearman(ranked) if ranked else Estimate(math.nan, None, None)
-
-
-def _table(correlations: Mapping[str, Mapping[str, Estimate]]) -> Table:
+def _table(correlations: Mapping[str, Mapping[str, SeedMean]]) -> Table:
     rows = [
-        [name, *(f"{known[truth]:.2f}" if truth in known else "-" for truth in TRUTHS)]
+        [name, *(f"{known[of]:.2f}" if of in known else "-" for of in (*TRUTHS, ERROR))]
         for name, known in correlations.items()
     ]
-    return table(["estimator", *(f"with the {name}" for name in TRUTHS.values())], rows)
+    head = ["estimator", *(f"rank correlation with the {name}" for name in TRUTHS.values()),
+            "mean estimate, less the learned reward"]  # fmt: skip
+    return table(head, rows)
 
 
 def effective_sentence(estimated: Mapping[str, Any]) -> str:

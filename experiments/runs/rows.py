@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
+import agents
+from agents.candidate_agent import CandidateAgent
+from agents.preference_agent import PreferenceAgent
 from experiments.names import ROWS, STORED
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.improve_data import DataConfig
@@ -56,6 +59,24 @@ class Row:
         if "filter_values" in options:
             changes["filter_values"] = tuple(options["filter_values"])
         return cls(agent, name, DataConfig(**data), changes)
+
+    @property
+    def trains_on(self) -> str:
+        """What of a data set the loss is of, in a few words: "all", "filtered", "pairs", of samples alone or not."""
+        kind = agents.agent_class(self.agent)
+        if issubclass(kind, PreferenceAgent):
+            what = "best and worst"
+        elif issubclass(kind, CandidateAgent):
+            what = "candidates"
+        elif kind.filters:
+            what = "best" if self.changes.get("filter") == "best" else "filtered"
+        else:
+            what = "all"
+        if kind.needs_copies:
+            what += ", with copies"
+        if self.data.filter_by != "reward":
+            what += f" by {self.data.filter_by}"
+        return f"samples: {what}" if self.data.samples_only else what
 
     def settings(self, config: S) -> S:
         """The options of a run with the recipe's in their place; those that were given for its agent hold beside."""

@@ -21,7 +21,8 @@ RULES = Rules(CONFIG, 2, {DATASET: "a" * 64}, (DATASET,), ("bc", "filtered-bc"))
 def run(seed: int, greedy: float = 0.8) -> dict[str, Any]:
     return {
         "seed": seed, "commit": "c" * 40, "start": f"policy {seed}", "base": 0.5,
-        "quality": dict.fromkeys(MEASURES, greedy), "tokens": 1_040, "seconds": 12.0, "cpu_seconds": 9.0,
+        "quality": dict.fromkeys(MEASURES, greedy), "tokens": 1_040, "best_tokens": 1_000,
+        "value_tokens": 0, "training_seconds": 5.0, "seconds": 12.0, "cpu_seconds": 9.0,
         "network_mib": 4.0, "entropy_matched": True, "failed": False,
     }  # fmt: skip
 

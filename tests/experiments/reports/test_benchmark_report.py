@@ -34,12 +34,13 @@ def add(folder: RunFolder, seed: int, agent: str, dataset: str, rate: float, gre
     last = {"greedy_oracle": greedy - 0.1, "sample_oracle": greedy - 0.2}
     step = {
         "greedy_oracle": greedy, "sample_oracle": greedy - 0.1, "sample_nats": seed / 10, "last": last,
-        "network_mib": 4.0, "tokens": 1_000, "curve": [[0, 0.1], [1_000, validation]],
+        "network_mib": 4.0, "tokens": 1_000, "seconds": 3.0,
+        "best_tokens": 0 if greedy == base else 500, "curve": [[0, 0.1], [1_000, validation]],
     }  # fmt: skip
     trial = Trial(agent, "own", dataset, rate)
     run.finish(trial.stage, {
         "dataset": dataset, "agent": agent, "learning_rate": rate, "seed": seed, "steps": [step],
-        "start": f"policy {seed}",
+        "start": f"policy {seed}", "prepare_seconds": 2.0, "prepare_tokens": 70 if agent == "bc" else 0,
         "equal_entropy": {"oracle": 0.7, "nats": 0.35}, "wall_seconds": 12.0, "cpu_seconds": 9.0, "commit": "c" * 40,
     })  # fmt: skip
 
@@ -89,19 +90,37 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: p
     monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
     add_failure(folder, 3, "ipo", "the loss is nan | here")
     page = write_benchmark(Results.of(folder), folder.path)
-    assert "| bc | 50.0 [50.0, 50.0] | 27.5 [25.0, 30.0] |" in page
-    assert "| 1.00 [1.00, 1.00] | 1 | 2 |" in page
-    assert "| filtered-bc | 20.0 | 0.0 | 0.0 | -20.0 | 40.0 | - | 1 | 1 |" in page
+    assert "| bc | all | 50.0 [50.0, 50.0] | +30.0 | - | 27.5 [-4.3, 59.3] | -10.0 | 0 of 2 |" in page
+    assert "| filtered-bc | filtered | 20.0 | - | - | 0.0 | -40.0 | 0 of 1 |" in page
     assert "greedy true quality is 0.550 on average of 2 seeds" in page
-    assert "| 0.001 | 2 | 12 | 9 | 4 |" in page
+    assert "| bc | 0.001 | 2 | 5 | 12 | 9 | 4 |" in page
     assert "The lowest learning rate was chosen for bc, filtered-bc.\n" in page
-    assert "No look was better" not in page
-    assert "NOT MATCHED: the supervised policy has less entropy than bc, seed 4.\n" in page
+    assert "No learning rate was better" not in page
+    assert "NOT MATCHED, and left out there: the supervised policy has less entropy than bc, seed 4.\n" in page
+    assert "1,000 gradient tokens of the policy, 100 a batch, and before it 70 of a value network for bc." in page
+    assert "Trained at ccccccc." in page
+    assert "Over all data sets" not in page  # which is one
     assert page == (folder.path / "benchmark.md").read_text()
     assert "| ipo on mixed-v0, seed 3, learning rate 0.001 | the loss is nan \\| here |" in page
     record: dict[str, Any] = json.loads((folder.path / "benchmark.json").read_text())
     assert list(record["agents"]) == ["bc", "filtered-bc"]
-    assert {"scores.png", "profiles.png"} <= {path.name for path in folder.path.iterdir()}
+    assert "scores.png" in {path.name for path in folder.path.iterdir()}
+
+
+def test_several_data_sets_have_their_aggregates(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
+    facts = {"contents": "0", "status": "the published texts", "regime": "lowres-v1"}
+    folder.finish("datasets", {"mixed-v0": facts, "other-v0": facts})
+    for seed in (3, 4):
+        add(folder, seed, "bc", "other-v0", 1e-3, 0.8, 0.1)
+        add(folder, seed, "filtered-bc", "other-v0", 1e-3, 0.7, 0.1)
+    page = write_benchmark(Results.of(folder), folder.path)
+    aggregates = page.partition("## Over all data sets")[2].partition("## mixed-v0")[0]
+    # Of the seeds that have all of an agent's data sets: 50 and 60, 50 and 50.
+    assert "| bc | all | 52.5 [20.7, 84.3] | +25.0 | - |" in aggregates
+    assert "| bc | 50.0 [50.0, 55.0] |" in aggregates
+    assert "| 1.00 | 2 | 4 |" in aggregates
+    assert (folder.path / "profiles.png").is_file()
 
 
 def test_a_seed_that_failed_counts_as_the_policy_that_it_started_from(
@@ -118,11 +137,21 @@ def test_a_seed_that_failed_counts_as_the_policy_that_it_started_from(
     assert "| filtered-bc on mixed-v0, seed 4, learning rate 0.001 | the loss is nan |" in page
 
 
-def test_who_kept_the_start_is_named(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
+def test_who_kept_the_start_is_counted_and_gains_nothing_at_its_entropy(folder: RunFolder) -> None:
     add(folder, 5, "bc", "mixed-v0", 1e-3, 0.6, 0.1)
+    (cell,) = (cell for cell in read_cells(folder.path, 3) if cell.agent == "bc")
+    assert [run.kept_start for run in cell.runs] == [False, False, True]
+    kept = cell.runs[-1]
+    assert kept.score("supervised at its entropy") == kept.score("samples") == pytest.approx(-25)
+    assert "| 1 of 3 |" in write_benchmark(Results.of(folder), folder.path)
+
+
+def test_learning_rates_that_are_alike_are_no_edge(folder: RunFolder) -> None:
+    for rate in (1e-3, 3e-3):
+        add(folder, 3, "bc", "mixed-v0", rate, 0.5, 0.8)
     page = write_benchmark(Results.of(folder), folder.path)
-    assert "No look was better than the start, whose greedy score is 0: bc in 1 of 3 seeds.\n" in page
+    assert "The lowest learning rate was chosen for filtered-bc.\n" in page
+    assert "No learning rate was better than another, so that the lowest was taken, for bc.\n" in page
 
 
 def test_nothing_trained_is_said(tmp_path: Path) -> None:

@@ -24,9 +24,8 @@ def test_a_page_of_several_machines_has_all_of_their_cells(tmp_path: Path, monke
     one, other = results(tmp_path), results(tmp_path, **record("filtered-bc", 0.9))
     whole = merged({"one": one, "other": other})
     page = write_benchmark(whole, tmp_path / "table")
-    assert "| filtered-bc | 80.0 [80.0, 80.0] |" in page
-    assert "| bc | 60.0 [60.0, 60.0] |" in page
-    assert "WARNING: 4 of 4 policies have fewer than 10 effective samples" in page
+    assert "| filtered-bc | filtered | 80.0 [80.0, 80.0] |" in page
+    assert "| bc | all | 60.0 [60.0, 60.0] |" in page
     assert Results.read(tmp_path / "table" / FILE) == whole
     assert merged({"one": whole, "again": whole}) == whole
 

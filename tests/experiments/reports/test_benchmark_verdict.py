@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,13 +11,19 @@ from experiments.reports.benchmark_cells import MEASURES, Cell, Run
 from experiments.reports.benchmark_verdict import gains, verdict
 
 
-def cell(agent: str, qualities: Sequence[float], dataset: str = "mixed-v0", base: float = 0.5) -> Cell:
+def cell(
+    agent: str, qualities: Sequence[float], dataset: str = "mixed-v0", base: float = 0.5, *, kept: bool = False
+) -> Cell:
     """Greedy true quality by seed; samples are 0.1 worse, and 0.05 better than at equal entropy."""
     runs = []
     for seed, quality in enumerate(qualities):
         of = {name: quality - (0.0 if name.startswith("greedy") else 0.1) for name in MEASURES}
         of["supervised at its entropy"] = quality - 0.15
-        runs.append(Run(seed, "c" * 40, f"policy {seed}", base, of, 1_000, 9.0, 9.0, 4.0, True, False))
+        runs.append(Run(
+            seed=seed, commit="c" * 40, start=f"policy {seed}", base=base, quality=of, tokens=1_000,
+            best_tokens=0 if kept else 500, value_tokens=0, training_seconds=5.0, seconds=9.0, cpu_seconds=9.0,
+            network_mib=4.0, entropy_matched=True, failed=False,
+        ))  # fmt: skip
     return Cell(dataset, agent, tuple(runs), {1e-3: 0.8})
 
 
@@ -30,13 +37,13 @@ def test_what_seeds_share_does_not_widen_a_difference() -> None:
     })  # fmt: skip
     against = known["gold"].reference
     assert against is not None
-    assert (against.mean, against.low, against.high) == pytest.approx((10, 10, 10))
-    start, entropy = known["gold"].start, known["gold"].entropy
-    assert start is not None
+    assert (against.value, against.low, against.high) == pytest.approx((10, 10, 10))
+    score, entropy = known["gold"].score, known["gold"].entropy
     assert entropy is not None
-    assert start.mean == pytest.approx(34)
-    assert start.low < 34 < start.high
-    assert entropy.mean == pytest.approx(10)
+    assert score.value == pytest.approx(34)
+    assert score.low is not None
+    assert score.low < 34
+    assert entropy.value == pytest.approx(10)
     assert known["filtered-bc"].reference is None
 
 
@@ -47,33 +54,46 @@ def test_only_data_sets_and_seeds_that_both_have_are_compared() -> None:
     })  # fmt: skip
     against = known["gold"].reference
     assert against is not None
-    assert against.mean == pytest.approx((20 + 40) / 2)
+    assert against.by_seed == pytest.approx((20, 40))
+
+
+def test_samples_whose_entropy_was_not_met_are_left_out() -> None:
+    whole = cell("gold", [0.7, 0.8, 0.9])
+    hotter = replace(whole.runs[0], entropy_matched=False, quality=dict.fromkeys(MEASURES, 0.0))
+    known = gains({"gold": [replace(whole, runs=(hotter, *whole.runs[1:]))]})["gold"].entropy
+    assert known is not None
+    assert known.by_seed == pytest.approx((10, 10))
 
 
 def test_a_winner_is_named_and_losers_too() -> None:
     by_agent = {
+        "raft": [cell("raft", [0.75, 0.76, 0.78])],
         "gold": [cell("gold", [0.8, 0.82, 0.81])],
         "filtered-bc": [cell("filtered-bc", [0.7, 0.71, 0.72])],
+        "iql": [cell("iql", [0.5, 0.5, 0.5], kept=True)],
         "bc": [cell("bc", [0.4, 0.41, 0.43])],
     }
-    text = "\n".join(verdict(gains(by_agent), list(by_agent)))
-    assert "**Greedily better than `filtered-bc`: `gold`.** The best of the others is `gold`, +20.0" in text
-    assert (
-        "corrected for 2. Worse than `filtered-bc`: `bc`. Above the supervised policy, of which all begin, by more"
-        in text
-    )
-    assert "by more than their interval: `gold`, `filtered-bc`.\n" in text
-    assert "| filtered-bc | +42.0 [+37.0, +47.0] | - | - |" in text
+    objective, recipe, others, kept = verdict(gains(by_agent), list(by_agent))
+    assert objective.startswith("**Objectives that are greedily better than `filtered-bc`: `gold`.**")
+    assert "The best is `gold`, +20.0 [+15.0, +25.0], p 0.007 corrected for 4 tests." in objective
+    assert recipe.startswith("Recipes that are greedily better than `filtered-bc`: `raft`. The best is `raft`, +10.7 [")
+    assert others.startswith("Worse than `filtered-bc`: `bc`. Better than the supervised policy, of which all begin: ")
+    assert "begin: `raft`, `gold`, `filtered-bc`; worse than it: `bc`." in others
+    assert kept.endswith("so that the score is the start's, 0: `iql`.")
 
 
-def test_a_difference_within_its_interval_is_not_shown() -> None:
+def test_a_difference_within_its_interval_is_not_shown_and_how_large_it_would_have_to_be() -> None:
     by_agent = {
         "gold": [cell("gold", [0.8, 0.6, 0.7])],
         "filtered-bc": [cell("filtered-bc", [0.7, 0.69, 0.68])],
     }
-    text = "\n".join(verdict(gains(by_agent), list(by_agent)))
-    assert "**NOT SHOWN that any agent is greedily better than `filtered-bc`.**" in text
-    assert "Worse than `filtered-bc`: none." in text
+    first, others = verdict(gains(by_agent), list(by_agent))
+    assert first.startswith(
+        "**NOT SHOWN that any objective is greedily better than `filtered-bc`.** The best is `gold`"
+    )
+    # Differences 20, -18 and 4, whose mean has a standard error of 10.9; t at 2 degrees of freedom is 4.30.
+    assert first.endswith("; with 3 seeds that spread so, less than 47.4 would not be shown.")
+    assert "Worse than `filtered-bc`: none." in others
 
 
 def test_one_seed_has_no_verdict() -> None:

@@ -59,3 +59,15 @@ def test_options_of_a_recipes_agent_hold_beside_what_makes_it() -> None:
 def test_what_is_no_row_is_refused(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         Row.of(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("bc", "all"), ("filtered-bc", "filtered"), ("gold", "filtered"), ("iw-sft", "filtered, with copies"),
+        ("dpo", "best and worst"), ("boltzmann", "candidates"), ("ssd", "samples: all"), ("raft", "samples: best"),
+        ("rest-em", "samples: filtered"), ("mbr-ft", "samples: best by utility"), ("dqo", "samples: best and worst"),
+    ],
+)  # fmt: skip
+def test_what_a_row_trains_on_is_said(name: str, what: str) -> None:
+    assert Row.of(name).trains_on == what
