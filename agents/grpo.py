@@ -9,7 +9,7 @@ from torch import Tensor
 
 from agents.agent import AgentConfig
 from agents.group_agent import GroupAgent
-from agents.online_agent import OnlineConfig, prior_log_prob, rollout_log_prob
+from agents.online_agent import OnlineConfig, rollout_log_prob
 from agents.policy_gradients import clipped_surrogate, kl_estimate, sequence_mean, standardised, token_mean
 from buffers import TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
@@ -76,7 +76,7 @@ class GRPO(GroupAgent):
         advantage = standardised(batch.reward, batch.group)[:, None]  # [B,1]
         log_prob = rollout_log_prob(self.policy, batch)  # [B,T]
         log_ratio = (log_prob - batch.log_prob).masked_fill(~mask, 0.0)  # [B,T]
-        divergence = kl_estimate(log_prob, prior_log_prob(self.prior, batch))  # [B,T]
+        divergence = kl_estimate(log_prob, self.prior_log_prob(batch))  # [B,T]
         surrogate = clipped_surrogate(log_ratio, advantage, options.epsilon)  # [B,T]
         outside = (log_ratio.detach().exp() - 1).abs() > options.epsilon  # [B,T]
         return GRPOLoss(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from agents.agent import AgentConfig
 from agents.kl_controller import KLController
 from agents.losses import value_loss
-from agents.online_agent import OnlineAgent, OnlineConfig, prior_log_prob, rollout_log_prob
+from agents.online_agent import OnlineAgent, OnlineConfig, rollout_log_prob
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy_gradients import (
     clipped_surrogate,
@@ -138,7 +138,7 @@ class PPO(ValueAgent, OnlineAgent):
         """The equations above, in order."""
         mask, options = batch.target_mask, self.config
         beta = self.controller()
-        log_penalty = (batch.log_prob - prior_log_prob(self.prior, batch)).masked_fill(~mask, 0.0)  # [B,T]
+        log_penalty = (batch.log_prob - self.prior_log_prob(batch)).masked_fill(~mask, 0.0)  # [B,T]
         reward = step_rewards(batch.reward, mask) - beta * log_penalty  # [B,T]
 
         value = self.value(batch)  # [B,T]

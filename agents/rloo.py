@@ -10,7 +10,7 @@ from torch import Tensor
 from agents.agent import AgentConfig
 from agents.group_agent import GroupAgent
 from agents.losses import sequence_log_prob, weighted_nll
-from agents.online_agent import OnlineConfig, prior_log_prob, rollout_log_prob
+from agents.online_agent import OnlineConfig, rollout_log_prob
 from agents.policy_gradients import leave_one_out
 from buffers import TokenBatch
 from seq2seq_env.ranges import zero_or_more
@@ -67,7 +67,7 @@ class RLOO(GroupAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> RLOOLoss:
         """The equations above, in order."""
         mask = batch.target_mask
-        penalty = sequence_log_prob(batch.log_prob - prior_log_prob(self.prior, batch), mask)  # [B]
+        penalty = sequence_log_prob(batch.log_prob - self.prior_log_prob(batch), mask)  # [B]
         advantage = leave_one_out(batch.reward - self.config.beta * penalty, batch.group)  # [B]
         return RLOOLoss(
             loss=weighted_nll(rollout_log_prob(self.policy, batch), advantage[:, None], mask),

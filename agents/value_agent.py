@@ -110,7 +110,8 @@ class ValueAgent(LossAgent):
         check_scored(self.name, data)
         if not self._has_value:
             self.prepare(data, training)
-        yield
+        with super().improving(data, training):
+            yield
 
     def restore(self, folder: str | Path) -> None:
         """See :meth:`Agent.restore`."""

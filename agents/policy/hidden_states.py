@@ -1,13 +1,14 @@
 """The decoder's hidden states over given targets, which policies and value networks start from.
 
-Shape letters: B batch, S source length, T target length, D width, H heads, C = D / H, Q queries, K keys or tokens of
-the decoder start.
+Shape letters: B batch, E sources that differ, S source length, T target length, D width, H heads, C = D / H, Q queries,
+K keys or tokens of the decoder start.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,8 +33,11 @@ def hidden_states(body: Any, source: Tensor, source_mask: Tensor, inputs: Tensor
     """
     # A compiler joins what this forward joins, and the library's layers are what is compiled, or sharded.
     if is_plain_marian(body) and not calls_layers(body):
-        encoded = _encode(body.encoder, source, source_mask)
-        return _decode(body.decoder, inputs, encoded, source_mask)
+        shared = _shared_sources(body, source, source_mask)
+        if shared is None:
+            return _decode(body.decoder, inputs, _encode(body.encoder, source, source_mask), source_mask)
+        encoded = _encode(body.encoder, source[shared.first], source_mask[shared.first])
+        return _decode(body.decoder, inputs, encoded, source_mask, shared.places)
     output = body(**forward_arguments(body.config, source, source_mask, inputs), use_cache=False)
     hidden: Tensor = output.last_hidden_state
     return hidden[:, -inputs.shape[1] :]
@@ -51,6 +55,33 @@ def is_plain_marian(body: Any) -> bool:
     return all(type(each) is nn.Linear for each in linear)
 
 
+class _SharedSources(NamedTuple):
+    """Sources of several rows."""
+
+    first: Tensor
+    """int64 [E], a row of each different source."""
+    places: Tensor
+    """int64 [B], which of these each row's is."""
+
+
+def _shared_sources(body: Any, source: Tensor, source_mask: Tensor) -> _SharedSources | None:
+    """What a batch's rows share, as a source's candidates need one encoding; None where each row has its own.
+
+    They have where each drops out by itself. A GPU would wait for the comparison, and could have encoded all by then.
+    """
+    config = body.config
+    drops_out = config.dropout or config.attention_dropout or config.activation_dropout
+    if source.device.type != "cpu" or (body.training and drops_out):
+        return None
+    number: dict[bytes, int] = {}
+    tokens = source.masked_fill(~source_mask, -1).numpy()
+    places = [number.setdefault(row.tobytes(), len(number)) for row in tokens]
+    if len(number) == len(places):
+        return None
+    first = np.unique(places, return_index=True)[1]
+    return _SharedSources(torch.from_numpy(first), torch.tensor(places))
+
+
 def _encode(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:
     """[B,S] to [B,S,D]."""
     hidden, bias = _embed(encoder, source), _bias(source_mask[:, None, None])
@@ -62,8 +93,8 @@ def _encode(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:
     return hidden
 
 
-def _decode(decoder: Any, inputs: Tensor, encoded: Tensor, source_mask: Tensor) -> Tensor:
-    """[B,T] to [B,T,D]."""
+def _decode(decoder: Any, inputs: Tensor, encoded: Tensor, source_mask: Tensor, places: Tensor | None = None) -> Tensor:
+    """[B,T] to [B,T,D], each row by its own encoding, or by that of [E,S,D] at its place."""
     past = torch.ones(inputs.shape[1], inputs.shape[1], dtype=torch.bool, device=inputs.device).tril()
     hidden, causal, bias = _embed(decoder, inputs), _bias(past), _bias(source_mask[:, None, None])
     for layer in decoder.layers:
@@ -72,6 +103,8 @@ def _decode(decoder: Any, inputs: Tensor, encoded: Tensor, source_mask: Tensor) 
         hidden = _add(layer, hidden, _attend(own, query, key, value, causal), layer.self_attn_layer_norm)
         [query] = _project(cross, (cross.q_proj,), hidden)
         key, value = _project(cross, (cross.k_proj, cross.v_proj), encoded)
+        if places is not None:
+            key, value = key.index_select(0, places), value.index_select(0, places)
         hidden = _add(layer, hidden, _attend(cross, query, key, value, bias), layer.encoder_attn_layer_norm)
         hidden = _add(layer, hidden, _feed_forward(layer, hidden), layer.final_layer_norm)
     return hidden

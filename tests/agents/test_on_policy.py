@@ -13,10 +13,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agents import BC, OnPolicy, RolloutConfig, Seq2SeqPolicy, TrainingConfig, make_agent
+from agents import BC, PPO, OnPolicy, PPOConfig, RolloutConfig, Seq2SeqPolicy, TrainingConfig, make_agent
 from agents.on_policy import _rows
 from agents.policy.generation import uniforms
-from buffers import Slice
+from buffers import Slice, TokenBatch
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
 
@@ -139,6 +139,35 @@ def test_a_value_network_learns_at_a_rate_of_its_own(
     (slow_policy, slow), (fast_policy, fast) = moved
     assert slow_policy == fast_policy
     assert fast == pytest.approx(10 * slow, rel=1e-3)  # the first step of Adam is of the learning rate's length
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_the_prior_is_asked_once_for_each_sample(
+    trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, monkeypatch: pytest.MonkeyPatch, epochs: int
+) -> None:
+    agent = PPO(trained, PPOConfig(epochs=epochs))
+    asked, drawn = list[int](), list[Slice]()
+    evaluate = agent.prior.evaluate
+    learner = OnPolicy(agent, tiny_task.split("train").sources, fake_scorer, replace(ROLLOUTS, max_samples=36))
+    rollouts = learner._rollouts
+
+    def evaluated(batch: TokenBatch, temperature: float) -> Any:
+        asked.append(len(batch))
+        return evaluate(batch, temperature)
+
+    def rolled_out(number: int) -> Slice:
+        drawn.append(rollouts(number))
+        return drawn[-1]
+
+    monkeypatch.setattr(agent.prior, "evaluate", evaluated)
+    monkeypatch.setattr(learner, "_rollouts", rolled_out)
+    learner.improve(replace(TRAINING, max_tokens=100_000))
+    assert learner.samples == 36
+    distinct = sum(len(np.unique(data.firsts())) for data in drawn)
+    assert sum(asked) == (36 if epochs == 1 else distinct)
+    (batch,) = drawn[-1].batches(10_000, seed=0)
+    agent.loss(batch)
+    assert asked[-1] == 18  # behind the training nothing is kept
 
 
 class _Columns:

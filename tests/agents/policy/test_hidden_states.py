@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents import Seq2SeqPolicy, ValueNetwork
-from agents.policy.hidden_states import hidden_states, is_plain_marian
+from agents.policy.hidden_states import _encode, hidden_states, is_plain_marian
 
 
 @pytest.fixture
@@ -41,6 +41,48 @@ def test_values_and_gradients_are_those_of_transformers(body: Any) -> None:
     assert len(found[0]) == len(found[1]) > 20
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def shared() -> tuple[Tensor, Tensor, Tensor]:
+    """Five rows of the three sources, the second's and the third's in turns."""
+    source, mask, given = inputs()
+    rows = torch.tensor([1, 2, 1, 0, 2])
+    return source[rows], mask[rows], given[torch.tensor([0, 1, 2, 2, 0])]
+
+
+@pytest.mark.parametrize("drops_out", [False, True])
+def test_a_source_of_several_rows_is_encoded_once_but_where_it_drops_out(
+    body: Any, monkeypatch: pytest.MonkeyPatch, drops_out: bool
+) -> None:
+    encoded: list[int] = []
+
+    def noted(encoder: Any, source: Tensor, source_mask: Tensor) -> Tensor:
+        encoded.append(len(source))
+        return encode(encoder, source, source_mask)
+
+    encode = _encode
+    monkeypatch.setattr("agents.policy.hidden_states._encode", noted)
+    monkeypatch.setattr("agents.policy.hidden_states.dropout", lambda values, share, training: values)
+    body.config.dropout = 0.1 if drops_out else 0.0
+    body.train(drops_out)
+    weights = torch.randn(5, 5, 16, generator=torch.Generator().manual_seed(0))
+    found = []
+    for forward in (hidden_states, by_the_library):
+        body.zero_grad()
+        body.train(drops_out and forward is hidden_states)
+        hidden = forward(body, *shared())
+        torch.autograd.backward((hidden * weights).sum())
+        found.append([hidden, *[parameter.grad for parameter in body.parameters() if parameter.grad is not None]])
+    assert encoded == [5 if drops_out else 3]
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_sources_that_differ_by_their_mask_alone_are_two(body: Any) -> None:
+    source, mask, given = (each[:1].repeat(2, 1) for each in inputs())
+    mask[1, -1] = False
+    one, other = hidden_states(body, source, mask, given)
+    assert not torch.allclose(one, other)
 
 
 def test_dropout_is_where_transformers_has_it(body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
