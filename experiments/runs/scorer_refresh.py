@@ -33,7 +33,7 @@ FOLDER = "scorers"
 """Folder within a run's, with the refreshed scorers, one a Grow step."""
 
 CHECKED = 500
-"""Sources that were not rated, on whose samples the scorers before and after are compared by the oracle."""
+"""Sources that were never rated, on whose samples the scorers before and after are compared by the oracle."""
 
 HELD_OUT = 5
 """One source in so many that people rated is kept from a scorer of one part, to compare before and after."""
@@ -149,9 +149,8 @@ def _refresh(
     """Make the refreshed scorer; what is known of it."""
     from experiments.scorer_training.refresh import refresh, validation_tests
 
-    task, before, samples = run.task, scorer_at(run, grow_step - 1), buffer.select(grow_step=grow_step)
-    samples = samples.where(~samples.is_reference)
-    rows = np.random.default_rng([run.config.seed, grow_step]).permutation(np.unique(samples.source_index))
+    task, before, samples = run.task, scorer_at(run, grow_step - 1), _samples(buffer, grow_step)
+    rows = _order(run, samples, grow_step)
     if table is None:
         ratings = list(dict.fromkeys(_by_oracle(_of_sources(samples, rows[:rated_sources]), task)))
     else:
@@ -175,7 +174,9 @@ def _refresh(
             "give it more ratings, or take it all the same with --force-scorer"
         )
     if compared is None:
-        rated = {each.source for each in ratings}
+        # The scorer goes on from those of the steps before, and knows their sources, too.
+        earlier = [_order(run, _samples(buffer, step), step)[:rated_sources] for step in range(1, grow_step)]
+        rated = {each.source for each in ratings}.union(*(source_texts(task, each) for each in earlier))
         unrated = rows[[text not in rated for text in source_texts(task, rows)]][:CHECKED]
         compared = _by_oracle(_of_sources(samples, unrated), task)
     return {
@@ -189,6 +190,17 @@ def _refresh(
         "unit_tests": tests,
         "accuracy": accuracies(compared, before, after, "people" if task.oracle is None else ORACLE),
     }
+
+
+def _samples(buffer: GrowingBatchBuffer, grow_step: int) -> Slice:
+    data = buffer.select(grow_step=grow_step)
+    return data.where(~data.is_reference)
+
+
+def _order(run: Experiment[Settings], samples: Slice, grow_step: int) -> NDArray[np.int64]:
+    """Sources of a Grow step's samples in the order in which the oracle rates them."""
+    rows = np.unique(samples.source_index)
+    return np.random.default_rng([run.config.seed, grow_step]).permutation(rows)
 
 
 def held_out(ratings: Sequence[Rating], scorer: Scorer) -> tuple[list[Rating], list[Rating]]:
