@@ -22,7 +22,7 @@ from experiments.reports.report import write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
 from experiments.runs import scorer_refresh
 from experiments.runs.agent_kinds import check_stored
-from experiments.runs.arms import Arm, arm_data, arm_stage
+from experiments.runs.arms import Arm, Select, arm_data, arm_pool, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig, explain_nothing, on_pairs
@@ -64,8 +64,9 @@ class Config(Settings):
     arms: tuple[Arm, ...] = ("unfiltered", "filtered")
     """Controls, trained as ReST is, for as many gradient tokens, on other data. "unfiltered" trains on all original
     data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" goes on
-    after ReST's first Grow step on its batch, "random" on as many samples of each source as the filter keeps,
-    whatever their rewards. A gain counts above the best of them. --arms without a value trains none; more can be added
+    after ReST's first Grow step on its batch, "random" on as many samples as the filter keeps, of each source where it
+    chooses within a source, whatever their rewards. Without a filter "filtered" would be "unfiltered", and is not
+    trained. A gain counts above the best of them. --arms without a value trains none; more can be added
     when a run goes on."""
     restart: bool = False
     """Whether each Improve step starts from the supervised policy, and not from the one before."""
@@ -149,6 +150,12 @@ class Config(Settings):
                 "--restart forgets what the step before --data.last-on-pairs learned; leave out one of them"
             )
 
+    @property
+    def controls(self) -> tuple[Arm, ...]:
+        """The arms that differ: without a filter what it keeps of the original data is all of it."""
+        filters = agents.agent_class(self.agent).filters
+        return tuple(arm for arm in self.arms if filters or arm != "filtered")
+
     def is_on_pairs(self, i: int) -> bool:
         """Whether Improve step ``i`` of a Grow step, from 1, trains on the original data alone."""
         return self.data.last_on_pairs and i == self.improve_steps
@@ -164,7 +171,7 @@ def growing_batch(run: Experiment[Config]) -> None:
     rerank(run, policy)
     rest(run, policy, gate)
     if config.grow_steps:
-        side_by_side(control, run, [arm for arm in config.arms if not run.folder.has(arm_stage(arm))], config.jobs)
+        side_by_side(control, run, [arm for arm in config.controls if not run.folder.has(arm_stage(arm))], config.jobs)
         equal_entropy(run, final_stage(run.folder.path))
         check_scorer(run)
 
@@ -257,13 +264,17 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
 
 def narrowed(config: Config, agent: Agent, data: Slice, seed: int) -> Slice:
     """What an Improve step trains on of what passed: equal targets of a source once, and no more than wanted."""
-    counts_all = agent.needs_copies or not agent.filters
-    return config.data.limit(data if counts_all else config.counted(data), seed)
+    return config.data.limit(counting(config, agent)(data), seed)
+
+
+def counting(config: Config, agent: Agent) -> Select:
+    """What makes equal targets of a source one, but where the agent counts each."""
+    return (lambda data: data) if agent.needs_copies or not agent.filters else config.counted
 
 
 def control(run: Experiment[Config], arm: Arm) -> None:
     """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
-    config = run.config
+    config, column = run.config, partial(scorer_refresh.reward_column, run)
     print(f"Control: {arm}")
     agent = new_agent(run)
     buffer = GrowingBatchBuffer(config.buffer_of(run.folder.path), task=run.task)
@@ -285,20 +296,18 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         else:
             passing = kept if agent.filters else None
             select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
-            data = narrowed(
-                config,
-                agent,
-                arm_data(arm, buffer, g, select, partial(scorer_refresh.reward_column, run), training.seed),
-                training.seed,
+            data = arm_data(
+                arm, buffer, g, select, column, counting(config, agent), by_source=kept.by_source, seed=training.seed
             )
+            data = narrowed(config, agent, data, training.seed)
         tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
         if tokens and not len(data):
             print(f"{stage} has no data, and trains nothing")
         if (i == 1 or config.restart) and len(data):
-            agent.prepare(data, config.improve_at(1))
+            agent.prepare(arm_pool(arm, buffer, g, column), config.improve_at(1))
         # As far along ReST's schedule as ReST came, where its reward stopped rising before the budget was spent.
         training = replace(
-            training, schedule_tokens=training.max_tokens, max_tokens=max(1, tokens), patience=max(1, tokens)
+            training, schedule_tokens=training.schedule_end, max_tokens=max(1, tokens), patience=max(1, tokens)
         )
         trained = scorer_refresh.refreshed(run, g)
         try:

@@ -25,6 +25,7 @@ KINDS = {
     "rest": "whole runs of ReST with all arms",
     "losses": "the comparison of losses",
     "negative": "the comparison of q-bve and reward-conditioned",
+    "batch": "BC on all of the batch for as many tokens as ReST",
     "online": "online RL",
     "best-of-n": "samples for the best of N",
     "filters": "the comparison of filters",
@@ -60,6 +61,13 @@ class Regime:
     def growth(self) -> dict[str, int]:
         """Sources and candidates of a Grow step of growing_batch.py, where they are not every script's defaults."""
         return dict(PRESETS[self.preset].growing) if self.preset else {}
+
+    @property
+    def improve_step(self) -> dict[str, Any]:
+        """Target tokens and evaluations of an Improve step of growing_batch.py."""
+        return {"max_tokens": 250_000, "evaluate_every": 125_000} | dict(
+            PRESETS[self.preset].nested.get("improve", {}) if self.preset else {}
+        )
 
     @property
     def grown(self) -> int:
@@ -176,6 +184,15 @@ class Plan:
 
     def _losses(self) -> Iterator[Part]:
         yield self._comparison("losses", "losses", "--agents", CONTROL, *LOSSES, *self._growth)
+
+    def _batch(self) -> Iterator[Part]:
+        # As long, as fast and with as many looks as the three Improve steps of ReST's first Grow step.
+        improve = REGIMES[self.name].improve_step
+        yield self._comparison(
+            "batch", "batch", "--agents", CONTROL, *self._growth,
+            "--improve.max-tokens", str(3 * improve["max_tokens"]), "--improve.learning-rate", "0.001",
+            "--improve.evaluate-every", str(improve["evaluate_every"]), "--improve.patience", "6",
+        )  # fmt: skip
 
     def _negative(self) -> Iterator[Part]:
         # Beside the losses, so that filtered BC is trained once.

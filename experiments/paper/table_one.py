@@ -47,7 +47,7 @@ def arms(plan: Plan) -> Iterator[Arm]:
     Raises:
         FileNotFoundError: If a run is missing.
     """
-    compared = plan.compared("losses")
+    compared = plan.compared("batch")
     grown = plan.spent("rest").samples / len(plan.runs) / max(step_of(stage)[0] for stage in rest_stages(plan.runs[0]))
     yield Arm("G=1 I=0, BC on all of the batch", compared, "bc.own", grown)
     stages = rest_stages(plan.runs[0])

@@ -113,7 +113,11 @@ def order_by_quality(rows: Mapping[str, Mapping[str, Any]], entries: Sequence[En
         return [*claims, Claim("7", order, "by one measure all are equal, so there is no order", "not shown")]
     tau = float(kendalltau(*means).statistic)
     best = f"best by reward {orders[0][0]}, by oracle {orders[1][0]}"
-    by_reward, by_oracle = ({entry.name: entry.values(key) for entry in entries} for key in columns)
+    # Runs are paired by their seeds, which all of the agents have.
+    seeds = sorted(set.intersection(*({*entry.translations} for entry in entries)))
+    if not seeds:
+        return [*claims, Claim("7", order, "no seed has all agents", "not shown")]
+    by_reward, by_oracle = ({entry.name: entry.values(key, seeds) for entry in entries} for key in columns)
     differ = order_difference(by_reward, by_oracle)
     measured = f"Kendall tau of the two orders {tau:.2f} over {len(judged)}; {best}; {differ}"
     return [*claims, Claim("7", order, measured, differ.verdict)]

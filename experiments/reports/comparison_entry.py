@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.evidence import TITLES
-from experiments.reports.statistics import Interval, interval, stack
+from experiments.reports.statistics import Interval, interval, means_by_source, stack
 from experiments.runs.run_folder import RunFolder, read_lines
 from experiments.runs.stages import SUPERVISED, equal_entropy_stage, translations_file
 from experiments.runs.trials import step_stage
@@ -40,8 +40,17 @@ class Entry:
         return all(column in lines[0] for lines in self.translations.values())
 
     def values(self, column: str, seeds: Sequence[int] | None = None) -> NDArray[np.float64]:
-        """One of :data:`COLUMNS` by seed and source, float64 [R,N]; of all seeds by default."""
-        return stack([[line[column] for line in self.translations[seed]] for seed in seeds or self.translations])
+        """One of :data:`COLUMNS` by seed and source, float64 [R,N]; of all seeds by default.
+
+        Of a source that the split holds several times it is the mean.
+        """
+        values = stack([[line[column] for line in self.translations[seed]] for seed in seeds or self.translations])
+        return means_by_source(values.T, self.sources).T
+
+    @property
+    def sources(self) -> list[str]:
+        """Of the test translations, one as often as the split holds it."""
+        return [line["source"] for line in next(iter(self.translations.values()))]
 
     def less(self, other: Entry, column: str) -> Interval | None:
         """Difference from another entry, source by source, over the seeds of both; None where there are none."""

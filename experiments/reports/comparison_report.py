@@ -24,7 +24,7 @@ from experiments.reports.comparison_page import write_comparison_page
 from experiments.reports.comparison_plots import save_comparison_plots
 from experiments.reports.corpus_scores import CORPUS_SCORES, pseudo_values
 from experiments.reports.guard_counts import RunGuards
-from experiments.reports.statistics import holm, interval
+from experiments.reports.statistics import holm, interval, sums_by_source
 from experiments.reports.tables import number, p_value, table
 from experiments.runs.run_folder import RunFolder
 from seq2seq_env.atomic_files import write_json, write_text
@@ -104,6 +104,7 @@ def write_comparison(
         *seen.sentence(),
         *_one_policy(records),
         *_untrained(entries),
+        *_missing(entries, base),
         f"{_seeds(entries)}, {len(references)} test sources; all numbers in comparison.json. A seed is a whole run: "
         "supervised policy, samples and order of batches. Means with 95 % t intervals over runs and sources, crossed; "
         "p corrected by Holm for the number of agents, but for BLEU, chrF and TER, of which less is better.",
@@ -157,10 +158,15 @@ def winner(rows: Rows, against: Rows, tests: int) -> str:
         verdict = f"`{REFERENCE}` wins against every other objective, of which `{best}` is the best"
     else:
         verdict = f"NOT SHOWN that any objective wins against `{REFERENCE}`; the best of the others is `{best}`"
+    # Where one lacks seeds that the other has, their means would not differ by the difference.
+    means = (
+        f"{rows[best][column].mean:.3f} against {rows[REFERENCE][column].mean:.3f}, "
+        if rows[best]["seeds"] == rows[REFERENCE]["seeds"]
+        else ""
+    )
     return (
-        f"Greedily: {verdict}. {COLUMNS[column].capitalize()} {rows[best][column].mean:.3f} against "
-        f"{rows[REFERENCE][column].mean:.3f}, "
-        f"{difference:+.3f}, p {p_value(corrected)} corrected for {tests}."
+        f"Greedily: {verdict}. {COLUMNS[column].capitalize()} {means}{difference:+.3f}, p {p_value(corrected)} "
+        f"corrected for {tests}."
     )
 
 
@@ -176,6 +182,18 @@ def _untrained(entries: Sequence[Entry]) -> list[str]:
     """A warning where an agent had no data, and is the supervised policy still."""
     names = [entry.name for entry in entries if any(not record["tokens"] for record in entry.records.values())]
     return [f"WARNING: the filter kept nothing to train on for {', '.join(names)}."] if names else []
+
+
+def _missing(entries: Sequence[Entry], base: Entry) -> list[str]:
+    """A warning where trainings were left out: means are then of other seeds."""
+    lacking = {entry.name: sorted(base.records.keys() - entry.records.keys()) for entry in entries}
+    named = [f"{name} lacks {', '.join(map(str, seeds))}" for name, seeds in lacking.items() if seeds]
+    if not named:
+        return []
+    return [
+        f"WARNING: seeds whose training was left out: {'; '.join(named)}. Means of these agents are of fewer seeds, "
+        "and may look better by it; differences are of the seeds that both have."
+    ]
 
 
 def _seeds(entries: Sequence[Entry]) -> str:
@@ -220,7 +238,10 @@ def _corpus_p(entry: Entry, base: Entry, references: Sequence[str]) -> dict[str,
         after, before = (
             np.stack([
                 pseudo_values(
-                    corpus.statistics([line[decode] for line in each.translations[seed]], references), corpus.score
+                    sums_by_source(
+                        corpus.statistics([line[decode] for line in each.translations[seed]], references), base.sources
+                    ),
+                    corpus.score,
                 )
                 for seed in entry.common(base)
             ])

@@ -64,10 +64,11 @@ class Comparison(NamedTuple):
     def __str__(self) -> str:
         """A sentence."""
         side = "above" if _sign(self.measure) > 0 else "below"
-        verdict = f"{'' if self.shown else 'NOT SHOWN to be '}{side} the best control"
+        control = "the control" if self.control == EQUAL_ENTROPY else "the best control,"
         return (
-            f"{MEASURES[self.measure]} of {DECODES[self.decode]}: {self.rest:{self.decimals}}, {verdict}, "
-            f"{self.control} ({self.best:{self.decimals}}), by {self.difference:+{self.decimals}}"
+            f"{MEASURES[self.measure]} of {DECODES[self.decode]}: {self.rest:{self.decimals}}, "
+            f"{'' if self.shown else 'NOT SHOWN to be '}{side} {control} {self.control} ({self.best:{self.decimals}}), "
+            f"by {self.difference:+{self.decimals}}"
         )
 
 
@@ -124,11 +125,8 @@ def _arms(runs: Sequence[Path]) -> dict[str, Arm]:
 def _values(runs: Sequence[Path], stages: Sequence[str], decode: str, measure: str) -> _Values | None:
     """Of kept test translations; None where a run lacks its stage or the column."""
     if measure not in CORPUS_SCORES:
-        values = source_values(runs, stages, f"{decode}_{measure}")
-        if values is None:
-            return None
-        sources = [line["source"] for line in _lines(runs[0], stages[0])]
-        return _Values(values.mean(axis=1), means_by_source(values.T, sources).T)
+        values = _line_values(runs, stages, f"{decode}_{measure}")
+        return None if values is None else _Values(values.mean(axis=1), _grouped(values, runs[0], stages[0]))
     _, statistics_of, score, _ = CORPUS_SCORES[measure]
     scores, rows = [], []
     for run, stage in zip(runs, stages, strict=True):
@@ -162,7 +160,20 @@ def _lines(run: Path, stage: str) -> list[dict[str, Any]]:
 
 
 def source_values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDArray[np.float64] | None:
-    """One column of kept test translations, float64 [R,N]; None where a run lacks its stage or the column."""
+    """One column of kept test translations, float64 [R,N]; None where a run lacks its stage or the column.
+
+    Of a source that the split holds several times it is the mean.
+    """
+    values = _line_values(runs, stages, name)
+    return None if values is None else _grouped(values, runs[0], stages[0])
+
+
+def _grouped(values: NDArray[np.float64], run: Path, stage: str) -> NDArray[np.float64]:
+    return means_by_source(values.T, [line["source"] for line in _lines(run, stage)]).T
+
+
+def _line_values(runs: Sequence[Path], stages: Sequence[str], name: str) -> NDArray[np.float64] | None:
+    """float64 [R,lines]."""
     rows = []
     for run, stage in zip(runs, stages, strict=True):
         lines = _lines(run, stage)

@@ -143,8 +143,8 @@ def _not_hacked(changes: list[Change], witnesses: Sequence[str], related: bool |
     if deciding or (lexical is not None and lexical.low > 0):
         return Interference(
             "not seen",
-            f"Reward hacking: not seen. {where} the learned reward changes by {reward:+.3f}, {shown}; at no step does "
-            f"the reward rise while {' or '.join(TITLES[name] for name in deciding or witnesses)} falls.",
+            f"Reward hacking: not seen. {where} the learned reward changes by {reward:+.3f}, {shown}; at no step is "
+            f"{' or '.join(TITLES[name] for name in deciding or witnesses)} shown to fall while the reward rises.",
             changes,
         )
     why = "only related judges" if related else "no judge but chrF, which knows one wording of each sentence"

@@ -166,13 +166,15 @@ def _headline(
         nats: Entropy of the last policy.
         related: Whether the judge is of the scorer's make.
     """
-    if not evidence:
-        return ["No control was trained, so nothing is shown of what raised the numbers below."]
     likeliest = [[each for each in evidence if each.decode == decode][:1] for decode in ("greedy", "beam")]
     sharpened = [each for each in evidence if each.control == EQUAL_ENTROPY][:1]
     judged = [each for each in evidence if (each.decode, each.measure) == ("greedy", "judge")]
-    witnesses = [*chain(*likeliest), *([] if related or evidence[0].measure == "oracle" else judged)]
+    witnesses = [*chain(*likeliest), *([] if related or (evidence and evidence[0].measure == "oracle") else judged)]
     lines = [f"{str(each)[0].upper()}{str(each)[1:]}." for each in (*witnesses, *sharpened)]
+    if all(each.control == EQUAL_ENTROPY for each in evidence):
+        lines.insert(0, "No control was trained, so nothing is shown of what raised the numbers below.")
+    if not evidence:
+        return lines
     if sharpened:
         given = "the last policy's entropy" if entropy["nats"] >= nats else f"most, and not the {nats:.3f} of the last"
         lines[-1] += (

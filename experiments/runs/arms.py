@@ -16,7 +16,7 @@ from buffers import GrowingBatchBuffer, Slice, at_most
 Arm = Literal["unfiltered", "filtered", "samples", "one-grow", "random"]
 """Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
 without the original data; as many Improve steps on the first Grow step's batch alone, going on from ReST's own; as many
-samples of each source, whatever their rewards."""
+samples, whatever their rewards, of each source where the filter chooses within a source, else of all together."""
 
 
 def arm_stage(arm: Arm) -> str:
@@ -24,12 +24,40 @@ def arm_stage(arm: Arm) -> str:
     return f"control-{arm}"
 
 
+Column = Callable[[int], str | None]
+"""Gives the name of the rewards that a Grow step's filters go by; None for the shards' own."""
+
+Select = Callable[[Slice], Slice]
+
+
+def shards_own(grow_step: int) -> None:
+    """The :data:`Column` of runs whose scorer stays as it is."""
+
+
+def arm_pool(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, column: Column = shards_own) -> Slice:
+    """All that an arm chooses from, as ReST does from D_g: what a value network learns from.
+
+    Args:
+        arm: Which.
+        buffer: The original data as Grow step 0, and all Grow steps' samples.
+        grow_step: Number g of the Grow step, from 1.
+        column: Of the rewards.
+    """
+    if arm == "unfiltered":
+        return buffer.select(grow_step=0)
+    batch = _batch(arm, buffer, grow_step, column)
+    return batch if arm in ("one-grow", "random") else batch.where(batch.is_reference == (arm == "filtered"))
+
+
 def arm_data(
     arm: Arm,
     buffer: GrowingBatchBuffer,
     grow_step: int,
-    select: Callable[[Slice], Slice],
-    column: Callable[[int], str | None] = lambda grow_step: None,
+    select: Select,
+    column: Column = shards_own,
+    counted: Select = lambda data: data,
+    *,
+    by_source: bool = True,
     seed: int = 0,
 ) -> Slice:
     """What an arm trains on in place of what ReST keeps of D_g.
@@ -39,23 +67,34 @@ def arm_data(
         buffer: The original data as Grow step 0, and all Grow steps' samples.
         grow_step: Number g of the Grow step, from 1.
         select: What ReST keeps of a batch.
-        column: Gives the name of the rewards that a Grow step's filters go by; None for the shards' own.
+        column: Of the rewards.
+        counted: What ReST counts of several equal targets of a source.
+        by_source: Whether the filter chooses within each source. One that does not chooses sources, too, which the arm
+            "random" must not.
         seed: Draws what is random.
     """
     if arm == "unfiltered":
         return buffer.select(grow_step=0)
-    if arm == "one-grow":
-        return select(buffer.select(grow_step=(0, 1), scorer=column(1)))
-    batch = buffer.select(grow_step=(0, grow_step), scorer=column(grow_step))
+    batch = _batch(arm, buffer, grow_step, column)
     kept = select(batch)
+    if arm == "one-grow":
+        return kept
     if arm == "random":
-        return _drawn(batch, kept, np.random.default_rng(seed))
+        return _drawn(batch, counted(kept), counted, by_source, np.random.default_rng(seed))
     return kept.where(kept.is_reference == (arm == "filtered"))
 
 
-def _drawn(batch: Slice, kept: Slice, rng: np.random.Generator) -> Slice:
-    """As many samples of each source as are kept, drawn from all of them, and the references that are kept."""
-    pool, samples = (each.where(~each.is_reference) for each in (batch, kept))
-    counts = np.bincount(samples.source_index, minlength=int(pool.source_index.max(initial=-1)) + 1)
-    drawn = pool.where(at_most(pool.source_index, counts[pool.source_index], rng))
+def _batch(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, column: Column) -> Slice:
+    """D_g, or D_1."""
+    known = 1 if arm == "one-grow" else grow_step
+    return buffer.select(grow_step=(0, known), scorer=column(known))
+
+
+def _drawn(batch: Slice, kept: Slice, counted: Select, by_source: bool, rng: np.random.Generator) -> Slice:
+    """As many samples as are kept, of each source or of all together, whatever their rewards; and kept references."""
+    pool, samples = counted(batch.where(~batch.is_reference)), kept.where(~kept.is_reference)
+    # A number for each group that is drawn from: each source, or all of them.
+    groups, taken = (each.source_index if by_source else np.zeros_like(each.source_index) for each in (pool, samples))
+    counts = np.bincount(taken, minlength=int(groups.max(initial=-1)) + 1)
+    drawn = pool.where(at_most(groups, counts[groups], rng))
     return batch.where(np.isin(batch.rows, np.union1d(drawn.rows, kept.rows[kept.is_reference])))

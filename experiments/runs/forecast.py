@@ -197,7 +197,7 @@ def in_words(value: float) -> str:
 def _repetitions(config: Settings) -> tuple[int, int, int]:
     """Grow steps, trainings on what each grew, and whole runs, by the script whose options they are."""
     if hasattr(config, "arms"):
-        return config.grow_steps, 1 + len(config.arms), 1  # type: ignore[attr-defined]
+        return config.grow_steps, 1 + len(config.controls), 1  # type: ignore[attr-defined]
     return 1, 2 * len(config.agents) + len(config.filters), config.seeds  # type: ignore[attr-defined]
 
 

@@ -214,6 +214,12 @@ class Settings:
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {low} or more")
         check_seed(self.seed)
+        for name in ("supervised", "improve"):
+            if getattr(self, name).seed != TrainingConfig.seed:
+                raise ValueError(
+                    f"--{name}.seed is {getattr(self, name).seed}, and the order of batches follows from --seed; give "
+                    "that one"
+                )
         above_zero(self, "temperature")
         if not 0 < self.learning_rate_decay <= 1:
             raise ValueError(f"learning_rate_decay is {self.learning_rate_decay}; give a factor above 0 and at most 1")

@@ -19,7 +19,7 @@ STAGES = {"g0i0": 0.5, "g1i1": 0.6, "g2i1": 0.7, "control-one-grow": 0.65}
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """All parts are done."""
     plan = written_plan(tmp_path_factory.mktemp("plan"), STAGES)
-    for kind in ("losses", "negative", "online", "best-of-n", "filters", "value", "refresh"):
+    for kind in ("losses", "negative", "online", "best-of-n", "filters", "value", "refresh", "batch"):
         for part in plan.parts(kind):
             part.finish(1.0)
     for seed, run in enumerate(plan.online_runs("ppo")):
@@ -27,7 +27,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     stages = {"g0i0": 0.5, "bc.own": 0.45, "reward-conditioned.own": 0.52}
     stages |= {agent: 0.6 - 0.01 * place for place, agent in enumerate(f"{loss}.own" for loss in LOSSES)}
     filters = {"filtered-bc.own": 0.8, "filtered-bc.own.threshold": 0.8, "filtered-bc.own.percentile": 0.7}
-    for name, trials in (("losses", stages), ("filters", filters)):
+    batch = {"g0i0": 0.5, "bc.own": 0.45}
+    for name, trials in (("losses", stages), ("filters", filters), ("batch", batch)):
         for seed, run in enumerate(plan.compared(name)):
             write_run(run, seed, trials)
             curve = {"curve": [[0, 0.5], [9, 0.4 - 0.001 * seed]], "tokens": 9}
@@ -149,7 +150,11 @@ def test_an_agent_that_a_comparison_left_out_decides_nothing(tmp_path: Path) -> 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
     alone = written_plan(tmp_path, STAGES)
-    assert CLAIMS["5"].verdict(alone) == ("not run", "needs the comparison of losses, online RL", {})
+    assert CLAIMS["5"].verdict(alone) == (
+        "not run",
+        "needs BC on all of the batch for as many tokens as ReST, online RL",
+        {},
+    )
     assert CLAIMS["7"].verdict(alone) == ("not run", "needs the comparison of losses", {})
     assert CLAIMS["2"].verdict(alone).word == "holds"
     nothing = Plan("lowres", tmp_path / "empty", (0, 1))

@@ -24,7 +24,8 @@ def test_a_page_has_a_row_for_each_claim(tmp_path: Path) -> None:
         "**holds** | 80 samples, 0.0 M tokens | `rest reproduce --claims 2 --regimes lowres --seed 0 --seeds 2` |"
         in row
     )
-    assert "| needs the comparison of losses, online RL | **not run** | - | `rest reproduce --claims 5" in text
+    missing = "needs BC on all of the batch for as many tokens as ReST, online RL"
+    assert f"| {missing} | **not run** | - | `rest reproduce --claims 5" in text
     assert "(claim-1-lowres.png)" in text
     assert (out / "claim-1-lowres.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "claim-2-lowres.png").read_bytes() == b"drawn by the run"

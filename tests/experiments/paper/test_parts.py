@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from experiments import online
+from experiments import compare_agents, growing_batch, online
 from experiments.paper.given_runs import check_alike, link, places_of
-from experiments.paper.parts import Plan, Spent
+from experiments.paper.parts import REGIMES, Plan, Spent
 from experiments.runs.script import options
 from tests.experiments.paper.written_plan import SEEDS, write, write_run, written_plan
 
@@ -38,6 +38,18 @@ def test_a_part_has_the_growth_of_its_regime_where_the_script_would_have_another
         (noisy,), (lowres,) = (Plan(name, Path(name), SEEDS).parts(kind) for name in ("noisy", "lowres"))
         assert noisy.arguments[-6:-2] == growth
         assert not {"--sources", "--candidates"} & {*lowres.arguments}
+
+
+@pytest.mark.parametrize("regime", list(REGIMES))
+def test_bc_on_all_of_the_batch_trains_as_long_as_the_first_grow_step(regime: str) -> None:
+    plan = Plan(regime, Path(regime), SEEDS)
+    rest = options(growing_batch.Config, plan.parts("rest")[0].arguments)
+    (part,) = plan.parts("batch")
+    batch = options(compare_agents.Config, part.arguments)
+    assert batch.improve.max_tokens == rest.improve_steps * rest.improve.max_tokens
+    assert batch.improve.learning_rate == rest.improve.learning_rate
+    assert batch.improve.evaluate_every == rest.improve.evaluate_every
+    assert batch.agents == ("bc",)
 
 
 @pytest.mark.parametrize(("regime", "samples"), [("lowres", 48_000), ("clean", 12_000), ("domain", 48_000)])

@@ -20,7 +20,7 @@ def written(folder: Path) -> Plan:
     for seed in SEEDS:
         write_run(plan.runs[seed], seed, {"g0i0": 0.5, "g1i1": 0.6, "g1i2": 0.7, "g2i1": 0.75}, seconds=3.0)
         write_run(plan.online_runs("ppo")[seed], seed, {"g0i0": 0.5, "g1i1": 0.55}, seconds=9.0, samples=7)
-        compared = plan.compared("losses")[seed]
+        compared = plan.compared("batch")[seed]
         write_run(compared, seed, {"g0i0": 0.4, "bc.own": 0.41})
         step = {"tokens": 4, "seconds": 2.0, "greedy_bleu": 49.5, "sample_nats": 0.2}
         write(compared / "stages" / "bc.own.json", {"agent": "bc", "prepare_seconds": 1.0, "steps": [step, step]})

@@ -28,8 +28,8 @@ def write_run(
     for stage, reward in stages.items():
         values = [reward + 0.01 * seed * source for source in range(3)]
         lines = [
-            {"source": "a", "sample_reward": value, "sample_oracle": value / 2, "greedy_oracle": value / 2}
-            for value in values
+            {"source": f"source {i}", "sample_reward": value, "sample_oracle": value / 2, "greedy_oracle": value / 2}
+            for i, value in enumerate(values)
         ]
         path = run / "hypotheses" / f"{stage}.jsonl"
         path.parent.mkdir(exist_ok=True)

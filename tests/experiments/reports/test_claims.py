@@ -87,8 +87,12 @@ def test_the_orders_by_reward_and_by_oracle(spread: float, quality: tuple[float,
     entries = [
         Entry(name, {}, {
             seed: [
-                {"sample_reward": reward + spread * rng.normal(), "sample_oracle": oracle + spread * rng.normal()}
-                for _ in range(50)
+                {
+                    "source": f"source {i}",
+                    "sample_reward": reward + spread * rng.normal(),
+                    "sample_oracle": oracle + spread * rng.normal(),
+                }
+                for i in range(50)
             ]
             for seed in range(5)
         })

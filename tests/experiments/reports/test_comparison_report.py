@@ -167,12 +167,31 @@ def test_the_page_opens_with_who_wins_greedily(comparison: Comparison) -> None:
     ],
 )
 def test_a_win_is_shown_or_it_is_not(differences: dict[str, tuple[float, float, float]], sentence: str) -> None:
-    rows = {"filtered-bc": {"greedy_reward": Interval(0.8, 0.7, 0.9, 0.0)}}
+    rows: dict[str, dict[str, Any]] = {"filtered-bc": {"seeds": 2, "greedy_reward": Interval(0.8, 0.7, 0.9, 0.0)}}
     against = {}
     for name, (mean, low, p) in differences.items():
-        rows[name] = {"greedy_reward": Interval(0.8 + mean, 0.7, 0.9, 0.0)}
+        rows[name] = {"seeds": 2, "greedy_reward": Interval(0.8 + mean, 0.7, 0.9, 0.0)}
         against[name] = {"greedy_reward": Interval(mean, low, 2 * mean - low, p), "greedy_reward_p": p}
     assert sentence in winner(rows, against, len(against))
+
+
+def test_seeds_that_an_agent_lacks_are_named_and_means_of_others_are_not_set_beside(comparison: Comparison) -> None:
+    for seed in (0, 1, 2):
+        comparison.add("filtered-bc", "own", seed, 0.1)
+    for seed in (1, 2):
+        comparison.add("awr", "own", seed, 0.2 + seed / 100)
+    comparison.write()
+    assert "WARNING: seeds whose training was left out: awr lacks 0. Means of these agents" in comparison.page
+    assert "Greedy true quality +0.115 [" in comparison.page.splitlines()[2]
+    comparison.add("awr", "own", 0, 0.2)
+    comparison.write()
+    assert "was left out" not in comparison.page
+
+
+def test_a_source_that_the_split_holds_twice_is_one_source() -> None:
+    lines = [{"source": source, "greedy_oracle": value} for source, value in (("a", 0.2), ("b", 0.5), ("a", 0.4))]
+    entry = Entry("bc", {0: {}}, {0: lines})
+    assert entry.values("greedy_oracle").tolist() == [pytest.approx([0.3, 0.5])]
 
 
 def test_one_policy_in_all_seeds_is_told(comparison: Comparison) -> None:

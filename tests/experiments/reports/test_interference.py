@@ -47,17 +47,17 @@ def test_a_fall_from_a_better_step_is_seen_above_the_supervised_policy() -> None
 def test_the_oracle_outweighs_one_wording() -> None:
     seen = interference(stages(reward=[0, 0.1], oracle=[0, 0.1], chrf=[0, -3]))
     assert seen.verdict == "not seen"
-    assert "at no step does the reward rise while true quality falls" in seen.sentence
+    assert "at no step is true quality shown to fall while the reward rises" in seen.sentence
 
 
 @pytest.mark.parametrize(
     ("related", "judge", "chrf", "verdict", "words"),
     [
         (False, -0.1, 3, "hacked", "and judge by -0.1"),
-        (False, 0.1, 0, "not seen", "while judge falls"),
+        (False, 0.1, 0, "not seen", "judge shown to fall"),
         (True, -0.1, 0, "cannot tell", "cannot tell: only related judges"),
         (True, 0.1, -3, "hacked", "and chrF by -3"),
-        (True, 0.1, 3, "not seen", "while chrF falls"),
+        (True, 0.1, 3, "not seen", "chrF shown to fall"),
         (None, None, 0, "cannot tell", "no judge but chrF"),
     ],
 )

@@ -14,7 +14,7 @@ from experiments.reports.examples import NUM_EXAMPLES
 from experiments.reports.report import _headline, _refreshes, _scorer_tests, learning_curves, warnings
 from experiments.reports.statistics import Interval
 from experiments.runs.experiment import Experiment
-from experiments.runs.stages import RERANKED
+from experiments.runs.stages import EQUAL_ENTROPY, RERANKED
 from experiments.runs.untrained import BEST_OF
 
 ARMS = ("unfiltered", "filtered", "samples", "one-grow", "random")
@@ -45,6 +45,16 @@ def test_a_judge_of_the_rewards_make_is_no_witness() -> None:
     headlines = {related: _headline(evidence, {}, 0.1, related) for related in (None, False, True)}
     assert [line.partition(" of")[0] for line in headlines[False][:2]] == ["BLEU", "Judge"]
     assert headlines[None] == headlines[False] == [headlines[True][0], headlines[False][1], headlines[True][1]]
+
+
+def test_without_an_arm_lower_entropy_alone_is_no_best_control() -> None:
+    gain = Interval(0.1, 0.05, 0.15, 0.01)
+    evidence = [Comparison("sample", "oracle", 0.81, EQUAL_ENTROPY, 0.7, gain, [0.1])]
+    entropy = {"nats": 0.2, "temperature": 0.5}
+    first, second, *_ = _headline(evidence, entropy, 0.1, None)
+    assert first == "No control was trained, so nothing is shown of what raised the numbers below."
+    assert second.startswith("True quality of samples: 0.810, above the control equal-entropy (0.700), by +0.100 [")
+    assert _headline([], {}, 0.1, None) == [first]
 
 
 def test_the_page_shows_every_step_and_every_plot(finished_run: Experiment[Config]) -> None:

@@ -10,10 +10,11 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from buffers import GrowingBatchBuffer, Threshold
+from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.growing_batch import Config, growing_batch, report
 from experiments.runs.arms import Arm, arm_data
 from experiments.runs.experiment import Experiment
+from experiments.runs.stages import UNTRAINED
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import GROWING, begin
 
@@ -51,6 +52,49 @@ def test_every_arm_has_its_own_data(finished_run: Experiment[Config]) -> None:
     again, other = (arm_data("random", buffer, 1, lambda batch: batch.select(kept), seed=seed) for seed in (0, 1))
     assert again.rows.tolist() == drawn.rows.tolist() != other.rows.tolist()
     assert 0 < len(data["samples"]) < len(arm_data("samples", buffer, 1, lambda batch: batch))
+
+
+def test_random_samples_are_of_any_source_where_the_filter_chooses_sources(finished_run: Experiment[Config]) -> None:
+    buffer, kept = GrowingBatchBuffer(finished_run.folder.path / "buffer"), Threshold(0.4)
+    batch = buffer.select(grow_step=(0, 1))
+    pool, samples = (each.where(~each.is_reference) for each in (batch, batch.select(kept)))
+    drawn = [
+        arm_data(
+            "random",
+            buffer,
+            1,
+            lambda data: data.select(kept),
+            counted=Slice.distinct,
+            by_source=kept.by_source,
+            seed=seed,
+        )
+        for seed in range(20)
+    ]
+    drawn = [each.where(~each.is_reference) for each in drawn]
+    assert {len(each) for each in drawn} == {len(samples.distinct())}
+    assert all(len(each.distinct()) == len(each) for each in drawn)
+    assert {*samples.source_index} < {row for each in drawn for row in each.source_index}
+    assert np.mean([each.mean_reward() for each in drawn]) == pytest.approx(pool.distinct().mean_reward(), abs=0.03)
+
+
+def test_a_value_network_learns_from_all_that_an_arm_chooses_from(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[Slice] = []
+    monkeypatch.setattr("agents.OAC.prepare", lambda agent, grown, training: learned.append(grown))
+    monkeypatch.setattr("experiments.growing_batch.train", lambda *run: {**UNTRAINED, "train_tokens": 1})
+    arms: tuple[Arm, ...] = ("unfiltered", "filtered", "samples", "one-grow", "random")
+    config = replace(GROWING, agent="oac", arms=arms, grow_steps=1, jobs=1)
+    growing_batch(begin(config, tmp_path / "run", tiny_task, fake_scorer))
+    whole, pairs, filtered, samples, again = learned  # "one-grow" has ReST's own first Grow step
+    assert len(whole) == len(again) == len(pairs) + len(samples)
+    assert len(filtered) == len(pairs)
+    assert not samples.is_reference.any()
+
+
+def test_without_a_filter_the_filtered_pairs_are_no_arm_of_their_own() -> None:
+    assert Config(agent="awr").controls == ("unfiltered",)
+    assert Config().controls == ("unfiltered", "filtered")
 
 
 def test_an_arm_whose_data_the_agent_cannot_compare_is_left_out(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agents import LoRA
+from agents import LoRA, TrainingConfig
 from experiments.growing_batch import Config
 from experiments.runs.settings import DEFAULT_VALUES, Settings
 from seq2seq_env.tasks import Task, load_task
@@ -25,6 +25,10 @@ from seq2seq_env.tasks import Task, load_task
         ({"candidates": 0}, "candidates is 0; give 1 or more"),
         ({"improve_steps": 0}, "improve_steps is 0; give 1 or more"),
         ({"seed": -1}, "seed is -1; give 0 to 4294967295"),
+        (
+            {"improve": TrainingConfig(seed=7)},
+            "--improve.seed is 7, and the order of batches follows from --seed; give",
+        ),
         ({"learning_rate_decay": 1.5}, "learning_rate_decay is 1.5; give a factor above 0 and at most 1"),
     ],
 )
