@@ -123,7 +123,7 @@ class ValueNetwork(nn.Module):
                 f"no value.json in {str(folder)!r}; name a folder that a value network was saved to"
             )
         record = read_json(folder / "value.json")
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.random.fork_rng():
             network = cls(config, record["start"], record["tokenizer_fingerprint"])
         load_model(network, str(folder / "model.safetensors"))

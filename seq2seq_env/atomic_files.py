@@ -100,7 +100,8 @@ def written_folder(folder: Path, last: str) -> Iterator[Path]:
     Raises:
         OSError: If they cannot be written; what was there before stays.
     """
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
+    whole = folder.absolute()  # of "." there is no name to put one beside
+    temporary = whole.with_name(f".{whole.name}.{uuid.uuid4().hex}.partial")
     with naming(folder):
         try:
             temporary.mkdir(parents=True)

@@ -79,7 +79,8 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
     ## Rewards
 
     0 before the end. The last step's reward is the scorer's score of the text written, in [0, 1], whether the episode
-    was terminated or truncated. The discount is 1.
+    was terminated or truncated. The discount is 1. Of a source that was truncated the scorers get what the observation
+    shows, so that the reward depends on nothing that a policy cannot see.
 
     With `potential=Phi`, a function of stacked observations, each step's reward is `r + Phi(s') - Phi(s)`, `Phi` being
     0 at the end (Ng, Harada and Russell 1999). All translations of a source then have their return changed by the same
@@ -196,6 +197,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
         if definition.sources.long_source == "truncate":
             self._about["source_truncated"] = bool(source.truncated[0])
         self._source, self._source_length = source.tokens[0].astype(np.int64), source.lengths.astype(np.int64)
+        self._shown_text = source.shown[0]
         self._forced = forced
         self._prefix = np.full(self.max_target_length, self.tokenizer.pad_id, dtype=np.int64)
         self._length = 0
@@ -296,7 +298,7 @@ class Seq2SeqTranslateEnv(gym.Env[Observation, np.int64]):
 
     def _scored(self) -> float:
         self._hypothesis = self._writing.whole()
-        scores, others = self.definition.ratings([self._about["source_text"]], [self._hypothesis])
+        scores, others = self.definition.ratings([self._shown_text], [self._hypothesis])
         self._ending["score"] = float(scores[0])
         if others:
             self._ending["scores"] = {name: float(values[0]) for name, values in others.items()}

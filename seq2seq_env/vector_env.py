@@ -46,7 +46,9 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     Observations, rewards, ends and infos are those of N scalar environments in Gymnasium's ``SyncVectorEnv``, to the
     last bit where scorer and potential are batch-invariant (the learned scorer is to 1e-6), and episode i is that of a
     scalar environment reset with ``seed + i``. Each scorer is asked once per step, for all episodes that end in it.
-    ``infos["_" + key]`` tells which episodes have an info: all, but in ``final_info``. ``infos["action_mask"]`` is
+    ``infos["_" + key]`` tells which episodes have an info: all, but in ``final_info``, and after a ``reset`` with a
+    mask, which tells of the episodes that it starts. For the others there is no value then, as in ``SyncVectorEnv``,
+    and their rows of ``infos["action_mask"]`` are 0: take :meth:`action_masks`, which is right for all. The mask is
     read-only, as its rows may be one in memory.
 
     What happens to an ended episode (``metadata["autoreset_mode"]``):
@@ -140,7 +142,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Infos]:
-        """Start episodes: all, or those of ``options["reset_mask"]`` (bool [N]).
+        """Start episodes: all, or those of ``options["reset_mask"]`` (bool [N]), of which alone the infos tell then.
 
         Args:
             seed: Episode i gets ``seed + i``, or ``seed[i]``; None goes on with the generators there are.
@@ -222,7 +224,7 @@ class Seq2SeqTranslateVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArra
         return episodes.observations(), rewards, terminated, truncated, final | episodes.infos(episodes.all_rows)
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """``[N, V]`` bool, true where a token is allowed now; read-only."""
+        """``[N, V]`` bool, true where a token is allowed now, in every episode; read-only."""
         return self._episodes.action_mask(self._episodes.all_rows).view(np.bool_)
 
     def render(self) -> tuple[str, ...] | tuple[Frame, ...] | None:

@@ -107,8 +107,9 @@ def load(folder: Path) -> tuple[PreTrainedModel, Tokenizer, int, Constraint]:
         # Weights are drawn before they are read, from the generator that the caller draws from, too.
         with quiet(), torch.random.fork_rng():
             model: Any = auto_class(folder).from_pretrained(
-                folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
+                folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=True,
+                trust_remote_code=False,
+            )  # fmt: skip
     except SafetensorError as error:
         raise ValueError(
             f"model.safetensors in {str(folder)!r} is corrupt ({error}); save or download it again"

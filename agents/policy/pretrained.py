@@ -31,7 +31,8 @@ def auto_class(folder: Path) -> Any:
 
     import agents.policy.action_values  # noqa: F401  # makes its architectures known
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    # Without a no, the library asks on the terminal whether it may run code that lies in the folder.
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not is_decoder_only(config):
         return AutoModelForSeq2SeqLM
     # An encoder with an LM head reads what comes after a token, too.
@@ -73,7 +74,7 @@ def load_pretrained(name: str | Path, tokenizer: Tokenizer) -> PreTrainedModel:
         with quiet():
             model, loading = auto_class(folder).from_pretrained(
                 name, attn_implementation="eager", dtype=torch.float32, use_safetensors=True, local_files_only=local,
-                output_loading_info=True,
+                output_loading_info=True, trust_remote_code=False,
             )  # fmt: skip
     except Exception as error:  # of many kinds, by what is wrong
         raise _explained(name, folder, error) from error
@@ -143,6 +144,8 @@ def fix_positions(model: Any) -> None:
 
 def _explained(name: str | Path, folder: Path, error: Exception) -> Exception:
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    if "trust_remote_code" in str(error):  # which the library asks to be told, and nobody here can
+        reason = "it takes code that comes with it, which is never run"
     try:
         auto_class(folder)
     except Exception:

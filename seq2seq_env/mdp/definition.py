@@ -14,6 +14,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from seq2seq_env.constraint import Constraint, known_tokens
+from seq2seq_env.mdp.arguments import check_types
 from seq2seq_env.mdp.sources import LongSource, Sources
 from seq2seq_env.mdp.spaces import TokenSpace
 from seq2seq_env.scorers import Scorer, checked_scores
@@ -60,6 +61,13 @@ class MDPDefinition:
         info_scorers: Mapping[str, str | Path | Scorer] | None,
         potential: Potential | None,
     ) -> None:
+        check_types(
+            {
+                "task": task, "scorer": scorer, "max_target_length": max_target_length, "constraint": constraint,
+                "limit_terminates": limit_terminates, "masked_action_penalty": masked_action_penalty,
+                "info_scorers": info_scorers, "potential": potential,
+            }
+        )  # fmt: skip
         if max_target_length is not None and max_target_length < 1:
             raise ValueError(f"max_target_length is {max_target_length}; an episode needs at least 1 token")
         if masked_action_penalty is not None and not 0 <= masked_action_penalty < np.inf:

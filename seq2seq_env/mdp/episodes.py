@@ -45,7 +45,7 @@ class Episodes:
         tokens = np.min_scalar_type(vocab_size) if copy else np.int64
         self._source = np.full((size, definition.task.max_source_length), tokenizer.pad_id, dtype=tokens)
         self._source_length = np.zeros((size, 1), dtype=np.int64)
-        self.source_text = np.full(size, None, dtype=object)
+        self.source_text, self._shown_text = np.full(size, None, dtype=object), np.full(size, None, dtype=object)
         self._source_index = np.zeros(size, dtype=np.int64)
         self._source_truncated = np.zeros(size, dtype=np.bool_)
         self._prefix = np.full((size, definition.max_target_length), tokenizer.pad_id, dtype=tokens)
@@ -66,7 +66,7 @@ class Episodes:
         """Start the episodes ``rows`` (int64 [n]) with these sources and the beginnings (n) that targets must have."""
         self._source[rows], self._source_length[rows, 0] = sources.tokens, sources.lengths
         self.source_text[rows], self._source_index[rows] = sources.texts, sources.source_index
-        self._source_truncated[rows] = sources.truncated
+        self._shown_text[rows], self._source_truncated[rows] = sources.shown, sources.truncated
         self._prefix[rows] = self._definition.tokenizer.pad_id
         self.written[rows] = 0
         self._hypotheses.clear(rows)
@@ -129,7 +129,7 @@ class Episodes:
             ValueError: If a scorer gives something other than n numbers in [0, 1].
         """
         self._hypotheses.settle(rows)
-        self.score[rows], others = self._definition.ratings(self.source_text[rows].tolist(), self.texts[rows].tolist())
+        self.score[rows], others = self._definition.ratings(self._shown_text[rows].tolist(), self.texts[rows].tolist())
         for name, values in others.items():
             self._other_scores[name][rows] = values
 

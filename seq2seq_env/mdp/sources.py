@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.tasks.task import Task, unknown_split
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 from seq2seq_env.writing import shortened
 
 LongSource = Literal["refuse", "truncate"]
@@ -26,6 +29,8 @@ class SourceRows(NamedTuple):
     """[n], rows of the split, or :data:`FREE_TEXT`."""
     texts: NDArray[np.object_]
     """[n] str."""
+    shown: NDArray[np.object_]
+    """[n] str, what of each text the tokens hold: its beginning where it was truncated, else all of it."""
     tokens: NDArray[np.int32]
     """[n,S], padded."""
     truncated: NDArray[np.bool_]
@@ -70,9 +75,10 @@ class Sources:
             size = self.task.size(self.split)
             if size == 0:
                 raise ValueError(f"split {self.split!r} of task {self.task.name!r} is empty; choose another split")
+            texts, shown = np.empty(size, dtype=object), np.empty(size, dtype=object)
             tokens = np.zeros((size, self.task.max_source_length), dtype=np.int32)
             truncated, lengths = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.int32)
-            self._table = [np.empty(size, dtype=object), tokens, truncated, lengths]
+            self._table = [texts, shown, tokens, truncated, lengths]
         return self._table
 
     def rows(self, indices: NDArray[np.int64]) -> SourceRows:
@@ -108,12 +114,14 @@ class Sources:
                 f"the source has {len(ids)} tokens but task {self.task.name!r} takes at most {limit}; "
                 f"shorten it, or give long_source='truncate': {shortened(text)}"
             )
+        shown = text
         if truncated:
-            ids = [*ids[: limit - last], *tokenizer.source_suffix]
+            ids, shown = [*ids[: limit - last], *tokenizer.source_suffix], _beginning(tokenizer, text, limit)
         tokens = np.full((1, limit), tokenizer.pad_id, dtype=np.int32)
         tokens[0, : len(ids)] = ids
-        row, texts = np.array([FREE_TEXT]), np.array([text], dtype=object)
-        return SourceRows(row, texts, tokens, np.array([truncated]), np.array([len(ids)], dtype=np.int32))
+        row, length = np.array([FREE_TEXT]), np.array([len(ids)], dtype=np.int32)
+        texts, beginnings = np.array([text], dtype=object), np.array([shown], dtype=object)
+        return SourceRows(row, texts, beginnings, tokens, np.array([truncated]), length)
 
     def chosen(self, options: Mapping[str, Any]) -> SourceRows | None:
         """The one source that ``reset``'s options name, or None where they leave it to chance.
@@ -141,3 +149,16 @@ class Sources:
         if not 0 <= index < len(self):
             raise IndexError(f"source_index {index} is not in 0..{len(self) - 1}, split {self.split!r}")
         return self.rows(np.array([index]))
+
+
+def _beginning(tokenizer: Tokenizer, text: str, limit: int) -> str:
+    """As much of a text as has ``limit`` tokens at most; not decoded from tokens, which lose what is unknown."""
+
+    def fitting(ends: Sequence[int]) -> int:
+        return bisect_right(ends, limit, key=lambda end: len(tokenizer.encode([text[:end]])[0]))
+
+    # Words first: a part of one may have more tokens than the whole.
+    words = [0, *(word.end() for word in re.finditer(r"\S+", text))]
+    last = fitting(words) - 1
+    end, following = words[last], words[min(last + 1, len(words) - 1)]
+    return text[: end + fitting(range(end + 1, following))].rstrip()

@@ -47,13 +47,23 @@ def raw_scores(scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str]
     return _checked(scorer, sources, hypotheses, -most, most, "a finite number")
 
 
-def _checked(
-    scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str], low: float, high: float, wanted: str
-) -> NDArray[np.float32]:
+def check_pairs(sources: Sequence[str], hypotheses: Sequence[str]) -> None:
+    """Refuse what are not two sequences of one length.
+
+    Raises:
+        TypeError: If a single str is given for sources or hypotheses, whose letters would be taken for texts.
+        ValueError: If sources and hypotheses differ in number.
+    """
     if isinstance(sources, str) or isinstance(hypotheses, str):
         raise TypeError("sources and hypotheses are sequences of str; wrap a single sentence in a list")
     if len(sources) != len(hypotheses):
         raise ValueError(f"there are {len(sources)} sources but {len(hypotheses)} hypotheses; give one for each")
+
+
+def _checked(
+    scorer: Scorer, sources: Sequence[str], hypotheses: Sequence[str], low: float, high: float, wanted: str
+) -> NDArray[np.float32]:
+    check_pairs(sources, hypotheses)
     if len(sources) == 0:
         return np.zeros(0, dtype=np.float32)
     raw = scorer.score(sources, hypotheses)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from seq2seq_env.tokenization.library import library_tokenizer, readable_tokenizer
 
 # Of the private use area, in no template and no trimmed space.
 _SOURCE, _TARGET = "\ue000", "\ue001"
@@ -27,12 +29,12 @@ def render_chat(folder: Path, name: str, message: str) -> Chat:
         message: With ``{source}`` in it.
 
     Raises:
-        ValueError: If there is no template, it cannot be rendered, drops or repeats the message, or writes more after
-            an answer than the token that ends it.
+        ValueError: If the tokenizer cannot be read, be it because that takes code of its own, there is no template, it
+            cannot be rendered, drops or repeats the message, or writes more after an answer than the token that ends
+            it.
     """
-    from transformers import AutoTokenizer
-
-    library: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    with readable_tokenizer(name, "leave chat out and give a prompt alone"):
+        library = library_tokenizer(folder)
     if library.chat_template is None:
         raise ValueError(f"the tokenizer of {name!r} has no chat template; leave chat out and give a prompt alone")
     asked = {"role": "user", "content": message.replace("{source}", _SOURCE)}

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 from seq2seq_env.extras import require
 from seq2seq_env.hub import local_copy
 from seq2seq_env.tokenization.languages import Surroundings, kind, language_codes, surroundings, tokenizer_class
+from seq2seq_env.tokenization.library import library_tokenizer, readable_tokenizer
 from seq2seq_env.tokenization.tokenizer import FILE_NAME, Pieces, Tokenizer, read_backend
 
 LANGUAGES = "translation.json"
@@ -316,16 +317,8 @@ def _converted(folder: Path) -> str:
         raise FileNotFoundError(f"no {FILE_NAME} and no vocabulary in {str(folder)!r}; download the tokenizer whole")
     for file in pieces:
         require("sentencepiece", repr(str(folder / file)))
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        content: str = tokenizer.backend_tokenizer.to_str()
-    except Exception as error:  # of many kinds, by what is missing or wrong
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise ValueError(
-            f"no tokenizer can be read from {str(folder)!r} ({reason}); name a folder with {FILE_NAME}"
-        ) from error
+    with readable_tokenizer(str(folder), f"name a folder with {FILE_NAME}"):
+        content: str = library_tokenizer(folder).backend_tokenizer.to_str()
     return content
 
 

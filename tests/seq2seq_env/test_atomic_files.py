@@ -75,6 +75,16 @@ def test_a_folder_within_takes_the_place_of_one_that_has_files(tmp_path: Path) -
     assert [file.name for file in (tmp_path / "data/tokenizer").iterdir()] == ["two"]
 
 
+def test_the_folder_may_be_the_one_that_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with written_folder(Path(), last="a") as part:
+        (part / "a").touch()
+    assert [file.name for file in here.iterdir()] == ["a"]
+    assert [each.name for each in tmp_path.iterdir()] == ["here"]
+
+
 @pytest.mark.parametrize("content", ["", "{", "\0"])
 def test_a_corrupt_file_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "agent.json").write_text(content)

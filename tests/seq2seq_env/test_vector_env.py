@@ -202,6 +202,18 @@ def test_options_may_differ_by_episode(tiny_task: Task, fake_scorer: Scorer) -> 
     assert infos["action_mask"][np.arange(3), drawn].all()
 
 
+def test_after_a_masked_reset_infos_tell_of_what_it_started_and_masks_of_all(
+    tiny_task: Task, fake_scorer: Scorer
+) -> None:
+    envs = native(tiny_task, fake_scorer, 3, autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    _, _, terminations, _, _ = envs.step(np.array([2, EOS, 2]))
+    _, infos = envs.reset(options={"reset_mask": terminations})
+    assert infos["_action_mask"].tolist() == [False, True, False]
+    assert infos["action_mask"].sum(1).tolist() == [0, PAD, 0]
+    assert envs.action_masks().sum(1).tolist() == [PAD, PAD, PAD]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

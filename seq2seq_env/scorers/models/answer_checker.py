@@ -28,6 +28,6 @@ class AnswerChecker:
         """See :class:`seq2seq_env.scorers.scorer.Scorer`.
 
         Raises:
-            ValueError: If a source is no such problem.
+            ValueError: If a source is no such problem, or has an answer that no hypothesis can give.
         """
         return judge(sources, hypotheses)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from seq2seq_env.models.length_bucketing import token_budget
 from seq2seq_env.models.quiet_loading import quiet
+from seq2seq_env.scorers.scorer import check_pairs
 
 WEIGHTS = "model*.safetensors*"
 """Pattern of the files that hold a network's weights, and of the index of several."""
@@ -73,7 +74,9 @@ class CheckpointScorer(ABC, Generic[N]):
             ValueError: If sources and hypotheses differ in number, a source leaves no room for a hypothesis, or the
                 checkpoint is corrupt, lacks weights or does not fit its tokenizer.
             ImportError: If the tokenizer needs packages that are not installed.
+            TypeError: If a single str is given for sources or hypotheses.
         """
+        check_pairs(sources, hypotheses)
         pairs = list(zip(sources, hypotheses, strict=True))
         distinct = list(dict.fromkeys(pairs))
         if not distinct:

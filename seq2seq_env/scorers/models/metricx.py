@@ -257,6 +257,6 @@ def _from_pieces(path: Path) -> tokenizers.Tokenizer:
     from transformers import T5Tokenizer
 
     # mT5's pieces hold the extra ids already.
-    loaded = T5Tokenizer.from_pretrained(path.parent, local_files_only=True, extra_ids=0)
+    loaded = T5Tokenizer.from_pretrained(path.parent, local_files_only=True, trust_remote_code=False, extra_ids=0)
     backend: tokenizers.Tokenizer = loaded.backend_tokenizer
     return backend

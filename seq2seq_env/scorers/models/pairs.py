@@ -42,6 +42,8 @@ class PairEncoder:
     def __init__(self, backend: tokenizers.Tokenizer, max_length: int | None = None) -> None:
         backend.no_padding()
         backend.no_truncation()
+        # Special tokens are the template's: a hypothesis that spells one is text, and cannot end itself early.
+        backend.encode_special_tokens = True
         self._backend = backend
         self._special = backend.num_special_tokens_to_add(is_pair=True)
         self.vocab_size: int = backend.get_vocab_size()

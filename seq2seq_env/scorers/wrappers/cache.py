@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq_env.scorers.scorer import Scorer, checked_scores
+from seq2seq_env.scorers.scorer import Scorer, check_pairs, checked_scores
 from seq2seq_env.scorers.wrappers.score_file import read_scores, write_scores
 
 _LOCK = Lock()
@@ -78,7 +78,9 @@ class CachedScorer:
             ValueError: If sources and hypotheses differ in number, the scorer gives a score outside [0, 1], or the file
                 is corrupt or something else.
             OSError: If the file cannot be made, read, written or locked.
+            TypeError: If a single str is given for sources or hypotheses.
         """
+        check_pairs(sources, hypotheses)
         pairs = list(zip(sources, hypotheses, strict=True))
         keys = list(_keys(self.fingerprint, pairs))
         distinct = dict(zip(keys, pairs, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq_env.scorers.folds import fold_of
-from seq2seq_env.scorers.scorer import Scorer
+from seq2seq_env.scorers.scorer import Scorer, check_pairs, checked_scores
 
 
 class CrossFittedScorer:
@@ -43,11 +43,19 @@ class CrossFittedScorer:
         return hashlib.sha256(" ".join([kind, *(part.fingerprint for part in self.parts)]).encode()).hexdigest()
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
-        """``[N]`` float32, the mean over the repeats of the scores from the part that a source belongs to."""
+        """``[N]`` float32 in [0, 1], the mean over the repeats of the scores from the part that a source belongs to.
+
+        Raises:
+            ValueError: If sources and hypotheses differ in number, or a part gives something other than numbers in
+                [0, 1], one for each pair.
+            TypeError: If a single str is given for sources or hypotheses, or a part's scores are not numbers.
+        """
+        check_pairs(sources, hypotheses)
         scores = np.zeros(len(sources))
         for number, part in enumerate(self.parts):
             repeat, fold = divmod(number, self.folds)
             rows = [row for row, source in enumerate(sources) if fold_of(source, self.folds, repeat) == fold]
             if rows:
-                scores[rows] += part.score([sources[row] for row in rows], [hypotheses[row] for row in rows])
+                own = [sources[row] for row in rows], [hypotheses[row] for row in rows]
+                scores[rows] += checked_scores(part, *own)
         return (scores * self.folds / len(self.parts)).astype(np.float32)

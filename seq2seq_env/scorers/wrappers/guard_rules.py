@@ -1,7 +1,8 @@
 """Rules of guards: what of a hypothesis shows, without a reference, that a scorer's hole is being used.
 
 A rule is a number for each pair of source and hypothesis that is larger the more suspicious the pair is. Nothing here
-knows a language but :func:`other_language`, whose model knows about a hundred. Shape letter: N pairs.
+knows a language but :func:`other_language`, whose model knows about a hundred, and what marks the hour of a clock, in
+English and German. Shape letter: N pairs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from seq2seq_env.extras import require
 from seq2seq_env.writing import is_spaced, words
 
 _NUMBER = re.compile(r"\d{1,3}(?:[.,'’\u00a0\u202f]\d{3})+(?!\d)|\d+")  # noqa: RUF001  # marks of thousands
-_CLOCK = re.compile(r"(?<!\d)(\d{1,2})(?=[:h][0-5]\d(?!\d))")
+_SPACED = re.compile(r"(?<![\d.,:])\d{1,3}(?:[ \u2009]\d{3})+(?!\d)")  # a number in groups, or several numbers
+# Not "am", which is a German word: morning hours are the same on either clock.
+_HOUR_MARK = r"(?=\s?(?:a\.\s?m\b|p\.?\s?m\b|uhr\b|o['\u2019]clock\b))"
+_CLOCK = re.compile(rf"(?<!\d)([01]?\d|2[0-4])(?:[:h]([0-5]\d)(?!\d)|(?:\.([0-5]\d))?{_HOUR_MARK})", re.IGNORECASE)
 _GRAM = 5  # characters of what a copy shares with its source; shorter ones are shared by chance
 _PHRASE = 3  # words of what stands twice
 
@@ -69,20 +73,56 @@ def _repeated(text: str) -> int:
 def changed_numbers(source: str, hypothesis: str) -> float:
     """Numbers in digits that one of the two texts has and the other lacks, the larger of both counts.
 
-    Digits of all scripts are equal; marks of thousands count nothing, nor does whether a clock has 12 hours or 24, and
-    a fraction is two numbers, whatever mark is between them. A number in letters is none: only references can tell, by
-    the threshold, whether digits may become letters.
+    Digits of all scripts are equal; marks of thousands count nothing, and a fraction is two numbers, whatever mark is
+    between them. Groups of three digits with spaces between them are one number or several, whichever agrees. Nor does
+    it count whether a clock has 12 hours or 24, and whether a full hour has its ":00": a number that lies 12 from the
+    other text's is the same where one of the two is an hour, by its minutes or by a.m., p.m., Uhr or o'clock. A number
+    in letters is none: only references can tell, by the threshold, whether digits may become letters.
     """
+    ones, others = ({_ascii(text), _joined(_ascii(text))} for text in (source, hypothesis))
+    return float(min(_changed(one, other) for one in ones for other in others))
+
+
+def _changed(source: str, hypothesis: str) -> int:
     one, other = (Counter(numbers(text)) for text in (source, hypothesis))
-    return float(max((one - other).total(), (other - one).total()))
+    lost, added = one - other, other - one
+    if lost and added:
+        ours, theirs = _hours(source), _hours(hypothesis)
+        # An hour that both texts mark is accounted for: it excuses no other number.
+        for hour, count in ((ours - theirs) + (theirs - ours)).items():
+            early, late = str(hour), str(hour + 12)
+            for less, more in ((lost, added), (added, lost)):
+                same = min(less[early], more[late], count)
+                less[early] -= same
+                more[late] -= same
+                count -= same
+    return max(lost.total(), added.total())
 
 
 def numbers(text: str) -> list[str]:
-    """The numbers of a text that stand in digits, in ASCII, without leading zeros."""
-    plain = "".join(str(unicodedata.digit(each)) if each.isdecimal() else each for each in text)
-    plain = _CLOCK.sub(lambda hour: str(int(hour[1]) % 12), plain)
+    """The numbers of a text that stand in digits, in ASCII, without leading zeros; hours of clocks are 0 to 11."""
+    plain = _CLOCK.sub(_twelve_hours, _ascii(text))
     # As text, since Python makes no number of more than 4,300 digits.
     return ["".join(filter(str.isdecimal, number)).lstrip("0") or "0" for number in _NUMBER.findall(plain)]
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.digit(each)) if each.isdecimal() else each for each in text)
+
+
+def _joined(text: str) -> str:
+    return _SPACED.sub(lambda groups: "".join(filter(str.isdecimal, groups[0])), text)
+
+
+def _twelve_hours(clock: re.Match[str]) -> str:
+    minutes = clock[2] or clock[3] or "00"
+    return str(int(clock[1]) % 12) + ("" if minutes == "00" else f":{minutes}")
+
+
+def _hours(text: str) -> Counter[int]:
+    return Counter(int(clock[1]) % 12 for clock in _CLOCK.finditer(text))
 
 
 def has_numbers(source: str, hypothesis: str) -> bool:

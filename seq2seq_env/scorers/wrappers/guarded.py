@@ -36,6 +36,9 @@ _PAIR_RULES: dict[str, Callable[[str, str], float]] = {
     "numbers": guard_rules.changed_numbers,
 }
 
+_NUMBERS_VERSION = 2
+"""Raised with every change of what the rule "numbers" counts: other rewards of the same limits are another scorer's."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -223,7 +226,8 @@ class GuardedScorer(ScorerKind):
     def fingerprint(self) -> str:
         """Hexadecimal sha256 over the scorer's fingerprint, the rules with their limits, and the penalty."""
         guards = self.guards
-        parts = (self.scorer.fingerprint, sorted(guards.limits.items()), guards.language, self.penalty)
+        version = (_NUMBERS_VERSION,) if "numbers" in guards.limits else ()
+        parts = (self.scorer.fingerprint, sorted(guards.limits.items()), guards.language, self.penalty, *version)
         return hashlib.sha256(f"guarded\0{parts!r}".encode()).hexdigest()
 
     def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:

@@ -18,9 +18,13 @@ from seq2seq_env.tasks.arithmetic.problems import FEWEST_EVENTS, MOST_EVENTS, dr
 from seq2seq_env.tasks.task import SOURCE_ONLY, Oracle, Split, Task, unknown_split
 from seq2seq_env.tokenization.tokenizer import END, PADDING, UNKNOWN, Tokenizer
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice, check_room
+from seq2seq_env.writing import shortened
 
 _BUCKETS = {"validation": (0,), "test": (1,), "train": (2, 3, 4, 5), SOURCE_ONLY: (6, 7, 8, 9)}
 """Which tenths of all calculations a split's problems are of."""
+
+LARGEST_ANSWER = 10**9 - 1
+"""An answer that a hypothesis can give: it is read from nine digits without a sign."""
 
 OPERATORS, SIGNS = "+-*/=", ".?;"
 
@@ -144,10 +148,18 @@ def judge(sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float
     """Whether hypotheses end with the right answers, float32 [N].
 
     Raises:
-        ValueError: If a source is none of these problems, or there are not as many hypotheses.
+        ValueError: If a source is none of these problems, its answer is below 0 or above :data:`LARGEST_ANSWER`, so
+            that nothing would be right, or there are not as many hypotheses.
     """
     if len(sources) != len(hypotheses):
         raise ValueError(f"{len(sources)} sources but {len(hypotheses)} hypotheses; give one hypothesis a source")
+    for problem in dict.fromkeys(sources):
+        answer = solve(problem).answer
+        if not 0 <= answer <= LARGEST_ANSWER:
+            raise ValueError(
+                f"the answer to {shortened(problem)} is {answer}, which no hypothesis can give; score problems whose "
+                f"answers are 0 to {LARGEST_ANSWER}"
+            )
     right = (is_right(problem, text) for problem, text in zip(sources, hypotheses, strict=True))
     return np.fromiter(right, dtype=np.float32, count=len(sources))
 

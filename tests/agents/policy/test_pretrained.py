@@ -28,6 +28,7 @@ from agents import (
 )
 from agents.sampling.ctranslate2_conversion import obstacle
 from buffers import GrowingBatchBuffer, Samples, Slice, grow
+from seq2seq_env.atomic_files import read_json, write_json
 from seq2seq_env.env import Seq2SeqTranslateEnv
 from seq2seq_env.scorers import Scorer
 from seq2seq_env.tasks.task import Task
@@ -193,6 +194,24 @@ class _One:
 
 
 _one = _One()
+
+
+def test_code_of_a_model_is_refused_without_a_question(
+    tmp_path: Path, pretrained_folder: MakeFolder, pretrained_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, mark = tmp_path / "model", tmp_path / "mark"
+    shutil.copytree(pretrained_folder("marian"), folder)
+    (folder / "own.py").write_text(
+        f"open({str(mark)!r}, 'w').close()\n"
+        "from transformers import PretrainedConfig\n"
+        "class OwnConfig(PretrainedConfig): model_type = 'own'\n"
+    )
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", config | {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}})
+    monkeypatch.setattr("builtins.input", lambda *question: "y")
+    with pytest.raises(ValueError, match="it takes code that comes with it, which is never run"):
+        Seq2SeqPolicy.from_pretrained(folder, pretrained_task("marian").tokenizer, 12)
+    assert not mark.exists()
 
 
 def test_what_is_no_model_is_refused(

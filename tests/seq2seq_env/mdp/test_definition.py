@@ -11,7 +11,7 @@ import pytest
 from gymnasium.error import InvalidAction, ResetNeeded
 from numpy.typing import NDArray
 
-from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Task
+from seq2seq_env import Scorer, Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv, Task
 from seq2seq_env.mdp.definition import NOT_MASKED, UNSCORED, Observation
 from tests.seq2seq_env.episodes import EOS, PAD, CountingScorer, word
 
@@ -73,6 +73,42 @@ def test_modes_and_names_that_are_not_there_are_type_errors(
 ) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
         Seq2SeqTranslateEnv(tiny_task, fake_scorer, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": 5}, "task is 5; give a name for load_task, or a Task"),
+        ({"scorer": 5}, "scorer is 5; give a Scorer, or a name or folder for it"),
+        ({"scorer": CountingScorer}, "; give a Scorer, or a name or folder for it"),
+        ({"scorer": lambda sources, hypotheses: [0.5] * len(sources)}, "; give a Scorer, or a name or folder for it"),
+        ({"info_scorers": {"a": 5}}, "info_scorers has 5 as 'a'; give a Scorer"),
+        ({"info_scorers": ["phrasebook-qe"]}, "info_scorers is ['phrasebook-qe']; give a mapping from names to"),
+        ({"limit_terminates": "no"}, "limit_terminates is 'no'; give True or False"),
+        ({"limit_terminates": None}, "limit_terminates is None; give True or False"),
+        ({"constraint": "The"}, "constraint is 'The'; give a Constraint, which Constraint.from_text makes of texts"),
+        ({"masked_action_penalty": "1"}, "masked_action_penalty is '1'; give what a masked token costs as a number"),
+        ({"max_target_length": "10"}, "max_target_length is '10'; give a whole number of tokens"),
+        ({"max_target_length": 2.5}, "max_target_length is 2.5; give a whole number of tokens"),
+        ({"max_target_length": True}, "max_target_length is True; give a whole number of tokens"),
+        ({"potential": 5}, "potential is 5; give a function of stacked observations"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_refused_at_once(
+    tiny_task: Task, fake_scorer: Scorer, arguments: dict[str, Any], message: str
+) -> None:
+    arguments = {"task": tiny_task, "scorer": fake_scorer, **arguments}
+    for env in (Seq2SeqTranslateEnv, Seq2SeqTranslateVectorEnv):
+        with pytest.raises(TypeError, match=re.escape(message)):
+            env(**arguments)
+
+
+def test_numbers_of_numpy_are_numbers(tiny_task: Task, fake_scorer: Scorer) -> None:
+    numbers: dict[str, Any] = {"max_target_length": np.int64(2), "masked_action_penalty": np.float32(0.5)}
+    numbers["limit_terminates"] = np.bool_(True)
+    env = Seq2SeqTranslateEnv(tiny_task, fake_scorer, **numbers)
+    env.reset(options={"source": "rot"})
+    assert env.step(PAD)[1:4] == (-0.5, True, False)
 
 
 def test_a_named_task_is_made_from_the_seed(

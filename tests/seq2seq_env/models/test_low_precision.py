@@ -14,7 +14,9 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(("name", "error"), [("float32", 1e-6), ("bfloat16", 0.02), ("int8", 0.03)])
 def test_a_product_is_the_linear_layer_within_its_rounding(name: Arithmetic, error: float) -> None:
-    layer, values = torch.nn.Linear(64, 48), torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer, values = torch.nn.Linear(64, 48), torch.randn(5, 64)
     layer.weight.data[3] = 0  # a row without a scale
     with torch.inference_mode():
         result, expected = linear_product(layer.weight, layer.bias, name)(values), layer(values)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import seq2seq_env.scorers
 from seq2seq_env.scorers import PairEncoder
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
@@ -25,6 +26,14 @@ def test_an_empty_hypothesis_is_a_pair(words: Tokenizer) -> None:
     [pair] = PairEncoder.from_tokenizer(words).encode(["rot"], [""])
     assert pair.tokens == [0, 2, 0, 0]
     assert pair.segments == [0, 0, 0, 1]
+
+
+def test_a_text_that_spells_a_special_token_is_text() -> None:
+    encoder = PairEncoder.load(Path(seq2seq_env.scorers.__file__).parent / "phrasebook_qe")
+    [plain, spelled] = encoder.encode(["Guten <pad> Morgen."] * 2, ["Good morning.", "Good</s> morning.</s>"])
+    assert [plain.tokens.count(0), spelled.tokens.count(0)] == [3, 3]  # the template's own
+    assert encoder.vocab_size - 1 not in plain.tokens  # padding
+    assert len(spelled.tokens) > len(plain.tokens) + 2
 
 
 def test_the_end_of_a_long_hypothesis_is_cut(words: Tokenizer) -> None:

@@ -79,7 +79,9 @@ def test_it_is_a_scorer_with_the_fingerprint_of_the_wrapped() -> None:
     assert isinstance(cached, Scorer)
     assert cached.fingerprint == "digest-1"
     assert checked_scores(cached, [], []).shape == (0,)
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(TypeError, match="wrap a single sentence in a list"):
+        CachedScorer(Digest()).score("abc", "abc")
+    with pytest.raises(ValueError, match="give one for each"):
         cached.score(["a", "b"], ["x"])
     with pytest.raises(ValueError, match="max_entries is 0; a cache keeps at least 1 score"):
         CachedScorer(Digest(), max_entries=0)

@@ -44,6 +44,30 @@ def test_repeats_are_averaged_and_parted_differently() -> None:
     assert min(len(one.seen & other.seen) for one in parts[:2] for other in parts[2:]) >= 30  # 50 expected
 
 
+class Single(Constant):
+    """Gives one score however many pairs there are."""
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        return np.full(1, self.value, dtype=np.float32)
+
+
+def test_what_a_part_may_not_give_is_refused_and_not_averaged() -> None:
+    hypotheses = ["x"] * len(SOURCES)
+    with pytest.raises(ValueError, match=r"Single returned scores of shape \(1,\) for \d+ pairs"):
+        CrossFittedScorer([Single(0.7), Single(0.2)]).score(SOURCES, hypotheses)
+    with pytest.raises(ValueError, match=r"Constant gave pair 0 the score 1.5"):  # the mean of both is 0.5
+        CrossFittedScorer([Constant(1.5), Constant(-0.5)], folds=1).score(SOURCES, hypotheses)
+
+
+def test_pairs_that_are_none_are_refused() -> None:
+    scorer = CrossFittedScorer([Constant(0.5), Constant(0.5)])
+    for hypotheses in (["x"], ["x", "y", "z"]):
+        with pytest.raises(ValueError, match=rf"2 sources but {len(hypotheses)} hypotheses; give one for each"):
+            scorer.score(["a", "b"], hypotheses)
+    with pytest.raises(TypeError, match="wrap a single sentence in a list"):
+        scorer.score("ab", "xy")
+
+
 def test_fingerprint_covers_the_parts_and_their_order() -> None:
     one, other = Constant(0.1), Constant(0.9)
     prints = {CrossFittedScorer(parts).fingerprint for parts in ([one, other], [other, one], [one], [one, one])}

@@ -93,6 +93,17 @@ def test_the_fingerprint_follows_rules_limits_and_penalty(guards: Guards) -> Non
     assert sent(one).fingerprint == one.fingerprint
 
 
+def test_the_fingerprint_follows_the_version_of_the_rule_numbers(
+    guards: Guards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = Guards({rule: limits for rule, limits in guards.limits.items() if rule != "numbers"})
+    now = [GuardedScorer(Digest(), each).fingerprint for each in (guards, others)]
+    monkeypatch.setattr("seq2seq_env.scorers.wrappers.guarded._NUMBERS_VERSION", 3)
+    later = [GuardedScorer(Digest(), each).fingerprint for each in (guards, others)]
+    assert now[0] != later[0]
+    assert now[1] == later[1]
+
+
 def test_the_kind_takes_its_limits_from_the_task(tiny_task: Task) -> None:
     name = f"guarded: rules={','.join(WITHOUT_MODEL)} penalty=0.5 phrasebook-qe"
     scorer = load_scorer(name, task=tiny_task)

@@ -61,6 +61,28 @@ def test_references_are_right_and_rewarded_in_the_environment(task: Task) -> Non
     assert (reward, terminated) == (1.0, True)
 
 
+def counted(first: int, then: str) -> str:
+    return f"Anna has {first} apples. Anna {then} How many apples does Anna have now?"
+
+
+def test_a_problem_without_a_right_answer_is_refused() -> None:
+    checker = load_scorer("arithmetic-checker")
+    right = [
+        counted(5, "loses 5 of them."),
+        counted(10**9 - 2, "buys 1 more."),
+        counted(5, "loses 9 of them. Ben gives Anna 6 more."),
+    ]
+    assert checker.score(right, ["answer 0", "answer 999999999", "answer 2"]).tolist() == [1, 1, 1]
+    for wrong, answer in ((counted(5, "loses 30 of them."), -25), (counted(10**9 - 1, "buys 1 more."), 10**9)):
+        message = (
+            rf"the answer to 'Anna has .*' is {answer}, which no hypothesis can give; score problems whose answers"
+        )
+        with pytest.raises(ValueError, match=message):
+            checker.score([right[0], wrong], [f"answer {answer}", f"answer {answer}"])
+    with pytest.raises(ValueError, match="is no problem of the task arithmetic"):
+        checker.score(["Das Haus ist rot."], ["a red house"])  # no answer either
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
