@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 
 import tyro
 
-from buffers.admin.command import BufferCommand, Command
+from buffers.admin.command import BufferCommand, Command, as_ranges
 from buffers.admin.compaction import compact
 from buffers.admin.export import Format, export
 from buffers.admin.import_command import Import
 from buffers.admin.maintenance import (
     QUARANTINE,
     GrowStepInfo,
+    count_shards,
     describe,
     existing,
     find_corrupt,
@@ -31,6 +32,7 @@ from buffers.admin.rescoring import rescore
 from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop.minari import MAX_GIB
+from buffers.storage.container import SchemaError
 from buffers.storage.object_store import object_store
 from seq2seq_env.commands import arguments, command_frame
 from seq2seq_env.scorers import has_kind, load_scorer
@@ -64,23 +66,26 @@ class Info(BufferCommand):
 
 @dataclass(frozen=True)
 class Verify(BufferCommand):
-    """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt."""
+    """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt or another release's."""
 
     untrusted: bool = False
     """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
 
     def run(self) -> int:
-        """Print what is corrupt; 1 if anything is."""
+        """Print what is corrupt, or of another release; 1 if anything is."""
+        shards = count_shards(self.path)
         corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
         if self.json:
             print(json.dumps([asdict(file) for file in corrupt], indent=2))
         else:
             for file in corrupt:
                 print(file.problem)
-            if corrupt and object_store(self.path) is None:
+            # A file of another release is not to be moved: repair would stop at it.
+            is_repairable = object_store(self.path) is None and not any(file.is_other_schema for file in corrupt)
+            if corrupt and is_repairable:
                 print(f"next: python -m buffers repair {shlex.quote(self.path)}{' --untrusted' * self.untrusted}")
             elif not corrupt:
-                print(f"{self.path}: every shard is whole")
+                print(f"{self.path}: every shard is whole, {shards:,} in all")
         return 1 if corrupt else 0
 
 
@@ -92,9 +97,16 @@ class Repair(BufferCommand):
     """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
 
     def run(self) -> int:
-        """Move the corrupt files, delete the unfinished; 0."""
+        """Move the corrupt files, delete the unfinished; 0.
+
+        Raises:
+            SchemaError: If another release wrote a file; then nothing is moved.
+        """
         existing(self.path)
         corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
+        for file in corrupt:
+            if file.is_other_schema:
+                raise SchemaError(file.problem)
         for file in corrupt:
             quarantine(self.path, file)
         swept = [str(partial.relative_to(existing(self.path))) for partial in sweep(self.path)]
@@ -109,7 +121,7 @@ class Repair(BufferCommand):
         for partial in swept:
             print(f"deleted {partial}: its writer was killed")
         for grow_step, shards in missing.items():
-            print(f"Grow step {grow_step} lacks shards {', '.join(map(str, shards))}; the same Grow makes them again")
+            print(f"Grow step {grow_step} lacks shards {as_ranges(shards)}; the same Grow makes them again")
         if not corrupt and not swept and not missing:
             print(f"{self.path}: nothing to repair")
         return 0
@@ -272,7 +284,7 @@ def _text(step: GrowStepInfo) -> str:
         f"  rewards {name!r} of another scorer: {done} of {step.shards} files" for name, done in step.columns.items()
     ]
     if step.missing_shards:
-        lines.append(f"  unfinished: shards {', '.join(map(str, step.missing_shards))} are missing{_time_left(step)}")
+        lines.append(f"  unfinished: shards {as_ranges(step.missing_shards)} are missing{_time_left(step)}")
     return "\n".join(lines)
 
 

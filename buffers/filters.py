@@ -184,7 +184,7 @@ class Best:
 
 
 def at_most(
-    source_index: NDArray[np.int64], most: int | NDArray[np.int64], rng: np.random.Generator
+    source_index: NDArray[np.int64], most: int | np.int64 | NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Mask [N], true for at most so many trajectories of each source, drawn at random.
 
@@ -275,13 +275,13 @@ def _groups(source_index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _first_of_each(
-    source_index: NDArray[np.int64], order: NDArray[np.int64], most: int | NDArray[np.int64]
+    source_index: NDArray[np.int64], order: NDArray[np.int64], most: int | np.int64 | NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Mask [N], true at the first ``most`` of each source in an order that keeps sources together."""
     _, first, counts = np.unique(source_index[order], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(first, counts)
     mask = np.zeros(len(order), dtype=np.bool_)
-    mask[order[rank < (most if isinstance(most, int) else most[order])]] = True
+    mask[order[rank < (most[order] if isinstance(most, np.ndarray) and most.ndim else most)]] = True
     return mask
 
 

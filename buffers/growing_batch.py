@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buffers.filters import Filter
@@ -195,7 +195,7 @@ class GrowingBatchBuffer:
             return score_columns(self.path)
         return sorted({entry.split("/")[1] for entry in self.store.known if entry.startswith(f"{FOLDER}/")})
 
-    def shards_of(self, grow_step: int | Sequence[int] | None) -> list[Shard]:
+    def shards_of(self, grow_step: int | Iterable[int] | None) -> list[Shard]:
         """The shards of one Grow step, by index, of some, or of all.
 
         Raises:
@@ -206,7 +206,7 @@ class GrowingBatchBuffer:
                 raise ValueError(f"{self!r} does not have any shard; call buffers.grow first")
             return list(self.shards)
         shards: list[Shard] = []
-        for step in dict.fromkeys(grow_step if isinstance(grow_step, Sequence) else (operator.index(grow_step),)):
+        for step in dict.fromkeys(map(operator.index, grow_step if isinstance(grow_step, Iterable) else (grow_step,))):
             if not self._steps.get(step):
                 raise ValueError(f"{self!r} does not have Grow step {step}; call buffers.grow first")
             shards += self._steps[step]
@@ -218,7 +218,7 @@ class GrowingBatchBuffer:
         self,
         filter: Filter | None = None,  # noqa: A002  # the word users know
         *,
-        grow_step: int | Sequence[int] | None = None,
+        grow_step: int | Iterable[int] | None = None,
         scorer: str | None = None,
     ) -> Slice:
         """A view of what a filter keeps; what the filter looks at is read, no tokens.

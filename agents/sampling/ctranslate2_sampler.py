@@ -55,8 +55,7 @@ class CTranslate2Sampler(EngineSampler):
     the number of threads, their order, or what else is sampled meanwhile. Unlike the policy's own sampling it does
     depend on which sources are sampled together: Grow's shards are.
 
-    The weights are taken when a temperature is first sampled at; a policy that is trained afterwards needs a new
-    sampler.
+    A policy that is trained after the sampler was made needs a new one.
 
     Args:
         policy: What to sample.
@@ -94,6 +93,7 @@ class CTranslate2Sampler(EngineSampler):
             RuntimeError: If the policy has been trained since the sampler was made.
             FloatingPointError: If the policy's logits are not finite.
         """
+        self.check_unchanged()
         check_sampling(num_candidates, temperature, seed)
         policy = self.policy
         check_sources(sources, policy.tokenizer, policy.max_source_length)
@@ -117,7 +117,6 @@ class CTranslate2Sampler(EngineSampler):
         with _CONVERTING:
             if temperature not in self._models:
                 policy = self.policy
-                self.check_unchanged()
                 self._models[temperature] = convert(
                     policy.model, policy.allowed_tokens(), temperature, self.compute_type, policy.start[0]
                 )

@@ -27,7 +27,12 @@ class EngineSampler:
     def log_probs(
         self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], temperature: float = 1.0
     ) -> list[NDArray[np.float32]]:
-        """The policy's own; see :meth:`Seq2SeqPolicy.log_probs`."""
+        """The policy's own; see :meth:`Seq2SeqPolicy.log_probs`.
+
+        Raises:
+            RuntimeError: If the policy has been trained since the sampler was made.
+        """
+        self.check_unchanged()
         return self.policy.log_probs(sources, targets, temperature)
 
     def check_unchanged(self) -> None:

@@ -80,7 +80,8 @@ def _unfinished(buffer: GrowingBatchBuffer) -> list[tuple[Shard, list[Shard]]]:
         units, step = merged.provenance.units, merged.provenance.grow_step
         parts = [part for part in left if part.provenance.grow_step == step and part.provenance.shard_index in units]
         if parts:
-            unfinished.append((merged, parts))  # by shard index, as their names sort
+            # Names sort otherwise from shard 100,000 on, and the parts' rewards are joined in their order.
+            unfinished.append((merged, sorted(parts, key=lambda part: part.provenance.shard_index)))
     return unfinished
 
 

@@ -11,8 +11,10 @@ from buffers.admin.maintenance import describe
 from buffers.filters import Filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop import to_datasets, to_jsonl, to_minari, to_parquet
+from buffers.interop.atomic_write import atomic_write
 from buffers.interop.minari import MAX_GIB
 from buffers.slices import Slice
+from buffers.storage.object_store import local_folder, object_store
 from buffers.storage.reward_columns import RescoredShard, one_scorer
 from seq2seq_env.tasks import TaskOptions, load_task
 from seq2seq_env.tasks.task import Task
@@ -107,8 +109,9 @@ def export(
         ImportError: If the target's library is not installed.
         OSError: If there is no such buffer, the target or its tokenizer's folder exists, or it cannot be written.
         ValueError: If the buffer is corrupt or lacks the Grow step, its tokenizer is neither beside the shards nor the
-            task's, or the target would be too large.
+            task's, ``out`` names no file or folder or an object store, or the target would be too large.
     """
+    place = _place(out)
     steps = [step for step in describe(path) if grow_step in (None, step.grow_step)]
     buffer = GrowingBatchBuffer(path)
     data = buffer.select(filter, grow_step=grow_step, scorer=scorer)
@@ -126,7 +129,7 @@ def export(
         raise ValueError("Minari holds tokens, no texts beside them; leave out texts, or choose another format")
     needed_by = "texts need" if texts else "--tokenizer needs"
     kept = _tokenizer_of(buffer, provenance, task_options or {}, needed_by) if texts or tokenizer else None
-    beside = Path(out).with_name(Path(out).name + ".tokenizer")
+    beside = place.with_name(place.name + ".tokenizer")
     if tokenizer and to in FILES and beside.exists():
         raise FileExistsError(
             f"{str(beside)!r}, where the tokenizer would be, is there already; choose another name, or delete it"
@@ -138,12 +141,12 @@ def export(
         written = to_minari(data, out, task=task, description=description, max_gib=max_gib, progress=progress)
         place = Path(written.storage.data_path).parent
     else:
-        place = Path(out)
         _write_table(data, place, to, kept if texts else None, description, progress=progress)
     tokenizer_place = beside if to in FILES else place / "tokenizer"
     if tokenizer and kept is not None:
-        tokenizer_place.mkdir()
-        kept.save(tokenizer_place)
+        with atomic_write(tokenizer_place) as partial:
+            partial.mkdir()
+            kept.save(partial)
     return Exported(
         format=to,
         path=str(place),
@@ -152,8 +155,20 @@ def export(
         bytes=sum(file.stat().st_size for file in (place, *place.rglob("*")) if file.is_file()),
         not_held=not_held,
         tokenizer=str(tokenizer_place) if tokenizer else None,
-        next=NEXT[to].format(out=out),
+        next=NEXT[to].format(out=out if to == "minari" else str(place)),
     )
+
+
+def _place(out: str) -> Path:
+    """The file or folder to make; of Minari's id what nobody uses."""
+    if object_store(out) is not None:
+        raise ValueError(
+            f"{out!r} is an object store, and export writes to this machine; name a file or folder, and copy it there"
+        )
+    place = local_folder(out)
+    if not place.name:
+        raise ValueError(f"out is {out!r}, which names no file or folder to make; give a new name")
+    return place
 
 
 def _write_table(

@@ -30,7 +30,7 @@ class Import(Command):
     origin: Annotated[RolloutFormat, tyro.conf.arg(aliases=("--from",))]
     """Whose files they are: TRL's completions (Parquet), verifiers' results or traces, NeMo Gym's rollouts, or JSON
     Lines, of export or plain."""
-    out: Path
+    out: str
     """Folder of the buffer to make, which must not exist."""
     task: str = "phrasebook-de-en"
     """Name of the task whose sources the prompts are of."""

@@ -163,7 +163,8 @@ def _targets(rollouts: Sequence[Rollout], tokenizer: Tokenizer) -> list[Target]:
             raise ValueError(f"{each.place}: its target tokens are none of the task's tokenizer, and there is no text")
     encoded = iter(tokenizer.encode_targets([text for text in texts if text is not None]))
     return [
-        _kept(each) if is_same else _encoded(each, next(encoded)) for is_same, each in zip(same, rollouts, strict=True)
+        _kept(each, tokenizer) if is_same else _encoded(each, next(encoded))
+        for is_same, each in zip(same, rollouts, strict=True)
     ]
 
 
@@ -177,8 +178,13 @@ def _may_be_target(rollout: Rollout, tokenizer: Tokenizer) -> bool:
     return tokenizer.eos_id not in ids[:-1] and (ends or rollout.truncated is True)
 
 
-def _kept(rollout: Rollout) -> Target:
+def _kept(rollout: Rollout, tokenizer: Tokenizer) -> Target:
     tokens, log_probs = list(rollout.token_ids or ()), rollout.log_probs
+    if rollout.truncated is True and tokens[-1] == tokenizer.eos_id:
+        raise ValueError(
+            f"{rollout.place}: it says that its target was cut, and the target's last token is end-of-sequence "
+            f"({tokenizer.eos_id}); correct one of the two, or leave it out of the file"
+        )
     if log_probs is not None and len(log_probs) != len(tokens):
         raise ValueError(f"{rollout.place}: it has {len(log_probs)} log-probabilities for {len(tokens)} tokens")
     for value in log_probs or ():

@@ -17,11 +17,12 @@ from buffers.admin.import_matching import Drop, Match, match, same_text
 from buffers.growing.plan import score_once
 from buffers.growing.source_rows import source_texts
 from buffers.growing_batch import GrowingBatchBuffer
-from buffers.interop.atomic_write import atomic_write
+from buffers.interop.atomic_write import atomic_write, check_free
 from buffers.interop.rollout_formats import RolloutFormat, read_rollouts, rollout_files
 from buffers.interop.rows import Row, join
 from buffers.storage.arrays import MOST_TEXT
 from buffers.storage.encoding import encode_sources
+from buffers.storage.object_store import local_folder, object_store
 from buffers.storage.provenance import UNKNOWN, GrowFrom, Provenance
 from buffers.storage.tokenizer_folder import keep_tokenizer, tokenizer_folder
 from seq2seq_env.messages import PromptTemplate
@@ -113,47 +114,50 @@ def import_rollouts(
     Raises:
         ImportError: If pyarrow is not installed and needed.
         OSError: If ``out`` is there, or a file cannot be read or written.
-        ValueError: If a file is corrupt or foreign, a rollout lacks something or does not fit the task, a reward or a
-            temperature is out of range, the template is too long to be recorded, or nothing is left.
+        ValueError: If ``out`` is an object store, a file is named twice, is corrupt or foreign, a rollout lacks
+            something, contradicts itself or does not fit the task, a reward or a temperature is out of range, the
+            template is too long to be recorded, or nothing is left.
     """
     template = PromptTemplate(prompt_template)
     if reward_range is not None and not -math.inf < reward_range[0] < reward_range[1] < math.inf:
         raise ValueError(f"the reward range is {reward_range[0]:g} to {reward_range[1]:g}; give the lower number first")
-    with atomic_write(Path(out)) as partial:
-        paths = [path for file in files for path in rollout_files(Path(file), origin)]
-        rollouts = list(read_rollouts(paths, origin, None if scorer else reward))
-        if not rollouts:
-            raise ValueError(f"there are no rollouts in {', '.join(map(str, files))}; name the files that hold some")
-        matches, dropped = match(rollouts, task, template, drop, need_reward=scorer is None)
-        if not log_probs:
-            matches = [replace(each, target=each.target._replace(log_probs=None)) for each in matches]
-        matches.sort(key=lambda each: each.row)  # stable: candidates stay in the order of the files
-        texts = task.tokenizer.decode([each.target.tokens for each in matches])
-        settings = {"prompt_template": prompt_template, "reward": list(reward), "reward_range": reward_range}
-        counted = {"rollouts": len(rollouts), "dropped": dropped}
-        record = _record({"from": origin, "files_sha256": _digest(paths), **counted, **settings})
-        rewards = _scored(matches, texts, task, scorer) if scorer else _mapped(matches, reward_range)
-        recorded = _temperature(matches) if temperature is None else temperature
-        provenance = Provenance(
-            task=task.name,
-            task_fingerprint=task.fingerprint,
-            tokenizer_fingerprint=task.tokenizer.fingerprint,
-            tokenizer_folder=tokenizer_folder(task.tokenizer),
-            pad_id=task.tokenizer.pad_id,
-            policy_fingerprint=UNKNOWN,
-            sampler=f"imported from {origin}",
-            scorer_fingerprint=scorer.fingerprint if scorer else UNKNOWN,
-            temperature=math.nan if recorded is None else float(recorded),
-            grow_from=_drawn_from(matches, task),
-            candidates=max(_samples(matches).values(), default=0),
-            references=int(any(each.rollout.is_reference for each in matches)),
-            num_sources=len({each.row for each in matches}),
-            sources_per_shard=SOURCES_PER_SHARD,
-            seed=0,
-            grow_step=grow_step,
-            shard_index=0,
-            imported=record,
-        )
+    folder = _folder_to_make(out)
+    # What is read is no part of the writing, whose errors name the folder.
+    paths = _paths(files, origin)
+    rollouts = list(read_rollouts(paths, origin, None if scorer else reward))
+    if not rollouts:
+        raise ValueError(f"there are no rollouts in {', '.join(map(str, files))}; name the files that hold some")
+    matches, dropped = match(rollouts, task, template, drop, need_reward=scorer is None)
+    if not log_probs:
+        matches = [replace(each, target=each.target._replace(log_probs=None)) for each in matches]
+    matches.sort(key=lambda each: each.row)  # stable: candidates stay in the order of the files
+    texts = task.tokenizer.decode([each.target.tokens for each in matches])
+    settings = {"prompt_template": prompt_template, "reward": list(reward), "reward_range": reward_range}
+    counted = {"rollouts": len(rollouts), "dropped": dropped}
+    record = _record({"from": origin, "files_sha256": _digest(paths), **counted, **settings})
+    rewards = _scored(matches, texts, task, scorer) if scorer else _mapped(matches, reward_range)
+    recorded = _temperature(matches) if temperature is None else temperature
+    provenance = Provenance(
+        task=task.name,
+        task_fingerprint=task.fingerprint,
+        tokenizer_fingerprint=task.tokenizer.fingerprint,
+        tokenizer_folder=tokenizer_folder(task.tokenizer),
+        pad_id=task.tokenizer.pad_id,
+        policy_fingerprint=UNKNOWN,
+        sampler=f"imported from {origin}",
+        scorer_fingerprint=scorer.fingerprint if scorer else UNKNOWN,
+        temperature=math.nan if recorded is None else float(recorded),
+        grow_from=_drawn_from(matches, task),
+        candidates=max(_samples(matches).values(), default=0),
+        references=int(any(each.rollout.is_reference for each in matches)),
+        num_sources=len({each.row for each in matches}),
+        sources_per_shard=SOURCES_PER_SHARD,
+        seed=0,
+        grow_step=grow_step,
+        shard_index=0,
+        imported=record,
+    )
+    with atomic_write(folder) as partial:
         keep_tokenizer(partial, task.tokenizer)
         _write(GrowingBatchBuffer(partial, task=task), provenance, matches, rewards, task, progress=progress)
     lacking = {
@@ -164,7 +168,7 @@ def import_rollouts(
         "cut": any(each.rollout.truncated is None for each in matches),
     }
     return Imported(
-        path=str(out),
+        path=str(folder),
         origin=origin,
         rollouts=len(rollouts),
         dropped=dropped,
@@ -181,6 +185,31 @@ def import_rollouts(
         temperature=recorded,
         unknown=[name for name, is_unknown in lacking.items() if is_unknown],
     )
+
+
+def _folder_to_make(out: str | Path) -> Path:
+    """Where nothing is yet, on this machine."""
+    if object_store(out) is not None:
+        raise ValueError(
+            f"{str(out)!r} is an object store, and import makes a folder; name one, and append its shards to a buffer "
+            "in the store"
+        )
+    folder = local_folder(out)
+    check_free(folder)
+    return folder
+
+
+def _paths(files: Sequence[str | Path], origin: RolloutFormat) -> list[Path]:
+    """The files that are named, and those in folders that are named, each once."""
+    paths: dict[Path, Path] = {}
+    for path in (path for file in files for path in rollout_files(Path(file), origin)):
+        if path.resolve() in paths:
+            raise ValueError(
+                f"{str(path)!r} is named a second time (as {str(paths[path.resolve()])!r} before), and its rollouts "
+                "would count twice; name it once"
+            )
+        paths[path.resolve()] = path
+    return [*paths.values()]
 
 
 def _record(said: Mapping[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -12,12 +13,12 @@ import numpy as np
 
 from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
 from buffers.storage import container
-from buffers.storage.container import PARTIAL, ShardError
+from buffers.storage.container import PARTIAL, SchemaError, ShardError
 from buffers.storage.object_store import ObjectStore, local_folder, object_store
 from buffers.storage.reward_columns import RescoredShard, column_files
 from buffers.storage.sandbox import Sandbox, verify_any
 from buffers.storage.shard import Shard
-from buffers.storage.tokenizer_folder import partial_tokenizers
+from buffers.storage.tokenizer_folder import check_kept, partial_tokenizers
 from seq2seq_env.progress import progress_bar
 
 BINS = 10
@@ -25,6 +26,8 @@ BINS = 10
 
 QUARANTINE = "quarantine"
 """Folder within the buffer's that corrupt files are moved to; readers do not look into it."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,17 @@ class GrowStepInfo:
 
 @dataclass(frozen=True)
 class CorruptFile:
-    """A file that is not what was written.
+    """A file that is not what was written, or that another release wrote.
 
     Attributes:
-        file: Its path within the buffer's folder.
+        file: Its path within the buffer's folder; of a tokenizer that of its folder.
         problem: What is wrong, in one sentence.
+        is_other_schema: Whether it has another schema version: then it is not corrupt, and its own release reads it.
     """
 
     file: str
     problem: str
+    is_other_schema: bool = False
 
 
 def describe(path: str | Path) -> list[GrowStepInfo]:
@@ -90,12 +95,30 @@ def describe(path: str | Path) -> list[GrowStepInfo]:
     return [_describe_step(buffer, grow_step) for grow_step in buffer.grow_steps]
 
 
+def count_shards(path: str | Path) -> int:
+    """Shards of a buffer, corrupt or not.
+
+    Raises:
+        FileNotFoundError: If there is none, or no such folder.
+        OSError: If an object store cannot be read.
+    """
+    store = object_store(path)
+    folder = existing(path) if store is None else store.folder
+    count = sum(file.parent == folder for file in _files(folder, store))
+    if not count:
+        raise FileNotFoundError(f"there is no shard in {str(path)!r}; name the folder of a buffer")
+    return count
+
+
 def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = True) -> Iterator[CorruptFile]:
     """Read every shard and every reward column whole, and compare them with their checksums and commits.
 
+    The tokenizers that whole shards name are loaded, where they are there, and compared with the shards' fingerprint.
+
     Args:
         path: The buffer's folder; of an object store the URL, whose objects are read, not the mirror's files.
-        untrusted: Read each file in a child process, whose crash, hang or exhaustion is one more problem of the file.
+        untrusted: Read each file in a child process, whose crash, hang or exhaustion is one more problem of the file;
+            tokenizers, which no child reads, are left out.
         progress: Show files done, rate and time left.
 
     Raises:
@@ -104,8 +127,9 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
     """
     store = object_store(path)
     folder = existing(path) if store is None else store.folder
-    files = _entries(store) if store is not None else sorted(folder.glob(f"[!.]*{SUFFIX}")) + column_files(folder)
+    files = _files(folder, store)
     corrupt: set[str] = set()
+    tokenizers: set[tuple[str, str]] = set()
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox()) if untrusted else None
         for file in progress_bar(files, unit="file", desc="verify", shown=progress):
@@ -113,21 +137,26 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
                 continue  # without their shard, nothing can be said of rewards
             name = str(file.relative_to(folder))
             try:
-                if store is not None:
-                    store.look_up([name])
-                    store.check(name)
-                    store.fetch(name)
+                if store is not None and not _fetch_checked(store, name):
+                    raise ShardError(
+                        f"{name!r} is listed in {store!r}, and its commit is not there; verify again, and if it stays "
+                        "so, delete the object that commits it and make it anew as it was made before"
+                    )
                 (sandbox.verify if sandbox else verify_any)(file)
-                if store is not None and file.parent == folder:
-                    Shard.committed(name, store).check_commit()
+                if file.parent == folder:
+                    shard = Shard.open(file) if store is None else Shard.committed(name, store)
+                    shard.check_commit()
+                    tokenizers.add((shard.provenance.tokenizer_folder, shard.provenance.tokenizer_fingerprint))
             except ShardError as error:
                 if file.parent == folder:
                     corrupt.add(file.name)
-                yield CorruptFile(name, str(error))
+                yield CorruptFile(name, str(error), is_other_schema=isinstance(error, SchemaError))
+    if not untrusted:
+        yield from _find_corrupt_tokenizers(folder, store, tokenizers)
 
 
 def quarantine(path: str | Path, corrupt: CorruptFile) -> Path:
-    """Move a corrupt file out of the readers' way, so that the next Grow makes the shard anew.
+    """Move a corrupt file, or a tokenizer's folder, out of the readers' way, so that the next Grow makes it anew.
 
     Returns:
         Where it is now.
@@ -186,12 +215,36 @@ def existing(path: str | Path) -> Path:
     return folder
 
 
-def _entries(store: ObjectStore) -> list[Path]:
-    """Where the shards of a store, and then its reward columns, lie in its mirror."""
+def _files(folder: Path, store: ObjectStore | None) -> list[Path]:
+    """The shards of a folder, and then its reward columns; of a store where they lie in its mirror."""
+    if store is None:
+        return sorted(folder.glob(f"[!.]*{SUFFIX}")) + column_files(folder)
     names = [name for name in store.listed() if name.endswith(SUFFIX)]
     if not names:
         raise FileNotFoundError(f"no shard is committed in {store.url!r}; name the URL of a buffer")
     return [store.folder / name for name in sorted(names, key=lambda name: ("/" in name, name))]
+
+
+def _fetch_checked(store: ObjectStore, entry: str) -> bool:
+    """Read an entry from its store, compare it with its commit, and bring it into the mirror, if it is there."""
+    if not store.look_up([entry]):
+        return False
+    store.check(entry)
+    return store.fetch(entry)
+
+
+def _find_corrupt_tokenizers(
+    folder: Path, store: ObjectStore | None, tokenizers: set[tuple[str, str]]
+) -> Iterator[CorruptFile]:
+    """Of the folders that shards name, with the fingerprints of these shards' tokenizers."""
+    for name, fingerprint in sorted(tokenizers):
+        try:
+            if name and (_fetch_checked(store, name) if store is not None else (folder / name).is_dir()):
+                check_kept(folder, name, fingerprint)
+        except ShardError as error:
+            yield CorruptFile(name, str(error))
+        except ImportError as error:
+            _LOG.warning("%r is not compared with the shards: %s", name, error)
 
 
 def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:

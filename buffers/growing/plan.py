@@ -15,6 +15,7 @@ from buffers.storage.provenance import Provenance
 from buffers.storage.trajectories import Samples, Trajectories
 from seq2seq_env.scorers.scorer import Scorer, checked_scores
 from seq2seq_env.tasks.task import Task
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 
 class Sampler(Protocol):
@@ -143,7 +144,7 @@ def check_samples(samples: Samples, num_sources: int, candidates: int, task: Tas
     """Refuse what no sampler may give for ``num_sources`` sources with so many ``candidates`` of each.
 
     Raises:
-        ValueError: If numbers, lengths or ends do not fit.
+        ValueError: If numbers, lengths, tokens or ends do not fit.
     """
     counts = np.bincount(samples.source_index, minlength=num_sources)
     if len(counts) != num_sources or np.any(counts != candidates):
@@ -157,6 +158,7 @@ def check_samples(samples: Samples, num_sources: int, candidates: int, task: Tas
             f"the policy sampled {longest} tokens where task {task.name!r} stops at {task.max_target_length}; "
             "give the policy that length limit"
         )
+    _check_tokens(samples, task.tokenizer)
     ended = samples.tokens[samples.offsets[1:] - 1] == task.tokenizer.eos_id
     wrong = np.flatnonzero(ended != samples.terminated)
     if wrong.size:
@@ -165,6 +167,24 @@ def check_samples(samples: Samples, num_sources: int, candidates: int, task: Tas
             f"sample {i} has terminated={bool(samples.terminated[i])} but its last token is "
             f"{samples.tokens[samples.offsets[i + 1] - 1]}; terminated means that it ends with "
             f"end-of-sequence ({task.tokenizer.eos_id})"
+        )
+
+
+def _check_tokens(samples: Samples, tokenizer: Tokenizer) -> None:
+    """Refuse ids that no target has: beyond the vocabulary, padding, and an end before the last token."""
+    tokens, eos_id, pad_id = samples.tokens, tokenizer.eos_id, tokenizer.pad_id
+    inner = np.ones(len(tokens), dtype=np.bool_)
+    inner[samples.offsets[1:] - 1] = False
+    is_padding = (tokens == pad_id) & (pad_id != eos_id)  # some tokenizers have one token for both
+    outside = (tokens < 0) | (tokens >= tokenizer.vocab_size)
+    wrong = np.flatnonzero(outside | is_padding | (inner & (tokens == eos_id)))
+    if wrong.size:
+        place = int(wrong[0])
+        i = int(np.searchsorted(samples.offsets, place, side="right")) - 1
+        raise ValueError(
+            f"sample {i} has token {tokens[place]} at position {place - samples.offsets[i]} of "
+            f"{samples.offsets[i + 1] - samples.offsets[i]}; a policy must write ids from 0 to "
+            f"{tokenizer.vocab_size - 1}, no padding ({pad_id}), and end-of-sequence ({eos_id}) last alone"
         )
 
 

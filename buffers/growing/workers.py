@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,9 @@ from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage.object_store import ObjectStore
 from buffers.storage.shard import publish_shard
 from seq2seq_env.extras import require
+
+IN_FLIGHT = 2
+"""Shards for each thread that are being made or wait to be published: no more lie in memory, or go with a kill."""
 
 Done = Callable[[int], object]
 """Takes the number of sources of a shard that is there now."""
@@ -58,21 +62,26 @@ class InThreads:
         """See :class:`Workers`."""
         failure: BaseException | None = None
         with _single_threaded_torch() as available:
-            pool = ThreadPoolExecutor(self.threads or available, initializer=_one_thread)
-            making = {pool.submit(plan.make, unit): unit for unit in units}
+            threads, left = self.threads or available, iter(units)
+            pool = ThreadPoolExecutor(threads, initializer=_one_thread)
+            making = {pool.submit(plan.make, unit): unit for unit in islice(left, IN_FLIGHT * threads)}
             # Threads make, this thread alone publishes: the buffer's index needs no lock.
             try:
-                for made in as_completed(making):
-                    unit = making.pop(made)
-                    if made.cancelled():
-                        continue
-                    if error := made.exception():
-                        failure = failure or error
-                        for other in making:  # those that run already are still published
-                            other.cancel()
-                        continue
-                    buffer.append(made.result(), plan.provenance(unit))
-                    done(len(plan.rows_of(unit)))
+                while making:
+                    finished, _ = wait(making, return_when=FIRST_COMPLETED)
+                    for made in [each for each in making if each in finished]:  # in the order of the units
+                        unit = making.pop(made)
+                        if made.cancelled():
+                            continue
+                        if error := made.exception():
+                            failure = failure or error
+                            for other in making:  # those that run already are still published
+                                other.cancel()
+                            continue
+                        buffer.append(made.result(), plan.provenance(unit))
+                        done(len(plan.rows_of(unit)))
+                        if not failure:
+                            making |= {pool.submit(plan.make, unit): unit for unit in islice(left, 1)}
             finally:
                 pool.shutdown(cancel_futures=True)
         if failure:

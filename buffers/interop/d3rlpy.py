@@ -70,7 +70,7 @@ def to_d3rlpy(data: Slice, *, max_source_length: int, max_target_length: int, vo
     )
 
 
-def from_d3rlpy(dataset: Any, *, max_source_length: int, pad_id: int, eos_id: int = 0) -> Trajectories:
+def from_d3rlpy(dataset: Any, *, max_source_length: int, pad_id: int, eos_id: int) -> Trajectories:
     """The trajectories of a ``ReplayBuffer`` or ``MDPDataset`` whose observations are those of :func:`to_d3rlpy`.
 
     Sources, targets and rewards come back exactly. What d3rlpy does not hold: log-probabilities are NaN, no target is

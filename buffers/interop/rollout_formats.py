@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from buffers.interop.json_lines import corrupt_line
-from buffers.interop.rollouts import Rollout, mapping, numbers, objects, reward_of
+from buffers.interop.rollouts import Rollout, mapping, numbers, objects, real, reward_of
 from seq2seq_env.extras import require
 from seq2seq_env.messages import completion_text, message_text, prompt_text
 
@@ -232,4 +232,4 @@ def _weighted(reward: Mapping[str, Any]) -> float | None:
 
 def _temperature(record: object) -> float | None:
     value = record.get("temperature") if isinstance(record, dict) else None
-    return float(value) if isinstance(value, (int, float)) and value > 0 else None
+    return real(value, "temperature") if isinstance(value, (int, float)) and value > 0 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ def reward_of(record: Mapping[str, Any], names: Sequence[str] | None) -> float |
 
     Raises:
         TypeError: If one is no number.
+        ValueError: If one, or the sum, is none that a float can hold.
     """
     if names is None:
         return None
@@ -77,7 +79,10 @@ def reward_of(record: Mapping[str, Any], names: Sequence[str] | None) -> float |
     for name, value in values.items():
         if not isinstance(value, bool | int | float | None):
             raise TypeError(f"its {name!r} is a {type(value).__name__}, not a number")
-    total = math.fsum(math.nan if value is None else float(value) for value in values.values())
+    try:
+        total = math.fsum(math.nan if value is None else float(value) for value in values.values())
+    except OverflowError as error:
+        raise ValueError(f"its {' + '.join(map(repr, values))} is beyond {sys.float_info.max:.3g}") from error
     return None if math.isnan(total) else total
 
 
@@ -86,13 +91,26 @@ def numbers(record: Mapping[str, Any], name: str, *kinds: type) -> list[Any] | N
 
     Raises:
         TypeError: If it is anything else.
+        ValueError: If one of them is none that a float can hold, and floats are asked for.
     """
     values = record.get(name)
     if values is None:
         return None
     if not isinstance(values, list) or not all(type(value) in kinds for value in values):
         raise TypeError(f"its {name!r} is no list of numbers")
-    return values
+    return [real(value, name) for value in values] if float in kinds else values
+
+
+def real(value: float, name: str) -> float:
+    """A number of JSON, which may be an integer of any size, as a float.
+
+    Raises:
+        ValueError: If a float cannot hold it.
+    """
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"its {name!r} is beyond {sys.float_info.max:.3g}") from error
 
 
 def mapping(value: object, name: str) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from typing import Any
 from h5py import h5a, h5f, h5p  # type: ignore[import-untyped]
 
 from buffers.storage.arrays import HEADER_BYTES, File, read_attributes
+from seq2seq_env.atomic_files import naming
 
 try:
     import fcntl
@@ -46,6 +47,10 @@ class ShardError(ValueError):
     """A file that is corrupt, foreign, of another schema, or does not fit the shards beside it."""
 
 
+class SchemaError(ShardError):
+    """A file of another schema version, which is whole and read by the release that wrote it."""
+
+
 def corrupt(path: Path, why: str) -> ShardError:
     """The error of a file that is not what was written."""
     return ShardError(f"shard {str(path)!r} is corrupt: {why}; delete it and make it anew as it was made before")
@@ -60,12 +65,12 @@ def check_schema(path: Path, file: File, known: int) -> None:
     """Refuse a file of another schema version.
 
     Raises:
-        ShardError: If it is not ``known``.
+        SchemaError: If it is not ``known``.
         ValueError: If the file records none.
     """
     version = read_attributes(file, {"schema_version": "int"})["schema_version"]
     if version != known:
-        raise ShardError(
+        raise SchemaError(
             f"shard {str(path)!r} has schema version {version}, this release reads {known}; read it with the release "
             "that wrote it, or make it anew"
         )
@@ -104,7 +109,7 @@ def publish(path: Path, body: memoryview) -> None:
         raise OSError(error.errno, message, str(path)) from error
 
 
-def publish_folder(target: Path, fill: Callable[[Path], object]) -> None:
+def publish_folder(target: Path, fill: Callable[[Path], object], *, replace: bool = False) -> None:
     """Fill a temporary folder, flush its files to disk, then rename it; a folder that is there by then stays.
 
     A process that is killed leaves at most a hidden ``.partial`` folder, which goes when the same folder is made again.
@@ -112,26 +117,31 @@ def publish_folder(target: Path, fill: Callable[[Path], object]) -> None:
     Args:
         target: The folder to make; what it lies in is made where missing.
         fill: Writes the files into a folder.
+        replace: Put it in the place of a folder that is there, once it is filled; what was there goes.
 
     Raises:
         OSError: If it cannot be written; nothing is left behind.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial, lock = _begun_folder(target)
-    try:
-        fill(partial)
-        for path in (*partial.rglob("*"), partial):
-            _sync(path)
+    with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial, lock = _begun_folder(target)
         try:
-            partial.rename(target)
-        except OSError:
-            if not target.is_dir():  # if it is, another process was faster, with the same files
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        os.close(lock)
-    sweep(target.parent.glob(f".{target.name}.*{PARTIAL}"))
-    _sync(target.parent)
+            fill(partial)
+            for path in (*partial.rglob("*"), partial):
+                _sync(path)
+            if replace:
+                with suppress(FileNotFoundError):  # another process was faster
+                    target.rename(_partial(target))  # which nobody locks, so that the sweep below deletes it
+            try:
+                partial.rename(target)
+            except OSError:
+                if not target.is_dir():  # if it is, another process was faster, with the same files
+                    raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            os.close(lock)
+        sweep(target.parent.glob(f".{target.name}.*{PARTIAL}"))
+        _sync(target.parent)
 
 
 def sweep(partials: Iterable[Path]) -> list[Path]:
@@ -212,10 +222,15 @@ def _handle(path: Path) -> Any:
         return h5f.open_file_image(path.read_bytes(), h5f.ACC_RDONLY)
 
 
+def _partial(path: Path) -> Path:
+    """A hidden name beside a file or folder that no other writer takes."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+
+
 def _begun(path: Path) -> BufferedWriter:
     """A new temporary file, locked for as long as this process has it open."""
     while True:
-        file = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL}").open("xb")
+        file = _partial(path).open("xb")
         with suppress(OSError):  # a file system without locks
             fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
@@ -226,7 +241,7 @@ def _begun(path: Path) -> BufferedWriter:
 def _begun_folder(target: Path) -> tuple[Path, int]:
     """A new temporary folder, locked until its descriptor is closed."""
     while True:
-        partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}{PARTIAL}")
+        partial = _partial(target)
         partial.mkdir()
         with suppress(FileNotFoundError):
             lock = os.open(partial, os.O_RDONLY)

@@ -335,9 +335,12 @@ def _commit(entry: str) -> str:
 
 def _cache() -> Path:
     named = os.environ.get(CACHE)
-    if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seq2seq-env" / "buffers"
+    try:
+        if named:
+            return Path(named).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seq2seq-env" / "buffers"
+    except RuntimeError as error:
+        raise OSError(f"a mirror has no place, as there is no home ({error}); set {CACHE} to a folder") from error
 
 
 def _size(file: Path) -> int:

@@ -29,9 +29,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from buffers.storage.container import ShardError
+from buffers.storage.container import SchemaError, ShardError
 from buffers.storage.reward_columns import FOLDER, verify_column
 from buffers.storage.shard import verify_file
 
@@ -48,10 +48,19 @@ SETTINGS = {
     "HDF5_PLUGIN_PRELOAD": "::",  # HDF5's way to say that no filter is loaded from a library
 }
 
-Answer = tuple[int, str]
-"""An ``errno``, 0 unless the problem is the system's own, and what is wrong with a file."""
 
-ACCEPTED: Answer = (0, "")
+class Answer(NamedTuple):
+    """What is wrong with a file."""
+
+    errno: int = 0
+    """0 unless the problem is the system's own."""
+    problem: str = ""
+    """In one sentence; empty where there is none."""
+    is_other_schema: bool = False
+    """Whether the problem is its schema version alone."""
+
+
+ACCEPTED = Answer()
 
 _ROOT = Path(__file__).parents[2]
 
@@ -87,7 +96,8 @@ class Sandbox:
         """Verify a shard, or a file of rewards within its buffer's folder, in a child.
 
         Raises:
-            ShardError: If the file is not what was written, or the child crashes, hangs or runs out of memory.
+            ShardError: If the file is not what was written, or the child crashes, hangs or runs out of memory;
+                :class:`SchemaError` if it has another schema version.
             OSError: If the file cannot be read, or the server has ended.
         """
         path = Path(path).absolute()
@@ -96,13 +106,13 @@ class Sandbox:
         try:
             self._server.stdin.write(json.dumps(str(path)) + "\n")
             self._server.stdin.flush()
-            errno, problem = json.loads(self._server.stdout.readline())
+            answer = Answer(*json.loads(self._server.stdout.readline()))
         except (BrokenPipeError, ValueError) as error:
             raise ChildProcessError(f"the sandbox that was to read {str(path)!r} has ended; run again") from error
-        if errno:
-            raise OSError(errno, problem, str(path))
-        if problem:
-            raise ShardError(problem)
+        if answer.errno:
+            raise OSError(answer.errno, answer.problem, str(path))
+        if answer.problem:
+            raise (SchemaError if answer.is_other_schema else ShardError)(answer.problem)
 
 
 def verify_untrusted(paths: Iterable[str | Path]) -> None:
@@ -181,8 +191,8 @@ class Child:
             return _refusal(path, f"ends the process that reads it (exit code {self.end()})")
         try:
             # JSON, and not a pickle, which would run what a child that was taken over sends.
-            errno, problem = json.loads(content)
-            return int(errno), str(problem)
+            errno, problem, is_other_schema = json.loads(content)
+            return Answer(int(errno), str(problem), bool(is_other_schema))
         except (ValueError, TypeError):
             return _refusal(path, "makes the process that reads it answer nonsense")
 
@@ -222,8 +232,9 @@ def _answer(questions: socket.socket, memory_mib: int) -> NoReturn:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for line in questions.makefile("rb"):
-            errno, problem = _verdict(Path(json.loads(line)), memory_mib)
-            questions.sendall(json.dumps([errno, problem[:LONGEST_PROBLEM]]).encode() + b"\n")
+            answer = _verdict(Path(json.loads(line)), memory_mib)
+            answer = answer._replace(problem=answer.problem[:LONGEST_PROBLEM])
+            questions.sendall(json.dumps(answer).encode() + b"\n")
     finally:
         os._exit(1)  # whatever it was: it must not go on as a second server
 
@@ -232,13 +243,13 @@ def _verdict(path: Path, memory_mib: int) -> Answer:
     try:
         verify_any(path)
     except ShardError as error:
-        return 0, str(error)
+        return Answer(problem=str(error), is_other_schema=isinstance(error, SchemaError))
     except MemoryError:
         return _refusal(path, f"takes more than {memory_mib} MiB to read")
     except OSError as error:
-        return error.errno or 0, error.strerror or str(error)
+        return Answer(error.errno or 0, error.strerror or str(error))
     return ACCEPTED
 
 
 def _refusal(path: Path, why: str) -> Answer:
-    return 0, f"shard {str(path)!r} is corrupt or hostile: it {why}; delete it, and do not open it"
+    return Answer(problem=f"shard {str(path)!r} is corrupt or hostile: it {why}; delete it, and do not open it")

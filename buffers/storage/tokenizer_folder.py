@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
-from buffers.storage.container import PARTIAL, publish_folder
+from buffers.storage.container import PARTIAL, ShardError, publish_folder
 from seq2seq_env.tokenization.loading import load_tokenizer
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 PREFIX = "tokenizer-"
 """With which the folder's name begins."""
+
+_LOG = logging.getLogger(__name__)
 
 
 def tokenizer_folder(tokenizer: Tokenizer) -> str:
@@ -19,14 +22,45 @@ def tokenizer_folder(tokenizer: Tokenizer) -> str:
 
 
 def keep_tokenizer(buffer: Path, tokenizer: Tokenizer) -> None:
-    """Write a tokenizer into its folder atomically, unless it is there; any number of processes may do so at once.
+    """Write a tokenizer into its folder atomically, unless it is there and whole.
+
+    Any number of processes may do so at once.
 
     Raises:
-        OSError: If it cannot be written; nothing is left behind.
+        OSError: If it cannot be read or written; nothing is left behind.
     """
-    target = buffer / tokenizer_folder(tokenizer)
-    if not target.is_dir():
-        publish_folder(target, tokenizer.save)
+    folder = tokenizer_folder(tokenizer)
+    is_there = (buffer / folder).is_dir()
+    if is_there:
+        try:
+            check_kept(buffer, folder, tokenizer.fingerprint)
+            return
+        except ShardError as error:
+            _LOG.warning("%s; it is written anew now", error)
+    publish_folder(buffer / folder, tokenizer.save, replace=is_there)
+
+
+def check_kept(buffer: Path, folder: str, fingerprint: str) -> None:
+    """Refuse a tokenizer's folder, which is there, unless it holds the tokenizer of that fingerprint.
+
+    Raises:
+        ShardError: If it is corrupt, or another one.
+        ImportError: If it needs an extra that is not installed.
+        OSError: If it cannot be read.
+    """
+    path = buffer / folder
+    remedy = "delete it, and the next Grow with that tokenizer writes it anew"
+    try:
+        actual = load_tokenizer(path).fingerprint
+    except Exception as error:  # each kind's library has errors of its own
+        if isinstance(error, ImportError) or (isinstance(error, OSError) and not isinstance(error, FileNotFoundError)):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ShardError(f"tokenizer {str(path)!r} is corrupt ({reason}); {remedy}") from error
+    if actual != fingerprint:
+        raise ShardError(
+            f"tokenizer {str(path)!r} is {actual[:12]}, the shards beside it are of {fingerprint[:12]}; {remedy}"
+        )
 
 
 def partial_tokenizers(buffer: Path) -> list[Path]:

@@ -31,6 +31,22 @@ def test_compact_merges_and_says_so(folder: Path, run: Run, trajectories: Trajec
     assert (step["shards"], step["missing_shards"], step["trajectories"]) == (1, [], 3 * len(trajectories))
 
 
+def test_many_missing_shards_are_told_in_ranges(
+    run: Run, trajectories: Trajectories, provenance: Provenance, tmp_path: Path
+) -> None:
+    for step, there in enumerate((range(3, 4), range(1, 48, 2))):
+        buffer = GrowingBatchBuffer(tmp_path)
+        made = replace(provenance, grow_step=step, num_sources=100_000, sources_per_shard=1)
+        for index in there:
+            buffer.append(trajectories, replace(made, shard_index=index))
+    for command in ("info", "repair"):
+        _, shown = run(command, tmp_path)
+        assert "shards 0-2, 4-99999 (99,999 in all)" in shown
+        assert "shards 0, 2, 4, 6, " in shown
+        assert ", 36, 38, ... (99,976 in all)" in shown
+    assert len(json.loads(run("info", tmp_path, "--json")[1])[0]["missing_shards"]) == 99_999
+
+
 def test_info_says_what_was_drawn_from(
     run: Run, sampler: Sampler, fake_scorer: Any, monolingual_task: Task, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_at_most_so_many_of_each_source() -> None:
     assert all(mask[source == 4].sum() == 2 and mask[4] for mask in masks)
     assert np.any(masks, axis=0).all()
     assert (at_most(source, 2, np.random.default_rng(0)) == masks[0]).all()
+    assert (at_most(source, np.int64(2), np.random.default_rng(0)) == masks[0]).all()
 
 
 @pytest.mark.parametrize("values", [[0.7, 0.7], [0.9, 0.8], [0.5, 0.9, 0.6]])

@@ -97,6 +97,11 @@ def test_select_takes_all_grow_steps_or_one(buffer: GrowingBatchBuffer) -> None:
         buffer.select(grow_step=3)
 
 
+@pytest.mark.parametrize("some", [(1, 2), {1, 2}, np.array([1, 2, 1]), range(1, 3), iter((1, 2))])
+def test_select_takes_grow_steps_of_any_iterable(buffer: GrowingBatchBuffer, some: Any) -> None:
+    assert buffer.select(grow_step=some).grow_step.tolist() == [1] * 6 + [2]
+
+
 def test_appending_again_changes_nothing(
     buffer: GrowingBatchBuffer, trajectories: Trajectories, provenance: Provenance
 ) -> None:

@@ -128,9 +128,12 @@ def test_a_policy_trained_meanwhile_is_refused(trained: Seq2SeqPolicy) -> None:
     sampler.sample(sampler.encode(SOURCES), 1, 1.0, seed=0)
     with torch.no_grad():
         next(trained.model.parameters()).add_(1)
-    sampler.sample(sampler.encode(SOURCES), 1, 1.0, seed=0)  # the weights of before
+    for temperature in (1.0, 0.5):  # converted before the training, and not
+        with pytest.raises(RuntimeError, match="has been trained since this sampler was made"):
+            sampler.sample(sampler.encode(SOURCES), 1, temperature, seed=0)
+    # Nor are references given the log-probabilities of another policy than the one that the shard names.
     with pytest.raises(RuntimeError, match="has been trained since this sampler was made"):
-        sampler.sample(sampler.encode(SOURCES), 1, 0.5, seed=0)
+        sampler.log_probs(sampler.encode(SOURCES[:1]), [[3, 0]])
 
 
 def test_weights_that_are_not_finite_are_named(policy: Seq2SeqPolicy) -> None:

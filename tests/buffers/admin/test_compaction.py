@@ -33,6 +33,28 @@ def fill(path: Path, trajectories: Trajectories, provenance: Provenance, column:
     return buffer
 
 
+def test_rescored_rewards_keep_their_order_where_names_sort_otherwise(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shard 100,000 has a name that sorts before that of shard 99,999."""
+    buffer = GrowingBatchBuffer(tmp_path)
+    for index in (99_999, 100_000):
+        made = replace(provenance, num_sources=200_000, sources_per_shard=1, shard_index=index)
+        buffer.append(trajectories, made)
+    for shard, reward in zip(buffer.shards, (0.25, 0.75), strict=True):
+        RescoredShard(shard, "other").write(np.full(3, reward, dtype=np.float32), "scorer-2")
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("buffers.admin.compaction._replace", killed)
+        with pytest.raises(Killed):
+            compact(tmp_path, progress=False)
+    compact(tmp_path, progress=False)
+    assert GrowingBatchBuffer(tmp_path).select(scorer="other").rewards.tolist() == [0.25] * 3 + [0.75] * 3
+
+
 @pytest.mark.parametrize("changes", [{"candidates": 0}, {"references": 0}])
 def test_what_was_grown_is_known_after_compaction(
     tmp_path: Path, trajectories: Trajectories, provenance: Provenance, changes: dict[str, Any]

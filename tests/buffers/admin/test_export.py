@@ -29,6 +29,7 @@ from seq2seq_env.scorers.scorer import Scorer
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.loading import load_tokenizer
+from seq2seq_env.tokenization.tokenizer import Tokenizer
 from tests.buffers.conftest import Run
 
 
@@ -151,6 +152,9 @@ def test_export_of_a_named_task_has_texts_and_an_environment(
         ("--to jsonl --grow-step 7", "does not have Grow step 7"),
         ("--to minari", "is no id of Minari"),
         ("--to parquet", 'pip install ".[interop]"'),
+        ("--to jsonl --out memory://made/x.jsonl", "'memory://made/x.jsonl' is an object store, and export writes to"),
+        ("--to jsonl --out s3:/made/x.jsonl", "'s3:/made/x.jsonl' lacks a slash"),
+        ("--to parquet --out .", "out is '.', which names no file or folder to make; give a new name"),
     ],
 )
 def test_export_that_cannot_be_is_one_sentence(
@@ -229,3 +233,24 @@ def test_a_grow_step_is_exported_with_its_numbers_texts_and_tokenizer(
     for place in (tmp_path / "some", tmp_path / "minari" / "some-v0"):
         assert load_tokenizer(place / "tokenizer").fingerprint == tiny_task.tokenizer.fingerprint
     assert list(minari.list_local_datasets()) == ["some-v0"]
+
+
+def test_a_tokenizer_that_cannot_be_written_is_one_sentence(
+    run: Run, tmp_path: Path, sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path / "buffer")
+    grow(
+        sampler, fake_scorer, tiny_task, buffer, grow_step=1, candidates=1, temperature=0.8, seed=0, progress=False
+    )  # fmt: skip
+
+    def fail(tokenizer: Tokenizer, folder: Path) -> None:
+        (folder / "tokenizer.json").write_text("half of a t")
+        raise Exception("File too large (os error 27)")  # as the library tokenizers does
+
+    monkeypatch.setattr(Tokenizer, "save", fail)
+    place = tmp_path / "made.jsonl.tokenizer"
+    code, _ = run("export", buffer.path, "--to", "jsonl", "--out", tmp_path / "made.jsonl", "--tokenizer")
+    assert code == (
+        f"error: {str(place)!r} cannot be written (File too large (os error 27)); make room or choose another place"
+    )
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["buffer", "made.jsonl"]

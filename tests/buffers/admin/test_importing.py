@@ -18,6 +18,7 @@ from buffers import GrowingBatchBuffer, Imported, Threshold, Trajectories, grow,
 from buffers.growing.plan import Sampler
 from buffers.interop.rollout_formats import RolloutFormat
 from seq2seq_env.tasks.task import Task
+from tests.buffers.conftest import Run
 
 PROMPT = "Translate to English: {source}"
 RED_HOUSE = "eins rot haus"
@@ -255,6 +256,11 @@ GOOD = {"source": RED_HOUSE, "completion": "one red house", "reward": 0.5}
         ([{**GOOD, "completion": [*assistant("one"), *assistant("two")]}], "has 2 messages of the assistant; one"),
         ([{"text": "one"}], "its prompt is missing, not a text or messages"),
         ([{**GOOD, "target_tokens": [11, 0], "completion": "two", "log_probs": [-1]}], "has 1 log-probabilities for 2"),
+        ([{**GOOD, "target_tokens": [11, 0], "completion": "two", "log_probs": [-1, -1], "truncated": True}],
+         r"line 1: it says that its target was cut, and the target's last token is end-of-sequence \(0\); correct"),
+        ([{**GOOD, "reward": 10**400}], r"line 1 is corrupt: .* its 'reward' is beyond 1\.8e\+308"),
+        ([{**GOOD, "temperature": 10**400}], r"line 1 is corrupt: .* its 'temperature' is beyond 1\.8e\+308"),
+        ([{**GOOD, "target_tokens": [11, 0], "log_probs": [-(10**400), 0]}], r"its 'log_probs' is beyond 1\.8e\+308"),
         ([], "there are no rollouts in .*; name the files that hold some"),
     ],
 )  # fmt: skip
@@ -266,6 +272,32 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_left(
     with pytest.raises(ValueError, match=message):
         bring(file, "jsonl")
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_named_twice_would_count_twice(tmp_path: Path, tiny_task: Task) -> None:
+    folder = tmp_path / "rollouts"
+    folder.mkdir()
+    file = write(folder / "plain.jsonl", [GOOD])
+    (tmp_path / "link.jsonl").symlink_to(file)
+    for again in (file, folder, tmp_path / "link.jsonl"):
+        with pytest.raises(ValueError, match=r"jsonl' is named a second time \(as '.*plain\.jsonl' before\).*name it"):
+            import_rollouts([file, again], "jsonl", tmp_path / "new", tiny_task, progress=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_object_store_is_refused_before_anything_is_read(tmp_path: Path, tiny_task: Task, run: Run) -> None:
+    with pytest.raises(ValueError, match="'memory://new/buffer' is an object store, and import makes a folder; name"):
+        import_rollouts([tmp_path / "none.jsonl"], "jsonl", "memory://new/buffer", tiny_task, progress=False)
+    code, _ = run("import", tmp_path / "none.jsonl", "--from", "jsonl", "--out", "memory://new/buffer")
+    assert "'memory://new/buffer' is an object store" in str(code)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, tiny_task: Task) -> None:
+    origins: dict[RolloutFormat, str] = {"jsonl": "none.jsonl", "trl": "none.parquet"}
+    for origin, name in origins.items():
+        with pytest.raises(FileNotFoundError, match=name):
+            import_rollouts([tmp_path / name], origin, tmp_path / "new", tiny_task, progress=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_foreign_files_templates_and_what_is_there_are_refused(bring: Bring, tmp_path: Path) -> None:

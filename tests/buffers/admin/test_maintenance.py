@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +12,18 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 
 from buffers import (
     GrowingBatchBuffer,
+    Provenance,
     Shard,
     ShardError,
     Trajectories,
+    write_shard,
 )
 from buffers.storage.container import publish_folder
+from buffers.storage.object_store import ObjectStore
 from buffers.storage.reward_columns import RescoredShard
+from buffers.storage.tokenizer_folder import tokenizer_folder
 from seq2seq_env.tasks.task import Task
-from tests.buffers.conftest import Run, corrupt
+from tests.buffers.conftest import Run, contents, corrupt
 
 
 def test_info_tells_what_is_there_and_what_is_missing(folder: Path, run: Run, trajectories: Trajectories) -> None:
@@ -36,7 +42,7 @@ def test_info_tells_what_is_there_and_what_is_missing(folder: Path, run: Run, tr
 
 
 def test_verify_finds_one_changed_byte(folder: Path, run: Run) -> None:
-    assert run("verify", folder)[0] == 0
+    assert run("verify", folder) == (0, f"{folder}: every shard is whole, 2 in all\n")
     corrupt(sorted(folder.iterdir())[1])
     code, shown = run("verify", folder)
     assert code == 1
@@ -48,6 +54,75 @@ def test_verify_finds_one_changed_byte(folder: Path, run: Run) -> None:
     assert f"next: python -m buffers repair {folder} --untrusted" in shown
     code, shown = run("verify", folder, "--json")
     assert (code, [found["file"][-9:] for found in json.loads(shown)]) == (1, ["s00002.h5"])
+
+
+def test_verify_of_no_shard_is_no_success(tmp_path: Path, run: Run) -> None:
+    code, _ = run("verify", tmp_path)
+    assert code == f"error: there is no shard in {str(tmp_path)!r}; name the folder of a buffer"
+
+
+@pytest.mark.parametrize("options", [(), ("--untrusted",)])
+def test_a_shard_of_another_release_is_told_and_stays(
+    options: tuple[str, ...],
+    folder: Path,
+    run: Run,
+    trajectories: Trajectories,
+    provenance: Provenance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corrupt(sorted(folder.iterdir())[1])
+    with monkeypatch.context() as older:
+        older.setattr("buffers.storage.shard.SCHEMA_VERSION", 6)
+        write_shard(folder / "g000-s00000.h5", trajectories, replace(provenance, grow_step=0))
+    before = contents(folder)
+    sentence = f"shard {str(folder / 'g000-s00000.h5')!r} has schema version 6, this release reads 7; read it with"
+    code, shown = run("verify", folder, *options)
+    assert code == 1
+    assert sentence in shown
+    assert "s00002.h5' is corrupt" in shown
+    assert "next: " not in shown
+    found = json.loads(run("verify", folder, "--json", *options)[1])
+    assert [each["is_other_schema"] for each in found] == [True, False]
+    code, _ = run("repair", folder, *options)
+    assert str(code).startswith(f"error: {sentence}")
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (lambda text: text.replace('"one"', '"uno"', 1), "the shards beside it are of {own}; delete it, and the next"),
+        (lambda text: text[:50], "is corrupt"),
+        (lambda text: None, "is corrupt"),
+    ],
+)
+def test_a_tokenizer_that_is_not_the_shards_is_found_and_quarantined(
+    edit: Callable[[str], str | None],
+    problem: str,
+    run: Run,
+    trajectories: Trajectories,
+    provenance: Provenance,
+    tiny_task: Task,
+    tmp_path: Path,
+) -> None:
+    buffer, name = GrowingBatchBuffer(tmp_path), tokenizer_folder(tiny_task.tokenizer)
+    own = tiny_task.tokenizer.fingerprint
+    named = replace(provenance, num_sources=2, tokenizer_folder=name, tokenizer_fingerprint=own)
+    buffer.append(trajectories, named)
+    assert run("verify", tmp_path)[0] == 0  # of a tokenizer that nobody kept nothing is said
+    buffer.keep_tokenizer(tiny_task.tokenizer)
+    assert run("verify", tmp_path)[0] == 0
+    (file,) = (tmp_path / name).iterdir()
+    text = edit(file.read_text())
+    file.unlink() if text is None else file.write_text(text)
+    code, shown = run("verify", tmp_path)
+    assert code == 1
+    assert f"tokenizer {str(tmp_path / name)!r} is " in shown
+    assert problem.format(own=own[:12]) in shown
+    assert "next: python -m buffers repair" in shown
+    assert f"moved {name} to {tmp_path / 'quarantine'}" in run("repair", tmp_path)[1]
+    buffer.keep_tokenizer(tiny_task.tokenizer)
+    assert run("verify", tmp_path)[0] == 0
 
 
 def test_repair_quarantines_what_is_corrupt_and_says_what_to_grow(folder: Path, run: Run) -> None:
@@ -134,6 +209,22 @@ def test_verify_lists_every_corrupt_object_of_a_store(
     assert [*found] == [second, f"scores/one/{first}", f"scores/other/{first}"]
     assert "is corrupt" in found[second]
     assert "is no commit" in found[f"scores/other/{first}"]
+
+
+def test_a_commit_that_is_listed_and_not_there_is_reported(
+    path: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "mirror"))
+    url, listed = f"memory://{tmp_path.name}/buffer", ObjectStore.listed
+    shard = Shard.open(path)
+    GrowingBatchBuffer(url).append(shard.read(), shard.provenance)
+    monkeypatch.setattr(ObjectStore, "listed", lambda store: [*listed(store), "g001-s00009.h5"])
+    code, shown = run("verify", url, "--json")
+    assert code == 1
+    (found,) = json.loads(shown)
+    assert found["file"] == "g001-s00009.h5"
+    assert "is listed in ObjectStore" in found["problem"]
+    assert "its commit is not there" in found["problem"]
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,16 @@ class BrokenSampler:
         return [np.append(row, np.float32(0)) for row in given] if self.extra else given
 
 
+def with_first_token(token: int) -> Callable[[Samples], Samples]:
+    """Puts a token in place of the first of at least two."""
+
+    def spoil(samples: Samples) -> Samples:
+        assert samples.offsets[1] > 1
+        return replace(samples, tokens=np.concatenate([np.array([token], dtype=np.int32), samples.tokens[1:]]))
+
+    return spoil
+
+
 def test_each_distinct_pair_is_scored_once_a_shard(
     sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, tmp_path: Path
 ) -> None:
@@ -91,6 +101,10 @@ def test_a_long_reference_is_stored_and_scored_as_truncated(
         (lambda samples: replace(samples, source_index=np.zeros(50, dtype=np.int64)), "it must give each 5"),
         (lambda samples: replace(samples, source_index=samples.source_index + 1), "it must give each 5"),
         (lambda samples: replace(samples, terminated=~samples.terminated), "terminated means that it ends with"),
+        (with_first_token(0), r"sample 0 has token 0 at position 0 of \d+; .* end-of-sequence \(0\) last alone"),
+        (with_first_token(18), r"sample 0 has token 18 at position 0 of \d+; .* no padding \(18\)"),
+        (with_first_token(19), "sample 0 has token 19 at position 0 of .* must write ids from 0 to 18, no padding"),
+        (with_first_token(-1), "sample 0 has token -1 at position 0"),
     ],
 )
 def test_a_policy_that_breaks_its_promise_is_refused(

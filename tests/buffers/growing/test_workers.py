@@ -114,6 +114,30 @@ def test_a_failing_shard_does_not_lose_the_others(
     assert contents(tmp_path / "broken") == whole
 
 
+def test_few_shards_wait_to_be_published(
+    whole: dict[str, bytes],
+    sampler: Sampler,
+    fake_scorer: Scorer,
+    tiny_task: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[int] = []
+    waiting: list[int] = []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, make: Any, unit: int, /) -> Any:  # type: ignore[override]
+            begun.append(unit)
+            waiting.append(len(begun) - len(list((tmp_path / "slow").glob("*.h5"))))
+            return super().submit(make, unit)
+
+    monkeypatch.setattr("buffers.growing.workers.ThreadPoolExecutor", Counting)
+    grow(sampler, fake_scorer, tiny_task, GrowingBatchBuffer(tmp_path / "slow"), workers=InThreads(1), **SETTINGS)
+    assert begun == [0, 1, 2, 3, 4, 5]
+    assert max(waiting) == 2
+    assert contents(tmp_path / "slow") == whole
+
+
 def test_bad_numbers_of_threads_are_refused() -> None:
     with pytest.raises(ValueError, match="threads is 0; give at least 1"):
         InThreads(0)

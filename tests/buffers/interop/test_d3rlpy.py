@@ -68,7 +68,7 @@ def test_what_does_not_fit_is_refused(data: Slice, tiny_task: Task) -> None:
 
 def test_what_d3rlpy_holds_comes_back(data: Slice) -> None:
     made = to_d3rlpy(data, max_source_length=4, max_target_length=5, vocab_size=19)
-    found, wanted = from_d3rlpy(made, max_source_length=4, pad_id=PAD), data.read()
+    found, wanted = from_d3rlpy(made, max_source_length=4, pad_id=PAD, eos_id=0), data.read()
     for name in ("offsets", "tokens", "terminated", "reward", "source_offsets", "source_tokens"):
         assert getattr(found, name).tobytes() == getattr(wanted, name).tobytes(), name
     assert found.source_index.tolist() == [0, 0, 1]
@@ -88,11 +88,28 @@ def test_a_data_set_of_arrays_becomes_trajectories() -> None:
         action_space=library.ActionSpace.DISCRETE,
         action_size=19,
     )
-    found = from_d3rlpy(made, max_source_length=2, pad_id=PAD)
+    found = from_d3rlpy(made, max_source_length=2, pad_id=PAD, eos_id=0)
     assert found.tokens.tolist() == [7, 0, 8, 9]
     assert found.source_tokens.tolist() == [5, 0, 0]
     assert found.terminated.tolist() == [True, False]
     assert found.reward.tolist() == [0.5, 0.25]
+
+
+def test_the_end_is_the_tokenizers() -> None:
+    """With end-of-sequence 2, a target that ends in it terminated, and one that ends in 0 was cut."""
+    library = d3rlpy_module()
+    made = library.dataset.MDPDataset(
+        observations=np.array([[5, 2, PAD], [5, 2, 7], [5, 2, PAD]], dtype=np.int32),
+        actions=np.array([[7], [2], [0]]),
+        rewards=np.array([0, 0.5, 0.25], dtype=np.float32),
+        terminals=np.array([0, 1, 1]),
+        action_space=library.ActionSpace.DISCRETE,
+        action_size=19,
+    )
+    with pytest.raises(TypeError, match="eos_id"):
+        from_d3rlpy(made, max_source_length=2, pad_id=PAD)  # type: ignore[call-arg]
+    found = from_d3rlpy(made, max_source_length=2, pad_id=PAD, eos_id=2)
+    assert found.terminated.tolist() == [True, False]
 
 
 def test_no_episode_gives_no_trajectory() -> None:
@@ -105,7 +122,7 @@ def test_no_episode_gives_no_trajectory() -> None:
         action_space=library.ActionSpace.DISCRETE,
         action_size=19,
     )
-    assert len(from_d3rlpy(nothing, max_source_length=4, pad_id=PAD)) == 0
+    assert len(from_d3rlpy(nothing, max_source_length=4, pad_id=PAD, eos_id=0)) == 0
 
 
 def test_an_episode_that_is_no_translation_is_named(data: Slice) -> None:
@@ -113,7 +130,7 @@ def test_an_episode_that_is_no_translation_is_named(data: Slice) -> None:
     with pytest.raises(
         ValueError, match=r"episode 0 is no translation .*: its last prefix is not what its actions wrote"
     ):
-        from_d3rlpy(made, max_source_length=3, pad_id=PAD)
+        from_d3rlpy(made, max_source_length=3, pad_id=PAD, eos_id=0)
     made.episodes[2].rewards[1] = 1.0
     with pytest.raises(ValueError, match=r"episode 2 is no translation .*: it has a reward before its last step"):
-        from_d3rlpy(made, max_source_length=4, pad_id=PAD)
+        from_d3rlpy(made, max_source_length=4, pad_id=PAD, eos_id=0)

@@ -50,6 +50,17 @@ def store(tmp_path: Path) -> ObjectStore:
     return made
 
 
+def test_a_mirror_without_a_home_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("SEQ2SEQ_ENV_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(OSError, match=r"as there is no home \(Could not .*\); set SEQ2SEQ_ENV_CACHE to a folder$"):
+        ObjectStore("memory://bucket/buffer")
+
+
 def test_an_entry_comes_back_on_another_machine(store: ObjectStore, tmp_path: Path) -> None:
     assert sent(store).folder == store.folder
     other = ObjectStore("unreliable://bucket/buffer/", tmp_path / "other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,38 @@ def test_one_that_is_there_is_left_alone(tiny_task: Task, tmp_path: Path) -> Non
     before = file.stat().st_mtime_ns
     keep_tokenizer(tmp_path, tiny_task.tokenizer)
     assert file.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("text", ["{", None])
+def test_one_that_is_corrupt_is_written_anew(
+    text: str | None, tiny_task: Task, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    (file,) = tmp_path.rglob("tokenizer.json")
+    whole = file.read_text()
+    other = whole.replace('"one"', '"uno"', 1)  # reads well, as another tokenizer
+    file.write_text(other if text is None else text)
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert file.read_text() == whole
+    assert [folder.name for folder in tmp_path.iterdir()] == [tokenizer_folder(tiny_task.tokenizer)]
+    assert "; it is written anew now" in caplog.text
+
+
+def test_one_that_is_corrupt_stays_where_no_other_can_be_written(
+    tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    (file,) = tmp_path.rglob("tokenizer.json")
+    file.write_text("{")
+
+    def fail(folder: Path) -> None:
+        raise Exception("File too large (os error 27)")  # as the library tokenizers does
+
+    monkeypatch.setattr(tiny_task.tokenizer, "save", fail)
+    message = f"'{file.parent}' cannot be written (File too large (os error 27)); make room or choose another place"
+    with pytest.raises(OSError, match=f"^{re.escape(message)}$"):
+        keep_tokenizer(tmp_path, tiny_task.tokenizer)
+    assert [path.name for path in tmp_path.rglob("*")] == [file.parent.name, file.name]
 
 
 def test_another_process_may_be_faster(tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
