@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 import agents
-from agents.candidate_agent import CandidateAgent
-from agents.preference_agent import PreferenceAgent
 from experiments.names import ROWS, STORED
 from experiments.runs.agent_kinds import check_stored
 from experiments.runs.improve_data import DataConfig
@@ -63,6 +61,9 @@ class Row:
     @property
     def trains_on(self) -> str:
         """What of a data set the loss is of, in a few words: "all", "filtered", "pairs", of samples alone or not."""
+        from agents.candidate_agent import CandidateAgent
+        from agents.preference_agent import PreferenceAgent
+
         kind = agents.agent_class(self.agent)
         if issubclass(kind, PreferenceAgent):
             what = "best and worst"

@@ -41,7 +41,10 @@ def compared(folder: Path, scorer: str | None = None, *, steps: int = 1, beta: f
             for step, kl in enumerate(every, start=1):
                 distance = np.array(kl**0.5)
                 reward, oracle = (float(basis("rl", distance) @ [0.2, each]) for each in (0.0, beta))
-                lines = [{"sample_reward": 0.5 + reward + at, "sample_oracle": 0.5 + oracle + at} for at in noise]
+                lines = [
+                    {"source": f"{i}", "sample_reward": 0.5 + reward + at, "sample_oracle": 0.5 + oracle + at}
+                    for i, at in enumerate(noise)
+                ]
                 kept = stage if step == steps else f"{stage}.step{step}"
                 text = "".join(json.dumps(line) + "\n" for line in lines)
                 (run / "hypotheses" / f"{kept}.jsonl").write_text(text)
