@@ -1,4 +1,4 @@
-"""Claims of the paper, and what it has no evidence for, with what each needs and how finished runs decide it."""
+"""Claims of the paper and its future work, with what each needs and how finished runs decide it."""
 
 from __future__ import annotations
 
