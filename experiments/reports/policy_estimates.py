@@ -94,10 +94,10 @@ def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str
     for estimator in policies[0].estimates:
         by_group = {key: [(each.estimates[estimator], each) for each in own] for key, own in groups.items()}
         known[estimator] = _correlations(by_group, (*TRUTHS,))
-        errors = [(seed, value - each.reward) for (_, seed), own in by_group.items() for value, each in own
-                  if math.isfinite(value)]  # fmt: skip
-        if errors:
-            known[estimator][ERROR] = _mean_error(errors)
+        errors = [(seed, float(np.mean(above))) for (_, seed), own in by_group.items()
+                  if (above := [value - each.reward for value, each in own if math.isfinite(value)])]  # fmt: skip
+        if (error := seed_mean(errors)) is not None:
+            known[estimator][ERROR] = error
     fresh = {key: [(each.reward, each) for each in own] for key, own in groups.items()}
     return known | {"learned reward of fresh samples": _correlations(fresh, ("oracle",))}
 
@@ -118,15 +118,6 @@ def _correlations(groups: Mapping[tuple[str, int], Sequence[Estimated]], truths:
         if (mean := seed_mean(of_seeds)) is not None:
             known[truth] = mean
     return known
-
-
-def _mean_error(errors: Sequence[tuple[int, float]]) -> SeedMean:
-    by_seed: dict[int, list[float]] = {}
-    for seed, error in errors:
-        by_seed.setdefault(seed, []).append(error)
-    mean = seed_mean([(seed, float(np.mean(each))) for seed, each in by_seed.items()])
-    assert mean is not None
-    return mean
 
 
 def spearman(pairs: NDArray[np.float64]) -> float:
