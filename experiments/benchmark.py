@@ -24,12 +24,14 @@ from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.datasets.making import Dataset, resolve
 from experiments.datasets.recipes import DATASETS, TASK
+from experiments.datasets.starts import is_shipped, load_start
 from experiments.names import ROWS, STORED, FilterName, RowNames
 from experiments.reports.benchmark_cells import chosen_rate
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import FILE, FINGERPRINTS, Results
 from experiments.reports.policy_estimates import effective_sentence
 from experiments.runs.commit import CHANGED, UNKNOWN, commit
+from experiments.runs.dataset_contents import keep_contents
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
 from experiments.runs.merging import check_part, merge
@@ -87,8 +89,8 @@ class Config:
     supervised: TrainingConfig = field(default_factory=lambda: Settings().supervised)
     """Training of each seed's supervised policy."""
     starts: dict[str, str] = field(default_factory=dict)
-    """Regimes and folders of finished runs, seed0, seed1 and so on, whose supervised policies are taken in place of
-    training some: --starts lowres-v1 runs/lowres noisy-v1 runs/noisy."""
+    """Regimes and folders of finished runs, seed0, seed1 and so on, whose supervised policies are taken: --starts
+    lowres-v1 runs/lowres. By default they are the shipped ones; where there is none of these options, one is trained."""
     improve: TrainingConfig = field(
         default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
     )
@@ -142,6 +144,11 @@ class Config:
             seed=seed, device=self.device, out=self.out, agent_options=self.agent_options,
         )  # fmt: skip
 
+    def takes_shipped(self, regime: str, seed: int) -> bool:
+        """Whether a seed starts from a shipped policy: one is there, no other is named, and none of other options."""
+        as_shipped = self.policy == PolicyConfig() and self.supervised == Settings().supervised
+        return as_shipped and regime not in self.starts and is_shipped(regime, seed)
+
     def recorded(self) -> dict[str, Any]:
         """What all trainings of one table have alike, as JSON can hold it."""
         names = ("learning_rates", "seed", "filter", "filter_values", "policy", "supervised", "improve", "off_policy")
@@ -183,7 +190,7 @@ class Benchmark:
             options = config.comparison(regime, seed)
             evaluator = Evaluator(task, scorer, temperature=options.temperature, seed=seed, watch=folder.watch)
             run = Experiment(options, task, evaluator, folder)
-            policy = supervised(run)
+            policy = supervised(run, load_start(regime, seed, task) if config.takes_shipped(regime, seed) else None)
             self.check_start(policy, options.start)
             batch = compare_agents.dataset_buffer(run, dataset).select()
             for row in map(Row.of, config.agents):
@@ -306,27 +313,6 @@ def execute(config: Config) -> None:
     print(page)
     print(f"wrote benchmark.md, {FILE} and plots to {config.out}, in {time.perf_counter() - started:.0f} s")
     print("next: add agents, data sets or seeds to the same --out; finished trainings are kept")
-
-
-def keep_contents(folder: RunFolder, datasets: Mapping[str, Mapping[str, str]]) -> None:
-    """Record which texts each data set has, and refuse others under a name that is known.
-
-    Args:
-        folder: Of the benchmark.
-        datasets: By name, the digest of the texts, ``contents``, how it stands to the published one, ``status``, and
-            the task's ``regime``.
-
-    Raises:
-        ValueError: If there are others.
-    """
-    known = folder.result("datasets") if folder.has("datasets") else {}
-    for name, facts in datasets.items():
-        if known.setdefault(name, dict(facts))["contents"] != facts["contents"]:
-            raise ValueError(
-                f"data set {name!r} has other texts than the one that {str(folder.path)!r} was trained on; give that "
-                "one, or choose another --out"
-            )
-    folder.finish("datasets", known)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_used: Sequence[str] = ()) -> None:

@@ -34,7 +34,9 @@ SIZES = ("d_model", "num_heads", "encoder_layers", "decoder_layers", "ffn_dim")
 GROUP = 64
 """Weights that share a scale."""
 
-LOWEST, HIGHEST = -8, 7
+BITS = 4
+"""Of a behaviour's weights, by default; two are a byte."""
+
 
 CLIPPED = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 """Shares of a group's largest weight that scales are tried for: what is cut off at the ends is finer within."""
@@ -70,20 +72,23 @@ def load_behaviour(name: str, task: Task, folder: Path = FOLDER) -> Seq2SeqPolic
             f"{task.tokenizer.fingerprint[:12]}; take the release whose tokenizer that is"
         )
     policy = Seq2SeqPolicy.from_config(task.tokenizer, PolicyConfig(**json.loads(metadata["sizes"])).for_task(task))
+    bits = int(metadata.get("bits", BITS))
     with torch.no_grad():
         for key, weight in policy.model.named_parameters():
             if weight.requires_grad:  # the others are sines of the positions
-                weight.copy_(unpacked(stored[key], stored[f"{key}.scale"], weight) if weight.dim() > 1 else stored[key])
+                exact = weight.dim() == 1
+                weight.copy_(stored[key] if exact else unpacked(stored[key], stored[f"{key}.scale"], weight, bits))
     return policy
 
 
-def save_behaviour(policy: Seq2SeqPolicy, name: str, folder: Path = FOLDER) -> Path:
+def save_behaviour(policy: Seq2SeqPolicy, name: str, folder: Path = FOLDER, bits: int = BITS) -> Path:
     """Write a policy's weights, rounded; the policy that :func:`load_behaviour` gives has these.
 
     Args:
         policy: Of the default architecture.
         name: Of the file.
         folder: Made if it is not there.
+        bits: Of a weight of a matrix, 4 or 8.
     """
     from safetensors.torch import save_file
 
@@ -93,33 +98,36 @@ def save_behaviour(policy: Seq2SeqPolicy, name: str, folder: Path = FOLDER) -> P
     stored: dict[str, Tensor] = {}
     for key, weight in policy.model.named_parameters():
         if weight.requires_grad and weight.dim() > 1:
-            stored[key], stored[f"{key}.scale"] = packed(weight.detach())
+            stored[key], stored[f"{key}.scale"] = packed(weight.detach(), bits)
         elif weight.requires_grad:
             stored[key] = weight.detach().half()
+    metadata = {"sizes": json.dumps(sizes), "tokenizer": policy.tokenizer.fingerprint}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}{SUFFIX}"
-    save_file(stored, file, {"sizes": json.dumps(sizes), "tokenizer": policy.tokenizer.fingerprint})
+    save_file(stored, file, metadata if bits == BITS else metadata | {"bits": str(bits)})
     return file
 
 
-def packed(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Two weights to a byte, uint8 [n/2], and scales, float16 [n/GROUP], of n weights filled up to whole groups."""
+def packed(weight: Tensor, bits: int = BITS) -> tuple[Tensor, Tensor]:
+    """Codes, uint8, and scales, float16 [n/GROUP], of n weights filled up to whole groups."""
     import torch
 
+    half = 2 ** (bits - 1)  # codes are -half to half - 1
     flat = weight.flatten()
     groups = torch.cat([flat, flat.new_zeros(-len(flat) % GROUP)]).view(-1, GROUP)
     largest = groups.abs().amax(1, keepdim=True)
-    scales = torch.stack([largest * share / (HIGHEST + 0.5) for share in CLIPPED]).half().float()  # [C,G,1]
-    codes = (groups / scales.clamp_min(1e-12)).round().clamp(LOWEST, HIGHEST)  # [C,G,GROUP]
+    scales = torch.stack([largest * share / (half - 0.5) for share in CLIPPED]).half().float()  # [C,G,1]
+    codes = (groups / scales.clamp_min(1e-12)).round().clamp(-half, half - 1)  # [C,G,GROUP]
     best = ((codes * scales - groups) ** 2).sum(-1).argmin(0)  # [G]
     rows = torch.arange(len(groups))
-    whole = (codes[best, rows] - LOWEST).to(torch.uint8).flatten()
-    return whole[::2] | whole[1::2] << 4, scales[best, rows, 0].half()
+    whole = (codes[best, rows] + half).to(torch.uint8).flatten()
+    return whole[::2] | whole[1::2] << 4 if bits == BITS else whole, scales[best, rows, 0].half()
 
 
-def unpacked(codes: Tensor, scales: Tensor, like: Tensor) -> Tensor:
+def unpacked(codes: Tensor, scales: Tensor, like: Tensor, bits: int = BITS) -> Tensor:
     """The weights that :func:`packed` rounded, float32, in the shape of ``like``."""
     import torch
 
-    whole = torch.stack([codes & 15, codes >> 4], 1).view(-1, GROUP).float() + LOWEST
+    both = torch.stack([codes & 15, codes >> 4], 1) if bits == BITS else codes
+    whole = both.view(-1, GROUP).float() - 2 ** (bits - 1)
     return (whole * scales.float()[:, None]).flatten()[: like.numel()].view_as(like)

@@ -106,7 +106,7 @@ def merged(parts: Mapping[str, Results]) -> Results:
 
     Raises:
         ValueError: If two have another configuration, task or scorer, other texts under a data set's name, another
-            supervised policy in the same seed, or other numbers of the same training.
+            supervised policy in the same seed of a data set, or other numbers of the same training.
     """
     (first, results), *others = parts.items()
     texts = {dataset: facts["contents"] for dataset, facts in results.datasets.items()}
@@ -136,7 +136,10 @@ def merged(parts: Mapping[str, Results]) -> Results:
 
 
 def unlike_starts(parts: Mapping[str, Results]) -> list[str]:
-    """Where trainings of one regime have another task or scorer, or of one seed another supervised policy.
+    """Where trainings of a regime have another task or scorer, or of a seed of a data set another supervised policy.
+
+    Two data sets may have other policies in a seed, as another processor trains them: agents are compared within a data
+    set, and a seed is no less independent of the others.
 
     Args:
         parts: By the name that sentences call them; one alone is compared with itself.
@@ -149,9 +152,8 @@ def unlike_starts(parts: Mapping[str, Results]) -> list[str]:
             if differing := differences(regimes.setdefault(regime, fingerprints), fingerprints):
                 sentences.append(f"{name!r} is of another task or scorer in {regime!r} ({differing[0]}); train again")
         for cell in part.cells:
-            regime = part.datasets.get(cell.dataset, {}).get("regime", cell.dataset)
             for run in cell.runs:
-                first = starts.setdefault((regime, run.seed), run)
+                first = starts.setdefault((cell.dataset, run.seed), run)
                 if (first.start, first.base) != (run.start, run.base):
                     sentences.append(
                         f"{name!r} has another supervised policy of seed {run.seed} on {cell.dataset} than trainings "

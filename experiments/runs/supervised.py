@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from agents import Seq2SeqPolicy
 
 
-def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:
+def supervised(run: Experiment[Settings], given: Seq2SeqPolicy | None = None) -> Seq2SeqPolicy:
     """The policy that starts it all: BC on the original data until the validation reward stops rising.
 
     A pretrained policy may also be taken as it is, and another run's supervised policy.
+
+    Args:
+        run: The run.
+        given: Taken as it is, where the run's folder has none.
 
     Raises:
         OSError: As for :func:`starting_policy`.
@@ -31,8 +35,8 @@ def supervised(run: Experiment[Settings]) -> Seq2SeqPolicy:
     config, task = run.config, run.task
     if run.folder.has(SUPERVISED):
         return agents.Seq2SeqPolicy.load(run.folder.checkpoint(SUPERVISED), config.device)
-    policy = starting_policy(config, task)
-    if config.start is not None:
+    policy = starting_policy(config, task) if given is None else given.to(config.device)
+    if given is not None or config.start is not None:
         finish(run, SUPERVISED, agents.make_agent("bc", policy), dict(UNTRAINED))
         return policy
     sizes = config.policy

@@ -62,6 +62,13 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path, changes: dict[str,
         merged({"one": results(tmp_path), "other": results(tmp_path, **changes)})
 
 
+def test_another_data_set_may_start_from_other_policies(tmp_path: Path) -> None:
+    other = record() | {"datasets": {"other-v0": {"contents": "b", "status": "", "regime": "lowres-v1"}}}
+    other["cells"] = [other["cells"][0] | {"dataset": "other-v0", "runs": [run(0) | {"start": "x", "base": 0.4}]}]
+    parts = {"one": results(tmp_path), "other": results(tmp_path, **other)}
+    assert [cell.dataset for cell in merged(parts).cells] == sorted([DATASET, "other-v0"])
+
+
 def test_texts_of_all_parts_are_compared(tmp_path: Path) -> None:
     texts = {name: {DATASET: {"contents": name, "status": "", "regime": ""}} for name in ("b", "c")}
     parts = {name: results(tmp_path, datasets=texts.get(name, {})) for name in ("a", "b", "c")}
