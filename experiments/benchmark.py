@@ -10,7 +10,7 @@ check FILE... tells whether results keep to the rules of the table, rest benchma
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -90,7 +90,7 @@ class Config:
     """Training of each seed's supervised policy."""
     starts: dict[str, str] = field(default_factory=dict)
     """Regimes and folders of finished runs, seed0, seed1 and so on, whose supervised policies are taken: --starts
-    lowres-v1 runs/lowres. By default they are the shipped ones; where there is none of these options, one is trained."""
+    lowres-v1 runs/lowres. By default they are the shipped ones, and where none is of these options, trained."""
     improve: TrainingConfig = field(
         default_factory=lambda: replace(Settings().improve, max_tokens=90_000, evaluate_every=45_000)
     )

@@ -128,6 +128,6 @@ def unpacked(codes: Tensor, scales: Tensor, like: Tensor, bits: int = BITS) -> T
     """The weights that :func:`packed` rounded, float32, in the shape of ``like``."""
     import torch
 
-    both = torch.stack([codes & 15, codes >> 4], 1) if bits == BITS else codes
-    whole = both.view(-1, GROUP).float() - 2 ** (bits - 1)
+    each = torch.stack([codes & 15, codes >> 4], 1) if bits == BITS else codes
+    whole = each.view(-1, GROUP).float().sub(2 ** (bits - 1))
     return (whole * scales.float()[:, None]).flatten()[: like.numel()].view_as(like)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +16,13 @@ import pytest
 from agents import OffPolicyConfig, Seq2SeqPolicy
 from agents.unusable_data import UnusableDataError
 from buffers import Best, GrowingBatchBuffer, Threshold
-from experiments.benchmark import Benchmark, Config, execute, keep_contents, short
+from experiments.benchmark import Benchmark, Config, execute, short
 from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
+from experiments.datasets.starts import is_shipped, load_start, save_start
 from experiments.reports.benchmark_cells import read_cells, read_trainings, row_name
 from experiments.reports.benchmark_results import Results
+from experiments.runs.dataset_contents import keep_contents
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.trials import Trial
 from seq2seq_env.tasks import Task
@@ -64,6 +68,27 @@ def test_every_agent_is_tuned_on_the_first_seed_and_run_on_all(
     assert "seed 0" not in capsys.readouterr().out
     with pytest.raises(FileExistsError, match=r"another configuration: scorer_fingerprint was '.*' and is now 'other'"):
         benchmark.run(monolingual_task, Mock(fingerprint="other"), dataset, 0)
+
+
+def test_seeds_start_from_shipped_policies_of_the_same_options(
+    dataset: Dataset, monolingual_task: Task, fake_scorer: Any, policies: Sequence[Seq2SeqPolicy], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    save_start(policies[0], "lowres-v1", 0, tmp_path / "starts")
+    shipped = partial(load_start, folder=tmp_path / "starts")
+    monkeypatch.setattr("experiments.benchmark.is_shipped", partial(is_shipped, folder=tmp_path / "starts"))
+    monkeypatch.setattr("experiments.benchmark.load_start", shipped)
+    config = replace(TINY, agents=("bc",), learning_rates=(1e-3,))
+    assert not config.takes_shipped("lowres-v1", 0)  # it is of other sizes
+    monkeypatch.setattr("experiments.benchmark.PolicyConfig", lambda: TINY.policy)
+    monkeypatch.setattr("experiments.benchmark.Settings", lambda: SimpleNamespace(supervised=TINY.supervised))
+    assert not replace(config, starts={"lowres-v1": "x"}).takes_shipped("lowres-v1", 0)
+    folder = RunFolder(tmp_path / "run", config.recorded(), ())
+    for seed in (0, 1):
+        Benchmark(config, folder).run(monolingual_task, fake_scorer, dataset, seed)
+    starts = {result["seed"]: result["start"] for result, _ in read_trainings(folder.path)}
+    known = shipped("lowres-v1", 0, monolingual_task).fingerprint
+    assert (starts[0] == known, starts[1] == known) == (True, False)
 
 
 def test_a_recipe_is_a_row_by_its_own_name(

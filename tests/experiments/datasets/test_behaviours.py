@@ -35,6 +35,12 @@ def test_weights_are_multiples_of_their_groups_scale() -> None:
     assert unpacked(*packed(filled_up), filled_up).numpy() == pytest.approx(filled_up.numpy(), rel=0.02)
 
 
+def test_more_bits_are_nearer() -> None:
+    weight = torch.linspace(-1, 1, 640).view(10, 64)
+    far = {bits: (unpacked(*packed(weight, bits), weight, bits) - weight).abs().max() for bits in (4, 8)}
+    assert far[8] < far[4] / 12
+
+
 def test_a_policy_is_rounded_once(policies: Sequence[Seq2SeqPolicy], monolingual_task: Task, tmp_path: Path) -> None:
     save_behaviour(policies[0], "one", tmp_path)
     once = load_behaviour("one", monolingual_task, tmp_path)
