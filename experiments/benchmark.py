@@ -134,14 +134,18 @@ class Config:
         for row in map(Row.of, self.agents):
             row.settings(self.comparison(DEFAULT_REGIME, self.seed)).check()
 
+    @staticmethod
+    def algorithms(names: Sequence[str]) -> tuple[str, ...]:
+        """The agents of rows, each once."""
+        return tuple(dict.fromkeys(Row.of(name).agent for name in names))
+
     def comparison(self, regime: str, seed: int) -> compare_agents.Config:
         """The options that compare_agents.py has in common, for one seed."""
-        algorithms = tuple(dict.fromkeys(Row.of(name).agent for name in self.agents))
         start = Path(self.starts[regime]) / compare_agents.seed_folder(seed) if regime in self.starts else None
         return compare_agents.Config(
-            task=TASK, task_options={"regime": regime}, start=start, agents=algorithms, filter=self.filter,
-            filter_values=self.filter_values, policy=self.policy, supervised=self.supervised, improve=self.improve,
-            seed=seed, device=self.device, out=self.out, agent_options=self.agent_options,
+            task=TASK, task_options={"regime": regime}, start=start, agents=self.algorithms(self.agents),
+            filter=self.filter, filter_values=self.filter_values, policy=self.policy, supervised=self.supervised,
+            improve=self.improve, seed=seed, device=self.device, out=self.out, agent_options=self.agent_options,
         )  # fmt: skip
 
     def takes_shipped(self, regime: str, seed: int) -> bool:

@@ -45,7 +45,8 @@ def parse(
     """The configuration that a command line asks for.
 
     Args:
-        kind: Its class; one with a field ``agent_options`` takes those of agents.
+        kind: Its class; one with a field ``agent_options`` takes those of agents. Where names in ``agents`` stand for
+            agents of other names, its ``algorithms`` tells which.
         arguments: The command line behind the program's name.
         prog: The program's name in the help.
         description: Of the help; None takes the class's docstring.
@@ -121,6 +122,7 @@ def _agent_configs(kind: type, arguments: Sequence[str]) -> dict[str, type]:
     """
     known = look_ahead(arguments, agent={}, agents={"nargs": "*"})
     named = [*(known.agents or ()), *([known.agent] if known.agent else [])]
+    named = list(getattr(kind, "algorithms", tuple)(named))
     for name in named:
         check_name("agent", name, sorted(agents.AGENTS))
     chosen = named or _default_agents(kind)

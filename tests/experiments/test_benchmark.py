@@ -17,6 +17,7 @@ from agents import OffPolicyConfig, Seq2SeqPolicy
 from agents.unusable_data import UnusableDataError
 from buffers import Best, GrowingBatchBuffer, Threshold
 from experiments.benchmark import Benchmark, Config, execute, short
+from experiments.command_line.parsing import parse
 from experiments.compare_agents import dataset_buffer
 from experiments.datasets.making import Dataset
 from experiments.datasets.starts import is_shipped, load_start, save_start
@@ -25,6 +26,7 @@ from experiments.reports.benchmark_results import Results
 from experiments.runs.dataset_contents import keep_contents
 from experiments.runs.run_folder import RunFolder
 from experiments.runs.trials import Trial
+from seq2seq_env.commands import UsageError
 from seq2seq_env.tasks import Task
 from tests.experiments.datasets.conftest import dataset, policies
 from tests.experiments.tiny_experiment import POLICY, TRAINING
@@ -110,6 +112,13 @@ def test_a_recipe_is_a_row_by_its_own_name(
     results = Results.of(folder)
     assert [cell.agent for cell in results.cells] == ["filtered-bc", "raft", "ssd"]
     assert {each.agent for each in results.policies} == {"filtered-bc", "raft", "ssd"}
+
+
+def test_the_command_line_names_recipes_among_the_agents() -> None:
+    config = parse(Config, ["--agents", "raft", "dqo", "--dpo.beta", "0.3"])
+    assert (config.agents, config.agent_options) == (("raft", "dqo"), {"dpo": {"beta": 0.3}})
+    with pytest.raises(UsageError, match="recipe 'rft' is no row of the benchmark"):
+        parse(Config, ["--agents", "rft"])
 
 
 def test_a_training_that_fails_is_recorded_and_not_tried_again(
