@@ -16,6 +16,7 @@ from experiments.datasets.card import card
 from experiments.datasets.manifest import CARD, FILE, Manifest, Verdict
 from experiments.datasets.mixture import Mixture
 from experiments.datasets.recipes import TASK, DatasetRecipe, full_name, recipe_of
+from experiments.datasets.texts import PublishedSampler, load_texts, of_policy
 from seq2seq_env.atomic_files import write_text
 from seq2seq_env.scorers import Scorer, load_scorer
 from seq2seq_env.tasks import load_task
@@ -72,7 +73,11 @@ def make(
         # What was published has changed since it was made, and so has its name.
     task = load_task(TASK, **recipe.task_options)
     assert task.default_scorer is not None
-    policies = [load_behaviour(policy, task) for policy in recipe.policies]
+    texts = load_texts(name.rpartition("/")[2])
+    policies = [
+        PublishedSampler(load_behaviour(policy, task), of_policy(texts, place, recipe.candidates))
+        for place, policy in enumerate(recipe.policies)
+    ]
     scorer = load_scorer(task.default_scorer, task=task)
     write_shards(folder, recipe, task, scorer, policies, workers=workers, progress=progress)
     if not is_writer:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from buffers import GrowingBatchBuffer, Shard
+from experiments.datasets import texts
 from seq2seq_env.atomic_files import read_json, write_json
 
 FILE = "manifest.json"
@@ -160,7 +161,7 @@ def published(name: str) -> Manifest | None:
 
 
 def publish(folder: Path) -> Path:
-    """Make a data set the published one of its recipe: its manifest becomes part of the package.
+    """Make a data set the published one of its recipe: its manifest and its texts become part of the package.
 
     Args:
         folder: Of the data set.
@@ -171,6 +172,7 @@ def publish(folder: Path) -> Path:
     manifest = checked(folder)
     name = recipe_name(manifest.name)
     file = PUBLISHED / f"{name.rpartition('/')[2]}.json"
+    texts.save_texts(file.stem, GrowingBatchBuffer(folder).shards, texts.FOLDER)
     replace(manifest, name=name).write(file)
     return file
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agents import Seq2SeqPolicy
-from experiments.datasets import manifest
+from experiments.datasets import manifest, texts
 from experiments.datasets.making import Dataset, finish, write_shards
 from experiments.datasets.recipes import DatasetRecipe
 from seq2seq_env.tasks import Task
@@ -48,6 +48,7 @@ def copy(dataset: Dataset, tmp_path: Path) -> Path:
 def as_published(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it under its own name, published as such."""
     monkeypatch.setattr(manifest, "PUBLISHED", tmp_path / "manifests")
+    monkeypatch.setattr(texts, "FOLDER", tmp_path / "texts")
     (tmp_path / "manifests").mkdir()
     published = manifest.publish(dataset.folder)
     folder = Path(shutil.copytree(dataset.folder, tmp_path / "published" / NAME))
