@@ -64,11 +64,11 @@ def write_benchmark(results: Results, out: Path) -> str:
         "translations, 100 that of right ones. It is the oracle's, and no agent, filter or choice of weights or "
         "learning rate sees it. Differences are within each seed, whose policies start alike, the mean of its data "
         "sets. Intervals are t intervals of 95 % over seeds, of these test sentences and these learning rates, and not "
-        "corrected for their number.",
+        "corrected for their number; p-values are, those of all data sets together and of each on its own.",
         *_budget(config, cells),
         *(_over_all(gained, overall, order) if len(datasets) > 1 else []),
         *(f"![{plot}]({plot})" for plot in plots),
-        *(part for name in datasets for part in _of_dataset(name, results.datasets[name], cells)),
+        *(part for name in datasets for part in _of_dataset(name, results.datasets[name], cells, len(datasets) > 1)),
         *estimates_parts(policies, correlations),
         *_left_out(results.left_out or {}),
     ]
@@ -171,8 +171,8 @@ def _trains_on(agent: str) -> str:
         return "-"
 
 
-def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
-    """Heading, status and tables of one data set."""
+def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], is_one_of_several: bool) -> list[str]:
+    """Heading, status and tables of one data set, and who wins there where the page has begun with all of them."""
     own = [cell for cell in cells if cell.dataset == name]
     known = gains(_by_agent(own))
     own.sort(key=lambda cell: -known[cell.agent].score.value)
@@ -195,6 +195,7 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell]) -> l
         *([f"FAILED, and counted as the supervised policy: {'; '.join(failed)}."] if failed else []),
         *([f"NOT MATCHED, and left out there: the supervised policy has less entropy than {'; '.join(hotter)}."]
           if hotter else []),
+        *(verdict(known, [cell.agent for cell in own]) if is_one_of_several else []),
         _table(known, [cell.agent for cell in own]),
         *_at_edges(own),
         table(head, costs),

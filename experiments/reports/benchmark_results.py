@@ -18,6 +18,9 @@ FILE = "benchmark.json"
 FINGERPRINTS = ("task_fingerprint", "scorer_fingerprint")
 """What is known of a regime's task and scorer, by which all of its trainings are of the same."""
 
+ROUNDING = 0.005
+"""Difference of a supervised policy's true quality that rounding on another processor may make."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -154,7 +157,7 @@ def unlike_starts(parts: Mapping[str, Results]) -> list[str]:
         for cell in part.cells:
             for run in cell.runs:
                 first = starts.setdefault((cell.dataset, run.seed), run)
-                if (first.start, first.base) != (run.start, run.base):
+                if first.start != run.start or abs(first.base - run.base) > ROUNDING:
                     sentences.append(
                         f"{name!r} has another supervised policy of seed {run.seed} on {cell.dataset} than trainings "
                         f"before (true quality {run.base:.4f}, not {first.base:.4f}); train all of a seed from one"

@@ -120,6 +120,8 @@ def test_several_data_sets_have_their_aggregates(folder: RunFolder, monkeypatch:
     assert "| bc | all | 52.5 [20.7, 84.3] | +25.0 | - |" in aggregates
     assert "| bc | 50.0 [50.0, 55.0] |" in aggregates
     assert "| 1.00 | 2 | 4 |" in aggregates
+    other = page.partition("## other-v0")[2]
+    assert "NOT SHOWN that any objective is greedily better than `filtered-bc`.** The best is `bc`, +22.5" in other
     assert (folder.path / "profiles.png").is_file()
 
 

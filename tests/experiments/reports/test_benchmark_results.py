@@ -69,6 +69,14 @@ def test_another_data_set_may_start_from_other_policies(tmp_path: Path) -> None:
     assert [cell.dataset for cell in merged(parts).cells] == sorted([DATASET, "other-v0"])
 
 
+def test_one_policy_may_translate_a_sentence_otherwise_on_another_processor(tmp_path: Path) -> None:
+    parts = {
+        str(base): results(tmp_path, cells=[record(name)["cells"][0] | {"runs": [run(0) | {"base": base}]}])
+        for base, name in ((0.5, "bc"), (0.503, "dpo"))
+    }
+    assert [cell.runs[0].base for cell in merged(parts).cells] == [0.5, 0.503]
+
+
 def test_texts_of_all_parts_are_compared(tmp_path: Path) -> None:
     texts = {name: {DATASET: {"contents": name, "status": "", "regime": ""}} for name in ("b", "c")}
     parts = {name: results(tmp_path, datasets=texts.get(name, {})) for name in ("a", "b", "c")}
