@@ -190,7 +190,7 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], is_o
     )  # fmt: skip
     return [
         f"## {name}",
-        f"{facts['status'].capitalize()}. The supervised policies' greedy true quality is "
+        f"{facts['status'][:1].upper()}{facts['status'][1:]}. The supervised policies' greedy true quality is "
         f"{np.mean(list(bases.values())):.3f} on average of {len(bases)} seeds.",
         *([f"FAILED, and counted as the supervised policy: {'; '.join(failed)}."] if failed else []),
         *([f"NOT MATCHED, and left out there: the supervised policy has less entropy than {'; '.join(hotter)}."]

@@ -55,7 +55,7 @@ def add_failure(folder: RunFolder, seed: int, agent: str, why: str) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run", CONFIG, ())
-    facts = {"contents": "0", "status": "the published texts", "regime": "lowres-v1"}
+    facts = {"contents": "0", "status": "the published texts of the EPYC", "regime": "lowres-v1"}
     folder.finish("datasets", {"mixed-v0": facts})
     for rate, validation, greedy in ((1e-3, 0.8, 0.75), (3e-3, 0.7, 0.9)):
         add(folder, 3, "bc", "mixed-v0", rate, greedy, validation)
@@ -92,7 +92,7 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: p
     page = write_benchmark(Results.of(folder), folder.path)
     assert "| bc | all | 50.0 [50.0, 50.0] | +30.0 | - | 27.5 [-4.3, 59.3] | -10.0 | 0 of 2 |" in page
     assert "| filtered-bc | filtered | 20.0 | - | - | 0.0 | -40.0 | 0 of 1 |" in page
-    assert "greedy true quality is 0.550 on average of 2 seeds" in page
+    assert "The published texts of the EPYC. The supervised policies' greedy true quality is 0.550 on" in page
     assert "| bc | 0.001 | 2 | 5 | 12 | 9 | 4 |" in page
     assert "The lowest learning rate was chosen for bc, filtered-bc.\n" in page
     assert "No learning rate was better" not in page
