@@ -1,7 +1,7 @@
 """Behaviour policies of the frozen data sets, shipped as matrices of 4 bits.
 
 Trained anew on another kind of CPU, a policy would be another one: rounding grows over thousands of steps. With its
-weights given, only sampling is left to be repeated, where rounding changes a token about once in a million.
+weights given, only sampling is left to be repeated, where rounding changes a few samples (``texts.py``).
 
 Matrices are rounded to multiples -8 to 7 of a scale that 64 weights share, which costs a policy of the default size
 about 0.01 of true quality and makes it small enough to ship. The behaviour *is* the rounded policy, whose

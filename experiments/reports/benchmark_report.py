@@ -64,7 +64,7 @@ def write_benchmark(results: Results, out: Path) -> str:
         "translations, 100 that of right ones. It is the oracle's, and no agent, filter or choice of weights or "
         "learning rate sees it. Differences are within each seed, whose policies start alike, the mean of its data "
         "sets. Intervals are t intervals of 95 % over seeds, of these test sentences and these learning rates, and not "
-        "corrected for their number; p-values are, those of all data sets together and of each on its own.",
+        "corrected for their number; p-values are, where there are several data sets, for all together and for each.",
         *_budget(config, cells),
         *(_over_all(gained, overall, order) if len(datasets) > 1 else []),
         *(f"![{plot}]({plot})" for plot in plots),
