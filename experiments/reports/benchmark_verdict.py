@@ -100,7 +100,8 @@ def _best(known: Mapping[str, SeedMean], count: int, kind: str, shown: Callable[
         if better
         else f"NOT SHOWN that any {kind} is greedily better than `{REFERENCE}`."
     )
-    sentence = f"{shown(first)} The best is `{best}`, {found:+.1f}, p {p_value(found.p)} corrected for {count} tests"
+    tests = f"{count} test{'s' if count > 1 else ''}"
+    sentence = f"{shown(first)} The best is `{best}`, {found:+.1f}, p {p_value(found.p)} corrected for {tests}"
     if best in better:
         return f"{sentence}."
     least = smallest_shown(found, count, LEVEL)

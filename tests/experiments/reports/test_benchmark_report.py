@@ -122,6 +122,7 @@ def test_several_data_sets_have_their_aggregates(folder: RunFolder, monkeypatch:
     assert "| 1.00 | 2 | 4 |" in aggregates
     other = page.partition("## other-v0")[2]
     assert "NOT SHOWN that any objective is greedily better than `filtered-bc`.** The best is `bc`, +22.5" in other
+    assert "corrected for 1 test; with 2 seeds" in other
     assert (folder.path / "profiles.png").is_file()
 
 
