@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from buffers import Samples
 from experiments.runs.stopwatch import Stopwatch
 from seq2seq_env.bleu_tokenizer import bleu_tokenizer, ter_options
 from seq2seq_env.scorers import CachedScorer, Scorer, checked_scores
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
 Decode = Literal["sample", "greedy", "beam"]
 
+Written = TypeVar("Written", "list[str]", Samples)
+
 REMEMBERED = 64
 """Translations of a whole split that are kept: of the best weights of a training, and of what the next starts from."""
-
 
 HOTTEST = 4.0
 """Highest sampling temperature that is tried for the entropy of another policy; near it tokens are drawn at random."""
@@ -102,8 +104,8 @@ class Evaluator:
         # The same random numbers give policies that differ little many equal translations.
         self._scores, self._judge = CachedScorer(scorer), CachedScorer(judge) if judge else None
         self.temperature, self.seed, self._beams = temperature, seed, beams
-        # The least recently used first, with the nats per token of samples.
-        self._texts: OrderedDict[tuple[str, str, Decode, float], tuple[list[str], float | None]] = OrderedDict()
+        # The least recently used first.
+        self._written: OrderedDict[tuple[str | float, ...], list[str] | Samples] = OrderedDict()
         self._metrics: dict[str, _Metrics] = {}  # by split
 
     @property
@@ -114,7 +116,7 @@ class Evaluator:
     def reseeded(self, seed: int) -> Self:
         """The same with samples of another seed; both share the scores that they know."""
         other = copy(self)
-        other.seed, other._texts = seed, OrderedDict()
+        other.seed, other._written = seed, OrderedDict()
         return other
 
     def rescored(self, scorer: Scorer) -> Self:
@@ -127,8 +129,8 @@ class Evaluator:
         """Mean reward of one sample for each validation source: what an Improve step watches."""
         sources = self.task.split("validation").sources
         with self._watch("evaluating"):
-            texts, _ = self._translated(policy, "validation", "sample", self.temperature)
-            return float(checked_scores(self._scores, sources, texts).mean())
+            samples = self._sampled(policy, "validation", self.temperature)
+            return float(checked_scores(self._scores, sources, samples.texts).mean())
 
     def translations(
         self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float | None = None
@@ -137,7 +139,11 @@ class Evaluator:
         sources = self.task.split(split).sources
         oracle, judge = self.task.oracle, self._judge
         with self._watch("evaluating"):
-            texts, nats = self._translated(policy, split, decode, temperature or self.temperature)
+            if decode == "sample":
+                samples = self._sampled(policy, split, temperature or self.temperature)
+                texts, nats = samples.texts, _nats(samples)
+            else:
+                texts, nats = self._likeliest(policy, split, decode), None
             rewards = checked_scores(self._scores, sources, texts)
             return Translations(
                 texts,
@@ -155,9 +161,8 @@ class Evaluator:
         """
 
         def is_below(temperature: float) -> bool:
-            reached = self.translations(policy, split, "sample", temperature).nats
-            assert reached is not None
-            return reached < nats
+            with self._watch("evaluating"):
+                return _nats(self._sampled(policy, split, temperature)) < nats
 
         low, high = 0.0, self.temperature
         while is_below(high):
@@ -203,7 +208,7 @@ class Evaluator:
     def kl(self, policy: Seq2SeqPolicy, other: Seq2SeqPolicy, split: str) -> float:
         """``KL(policy || other)`` of a whole translation at the sampling temperature, nats, by one sample a source."""
         sources = policy.encode(self.task.split(split).sources)
-        samples = policy.sample(sources, 1, self.temperature, self.seed)
+        samples = self._sampled(policy, split, self.temperature)
         targets = [samples.tokens[low:high].tolist() for low, high in pairwise(samples.offsets)]
         # A sample comes with its log-probability under its own policy, so that only the other one must read it.
         log_other = other.log_probs(sources, targets, self.temperature)
@@ -217,23 +222,34 @@ class Evaluator:
             metric.corpus_score(references[:1], None)
         return {name: str(metric.get_signature()) for name, metric in metrics._asdict().items()}
 
-    def _translated(
-        self, policy: Seq2SeqPolicy, split: str, decode: Decode, temperature: float
-    ) -> tuple[list[str], float | None]:
-        # By weights, not by object: agents train a policy in place, and restore the best weights to it.
-        key = (policy.fingerprint, split, decode, temperature)
-        if key not in self._texts:
-            sources = self.task.split(split).sources
-            if decode != "sample":
-                beams = self._beams if decode == "beam" else 1
-                self._texts[key] = policy.translate(sources, num_beams=beams), None
-            else:
-                samples = policy.sample(policy.encode(sources), 1, temperature, self.seed)
-                self._texts[key] = samples.texts, -float(samples.log_prob.mean(dtype=np.float64))
-            if len(self._texts) > REMEMBERED:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(key)
-        return self._texts[key]
+    def _sampled(self, policy: Seq2SeqPolicy, split: str, temperature: float) -> Samples:
+        """One sample of each source."""
+        sources = self.task.split(split).sources
+        return self._once(
+            (policy.fingerprint, split, temperature),
+            lambda: policy.sample(policy.encode(sources), 1, temperature, self.seed),
+        )
+
+    def _likeliest(self, policy: Seq2SeqPolicy, split: str, decode: Decode) -> list[str]:
+        """Greedy translations, or those by beam search."""
+        sources, beams = self.task.split(split).sources, self._beams if decode == "beam" else 1
+        return self._once(
+            (policy.fingerprint, split, decode),
+            lambda: policy.translate(sources, num_beams=beams),
+        )
+
+    def _once(self, key: tuple[str | float, ...], write: Callable[[], Written]) -> Written:
+        """What is written under a key: by weights, not by object, as agents train a policy in place."""
+        written = self._written.pop(key, None)
+        self._written[key] = known = write() if written is None else cast("Written", written)
+        if len(self._written) > REMEMBERED:
+            self._written.popitem(last=False)
+        return known
+
+
+def _nats(samples: Samples) -> float:
+    """Entropy per token, estimated by the samples."""
+    return -float(samples.log_prob.mean(dtype=np.float64))
 
 
 def _mean(values: NDArray[np.float32] | None) -> float | None:

@@ -95,13 +95,24 @@ def test_another_seed_has_other_samples_and_the_same_scores(
     [(0.4, 0.4), (0.8, 0.8), (2.0, 2.0), (9.0, module.HOTTEST)],  # below the Grow temperature, at it, above, unreached
 )
 def test_the_temperature_of_an_entropy_is_looked_for_on_both_sides_of_the_grow_temperature(
-    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch, nats: float, temperature: float
+    evaluator: Evaluator, nats: float, temperature: float
 ) -> None:
-    def as_hot(policy: object, split: str, decode: str, temperature: float) -> Any:
-        return Mock(nats=temperature)
+    def as_hot(sources: object, candidates: int, temperature: float, seed: int) -> Any:
+        return Mock(log_prob=np.array([-temperature], dtype=np.float32))
 
-    monkeypatch.setattr(evaluator, "translations", as_hot)
-    assert evaluator.temperature_of(Mock(), nats, "test") == pytest.approx(temperature, abs=0.01)
+    policy = Mock(fingerprint="as hot", sample=as_hot)
+    assert evaluator.temperature_of(policy, nats, "test") == pytest.approx(temperature, abs=0.01)
+
+
+def test_divergence_is_of_the_samples_that_are_known(
+    evaluator: Evaluator, policy: Seq2SeqPolicy, drawn: list[int]
+) -> None:
+    other = policy.clone()
+    change(other)
+    evaluator.translations(policy, "test", "sample")
+    assert evaluator.kl(policy, policy.clone(), "test") == pytest.approx(0.0, abs=1e-5)
+    assert evaluator.kl(policy, other, "test") > 0.01
+    assert len(drawn) == 1
 
 
 def test_measures_are_sacrebleus(evaluator: Evaluator, policy: Seq2SeqPolicy, tiny_task: Task) -> None:
