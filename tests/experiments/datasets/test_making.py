@@ -64,5 +64,5 @@ def test_a_local_one_is_called_so(dataset: Dataset, tmp_path: Path, monkeypatch:
     again = opened(dataset.folder, NAME)
     assert again.manifest.name.endswith("-local-v0")
     assert again.verdict.text == "nothing is published under its name: it is a local data set"
-    with pytest.raises(ValueError, match="not 'translation/phrasebook-noisy-mixed-v0'"):
-        make("phrasebook-noisy-mixed-v0", dataset.folder)
+    with pytest.raises(ValueError, match="not 'translation/phrasebook-noisy-mixed-v1'"):
+        make("phrasebook-noisy-mixed-v1", dataset.folder)

@@ -9,9 +9,9 @@ from seq2seq_env.tasks.phrasebook.regimes import REGIMES
 def test_two_regimes_have_four_behaviours_each() -> None:
     assert len(DATASETS) == 8
     assert {recipe.regime for recipe in DATASETS.values()} == {"lowres-v1", "noisy-v1"} <= REGIMES.keys()
-    mixed = recipe_of("phrasebook-noisy-mixed-v0")
+    mixed = recipe_of("phrasebook-noisy-mixed-v1")
     assert mixed.policies == ("random-init", "noisy-supervised", "noisy-improved")
-    assert full_name("phrasebook-noisy-mixed-v0") == "translation/phrasebook-noisy-mixed-v0"
+    assert full_name("phrasebook-noisy-mixed-v1") == "translation/phrasebook-noisy-mixed-v1"
 
 
 @pytest.mark.parametrize(
