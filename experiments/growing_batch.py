@@ -22,7 +22,7 @@ from experiments.reports.report import write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
 from experiments.runs import scorer_refresh
 from experiments.runs.agent_kinds import check_stored
-from experiments.runs.arms import Arm, Select, arm_data, arm_pool, arm_stage
+from experiments.runs.arms import Arm, Select, arm_data, arm_pool, arm_stage, known_grow_step
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig, explain_nothing, on_pairs
@@ -84,8 +84,8 @@ class Config(Settings):
     or people, by a table for each Grow step, "ratings-{grow}.csv". Where a step's table is not there, the run stops
     after that Grow step, and goes on when it is. The filters then go by the new scorer's rewards, and all measures by
     the first's."""
-    refresh_sources: int = 500
-    """Sources whose samples the oracle rates for a refresh, at least 20."""
+    refresh_sources: int | None = None
+    """Sources whose samples the oracle rates for a refresh, at least 20; None for 500."""
     jobs: int | None = None
     """Arms that train at a time on a CPU, each on its share of the threads, at least 1; None for as many as there are
     threads."""
@@ -222,7 +222,7 @@ def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) ->
         return
     rows = monitored_grow_steps({step: buffer.select(grow_step=step) for step in range(1, g + 1)}, run.task)
     for row in rows[-1:]:
-        print("\n".join([f"Monitor: {row}", *monitor_warnings([row])]))
+        print("\n".join([f"Monitor: {row}", *([] if run.config.refresh_scorer else monitor_warnings([row]))]))
 
 
 def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:
@@ -290,9 +290,9 @@ def control(run: Experiment[Config], arm: Arm) -> None:
             facts = run.folder.result(f"g1i{i}")[0]
             finish(run, stage, agent, {name: facts[name] for name in UNTRAINED}, measured=False)
             continue
-        training = config.improve_at((g - 1) * config.improve_steps + i)
+        training, known = config.improve_at((g - 1) * config.improve_steps + i), known_grow_step(arm, g)
         if config.is_on_pairs(i):
-            data, training = buffer.select(grow_step=0), on_pairs(training)
+            data, training = buffer.select(grow_step=0, scorer=column(known)), on_pairs(training)
         else:
             passing = kept if agent.filters else None
             select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
@@ -309,7 +309,7 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         training = replace(
             training, schedule_tokens=training.schedule_end, max_tokens=max(1, tokens), patience=max(1, tokens)
         )
-        trained = scorer_refresh.refreshed(run, g)
+        trained = scorer_refresh.refreshed(run, known)
         try:
             facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
         except ValueError as error:  # such as one reference of each source, for an agent that compares candidates

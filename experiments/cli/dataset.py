@@ -70,7 +70,7 @@ class Make(DatasetCommand):
         dataset = make(
             self.name, self.out, workers=ByRank(processes), is_writer=first, progress=self.progress and first
         )
-        if first:
+        if dataset is not None:
             _show(dataset)
         if processes.num_processes > 1:
             processes.wait_for_everyone()

@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2seq_env.atomic_files import naming, written_file
 from seq2seq_env.suggestions import check_name
 
 if TYPE_CHECKING:
@@ -89,8 +90,11 @@ def save_behaviour(policy: Seq2SeqPolicy, name: str, folder: Path = FOLDER, bits
         name: Of the file.
         folder: Made if it is not there.
         bits: Of a weight of a matrix, 4 or 8.
+
+    Raises:
+        OSError: If it cannot be written; what was there before stays.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     config = policy.model.config
     theirs = ("d_model", "decoder_attention_heads", "encoder_layers", "decoder_layers", "decoder_ffn_dim")
@@ -104,7 +108,8 @@ def save_behaviour(policy: Seq2SeqPolicy, name: str, folder: Path = FOLDER, bits
     metadata = {"sizes": json.dumps(sizes), "tokenizer": policy.tokenizer.fingerprint}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}{SUFFIX}"
-    save_file(stored, file, metadata if bits == BITS else metadata | {"bits": str(bits)})
+    with naming(file), written_file(file) as partial:
+        partial.write(save(stored, metadata if bits == BITS else metadata | {"bits": str(bits)}))
     return file
 
 

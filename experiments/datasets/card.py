@@ -35,9 +35,7 @@ def card(manifest: Manifest, verdict: Verdict, recipe: DatasetRecipe, data: Slic
         task: Gives the sources and the oracle.
     """
     groups = dict(_groups(recipe, data))
-    qualities = _qualities(data, task)
-    rewards = data.rewards
-    measures = {"reward": rewards} | ({} if qualities is None else {"oracle": qualities})
+    measures = {"reward": data.rewards, "oracle": _qualities(data, task)}
     made_by = recipe_name(manifest.name)
     parts = [
         "---\nlicense: apache-2.0\nlanguage: [de, en]\ntask_categories: [translation]\n"
@@ -95,10 +93,9 @@ def _groups(recipe: DatasetRecipe, data: Slice) -> Iterator[tuple[str, NDArray[n
         yield f"samples of {name}", ~data.is_reference & (policy == number)
 
 
-def _qualities(data: Slice, task: Task) -> NDArray[np.float32] | None:
-    """True quality [n]; None where the task has no oracle."""
-    if task.oracle is None:
-        return None
+def _qualities(data: Slice, task: Task) -> NDArray[np.float32]:
+    """True quality [n]."""
+    assert task.oracle is not None  # the phrasebook has one
     texts: list[str] = []
     for piece in data.pieces():
         tokens = piece.tokens.tolist()

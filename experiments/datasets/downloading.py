@@ -24,7 +24,7 @@ def download(name: str, source: str, folder: Path | None = None) -> Dataset:
 
     Raises:
         ValueError: If there is no such data set, it is another one or another version, a file was changed, or its
-            texts are not the published ones.
+            texts are not the published ones; also of what the folder holds already.
         FileNotFoundError: If the source does not hold it.
         ConnectionError: If the hub does not have it or cannot be reached.
         OSError: If it cannot be written.
@@ -32,7 +32,13 @@ def download(name: str, source: str, folder: Path | None = None) -> Dataset:
     name = full_name(name)
     folder = PLACE / name if folder is None else folder
     if (folder / FILE).is_file():
-        return opened(folder, name)
+        there = opened(folder, name)
+        if not there.verdict.is_published:
+            raise ValueError(
+                f"{str(folder)!r} holds {there.manifest.name!r} already, which is not the published data set "
+                f"({there.verdict.text}); name another folder, or delete this one"
+            )
+        return there
     short = name.rpartition("/")[2]
     root = local_copy(
         source, ["manifest.json", "g[0-9]*.h5", "tokenizer*/*", "README.md", f"*{short}/*"], kind="dataset"

@@ -50,7 +50,7 @@ class Dataset:
 def make(
     name: str, folder: Path | None = None, *, workers: Workers | None = None, is_writer: bool = True,
     progress: bool = True,
-) -> Dataset:  # fmt: skip
+) -> Dataset | None:  # fmt: skip
     """Make a data set, or what is missing of it.
 
     Args:
@@ -59,6 +59,9 @@ def make(
         workers: Who makes the shards, as for :func:`buffers.grow`.
         is_writer: Whether this process writes manifest and card, of several that make the shards.
         progress: Show progress bars.
+
+    Returns:
+        The data set; None where this process does not write, which has nothing to tell of it.
 
     Raises:
         ValueError: If there is no such data set, or the folder holds something else.
@@ -69,7 +72,7 @@ def make(
     if (folder / FILE).is_file():
         there = opened(folder, name)
         if there.verdict.is_published == (there.manifest.name == name):
-            return there
+            return there if is_writer else None
         # What was published has changed since it was made, and so has its name.
     task = load_task(TASK, **recipe.task_options)
     assert task.default_scorer is not None
@@ -80,10 +83,7 @@ def make(
     ]
     scorer = load_scorer(task.default_scorer, task=task)
     write_shards(folder, recipe, task, scorer, policies, workers=workers, progress=progress)
-    if not is_writer:
-        mine = manifests.describe(folder, name, asdict(recipe))
-        return Dataset(folder, mine, manifests.compare(mine, manifests.published(name)))
-    return finish(folder, name, recipe, task)
+    return finish(folder, name, recipe, task) if is_writer else None
 
 
 def write_shards(
@@ -148,10 +148,14 @@ def opened(folder: Path, name: str | None = None) -> Dataset:
 
     Raises:
         FileNotFoundError: If there is no manifest.
-        ValueError: If it is another data set or version, or a file is missing, was changed, or does not belong to it.
+        ValueError: If it is another data set or of a version that this release does not make, its manifest does not say
+            what is in a shard, or a file is missing, was changed, or does not belong to it.
     """
-    if name is not None and Manifest.read(folder / FILE).name == manifests.local_name(name):
-        name = manifests.local_name(name)
+    own = Manifest.read(folder / FILE).name
+    if name is None:
+        full_name(manifests.recipe_name(own))  # before its files, which another release may write otherwise
+    elif own == manifests.local_name(name):
+        name = own
     mine = manifests.checked(folder, name)
     return Dataset(folder, mine, manifests.compare(mine, manifests.published(manifests.recipe_name(mine.name))))
 
@@ -160,7 +164,7 @@ def resolve(name_or_folder: str) -> Dataset:
     """A data set by the folder that holds it, or by its name; the latter is made where it is not there.
 
     Raises:
-        ValueError: If it is neither, or was changed.
+        ValueError: If it is neither, of a version that this release does not make, or was changed.
         OSError: If it cannot be made.
     """
     folder = Path(name_or_folder)
@@ -168,4 +172,6 @@ def resolve(name_or_folder: str) -> Dataset:
         return opened(folder)
     name = full_name(name_or_folder)
     print(f"data set {name}, by: rest dataset make {shlex.quote(name)}")
-    return make(name)
+    dataset = make(name)
+    assert dataset is not None  # this process writes
+    return dataset

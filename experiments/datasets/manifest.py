@@ -96,6 +96,8 @@ class Manifest:
             manifest = cls(shards=shards, **record)
             if any(Path(name).is_absolute() or ".." in Path(name).parts for name in manifest.files):
                 raise ValueError("a file's place is outside the folder")
+            if without := sorted(shards.keys() - manifest.files.keys()):
+                raise ValueError(f"shard {without[0]!r} is not among its files")
             return manifest
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -127,13 +129,17 @@ def describe(folder: Path, name: str, recipe: Mapping[str, Any]) -> Manifest:
 def checked(folder: Path, name: str | None = None) -> Manifest:
     """The manifest of a data set's folder, after a look at every byte that it vouches for.
 
+    What it says of a shard is compared with the shard, unless that is the published one byte for byte: whoever changes
+    texts can change their checksum, too.
+
     Args:
         folder: Of the data set.
         name: That it must have; None takes any.
 
     Raises:
         FileNotFoundError: If there is no manifest.
-        ValueError: If it is another data set or version, or a file is missing, was changed, or does not belong to it.
+        ValueError: If it is another data set or version, it does not say what is in a shard, or a file is missing, was
+            changed, or does not belong to it.
     """
     manifest = Manifest.read(folder / FILE)
     if name is not None and manifest.name != name:
@@ -147,10 +153,18 @@ def checked(folder: Path, name: str | None = None) -> Manifest:
                 f"{str(path)!r} has sha256 {actual[:12]}, the manifest of data set {manifest.name!r} says "
                 f"{expected[:12]}: it was changed; make or download the data set again"
             )
-    if foreign := sorted({path.name for path in folder.glob("*.h5")} - manifest.files.keys()):
+    if foreign := sorted({path.name for path in folder.glob("*.h5")} - manifest.shards.keys()):
         raise ValueError(
             f"{foreign[0]!r} in {str(folder)!r} is no shard of data set {manifest.name!r}; move it out of the folder"
         )
+    theirs = published(recipe_name(manifest.name))
+    known = {} if theirs is None else theirs.files
+    for file, said in manifest.shards.items():
+        if manifest.files[file] != known.get(file) and _facts(Shard.open(folder / file)) != said:
+            raise ValueError(
+                f"{str(folder / file)!r} has other texts, log-probabilities or rewards than the manifest of data set "
+                f"{manifest.name!r} says: one of them was changed; make or download the data set again"
+            )
     return manifest
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from experiments.datasets.manifest import Manifest
 from experiments.reports.benchmark_results import FILE, Results
 from experiments.reports.tables import table
+from seq2seq_env.atomic_files import write_text
 
 PUBLISHED = Path(str(files("experiments.datasets") / FILE))
 
@@ -32,7 +32,7 @@ def publish_results(file: Path) -> Path:
         OSError: If it cannot be read or written.
     """
     Results.read(file)
-    shutil.copyfile(file, PUBLISHED)
+    write_text(PUBLISHED, file.read_text("utf-8"))
     return PUBLISHED
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.paper.measurements import (
+    GREEDY_ORACLE,
     SAMPLE_ORACLE,
     SAMPLE_REWARD,
     accuracy_changes,
@@ -17,8 +18,10 @@ from experiments.paper.measurements import (
     curve_gains,
     has_stage,
     last_improve,
+    measured_on_test,
     samples_drawn,
     step_gains,
+    trained,
     value_correlations,
     values,
 )
@@ -200,14 +203,23 @@ def _conditioned(plan: Plan) -> Verdict:
 
 def _refreshed(plan: Plan) -> Verdict:
     runs, plain = plan.refreshed_runs, plan.runs
-    accuracy, quality = {}, {}
+    accuracy, greedy, samples, nats = {}, {}, {}, {}
     for grow in (1, 2):
-        accuracy[f"G={grow}"] = accuracy_changes(runs, grow)
-        stage = last_improve(runs[0], grow)
-        quality[f"G={grow}"] = values(runs, stage, SAMPLE_ORACLE) - values(plain, stage, SAMPLE_ORACLE)
+        step, stage = f"G={grow}", last_improve(runs[0], grow)
+        spent, known = ([trained(run, stage).tokens for run in each] for each in (runs, plain))
+        if spent != known:
+            return Verdict("not shown", f"tokens trained on by {step} with a refresh are {spent}, without one {known}")
+        accuracy[step] = accuracy_changes(runs, grow)
+        greedy[step], samples[step] = (
+            values(runs, stage, column) - values(plain, stage, column) for column in (GREEDY_ORACLE, SAMPLE_ORACLE)
+        )
+        nats[step] = np.array([
+            measured_on_test(run, stage, "sample", "nats") - measured_on_test(other, stage, "sample", "nats")
+            for run, other in zip(runs, plain, strict=True)
+        ])  # fmt: skip
     if any(np.isnan(changes).any() for changes in accuracy.values()):
         return Verdict("not shown", "a run has too few sources that its refreshed scorer did not learn from")
-    return refresh_helps(accuracy, quality)
+    return refresh_helps(accuracy, greedy, samples, nats)
 
 
 CLAIMS: Mapping[str, Claim] = {
@@ -235,7 +247,8 @@ CLAIMS: Mapping[str, Claim] = {
     "reward-conditioned": Claim("negative: decision transformers (A.2); here: worse than filtered BC",
                                 ("rest", "negative"), _conditioned),
     "refresh": Claim("future work: a reward model that learns from fresh ratings after each Grow step; here: by the "
-                     "second it ranks the new policy's samples better than before, and translations are better for it",
+                     "second it ranks the new policy's samples better than the first one does, and greedy "
+                     "translations are better for it",
                      ("rest", "refresh"), _refreshed),
 }  # fmt: skip
 """By what ``--claims`` calls them."""

@@ -22,7 +22,7 @@ from experiments.runs.scorer_refresh import refresh_stage
 from experiments.runs.stages import translations_file
 from seq2seq_env.atomic_files import read_json
 
-SAMPLE_REWARD, SAMPLE_ORACLE = "sample_reward", "sample_oracle"
+SAMPLE_REWARD, SAMPLE_ORACLE, GREEDY_ORACLE = "sample_reward", "sample_oracle", "greedy_oracle"
 """Columns of kept translations."""
 
 TEST = "test samples, last weights less the start"
@@ -90,15 +90,15 @@ def _curve(record: Any) -> list[list[float]]:
 
 
 def accuracy_changes(runs: Sequence[Path], grow: int) -> NDArray[np.float64]:
-    """Within-source accuracy of the scorer refreshed at a Grow step less that of the one before, [R].
+    """Within-source accuracy of the scorer refreshed at a Grow step less that of the run's first scorer, [R].
 
-    On samples of sources that neither learned from; NaN of a run that could not compare them.
+    On that step's samples of sources that neither learned from; NaN of a run that could not compare them.
 
     Raises:
         FileNotFoundError: If a run refreshed nothing there.
     """
     records = [read_json(run / STAGES / f"{refresh_stage(grow)}.json") for run in runs]
-    known = [record["accuracy"] for record in records]
+    known = [record["since_first"] for record in records]
     return np.array([np.nan if each is None else each["difference"] for each in known], dtype=np.float64)
 
 

@@ -213,8 +213,9 @@ class Plan:
     def _refresh(self) -> Iterator[Part]:
         for seed, run, out in zip(self.seeds, self.runs, self.refreshed_runs, strict=True):
             yield self._part(
-                f"refresh-seed{seed}", "run", out, "--seed", str(seed), "--start", str(run), "--refresh-scorer", ORACLE
-            )
+                f"refresh-seed{seed}", "run", out, "--seed", str(seed), "--start", str(run),
+                "--refresh-scorer", ORACLE, "--arms",
+            )  # fmt: skip
 
     def _online(self) -> Iterator[Part]:
         samples, tokens = self.online_samples, ONLINE_TOKENS * self.online_samples

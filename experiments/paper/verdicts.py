@@ -236,19 +236,33 @@ def _ranks(known: Correlations, how: str = "") -> dict[str, Interval]:
     return {f"{name.capitalize()}{how}": interval(values[:, None]) for name, values in known._asdict().items()}
 
 
-def refresh_helps(accuracy: Mapping[str, NDArray[np.float64]], quality: Mapping[str, NDArray[np.float64]]) -> Verdict:
+def refresh_helps(
+    accuracy: Mapping[str, NDArray[np.float64]],
+    greedy: Mapping[str, NDArray[np.float64]],
+    samples: Mapping[str, NDArray[np.float64]],
+    nats: Mapping[str, NDArray[np.float64]],
+) -> Verdict:
     """The paper's future work: a scorer that learns from fresh ratings ranks better, and translations gain by it.
 
-    The last Grow step decides.
+    The last Grow step decides, by greedy translations: a refreshed scorer's rewards may lie elsewhere, and the same
+    threshold then keep other shares, which makes a policy sharper and its samples better by that alone.
 
     Args:
-        accuracy: Within-source accuracy after each Grow step's refresh less that before it, of each run, [R].
-        quality: True quality of samples less that of the same run without a refresh, by the same Grow steps, [R,N].
+        accuracy: By Grow step, within-source accuracy of the refreshed scorer less the first one's, of each run, [R].
+        greedy: True quality of greedy translations less that of the same run without a refresh, [R,N].
+        samples: The same of samples.
+        nats: Entropy per token less that of the same run without a refresh, [R].
     """
     ranks = {f"accuracy, {name}": interval(values[:, None]) for name, values in accuracy.items()}
-    better = {f"true quality, {name}": interval(values) for name, values in quality.items()}
+    better = {f"greedy, {name}": interval(values) for name, values in greedy.items()}
+    sampled = {f"samples, {name}": interval(values) for name, values in samples.items()}
+    entropy = {f"nats per token, {name}": interval(values[:, None]) for name, values in nats.items()}
     last = [verdict_on(list(each.values())[-1]) for each in (ranks, better)]
-    return Verdict(_all_of(last), f"the refreshed scorer: {_listed(ranks)}; samples: {_listed(better)}", ranks | better)
+    measured = (
+        f"the refreshed scorer less the first: {_listed(ranks)}; true quality less that without a refresh: "
+        f"{_listed(better | sampled)}; {_listed(entropy)}"
+    )
+    return Verdict(_all_of(last), measured, ranks | better | sampled | entropy)
 
 
 def is_worse(difference: NDArray[np.float64], of: str) -> Verdict:

@@ -116,7 +116,9 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     verdict = [*_headline(evidence, entropy, nats, related), seen.sentence]
     # What a gate ended comes first; that it stayed open is one more line.
     verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
-    verdict += warnings(steps, run.config["filter"]) + [text for rows in watched for text in monitor_warnings(rows)]
+    verdict += warnings(steps, run.config["filter"])
+    if not refreshes:  # which are what these warnings ask for
+        verdict += [text for rows in watched for text in monitor_warnings(rows)]
     verdict += [text for record in refreshes for text in refresh_warnings(record)]
     parts = [
         f"# {name} on {run.config['task']}",

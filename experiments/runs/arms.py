@@ -44,7 +44,7 @@ def arm_pool(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, column: Colum
         column: Of the rewards.
     """
     if arm == "unfiltered":
-        return buffer.select(grow_step=0)
+        return buffer.select(grow_step=0, scorer=column(grow_step))
     batch = _batch(arm, buffer, grow_step, column)
     return batch if arm in ("one-grow", "random") else batch.where(batch.is_reference == (arm == "filtered"))
 
@@ -74,7 +74,7 @@ def arm_data(
         seed: Draws what is random.
     """
     if arm == "unfiltered":
-        return buffer.select(grow_step=0)
+        return buffer.select(grow_step=0, scorer=column(grow_step))
     batch = _batch(arm, buffer, grow_step, column)
     kept = select(batch)
     if arm == "one-grow":
@@ -84,9 +84,14 @@ def arm_data(
     return kept.where(kept.is_reference == (arm == "filtered"))
 
 
+def known_grow_step(arm: Arm, grow_step: int) -> int:
+    """The Grow step whose batch, and refreshed scorer, an arm has where ReST is at another one."""
+    return 1 if arm == "one-grow" else grow_step
+
+
 def _batch(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, column: Column) -> Slice:
     """D_g, or D_1."""
-    known = 1 if arm == "one-grow" else grow_step
+    known = known_grow_step(arm, grow_step)
     return buffer.select(grow_step=(0, known), scorer=column(known))
 
 

@@ -93,7 +93,7 @@ def read_table(table: Path, task: Task, export: str) -> list[Rating]:
         ValueError: If some are of validation or test sources, or the table cannot be used.
         OSError: If it cannot be read.
     """
-    ratings = read_ratings(table)
+    ratings = read_ratings(table, rescale=False)
     judging = judging_sources(task)
     sources = dict.fromkeys(each.source for each in ratings)
     if leaks := [source for source in sources if bare(source) in judging]:

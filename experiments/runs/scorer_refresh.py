@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,13 @@ from experiments.scorer_training.trust import losses
 from seq2seq_env.scorers import CrossFittedScorer, Scorer, checked_scores, load_scorer
 from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.tasks import Task
+from seq2seq_env.tasks.corpora.cleaning import bare
 
 FOLDER = "scorers"
 """Folder within a run's, with the refreshed scorers, one a Grow step."""
+
+RATED = 500
+"""Sources whose samples the oracle rates, where nothing else is wanted."""
 
 CHECKED = 500
 """Sources that were never rated, on whose samples the scorers before and after are compared by the oracle."""
@@ -50,23 +55,27 @@ def refresh_stage(grow_step: int) -> str:
     return f"refreshed-{grow_step}"
 
 
-def check_options(raters: str | None, sources: int, grow_steps: int, *, rewrites: bool) -> None:
+def check_options(raters: str | None, sources: int | None, grow_steps: int, *, rewrites: bool) -> None:
     """Refuse options that no task and no scorer can go with.
 
     Args:
         raters: :data:`ORACLE`, or a table of ratings; None for no refresh.
-        sources: Sources whose samples the oracle rates.
+        sources: Sources whose samples the oracle rates; None for :data:`RATED`.
         grow_steps: Number G of the run.
         rewrites: Whether what the filter refuses is rewritten.
 
     Raises:
-        ValueError: If a number is out of range, there are no such raters, or rewrites would be judged by another scorer
-            than samples.
+        ValueError: If a number is out of range or of no use, there are no such raters, or rewrites would be judged by
+            another scorer than samples.
     """
-    if sources < 20:
+    if sources is not None and sources < 20:
         raise ValueError(f"refresh_sources is {sources}; give 20 or more")
+    if sources is not None and raters != ORACLE:
+        raise ValueError(f"--refresh-sources {sources} goes with --refresh-scorer oracle; leave it out, or give that")
     if raters is None:
         return
+    if not grow_steps:
+        raise ValueError(f"--refresh-scorer {raters} has no Grow step to refresh after; leave out --grow-steps 0")
     refresh_ratings.check_raters(raters, grow_steps)
     if rewrites:
         raise ValueError(
@@ -106,7 +115,7 @@ def check(run: Experiment[Settings], raters: str | None, grow_steps: int) -> Non
 
 
 def refresh_scorer(
-    run: Experiment[Settings], buffer: GrowingBatchBuffer, grow_step: int, raters: str, rated_sources: int
+    run: Experiment[Settings], buffer: GrowingBatchBuffer, grow_step: int, raters: str, rated_sources: int | None = None
 ) -> None:
     """Rate, train further, and rescore a Grow step's batch, unless the run's folder has it.
 
@@ -115,7 +124,7 @@ def refresh_scorer(
         buffer: Holds the original data as Grow step 0, and the Grow step.
         grow_step: Number g, from 1.
         raters: :data:`ORACLE`, or a table of ratings.
-        rated_sources: Sources whose samples the oracle rates.
+        rated_sources: Sources whose samples the oracle rates; None for :data:`RATED`.
 
     Raises:
         FileNotFoundError: If people have not rated the Grow step yet.
@@ -130,7 +139,7 @@ def refresh_scorer(
         if table is not None:
             refresh_ratings.check_there(table, grow_step, run.folder.path)
         writes = run.folder.is_writer
-        run.folder.finish(made, _refresh(run, buffer, grow_step, table, rated_sources) if writes else None)
+        run.folder.finish(made, _refresh(run, buffer, grow_step, table, rated_sources or RATED) if writes else None)
     record = run.folder.result(made)
     if table is not None:
         refresh_ratings.check_unchanged(record, table)
@@ -140,7 +149,7 @@ def refresh_scorer(
         for step in (0, grow_step):
             rescore(buffer, scorer_at(run, grow_step), run.task, stage, grow_step=step)
         print("\n".join([refresh_sentence(record), *refresh_warnings(record)]))
-    run.folder.finish(stage, record)
+    run.folder.finish(stage, {name: value for name, value in record.items() if name != "sources"})
 
 
 def _refresh(
@@ -156,6 +165,7 @@ def _refresh(
     else:
         ratings = refresh_ratings.read_table(table, task, refresh_ratings.export_command(run.folder.path, grow_step))
         refresh_ratings.check_grown(ratings, samples, task, table, grow_step)
+    sources = sorted({each.source for each in ratings})
     learned, compared = (ratings, None) if task.oracle else held_out(ratings, before)
     folder = run.folder.path / FOLDER / refresh_stage(grow_step)
     if folder.exists():  # of a call that was killed
@@ -175,20 +185,23 @@ def _refresh(
         )
     if compared is None:
         # The scorer goes on from those of the steps before, and knows their sources, too.
-        earlier = [_order(run, _samples(buffer, step), step)[:rated_sources] for step in range(1, grow_step)]
-        rated = {each.source for each in ratings}.union(*(source_texts(task, each) for each in earlier))
-        unrated = rows[[text not in rated for text in source_texts(task, rows)]][:CHECKED]
+        earlier = [run.folder.result(f"{refresh_stage(step)}.scorer")["sources"] for step in range(1, grow_step)]
+        rated = {bare(source) for source in chain(sources, *earlier)}
+        unrated = rows[[bare(text) not in rated for text in source_texts(task, rows)]][:CHECKED]
         compared = _by_oracle(_of_sources(samples, unrated), task)
+    by = "people" if task.oracle is None else ORACLE
     return {
         "grow": grow_step,
         "raters": ORACLE if table is None else str(table),
         "ratings": len(ratings),
+        "sources": sources,
         "ratings_sha256": None if table is None else refresh_ratings.digest(table),
         "before": before.fingerprint,
         "after": after.fingerprint,
         "parts": [asdict(part) for part in parts],
         "unit_tests": tests,
-        "accuracy": accuracies(compared, before, after, "people" if task.oracle is None else ORACLE),
+        "accuracy": accuracies(compared, before, after, by),
+        "since_first": accuracies(compared, run.evaluator.scorer, after, by),
     }
 
 
@@ -279,10 +292,12 @@ def refresh_sentence(record: dict[str, Any]) -> str:
             "none whose samples differ"
         )
     difference, low, high = _change(accuracy)
+    first = record["since_first"]
+    since = "" if record["grow"] == 1 else f"; the run's first scorer: {first['before']:.3f}"
     return (
         f"{ratings}: within-source accuracy by {_RATERS[accuracy['by']]} on {accuracy['pairs']:,} pairs of samples of "
         f"{accuracy['sources']:,} sources that it did not learn from: {accuracy['before']:.3f} before, "
-        f"{accuracy['after']:.3f} after, {difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        f"{accuracy['after']:.3f} after, {difference:+.3f} [{low:+.3f}, {high:+.3f}]{since}"
     )
 
 

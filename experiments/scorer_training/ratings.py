@@ -29,7 +29,7 @@ SEGMENT = ("system", "doc", "doc_id", "docSegId", "globalSegId", "seg_id")
 """Columns that tell whose translation of which sentence was annotated; a table has some of them."""
 
 
-def read_ratings(path: Path) -> list[Rating]:
+def read_ratings(path: Path, *, rescale: bool = True) -> list[Rating]:
     """Ratings on [0, 1] from a table with a header, tab-separated, or comma-separated where it ends in ``.csv``.
 
     The columns tell the layout:
@@ -43,10 +43,15 @@ def read_ratings(path: Path) -> list[Rating]:
       text that several systems wrote, or one for several segments, is the mean over them. Its score is 1 less its
       share of 25.
 
+    Args:
+        path: Of the table.
+        rescale: Whether a table has its scale from its least and largest score. One of several that go together has
+            not: its worst translation may be another's best.
+
     Raises:
         OSError: If the file cannot be read.
         ValueError: If it has another layout, no rows, a line that does not fit the header, a score that is no number,
-            or a severity that says nothing of the translation.
+            or a severity that says nothing of the translation; without ``rescale`` scores outside [0, 1].
     """
     rows = list(_csv(path) if path.suffix == ".csv" else read_tsv(path))
     if not rows:
@@ -55,10 +60,10 @@ def read_ratings(path: Path) -> list[Rating]:
     if {"source", "target", "category", "severity"} <= columns:
         return _annotated(path, rows)
     if {"source", "hypothesis", "score"} <= columns:
-        return _scaled(path, rows, "source", "hypothesis", "score")
+        return _scaled(path, rows, "source", "hypothesis", "score", rescale)
     score = next((name for name in ("raw", "score", "z") if name in columns), None)
     if {"src", "mt"} <= columns and score is not None:
-        return _scaled(path, rows, "src", "mt", score)
+        return _scaled(path, rows, "src", "mt", score, rescale)
     raise ValueError(
         f"{str(path)!r} has the columns {', '.join(sorted(columns))}; give source, hypothesis and score, or the "
         "columns of WMT's direct assessments (src, mt, score) or of its MQM data (source, target, category, severity)"
@@ -79,7 +84,7 @@ def _csv(path: Path) -> Iterable[Row]:
             raise ValueError(f"{str(path)!r} is no table in UTF-8 ({error}); convert it") from error
 
 
-def _scaled(path: Path, rows: Iterable[Row], source: str, hypothesis: str, score: str) -> list[Rating]:
+def _scaled(path: Path, rows: Iterable[Row], source: str, hypothesis: str, score: str, rescale: bool) -> list[Rating]:
     ratings = []
     for number, row in rows:
         try:
@@ -96,6 +101,11 @@ def _scaled(path: Path, rows: Iterable[Row], source: str, hypothesis: str, score
         low, high = 0.0, max(high, 100.0)
     elif low >= 0 and high <= 1:
         low, high = 0.0, 1.0
+    elif not rescale:
+        raise ValueError(
+            f"{str(path)!r} has scores from {low:g} to {high:g}, and another Grow step's table may have others; bring "
+            "all of them to [0, 1] by the same scale, as rest rate import does"
+        )
     if low == high:
         raise ValueError(f"all ratings of {str(path)!r} are {low:g}; nothing can be learned from them")
     return [rating._replace(score=(rating.score - low) / (high - low)) for rating in ratings]

@@ -25,6 +25,13 @@ def test_every_data_set_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in shown.splitlines()] == list(DATASETS)
 
 
+def test_a_process_that_does_not_write_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("experiments.datasets.making.make", lambda *_, **__: None)
+    assert call(capsys, "make", NAME)[:2] == (0, "")
+
+
 def test_a_data_set_is_copied_checked_and_refused(
     as_published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

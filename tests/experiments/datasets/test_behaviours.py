@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from errno import ENOSPC
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -60,6 +62,18 @@ def test_a_policy_of_another_tokenizer_is_refused(
     other.tokenizer = Tokenizer.from_words(["a"])
     with pytest.raises(ValueError, match=r"behaviour policy 'one' is of tokenizer .*, task 'monolingual' has .*; take"):
         load_behaviour("one", other, tmp_path)
+
+
+def test_a_policy_that_cannot_be_written_leaves_the_one_before(
+    policies: Sequence[Seq2SeqPolicy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_behaviour(policies[0], "one", tmp_path)
+    before = file.read_bytes()
+    monkeypatch.setattr("os.fsync", Mock(side_effect=OSError(ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match=r"one.safetensors' cannot be written \(No space left on device\); make room"):
+        save_behaviour(policies[1], "one", tmp_path)
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() == before
 
 
 def test_every_recipes_policies_are_shipped_and_small() -> None:

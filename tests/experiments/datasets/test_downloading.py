@@ -47,3 +47,12 @@ def test_another_data_set_is_refused(dataset: Dataset, as_published: Path, tmp_p
     with pytest.raises(ValueError, match="and is a local data set: 1 of 5 shards have other texts"):
         download(NAME, str(as_published), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_local_data_set_is_not_taken_for_the_published_one(
+    as_published: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert download(NAME, str(as_published), copy).verdict.is_published
+    monkeypatch.setattr("experiments.datasets.manifest.PUBLISHED", copy)
+    with pytest.raises(ValueError, match=r"copy' holds '.*-local-v0' already, which is not the published .*; name ano"):
+        download(NAME, str(as_published), copy)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 
 from agents import Seq2SeqPolicy
 from buffers import ByRank, GrowingBatchBuffer, Percentile
-from experiments.datasets import manifest
+from experiments.datasets import making, manifest
 from experiments.datasets.making import PAIRS, SAMPLES, Dataset, finish, make, opened, resolve, write_shards
+from experiments.datasets.manifest import FILE
 from seq2seq_env.tasks import Task
 from tests.experiments.datasets.conftest import NAME, RECIPE
 
@@ -51,7 +52,9 @@ def test_two_processes_make_the_same_bytes(
 
 
 def test_a_published_data_set_is_known(as_published: Path) -> None:
-    assert make(NAME, as_published).verdict.text == "the published data set, byte for byte"
+    there = make(NAME, as_published)
+    assert there is not None
+    assert there.verdict.text == "the published data set, byte for byte"
     assert resolve(str(as_published)).manifest.name == NAME
 
 
@@ -66,3 +69,32 @@ def test_a_local_one_is_called_so(dataset: Dataset, tmp_path: Path, monkeypatch:
     assert again.verdict.text == "nothing is published under its name: it is a local data set"
     with pytest.raises(ValueError, match="not 'translation/phrasebook-noisy-mixed-v1'"):
         make("phrasebook-noisy-mixed-v1", dataset.folder)
+
+
+def test_one_process_of_several_tells_of_the_data_set(
+    dataset: Dataset, monolingual_task: Task, fake_scorer: Any, policies: Sequence[Seq2SeqPolicy], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    shipped = dict(zip(RECIPE.policies, policies, strict=True))
+    monkeypatch.setattr(monolingual_task, "default_scorer", "fake")
+    monkeypatch.setattr(making, "recipe_of", lambda name: RECIPE)
+    monkeypatch.setattr(making, "load_task", lambda name, **options: monolingual_task)
+    monkeypatch.setattr(making, "load_behaviour", lambda name, task: shipped[name])
+    monkeypatch.setattr(making, "load_scorer", lambda name, task: fake_scorer)
+    with monkeypatch.context() as others:
+        others.delattr(manifest, "describe")  # which reads every shard
+        assert make(NAME, tmp_path, is_writer=False, progress=False) is None
+    assert not (tmp_path / FILE).exists()
+    made = make(NAME, tmp_path, progress=False)
+    assert made is not None
+    assert made.manifest.shards == dataset.manifest.shards
+    assert make(NAME, tmp_path, is_writer=False) is None
+
+
+@pytest.mark.parametrize("local", ["", "-local"])
+def test_a_version_that_is_no_longer_made_is_refused(local: str, dataset: Dataset, copy: Path) -> None:
+    replace(dataset.manifest, name=f"translation/phrasebook-noisy-mixed{local}-v0").write(copy / FILE)
+    why = "no data set 'translation/phrasebook-noisy-mixed-v0'; this release makes .*-noisy-mixed-v1$"
+    for read in (opened, lambda folder: resolve(str(folder))):
+        with pytest.raises(ValueError, match=why):
+            read(copy)

@@ -1,17 +1,32 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from buffers import Shard, write_shard
 from experiments.datasets.making import Dataset
-from experiments.datasets.manifest import FILE, PUBLISHED, checked, compare, local_name, published, recipe_name
+from experiments.datasets.manifest import (
+    FILE,
+    PUBLISHED,
+    Manifest,
+    checked,
+    compare,
+    local_name,
+    published,
+    recipe_name,
+)
 from experiments.datasets.recipes import recipe_of
 from tests.experiments.datasets.conftest import NAME
 
 SHARD = "g001-s00000.h5"
+
+
+def sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_a_manifest_is_read_as_it_was_written(dataset: Dataset) -> None:
@@ -40,6 +55,11 @@ def test_what_is_missing_foreign_or_another_is_refused(dataset: Dataset, copy: P
     (copy / "g009-s00000.h5").write_bytes((copy / SHARD).read_bytes())
     with pytest.raises(ValueError, match=r"'g009-s00000.h5' in .* is no shard of data set"):
         checked(copy)
+    vouched_for = {**dataset.manifest.files, "g009-s00000.h5": sha256(copy / SHARD)}
+    replace(dataset.manifest, files=vouched_for).write(copy / FILE)
+    with pytest.raises(ValueError, match=r"'g009-s00000.h5' in .* is no shard of data set"):
+        checked(copy)
+    dataset.manifest.write(copy / FILE)
     (copy / "g009-s00000.h5").unlink()
     (copy / SHARD).unlink()
     with pytest.raises(ValueError, match=f"'{SHARD}' of data set .* is missing in"):
@@ -47,11 +67,31 @@ def test_what_is_missing_foreign_or_another_is_refused(dataset: Dataset, copy: P
     replace(dataset.manifest, files={"../secret": "0"}).write(copy / FILE)
     with pytest.raises(ValueError, match=r"is no manifest of a data set .*outside the folder"):
         checked(copy)
+    replace(dataset.manifest, files={}).write(copy / FILE)
+    with pytest.raises(ValueError, match=r"is no manifest .*'g000-s00000.h5' is not among its files\); make or down"):
+        checked(copy)
     (copy / FILE).write_text("[1]")
     with pytest.raises(ValueError, match="is no manifest of a data set"):
         checked(copy)
     with pytest.raises(FileNotFoundError, match=r"no manifest.json in .*; name a folder that rest dataset make"):
         checked(tmp_path)
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_what_a_manifest_says_of_a_shard_is_what_it_holds(
+    is_published: bool, copy: Path, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue("as_published") if is_published else copy
+    mine = Manifest.read(folder / FILE)
+    shard = Shard.open(folder / SHARD)
+    data = shard.read()
+    tokens = data.tokens.copy()
+    tokens[:2] = tokens[1::-1]
+    assert (tokens != data.tokens).any()
+    write_shard(shard.path, replace(data, tokens=tokens), shard.provenance)
+    replace(mine, files={**mine.files, SHARD: sha256(shard.path)}).write(folder / FILE)
+    with pytest.raises(ValueError, match=rf"{SHARD}' has other texts, .* than the manifest of data set .* says: one"):
+        checked(folder)
 
 
 def test_a_verdict_tells_bytes_from_texts(dataset: Dataset) -> None:

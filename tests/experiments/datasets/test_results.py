@@ -40,7 +40,9 @@ def test_agents_are_shown_best_first_once_results_are_published(
     assert "No results on it are published yet" in results_parts(other, published_results())[1]
     both["datasets"][DATASET]["contents"] = "of other texts"
     (tmp_path / "benchmark.json").write_text(json.dumps(both))
-    publish_results(tmp_path / "benchmark.json")
+    with (tmp_path / "published.json").open() as before:
+        publish_results(tmp_path / "benchmark.json")
+        assert json.load(before)["datasets"][DATASET]["contents"] == manifest.contents  # another file took its place
     assert "No results on it are published yet" in results_parts(manifest, published_results())[1]
 
 

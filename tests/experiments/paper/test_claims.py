@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     for seed, run in enumerate(plan.refreshed_runs):
         write_run(run, seed, STAGES | {"g2i1": 0.9})  # translations are better for it
         for grow, gain in {1: -0.1, 2: 0.05 - 0.1 * seed}.items():  # but that it ranks better is not shown
-            write(run / "stages" / f"refreshed-{grow}.json", {"accuracy": {"difference": gain}})
+            write(run / "stages" / f"refreshed-{grow}.json", {"since_first": {"difference": gain}})
     curve = {"name": "G=2 I=1", "samples": 256, "reward_by_run": {"1": [0.7, 0.71], "256": [0.9, 0.92]}}
     worth = {"name": "G=2 I=1", "few": 8, "number": 49.0, "low": 23.0, "high": 117.0}
     spread = {
@@ -87,8 +88,18 @@ def test_values_are_told_by_default_settings_too(plan: Plan) -> None:
 def test_a_refresh_is_told_by_grow_step(plan: Plan) -> None:
     estimates = CLAIMS["refresh"].verdict(plan).estimates
     assert {name: round(each.mean, 6) for name, each in estimates.items()} == {
-        "accuracy, G=1": -0.1, "accuracy, G=2": 0.0, "true quality, G=1": 0.0, "true quality, G=2": 0.1
+        "accuracy, G=1": -0.1, "accuracy, G=2": 0.0, "greedy, G=1": 0.0, "greedy, G=2": 0.1, "samples, G=1": 0.0,
+        "samples, G=2": 0.1, "nats per token, G=1": 0.0, "nats per token, G=2": 0.0,
     }  # fmt: skip
+
+
+def test_a_refresh_that_trained_for_longer_shows_nothing(plan: Plan) -> None:
+    file = plan.refreshed_runs[0] / "stages" / "g2i1.json"
+    rows = json.loads(file.read_text())
+    write(file, [rows[0] | {"train_tokens": 7}, *rows[1:]])
+    verdict = CLAIMS["refresh"].verdict(plan)
+    assert verdict.word == "not shown"
+    assert "G=2 with a refresh are [" in verdict.measured
 
 
 def test_a_refresh_that_could_not_be_compared_shows_nothing(tmp_path: Path) -> None:
@@ -97,7 +108,7 @@ def test_a_refresh_that_could_not_be_compared_shows_nothing(tmp_path: Path) -> N
         part.finish(1.0)
         write_run(run, 0, STAGES)
         for grow in (1, 2):
-            write(run / "stages" / f"refreshed-{grow}.json", {"accuracy": None})
+            write(run / "stages" / f"refreshed-{grow}.json", {"since_first": None})
     verdict = CLAIMS["refresh"].verdict(plan)
     assert verdict.word == "not shown"
     assert "too few sources" in verdict.measured

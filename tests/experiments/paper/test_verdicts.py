@@ -210,7 +210,10 @@ def test_a_refreshed_scorer_must_rank_better_and_be_of_use_by_the_last_grow_step
     accuracy: float, quality: float, word: str
 ) -> None:
     spread = np.array([-0.001, 0.0, 0.001])
-    first = {"G=1": spread}, {"G=1": around(0.0)}
-    verdict = refresh_helps(first[0] | {"G=2": accuracy + spread}, first[1] | {"G=2": around(quality)})
+    ranks, better = {"G=1": spread, "G=2": accuracy + spread}, {"G=1": around(0.0), "G=2": around(quality)}
+    # Samples do not decide: they are better by a lower entropy, too.
+    verdict = refresh_helps(ranks, better, {"G=2": around(0.1)}, {"G=2": spread - 0.1})
     assert verdict.word == word
-    assert list(verdict.estimates) == ["accuracy, G=1", "accuracy, G=2", "true quality, G=1", "true quality, G=2"]
+    assert verdict.measured.startswith("the refreshed scorer less the first: accuracy, G=1 ")
+    assert "; true quality less that without a refresh: greedy, G=1 " in verdict.measured
+    assert list(verdict.estimates)[-2:] == ["samples, G=2", "nats per token, G=2"]

@@ -38,7 +38,7 @@ def write_run(
             measured = {"split": "test", "decode": "greedy", "bleu": 50 + 10 * (reward - start)}
             sampled = {"split": "test", "decode": "sample", "nats": 0.1}
             curve = [[0, start], [5, reward + 0.001 * seed]]
-            trained = {"train_tokens": 5, "best_tokens": 5, "curve": curve}
+            trained = {"train_tokens": 5, "best_tokens": 5, "seconds": 1.0, "curve": curve}
             write(run / "stages" / f"{stage}.json", [measured | trained | facts, sampled])
     return run
 

@@ -14,7 +14,7 @@ import pytest
 from agents import Seq2SeqPolicy
 from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.growing_batch import Config, grow_step
-from experiments.runs.arms import arm_data
+from experiments.runs.arms import arm_data, known_grow_step
 from experiments.runs.experiment import Experiment
 from experiments.runs.improve_data import DataConfig
 from experiments.runs.refresh_ratings import digest, texts_of
@@ -66,16 +66,24 @@ def test_filters_go_by_the_new_rewards_and_measures_by_the_first(run: Experiment
     assert not np.array_equal(new.rewards, old.rewards)
     everything = arm_data("one-grow", buffer, 1, lambda data: data, partial(reward_column, run))
     np.testing.assert_array_equal(everything.rewards, new.rewards)
+    pairs = arm_data("unfiltered", buffer, 1, lambda data: data, partial(reward_column, run))
+    np.testing.assert_array_equal(pairs.rewards, new.where(new.grow_step == 0).rewards)
+    assert (known_grow_step("one-grow", 2), known_grow_step("random", 2)) == (1, 2)
     assert [part["hypotheses"] for part in record["parts"]] == [record["ratings"]]
     assert refresh_sentence(record | {"accuracy": None}).endswith(
         "its accuracy is not known: fewer than 5 sources that it did not learn from, or none whose samples differ"
     )
+    assert "sources" not in record
+    rated = run.folder.result("refreshed-1.scorer")["sources"]
+    assert len(rated) == 10
     accuracy = {
         "by": "people", "sources": 5, "before": 0.8, "after": 0.9, "pairs": 9, "difference": 0.1, "error": 0.01
     }  # fmt: skip
     said = refresh_sentence(record | {"accuracy": accuracy})
     assert "by people on 9 pairs of samples of 5 sources that it did not learn from: 0.800 before, 0.900 after" in said
     assert said.endswith(", +0.100 [+0.080, +0.120]")
+    second = {"accuracy": accuracy, "since_first": accuracy | {"before": 0.7}, "grow": 2}
+    assert refresh_sentence(record | second).endswith("[+0.080, +0.120]; the run's first scorer: 0.700")
     left = {"accuracy": accuracy, "parts": [{"epoch": 0}]}
     assert "at Grow 1, and left as it was, for no pass over them lowered the loss" in refresh_sentence(record | left)
     assert refresh_warnings(record | {"accuracy": accuracy}) == []
@@ -124,7 +132,7 @@ def test_people_rate_each_grow_step_apart_and_the_run_waits_for_them(
     monkeypatch.setattr(TinyTask, "oracle", None)
     monkeypatch.setattr("experiments.runs.scorer_refresh.LEAST_COMPARED", 2)
     raters = str(tmp_path / "ratings-{grow}.tsv")
-    config = replace(CONFIG, refresh_scorer=raters, refresh_sources=20, grow_steps=2)
+    config = replace(CONFIG, refresh_scorer=raters, refresh_sources=None, grow_steps=2)
     config.check()
     config = replace(config, sources=24)
     mine = begin(config, tmp_path / "run", run.task, run.evaluator.scorer)
@@ -215,6 +223,9 @@ def test_ratings_of_what_judges_the_run_are_refused(run: Experiment[Config], tmp
         check(run, str(tmp_path / "ratings-{grow}.tsv"), 2)
     write_ratings(tmp_path / "ratings-2.tsv", ratings[:3])
     check(run, str(tmp_path / "ratings-{grow}.tsv"), 2)
+    write_ratings(tmp_path / "ratings-2.tsv", [each._replace(score=3.0 + each.score) for each in ratings[:3]])
+    with pytest.raises(ValueError, match=r"has scores from 3 to 4, and another Grow step's table may have others"):
+        check(run, str(tmp_path / "ratings-{grow}.tsv"), 2)
 
 
 def test_what_cannot_be_refreshed_is_refused_before_any_training(
@@ -229,7 +240,12 @@ def test_what_cannot_be_refreshed_is_refused_before_any_training(
         ("ratings.csv", r"'ratings\.csv', one table for 2 Grow steps, .* put \{grow\} where the number"),
     ):
         with pytest.raises(ValueError, match=said):
-            replace(CONFIG, refresh_scorer=raters, refresh_sources=20, grow_steps=2).check()
+            replace(CONFIG, refresh_scorer=raters, refresh_sources=None, grow_steps=2).check()
+    for other_raters in (None, "ratings-{grow}.csv"):
+        with pytest.raises(ValueError, match="--refresh-sources 20 goes with --refresh-scorer oracle"):
+            replace(CONFIG, refresh_scorer=other_raters, refresh_sources=20).check()
+    with pytest.raises(ValueError, match="--refresh-scorer oracle has no Grow step to refresh after"):
+        replace(CONFIG, refresh_sources=20, grow_steps=0).check()
     with pytest.raises(ValueError, match=r"--data\.rewrite scores its rewrites by the run's scorer"):
         replace(CONFIG, refresh_sources=20, data=DataConfig(rewrite=True)).check()
     with pytest.raises(ValueError, match="refresh_sources is 10; give 20 or more"):
