@@ -169,6 +169,19 @@ class TrainingState:
         return ValueError(f"{str(self.path)!r} {why}; delete it to train from the start")
 
 
+def saved_weights(path: Path, network: str) -> dict[str, Tensor]:
+    """A network's weights as they were when a :class:`TrainingState` was saved, not the best ones, by their names.
+
+    Args:
+        path: Of the state's file.
+        network: Its name among the networks.
+    """
+    prefix = f"network.{network}."
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+
+
 def _stored(value: Tensor) -> Tensor:
     """A copy as safetensors takes it: contiguous, and of no memory that another tensor has, as tied weights do."""
     return torch.clone(value.detach().cpu(), memory_format=torch.contiguous_format)

@@ -28,6 +28,7 @@ from experiments.paper.measurements import (
 from experiments.paper.parts import KINDS, LOSSES, Plan, Spent
 from experiments.paper.verdicts import (
     FEW,
+    Correlations,
     OnlineRuns,
     Verdict,
     beats_online,
@@ -184,10 +185,20 @@ def _filters(plan: Plan) -> Verdict:
 def _value(plan: Plan) -> Verdict:
     stage = Trial("oac", "own").stage
     long = value_correlations(plan.compared("value"), stage)
-    default = value_correlations(plan.compared("losses"), stage) if plan.is_done("losses") else None
-    if any(np.isnan(known).any() for known in (long, default) if known is not None):
+    if np.isnan(long).any():
         return Verdict("not shown", "values of a run are all equal, and have no ranks")
-    return value_ranks(long, default)
+    return value_ranks(long, _default_values(plan, stage))
+
+
+def _default_values(plan: Plan, stage: str) -> Correlations | None:
+    """Of the comparison of losses, which decide nothing; None where they are missing, or a run's have no ranks."""
+    if not plan.is_done("losses"):
+        return None
+    try:
+        known = value_correlations(plan.compared("losses"), stage)
+    except FileNotFoundError:  # its training failed, and the comparison went on without it
+        return None
+    return None if np.isnan(known).any() else known
 
 
 def _q_values(plan: Plan) -> Verdict:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.paper.parts import Plan
+from experiments.paper.parts import KINDS, Plan
 from experiments.runs.run_folder import CONFIG, flat
 from seq2seq_env.atomic_files import read_json
 from seq2seq_env.tasks.phrasebook.regimes import DEFAULT_REGIME
 
 TASK = "phrasebook-de-en"
 """The embedded task, whose oracle knows the truth."""
+
+VERSIONS = ("task_fingerprint", "scorer_fingerprint")
+"""What a configuration says of the task's texts and of the scorer, by which rows of two runs are pairs."""
 
 
 def places_of(
@@ -27,11 +30,12 @@ def places_of(
 
     Raises:
         FileNotFoundError: If a folder holds no finished run.
-        ValueError: If a run is of another regime, seed or configuration than those that are planned.
+        ValueError: If a run is of another regime, seed or configuration than those that are planned, or of another task
+            or scorer than the others and the finished parts of its regime, or two are of one regime and seed.
         FileExistsError: If another run stands in its place.
     """
     known = {(plan.name, seed): (plan, run) for plan in plans for seed, run in zip(plan.seeds, plan.runs, strict=True)}
-    places = {}
+    places: dict[Path, Path] = {}
     for folder in folders:
         if not (folder / "results.json").is_file():
             raise FileNotFoundError(f"no results.json in {str(folder)!r}; name finished runs of growing_batch.py")
@@ -45,6 +49,11 @@ def places_of(
                 "--regimes and --seeds that have it, or leave it out"
             )
         plan, place = known[regime, config["seed"]]
+        if place in places:
+            raise ValueError(
+                f"{str(places[place])!r} and {str(folder)!r} are both of regime {regime!r} and seed {config['seed']}; "
+                "name one of them"
+            )
         if different := unlike(config, options(plan)):
             raise ValueError(
                 f"{str(folder)!r} is another run than the claims need: {'; '.join(different)}; name runs of "
@@ -53,6 +62,8 @@ def places_of(
         if place.exists() and place.resolve() != folder.resolve():
             raise FileExistsError(f"{str(place)!r} holds another run than {str(folder)!r}; choose another --out")
         places[place] = folder
+    for plan in plans:  # before any of them is linked, so that what is refused stays out
+        _check_versions([*(places.get(run, run) for run in plan.runs), *_finished_parts(plan)])
     return places
 
 
@@ -76,18 +87,20 @@ def link(places: Mapping[Path, Path]) -> None:
     for place, folder in places.items():
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)  # a link whose run is gone
             place.symlink_to(folder.resolve(), target_is_directory=True)
 
 
-def check_alike(runs: Sequence[Path]) -> None:
+def check_alike(plan: Plan) -> None:
     """Refuse whole runs whose options differ by more than their seed, as far as their versions know the same options.
 
-    Those that have not begun differ in nothing.
+    Those that have not begun differ in nothing. Finished parts must be of the same task and scorer, too.
 
     Raises:
         ValueError: Naming what they differ in.
     """
-    runs = [run for run in runs if (run / CONFIG).is_file()]
+    _check_versions([*plan.runs, *_finished_parts(plan)])
+    runs = [run for run in plan.runs if (run / CONFIG).is_file()]
     configs = [read_json(run / CONFIG) for run in runs]
     for run, config in zip(runs, configs, strict=True):
         common = config.keys() & configs[0].keys()
@@ -97,3 +110,27 @@ def check_alike(runs: Sequence[Path]) -> None:
                 f"{str(runs[0])!r} and {str(run)!r} differ in {', '.join(sorted(different))}; name runs of one "
                 "configuration"
             )
+
+
+def _finished_parts(plan: Plan) -> Iterator[Path]:
+    """Folders of a regime's runs beside the whole ones, of parts that are done."""
+    for part in (part for kind in KINDS for part in plan.parts(kind) if part.is_done):
+        yield from (part.out / f"seed{seed}" for seed in plan.seeds) if part.command == "compare" else (part.out,)
+
+
+def _check_versions(folders: Sequence[Path]) -> None:
+    """Refuse runs of several tasks or scorers, as far as their configurations say; their rows are paired.
+
+    Raises:
+        ValueError: Naming the first two folders that differ.
+    """
+    configs = {folder: read_json(folder / CONFIG) for folder in folders if (folder / CONFIG).is_file()}
+    for name in VERSIONS:
+        known = [(folder, config[name]) for folder, config in configs.items() if name in config]
+        for folder, version in known:
+            first, other = known[0]
+            if version != other:
+                raise ValueError(
+                    f"{str(folder)!r} has {name} {version[:12]!r} and {str(first)!r} {other[:12]!r}, so that their "
+                    "rows are no pairs; name runs of one version of task and scorer, or choose another --out"
+                )

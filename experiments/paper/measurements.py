@@ -77,9 +77,10 @@ def step_gains(runs: Sequence[Path]) -> tuple[dict[str, NDArray[np.float64]], st
 
 
 def curve_gains(runs: Sequence[Path], stage: str) -> NDArray[np.float64]:
-    """Validation reward after a training's last token less that before its first, [R,1]."""
+    """Validation reward after a training's last token less that before its first, [R,1]; 0 where it had none."""
     curves = [_curve(read_json(run / STAGES / f"{stage}.json")) for run in runs]
-    return np.array([[curve[-1][1] - curve[0][1]] for curve in curves])
+    # A filter that keeps nothing leaves an empty curve, and the policy as it was.
+    return np.array([[curve[-1][1] - curve[0][1] if curve else 0.0] for curve in curves])
 
 
 def _curve(record: Any) -> list[list[float]]:

@@ -37,6 +37,9 @@ KINDS = {
 DONE = "parts"
 """Folder with a record of each part that came to its end."""
 
+RESULTS = {"run": "results.json", "online": "results.json", "compare": "comparison.json", "best-of-n": "best-of-n.json"}
+"""File in the folder of a command's results that is written at its end."""
+
 ONLINE_TO_GROWN = 1.5
 """Samples of online RL for each of one Grow step's, as in table 1."""
 
@@ -116,7 +119,7 @@ class Part:
     def is_done(self) -> bool:
         """Whether this very command came to its end, or a finished run stands in its place."""
         if self.out.is_symlink():
-            return True
+            return (self.out / RESULTS[self.command]).is_file()  # what it links to may be gone
         return self.record.is_file() and read_json(self.record)["arguments"] == list(self.arguments)
 
     def finish(self, seconds: float) -> None:

@@ -40,6 +40,12 @@ class LastWeights:
         """Whether there was an evaluation: a training that was killed at its very end has none when it goes on."""
         return self._seen is not None
 
+    def read(self, policy: Seq2SeqPolicy, state: Path) -> None:
+        """Take the weights that a training's state holds, those of its last evaluation, as the ones seen last."""
+        from agents.training.training_state import saved_weights
+
+        self._seen = policy.model, saved_weights(state, "policy")
+
     @contextmanager
     def of(self, policy: Seq2SeqPolicy) -> Iterator[None]:
         """Within the block, the policy has the weights that were seen last; as it is where none were."""
@@ -58,9 +64,11 @@ def keep_last(run: Experiment[Settings], stage: str, policy: Seq2SeqPolicy, fact
 
     Adapters are merged by then, and their last weights gone.
     """
-    if not last.seen or facts["best_tokens"] == facts["train_tokens"] or run.config.lora.rank:
+    if facts["best_tokens"] == facts["train_tokens"] or run.config.lora.rank:
         return
     if run.folder.is_writer:
+        if not last.seen:  # killed after its last evaluation, whose state is there until the stage is finished
+            last.read(policy, run.folder.training_state(stage))
         with last.of(policy):
             keep_translations(run, last_stage(stage), {"sample": run.evaluator.translations(policy, "test", "sample")})
 

@@ -96,3 +96,19 @@ def test_a_run_with_other_options_than_the_claims_need_is_refused(
     assert (
         "is another run than the claims need: grow_steps is 1, not 2; agent is 'dpo', not 'filtered-bc'; name" in said
     )
+
+
+def test_nothing_more_is_trained_for_what_cannot_be_paired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown, out = {"sources": 8_000, "candidates": 4}, tmp_path / "out"
+    finished = write_run(tmp_path / "finished", 0, STAGES, options=grown | {"task_fingerprint": "old"})
+    started = []
+
+    def command(words: list[str], check: bool) -> Any:
+        started.append(words[3])
+        write_run(out / "lowres" / "rest" / "seed1", 1, STAGES, options=grown | {"task_fingerprint": "new"})
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr("subprocess.run", command)
+    with pytest.raises(SystemExit, match=r"seed1' has task_fingerprint 'new' and '.*seed0' 'old', so that their rows"):
+        main(["--claims", "1", "8", "--seeds", "2", "--runs", str(finished), "--out", str(out)])
+    assert started == ["run"]

@@ -85,6 +85,28 @@ def test_values_are_told_by_default_settings_too(plan: Plan) -> None:
     assert estimates["Kendall by default"].mean == pytest.approx(0.4)
 
 
+def values_of(run: Path, kendall: float | None) -> None:
+    report = {"train": {"final": {"kendall": kendall, "spearman": kendall}}}
+    write(run / "stages" / "oac.own.json", {"agent": "oac", "steps": [], "value_report": report})
+
+
+def test_values_by_default_settings_decide_nothing(tmp_path: Path) -> None:
+    plan = written_plan(tmp_path, STAGES)
+    for kind in ("losses", "value"):
+        for part in plan.parts(kind):
+            part.finish(1.0)
+    for run in plan.compared("value"):
+        values_of(run, 0.999)
+    assert CLAIMS["10"].verdict(plan).word == "holds"  # oac was left out of the comparison of losses
+    for run in plan.compared("losses"):
+        values_of(run, None)
+    verdict = CLAIMS["10"].verdict(plan)
+    assert verdict.word == "holds"
+    assert list(verdict.estimates) == ["Kendall", "Spearman"]
+    values_of(plan.compared("value")[1], None)
+    assert CLAIMS["10"].verdict(plan)[:2] == ("not shown", "values of a run are all equal, and have no ranks")
+
+
 def test_a_refresh_is_told_by_grow_step(plan: Plan) -> None:
     estimates = CLAIMS["refresh"].verdict(plan).estimates
     assert {name: round(each.mean, 6) for name, each in estimates.items()} == {

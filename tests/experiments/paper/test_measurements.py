@@ -54,4 +54,6 @@ def test_comparisons_are_read_by_agent(tmp_path: Path) -> None:
     trial = {"steps": [{"curve": [[0, 0.5], [9, 0.4]]}], "value_report": report}
     write(tmp_path / "stages" / "oac.own.json", trial)
     assert curve_gains([tmp_path], "oac.own") == pytest.approx(-0.1)
+    write(tmp_path / "stages" / "gold.own.json", {"steps": [{"curve": []}]})  # nothing passed the filter
+    assert curve_gains([tmp_path], "gold.own").tolist() == [[0.0]]
     assert [each.tolist() for each in value_correlations([tmp_path], "oac.own")] == [[0.4], [0.5]]

@@ -82,6 +82,54 @@ def test_finished_runs_take_the_places_of_others(tmp_path: Path) -> None:
         places_of([tmp_path], [plan], lambda _: planned)
 
 
+def test_a_link_to_a_run_that_is_gone_is_not_done_and_is_replaced(tmp_path: Path) -> None:
+    plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
+    runs = [write_run(tmp_path / f"run{seed}", seed, STAGES) for seed in SEEDS]
+    link(dict(zip(plan.runs, runs, strict=True)))
+    runs[0].rename(tmp_path / "elsewhere")
+    assert [part.is_done for part in plan.parts("rest")] == [False, True]
+    link(places_of([tmp_path / "elsewhere"], [plan], lambda _: {}))
+    assert plan.is_done("rest")
+    (losses,) = plan.parts("losses")
+    write(tmp_path / "compared" / "comparison.json", {})
+    losses.out.symlink_to(tmp_path / "compared")
+    assert losses.is_done
+    (tmp_path / "compared").rename(tmp_path / "gone")
+    assert not losses.is_done
+
+
+def test_two_runs_of_one_seed_are_refused(tmp_path: Path) -> None:
+    plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
+    runs = [write_run(tmp_path / name, 0, STAGES) for name in ("first", "second")]
+    with pytest.raises(ValueError, match=r"first' and '.*second' are both of regime 'lowres' and seed 0; name one of"):
+        places_of(runs, [plan], lambda _: {})
+
+
+@pytest.mark.parametrize("name", ["task_fingerprint", "scorer_fingerprint"])
+def test_runs_of_two_versions_are_no_pairs(name: str, tmp_path: Path) -> None:
+    plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
+    old, new, unknown = {name: "old"}, {name: "new", "start": "elsewhere"}, {"sources": 10}
+    first = write_run(tmp_path / "first", 0, STAGES, options=old)
+    second = write_run(tmp_path / "second", 1, STAGES, options=new)
+    with pytest.raises(
+        ValueError, match=rf"second' has {name} 'new' and '.*first' 'old', .*; name runs of one version"
+    ):
+        places_of([first, second], [plan], lambda _: {})
+    (losses,), (ppo, _) = plan.parts("losses"), plan.parts("online")
+    for part, place in ((losses, losses.out / "seed1"), (ppo, ppo.out)):
+        write(place / "config.json", new)
+        link(places_of([first], [plan], lambda _: {}))
+        check_alike(plan)
+        part.finish(1.0)
+        for check in (lambda: check_alike(plan), lambda: places_of([first], [plan], lambda _: {})):
+            with pytest.raises(
+                ValueError, match=rf"seed\d' has {name} 'new' and '.*' 'old', so that their rows are no"
+            ):
+                check()
+        write(place / "config.json", unknown)
+        check_alike(plan)
+
+
 def test_a_run_of_another_configuration_is_not_the_claims(tmp_path: Path) -> None:
     plan = Plan("lowres", tmp_path / "out" / "lowres", SEEDS)
     planned = {"agent": "filtered-bc", "improve": {"max_tokens": 9, "schedule": "linear"}, "sources": 10}
@@ -99,10 +147,10 @@ def test_a_run_of_another_configuration_is_not_the_claims(tmp_path: Path) -> Non
 
 def test_runs_must_differ_by_their_seed_alone(tmp_path: Path) -> None:
     plan = written_plan(tmp_path, STAGES)
-    check_alike(plan.runs)
+    check_alike(plan)
     write(plan.runs[1] / "config.json", {"seed": 1, "sources": 11, "an option of today": True})
     with pytest.raises(ValueError, match=r"seed0' and '.*seed1' differ in sources; name runs of one configuration"):
-        check_alike(plan.runs)
+        check_alike(plan)
 
 
 def test_what_a_comparison_took_is_of_the_agents_that_were_asked_for(tmp_path: Path) -> None:
