@@ -80,10 +80,20 @@ def verdict(known: Mapping[str, Gains], order: Sequence[str]) -> list[str]:
         f"Worse than `{REFERENCE}`: {_listed(worse)}. Better than the supervised policy, of which all begin: "
         f"{_listed(above)}; worse than it: {_listed(below)}. All p-values here are corrected by Holm.",
         f"No look in any run was better than the start, so that the score is the start's, 0: {_listed(kept)}."
+        f"{_worse_by_staying(kept, against)}"
         if kept
         else "",
     ]
     return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _worse_by_staying(kept: Sequence[str], against: Mapping[str, SeedMean]) -> str:
+    """That the start is worse than the reference, which is one test of all that kept it."""
+    known = [against[agent] for agent in kept if agent in against]
+    if len(known) < len(kept) or not all(map(_is_below, known)):
+        return ""
+    least_sure = max(each.p for each in known if each.p is not None)
+    return f" All of them are worse than `{REFERENCE}`, p {p_value(least_sure)}."
 
 
 def _best(known: Mapping[str, SeedMean], count: int, kind: str, shown: Callable[[str], str]) -> str:

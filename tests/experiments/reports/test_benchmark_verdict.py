@@ -79,7 +79,9 @@ def test_a_winner_is_named_and_losers_too() -> None:
     assert recipe.startswith("Recipes that are greedily better than `filtered-bc`: `raft`. The best is `raft`, +10.7 [")
     assert others.startswith("Worse than `filtered-bc`: `bc`. Better than the supervised policy, of which all begin: ")
     assert "begin: `raft`, `gold`, `filtered-bc`; worse than it: `bc`." in others
-    assert kept.endswith("so that the score is the start's, 0: `iql`.")
+    assert kept.endswith("start's, 0: `iql`. All of them are worse than `filtered-bc`, p 0.002.")
+    by_agent["iql"] = [cell("iql", [0.5, 0.9, 0.5], kept=True)]
+    assert verdict(gains(by_agent), list(by_agent))[-1].endswith("so that the score is the start's, 0: `iql`.")
 
 
 def test_a_difference_within_its_interval_is_not_shown_and_how_large_it_would_have_to_be() -> None:
