@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from agents import agent_class
 from experiments.paper.claims import CLAIMS, check_claims
 from experiments.paper.parts import LOSSES, Plan, Spent
+from experiments.paper.verdicts import Verdict
 from experiments.reports.claims import CONTROL
 from tests.experiments.paper.written_plan import write, write_run, written_plan
 
@@ -115,13 +115,23 @@ def test_a_refresh_is_told_by_grow_step(plan: Plan) -> None:
     }  # fmt: skip
 
 
-def test_a_refresh_that_trained_for_longer_shows_nothing(plan: Plan) -> None:
-    file = plan.refreshed_runs[0] / "stages" / "g2i1.json"
-    rows = json.loads(file.read_text())
-    write(file, [rows[0] | {"train_tokens": 7}, *rows[1:]])
-    verdict = CLAIMS["refresh"].verdict(plan)
-    assert verdict.word == "not shown"
-    assert "G=2 with a refresh are [" in verdict.measured
+def test_a_refresh_that_trained_for_longer_shows_nothing(tmp_path: Path) -> None:
+    plan = written_plan(tmp_path, STAGES)
+    for part in plan.parts("refresh"):
+        part.finish(1.0)
+
+    def verdict(tokens: int) -> Verdict:
+        for runs, spent in ((plan.runs, 500), (plan.refreshed_runs, tokens)):
+            for seed, run in enumerate(runs):
+                write_run(run, seed, STAGES, train_tokens=spent)
+        for run in plan.refreshed_runs:
+            for grow in (1, 2):
+                write(run / "stages" / f"refreshed-{grow}.json", {"since_first": {"difference": 0.1}})
+        return CLAIMS["refresh"].verdict(plan)
+
+    assert "the refreshed scorer" in verdict(503).measured  # the last batch was another
+    assert verdict(550).word == "not shown"
+    assert "G=1 with a refresh are [" in verdict(550).measured
 
 
 def test_a_refresh_that_could_not_be_compared_shows_nothing(tmp_path: Path) -> None:
