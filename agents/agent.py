@@ -54,6 +54,8 @@ class Agent(ABC):
             ``D_g.select(filter) if agent.filters else D_g``.
         needs_copies: Whether equal targets of a source count as often as they were sampled, because the algorithm's
             weights correct for how often that is.
+        least: Candidates of a source that the algorithm needs, because it compares them; sources with fewer teach it
+            nothing.
         online: Whether the algorithm learns from samples of the policy as it is, which
             :class:`agents.on_policy.OnPolicy` draws between updates, and not from a stored batch.
         parts: Attributes that are saved beside the policy, each with ``save(folder)`` and ``load(folder, device)``;
@@ -73,6 +75,7 @@ class Agent(ABC):
     name: ClassVar[str]
     filters: ClassVar[bool]
     needs_copies: ClassVar[bool] = False
+    least: ClassVar[int] = 1
     online: ClassVar[bool] = False
     parts: ClassVar[tuple[str, ...]] = ()
     adapts: ClassVar[bool] = False

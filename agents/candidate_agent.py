@@ -32,14 +32,9 @@ class CandidateConfig(AgentConfig):
 
 
 class CandidateAgent(LossAgent):
-    """An agent whose batches hold all candidates of a source together, its reference among them.
-
-    Attributes:
-        least: Candidates that a source needs to count.
-    """
+    """An agent whose batches hold all candidates of a source together, its reference among them."""
 
     filters: ClassVar[bool] = False
-    least: ClassVar[int] = 1
     Config: ClassVar[type[AgentConfig]] = CandidateConfig
     config: CandidateConfig
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from buffers import Batches, Slice
 
 class GroupAgent(OnlineAgent):
     """An online agent whose advantage is a candidate's reward against those of the same source's others."""
+
+    least: ClassVar[int] = 2
 
     def grouped(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch, a source's candidates together.

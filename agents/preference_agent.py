@@ -41,6 +41,7 @@ class PreferenceAgent(LossAgent):
     """
 
     filters: ClassVar[bool] = False
+    least: ClassVar[int] = 2
     Config: ClassVar[type[AgentConfig]] = PreferenceConfig
     config: PreferenceConfig
 

@@ -292,17 +292,7 @@ def execute(config: Config) -> None:
     for part in config.merge:
         print(f"{part}: {merge(part, config.out)} files merged")
     datasets = [] if config.report_only else [resolve(each) for each in config.datasets]
-    keep_contents(
-        folder,
-        {
-            short(each): {
-                "contents": each.manifest.contents,
-                "status": each.verdict.text,
-                "regime": each.manifest.recipe["regime"],
-            }
-            for each in datasets
-        },
-    )
+    keep_contents(folder, {short(each): each.facts for each in datasets})
     benchmark = Benchmark(config, folder)
     task_of = cache(lambda regime: load_task(TASK, regime=regime))
     scorer_of = cache(lambda regime: load_scorer(str(task_of(regime).default_scorer), task=task_of(regime)))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import agents
 from agents import TrainingConfig
+from agents.unusable_data import UnusableDataError
 from buffers import GrowingBatchBuffer
 from experiments.datasets.making import resolve
 from experiments.names import AgentNames, FilterName
@@ -24,6 +25,7 @@ from experiments.reports.comparison_report import write_comparison
 from experiments.reports.guard_counts import run_guards
 from experiments.reports.interference import are_related
 from experiments.runs.agent_kinds import check_stored
+from experiments.runs.dataset_contents import keep_contents
 from experiments.runs.experiment import Experiment
 from experiments.runs.matched_filters import LIMITS, check_matched
 from experiments.runs.run_folder import CHECKPOINTS
@@ -147,14 +149,24 @@ def trials(config: Config) -> list[Trial]:
 
 
 def compare(run: Experiment[Config]) -> None:
-    """Every seed's run."""
+    """Every seed's run.
+
+    Raises:
+        ValueError: If no agent can be trained, or the data set has other texts than the one of earlier calls.
+        FloatingPointError: If the only agent's loss stops being finite.
+    """
+    dataset: Dataset | None = None
+    if run.config.dataset is not None:
+        dataset = resolve(run.config.dataset)
+        # By the option itself, of which a run has one: a data set made anew in its folder may have another name.
+        keep_contents(run.folder, {run.config.dataset: dataset.facts})
     for seed in run.config.every_seed:
         config = replace(run.config, seed=seed, start=run.config.start_of(seed))
         with closing(run.folder.part(seed_folder(seed), seed=seed)) as folder:
-            compare_once(Experiment(config, run.task, run.evaluator.reseeded(seed), folder))
+            compare_once(Experiment(config, run.task, run.evaluator.reseeded(seed), folder), dataset)
 
 
-def compare_once(run: Experiment[Config]) -> None:
+def compare_once(run: Experiment[Config], dataset: Dataset | None = None) -> None:
     """Every agent from one policy, on one batch; stages that the run's folder holds are not done again.
 
     An agent that cannot be trained on the batch, or whose loss stops being finite, is left out with a warning.
@@ -165,10 +177,10 @@ def compare_once(run: Experiment[Config]) -> None:
     """
     config, folder = run.config, run.folder
     policy = supervised(run)
-    if config.dataset is None:
+    if dataset is None:
         buffer = grow_batch(run, policy, 1, sources=config.num_sources(run.task), candidates=config.candidates)
     else:
-        buffer = dataset_buffer(run, resolve(config.dataset))
+        buffer = dataset_buffer(run, dataset)
     batch = buffer.select()
     (schedule,) = config.schedules(1)
     for trial in trials(config):
@@ -177,7 +189,7 @@ def compare_once(run: Experiment[Config]) -> None:
             try:
                 with folder.watch("training"):
                     result = train(run, trial, policy, batch, list(schedule))
-            except (ValueError, FloatingPointError) as error:
+            except (UnusableDataError, FloatingPointError) as error:
                 if trial == trials(config)[-1] and not any(folder.has(each.stage) for each in trials(config)):
                     raise
                 print(f"  WARNING: {trial.stage} is left out: {error}")

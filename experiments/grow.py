@@ -20,7 +20,7 @@ from buffers import AsShare, GrowFrom, GrowingBatchBuffer, GrowReport, InThreads
 from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.names import TaskName
-from experiments.scorer_training.trust import check_reward
+from experiments.scorer_training.trust import check_counts, check_reward
 from seq2seq_env.commands import arguments as process_arguments
 from seq2seq_env.commands import command_frame
 from seq2seq_env.ranges import above_zero, check_seed, zero_or_more
@@ -127,6 +127,7 @@ def grow_share(config: Config) -> GrowReport:
         )
     if not config.force_scorer:
         check_reward(name)
+        check_counts(name, task)
     policy = _policy_of(task, agents.policy_folder(config.policy, config.checkpoint), device)
     return grow(
         agents.make_sampler(policy, config.engine, config.compute_type),

@@ -9,12 +9,13 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import agents
+from agents.unusable_data import UnusableDataError
 from buffers import Filter, GrowingBatchBuffer, Slice, coverage
 from experiments.names import AgentName
 from experiments.reports.gate import Gate, GateAction, GateMeasure
@@ -22,10 +23,10 @@ from experiments.reports.report import write_report
 from experiments.reports.scorer_monitor import monitor_warnings, monitored_grow_steps
 from experiments.runs import scorer_refresh
 from experiments.runs.agent_kinds import check_stored
-from experiments.runs.arms import Arm, Select, arm_data, arm_pool, arm_stage, known_grow_step
+from experiments.runs.arms import Arm, Select, arm_data, arm_pool, arm_stage, known_grow_step, leave_out
 from experiments.runs.experiment import Experiment
 from experiments.runs.finished_stages import final_stage
-from experiments.runs.improve_data import DataConfig, explain_nothing, on_pairs
+from experiments.runs.improve_data import DataConfig, as_spent, explain_nothing, on_pairs
 from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
 from experiments.runs.rewriting import check_rewriting, with_rewrites
@@ -118,21 +119,7 @@ class Config(Settings):
         scorer_refresh.check_options(
             self.refresh_scorer, self.refresh_sources, self.grow_steps, rewrites=self.data.rewrite
         )
-        if self.data.samples_only and (without := {"filtered", "samples"} & {*self.arms}):
-            raise ValueError(
-                f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
-                "leave out --data.samples-only"
-            )
-        if self.data.last_on_pairs and self.improve_steps < 2:
-            raise ValueError(
-                "--data.last-on-pairs takes the last Improve step for the original data, and there is one; give "
-                "--improve-steps 2 or more, or --data.no-last-on-pairs"
-            )
-        if self.data.rewrite and (without := {"one-grow", "random"} & {*self.arms}):
-            raise ValueError(
-                f"arm {min(without)!r} goes by a Grow step's samples, and has none of the rewrites of --data.rewrite; "
-                "leave one of them out"
-            )
+        self.data.check(agents.agent_class(self.agent), self.arms, self.improve_steps, restart=self.restart)
         if "random" in self.arms and not agents.agent_class(self.agent).filters:
             raise ValueError(
                 f"arm 'random' draws as many samples as a filter keeps, and agent {self.agent!r} asks for no filter; "
@@ -142,13 +129,6 @@ class Config(Settings):
             raise ValueError(f"--gate-by {self.gate_by} goes with --gate stop or --gate fall-back; give one of them")
         if self.gate_by == "judge" and self.judge is None:
             raise ValueError("--gate-by judge needs a judge; name one with --judge")
-        if self.data.filters_by_itself and not agents.agent_class(self.agent).filters:
-            option = "--data.rewrite" if self.data.rewrite else "--data.filter-by"
-            raise ValueError(f"agent {self.agent!r} asks for no filter; leave out {option}, or choose another")
-        if self.restart and self.data.last_on_pairs:
-            raise ValueError(
-                "--restart forgets what the step before --data.last-on-pairs learned; leave out one of them"
-            )
 
     @property
     def controls(self) -> tuple[Arm, ...]:
@@ -273,7 +253,10 @@ def counting(config: Config, agent: Agent) -> Select:
 
 
 def control(run: Experiment[Config], arm: Arm) -> None:
-    """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before."""
+    """ReST's Improve steps on an arm's data: as many tokens each, from the best weights of the one before.
+
+    An arm whose data the agent cannot use, or whose loss stops being finite, is left out with a warning.
+    """
     config, column = run.config, partial(scorer_refresh.reward_column, run)
     print(f"Control: {arm}")
     agent = new_agent(run)
@@ -300,20 +283,18 @@ def control(run: Experiment[Config], arm: Arm) -> None:
                 arm, buffer, g, select, column, counting(config, agent), by_source=kept.by_source, seed=training.seed
             )
             data = narrowed(config, agent, data, training.seed)
-        tokens = run.folder.result(f"g{g}i{i}")[0]["train_tokens"]
+        own = run.folder.result(f"g{g}i{i}")[0]
+        tokens = own["train_tokens"]
         if tokens and not len(data):
             print(f"{stage} has no data, and trains nothing")
-        if (i == 1 or config.restart) and len(data):
-            agent.prepare(arm_pool(arm, buffer, g, column), config.improve_at(1))
-        # As far along ReST's schedule as ReST came, where its reward stopped rising before the budget was spent.
-        training = replace(
-            training, schedule_tokens=training.schedule_end, max_tokens=max(1, tokens), patience=max(1, tokens)
-        )
+        training = as_spent(training, own)
         trained = scorer_refresh.refreshed(run, known)
         try:
+            if (i == 1 or config.restart) and len(data):
+                agent.prepare(arm_pool(arm, buffer, g, column), config.improve_at(1))
             facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
-        except ValueError as error:  # such as one reference of each source, for an agent that compares candidates
-            print(f"  WARNING: arm {arm!r} is left out: {error}")
+        except (UnusableDataError, FloatingPointError) as error:  # such as one reference a source, for what compares
+            leave_out(run.folder, arm, str(error))
             return
         finish(run, stage, agent, facts, measured=False)
     spent = [run.folder.result(f"{arm_stage(arm)}-g{g}i{i}")[0] for g, i, _ in steps]

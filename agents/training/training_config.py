@@ -13,6 +13,9 @@ ScheduleName = Literal["constant", "inverse-sqrt", "linear", "cosine"]
 Precision = Literal["fp32", "bf16", "auto"]
 Attention = Literal["eager", "sdpa"]
 
+FREE_FIELDS = ("progress", "workers", "log_every")
+"""Fields of a training's configuration that change nothing of what it comes to, and may differ when it goes on."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:

@@ -19,13 +19,10 @@ from torch import Tensor, nn
 
 from agents.training.history import History
 from agents.training.tensor_parts import part_like, whole_tensor
-from agents.training.training_config import TrainingConfig
+from agents.training.training_config import FREE_FIELDS, TrainingConfig
 from buffers import Slice
 
 FORMAT = "seq2seq-env training 1"
-
-ANY = ("progress", "workers", "log_every")
-"""Fields of the configuration that may change when a training goes on."""
 
 MOMENTS = "optimizer"
 
@@ -76,7 +73,7 @@ class TrainingState:
         self._device = next(iter(next(iter(networks.values())).parameters())).device
         self._training = {
             **learner,
-            **{name: value for name, value in asdict(config).items() if name not in ANY},
+            **{name: value for name, value in asdict(config).items() if name not in FREE_FIELDS},
             "data": _digest(data),
             "processes": self._processes.num_processes,
         }

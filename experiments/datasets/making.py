@@ -46,6 +46,12 @@ class Dataset:
     manifest: Manifest
     verdict: Verdict
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a run that trains on it records of it."""
+        regime = self.manifest.recipe["regime"]
+        return {"contents": self.manifest.contents, "status": self.verdict.text, "regime": regime}
+
 
 def make(
     name: str, folder: Path | None = None, *, workers: Workers | None = None, is_writer: bool = True,

@@ -91,7 +91,7 @@ class Results:
                 {name: {fact: facts[fact] for fact in ("contents", "status", "regime")}
                  for name, facts in record["datasets"].items()},
                 tuple(Cell.from_record(each) for each in record["cells"]),
-                tuple(PolicyEstimates(**each) for each in record["policies"]),
+                tuple(PolicyEstimates.from_record(each) for each in record["policies"]),
                 {**record["left_out"]},
             )  # fmt: skip
         except (AttributeError, KeyError, TypeError, ValueError) as error:

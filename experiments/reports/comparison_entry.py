@@ -61,6 +61,19 @@ class Entry:
         """Seeds that both have."""
         return sorted(self.translations.keys() & other.translations.keys())
 
+    def saw_the_slice(self, *, distinct: bool) -> bool:
+        """Whether the agent trained on exactly what filtered behaviour cloning sees.
+
+        Args:
+            distinct: Whether that is without copies, which an agent that needs them has all the same.
+        """
+        from agents import agent_class
+
+        first = next(iter(self.records.values()))
+        kind = agent_class(first["agent"])
+        own = kind.filters and "filter" not in first and not (kind.needs_copies and distinct)
+        return first["data"] == "filtered" or own
+
     def mean(self, key: str) -> float:
         """Mean over seeds of a number."""
         return float(np.mean([record[key] for record in self.records.values()]))

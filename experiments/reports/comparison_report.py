@@ -69,7 +69,10 @@ def write_comparison(
     reference = next((entry for entry in entries if entry.name == REFERENCE), None)
     others = [(entry, reference) for entry in entries if reference is not None and entry is not reference]
     against = _differences(others, columns)
-    same_data = {entry.name: against[entry.name] for entry, _ in others if _saw_the_slice(entry)}
+    distinct = folder.config["distinct"]
+    sliced = {entry.name for entry in entries if entry.saw_the_slice(distinct=distinct)}
+    # Which lacks what has no seed in common with filtered-bc.
+    same_data = {name: row for name, row in against.items() if name in sliced}
     equal = [(entry, equal_entropy_entry(runs, stage, entry)) for stage, entry in known.items()]
     at_entropy = _differences(equal, sampled)
     for entry, control in equal:
@@ -200,14 +203,6 @@ def _seeds(entries: Sequence[Entry]) -> str:
     counts = [len(entry.records) for entry in entries]
     count = str(max(counts)) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
     return f"{count} {'seed' if max(counts) == 1 else 'seeds'}"
-
-
-def _saw_the_slice(entry: Entry) -> bool:
-    """Whether an agent trained on exactly what filtered behaviour cloning sees."""
-    from agents import agent_class
-
-    first = _first(entry)
-    return first["data"] == "filtered" or (agent_class(first["agent"]).filters and "filter" not in first)
 
 
 def _measures(entry: Entry, columns: Sequence[str]) -> dict[str, Any]:

@@ -57,11 +57,21 @@ class PolicyEstimates(NamedTuple):
         step, known = result["steps"][-1], result["off_policy"]
         return cls(
             result["dataset"], row_name(result), result["seed"], result["learning_rate"], step["sample_oracle"],
-            step["sample_reward"], known["estimates"], known["effective_samples"], known["samples"],
+            step["sample_reward"], _numbers(known["estimates"]), known["effective_samples"], known["samples"],
         )  # fmt: skip
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Of a file of results."""
+        return cls(**{**record, "estimates": _numbers(record["estimates"])})
 
     def __hash__(self) -> int:
         return hash(self[:4])
+
+
+def _numbers(estimates: Mapping[str, float | None]) -> dict[str, float]:
+    """NaN where JSON has null: weights that are all 0 estimate nothing."""
+    return {name: math.nan if value is None else value for name, value in estimates.items()}
 
 
 def distinct(policies: Sequence[PolicyEstimates]) -> list[PolicyEstimates]:

@@ -24,7 +24,7 @@ from experiments.reports.scorer_monitor import (
     rated,
 )
 from experiments.reports.tables import number, share, table
-from experiments.runs.arms import Arm, arm_stage
+from experiments.runs.arms import Arm, arm_stage, arms_left_out
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.finished_stages import final_stage, rest_stages, stage_name, step_of
 from experiments.runs.rewriting import rewrites
@@ -68,6 +68,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     controls = [
         {"step": arm, **row} for arm in get_args(Arm) if run.has(arm_stage(arm)) for row in run.result(arm_stage(arm))
     ]
+    left_out = arms_left_out(run)
     entropy = run.result(EQUAL_ENTROPY) if run.has(EQUAL_ENTROPY) else {}
     tests = run.result(SCORER_TESTS) if run.has(SCORER_TESTS) else {}
     refreshes = [run.result(refresh_stage(g)) for g in sorted(grown_steps) if run.has(refresh_stage(g))]
@@ -98,6 +99,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
         "final": final,
         "gate": gate,
         "controls": controls,
+        **({"controls_left_out": left_out} if left_out else {}),
         "equal_entropy": entropy,
         "evidence": [each._asdict() for each in evidence],
         "interference": seen.record(),
@@ -116,6 +118,7 @@ def write_report(run: RunFolder, evaluator: Evaluator, name: str = "ReST") -> No
     verdict = [*_headline(evidence, entropy, nats, related), seen.sentence]
     # What a gate ended comes first; that it stayed open is one more line.
     verdict = gate_sentence(run) + verdict if gate and gate[-1]["closes"] else verdict + gate_sentence(run)
+    verdict += [f"WARNING: control {arm} is left out, and no gain is above it: {left_out[arm]}." for arm in left_out]
     verdict += warnings(steps, run.config["filter"])
     if not refreshes:  # which are what these warnings ask for
         verdict += [text for rows in watched for text in monitor_warnings(rows)]

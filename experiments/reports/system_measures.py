@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.reports.corpus_scores import CORPUS_SCORES, CorpusScore, pseudo_values
-from experiments.reports.statistics import Interval, holm, interval
+from experiments.reports.statistics import Interval, holm, interval, means_by_source, sums_by_source
 from experiments.reports.tables import p_value, table
 from seq2seq_env.scorers import checked_scores, load_scorer
 from seq2seq_env.tasks import Oracle, Task
@@ -27,7 +27,7 @@ class _Values(NamedTuple):
     score: float
     """Of all sentences together."""
     values: NDArray[np.float64]
-    """float64 [N], each sentence's share of it."""
+    """float64 [N], what each sentence adds to it; sentences of one source are one of the N."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +77,25 @@ def measure_systems(
         task: For scorers that go by its pairs; None where it is not known.
 
     Raises:
-        ValueError: If scorers lack sources, or there is nothing to measure by, or less than two sentences.
+        ValueError: If scorers lack sources, or there is nothing to measure by, or less than two sentences that differ
+            in their source.
     """
     if scorers and sources is None:
         raise ValueError("scorers read sources, and there are none; give --sources, JSON Lines with them, or a --task")
-    if len(systems[0]) < 2:
+    # Where sources are not known, each sentence is one of its own.
+    rows = [str(row) for row in range(len(systems[0]))] if sources is None else sources
+    if len({*rows}) < 2:
         raise ValueError("there is one sentence, and an interval wants two at least; give more")
     measures: dict[str, list[_Values]] = {}
     if references is not None:
         for score in CORPUS_SCORES.values():
-            measures[score.title] = [_corpus(score, each, references) for each in systems]
+            measures[score.title] = [_corpus(score, each, references, rows) for each in systems]
     for name in scorers:
         assert sources is not None
         scorer = load_scorer(name, device=device, task=task)
-        measures[name] = [_mean(checked_scores(scorer, sources, each)) for each in systems]
+        measures[name] = [_mean(checked_scores(scorer, sources, each), rows) for each in systems]
     if oracle is not None and sources is not None:
-        measures[ORACLE] = [_mean(oracle(sources, list(each))) for each in systems]
+        measures[ORACLE] = [_mean(oracle(sources, list(each)), rows) for each in systems]
     if not measures:
         raise ValueError("there is nothing to measure by; give --references, --scorers with --sources, or a --task")
     differences = {
@@ -121,15 +124,17 @@ def measures_table(measured: Sequence[Measured]) -> str:
     return table(head, rows)
 
 
-def _corpus(score: CorpusScore, hypotheses: Sequence[str], references: Sequence[str]) -> _Values:
+def _corpus(
+    score: CorpusScore, hypotheses: Sequence[str], references: Sequence[str], sources: Sequence[str]
+) -> _Values:
     """A corpus score and its pseudo-values, whose mean is not quite it."""
-    statistics = score.statistics(hypotheses, references)
+    statistics = sums_by_source(score.statistics(hypotheses, references), sources)
     return _Values(float(score.score(statistics.sum(axis=0))), pseudo_values(statistics, score.score))
 
 
-def _mean(values: NDArray[np.float32]) -> _Values:
+def _mean(values: NDArray[np.float32], sources: Sequence[str]) -> _Values:
     exact = values.astype(np.float64)
-    return _Values(float(exact.mean()), exact)
+    return _Values(float(exact.mean()), means_by_source(exact, sources))
 
 
 def _interval(score: float, values: NDArray[np.float64]) -> Interval:

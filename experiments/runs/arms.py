@@ -7,11 +7,12 @@ the best weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from buffers import GrowingBatchBuffer, Slice, at_most
+from experiments.runs.run_folder import RunFolder
 
 Arm = Literal["unfiltered", "filtered", "samples", "one-grow", "random"]
 """Cheaper explanations of a gain: more training; the filter on the original data, without any sample; the samples,
@@ -22,6 +23,22 @@ samples, whatever their rewards, of each source where the filter chooses within 
 def arm_stage(arm: Arm) -> str:
     """Stage of an arm's last policy, which stands in order of names before ReST's."""
     return f"control-{arm}"
+
+
+def leave_out(run: RunFolder, arm: Arm, reason: str) -> None:
+    """Say and record why an arm has no policy; run again, it is tried again."""
+    print(f"  WARNING: arm {arm!r} is left out: {reason}")
+    run.finish(_left_out_stage(arm), {"reason": reason})
+
+
+def arms_left_out(run: RunFolder) -> dict[str, str]:
+    """Why arms have no policy, by the arm's name."""
+    missing = (arm for arm in get_args(Arm) if run.has(_left_out_stage(arm)) and not run.has(arm_stage(arm)))
+    return {arm: run.result(_left_out_stage(arm))["reason"] for arm in missing}
+
+
+def _left_out_stage(arm: Arm) -> str:
+    return f"left-out-{arm}"
 
 
 Column = Callable[[int], str | None]

@@ -11,7 +11,7 @@ def keep_contents(folder: RunFolder, datasets: Mapping[str, Mapping[str, str]]) 
     """Record which texts each data set has, and refuse others under a name that is known.
 
     Args:
-        folder: Of the benchmark.
+        folder: Of the benchmark or the comparison.
         datasets: By name, the digest of the texts, ``contents``, how it stands to the published one, ``status``, and
             the task's ``regime``.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.finished_stages import is_step, step_of
-from experiments.runs.run_folder import CHECKPOINTS, CONFIG, read_lines
+from experiments.runs.run_folder import CHECKPOINTS, CONFIG, bound, read_lines
 from experiments.runs.settings import Settings
 from experiments.runs.stages import SUPERVISED, translations_file
 from seq2seq_env.atomic_files import read_json
@@ -100,6 +100,7 @@ def check_alike(runs: Sequence[FinishedRun]) -> None:
 
 def different_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """Recorded options in which two runs differ, but for a seed and what it has of its own."""
+    one, other = bound(one), bound(other)
     different = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
     return sorted(different - {"seed", "start", "buffer"})
 

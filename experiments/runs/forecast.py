@@ -55,7 +55,7 @@ BEAM = 1.25
 
 
 def forecast(config: Settings) -> list[str]:
-    """The stages with their minutes, a line each.
+    """What the task leaves out, and the stages with their minutes, a line each.
 
     Args:
         config: Options of growing_batch.py, compare_agents.py or online.py.
@@ -67,16 +67,17 @@ def forecast(config: Settings) -> list[str]:
     task = load_task(config.task, **config.options_of_task())
     config = config.with_filter(task).with_sources(task)
     # What the run would refuse is refused here.
-    named = {"read": ready_scorer(config, task), "judged": config.judge}
+    ready = ready_scorer(config, task)
+    named = {"read": ready, "judged": config.judge}
     scorers = {part: load_scorer(name, device=config.device, task=task) for part, name in named.items() if name}
     policy = starting_policy(replace(config, start=config.start_of(config.seed)), task)
     rate = training_rate(config, task, policy)
-    tokens = work(
-        config, task, policy_size(policy), **{part: rate / scoring_rate(each, task) for part, each in scorers.items()}
-    )
+    rates = {part: rate / scoring_rate(each, task) for part, each in scorers.items()}
+    tokens = work(config, task, policy_size(policy), **rates, made=ready is not None)
     stages = {stage: each / rate / 60 for stage, each in tokens.items() if each}
     lines = [f"{name}: {in_words(each)}" for name, each in stages.items()]
     return [
+        *task.notes,
         f"at most, at {rate:,.0f} target tokens of training per second, measured on this machine just now:",
         *lines,
         f"in all: {in_words(sum(stages.values()))}",
@@ -84,7 +85,13 @@ def forecast(config: Settings) -> list[str]:
 
 
 def work(
-    config: Settings, task: Task, size: float | None = None, read: float = OTHER_SCORER, judged: float = 0.0
+    config: Settings,
+    task: Task,
+    size: float | None = None,
+    read: float = OTHER_SCORER,
+    judged: float = 0.0,
+    *,
+    made: bool = False,
 ) -> dict[str, float]:
     """What each stage takes at most, in target tokens of the policy's training that take as long.
 
@@ -92,8 +99,9 @@ def work(
         config: With its filter and sources as they fit the task.
         task: Gives the texts.
         size: Multiplications of the policy, of which a pretrained one's are not the options'; None for these.
-        read: What a token takes that a named scorer, or the task's, reads.
+        read: What a token takes that a scorer reads which is there: a named one, the task's, or one made before.
         judged: What one takes that the judge reads.
+        made: Whether the scorer of the task's pairs, where the run takes that, was made before.
     """
     pairs = task.split("train")
     own = config.scorer is None and task.default_scorer is None
@@ -104,7 +112,7 @@ def work(
     size = size or multiplications(config.policy, vocab_size)
     forward, backward = (multiplications(each, vocab_size) / size for each in (estimator.predictor, estimator.backward))
     new_source = SOURCE * forward * estimator.repeats * sentence if own else 0.0
-    scored = (READ * forward * estimator.repeats if own else read) * sentence
+    scored = (READ * forward * estimator.repeats if own and not made else read) * sentence
     sampled = SAMPLED * sentence + scored
 
     judged *= sentence
@@ -128,7 +136,9 @@ def work(
     # A gate translates the validation sources by the supervised policy and after each step, but of no control.
     gated = validation * (sampled + judged) if getattr(config, "gate", "off") != "off" else 0.0
     tokens = {
-        "scorer": _scorer(config.estimator, estimator, task, sentence, (forward, backward)) if own else 0.0,
+        "scorer": _scorer(config.estimator, estimator, task, sentence, (forward, backward))
+        if own and not made
+        else 0.0,
         "supervised policy": seeds * (trained["supervised"] + stage) + (validation + test) * new_source + gated,
         "Grow": len(pairs) * (new_source + scored)
         + seeds * grow_steps * (new * new_source + drawn * config.candidates * sampled),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from agents import TrainingConfig
 from buffers import Filter, Slice, at_most, candidate_utilities
 from seq2seq_env.ranges import above_zero
 from seq2seq_env.tokenization.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from agents import Agent
 
 FilterBy = Literal["reward", "utility"]
 
@@ -49,10 +54,47 @@ class DataConfig:
         if self.rewrite and self.filter_by != "reward":
             raise ValueError("rewrite goes by the reward, and filter_by is 'utility'; leave out one of the two")
 
-    @property
-    def filters_by_itself(self) -> bool:
-        """Whether an option makes no sense without a filter."""
-        return self.rewrite or self.filter_by == "utility"
+    def check(self, agent: type[Agent], arms: Collection[str], improve_steps: int, *, restart: bool) -> None:
+        """Refuse what does not go with a run's other options.
+
+        Args:
+            agent: That trains on the data.
+            arms: Controls of the run.
+            improve_steps: To each Grow step.
+            restart: Whether each starts from the supervised policy.
+
+        Raises:
+            ValueError: Naming both options.
+        """
+        if self.samples_only and (without := {"filtered", "samples"} & {*arms}):
+            raise ValueError(
+                f"arm {min(without)!r} makes no sense where ReST trains on samples alone; leave it out of --arms, or "
+                "leave out --data.samples-only"
+            )
+        if self.rewrite and (without := {"one-grow", "random"} & {*arms}):
+            raise ValueError(
+                f"arm {min(without)!r} goes by a Grow step's samples, and has none of the rewrites of --data.rewrite; "
+                "leave one of them out"
+            )
+        if (self.rewrite or self.filter_by == "utility") and not agent.filters:
+            option = "--data.rewrite" if self.rewrite else "--data.filter-by"
+            raise ValueError(f"agent {agent.name!r} asks for no filter; leave out {option}, or choose another")
+        if not self.last_on_pairs:
+            return
+        if improve_steps < 2:
+            raise ValueError(
+                "--data.last-on-pairs takes the last Improve step for the original data, and there is one; give "
+                "--improve-steps 2 or more, or --data.no-last-on-pairs"
+            )
+        if agent.least > 1:
+            raise ValueError(
+                f"agent {agent.name!r} compares candidates, and the original data of --data.last-on-pairs have one of "
+                "each source; give --data.no-last-on-pairs, or choose another agent"
+            )
+        if restart:
+            raise ValueError(
+                "--restart forgets what the step before --data.last-on-pairs learned; leave out one of them"
+            )
 
     def select(self, data: Slice, kept: Filter | None, tokenizer: Tokenizer) -> Slice:
         """What of ``data`` passes.
@@ -87,6 +129,22 @@ def on_pairs(training: TrainingConfig) -> TrainingConfig:
     return replace(
         training, source_drop=0.0, source_blank=0.0, source_shuffle=0, evaluate_first=False,
         evaluate_every=training.max_tokens,
+    )  # fmt: skip
+
+
+def as_spent(training: TrainingConfig, facts: Mapping[str, Any]) -> TrainingConfig:
+    """A control's training, for the tokens that ReST's step took, and as many looks at the validation reward.
+
+    Args:
+        training: Of ReST's step.
+        facts: What is recorded of it.
+    """
+    tokens, looks = max(1, facts["train_tokens"]), sum(at > 0 for at, _ in facts["curve"])
+    # As far along ReST's schedule as ReST came, where its reward stopped rising before the budget was spent. The last
+    # batch goes beyond a budget: at ReST's own intervals, a look that is due just before the end would be one more.
+    return replace(
+        training, schedule_tokens=training.schedule_end, max_tokens=tokens, patience=tokens,
+        evaluate_every=math.ceil(tokens / max(1, looks)),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,17 +14,19 @@ import agents
 from experiments.command_line.parsing import look_ahead
 from experiments.runs.plan import (
     TASK,
-    TOKENS_PER_WORD,
     CorpusStatistics,
+    improve_tokens,
     longest,
     plan,
     planned_judge,
+    sentence_tokens,
+    whole_number,
     with_budget,
 )
 from experiments.runs.presets import S, with_preset
 from seq2seq_env.tasks import TaskOptions
 from seq2seq_env.tasks.corpora.aligned_text import files_of, read_pairs, read_sources
-from seq2seq_env.tasks.corpora.cleaning import bare
+from seq2seq_env.tasks.corpora.cleaning import bare, clean, composed, empty, first_reason, repeated
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.writing import is_spaced, words
 
@@ -31,14 +34,12 @@ from seq2seq_env.writing import is_spaced, words
 def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     """A script's defaults with those that fit the text that its command line names; without such text, as they are.
 
-    A preset has its own, and a pretrained policy its own size and learning rates. Options of an estimator ask for
-    one; a recipe and an agent without a filter have the usual arms.
+    A preset has its own, and a pretrained policy its own size and learning rates. What the command line names takes
+    those of the plan's options out that do not go with it.
     """
     arguments = [_dashed(argument) for argument in arguments]
     task_options = {"nargs": "*", "default": []}
-    known = look_ahead(
-        arguments, task={}, preset={}, pretrained={}, recipe={}, agent={}, scorer={}, **{"task-options": task_options}
-    )
+    known = look_ahead(arguments, task={}, preset={}, pretrained={}, scorer={}, **{"task-options": task_options})
     names, values = known.task_options[::2], known.task_options[1::2]
     try:
         corpus = statistics(dict(zip(names, values, strict=False))) if known.task == TASK else None
@@ -49,15 +50,70 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     preset = plan(corpus)
     if known.pretrained not in (None, "None"):
         preset = preset.for_pretrained()
-    # What asks for something else than is planned.
-    unplanned = {"scorer"} if any(argument.startswith("--estimator.") for argument in arguments) else set()
-    takes_all = known.agent in agents.AGENTS and not agents.agent_class(known.agent).filters
-    if takes_all or known.recipe not in (None, "None"):
-        unplanned |= {"arms", "data"}
+    unplanned = _unplanned(arguments)
     growing = {name: value for name, value in preset.growing.items() if name not in unplanned}
     scorer = growing.get("scorer") if known.scorer is None else known.scorer if known.scorer != "None" else None
     growing["judge"] = planned_judge(scorer)
-    return with_preset(defaults, replace(preset, nested=_with_budgets(preset.nested, arguments), growing=growing))
+    tokens = improve_tokens(corpus, {**growing, **_drawing(arguments)})
+    nested = {**preset.nested, "improve": with_budget(preset.nested["improve"], tokens)}
+    return with_preset(defaults, replace(preset, nested=_with_budgets(nested, arguments), growing=growing))
+
+
+def _unplanned(arguments: Sequence[str]) -> set[str]:
+    """The plan's options that do not go with what a command line names.
+
+    Else they would refuse, or leave without effect, what somebody asks for, in the name of what nobody does.
+    """
+    options: dict[str, dict[str, Any]] = {
+        "agent": {}, "recipe": {}, "improve-steps": {}, "filter-values": {"nargs": "*", "default": []},
+        "restart": {"action": BooleanOptionalAction}, "data.rewrite": {"action": "store_true"}, "refresh-scorer": {},
+        "grow-from": {}, "auto-sources": {},
+    }  # fmt: skip
+    known = vars(look_ahead(arguments, **options))
+    unplanned = set()
+    # They ask for a scorer that is learned, and whose training may go on.
+    if any(argument.startswith("--estimator.") for argument in arguments) or _given(known["refresh_scorer"]):
+        unplanned |= {"scorer"}
+    takes_all = known["agent"] in agents.AGENTS and not agents.agent_class(known["agent"]).filters
+    if takes_all or _given(known["recipe"]):
+        unplanned |= {"arms", "data"}
+    # A last step on the pairs alone wants others before it, and what they learned.
+    if known["restart"] or known["improve_steps"] == "1":
+        unplanned |= {"data"}
+    # Numbers of candidates begin where rewards and shares of them end.
+    if not all(number is None or number >= 1 for number in map(_number, known["filter_values"])):
+        unplanned |= {"filter"}
+    if known["data.rewrite"]:
+        unplanned |= {"arms", "filter"}
+    if known["auto_sources"] is not None:
+        unplanned |= {"sources"}
+    if known["grow_from"] not in (None, "source-only"):  # the planned numbers are of these sentences
+        unplanned |= {"sources", "auto_sources"}
+    return unplanned
+
+
+def _given(value: str | None) -> bool:
+    return value not in (None, "None")
+
+
+def _number(text: str) -> float | None:
+    """A value of a filter; None where it is no number, which the parser refuses."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _drawing(arguments: Sequence[str]) -> dict[str, Any]:
+    """What a command line names of the sources that a Grow step draws."""
+    known = look_ahead(arguments, **{"grow-from": {}, "sources": {}, "auto-sources": {}})
+    drawing: dict[str, Any] = {} if known.grow_from is None else {"grow_from": known.grow_from}
+    if known.sources in ("None", "auto"):
+        drawing["sources"] = None if known.sources == "None" else "auto"
+    for name in ("sources", "auto_sources"):
+        if number := whole_number(getattr(known, name)):
+            drawing[name] = number
+    return drawing
 
 
 def _dashed(argument: str) -> str:
@@ -69,9 +125,8 @@ def _dashed(argument: str) -> str:
 def _with_budgets(nested: Mapping[str, Mapping[str, Any]], arguments: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """Planned trainings as they are where a command line names their length itself."""
     budgets = vars(look_ahead(arguments, **{f"{part}.max-tokens": {} for part in nested}))
-    named = {part: budgets[f"{part}.max_tokens"] for part in nested}
-    tokens = {part: int(text) for part, text in named.items() if text is not None and text.isdecimal()}
-    return {part: with_budget(values, tokens[part]) if tokens.get(part) else values for part, values in nested.items()}
+    named = {part: max(0, whole_number(budgets[f"{part}.max_tokens"]) or 0) for part in nested}
+    return {part: with_budget(values, named[part]) if named[part] else values for part, values in nested.items()}
 
 
 def planned_options(task: str, options: TaskOptions) -> TaskOptions:
@@ -90,10 +145,9 @@ def statistics(options: Mapping[str, str]) -> CorpusStatistics | None:
     if not {"folder", "source", "target"} <= options.keys():
         return None
     splits = [options.get(name, name) for name in SPLITS]
-    most = options.get("max_tokens", "")
     return _statistics(
         Path(options["folder"]).absolute(), options["source"], options["target"], *splits,
-        options.get("source_only", SOURCE_ONLY), int(most) if most.isdecimal() else None,
+        options.get("source_only", SOURCE_ONLY), whole_number(options.get("max_tokens")),
     )  # fmt: skip
 
 
@@ -108,32 +162,34 @@ def _statistics(
     source_only: str,
     max_tokens: int | None,
 ) -> CorpusStatistics:
-    pairs = [pair for pair in read_pairs(folder, train, source, target) if pair[0].strip() and pair[1].strip()]
+    read = [(composed(one), composed(other)) for one, other in read_pairs(folder, train, source, target)]
+    pairs, _ = clean(read, first_reason(empty, repeated()))
     if not pairs:
         raise ValueError(f"no line of {train!r} in {str(folder)!r} has text on both sides; give some pairs")
     lengths = []
     for side in zip(*pairs, strict=True):
         lengths += _numbers_of_words(side)
     lengths.sort()
-    long_sentence = lengths[len(lengths) * 99 // 100]
+    sources = {bare(one) for one, _ in pairs}
     measured = [name for name in (validation, test) if files_of(folder, name, source, target)]
-    alone = 0
-    if files_of(folder, source_only, source):
-        known = {one for one, _ in chain(pairs, *(read_pairs(folder, name, source, target) for name in measured))}
-        texts = list(dict.fromkeys(read_sources(folder, source_only, source)))
-        most = (max_tokens or longest(long_sentence)) / TOKENS_PER_WORD
-        alone = sum(
-            0 < length <= most and text not in known
-            for text, length in zip(texts, _numbers_of_words(texts), strict=True)
-        )
-    return CorpusStatistics(
+    corpus = CorpusStatistics(
         pairs=len(pairs),
-        sources=len({bare(one) for one, _ in pairs}),
+        sources=len(sources),
         words=sum(lengths),
-        long_sentence=long_sentence,
-        source_only=alone,
-        has_splits=bool(measured),
+        long_sentence=lengths[len(lengths) * 99 // 100],
+        characters=len(set().union(*chain.from_iterable(pairs))),
+        has_splits=bool(measured) or (validation, test) != SPLITS[1:],
     )
+    if not files_of(folder, source_only, source):
+        return corpus
+    known = sources.union(bare(one) for name in measured for one, _ in read_pairs(folder, name, source, target))
+    texts = list(dict.fromkeys(map(composed, read_sources(folder, source_only, source))))
+    most = (max_tokens or longest(corpus)) / sentence_tokens(corpus, 1)
+    alone = sum(
+        length <= most and (text := bare(each)) != "" and text not in known
+        for each, length in zip(texts, _numbers_of_words(texts), strict=True)
+    )
+    return replace(corpus, source_only=alone)
 
 
 def _numbers_of_words(texts: Sequence[str]) -> list[int]:

@@ -22,8 +22,10 @@ class Preset:
 
     Attributes:
         task_options: Of the task.
-        nested: Of ``policy``, ``supervised`` and ``improve``, the fields that differ.
-        growing: Options of growing_batch.py alone; compare_agents.py has its own Grow and Improve steps.
+        nested: Of ``policy``, ``supervised`` and ``improve``, the fields that differ; ``improve`` is of
+            growing_batch.py alone.
+        growing: Options of growing_batch.py alone, but for the scorer and the judge; compare_agents.py and online.py
+            have Grow and Improve steps of their own.
         task: Name of the task.
     """
 
@@ -168,9 +170,15 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None, *, ad
 
 
 def with_preset(settings: S, preset: Preset) -> S:
-    """A script's settings with the values of a preset in their place, but for its task options."""
-    growing = preset.growing if "grow_steps" in {each.name for each in fields(settings)} else {}
-    return replace(_nested(settings, preset.nested), task=preset.task, **growing)
+    """A script's settings with the values of a preset in their place, but for its task options.
+
+    A script without Grow steps trains by a rate and budgets of its own, but by the same scorer.
+    """
+    nested, growing = preset.nested, preset.growing
+    if "grow_steps" not in {each.name for each in fields(settings)}:
+        nested = {name: values for name, values in nested.items() if name != "improve"}
+        growing = {name: value for name, value in growing.items() if name in ("scorer", "judge")}
+    return replace(_nested(settings, nested), task=preset.task, **growing)
 
 
 def with_task_options(settings: S) -> S:

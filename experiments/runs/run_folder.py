@@ -7,8 +7,9 @@ import resource
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from agents.training.training_config import FREE_FIELDS
 from experiments.runs.run_log import LogPlace, RunLog, TrackerName, log_place
 from experiments.runs.stopwatch import Stopwatch
 from seq2seq_env.atomic_files import finite, write_json, write_text
@@ -18,6 +19,8 @@ CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 """Folder of a run's policies, one a stage."""
 
+TRAININGS = ("supervised", "improve")
+"""Settings of a configuration that are a training's."""
 
 STAGES = "stages"
 """Folder of a run's records, one a stage, and of the states of trainings that are not finished."""
@@ -41,6 +44,9 @@ class RunFolder:
         ValueError: If its config.json is corrupt.
     """
 
+    REMEDY: ClassVar[str] = "choose another --out or give the options of that run"
+    """What to do where the folder holds a run of another configuration."""
+
     def __init__(
         self,
         path: Path,
@@ -58,7 +64,7 @@ class RunFolder:
         check_place(path)
         known = path / CONFIG
         if known.is_file():
-            self._refuse_other(flat(_read_config(known)))
+            self._refuse_other(flat(bound(_read_config(known))))
         self._processes.wait_for_everyone()  # before the first of them fills the folder
         # What is there is the same, and a process that opens it again must not replace it beside others.
         if self.is_writer and not known.is_file():
@@ -175,7 +181,7 @@ class RunFolder:
         return self.path / STAGES / f"{stage}.json"
 
     def _refuse_other(self, known: dict[str, Any]) -> None:
-        mine = flat(self.config)
+        mine = flat(bound(self.config))
         known = {name: value for name, value in flat(self._defaults).items() if name in mine} | known
         different = [
             f"{name} was {known.get(name)!r} and is now {mine.get(name)!r}"
@@ -184,8 +190,7 @@ class RunFolder:
         ]
         if different:
             raise FileExistsError(
-                f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; "
-                "choose another --out or give the options of that run"
+                f"{str(self.path)!r} holds a run of another configuration: {'; '.join(different)}; {self.REMEDY}"
             )
 
 
@@ -199,6 +204,16 @@ def check_place(path: Path) -> None:
         raise FileExistsError(f"{str(path)!r} is a file; choose a folder with --out")
     if path.is_dir() and any(path.iterdir()) and not (path / CONFIG).is_file():
         raise FileExistsError(f"{str(path)!r} is not empty and holds no run; choose another --out")
+
+
+def bound(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without what its trainings may go on with another value of."""
+    return {
+        name: {each: value[each] for each in value if each not in FREE_FIELDS}
+        if name in TRAININGS and isinstance(value, Mapping)
+        else value
+        for name, value in config.items()
+    }
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from agents import ComputeType, Engine, LoRA, PolicyConfig, TrainingConfig
 from buffers import GrowFrom, Schedule, Slice, drawable_rows, make_schedule
 from buffers.filters import FILTERS
 from experiments.names import FilterName, TaskName
+from experiments.runs.run_folder import bound
 from experiments.runs.run_log import TrackerName, check_trackers
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.extras import check_extra, is_installed
@@ -91,7 +92,8 @@ class Settings:
     the run's, its name ending in -scorer."""
     force_scorer: bool = False
     """Whether a scorer is taken that its own report calls near chance: its within-source accuracy, or the share of
-    corrupted translations whose score falls, is below 0.6."""
+    corrupted translations whose score falls, is below 0.6. Or one that counts words, and rates less than 0.6 of the
+    validation references above another source's."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
     """Budgets of the scorer that is made where the task has none, as train_scorer.py takes them."""
     judge: str | None = None
@@ -196,7 +198,7 @@ class Settings:
         """What determines the results, as JSON and the command line's ``--config`` can hold it."""
         options = {name: value for name, value in asdict(self).items() if name not in self.NOT_RECORDED}
         options |= options.pop("agent_options")
-        return {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+        return bound({name: str(value) if isinstance(value, Path) else value for name, value in options.items()})
 
     def check(self) -> None:
         """Refuse what cannot work before anything is done.

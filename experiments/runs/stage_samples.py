@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,12 @@ class Candidates:
         return cls(record["texts"], counts, reward, gold, log_ratio)
 
 
+class _SamplesFolder(RunFolder):
+    """Where a run's samples are kept, within its folder, so that no ``--out`` chooses another."""
+
+    REMEDY: ClassVar[str] = "delete that folder to sample anew, or give the options that it was sampled with"
+
+
 class Wanted(NamedTuple):
     """Which samples.
 
@@ -117,7 +123,7 @@ def sample_stages(
         FileNotFoundError: If a stage has no policy.
         OSError: If the samples cannot be written.
     """
-    folder = RunFolder(run.path / FOLDER, asdict(sampling) | {"gold": run.gold}, ())
+    folder = _SamplesFolder(run.path / FOLDER, asdict(sampling) | {"gold": run.gold}, ())
     missing = [each for each in wanted if not folder.has(each.name)]
     if missing:
         import agents

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import agents
 from agents import LoRA
 from experiments.runs.experiment import Experiment
-from experiments.runs.run_folder import CHECKPOINTS, CONFIG, flat
+from experiments.runs.run_folder import CHECKPOINTS, CONFIG, bound, flat
 from experiments.runs.settings import Settings
 from experiments.runs.stages import SUPERVISED, UNTRAINED, finish, original_data, train
 from seq2seq_env.atomic_files import finite, read_json
@@ -72,7 +72,7 @@ def check_trained_alike(config: Settings) -> None:
     known = read_json(config.start / CONFIG)
     regimes = [options.get("regime", DEFAULT_REGIME) for options in (known["task_options"], config.task_options)]
     there, wanted = (
-        flat({"task": task, "regime": regime, "policy": policy, "supervised": training})
+        flat(bound({"task": task, "regime": regime, "policy": policy, "supervised": training}))
         for task, regime, policy, training in (
             (known["task"], regimes[0], known["policy"], known["supervised"]),
             (config.task, regimes[1], asdict(config.policy), finite(asdict(config.supervised))),

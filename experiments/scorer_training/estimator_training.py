@@ -32,6 +32,7 @@ from seq2seq_env.scorers.predictor_estimator.estimator_head import Features, fea
 from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
 from seq2seq_env.scorers.predictor_estimator.pseudo_references import PseudoReferences
 from seq2seq_env.tasks import Split, Task
+from seq2seq_env.tasks.corpora.cleaning import bare
 from seq2seq_env.tokenization.tokenizer import Tokenizer
 
 READ_AT_ONCE = 2_048
@@ -154,18 +155,19 @@ def _part(config: EstimatorConfig, task: Task, rated: list[Rating] | None, numbe
 
     pairs = _chosen(task.split("train"), learned_from)
     if rated is None:
-        sources = sorted(set(pairs.sources))
+        # A source's other spellings go where it goes, else its translation would be learned all the same.
+        sources = list(dict.fromkeys(map(bare, sorted(set(pairs.sources)))))
         reserved = set(Random(seed).sample(sources, config.labelled_of(len(sources))))
     else:
         rated = [rating for rating in rated if learned_from(rating.source)]
-        reserved = {rating.source for rating in rated}
-    rest = _chosen(pairs, lambda source: source not in reserved)
+        reserved = {bare(rating.source) for rating in rated}
+    rest = _chosen(pairs, lambda source: bare(source) not in reserved)
     if len(rest) <= config.predictor.d_model or len(reserved) < LEAST_SOURCES:
         raise ValueError(
             f"{len(rest):,} pairs to train translation models of width {config.predictor.d_model} on and "
             f"{len(reserved):,} sources with labels are too few; give more pairs, or fewer folds (--estimator.folds)"
         )
-    return _Part(rest, _chosen(pairs, lambda source: source in reserved), rated)
+    return _Part(rest, _chosen(pairs, lambda source: bare(source) in reserved), rated)
 
 
 def _make_estimator(config: EstimatorConfig, part: _Part, folder: Path, seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from random import Random
 
@@ -23,6 +24,8 @@ def train_head(
 ) -> EstimatorHead:
     """A network trained on all hypotheses of a source together, as it was when it ordered a tenth of the sources best.
 
+    Where there is nothing to order, as each source has one hypothesis, say, it is as when its loss on them was least.
+
     Args:
         config: Its size and training.
         read: Of each source, the features of its M hypotheses.
@@ -40,7 +43,7 @@ def train_head(
 def _train(
     head: EstimatorHead, read: Sequence[list[Features]], labels: Sequence[Tensor], config: HeadConfig, seed: int
 ) -> None:
-    """Train on all hypotheses of a source together; keep the epoch that orders a tenth of the sources best."""
+    """Train on all hypotheses of a source together; keep the epoch that is best on a tenth of the sources."""
     random = Random(seed)
     order = list(range(len(read)))
     random.shuffle(order)
@@ -48,7 +51,7 @@ def _train(
     updates = config.epochs * -(-len(train) // config.sources_per_batch)
     optimiser = torch.optim.AdamW(head.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, updates)
-    best, kept = -1.0, head.state_dict()
+    best, kept = -math.inf, head.state_dict()
     with progress_bar(total=updates, desc="training the estimator", unit="update") as bar:
         for _ in range(config.epochs):
             head.train()
@@ -63,10 +66,10 @@ def _train(
                 bar.update()
             head.eval()
             with torch.inference_mode():
-                accuracy = _accuracy(head, [read[row] for row in held_out], [labels[row] for row in held_out])
-            if accuracy > best:
-                best, kept = accuracy, {name: values.clone() for name, values in head.state_dict().items()}
-            bar.set_postfix(accuracy=f"{accuracy:.3f}", best=f"{best:.3f}")
+                merit = _merit(head, [read[row] for row in held_out], [labels[row] for row in held_out])
+            if merit > best:
+                best, kept = merit, {name: values.clone() for name, values in head.state_dict().items()}
+            bar.set_postfix(held_out=f"{merit:.3f}", best=f"{best:.3f}")
     head.load_state_dict(kept)
     head.eval()
 
@@ -91,12 +94,12 @@ def estimator_loss(logits: Tensor, labels: Sequence[Tensor]) -> Tensor:
     )
 
 
-def _accuracy(head: EstimatorHead, read: Sequence[list[Features]], labels: Sequence[Tensor]) -> float:
-    """Within-source pairwise accuracy; 1 where no two hypotheses differ."""
+def _merit(head: EstimatorHead, read: Sequence[list[Features]], labels: Sequence[Tensor]) -> float:
+    """Within-source pairwise accuracy; less the loss where no two hypotheses of a source differ, which has no order."""
     sources = [str(number) for number, each in enumerate(labels) for _ in each]
     logits = torch.cat([head(pairs) for pairs in read])
     pairwise = agreement(sources, torch.cat(list(labels)).numpy(), logits.numpy()).pairwise
-    return 1.0 if pairwise is None else pairwise
+    return -float(estimator_loss(logits, labels)) if pairwise is None else pairwise
 
 
 def batches(rows: Sequence[int], size: int, random: Random) -> Iterator[list[int]]:

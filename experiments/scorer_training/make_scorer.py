@@ -22,7 +22,8 @@ SHIPPED = Path(__file__).parents[2] / "seq2seq_env" / "scorers" / "phrasebook_qe
 """Folder of the default task's scorer, which comes with the package."""
 
 REPORT = "report.json"
-"""File of a scorer's folder: its measurements, and the options it was made with. It is written last."""
+"""File of a scorer's folder: its measurements, the options it was made with and its task's fingerprint. It is written
+last."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def make_scorer(config: ScorerConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     report, trainings = _train(config, task, folder)
     numbers = report.numbers() | ({"refresh": trainings} if trainings else {}) | {"config": config.recorded()}
+    numbers["task_fingerprint"] = task.fingerprint
     write_json(folder / REPORT, numbers)
     print(report.markdown())
     print(f"wrote the scorer and {REPORT} to {folder}; scorers known by name: {', '.join(SCORERS)}")

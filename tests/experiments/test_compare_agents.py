@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from agents import LoRA, Seq2SeqPolicy
+from agents.unusable_data import UnusableDataError
 from buffers import GrowingBatchBuffer
 from experiments.compare_agents import Config, compare, report, seed_folder, trials
 from experiments.runs.evaluation import HOTTEST
@@ -194,6 +197,39 @@ def test_what_is_not_installed_is_missed_before_anything_is_trained(
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=message):
         replace(COMPARING, **changes).check()
+
+
+@pytest.mark.parametrize(("error", "is_left_out"), [(UnusableDataError("no pairs"), True), (ValueError("mine"), False)])
+def test_only_what_is_the_trainings_fault_leaves_an_agent_out(
+    compared: Experiment[Config], monkeypatch: pytest.MonkeyPatch, error: ValueError, is_left_out: bool
+) -> None:
+    monkeypatch.setattr("experiments.compare_agents.train", Mock(side_effect=error))
+    more = replace(compared, config=replace(COMPARING, agents=("bc", "awr"), seeds=1))
+    with nullcontext() if is_left_out else pytest.raises(ValueError, match="mine"):
+        compare(more)
+
+
+def test_a_data_set_made_anew_in_its_folder_is_refused(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[str] = []
+    monkeypatch.setattr(
+        "experiments.compare_agents.compare_once", lambda run, dataset: trained.append(dataset.facts["contents"])
+    )
+    run = begin(replace(COMPARING, dataset="data/mine", seeds=1), tmp_path / "run", tiny_task, fake_scorer)
+    for contents in ("a", "a", "b"):
+        dataset = Mock(facts={"contents": contents, "status": "own", "regime": "lowres-v1"})
+        monkeypatch.setattr("experiments.compare_agents.resolve", Mock(return_value=dataset))
+        with (
+            nullcontext()
+            if contents == "a"
+            else pytest.raises(
+                ValueError,
+                match=r"data set 'data/mine' has other texts than the one that .* was trained on; give that one",
+            )
+        ):
+            compare(run)
+    assert trained == ["a", "a"]
 
 
 class Content:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,25 +23,13 @@ from experiments.growing_batch import Config, growing_batch, narrowed, new_agent
 from experiments.runs.arms import Arm, arm_data, arm_stage
 from experiments.runs.experiment import Experiment
 from experiments.runs.improve_data import DataConfig
-from experiments.runs.run_folder import RunFolder, read_lines
+from experiments.runs.run_folder import read_lines
 from experiments.runs.script import execute, main
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from seq2seq_env.extras import EXTRAS
 from seq2seq_env.scorers import LearnedScorer, PairEncoder
 from seq2seq_env.tasks import Task, load_task
-from tests.experiments.tiny_experiment import GROWING, begin
-
-
-def copy_of(run: Experiment[Config], folder: Path) -> Experiment[Config]:
-    """The same run elsewhere, in which nothing was measured in this process."""
-    shutil.copytree(run.folder.path, folder)
-    again = begin(run.config, folder, run.task, run.evaluator.scorer)
-    return replace(again, folder=RunFolder(folder, run.folder.config))
-
-
-def results(run: Experiment[Config]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run.folder.path / "results.json").read_text())
-    return found
+from tests.experiments.tiny_experiment import GROWING, begin, copy_of, results
 
 
 def test_every_stage_is_measured_on_every_split(finished_run: Experiment[Config]) -> None:
@@ -303,6 +290,13 @@ def test_two_text_files_and_a_scorer_make_a_report(
         (
             {"data": DataConfig(last_on_pairs=True), "improve_steps": 1},
             "and there is one; give --improve-steps 2 or mo",
+        ),
+        *(
+            (
+                {"agent": agent, "data": DataConfig(last_on_pairs=True)},
+                f"agent '{agent}' compares candidates, and the original data of --data.last-on-pairs have one of each",
+            )
+            for agent in ("dpo", "cpo", "ipo", "kto", "slic", "mrt")
         ),
         ({"scorer": "phrasebook-qe", "estimator": EstimatorConfig(repeats=3)}, "options of --estimator make a scorer"),
     ],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from agents import PolicyConfig, TrainingConfig
 from experiments import compare_agents, growing_batch
@@ -58,3 +60,15 @@ def begin(config: C, folder: Path, task: Task, scorer: Scorer, judge: Scorer | N
     )
     facts = {"task": task.name, "task_fingerprint": task.fingerprint, "scorer_fingerprint": scorer.fingerprint}
     return Experiment(config, task, evaluator, RunFolder(folder, config.recorded() | facts))
+
+
+def copy_of(run: Experiment[C], folder: Path) -> Experiment[C]:
+    """The same run elsewhere, in which nothing was measured in this process."""
+    shutil.copytree(run.folder.path, folder)
+    again = begin(run.config, folder, run.task, run.evaluator.scorer)
+    return replace(again, folder=RunFolder(folder, run.folder.config))
+
+
+def results(run: Experiment[C]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run.folder.path / "results.json").read_text())
+    return found

@@ -149,7 +149,7 @@ class CorpusTask(Task):
         self, sentences: list[str], pairs: Mapping[str, list[Pair]], leaks: Leaks, sides: Sides
     ) -> None:
         measured = {bare(source) for source, _ in chain(pairs["validation"], pairs["test"])}
-        leaked = {text for text in sentences if text.strip() and bare(text) in measured}
+        leaked = {text for text in sentences if bare(text) and bare(text) in measured}
         if leaked and leaks == "refuse":
             raise _leak("source-only sentences", "validation or test", leaked)
         paired = set(map(bare, self._splits["train"].sources))
@@ -162,7 +162,7 @@ class CorpusTask(Task):
         kept, self.cleaning[SOURCE_ONLY] = clean(
             sentences,
             first_reason(
-                lambda text: None if text.strip() else "that are empty",
+                lambda text: None if bare(text) else "that are empty",
                 lambda text: "that are in another split" if text in leaked else None,
                 lambda text: "that have a reference in the train split" if bare(text) in paired else None,
                 repeated(),

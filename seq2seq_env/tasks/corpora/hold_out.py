@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from seq2seq_env.tasks.corpora.cleaning import Pair, bare, clean, empty
+from seq2seq_env.tasks.corpora.cleaning import Cleaning, Pair, Reason, bare, clean, composed, empty, repeated
 
 
-def hold_out(pairs: Sequence[Pair], sources: int) -> dict[str, list[Pair]]:
+class HeldOut(NamedTuple):
+    """Three splits of one file's pairs."""
+
+    pairs: dict[str, list[Pair]]
+    """Of each split."""
+    left_out: dict[str, Counter[Reason]]
+    """Pairs of validation and test that are in none, by the reason."""
+
+
+def hold_out(pairs: Sequence[Pair], sources: int) -> HeldOut:
     """Take some sources out of the training pairs, by a hash of their text: the others' number or order is no matter.
+
+    A pair that is there again is measured once: else one that is there a hundred times would decide a score.
 
     Args:
         pairs: All there are.
@@ -26,6 +40,25 @@ def hold_out(pairs: Sequence[Pair], sources: int) -> dict[str, list[Pair]]:
         )
     taken = dict.fromkeys(texts[:sources], "validation") | dict.fromkeys(texts[sources : 2 * sources], "test")
     splits: dict[str, list[Pair]] = {"train": [], "validation": [], "test": []}
+    left_out: dict[str, Counter[Reason]] = {name: Counter() for name in ("validation", "test")}
+    came_before = repeated()
     for pair in pairs:
-        splits[taken.get(bare(pair[0]), "train")].append(pair)
-    return splits
+        name = taken.get(bare(pair[0]), "train")
+        # Empty ones are counted as such, and those of the training split as repeated, by the task.
+        if name in left_out and not empty(pair) and (reason := came_before(tuple(map(composed, pair)))):
+            left_out[name][reason] += 1
+        else:
+            splits[name].append(pair)
+    return HeldOut(splits, left_out)
+
+
+def with_left_out(
+    cleaning: Mapping[str, Cleaning], left_out: Mapping[str, Mapping[Reason, int]]
+) -> dict[str, Cleaning]:
+    """What became of each split's pairs, those included that :func:`hold_out` left out."""
+    counted = dict(cleaning)
+    for name, more in left_out.items():
+        each = cleaning[name]
+        dropped = dict(Counter(each.dropped) + Counter(more))
+        counted[name] = replace(each, read=each.read + sum(more.values()), dropped=dropped)
+    return counted

@@ -11,7 +11,7 @@ from seq2seq_env.extras import require
 from seq2seq_env.tasks.corpora.aliases import resolve_dataset
 from seq2seq_env.tasks.corpora.cleaning import Pair
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
-from seq2seq_env.tasks.corpora.hold_out import hold_out
+from seq2seq_env.tasks.corpora.hold_out import HeldOut, hold_out, with_left_out
 from seq2seq_env.tasks.corpora.tables import read_lines
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
@@ -102,19 +102,21 @@ class HubTask(CorpusTask):
             vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
         there = _read(known["dataset"], known["config"], known["revision"])
+        pairs, left_out = _splits(known, there, held_out)
         super().__init__(
             made_by,
-            _splits(known, there, held_out),
+            pairs,
             None if source_only is None else _sentences(known, there, source_only),
             tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
+        self.cleaning = with_left_out(self.cleaning, left_out)
 
 
 def _without_held_out(known: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in known.items() if name not in SPLITS[1:]}
 
 
-def _splits(known: Mapping[str, Any], there: Mapping[str, Any], held_out: int) -> dict[str, list[Pair]]:
+def _splits(known: Mapping[str, Any], there: Mapping[str, Any], held_out: int) -> HeldOut:
     sides = known["source"], known["target"]
     if held_out and (unread := [known[name] for name in SPLITS[1:] if known[name] in there]):
         raise ValueError(
@@ -129,7 +131,7 @@ def _splits(known: Mapping[str, Any], there: Mapping[str, Any], held_out: int) -
             pairs[name] = _published(wanted.removeprefix(PUBLISHED), *sides)
         else:
             pairs[name] = _pairs(_named(known, there, wanted, name), *sides, _place(known, wanted))
-    return hold_out(pairs["train"], held_out) if held_out else pairs
+    return hold_out(pairs["train"], held_out) if held_out else HeldOut(pairs, {})
 
 
 def _sentences(known: Mapping[str, Any], there: Mapping[str, Any], wanted: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2seq_env.tasks.corpora.aligned_text import files_of, read_pairs, read_sources
 from seq2seq_env.tasks.corpora.corpus import CorpusTask, Leaks
-from seq2seq_env.tasks.corpora.hold_out import hold_out
+from seq2seq_env.tasks.corpora.hold_out import hold_out, with_left_out
 from seq2seq_env.tasks.task import SOURCE_ONLY, SPLITS
 from seq2seq_env.tokenization.tokenizer_choice import TokenizerChoice
 
@@ -94,9 +94,9 @@ class TextFilesTask(CorpusTask):
                     f"held_out {held_out} takes both splits out of the training files, yet {', '.join(there)} would be "
                     f"left unread in {str(folder)!r}; leave out held_out, or move them elsewhere"
                 )
-            pairs = hold_out(read_pairs(place, train, source, target), held_out)
+            pairs, left_out = hold_out(read_pairs(place, train, source, target), held_out)
         else:
-            pairs = {"train": read_pairs(place, train, source, target)}
+            pairs, left_out = {"train": read_pairs(place, train, source, target)}, {}
             try:
                 for name, stem in zip(SPLITS[1:], (validation, test), strict=True):
                     pairs[name] = read_pairs(place, stem, source, target)
@@ -112,3 +112,4 @@ class TextFilesTask(CorpusTask):
             read_sources(place, stem, source) if wanted else None,
             tokenizer=own, vocab_size=vocab_size, max_tokens=max_tokens, max_ratio=max_ratio, leaks=leaks,
         )  # fmt: skip
+        self.cleaning = with_left_out(self.cleaning, left_out)

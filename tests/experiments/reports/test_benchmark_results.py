@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import FILE, Results, merged
+from seq2seq_env.atomic_files import write_json
 from tests.experiments.reports.benchmark_files import CONFIG, DATASET, record, run
 
 
@@ -82,6 +84,14 @@ def test_texts_of_all_parts_are_compared(tmp_path: Path) -> None:
     parts = {name: results(tmp_path, datasets=texts.get(name, {})) for name in ("a", "b", "c")}
     with pytest.raises(ValueError, match="'c' has other texts of data set"):
         merged(parts)
+
+
+def test_an_estimate_that_is_no_number_is_none_again(tmp_path: Path) -> None:
+    policies = [each | {"estimates": {"fitted Q": None}} for each in record()["policies"]]
+    read = results(tmp_path, policies=policies)
+    assert all(math.isnan(each.estimates["fitted Q"]) for each in read.policies)
+    write_json(tmp_path / "again.json", read.record())
+    assert Results.read(tmp_path / "again.json") == read
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"config": {}, "datasets": {}, "cells": [{}], "policies": []}', "{"])

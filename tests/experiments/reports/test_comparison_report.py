@@ -20,7 +20,7 @@ from experiments.runs.stages import SUPERVISED, equal_entropy_stage, translation
 
 REFERENCES = ["the red house", "two blue cars", "one dog", "three houses"]
 BASE = [0.5, 0.25, 0.75, 0.5]
-STAGES = ["bc.own", "filtered-bc.own", "awr.own", "dpo.own", "dpo.filtered"]
+STAGES = ["bc.own", "filtered-bc.own", "awr.own", "dpo.own", "dpo.filtered", "iw-sft.own"]
 
 
 def measures(shift: float) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Comparison:
 
 @pytest.fixture
 def comparison(tmp_path: Path) -> Comparison:
-    folder = RunFolder(tmp_path / "run", {"task": "tiny"})
+    folder = RunFolder(tmp_path / "run", {"task": "tiny", "distinct": True})
     folder.finish("usage", {"seconds": 3.0})
     return Comparison(folder)
 
@@ -192,6 +192,26 @@ def test_a_source_that_the_split_holds_twice_is_one_source() -> None:
     lines = [{"source": source, "greedy_oracle": value} for source, value in (("a", 0.2), ("b", 0.5), ("a", 0.4))]
     entry = Entry("bc", {0: {}}, {0: lines})
     assert entry.values("greedy_oracle").tolist() == [pytest.approx([0.3, 0.5])]
+
+
+def test_an_agent_without_a_seed_of_filtered_bcs_has_no_difference(comparison: Comparison) -> None:
+    comparison.add("filtered-bc", "own", 0, 0.1)
+    comparison.add("dpo", "filtered", 1, 0.2)
+    written = comparison.write()
+    assert written["against_filtered-bc"] == written["same_data"] == {}
+    assert "dpo (filtered data)" in written["agents"]
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_an_agent_that_trains_on_copies_has_other_data_than_one_without(tmp_path: Path, distinct: bool) -> None:
+    comparison = Comparison(RunFolder(tmp_path / "run", {"task": "tiny", "distinct": distinct}))
+    comparison.folder.finish("usage", {"seconds": 3.0})
+    for agent, data in (("filtered-bc", "own"), ("iw-sft", "own"), ("dpo", "filtered")):
+        comparison.add(agent, data, 0, 0.1)
+    same_data = ["dpo (filtered data)"] if distinct else ["dpo (filtered data)", "iw-sft"]
+    assert list(comparison.write()["same_data"]) == same_data
+    claim = next(claim for claim in comparison.write()["claims"] if claim["number"] == "4")
+    assert ("iw-sft" in claim["measured"]) != distinct
 
 
 def test_one_policy_in_all_seeds_is_told(comparison: Comparison) -> None:

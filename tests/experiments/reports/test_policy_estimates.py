@@ -9,6 +9,7 @@ import pytest
 
 from experiments.reports.policy_estimates import (
     ERROR,
+    LEAST,
     PolicyEstimates,
     distinct,
     estimates_parts,
@@ -16,6 +17,7 @@ from experiments.reports.policy_estimates import (
     rank_correlations,
     spearman,
 )
+from seq2seq_env.atomic_files import finite
 
 
 def policy(
@@ -51,6 +53,19 @@ def test_estimates_that_are_no_numbers_are_left_out() -> None:
     nothing = rank_correlations([policy(place, place / 10, math.nan) for place in range(5)])
     assert nothing["fitted Q"] == {}
     assert rank_correlations(policies[:2]) == {}
+
+
+def test_what_json_has_as_null_is_no_number() -> None:
+    record = {
+        "dataset": "a", "agent": "bc", "data": "own", "seed": 0, "learning_rate": 1e-3,
+        "steps": [{"sample_oracle": 0.5, "sample_reward": 0.6}],
+        "off_policy": {"estimates": {"fitted Q": None}, "effective_samples": 0.0, "samples": 100},
+    }  # fmt: skip
+    policies = [PolicyEstimates.of(record | {"seed": seed}) for seed in range(LEAST)]
+    assert math.isnan(policies[0].estimates["fitted Q"])
+    assert PolicyEstimates.from_record(finite(policies[0]._asdict())) == policies[0]
+    one_seed = [each._replace(seed=0) for each in policies]
+    assert rank_correlations(one_seed)["fitted Q"] == {}
 
 
 def test_a_start_that_many_kept_is_one_policy() -> None:

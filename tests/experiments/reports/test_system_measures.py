@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from experiments.reports.corpus_scores import CORPUS_SCORES, pseudo_values
 from experiments.reports.statistics import interval
 from experiments.reports.system_measures import ORACLE, measure_systems, measures_table
 from seq2seq_env.tasks import Task
@@ -22,6 +23,28 @@ def test_means_and_differences_are_those_of_the_sentences() -> None:
     assert measured.difference[:3] == pytest.approx(expected[:3], abs=1e-6)
     assert measured.p == pytest.approx(expected.p, abs=1e-6)
     assert measures_table([measured]).splitlines()[2].startswith("| true quality | 0.467 [")
+
+
+def test_sentences_of_one_source_are_one() -> None:
+    qualities = {"a": 0.2, "b": 0.6, "c": 0.9}
+    measured = measure_systems(
+        [["a", "b", "c", "c"], ["b", "c", "a", "c"]], ["x", "x", "y", "z"], ["a", "b", "a", "c"],
+        oracle=lambda sources, texts: np.array([qualities[text] for text in texts], dtype=np.float32),
+    )  # fmt: skip
+    (quality,) = (each for each in measured if each.measure == ORACLE)
+    assert quality.scores[0].mean == pytest.approx(2.6 / 4)  # of all sentences
+    expected = interval(np.array([[0.4, 0.9, 0.9]]))
+    width = expected.high - expected.low
+    assert quality.scores[0].high - quality.scores[0].low == pytest.approx(width, abs=1e-6)
+    texts, references = ["the red house", "a dog", "the cars", "it"], ["the house", "a dog", "two cars", "it is"]
+    measured = measure_systems([texts], ["x", "x", "y", "z"], references)
+    for each, score in zip(measured, CORPUS_SCORES.values(), strict=True):
+        lines = score.statistics(texts, references)
+        grouped = np.array([lines[0] + lines[1], lines[2], lines[3]])
+        expected = interval(pseudo_values(grouped, score.score)[None])
+        assert each.scores[0].high - each.scores[0].low == pytest.approx(expected.high - expected.low)
+    with pytest.raises(ValueError, match="there is one sentence, and an interval wants two at least"):
+        measure_systems([["a", "b"]], ["x", "x"], ["a", "b"])
 
 
 def test_p_values_are_corrected_for_the_number_of_measures() -> None:

@@ -6,17 +6,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from agents.unusable_data import UnusableDataError
 from buffers import GrowingBatchBuffer, Slice, Threshold
 from experiments.growing_batch import Config, growing_batch, report
 from experiments.runs.arms import Arm, arm_data
 from experiments.runs.experiment import Experiment
 from experiments.runs.stages import UNTRAINED
 from seq2seq_env.tasks import Task
-from tests.experiments.tiny_experiment import GROWING, begin
+from tests.experiments.tiny_experiment import GROWING, begin, copy_of, results
 
 
 def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[Config]) -> None:
@@ -26,6 +28,15 @@ def test_every_arm_spends_what_the_improve_steps_spent(finished_run: Experiment[
     assert list(arms) == list(get_args(Arm))
     steps = 2
     assert all(0 <= tokens - spent <= steps * GROWING.improve.tokens_per_batch for tokens in arms.values())
+
+
+def test_every_arm_looks_at_the_validation_reward_as_often_as_rest(finished_run: Experiment[Config]) -> None:
+    folder = finished_run.folder
+    for stage in ("g1i1", "g1i2"):
+        curves = [
+            folder.result(name)[0]["curve"] for name in (stage, *(f"control-{arm}-{stage}" for arm in get_args(Arm)))
+        ]
+        assert {len(curve) for curve in curves if curve} == {len(curves[0])}
 
 
 def test_one_grow_begins_with_rests_own_steps(finished_run: Experiment[Config]) -> None:
@@ -82,7 +93,9 @@ def test_a_value_network_learns_from_all_that_an_arm_chooses_from(
 ) -> None:
     learned: list[Slice] = []
     monkeypatch.setattr("agents.OAC.prepare", lambda agent, grown, training: learned.append(grown))
-    monkeypatch.setattr("experiments.growing_batch.train", lambda *run: {**UNTRAINED, "train_tokens": 1})
+    monkeypatch.setattr(
+        "experiments.growing_batch.train", lambda *run: UNTRAINED | {"train_tokens": 1, "best_tokens": 1}
+    )
     arms: tuple[Arm, ...] = ("unfiltered", "filtered", "samples", "one-grow", "random")
     config = replace(GROWING, agent="oac", arms=arms, grow_steps=1, jobs=1)
     growing_batch(begin(config, tmp_path / "run", tiny_task, fake_scorer))
@@ -107,3 +120,40 @@ def test_an_arm_whose_data_the_agent_cannot_compare_is_left_out(
     run.folder.spend(1.0)
     report(run)
     assert (tmp_path / "run/results.md").is_file()
+
+
+def without_samples_arm(run: Experiment[Config], folder: Path) -> Experiment[Config]:
+    """A copy of the run that has yet to train the arm "samples"."""
+    copy = copy_of(run, folder)
+    for file in [*(folder / "stages").glob("control-samples*"), folder / "hypotheses" / "control-samples.jsonl"]:
+        file.unlink()
+    return copy
+
+
+@pytest.mark.parametrize("place", ["experiments.growing_batch.train", "agents.FilteredBC.prepare"])
+@pytest.mark.parametrize("error", [UnusableDataError("no source has 2 candidates"), FloatingPointError("loss is nan")])
+def test_an_arm_that_cannot_be_trained_is_named_in_the_report_until_it_can(
+    finished_run: Experiment[Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
+) -> None:
+    run = without_samples_arm(finished_run, tmp_path / "run")
+    with monkeypatch.context() as failing:
+        failing.setattr(place, Mock(side_effect=error))
+        growing_batch(run)
+    report(run)
+    assert results(run)["controls_left_out"] == {"samples": str(error)}
+    assert "samples" not in {row["step"] for row in results(run)["controls"]}
+    page = (run.folder.path / "results.md").read_text()
+    said = f"WARNING: control samples is left out, and no gain is above it: {error}."
+    assert said in page[: page.index("## Summary")]
+    growing_batch(run)
+    report(run)
+    assert "controls_left_out" not in results(run)
+
+
+def test_what_no_arm_would_be_spared_ends_the_run(
+    finished_run: Experiment[Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = without_samples_arm(finished_run, tmp_path / "run")
+    monkeypatch.setattr("experiments.growing_batch.train", Mock(side_effect=ValueError("the state is corrupt")))
+    with pytest.raises(ValueError, match="the state is corrupt"):
+        growing_batch(run)

@@ -61,6 +61,8 @@ def test_runs_of_other_settings_are_refused(finished_run: Experiment[Config]) ->
     check_alike([opened(finished_run), opened(finished_run, seed=3)])
     with pytest.raises(ValueError, match="differ in temperature; name runs of one configuration"):
         check_alike([opened(finished_run), opened(finished_run, temperature=1.0)])
+    older = opened(finished_run, improve=finished_run.folder.config["improve"] | {"workers": 2})
+    check_alike([opened(finished_run), older])
     # An agent's options are recorded where they are not its defaults.
     plain, with_option = opened(finished_run), opened(finished_run, bvmpo={"eta": 0.2})
     for runs in ([plain, with_option], [with_option, plain]):

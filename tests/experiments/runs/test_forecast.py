@@ -10,6 +10,7 @@ import pytest
 
 from agents import PolicyConfig
 from experiments import online
+from experiments.runs import forecast as forecasts
 from experiments.runs.forecast import multiplications, policy_size, scoring_rate, training_rate, work
 from experiments.runs.supervised import new_policy
 from seq2seq_env.tasks import Task
@@ -33,6 +34,30 @@ def test_more_work_takes_longer(tiny_task: Task) -> None:
     assert named["scorer"] == 0
     repeated = work(replace(GROWING, estimator=replace(GROWING.estimator, repeats=2)), tiny_task)
     assert repeated["scorer"] == pytest.approx(2 * one["scorer"])
+
+
+def test_a_scorer_that_was_made_before_takes_no_making(monolingual_task: Task) -> None:
+    """It reads at the rate that is measured; sources that are new to it, it translates as ever."""
+    config = replace(GROWING, sources=6, grow_from="source-only")
+    own, made, other = (
+        work(each, monolingual_task, read=0.0, made=known)
+        for each, known in ((config, False), (config, True), (replace(config, scorer="other"), True))
+    )
+    assert own["scorer"] > made["scorer"] == 0
+    assert other["Grow"] < made["Grow"] < own["Grow"]
+    slow = work(config, monolingual_task, read=10.0, made=True)
+    assert slow["Grow"] > made["Grow"]
+
+
+@pytest.mark.parametrize("ready", ["lexical:", None])
+def test_a_forecast_names_the_making_of_a_scorer_where_there_is_one(
+    tiny_task: Task, monkeypatch: pytest.MonkeyPatch, ready: str | None
+) -> None:
+    monkeypatch.setattr(forecasts, "load_task", lambda name, **options: tiny_task)
+    monkeypatch.setattr(forecasts, "ready_scorer", lambda config, task: ready)
+    lines = forecasts.forecast(GROWING)
+    assert any(line.startswith("scorer: ") for line in lines) == (ready is None)
+    assert any(line.startswith("Grow: ") for line in lines)
 
 
 def test_a_gate_translates_the_validation_sources_after_every_step(tiny_task: Task) -> None:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from agents import TrainingConfig
 from buffers import Best, GrowingBatchBuffer, Slice, Threshold, candidate_utilities
 from experiments.growing_batch import Config
 from experiments.runs.experiment import Experiment
-from experiments.runs.improve_data import DataConfig
+from experiments.runs.improve_data import DataConfig, as_spent, on_pairs
+from experiments.runs.stages import UNTRAINED
 
 
 @pytest.fixture
@@ -45,6 +47,20 @@ def test_no_more_of_a_source_than_wanted(batch: Slice) -> None:
     assert counts.max() == 2
     assert len(limited) == 12 * 2 + 12
     assert limited.rows.tolist() == DataConfig(most_kept=2).limit(batch, 3).rows.tolist()
+
+
+def test_a_control_looks_no_more_often_than_rest_did() -> None:
+    training = TrainingConfig(max_tokens=250_000, evaluate_every=125_000)
+    curve = [[0, 0.1], [125_150, 0.2], [250_310, 0.3]]
+    control = as_spent(training, {"train_tokens": 250_310, "curve": curve})
+    assert (control.max_tokens, control.evaluate_every, control.schedule_end) == (250_310, 125_155, 250_000)
+    # The first look is at 125,155 or later, and the second is then due at the end, not at ReST's 250,000 before it.
+    assert 2 * control.evaluate_every >= control.max_tokens
+    early = as_spent(training, {"train_tokens": 125_150, "curve": curve[:2]})
+    assert (early.max_tokens, early.evaluate_every, early.patience) == (125_150, 125_150, 125_150)
+    pairs = as_spent(on_pairs(training), {"train_tokens": 250_310, "curve": curve[2:]})
+    assert pairs.evaluate_every == pairs.max_tokens
+    assert as_spent(training, UNTRAINED).max_tokens == 1
 
 
 @pytest.mark.parametrize(

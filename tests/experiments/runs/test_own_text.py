@@ -26,19 +26,29 @@ def folder(tmp_path: Path) -> Path:
 
 def test_statistics_are_of_the_files(folder: Path) -> None:
     options = {"folder": str(folder), "source": "de", "target": "en"}
-    assert statistics(options) == CorpusStatistics(pairs=200, sources=200, words=1_600, long_sentence=4)
-    (folder / "again.de").write_text("ein Hund\nEin  Hund\n" * 100)
-    (folder / "again.en").write_text("a dog\n" * 200)
-    again = statistics(options | {"train": "again"})
+    letters = set("drei kleine Hundethree little dogs0123456789")
+    assert statistics(options) == CorpusStatistics(
+        pairs=200, sources=200, words=1_600, long_sentence=4, characters=len(letters)
+    )
+
+
+def test_pairs_are_counted_as_the_task_keeps_them(folder: Path) -> None:
+    """Once, in one form of Unicode, and where both sides have text that is seen."""
+    pairs = [("ein Hund", "a dog"), ("Ein  Hund", "a dog")] * 100
+    pairs += [("ein Ba\u0308r", "a bear"), ("ein B\u00e4r", "a bear"), ("\u200b", "nothing"), ("nichts", " \ufeff")]
+    for side, ending in enumerate(("de", "en")):
+        (folder / f"again.{ending}").write_text("".join(f"{pair[side]}\n" for pair in pairs), "utf-8")
+    again = statistics({"folder": str(folder), "source": "de", "target": "en", "train": "again"})
     assert again is not None
-    assert (again.pairs, again.sources) == (200, 1)
+    assert (again.pairs, again.sources, again.words) == (3, 2, 12)
+    assert again.characters == len(set("ein Hund Ein Bär a dog a bear"))
 
 
 def test_sentences_alone_are_counted_as_the_task_keeps_them(folder: Path) -> None:
     """What is a source of a pair, twice there, or over-long will not be sampled."""
     for ending in ("de", "en"):
         (folder / f"test.{ending}").write_text("ein Hund\n")
-    known = ["drei kleine Hunde 7", "ein Hund", "", "noch ein Hund", "noch ein Hund", "Hund " * 60]
+    known = ["Drei kleine  Hunde 7", "Ein Hund", "", "\u00ad", "noch ein Hund", "noch ein Hund", "Hund " * 50]
     (folder / "more.de").write_text("".join(f"{text}\n" for text in [*known, "und noch einer"]))
     options = {"folder": str(folder), "source": "de", "target": "en", "source_only": "more"}
     numbers = [statistics(options | more) for more in ({}, {"max_tokens": "128"}, {"max_tokens": "many"})]
@@ -63,6 +73,24 @@ def test_what_is_wrong_with_a_file_is_what_is_said(
     with pytest.raises(FileNotFoundError, match=r"no train.de and train.en, .* in '.*no/such' \(no such folder\)"):
         planned_options("text-files", options | {"folder": "no/such"})
     assert planned_options("text-files", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        # Nobody named held_out, which the plan is not to bring in then.
+        ("validation", "dve", "no dve.de and dve.en"),
+        ("held_out", "abc", "held_out is 'abc'"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_what_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, said: str
+) -> None:
+    with pytest.raises(SystemExit, match=said):
+        script.main(
+            growing_batch.Config, "A run.", lambda run: None, lambda run: None,
+            arguments=[*ARGUMENTS, str(folder), option, value, "--device", "cpu", "--out", str(folder / "run")],
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("form", ["apart", "underscore", "config file"])
@@ -108,10 +136,52 @@ def test_who_names_options_of_an_estimator_gets_one(folder: Path) -> None:
     assert with_plan(growing_batch.Config(), [*arguments, "--scorer=guarded: lexical:"]).judge is None
 
 
+@pytest.mark.parametrize(
+    ("options", "out"),
+    [
+        ("--improve-steps 1", {"data"}),
+        ("--restart", {"data"}),
+        ("--improve_steps 2 --no-restart", set()),
+        ("--filter-values 0.7 0.8 0.9", {"filter"}),
+        ("--filter-values 8 4 2", set()),
+        ("--data.rewrite --filter threshold", {"filter", "arms"}),
+        ("--refresh-scorer ratings-{grow}.csv", {"scorer"}),
+    ],
+)
+def test_what_is_named_takes_out_of_the_plan_what_would_refuse_it(folder: Path, options: str, out: set[str]) -> None:
+    arguments = [*ARGUMENTS, str(folder)]
+    usual, planned = growing_batch.Config(), with_plan(growing_batch.Config(), arguments)
+    named = with_plan(growing_batch.Config(), [*arguments, *options.split()])
+    changed = {name for name in ("scorer", "filter", "arms", "data") if getattr(named, name) != getattr(planned, name)}
+    assert changed == out
+    assert all(getattr(named, name) == getattr(usual, name) for name in out)
+    script.options(growing_batch.Config, [*arguments, *options.split()]).check()
+
+
+def test_the_sources_that_one_names_are_those_that_improve_is_planned_for(folder: Path) -> None:
+    """Two samples of each, a step; and planned numbers of other sources are out."""
+    (folder / "source-only.de").write_text("".join(f"ein kleiner Hund {n}\n" for n in range(20_000)))
+
+    def drawing(*options: str) -> tuple[Any, ...]:
+        planned = with_plan(growing_batch.Config(), [*ARGUMENTS, str(folder), *options])
+        return planned.grow_from, planned.sources, planned.improve.max_tokens, planned.improve.evaluate_every
+
+    of_each = 2 * 2.0 * 4  # samples, tokens to a word, words
+    assert drawing() == ("source-only", None, 20_000 * of_each, 20_000 * of_each)
+    assert drawing("--sources", "2_000") == ("source-only", None, 2_000 * of_each, 2_000 * of_each)
+    assert drawing("--sources", "auto")[2] == 130_000
+    # With no planned number in its way.
+    assert drawing("--auto-sources", "1000") == ("source-only", "auto", 1_000 * of_each, 1_000 * of_each)
+    assert drawing("--grow-from", "both", "--sources", "None")[1:3] == ("auto", 320_000)
+    assert drawing("--grow-from", "train") == ("source-only", "auto", 10_000, 10_000)
+    assert drawing("--sources", "few") == drawing()
+
+
 @pytest.mark.parametrize("option", ["--supervised.max-tokens", "--supervised.max_tokens"])
-def test_a_budget_of_ones_own_has_its_warmup_and_looks(folder: Path, option: str) -> None:
+@pytest.mark.parametrize("tokens", ["20000", "20_000"])
+def test_a_budget_of_ones_own_has_its_warmup_and_looks(folder: Path, option: str, tokens: str) -> None:
     """Else a short training would end at the beginning of its planned warmup."""
-    arguments = [*ARGUMENTS, str(folder), option, "20000", "--improve.max-tokens=3000"]
+    arguments = [*ARGUMENTS, str(folder), option, tokens, "--improve.max-tokens=3000"]
     planned = with_plan(growing_batch.Config(), arguments)
     supervised, improve = planned.supervised, planned.improve
     assert (supervised.max_tokens, supervised.warmup_tokens, supervised.evaluate_every) == (20_000, 1_000, 2_000)
@@ -170,6 +240,7 @@ def test_a_plan_is_shown_with_times_and_nothing_is_done(
 ) -> None:
     assert run(monkeypatch, folder, "--plan", "--device", "cpu") == []
     printed = capsys.readouterr().out
+    assert "\ntrain split: 160 of 161 pairs (left out: 1 with an empty side)\n" in printed
     assert "target tokens of training per second, measured on this machine just now" in printed
     for stage in (
         "scorer: ",

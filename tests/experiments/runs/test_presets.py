@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from agents import PolicyConfig
-from experiments import compare_agents, growing_batch
-from experiments.runs.presets import PRESETS, check_sizes, preset_settings, with_task_options
+from experiments import compare_agents, growing_batch, online
+from experiments.runs.presets import PRESETS, Preset, check_sizes, preset_settings, with_preset, with_task_options
 from experiments.runs.script import _defaults, main
+from experiments.runs.settings import Settings
 from seq2seq_env.tasks import load_task
 from seq2seq_env.tasks.corpora.aliases import ALIASES, resolve_dataset
 
@@ -29,6 +30,20 @@ def test_a_preset_says_only_what_differs(name: str) -> None:
     compared = preset_settings(compare_agents.Config(), name, None)
     assert compared.policy == chosen.policy
     assert compared.candidates == compare_agents.Config().candidates
+
+
+@pytest.mark.parametrize("settings", [compare_agents.Config(), online.Config()])
+def test_scripts_without_grow_steps_train_as_ever_and_by_the_same_scorer(settings: Settings) -> None:
+    """ReST's learning rate would be twenty times that of online RL."""
+    preset = Preset(
+        nested={"policy": {"d_model": 32}, "improve": {"learning_rate": 1e-3, "evaluate_every": 7}},
+        growing={"scorer": "lexical:", "judge": "phrasebook-qe", "candidates": 16, "grow_steps": 3},
+    )
+    chosen = with_preset(settings, preset)
+    policy = replace(settings.policy, d_model=32)
+    assert chosen == replace(settings, task="hub", policy=policy, scorer="lexical:", judge="phrasebook-qe")
+    growing = with_preset(growing_batch.Config(), preset)
+    assert (growing.improve.learning_rate, growing.candidates, growing.scorer) == (1e-3, 16, "lexical:")
 
 
 @pytest.mark.parametrize("name", sorted(name for name, preset in PRESETS.items() if preset.task == "phrasebook-de-en"))

@@ -39,6 +39,15 @@ def test_a_run_from_before_an_option_did_as_its_default_does(tmp_path: Path) -> 
         )
 
 
+def test_what_a_training_may_go_on_with_is_no_other_configuration(tmp_path: Path) -> None:
+    before = {"improve": {"seed": 1, "workers": 0, "progress": True, "log_every": 0}}  # of an earlier release
+    RunFolder(tmp_path / "run", before)
+    RunFolder(tmp_path / "run", {"improve": {"seed": 1}})
+    RunFolder(tmp_path / "run", {"improve": {"seed": 1, "workers": 4}})
+    with pytest.raises(FileExistsError, match=r"configuration: improve\.seed was 1 and is now 2; choose"):
+        RunFolder(tmp_path / "run", {"improve": {"seed": 2}})
+
+
 def test_a_part_differs_as_it_says_and_shares_the_stopwatch(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run", {"seed": 1, "agent": "bc"})
     part = run.part("seed2", seed=2)

@@ -59,6 +59,9 @@ def test_what_determines_the_results_is_recorded() -> None:
     first = Settings()
     free: list[dict[str, Any]] = [{"out": Path("elsewhere")}, {"device": "cuda"}, {"log_with": ()}]
     free += [{"preset": "multi30k-de-en"}]
+    for name, training in (("supervised", first.supervised), ("improve", first.improve)):
+        changes: list[dict[str, Any]] = [{"progress": False}, {"workers": 2}, {"log_every": 5}]
+        free += [{name: replace(training, **each)} for each in changes]
     bound: list[dict[str, Any]] = [{"seed": 1}, {"start": Path("run")}, {"judge": "other"}, {"lora": LoRA(rank=2)}]
     assert all(replace(first, **changes).recorded() == first.recorded() for changes in free)
     assert all(replace(first, **changes).recorded() != first.recorded() for changes in bound)

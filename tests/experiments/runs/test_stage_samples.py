@@ -64,7 +64,9 @@ def test_what_is_there_is_read(sampled: tuple[FinishedRun, Sampled], monkeypatch
     monkeypatch.setattr(agents.Seq2SeqPolicy, "load", None)
     again = sample_stages(run, [TRAINED], SAMPLING)
     assert again[TRAINED][0].record() == known[TRAINED][0].record()
-    with pytest.raises(FileExistsError, match="sources was 6 and is now 5"):
+    with pytest.raises(
+        FileExistsError, match=r"best-of-n' .* sources was 6 and is now 5; delete that folder to sample"
+    ):
         sample_stages(run, [TRAINED], replace(SAMPLING, sources=5))
 
 

@@ -68,6 +68,7 @@ def test_a_policy_of_other_tokens_or_of_no_run_is_refused(
         ({"task_options": {"regime": "noisy-v1"}}, "was trained with regime 'noisy-v1', not 'lowres-v1'; name a run"),
         ({"policy": {"d_model": 32}}, "was trained with policy.d_model 32, not 16"),
         ({"supervised": {"max_tokens": 7}}, "was trained with supervised.max_tokens 7, not 1500"),
+        ({"supervised": {"workers": 4, "progress": True}}, None),
         ({"policy": {}, "supervised": {"max_tokens": 1_500, "no_more": 1}}, None),  # of an earlier release
     ],
 )

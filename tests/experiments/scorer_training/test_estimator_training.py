@@ -43,6 +43,24 @@ def test_no_scorer_learns_from_a_source_that_it_judges(task: Task) -> None:
         assert len(set(part.labelled.sources)) == QUICK.labelled_of(len(learned))
 
 
+def test_spellings_of_a_source_are_labelled_together(files: dict[str, str], task: Task) -> None:
+    """Else a translation model learns the sources that its samples are labelled for, in another case."""
+    labelled = _part(QUICK, task, None, 0, seed=0).labelled.sources
+    for ending, upper in (("de", True), ("en", False)):
+        path = Path(files["folder"]) / f"train.{ending}"
+        lines = path.read_text().splitlines()
+        path.write_text("".join(f"{line}\n" for line in [*lines, *(x.upper() if upper else x for x in lines)]))
+    both = load_task("text-files", **files)
+    part = _part(QUICK, both, None, 0, seed=0)
+    assert not {source.lower() for source in part.pairs.sources} & {source.lower() for source in part.labelled.sources}
+    assert len(part.labelled) == 2 * len(labelled)
+    # Ratings may spell a source in another way than the pairs do.
+    rated = [Rating(source.title(), "x", 0.5) for source in labelled]
+    kept = _part(QUICK, task, rated, 0, seed=0)
+    assert not set(kept.pairs.sources) & set(labelled)
+    assert set(kept.labelled.sources) == set(labelled)
+
+
 def test_translation_models_stop_by_what_is_labelled(task: Task, tmp_path: Path) -> None:
     part = _part(QUICK, task, None, 0, seed=0)
     forward, backward = _translation_models(QUICK, task, part, tmp_path)

@@ -55,3 +55,17 @@ def test_a_head_learns_the_order_of_hypotheses_and_a_seed_repeats() -> None:
     assert low < middle < high
     again = train_head(config, read, labels, seed=3)
     torch.testing.assert_close(again(fresh), head(fresh))
+
+
+def test_a_head_of_one_hypothesis_a_source_is_the_one_of_least_loss() -> None:
+    """Nothing has an order there, and the first pass would be as good as any."""
+    random = np.random.default_rng(0)
+    labels = [torch.tensor([quality]) for quality in (0.0, 1.0) for _ in range(60)]
+    read = [[features_of(float(label), random) for label in each] for each in labels]
+
+    def loss(epochs: int) -> float:
+        head = train_head(HeadConfig(width=8, epochs=epochs, learning_rate=3e-3, dropout=0.0), read, labels, seed=3)
+        with torch.inference_mode():
+            return float(estimator_loss(head([pair for pairs in read for pair in pairs]), labels))
+
+    assert loss(12) < 0.5 * loss(1)

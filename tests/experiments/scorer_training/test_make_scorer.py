@@ -14,6 +14,7 @@ from experiments.scorer_training.estimator_config import EstimatorConfig, HeadCo
 from experiments.scorer_training.make_scorer import ScorerConfig, make_scorer
 from experiments.scorer_training.oracle_config import OracleConfig
 from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScorer, Scorer, load_scorer
+from seq2seq_env.tasks import load_task
 from tests.experiments.tiny_scorer import NOUNS, NUMBERS, QUICK, SMALL
 
 
@@ -41,6 +42,7 @@ def test_a_scorer_of_your_own_text(files: dict[str, str], tmp_path: Path, capsys
     report = json.loads((out / "report.json").read_text())
     assert [row["pairs"] for row in report["agreement"].values()] == [12 * 8]
     assert report["unit_tests"]["truncated"]["cases"] > 0
+    assert report["task_fingerprint"] == load_task("text-files", **files).fingerprint
     scorer = load_scorer(out)
     assert isinstance(scorer, CrossFittedScorer)
     assert (scorer.folds, len(scorer.parts)) == (2, 4)

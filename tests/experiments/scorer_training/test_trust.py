@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from experiments.scorer_training.make_scorer import SHIPPED
-from experiments.scorer_training.trust import check_reward, losses, weaknesses
+from experiments.scorer_training.trust import check_counts, check_reward, losses, weaknesses
 from seq2seq_env.atomic_files import write_json
 from seq2seq_env.scorers.description import write_description
+from seq2seq_env.tasks import Task, load_task
 
 
 def report(accuracy: float | None = 0.7, falls: float | None = 0.9, cases: int = 100, test: str = "truncated") -> Any:
@@ -91,3 +93,41 @@ def test_scorers_without_a_report_pass(tmp_path: Path) -> None:
 
 def test_the_shipped_scorer_can_be_trusted() -> None:
     assert weaknesses(json.loads((SHIPPED / "report.json").read_text())) == []
+
+
+def task_of(files: dict[str, str], *, aligned: bool, held_out: int = 40) -> Task:
+    """The pairs of all splits in one file, from which validation and test are taken out."""
+    folder = Path(files["folder"])
+    for ending in ("de", "en"):
+        paths = [folder / f"{name}.{ending}" for name in ("train", "validation", "test")]
+        lines = [line for path in paths if path.exists() for line in path.read_text().splitlines()]
+        if ending == "en" and not aligned:
+            Random(0).shuffle(lines)
+        paths[0].write_text("".join(f"{line}\n" for line in lines))
+        for path in paths[1:]:
+            path.unlink(missing_ok=True)
+    return load_task("text-files", **files | {"held_out": str(held_out)})
+
+
+def test_counts_of_misaligned_files_are_no_reward(files: dict[str, str]) -> None:
+    names = ("lexical: folds=2", "guarded: 'lexical: folds=2'", "ensemble: phrasebook-qe 'lexical: folds=2'")
+    aligned = task_of(files, aligned=True)
+    for name in (*names, "phrasebook-qe", "process: lexical: x", "no/such"):
+        check_counts(name, aligned)
+    few = task_of(files, aligned=False, held_out=20)
+    check_counts(names[0], few)  # luck
+    misaligned = task_of(files, aligned=False)
+    said = (
+        r"^the scorer 'lexical: folds=2' is near chance: it rates \d\d% of 40 validation references above another "
+        r"source's \(60% is needed\), so the two files may not be aligned line by line; mend them, give more pairs, or "
+        r"take it all the same with --force-scorer$"
+    )
+    for name in names:
+        with pytest.raises(ValueError, match=said):
+            check_counts(name, misaligned)
+
+
+def test_a_source_without_another_has_nothing_to_be_compared_with(files: dict[str, str]) -> None:
+    for ending, text in (("de", "eins haus"), ("en", "one house")):
+        (Path(files["folder"]) / f"validation.{ending}").write_text(f"{text}\n" * 40)
+    check_counts("lexical:", load_task("text-files", **files | {"leaks": "drop"}))

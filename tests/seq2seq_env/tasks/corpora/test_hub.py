@@ -103,6 +103,12 @@ def test_rows_without_text_are_left_out_and_counted(tmp_path: Path) -> None:
     assert sent(task).fingerprint == task.fingerprint
 
 
+def test_held_out_repeats_are_counted(tmp_path: Path) -> None:
+    task = hub(csv(tmp_path, *(f"haus {n},house {n}" for n in range(8) for _ in range(3))), held_out=1)
+    assert [(each.read, each.kept) for each in task.cleaning.values()] == [(18, 6), (3, 1), (3, 1)]
+    assert task.cleaning["test"].dropped == {"that came before": 2}
+
+
 def test_what_is_no_text_is_refused_with_its_row() -> None:
     rows = datasets.Dataset.from_list([{"de": 1, "en": "one"}, {"de": None, "en": "none"}])
     with pytest.raises(ValueError, match="row 0 of here has 1 under 'de', which is no text; name another column"):

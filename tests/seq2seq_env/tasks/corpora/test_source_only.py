@@ -10,7 +10,7 @@ import pytest
 
 from seq2seq_env.tasks.corpora.cleaning import Cleaning
 from tests.pickling import sent
-from tests.seq2seq_env.tasks.corpora.tiny_files import TRAIN, text_files, write
+from tests.seq2seq_env.tasks.corpora.tiny_files import TRAIN, VALIDATION, text_files, write
 
 SENTENCES = ["das haus ist klein", "der mann ist rot", "das auto ist klein"]
 
@@ -70,22 +70,31 @@ def test_the_file_of_sentences_may_be_named_and_then_must_be_there(folder: Path)
 
 
 def test_sentences_that_teach_nothing_are_left_out_and_counted(folder: Path) -> None:
-    bad = ["", " \t", SENTENCES[0], "Der Hund  ist ALT", "der hund " * 30]
+    unseen = ["\u200b", "\ufeff", " \u00ad"]
+    bad = ["", " \t", *unseen, SENTENCES[0], "Der Hund  ist ALT", "der hund " * 30]
     (folder / "source-only.de").write_text("\n".join([*SENTENCES, *bad]) + "\n", "utf-8")
     task = text_files(folder, max_tokens=40)
     assert task.split("source-only").sources == SENTENCES
     assert task.cleaning["source-only"] == Cleaning(
-        read=8,
+        read=11,
         kept=3,
         dropped={
-            "that are empty": 2,
+            "that are empty": 5,
             "that came before": 1,
             "that have a reference in the train split": 1,
             "of more than 40 tokens": 1,
         },
         unit="sentences",
     )
-    assert task.notes[3].startswith("source-only split: 3 of 8 sentences (left out: 1 of more than 40 tokens, 2 that")
+    assert task.notes[3].startswith("source-only split: 3 of 11 sentences (left out: 1 of more than 40 tokens, 5 that")
+
+
+@pytest.mark.filterwarnings("ignore:.*they are not measured:UserWarning")
+def test_a_line_of_nothing_seen_is_no_leak(folder: Path) -> None:
+    """Although validation may have such a source, too."""
+    write(folder, "validation", [*VALIDATION, ("\u200b", "nothing")])
+    (folder / "source-only.de").write_text("\n".join([*SENTENCES, "\u200b"]) + "\n", "utf-8")
+    assert text_files(folder).cleaning["source-only"].dropped == {"that are empty": 1}
 
 
 def test_sentences_that_are_measured_on_are_refused_or_left_out(folder: Path) -> None:

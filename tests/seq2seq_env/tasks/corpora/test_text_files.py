@@ -44,6 +44,28 @@ def test_splits_out_of_one_file(tmp_path: Path) -> None:
         text_files(tmp_path, held_out=2)
 
 
+def test_what_is_held_out_is_measured_once(tmp_path: Path) -> None:
+    """Else a test split is mostly one sentence that the file has hundreds of times."""
+    pairs = [(f"haus {n} fähre", f"house {n} ferry") for n in range(40)]
+    write(tmp_path, "train", pairs)
+    once = text_files(tmp_path, held_out=10)
+    again = [pair for pair in pairs for _ in range(5)]
+    decomposed = [(unicodedata.normalize("NFD", source), target) for source, target in pairs]
+    write(tmp_path, "train", [*again, *decomposed, *((source, "") for source, _ in pairs)])
+    with pytest.warns(UserWarning, match="they are not measured"):
+        task = text_files(tmp_path, held_out=10)
+    for name, left in (("train", 20), ("validation", 10), ("test", 10)):
+        assert task.split(name).sources == once.split(name).sources
+        dropped = {"that came before": 5 * left, "with an empty side": left}
+        assert task.cleaning[name] == Cleaning(7 * left, left, dropped)
+    assert "test split: 10 of 70 pairs (left out: 50 that came before, 10 with an empty side)" in task.notes
+    assert once.cleaning["test"] == Cleaning(10, 10, {})
+    # Files of their own are measured as they are.
+    for name in ("train", "validation", "test"):
+        write(tmp_path, name, [(f"{name} {source}", target) for source, target in again])
+    assert len(text_files(tmp_path).split("test")) == len(again)
+
+
 def test_splits_are_the_files(folder: Path) -> None:
     task = text_files(folder)
     for name, pairs in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST)):
