@@ -85,7 +85,8 @@ def measure_systems(
     # Where sources are not known, each sentence is one of its own.
     rows = [str(row) for row in range(len(systems[0]))] if sources is None else sources
     if len({*rows}) < 2:
-        raise ValueError("there is one sentence, and an interval wants two at least; give more")
+        one = "sentence" if len(systems[0]) < 2 else "source"
+        raise ValueError(f"there is one {one}, and an interval wants two at least; give more")
     measures: dict[str, list[_Values]] = {}
     if references is not None:
         for score in CORPUS_SCORES.values():

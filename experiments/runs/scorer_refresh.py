@@ -292,8 +292,8 @@ def refresh_sentence(record: dict[str, Any]) -> str:
             "none whose samples differ"
         )
     difference, low, high = _change(accuracy)
-    first = record["since_first"]
-    since = "" if record["grow"] == 1 else f"; the run's first scorer: {first['before']:.3f}"
+    first = record.get("since_first")  # which runs of before 2026-12-01 lack
+    since = "" if record["grow"] == 1 or first is None else f"; the run's first scorer: {first['before']:.3f}"
     return (
         f"{ratings}: within-source accuracy by {_RATERS[accuracy['by']]} on {accuracy['pairs']:,} pairs of samples of "
         f"{accuracy['sources']:,} sources that it did not learn from: {accuracy['before']:.3f} before, "

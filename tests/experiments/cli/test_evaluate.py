@@ -79,12 +79,13 @@ def test_a_task_gives_what_no_file_has_and_its_oracle(tmp_path: Path, capsys: An
 
 
 def test_json_lines_hold_all(tmp_path: Path, capsys: Any) -> None:
-    rows = [json.dumps({"source": "x", "reference": a, "greedy": b}) for a, b in zip(REFERENCES, BETTER, strict=True)]
+    pairs = enumerate(zip(REFERENCES, BETTER, strict=True))
+    rows = [json.dumps({"source": f"x{row}", "reference": a, "greedy": b}) for row, (a, b) in pairs]
     system = write(tmp_path / "system.jsonl", rows)
     assert list(measures(capsys, system)) == ["BLEU", "chrF", "TER"]
     plain = write(tmp_path / "plain.txt", BETTER)
     assert list(measures(capsys, plain, system)) == ["BLEU", "chrF", "TER"]
-    other = write(tmp_path / "other.jsonl", [row.replace('"x"', '"y"') for row in rows])
+    other = write(tmp_path / "other.jsonl", [row.replace('"x', '"y') for row in rows])
     with pytest.raises(SystemExit, match=r"error: .* are of different sources; compare on one split"):
         evaluate.main([system, other])
 

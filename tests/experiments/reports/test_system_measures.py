@@ -43,7 +43,7 @@ def test_sentences_of_one_source_are_one() -> None:
         grouped = np.array([lines[0] + lines[1], lines[2], lines[3]])
         expected = interval(pseudo_values(grouped, score.score)[None])
         assert each.scores[0].high - each.scores[0].low == pytest.approx(expected.high - expected.low)
-    with pytest.raises(ValueError, match="there is one sentence, and an interval wants two at least"):
+    with pytest.raises(ValueError, match="there is one source, and an interval wants two at least"):
         measure_systems([["a", "b"]], ["x", "x"], ["a", "b"])
 
 
