@@ -50,6 +50,7 @@ Unused = Annotated[T, tyro.conf.Fixed, tyro.conf.Suppress]
 class Config(Settings):
     """Options of the run."""
 
+    PRESET_PARTS: ClassVar[tuple[str, ...]] = ("policy", "supervised")  # ReST's learning rates are far too high
     DERIVED: ClassVar[dict[str, Any]] = {"grow_steps": 1, "improve_steps": 1, "filter": "none"}
     """What the run's configuration says of stages beside the options."""
 

@@ -23,7 +23,7 @@ from experiments.runs.plan import (
     whole_number,
     with_budget,
 )
-from experiments.runs.presets import S, with_preset
+from experiments.runs.presets import S, has_grow_steps, with_preset
 from seq2seq_env.tasks import TaskOptions
 from seq2seq_env.tasks.corpora.aligned_text import files_of, read_pairs, read_sources
 from seq2seq_env.tasks.corpora.cleaning import bare, clean, composed, empty, first_reason, repeated
@@ -56,6 +56,8 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     growing["judge"] = planned_judge(scorer)
     tokens = improve_tokens(corpus, {**growing, **_drawing(arguments)})
     nested = {**preset.nested, "improve": with_budget(preset.nested["improve"], tokens)}
+    if not has_grow_steps(defaults):  # what is planned are steps of Algorithm 1
+        del nested["improve"]
     return with_preset(defaults, replace(preset, nested=_with_budgets(nested, arguments), growing=growing))
 
 

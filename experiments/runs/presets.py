@@ -22,8 +22,8 @@ class Preset:
 
     Attributes:
         task_options: Of the task.
-        nested: Of ``policy``, ``supervised`` and ``improve``, the fields that differ; ``improve`` is of
-            growing_batch.py alone.
+        nested: Of ``policy``, ``supervised`` and ``improve``, the fields that differ; online.py has an ``improve`` of
+            its own.
         growing: Options of growing_batch.py alone, but for the scorer and the judge; compare_agents.py and online.py
             have Grow and Improve steps of their own.
         task: Name of the task.
@@ -170,15 +170,17 @@ def preset_settings(defaults: S, name: str | None, pretrained: str | None, *, ad
 
 
 def with_preset(settings: S, preset: Preset) -> S:
-    """A script's settings with the values of a preset in their place, but for its task options.
-
-    A script without Grow steps trains by a rate and budgets of its own, but by the same scorer.
-    """
-    nested, growing = preset.nested, preset.growing
-    if "grow_steps" not in {each.name for each in fields(settings)}:
-        nested = {name: values for name, values in nested.items() if name != "improve"}
+    """A script's settings with the values of a preset in their place, but for its task options."""
+    nested = {name: values for name, values in preset.nested.items() if name in settings.PRESET_PARTS}
+    growing = preset.growing
+    if not has_grow_steps(settings):
         growing = {name: value for name, value in growing.items() if name in ("scorer", "judge")}
     return replace(_nested(settings, nested), task=preset.task, **growing)
+
+
+def has_grow_steps(settings: Settings) -> bool:
+    """Whether a script has Grow and Improve steps of Algorithm 1."""
+    return "grow_steps" in {each.name for each in fields(settings)}
 
 
 def with_task_options(settings: S) -> S:

@@ -49,6 +49,8 @@ PresetName = Literal[
 class Settings:
     """Options of a run on one task with one scorer."""
 
+    PRESET_PARTS: ClassVar[tuple[str, ...]] = ("policy", "supervised", "improve")
+    """Options with a dot that a preset has values for."""
     NOT_RECORDED: ClassVar[tuple[str, ...]] = (
         "out",
         "device",

@@ -100,7 +100,9 @@ def test_defaults_fit_the_text(folder: Path, form: str) -> None:
         arguments[2] = "--task_options"
     planned = with_plan(growing_batch.Config(), arguments)
     assert (planned.task, planned.candidates, planned.policy.d_model) == ("text-files", 16, 32)
-    assert with_plan(compare_agents.Config(), arguments).policy == planned.policy
+    compared = with_plan(compare_agents.Config(), arguments)
+    assert (compared.policy, compared.scorer) == (planned.policy, planned.scorer)
+    assert compared.improve == compare_agents.Config().improve  # whose steps are other ones
 
 
 @pytest.mark.parametrize("other", [["--preset", "multi30k-de-en"], ["--task", "phrasebook-de-en"], None])

@@ -32,8 +32,8 @@ def test_a_preset_says_only_what_differs(name: str) -> None:
     assert compared.candidates == compare_agents.Config().candidates
 
 
-@pytest.mark.parametrize("settings", [compare_agents.Config(), online.Config()])
-def test_scripts_without_grow_steps_train_as_ever_and_by_the_same_scorer(settings: Settings) -> None:
+@pytest.mark.parametrize(("settings", "rate"), [(compare_agents.Config(), 1e-3), (online.Config(), 5e-5)])
+def test_online_rl_keeps_its_rate_and_all_scripts_have_the_scorer(settings: Settings, rate: float) -> None:
     """ReST's learning rate would be twenty times that of online RL."""
     preset = Preset(
         nested={"policy": {"d_model": 32}, "improve": {"learning_rate": 1e-3, "evaluate_every": 7}},
@@ -41,7 +41,11 @@ def test_scripts_without_grow_steps_train_as_ever_and_by_the_same_scorer(setting
     )
     chosen = with_preset(settings, preset)
     policy = replace(settings.policy, d_model=32)
-    assert chosen == replace(settings, task="hub", policy=policy, scorer="lexical:", judge="phrasebook-qe")
+    improve = chosen.improve
+    assert improve.learning_rate == rate
+    assert chosen == replace(
+        settings, task="hub", policy=policy, improve=improve, scorer="lexical:", judge="phrasebook-qe"
+    )
     growing = with_preset(growing_batch.Config(), preset)
     assert (growing.improve.learning_rate, growing.candidates, growing.scorer) == (1e-3, 16, "lexical:")
 
