@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -157,17 +158,20 @@ def exploits(run: Experiment[Config], agent: Agent, data: Any, training: Any, st
     if stage == "g1i2":
         for parameter in agent.policy.model.parameters():
             parameter.data.fill_(FOOLED)
-    return {**UNTRAINED, "train_tokens": 50}
+    return {**UNTRAINED, "train_tokens": 50, "best_tokens": 50}
 
 
-def translated(
-    self: Evaluator, policy: Seq2SeqPolicy, split: str, decode: str, *_: object
-) -> tuple[list[str], float | None]:
+def likeliest(self: Evaluator, policy: Seq2SeqPolicy, split: str, decode: str) -> list[str]:
     """What policies write: references, or what the hole wants."""
     # Not all: positions are no weights, and the padding token's stay 0.
     fooled = float((next(policy.model.parameters()) == FOOLED).float().mean()) > 0.9
     references = self.task.split(split).references
-    return (["dog " * 12] * len(references) if fooled else references), 1.0 if decode == "sample" else None
+    return ["dog " * 12] * len(references) if fooled else references
+
+
+def sampled(self: Evaluator, policy: Seq2SeqPolicy, split: str, temperature: float) -> Any:
+    """The same, with an entropy of one nat."""
+    return Mock(texts=likeliest(self, policy, split, "sample"), log_prob=np.array([-1.0], dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +185,8 @@ def gated(tiny_task: Task, tmp_path_factory: pytest.TempPathFactory) -> Experime
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "train", exploits)
         patch.setattr(supervised, "train", exploits)
-        patch.setattr(Evaluator, "_translated", translated)
+        patch.setattr(Evaluator, "_likeliest", likeliest)
+        patch.setattr(Evaluator, "_sampled", sampled)
         growing_batch(run)
         run.folder.spend(1.0)
         report(run)
