@@ -21,7 +21,13 @@ regime's pairs until its validation reward stopped rising; and that one after Re
 MIXED = "mixed"
 """Behaviour of all three, each with candidates of its own for every source."""
 
-VERSIONS = {"lowres-random-init": 1, "noisy-random-init": 1, "noisy-improved": 1, "noisy-mixed": 1}
+VERSIONS = {
+    "lowres-random-init": 1,
+    "lowres-mixed": 1,
+    "noisy-random-init": 1,
+    "noisy-improved": 1,
+    "noisy-mixed": 1,
+}
 """Of data sets, where it is not 0: those whose first version one kind of processor alone could make."""
 
 

@@ -16,7 +16,7 @@ from experiments.datasets.recipes import DatasetRecipe
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import POLICY
 
-NAME = "translation/phrasebook-lowres-mixed-v0"
+NAME = "translation/phrasebook-lowres-mixed-v1"
 RECIPE = DatasetRecipe("lowres-v1", ("one", "other"), candidates=2, sources=8, sources_per_shard=6)
 
 

@@ -11,7 +11,7 @@ def test_a_card_says_what_is_in_it_and_how_to_make_it(dataset: Dataset) -> None:
     rows = dict(re.findall(r"^\| (original pairs|samples of \w+) \| ([\d,]+) \|", text, re.MULTILINE))
     assert rows == {"original pairs": "18", "samples of one": "16", "samples of other": "16"}
     assert "2 of each policy for each, in this order, so that candidate k is of policy number k // 2" in text
-    assert "rest dataset make translation/phrasebook-lowres-mixed-v0\n" in text
+    assert "rest dataset make translation/phrasebook-lowres-mixed-v1\n" in text
     assert "Share of trajectories by oracle:" in text
     histogram = re.search(r"^\| original pairs \| ((?:[\d.]+% \| ){9}[\d.]+%) \|$", text, re.MULTILINE)
     assert histogram is not None

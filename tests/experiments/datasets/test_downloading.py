@@ -24,7 +24,7 @@ def test_the_hub_is_asked_for_a_repository_of_data_sets(
 ) -> None:
     def snapshot(name: str, repo_type: str, allow_patterns: list[str], **_: object) -> str:
         assert (name, repo_type) == ("someone/data", "dataset")
-        assert "*phrasebook-lowres-mixed-v0/*" in allow_patterns
+        assert "*phrasebook-lowres-mixed-v1/*" in allow_patterns
         return str(as_published)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
@@ -34,11 +34,11 @@ def test_the_hub_is_asked_for_a_repository_of_data_sets(
 def test_another_data_set_is_refused(dataset: Dataset, as_published: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no data set"):
         download(NAME, str(tmp_path), tmp_path / "copy")
-    with pytest.raises(ValueError, match="holds the data set 'translation/phrasebook-lowres-mixed-local-v0', not"):
+    with pytest.raises(ValueError, match="holds the data set 'translation/phrasebook-lowres-mixed-local-v1', not"):
         download(NAME, str(dataset.folder), tmp_path / "copy")
     manifest = Manifest.read(as_published / FILE)
     shard = as_published / "g001-s00000.h5"
-    (tmp_path / "manifests" / "phrasebook-lowres-mixed-v0.json").write_text(
+    (tmp_path / "manifests" / "phrasebook-lowres-mixed-v1.json").write_text(
         (as_published / FILE)
         .read_text()
         .replace(manifest.shards[shard.name].texts_sha256, "0" * 64)
@@ -54,5 +54,5 @@ def test_a_local_data_set_is_not_taken_for_the_published_one(
 ) -> None:
     assert download(NAME, str(as_published), copy).verdict.is_published
     monkeypatch.setattr("experiments.datasets.manifest.PUBLISHED", copy)
-    with pytest.raises(ValueError, match=r"copy' holds '.*-local-v0' already, which is not the published .*; name ano"):
+    with pytest.raises(ValueError, match=r"copy' holds '.*-local-v1' already, which is not the published .*; name ano"):
         download(NAME, str(as_published), copy)

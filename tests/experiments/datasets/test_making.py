@@ -65,7 +65,7 @@ def test_a_local_one_that_was_published_since_is_told_so(dataset: Dataset, as_pu
 def test_a_local_one_is_called_so(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "PUBLISHED", tmp_path)
     again = opened(dataset.folder, NAME)
-    assert again.manifest.name.endswith("-local-v0")
+    assert again.manifest.name.endswith("-local-v1")
     assert again.verdict.text == "nothing is published under its name: it is a local data set"
     with pytest.raises(ValueError, match="not 'translation/phrasebook-noisy-mixed-v1'"):
         make("phrasebook-noisy-mixed-v1", dataset.folder)

@@ -33,7 +33,7 @@ def test_a_manifest_is_read_as_it_was_written(dataset: Dataset) -> None:
     assert checked(dataset.folder) == dataset.manifest
     assert set(dataset.manifest.shards) == {path.name for path in dataset.folder.glob("*.h5")}
     assert {"manifest.json", "README.md"}.isdisjoint(dataset.manifest.files)
-    assert dataset.manifest.name == local_name(NAME) == "translation/phrasebook-lowres-mixed-local-v0"
+    assert dataset.manifest.name == local_name(NAME) == "translation/phrasebook-lowres-mixed-local-v1"
     assert recipe_name(dataset.manifest.name) == recipe_name(NAME) == NAME
 
 
@@ -50,7 +50,7 @@ def test_one_changed_byte_is_found_in_every_file(dataset: Dataset, copy: Path) -
 
 
 def test_what_is_missing_foreign_or_another_is_refused(dataset: Dataset, copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds the data set '.*-local-v0', not 'another-v0'; name another folder"):
+    with pytest.raises(ValueError, match=r"holds the data set '.*-local-v1', not 'another-v0'; name another folder"):
         checked(copy, "another-v0")
     (copy / "g009-s00000.h5").write_bytes((copy / SHARD).read_bytes())
     with pytest.raises(ValueError, match=r"'g009-s00000.h5' in .* is no shard of data set"):

@@ -19,9 +19,9 @@ def test_two_regimes_have_four_behaviours_each() -> None:
     [
         (
             "translation/phrasebook-lowres-mixed-v3",
-            "'translation/phrasebook-lowres-mixed-v3'; this release makes .*-v0",
+            "'translation/phrasebook-lowres-mixed-v3'; this release makes .*-v1",
         ),
-        ("phrasebook-lowres-mixt-v0", "choose one of .*; did you mean 'translation/phrasebook-lowres-mixed-v0'"),
+        ("phrasebook-lowres-mixt-v1", "choose one of .*; did you mean 'translation/phrasebook-lowres-mixed-v1'"),
     ],
 )
 def test_another_name_or_version_is_refused(name: str, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.reports.benchmark_cells import MEASURES
 from experiments.reports.benchmark_check import Rules
 
-DATASET = "phrasebook-lowres-mixed-v0"
+DATASET = "phrasebook-lowres-mixed-v1"
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
