@@ -20,6 +20,7 @@ from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import parser_errors, usage_errors
 from experiments.people.protocols import ProtocolName
 from experiments.runs.evaluation import Decode
+from experiments.runs.run_folder import own_scorer_folder
 from experiments.scorer_training.make_scorer import ScorerConfig
 from seq2seq_env import commands
 from seq2seq_env.atomic_files import read_json, write_json
@@ -184,7 +185,7 @@ def _config(run: Path) -> dict[str, Any]:
 
 def _scorer(run: Path, config: Mapping[str, Any]) -> str | None:
     """The scorer of a run: the one that its options name, the one that it made itself, or the shipped one."""
-    own = run.resolve().with_name(run.resolve().name + "-scorer")
+    own = own_scorer_folder(run)
     shipped = next(iter(SCORERS)) if config.get("task") == DEFAULT_TASK else None
     return config.get("scorer") or (str(own) if own.is_dir() else shipped)
 

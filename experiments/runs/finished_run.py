@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.runs.arms import Arm, arm_stage
 from experiments.runs.finished_stages import is_step, step_of
-from experiments.runs.run_folder import CHECKPOINTS, CONFIG, bound, read_lines
+from experiments.runs.run_folder import CHECKPOINTS, CONFIG, bound, own_scorer_folder, read_lines
 from experiments.runs.settings import Settings
 from experiments.runs.stages import SUPERVISED, translations_file
 from seq2seq_env.atomic_files import read_json
@@ -91,18 +91,29 @@ def check_alike(runs: Sequence[FinishedRun]) -> None:
         ValueError: Naming what they differ in.
     """
     for run in runs[1:]:
-        if different := different_options(runs[0].config, run.config):
+        if different := different_options(runs[0].config, run.config, made_scorers(each.path for each in runs)):
             raise ValueError(
                 f"{str(runs[0].path)!r} and {str(run.path)!r} differ in {', '.join(different)}; name runs of one "
                 "configuration"
             )
 
 
-def different_options(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Recorded options in which two runs differ, but for a seed and what it has of its own."""
+def different_options(one: Mapping[str, Any], other: Mapping[str, Any], own_scorers: bool = False) -> list[str]:
+    """Recorded options in which two runs differ, but for a seed and what it has of its own.
+
+    Args:
+        one: Of the first run.
+        other: Of the second.
+        own_scorers: Whether a scorer is what a seed has of its own, too.
+    """
     one, other = bound(one), bound(other)
     different = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
-    return sorted(different - {"seed", "start", "buffer"})
+    return sorted(different - {"seed", "start", "buffer"} - ({"scorer_fingerprint"} if own_scorers else set()))
+
+
+def made_scorers(runs: Iterable[Path]) -> bool:
+    """Whether each of the runs made its scorer itself, of its task's pairs and by its seed."""
+    return all(own_scorer_folder(run).is_dir() and read_json(run / CONFIG)["scorer"] is None for run in runs)
 
 
 def open_run(path: Path, device: str = "cpu") -> FinishedRun:
@@ -123,7 +134,7 @@ def open_run(path: Path, device: str = "cpu") -> FinishedRun:
     config = read_json(path / CONFIG)
     task = task_of(config)
     # Where a task has no scorer of its own, growing_batch.py made one beside the run.
-    name = config["scorer"] or task.default_scorer or str(path.resolve().with_name(f"{path.resolve().name}-scorer"))
+    name = config["scorer"] or task.default_scorer or str(own_scorer_folder(path))
     scorer = CachedScorer(load_scorer(name, device=device, task=task), max_entries=1_000_000)
     judge = load_scorer(config["judge"], device=device, task=task) if config.get("judge") else None
     run = FinishedRun(path, config, task, scorer, CachedScorer(judge) if judge else None)

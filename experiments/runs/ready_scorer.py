@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.runs.run_folder import own_scorer_folder
 from experiments.runs.settings import Settings
 from experiments.scorer_training.estimator_config import EstimatorConfig
 from experiments.scorer_training.make_scorer import REPORT, ScorerConfig
@@ -48,7 +49,7 @@ def ready_scorer(config: Settings, task: Task) -> str | None:
 
 def own_folder(config: Settings) -> Path:
     """Folder, beside the run's, of a scorer that is made of the task's pairs."""
-    return config.out.resolve().with_name(config.out.resolve().name + "-scorer")
+    return own_scorer_folder(config.out)
 
 
 def own_config(config: Settings) -> ScorerConfig:

@@ -26,6 +26,11 @@ STAGES = "stages"
 """Folder of a run's records, one a stage, and of the states of trainings that are not finished."""
 
 
+def own_scorer_folder(run: Path) -> Path:
+    """Folder, beside a run's, of a scorer that the run makes of its task's pairs."""
+    return run.resolve().with_name(f"{run.resolve().name}-scorer")
+
+
 class RunFolder:
     """Where a run keeps what it made; of several processes of one run the first writes, and all of them read.
 
@@ -198,8 +203,11 @@ def check_place(path: Path) -> None:
     """Refuse a place that no run can have, before there is work for one.
 
     Raises:
-        FileExistsError: If it is a file, or a folder that holds something that is no run.
+        FileExistsError: If it is a file, a link to nothing, or a folder that holds something that is no run.
     """
+    if path.is_symlink() and not path.exists():
+        gone = str(path.readlink())
+        raise FileExistsError(f"{str(path)!r} is a link to {gone!r}, which is not there; delete it, or change --out")
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"{str(path)!r} is a file; choose a folder with --out")
     if path.is_dir() and any(path.iterdir()) and not (path / CONFIG).is_file():

@@ -97,7 +97,7 @@ class Sampling:
     """What the samples of all stages have in common.
 
     Attributes:
-        sources: B test sources, drawn without replacement.
+        sources: B distinct test sources, drawn without replacement.
         seed: Of the drawing and of the samples, the same for every policy.
         engine: That samples.
     """
@@ -108,7 +108,7 @@ class Sampling:
 
 
 def sources_drawn(available: int, wanted: int, seed: int) -> NDArray[np.int64]:
-    """Rows of the test sources that are sampled, sorted; all where there are no more than wanted."""
+    """Rows of the distinct test sources that are sampled, sorted; all where there are no more than wanted."""
     rng = np.random.default_rng(seed)
     return np.sort(rng.choice(available, min(wanted, available), replace=False)).astype(np.int64)
 
@@ -123,12 +123,12 @@ def sample_stages(
         FileNotFoundError: If a stage has no policy.
         OSError: If the samples cannot be written.
     """
-    folder = _SamplesFolder(run.path / FOLDER, asdict(sampling) | {"gold": run.gold}, ())
+    folder = _SamplesFolder(run.path / FOLDER, asdict(sampling) | {"gold": run.gold, "distinct": True}, ())
     missing = [each for each in wanted if not folder.has(each.name)]
     if missing:
         import agents
 
-        test = run.sources
+        test = list(dict.fromkeys(run.sources))
         sources = [test[row] for row in sources_drawn(len(test), sampling.sources, sampling.seed).tolist()]
         supervised = agents.Seq2SeqPolicy.load(run.checkpoint(SUPERVISED), device)
         for number, each in enumerate(missing, start=1):

@@ -119,6 +119,11 @@ def test_a_file_and_a_corrupt_config_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(FileExistsError, match=r"thesis.txt' is a file; choose a folder with --out"):
         RunFolder(tmp_path / "thesis.txt", {"seed": 1})
+    (tmp_path / "moved").symlink_to(tmp_path / "gone")
+    with pytest.raises(
+        FileExistsError, match=r"moved' is a link to '.*gone', which is not there; delete it, or change --out"
+    ):
+        RunFolder(tmp_path / "moved", {"seed": 1})
     for corrupt in ("", "[1]"):
         (tmp_path / "run").mkdir(exist_ok=True)
         (tmp_path / "run" / "config.json").write_text(corrupt)

@@ -37,7 +37,7 @@ def sampled(finished_run: Experiment[Config], tmp_path_factory: pytest.TempPathF
 
 def test_every_sample_is_counted_scored_and_compared(sampled: tuple[FinishedRun, Sampled]) -> None:
     run, known = sampled
-    test = run.sources
+    test = list(dict.fromkeys(run.sources))
     sources = [test[row] for row in sources_drawn(len(test), 6, 0).tolist()]
     policies = {stage: agents.Seq2SeqPolicy.load(run.checkpoint(stage)) for stage in ("g0i0", "g1i2")}
     for wanted, drawn in known.items():
@@ -57,6 +57,17 @@ def test_every_sample_is_counted_scored_and_compared(sampled: tuple[FinishedRun,
     tokens = run.task.tokenizer.encode_targets([likeliest])
     ratio = sum(sign * policy.log_probs(encoded, tokens, 0.8)[0].sum() for sign, policy in ((1, after), (-1, before)))
     assert first.log_ratio[first.counts.argmax()] == pytest.approx(ratio, abs=1e-3)
+
+
+def test_a_source_of_several_lines_is_drawn_once(
+    sampled: tuple[FinishedRun, Sampled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = sampled[0]
+    folder = Path(shutil.copytree(run.path, tmp_path / "run", ignore=shutil.ignore_patterns(FOLDER)))
+    lines = run.sources[:3] * 2
+    monkeypatch.setattr(FinishedRun, "sources", property(lambda _: lines))
+    drawn = sample_stages(replace(run, path=folder), [SUPERVISED], SAMPLING, progress=False)
+    assert len(drawn[SUPERVISED]) == 3
 
 
 def test_what_is_there_is_read(sampled: tuple[FinishedRun, Sampled], monkeypatch: pytest.MonkeyPatch) -> None:
