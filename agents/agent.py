@@ -24,7 +24,7 @@ from agents.agent_names import AGENTS
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.training.history import Evaluate, ImproveReport, Log
 from agents.training.loop import fit
-from agents.training.source_noise import NoisySources
+from agents.training.source_noise import NoisySources, check_no_noise
 from agents.training.training_config import TrainingConfig
 from buffers import Batches, Slice, TokenBatch
 from seq2seq_env.atomic_files import read_json, write_json
@@ -41,6 +41,11 @@ class AgentConfig:
     Raises:
         ValueError: If a value is out of range.
     """
+
+    @property
+    def has_ratio(self) -> bool:
+        """Whether the loss has the ratio ``pi / mu``, of which ``log mu`` is stored with the data."""
+        return False
 
 
 class Agent(ABC):
@@ -198,8 +203,7 @@ class Agent(ABC):
         self.policy.save(folder)
         for part in self.parts:
             getattr(self, part).save(Path(folder) / part)
-        record = {"agent": self.name, "options": asdict(self.config)}
-        write_json(Path(folder) / FILE_NAME, record)
+        write_json(Path(folder) / FILE_NAME, {"agent": self.name, "options": asdict(self.config)})
 
     def restore(self, folder: str | Path) -> None:
         """Go on from what :meth:`save` wrote: its policy and parts replace this agent's.
@@ -285,13 +289,15 @@ class LossAgent(Agent):
         """See :meth:`Agent.train`.
 
         Raises:
-            ValueError: If the networks are to be parted among processes, and the loss does not allow it.
+            ValueError: If networks are to be parted among processes, or sources get noise, and the loss forbids it.
         """
         if config.fsdp and not self.shards:
             raise ValueError(
                 f"agent {self.name!r} passes through its network as often as a process's share of a batch asks, where "
                 "fsdp needs as many passes in each; choose another agent, or leave fsdp out"
             )
+        if self.config.has_ratio:  # whose mu read the sources as they are
+            check_no_noise(self.name, config)
         learner = NoisySources(self, config, self.policy.tokenizer) if config.has_source_noise else self
         return fit(learner, data, config, evaluate, log, resume)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
@@ -25,6 +25,7 @@ from agents.losses import (
     weighted_nll,
 )
 from agents.periodic_copy import PeriodicCopy
+from agents.policy.dropout import dropout_off
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.returns import vtrace
 from agents.training.training_config import TrainingConfig
@@ -145,7 +146,8 @@ class BVMPO(ImportanceAgent):
 
     ``L_alpha`` is V-MPO's trust region, ``KL`` the mean of ``KL(pi_old(.|s_t) || pi(.|s_t))`` over all states of the
     batch, ``pi_old`` the policy some steps ago, ``sg`` a factor without gradient. It is left out by default, because
-    the paper tells of the behaviour prior alone; an ``epsilon_alpha`` above 0 puts it in.
+    the paper tells of the behaviour prior alone; an ``epsilon_alpha`` above 0 puts it in, and takes dropout out of the
+    pass that trains, so that ``KL`` is 0 where the policy has not moved.
     """
 
     name: ClassVar[str] = "bvmpo"
@@ -192,8 +194,10 @@ class BVMPO(ImportanceAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> BVMPOLoss:
         """The equations above, in order."""
         mask, options = batch.target_mask, self.config
-        policy = self.policy.evaluate(batch)
-        log_pi, log_prob = policy.log_distribution, policy.log_prob  # [L,V], [B,T]
+        # The old policy has no dropout: that of the policy would be a divergence that no multiplier takes away.
+        with dropout_off(self.policy.model) if options.epsilon_alpha else nullcontext():
+            policy = self.policy.evaluate(batch)
+            log_pi, log_prob = policy.log_distribution, policy.log_prob  # [L,V], [B,T]
         ratio = log_ratio(policy, batch, options.behaviour_temperature)  # [B,T]
 
         value = self.value(batch)  # [B,T]

@@ -12,6 +12,7 @@ from agents.agent import AgentConfig
 from agents.expectile_agent import ExpectileAgent, ExpectileConfig
 from agents.losses import expectile_loss
 from agents.policy.action_values import with_action_head
+from agents.policy.float32_heads import in_float32
 from agents.policy.hidden_states import hidden_states
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.value import ValueNetwork
@@ -103,12 +104,13 @@ class ILQL(ExpectileAgent):
         )
 
     def _heads(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
-        """Logits of ``pi_b`` and ``Q`` of each target token's state, float [L,V], row after row, padding left out."""
+        """Logits of ``pi_b``, float [L,V], and ``Q``, float32 [L,V], of each target token's state, row after row."""
         policy: Any = self.policy
         inputs = decoder_inputs(batch.target, policy.start)
         everywhere = hidden_states(policy.model.base_model, batch.source, batch.source_mask, inputs)
         hidden = everywhere[:, len(policy.start) - 1 :][batch.target_mask]  # [L,D]
-        return policy.model.lm_head.imitator(hidden), policy.model.lm_head.scores(hidden)
+        head = policy.model.lm_head
+        return head.imitator(hidden), in_float32(head.scores, hidden)
 
 
 def _taken(values: Tensor, chosen: Tensor) -> Tensor:

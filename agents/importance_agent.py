@@ -25,6 +25,11 @@ class ImportanceConfig(ValueConfig):
         if self.behaviour_temperature is not None:
             above_zero(self, "behaviour_temperature")
 
+    @property
+    def has_ratio(self) -> bool:
+        """See :attr:`AgentConfig.has_ratio`."""
+        return True
+
 
 class ImportanceAgent(ValueAgent):
     """A value agent whose loss has ``pi / mu``, both at the temperature that the data was sampled at."""
@@ -32,12 +37,8 @@ class ImportanceAgent(ValueAgent):
     Config: ClassVar[type[AgentConfig]] = ImportanceConfig
     config: ImportanceConfig
 
-    @property
-    def has_ratio(self) -> bool:
-        """Whether these options make use of the ratio."""
-        return True
-
     def batches(self, data: Slice, tokens_per_batch: int, seed: int) -> Batches:
         """One epoch; where the loss has a ratio, of data whose log-probabilities and temperature are known."""
         batches = super().batches(data, tokens_per_batch, seed)
-        return known_ratios(self.name, self.config.behaviour_temperature, batches) if self.has_ratio else batches
+        known = self.config.has_ratio
+        return known_ratios(self.name, self.config.behaviour_temperature, batches) if known else batches

@@ -41,6 +41,11 @@ class IWSFTConfig(AgentConfig):
         if self.behaviour_temperature is not None:
             above_zero(self, "behaviour_temperature")
 
+    @property
+    def has_ratio(self) -> bool:
+        """See :attr:`AgentConfig.has_ratio`."""
+        return True
+
 
 class IWSFTLoss(NamedTuple):
     """What :meth:`IWSFT.loss` returns, each float32 []."""

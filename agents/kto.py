@@ -78,7 +78,7 @@ class KTO(PreferenceAgent):
 
     @torch.no_grad()
     def _divergence(self, batch: TokenBatch) -> Tensor:
-        """``z`` from each source with the targets of the next pair; those of a batch of one pair are its own."""
+        """``z`` from each source with the targets of another pair; those of a batch of one pair are its own."""
         mask = batch.target_mask.roll(2, dims=0)
         others = replace(batch, target=batch.target.roll(2, dims=0), target_mask=mask)
         log_ratio = self.log_prob(others) - self.prior.evaluate(others).log_prob  # [B,T]

@@ -20,6 +20,7 @@ from agents.returns import lambda_returns, td_errors
 from agents.token_values import TokenValues
 from agents.training.training_config import TrainingConfig
 from agents.value import ValueNetwork
+from agents.value_agent import ValueAgent
 from buffers import Slice, TokenBatch
 from seq2seq_env.ranges import above_zero, zero_or_more
 from seq2seq_env.suggestions import check_name
@@ -47,6 +48,11 @@ class OACConfig(ImportanceConfig):
         check_name("advantage", self.advantage, get_args(OACAdvantage))
         above_zero(self, "rho_bar")
         zero_or_more(self, "value_weight")
+
+    @property
+    def has_ratio(self) -> bool:
+        """See :attr:`AgentConfig.has_ratio`."""
+        return self.importance_weight
 
 
 class OACLoss(NamedTuple):
@@ -87,11 +93,6 @@ class OAC(ImportanceAgent):
         self._active: TokenValues | None = None  # what is kept, while an Improve step on it runs
 
     @property
-    def has_ratio(self) -> bool:
-        """See :attr:`ImportanceAgent.has_ratio`."""
-        return self.config.importance_weight
-
-    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """Policy, and value network where it is trained."""
         networks = super().networks
@@ -101,6 +102,11 @@ class OAC(ImportanceAgent):
         """See :meth:`ValueAgent.prepare`; what was kept of the value network before it is dropped."""
         self._kept = None
         super().prepare(grown, training)
+
+    def adopt(self, other: ValueAgent) -> None:
+        """See :meth:`ValueAgent.adopt`; what was kept of the value network before it is dropped."""
+        self._kept = None
+        super().adopt(other)
 
     def restore(self, folder: str | Path) -> None:
         """See :meth:`Agent.restore`; what was kept of another value network is dropped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -69,6 +69,7 @@ class OnPolicy:
         self._texts = list(sources)
         self._behaviour = _Behaviour(agent.policy)
         self._first: Slice | None = None
+        self._asked: Iterable[TokenBatch] = ()  # first epoch over the samples that a killed training was at
 
     @property
     def identity(self) -> Mapping[str, object]:
@@ -133,7 +134,9 @@ class OnPolicy:
         return Batches(lambda worker, workers: self._updates(tokens_per_batch, seed))
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> NamedTuple:
-        """The agent's."""
+        """The agent's; behind a kill, its prior is first asked again what it was asked before."""
+        self.agent.ask_prior(self._asked)
+        self._asked = ()
         return self.agent.loss(batch, progress)
 
     def after_step(self) -> None:
@@ -151,7 +154,8 @@ class OnPolicy:
 
     def _updates(self, tokens_per_batch: int, seed: int) -> Iterator[TokenBatch]:
         behaviour, size = self._behaviour, self.config.sources * self.config.candidates
-        if not behaviour.has_drawn(seed):  # else a killed training goes on within the batch
+        goes_on = behaviour.has_drawn(seed)  # a killed training, within the batch
+        if not goes_on:
             if self.config.max_samples is not None and self.samples + size > self.config.max_samples:
                 return
             behaviour.draw(self.agent.policy, seed)
@@ -160,7 +164,10 @@ class OnPolicy:
             data = self._first if number == 0 and self._first is not None else self._rollouts(number)
         for epoch in range(self.agent.config.epochs):
             order = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
-            yield from self.agent.batches(data, tokens_per_batch, order)
+            updates = self.agent.batches(data, tokens_per_batch, order)
+            if epoch == 0:
+                self._asked = updates if goes_on else ()
+            yield from updates
 
     def _rollouts(self, number: int) -> Slice:
         """Batch ``number``, drawn from the copy of the policy."""

@@ -5,7 +5,7 @@ Shape letters: B batch, T target length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from agents.importance import check_log_probs, check_scored
 from agents.policy.dropout import dropout_off
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.token_values import TokenValues
+from agents.training.loop import own_share
 from agents.training.training_config import TrainingConfig
 from agents.unusable_data import UnusableDataError
 from buffers import Batches, Slice, TokenBatch
@@ -90,6 +91,15 @@ class OnlineAgent(LossAgent):
             return self._asked_prior(batch)
         return self._of_prior.of(batch, self._asked_prior)
 
+    def ask_prior(self, batches: Iterable[TokenBatch]) -> None:
+        """Have what the prior says of a first epoch's samples, as its losses had it: in these batches, in this order.
+
+        In other batches it would be rounded otherwise.
+        """
+        if self._of_prior is not None and "prior" in self.parts:
+            for batch in batches:
+                self.prior_log_prob(own_share(batch.to(self.policy.device))[0])
+
     @torch.no_grad()
     def _asked_prior(self, batch: TokenBatch) -> Tensor:
         return rollout_log_prob(self.prior, batch)
@@ -113,7 +123,8 @@ def rollout_log_prob(policy: Seq2SeqPolicy, batch: TokenBatch) -> Tensor:
     """``log pi(a_t|s_t)`` at the temperature that the batch was sampled at, with gradient, float32 [B,T].
 
     The tempered distribution is what is sampled, and so what is trained. Dropout is off, as it was in the sampling, so
-    that ``pi / mu`` is 1 where the policy has not moved.
+    that ``pi / mu`` is 1 where the policy has not moved, but for rounding: under bfloat16 autocast, the default on a
+    GPU, tokens are off by half a percent or so, because ``mu`` is of float32.
 
     Args:
         policy: Any.

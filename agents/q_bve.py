@@ -78,7 +78,7 @@ class QBVE(LossAgent):
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> QBVELoss:
         """The equations above."""
         mask, options = batch.target_mask, self.config
-        q = self.policy.evaluate(batch).logits * options.q_temperature  # [L,V]
+        q = self.policy.evaluate(batch).float32_logits * options.q_temperature  # [L,V]
         chosen = batch.target[mask]  # [L]
         returns = batch.reward[:, None].expand_as(mask)[mask]  # [L]
         value_loss = (returns - q.gather(1, chosen[:, None])[:, 0]).var(correction=0)  # c is the mean

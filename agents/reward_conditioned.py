@@ -18,6 +18,7 @@ from agents.policy.reward_tokens import first_reward_token, with_reward_tokens
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import Evaluation, Pairs
 from agents.training.training_config import TrainingConfig
+from agents.unusable_data import UnusableDataError
 from buffers import Slice, TokenBatch
 
 
@@ -51,8 +52,8 @@ class RewardConditioned(LossAgent):
 
     ``L(theta) = -1/M sum_(x,y) sum_t log pi_theta(y_t | x, k(R(x, y)), y_<t)``, ``k`` the quantile of the reward
 
-    The decoder starts with the token of ``k`` in place of its own start token, and with the best quantile's whenever
-    the policy is used. Bad samples teach what bad ones look like, so nothing is filtered. The quantiles are those of
+    The decoder starts with the token of ``k`` in place of its own first one, and with the best quantile's whenever the
+    policy is used. Bad samples teach what bad ones look like, so nothing is filtered. The quantiles are those of
     the Improve step's data. Lu et al. 2022 (Quark), arXiv 2205.13636, without its KL penalty and with one token for
     whole sequences; Chen et al. 2021 (decision transformer), arXiv 2106.01345, with a reward at the end alone.
     """
@@ -60,6 +61,7 @@ class RewardConditioned(LossAgent):
     name: ClassVar[str] = "reward-conditioned"
     filters: ClassVar[bool] = False
     shards: ClassVar[bool] = False
+    adapts: ClassVar[bool] = False  # which would leave the embeddings of its tokens alike
     Config: ClassVar[type[AgentConfig]] = RewardConditionedConfig
     config: RewardConditionedConfig
 
@@ -69,10 +71,22 @@ class RewardConditioned(LossAgent):
 
     @contextmanager
     def improving(self, data: Slice, training: TrainingConfig) -> Iterator[None]:
-        """The quantiles are those of the data."""
+        """The quantiles are those of the data.
+
+        Raises:
+            ValueError: If a reward is missing, or all are equal.
+        """
         check_scored(self.name, data)
         kept: Any = self.policy.model.config  # so that a saved agent has them
-        kept.reward_edges = np.quantile(data.rewards, np.linspace(0, 1, self.config.buckets + 1)[1:-1]).tolist()
+        above = data.rewards[data.rewards > data.rewards.min()]
+        if not len(above):
+            raise UnusableDataError(
+                f"agent {self.name!r} learns what better rewards look like, and all {len(data)} trajectories have "
+                f"{data.rewards[0]:g}; give it data whose rewards differ, or choose another agent"
+            )
+        edges = np.quantile(data.rewards, np.linspace(0, 1, self.config.buckets + 1)[1:-1])
+        # Where many share the lowest reward it is a quantile itself, and would share a bucket with all above it.
+        kept.reward_edges = np.maximum(edges, above.min()).tolist()
         yield
 
     def loss(self, batch: TokenBatch, progress: float = 0.0) -> RewardConditionedLoss:

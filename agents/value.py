@@ -19,6 +19,7 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from agents.losses import value_loss
+from agents.policy.float32_heads import in_float32
 from agents.policy.hidden_states import hidden_states
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
@@ -79,7 +80,7 @@ class ValueNetwork(nn.Module):
         """``V(s_t)`` of the state before each target token, float32 [B,T], 0 at padding."""
         everywhere = hidden_states(self.body, batch.source, batch.source_mask, decoder_inputs(batch.target, self.start))
         hidden = everywhere[:, len(self.start) - 1 :][batch.target_mask]  # [L,D]
-        return padded(self.head(hidden).float().squeeze(-1), batch.target_mask)
+        return padded(in_float32(self.head, hidden).squeeze(-1), batch.target_mask)
 
     def potential(self, observation: Observation) -> NDArray[np.float32]:
         """``V(s)`` of n observations of the environment, stacked, float32 [n]: its argument ``potential``."""
@@ -91,7 +92,7 @@ class ValueNetwork(nn.Module):
         with torch.inference_mode():
             read, inputs = source[:, :longest], decoder_inputs(F.pad(prefix[:, :width], (0, 1)), self.start)
             hidden = hidden_states(self.body, read, read != pad_id, inputs)[:, len(self.start) - 1 :]
-            value: Tensor = self.head(hidden[torch.arange(len(source), device=device), written]).float().squeeze(-1)
+            value = in_float32(self.head, hidden[torch.arange(len(source), device=device), written]).squeeze(-1)
         return value.cpu().numpy()
 
     def start_at(self, value: float) -> None:

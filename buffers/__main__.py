@@ -29,6 +29,7 @@ from buffers.admin.maintenance import (
     sweep,
 )
 from buffers.admin.rescoring import rescore
+from buffers.admin.run_record import recorded_task_options
 from buffers.filters import make_filter
 from buffers.growing_batch import GrowingBatchBuffer
 from buffers.interop.minari import MAX_GIB
@@ -66,13 +67,13 @@ class Info(BufferCommand):
 
 @dataclass(frozen=True)
 class Verify(BufferCommand):
-    """Read every shard whole and compare it with its checksum; exit with 1 if one is corrupt or another release's."""
+    """Read every shard whole, compare it with its checksum and with the others; exit with 1 if one cannot be used."""
 
     untrusted: bool = False
     """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
 
     def run(self) -> int:
-        """Print what is corrupt, or of another release; 1 if anything is."""
+        """Print what is corrupt, of another release, or does not go with the others; 1 if anything is."""
         shards = count_shards(self.path)
         corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
         if self.json:
@@ -82,7 +83,7 @@ class Verify(BufferCommand):
                 print(file.problem)
             # A file of another release is not to be moved: repair would stop at it.
             is_repairable = object_store(self.path) is None and not any(file.is_other_schema for file in corrupt)
-            if corrupt and is_repairable:
+            if is_repairable and not all(file.is_misfit for file in corrupt):
                 print(f"next: python -m buffers repair {shlex.quote(self.path)}{' --untrusted' * self.untrusted}")
             elif not corrupt:
                 print(f"{self.path}: every shard is whole, {shards:,} in all")
@@ -97,34 +98,39 @@ class Repair(BufferCommand):
     """Read each file from elsewhere in a child process with limits of memory and time, so that it can do no harm."""
 
     def run(self) -> int:
-        """Move the corrupt files, delete the unfinished; 0.
+        """Move the corrupt files, delete the unfinished; 1 if shards stay that do not go with the others, 0 otherwise.
 
         Raises:
             SchemaError: If another release wrote a file; then nothing is moved.
         """
         existing(self.path)
-        corrupt = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
-        for file in corrupt:
+        found = list(find_corrupt(self.path, untrusted=self.untrusted, progress=not self.json))
+        for file in found:
             if file.is_other_schema:
                 raise SchemaError(file.problem)
+        misfits = [file for file in found if file.is_misfit]
+        corrupt = [file for file in found if not file.is_misfit]
         for file in corrupt:
             quarantine(self.path, file)
         swept = [str(partial.relative_to(existing(self.path))) for partial in sweep(self.path)]
-        steps = describe(self.path)
+        # With a shard that does not go with the others, the buffer cannot be opened, and nobody says what it lacks.
+        steps = [] if misfits else describe(self.path)
         missing = {step.grow_step: step.missing_shards for step in steps if step.missing_shards}
         if self.json:
-            record = {"quarantined": [asdict(file) for file in corrupt], "deleted": swept, "missing": missing}
-            print(json.dumps(record, indent=2))
-            return 0
+            moved, left = ([asdict(file) for file in files] for files in (corrupt, misfits))
+            print(json.dumps({"quarantined": moved, "deleted": swept, "misfits": left, "missing": missing}, indent=2))
+            return 1 if misfits else 0
         for file in corrupt:
             print(f"moved {file.file} to {existing(self.path) / QUARANTINE}: {file.problem}")
         for partial in swept:
             print(f"deleted {partial}: its writer was killed")
+        for file in misfits:
+            print(f"left {file.file} where it is: {file.problem}")
         for grow_step, shards in missing.items():
             print(f"Grow step {grow_step} lacks shards {as_ranges(shards)}; the same Grow makes them again")
-        if not corrupt and not swept and not missing:
+        if not found and not swept and not missing:
             print(f"{self.path}: nothing to repair")
-        return 0
+        return 1 if misfits else 0
 
 
 @dataclass(frozen=True)
@@ -156,8 +162,8 @@ class Rescore(BufferCommand):
     scorer: str
     """Name or folder of the scorer, or "process:", "metricx:" or "ensemble:" and what it is made of."""
     task_options: TaskOptions = field(default_factory=dict)
-    """Options of the task that grew the buffer, names and values in turn: --task-options folder data source de target
-    en."""
+    """Options of the task that grew the buffer, all of them, names and values in turn; none takes those that a run
+    recorded beside it, in its config.json."""
     name: str | None = None
     """Name of the column, by which select(..., scorer=name) finds it; None takes the scorer's, or its folder's, which
     a scorer made on the command line has not."""
@@ -171,8 +177,8 @@ class Rescore(BufferCommand):
         if self.name is None and has_kind(self.scorer):
             raise ValueError(f"the scorer {self.scorer!r} has no name of its own; give the column one with --name")
         name = self.name or Path(self.scorer).name
-        shards = open_buffer(self.path).shards_of(self.grow_step)
-        task = load_task(shards[0].provenance.task, **self.task_options)
+        filled_by = open_buffer(self.path).shards_of(self.grow_step)[0].provenance.task
+        task = load_task(filled_by, **(self.task_options or recorded_task_options(self.path, filled_by)))
         buffer = GrowingBatchBuffer(self.path, task=task)
         scorer = load_scorer(self.scorer, device=self.device, task=task)
         written = rescore(buffer, scorer, task, name, grow_step=self.grow_step, progress=not self.json)
@@ -201,7 +207,8 @@ class Export(BufferCommand):
     filter: Literal["threshold", "percentile", "interpolation", "best"] | None = None
     """Kind of filter whose trajectories are kept, with --value; None keeps all."""
     value: float | None = None
-    """Value of the filter: tau in [0, 1), p in [0, 100) or gamma in [0, 1)."""
+    """Value of the filter: threshold's tau in [0, 1), percentile's p in [0, 100), interpolation's gamma in [0, 1), or
+    best's k, a whole number of at least 1."""
     scorer: str | None = None
     """Name of a column that rescore made, whose rewards are taken; None takes those of the Grow step."""
     texts: bool = False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import operator
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buffers.filters import Filter
 from buffers.slices import Slice
+from buffers.storage.catalogue import SUFFIX, Catalogue, file_name
 from buffers.storage.columns import Columns
 from buffers.storage.container import ShardError
 from buffers.storage.object_store import ObjectStore, local_folder, object_store
@@ -21,8 +21,6 @@ from buffers.storage.tokenizer_folder import keep_tokenizer, kept_tokenizer, tok
 from buffers.storage.trajectories import Trajectories
 from seq2seq_env.tasks.task import Task
 from seq2seq_env.tokenization.tokenizer import Tokenizer
-
-SUFFIX = ".h5"
 
 LOOK_UPS = 256
 """Missing shards of a Grow step that are asked for by name when an object store is opened, which may list late."""
@@ -61,7 +59,7 @@ class GrowingBatchBuffer:
         self.location, self._untrusted = str(path), untrusted
         self.store = object_store(path)
         self.path = local_folder(path) if self.store is None else self.store.folder
-        self._steps: dict[int, list[Shard]] = {}  # by shard index, rising
+        self._catalogue = Catalogue()
         self._vocab_size = None if task is None else task.tokenizer.vocab_size
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"buffer {str(path)!r} is a file; name a folder of shards")
@@ -75,12 +73,12 @@ class GrowingBatchBuffer:
     @property
     def shards(self) -> list[Shard]:
         """The shards, by Grow step and index."""
-        return [shard for grow_step in self.grow_steps for shard in self._steps[grow_step]]
+        return [shard for grow_step in self.grow_steps for shard in self._catalogue.steps[grow_step]]
 
     @property
     def grow_steps(self) -> list[int]:
         """The Grow steps that have a shard, rising."""
-        return sorted(self._steps)
+        return sorted(self._catalogue.steps)
 
     def __len__(self) -> int:
         """Trajectories in all shards."""
@@ -95,8 +93,7 @@ class GrowingBatchBuffer:
 
     def file(self, grow_step: int, shard_index: int, shard_count: int = 1) -> Path:
         """Where a shard lies, whether it exists or not."""
-        last = f"-{shard_index + shard_count - 1:05d}" if shard_count > 1 else ""
-        return self.path / f"g{grow_step:03d}-s{shard_index:05d}{last}{SUFFIX}"
+        return self.path / file_name(grow_step, shard_index, shard_count)
 
     def has(self, grow_step: int, shard_index: int) -> bool:
         """Whether a unit of Grow work is there, alone or in a compacted file, looking at the folder again.
@@ -105,21 +102,22 @@ class GrowingBatchBuffer:
             ShardError: If a file of that name is there that is corrupt or does not fit.
         """
         file = self.file(grow_step, shard_index)
-        if self._holding(grow_step, shard_index) is None:
+        if self._catalogue.holding(grow_step, shard_index) is None:
             if self.store is not None:
                 self._register_committed(self.store, self.store.look_up([file.name]))
             elif file.exists():
                 if self._untrusted:
                     verify_untrusted([file])
-                self._register(Shard.open(file))
-        return self._holding(grow_step, shard_index) is not None
+                self._catalogue.add(Shard.open(file))
+        return self._catalogue.holding(grow_step, shard_index) is not None
 
     def missing(self, grow_step: int, shard_indices: Sequence[int]) -> list[int]:
         """Those of some units of Grow work that are not there, looking at the folder again; see :meth:`has`."""
         if self.store is not None:  # at once, as each question takes its time
-            names = [self.file(grow_step, each).name for each in shard_indices if not self._holding(grow_step, each)]
+            holding = self._catalogue.holding
+            names = [self.file(grow_step, each).name for each in shard_indices if not holding(grow_step, each)]
             self._register_committed(self.store, self.store.look_up(names))
-            return [each for each in shard_indices if self._holding(grow_step, each) is None]
+            return [each for each in shard_indices if holding(grow_step, each) is None]
         return [each for each in shard_indices if not self.has(grow_step, each)]
 
     def check_fits(self, provenance: Provenance) -> None:
@@ -131,16 +129,7 @@ class GrowingBatchBuffer:
         Raises:
             ShardError: Naming the first attribute that differs and both its values.
         """
-        # All shards agree on the task, and those of a Grow step on how it was grown: one of each speaks for the rest.
-        of_step = self._steps.get(provenance.grow_step, [])
-        of_buffer = next(iter(self._steps.values()), [])
-        for shard in (*of_buffer[:1], *of_step[:1]):
-            difference = shard.provenance.difference(provenance)
-            if difference:
-                raise ShardError(
-                    f"shard {str(shard.path)!r} does not fit g{provenance.grow_step} s{provenance.shard_index}: "
-                    f"{difference}; use another folder or the settings that made it"
-                )
+        self._catalogue.check_fits(provenance)
 
     def append(self, trajectories: Trajectories, provenance: Provenance) -> Path:
         """Publish a shard atomically; units that are there already, made the same way, are left as they are.
@@ -159,11 +148,11 @@ class GrowingBatchBuffer:
         units = provenance.units
         self.has(provenance.grow_step, units.start)
         self.check_fits(provenance)
-        holder = self._holding(provenance.grow_step, units.start)
+        holder = self._catalogue.holding(provenance.grow_step, units.start)
         if holder is not None and units.stop <= holder.provenance.units.stop:
             return holder.path
         file = self.file(provenance.grow_step, provenance.shard_index, provenance.shard_count)
-        self._register(publish_shard(file, trajectories, provenance, self.store))
+        self._catalogue.add(publish_shard(file, trajectories, provenance, self.store))
         return file
 
     def keep_tokenizer(self, tokenizer: Tokenizer) -> None:
@@ -207,9 +196,9 @@ class GrowingBatchBuffer:
             return list(self.shards)
         shards: list[Shard] = []
         for step in dict.fromkeys(map(operator.index, grow_step if isinstance(grow_step, Iterable) else (grow_step,))):
-            if not self._steps.get(step):
+            if not self._catalogue.steps.get(step):
                 raise ValueError(f"{self!r} does not have Grow step {step}; call buffers.grow first")
-            shards += self._steps[step]
+            shards += self._catalogue.steps[step]
         if not shards:
             raise ValueError("grow_step names no Grow step; give at least one, or None for all")
         return shards
@@ -270,24 +259,18 @@ class GrowingBatchBuffer:
                 if column.exists():
                     column.verify()
 
-    def _holding(self, grow_step: int, shard_index: int) -> Shard | None:
-        """The shard that holds a unit of Grow work."""
-        shards = self._steps.get(grow_step, [])
-        place = bisect_right(shards, shard_index, key=_first_unit) - 1
-        return shards[place] if place >= 0 and shard_index in shards[place].provenance.units else None
-
     def _open_folder(self) -> None:
         files = sorted(self.path.glob(f"[!.]*{SUFFIX}"))
         if self._untrusted:
             verify_untrusted([*files, *column_files(self.path)])
         for file in files:
-            self._register(Shard.open(file))
+            self._catalogue.add(Shard.open(file))
 
     def _open_store(self, store: ObjectStore) -> None:
         self._register_committed(store, store.entries())
         for step in self.grow_steps:
-            planned = range(self._steps[step][0].provenance.planned_shards)
-            missing = [self.file(step, unit).name for unit in planned if self._holding(step, unit) is None]
+            planned = range(self._catalogue.steps[step][0].provenance.planned_shards)
+            missing = [self.file(step, unit).name for unit in planned if self._catalogue.holding(step, unit) is None]
             late = store.look_up(missing[:LOOK_UPS])
             self._register_committed(store, late)
             if late:
@@ -306,7 +289,7 @@ class GrowingBatchBuffer:
             shard = Shard.committed(name, store)
             if self._untrusted:
                 shard.check_commit()
-            self._register(shard)
+            self._catalogue.add(shard)
 
     def _fetch(self, shards: Sequence[Shard], scorer: str | None) -> None:
         """Download what is about to be read, several files at a time."""
@@ -314,36 +297,3 @@ class GrowingBatchBuffer:
             columns = [] if scorer is None else [RescoredShard(shard, scorer) for shard in shards]
             entries = [shard.path.name for shard in shards] + [each.entry for each in columns if each.exists()]
             self.store.fetch_all(entries)
-
-    def _register(self, shard: Shard) -> None:
-        file, provenance = shard.path, shard.provenance
-        name = self.file(provenance.grow_step, provenance.shard_index, provenance.shard_count).name
-        if file.name != name:
-            raise ShardError(
-                f"shard {str(file)!r} holds Grow step {provenance.grow_step}, index {provenance.shard_index}; name it "
-                f"{name!r} or move it out of the folder"
-            )
-        self.check_fits(provenance)
-        shards = self._steps.setdefault(provenance.grow_step, [])
-        # Units lie in disjoint ranges, so those that overlap this one's are neighbours: found by bisection, since a
-        # folder of many thousand shards is opened at each start.
-        low = bisect_left(shards, provenance.units.start, key=_end_unit)  # the first that ends after this one's start
-        low += low < len(shards) and shards[low].provenance.units.stop == provenance.units.start
-        high = bisect_left(shards, provenance.units.stop, key=_first_unit)
-        for other in shards[low:high]:
-            theirs = other.provenance.units
-            if theirs.start <= provenance.units.start and provenance.units.stop <= theirs.stop:
-                return  # what compaction has merged already and not yet deleted
-            if not (provenance.units.start <= theirs.start and theirs.stop <= provenance.units.stop):
-                raise ShardError(
-                    f"shards {str(file)!r} and {str(other.path)!r} overlap; keep one of them, and grow what is missing"
-                )
-        shards[low:high] = [shard]
-
-
-def _first_unit(shard: Shard) -> int:
-    return shard.provenance.units.start
-
-
-def _end_unit(shard: Shard) -> int:
-    return shard.provenance.units.stop

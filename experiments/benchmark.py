@@ -26,7 +26,7 @@ from experiments.datasets.making import Dataset, resolve
 from experiments.datasets.recipes import DATASETS, TASK
 from experiments.datasets.starts import is_shipped, load_start
 from experiments.names import ROWS, STORED, FilterName, RowNames
-from experiments.reports.benchmark_cells import chosen_rate
+from experiments.reports.benchmark_cells import chosen_rate, unchosen
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import FILE, FINGERPRINTS, Results
 from experiments.reports.policy_estimates import effective_sentence
@@ -44,6 +44,7 @@ from experiments.runs.supervised import check_trained_alike, supervised
 from experiments.runs.trials import Trial, best_validation, train
 from seq2seq_env import commands
 from seq2seq_env.atomic_files import read_json
+from seq2seq_env.process_group import process_state
 from seq2seq_env.ranges import check_seed
 from seq2seq_env.scorers import Scorer, load_scorer
 from seq2seq_env.suggestions import check_name
@@ -303,8 +304,10 @@ def execute(config: Config) -> None:
     finally:
         folder.spend(time.perf_counter() - started)
         folder.close()
-    page = write_benchmark(Results.of(folder), config.out)
-    print(page)
+    results = Results.of(folder)
+    print(write_benchmark(results, config.out))
+    for each in unchosen(config.out, results.cells):
+        print(f"WARNING: {each}")
     print(f"wrote benchmark.md, {FILE} and plots to {config.out}, in {time.perf_counter() - started:.0f} s")
     print("next: add agents, data sets or seeds to the same --out; finished trainings are kept")
 
@@ -320,9 +323,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, most_u
         config = parse(Config, given, prog=prog, description=__doc__, most_used=most_used)
         with usage_errors():
             config.check()
-        from accelerate import PartialState  # type: ignore[import-untyped]
-
-        PartialState(cpu=config.device == "cpu")
+        process_state(cpu=config.device == "cpu")
         execute(config)
 
 

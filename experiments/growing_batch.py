@@ -9,10 +9,11 @@ on data that would explain a gain more cheaply. Run again with the same --out to
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import agents
 from agents.unusable_data import UnusableDataError
@@ -29,7 +30,7 @@ from experiments.runs.finished_stages import final_stage
 from experiments.runs.improve_data import DataConfig, as_spent, explain_nothing, on_pairs
 from experiments.runs.last_weights import LastWeights, keep_last
 from experiments.runs.recipes import RecipeName, check_recipe
-from experiments.runs.rewriting import check_rewriting, with_rewrites
+from experiments.runs.rewriting import check_rewriting, check_thresholds, with_rewrites
 from experiments.runs.scorer_checks import check_scorer
 from experiments.runs.script import main
 from experiments.runs.settings import Settings
@@ -37,6 +38,7 @@ from experiments.runs.side_by_side import side_by_side
 from experiments.runs.stages import UNTRAINED, finish, grow_batch, train
 from experiments.runs.supervised import supervised
 from experiments.runs.untrained import equal_entropy, rerank
+from seq2seq_env.tasks import Task
 
 if TYPE_CHECKING:
     from agents import Agent, Seq2SeqPolicy
@@ -65,7 +67,7 @@ class Config(Settings):
     arms: tuple[Arm, ...] = ("unfiltered", "filtered")
     """Controls, trained as ReST is, for as many gradient tokens, on other data. "unfiltered" trains on all original
     data, "filtered" on what the filter keeps of them, "samples" on what it keeps of the samples, "one-grow" goes on
-    after ReST's first Grow step on its batch, "random" on as many samples as the filter keeps, of each source where it
+    after ReST's first Grow step on its batch, "random" on as many samples as ReST, of each source where the filter
     chooses within a source, whatever their rewards. Without a filter "filtered" would be "unfiltered", and is not
     trained. A gain counts above the best of them. --arms without a value trains none; more can be added
     when a run goes on."""
@@ -112,23 +114,41 @@ class Config(Settings):
         if self.jobs is not None and self.jobs < 1:
             raise ValueError(f"jobs is {self.jobs}; give 1 or more")
         check_stored([self.agent])
-        agents.check_options(self.agent, self.options_of(self.agent))
+        options = agents.check_options(self.agent, self.options_of(self.agent))
         self.check_adapters([self.agent])
-        self.schedules(self.grow_steps)
+        _ = self.step_filters
         check_recipe(self)
         scorer_refresh.check_options(
             self.refresh_scorer, self.refresh_sources, self.grow_steps, rewrites=self.data.rewrite
         )
         self.data.check(agents.agent_class(self.agent), self.arms, self.improve_steps, restart=self.restart)
-        if "random" in self.arms and not agents.agent_class(self.agent).filters:
-            raise ValueError(
-                f"arm 'random' draws as many samples as a filter keeps, and agent {self.agent!r} asks for no filter; "
-                "leave it out of --arms"
-            )
+        if self.data.rewrite:
+            check_rewriting(self.filter, self.agent, options)
         if self.gate == "off" and self.gate_by != "auto":
             raise ValueError(f"--gate-by {self.gate_by} goes with --gate stop or --gate fall-back; give one of them")
         if self.gate_by == "judge" and self.judge is None:
             raise ValueError("--gate-by judge needs a judge; name one with --judge")
+
+    def with_filter(self, task: Task) -> Self:
+        """See :meth:`Settings.with_filter`.
+
+        Raises:
+            ValueError: If there are to be rewrites, and "auto" is no threshold.
+        """
+        config = super().with_filter(task)
+        check_thresholds(config.filter, rewrites=self.data.rewrite)
+        return config
+
+    @property
+    def step_filters(self) -> list[Sequence[Filter | None]]:
+        """The filter of each Improve step of each Grow step; None where the agent asks for none, whatever a preset has.
+
+        Raises:
+            ValueError: As for :meth:`Settings.schedules`.
+        """
+        if not agents.agent_class(self.agent).filters:
+            return [(None,) * self.improve_steps] * self.grow_steps
+        return [schedule.filters for schedule in self.schedules(self.grow_steps)]
 
     @property
     def controls(self) -> tuple[Arm, ...]:
@@ -145,7 +165,6 @@ def growing_batch(run: Experiment[Config]) -> None:
     """Algorithm 1 and what its gain is measured against; stages that the run's folder holds are read from there."""
     config = run.config
     scorer_refresh.check(run, config.refresh_scorer, config.grow_steps)
-    check_rewriting(config.filter, rewrites=config.data.rewrite)
     gate = Gate(run, config.gate, config.gate_by, config.grow_steps * config.improve_steps)
     policy = supervised(run)  # train pi on D
     rerank(run, policy)
@@ -160,7 +179,7 @@ def rest(run: Experiment[Config], policy: Seq2SeqPolicy, gate: Gate) -> None:
     """The loop of Algorithm 1, which a gate may end."""
     config = run.config
     agent = agents.make_agent(config.agent, policy, **config.options_of(config.agent))
-    for g, filters in enumerate(config.schedules(config.grow_steps), start=1):  # G Grow steps
+    for g, filters in enumerate(config.step_filters, start=1):  # G Grow steps
         batch = grow_step(run, agent.policy, g, filters[0])  # D_g, annotated with R
         for i, filter_i in enumerate(filters, start=1):  # I Improve steps, each with a larger threshold
             agent = next_agent(run, agent)
@@ -179,7 +198,7 @@ def new_agent(run: Experiment[Config]) -> Agent:
     return agents.make_agent(run.config.agent, supervised(run), **run.config.options_of(run.config.agent))
 
 
-def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int, kept: Filter) -> Slice:
+def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int, kept: Filter | None) -> Slice:
     """The batch of Grow step ``g``: samples of the policy, joined with the original data D, all with rewards.
 
     Where what the filter refuses is rewritten, the rewrites are there, too.
@@ -193,7 +212,7 @@ def grow_step(run: Experiment[Config], policy: Seq2SeqPolicy, g: int, kept: Filt
     if config.refresh_scorer is not None:
         scorer_refresh.refresh_scorer(run, buffer, g, config.refresh_scorer, config.refresh_sources)
     batch, data = buffer.select(grow_step=(0, g), scorer=scorer_refresh.reward_column(run, g)), config.data
-    return with_rewrites(run, policy, batch, kept, g, data.rewrite_value_tokens) if data.rewrite else batch
+    return with_rewrites(run, policy, batch, kept, g, data.rewrite_value_tokens) if data.rewrite and kept else batch
 
 
 def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) -> None:
@@ -205,8 +224,10 @@ def watch_scorer(run: Experiment[Config], buffer: GrowingBatchBuffer, g: int) ->
         print("\n".join([f"Monitor: {row}", *([] if run.config.refresh_scorer else monitor_warnings([row]))]))
 
 
-def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: Filter, g: int, i: int) -> None:
+def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, kept: Filter | None, g: int, i: int) -> None:
     """Train on what the filter keeps while the validation reward rises; the agent ends with the best weights.
+
+    Where it keeps nothing, these are those of the step before.
 
     Raises:
         ValueError: If it is the first of a Grow step and the filter keeps nothing.
@@ -218,7 +239,6 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     if i == 1 or config.restart:
         agent.prepare(batch, config.improve_at(1))
     training = config.improve_at((g - 1) * config.improve_steps + i)
-    kept = filter_i if agent.filters else None
     if config.is_on_pairs(i):
         kept, training = None, on_pairs(training)
         data = batch.where(batch.is_reference)
@@ -229,6 +249,8 @@ def improve_step(run: Experiment[Config], agent: Agent, batch: Slice, filter_i: 
     print(f"Improve {i} of Grow {g}, {kept or 'all data'}: {part}")
     if not len(data):
         explain_nothing(batch, kept, stage, fatal=i == 1)  # the later steps would have nothing either
+        if config.restart:  # a new agent would be the supervised policy again
+            agent.restore(run.folder.checkpoint(f"g{g}i{i - 1}"))
     facts = {
         "threshold": kept.value if kept else None,
         "data_reward": part.mean_reward_before,
@@ -264,7 +286,6 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     steps = _steps(run)
     for g, i, kept in steps:
         stage = f"{arm_stage(arm)}-g{g}i{i}"
-        agent = next_agent(run, agent)
         if run.folder.has(stage):
             agent.restore(run.folder.checkpoint(stage))
             continue
@@ -277,12 +298,12 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         if config.is_on_pairs(i):
             data, training = buffer.select(grow_step=0, scorer=column(known)), on_pairs(training)
         else:
-            passing = kept if agent.filters else None
-            select = partial(config.data.select, kept=passing, tokenizer=run.task.tokenizer)
+            select = partial(config.data.select, kept=kept, tokenizer=run.task.tokenizer)
+            narrow = partial(narrowed, config, agent, seed=training.seed)
             data = arm_data(
-                arm, buffer, g, select, column, counting(config, agent), by_source=kept.by_source, seed=training.seed
-            )
-            data = narrowed(config, agent, data, training.seed)
+                arm, buffer, g, select, column, narrow, counting(config, agent),
+                by_source=kept is None or kept.by_source, seed=training.seed,
+            )  # fmt: skip
         own = run.folder.result(f"g{g}i{i}")[0]
         tokens = own["train_tokens"]
         if tokens and not len(data):
@@ -290,8 +311,10 @@ def control(run: Experiment[Config], arm: Arm) -> None:
         training = as_spent(training, own)
         trained = scorer_refresh.refreshed(run, known)
         try:
-            if (i == 1 or config.restart) and len(data):
-                agent.prepare(arm_pool(arm, buffer, g, column), config.improve_at(1))
+            if tokens and len(data):
+                agent = next_agent(run, agent)
+                if i == 1 or config.restart:
+                    agent.prepare(arm_pool(arm, buffer, g, column), config.improve_at(1))
             facts = train(trained, agent, data, training, stage, config.lora) if tokens else dict(UNTRAINED)
         except (UnusableDataError, FloatingPointError) as error:  # such as one reference a source, for what compares
             leave_out(run.folder, arm, str(error))
@@ -303,12 +326,12 @@ def control(run: Experiment[Config], arm: Arm) -> None:
     )
 
 
-def _steps(run: Experiment[Config]) -> list[tuple[int, int, Filter]]:
+def _steps(run: Experiment[Config]) -> list[tuple[int, int, Filter | None]]:
     """Numbers g and i and the filter of all Improve steps that ReST has done, in order; a gate may have ended them."""
     config = run.config
     return [
         (g, i, filter_i)
-        for g, filters in enumerate(config.schedules(config.grow_steps), start=1)
+        for g, filters in enumerate(config.step_filters, start=1)
         for i, filter_i in enumerate(filters, start=1)
         if run.folder.has(f"g{g}i{i}")
     ]

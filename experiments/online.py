@@ -57,7 +57,8 @@ class Config(Settings):
     agent: OnlineAgentName = "ppo"
     """Online algorithm. Its own options stand under its name, and --help explains them: --agent ppo --ppo.beta 0.05."""
     sources: int = 64
-    """Number of sources of a batch of samples, at least 1; each is drawn once before any is drawn again."""
+    """Number of sources of a batch of samples, at least 1. A pass over all draws none twice and leaves out those that
+    fill no batch; each pass has another order."""
     grow_from: Literal["auto", "train", "source-only", "both"] = "auto"
     """Sources to sample: those of the "train" split, the "source-only" sentences, which have no references, or "both".
     "auto" is "both" where the task has such sentences, and "train" elsewhere."""
@@ -66,8 +67,9 @@ class Config(Settings):
     temperature: float = 0.8
     """Sampling temperature, above 0. The policy at this temperature is what is trained."""
     max_samples: int | None = None
-    """Samples in all after which the training ends, for a comparison at equal samples; None draws them until
-    --improve.max-tokens target tokens, each counted in every epoch, have been trained on."""
+    """Samples in all after which the training ends, unless --improve.max-tokens target tokens, each counted in every
+    epoch, or --improve.patience looks without a rise come first: raise both for a comparison at equal samples. None
+    ends it by these alone."""
     improve: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
             learning_rate=5e-5,
@@ -83,6 +85,8 @@ class Config(Settings):
     out: Path = Path("runs/online")
     """Folder that the run writes to, and goes on in."""
 
+    auto_sources: Unused[int] = Settings.auto_sources
+    """A batch has as many sources as it is told."""
     improve_steps: Unused[int] = 1
     """No Improve steps."""
     engine: Unused[Engine] = "transformers"
@@ -99,7 +103,8 @@ class Config(Settings):
     """No later Improve step."""
 
     UNUSED: ClassVar[tuple[str, ...]] = (
-        "improve_steps", "engine", "compute_type", "filter", "filter_values", "distinct", "learning_rate_decay",
+        "auto_sources", "improve_steps", "engine", "compute_type", "filter", "filter_values", "distinct",
+        "learning_rate_decay",
     )  # fmt: skip
 
     def recorded(self) -> dict[str, Any]:

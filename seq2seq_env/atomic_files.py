@@ -93,6 +93,8 @@ def finite(value: Any) -> Any:
 def written_folder(folder: Path, last: str) -> Iterator[Path]:
     """A temporary folder beside ``folder``, whose files go there once the block ends well.
 
+    Whoever is killed while they go there leaves ``folder`` without the last one, never old files and new ones with it.
+
     Args:
         folder: Where the files and folders go, in place of those of their names; others stay. It is made where missing.
         last: Name of the file that goes last, by which a reader knows that all are there.
@@ -106,10 +108,22 @@ def written_folder(folder: Path, last: str) -> Iterator[Path]:
         try:
             temporary.mkdir(parents=True)
             yield temporary
+            for path in temporary.rglob("*"):
+                sync(path)
             folder.mkdir(parents=True, exist_ok=True)
+            (folder / last).unlink(missing_ok=True)
             for file in sorted(temporary.iterdir(), key=lambda file: file.name == last):
                 if file.is_dir():  # which takes no place that has files
                     shutil.rmtree(folder / file.name, ignore_errors=True)
                 file.replace(folder / file.name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Make a file's content durable, or what a folder lists: POSIX keeps a rename there, not in the file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,8 +1,17 @@
-"""The process group of ranks that ``torchrun`` has started again."""
+"""The process group of ranks that ``torchrun`` has started, or started again."""
 
 from __future__ import annotations
 
 import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+TIMEOUT = timedelta(days=1)
+"""How long ranks wait for another one, which evaluates for all of them; PyTorch's own 10 minutes (NCCL) and 30 (gloo)
+would end a run within a long evaluation. A rank that dies ends the run at once all the same: torchrun sees to that."""
 
 _RESTARTS = "TORCHELASTIC_RESTART_COUNT"
 
@@ -21,4 +30,15 @@ def join_after_restart() -> None:
 
     if not is_initialized():
         store, rank, processes = next(rendezvous("env://"))
-        init_process_group(store=PrefixStore(f"start-{start}", store), rank=rank, world_size=processes)
+        init_process_group(store=PrefixStore(f"start-{start}", store), rank=rank, world_size=processes, timeout=TIMEOUT)
+
+
+def process_state(*, cpu: bool = False) -> PartialState:
+    """``accelerate.PartialState``, with a process group whose ranks wait for :data:`TIMEOUT` where it makes the group.
+
+    Args:
+        cpu: Whether there are to be no GPUs; the first state of a process decides.
+    """
+    from accelerate import PartialState
+
+    return PartialState(cpu=cpu, timeout=TIMEOUT)

@@ -23,6 +23,8 @@ from transformers import (
     MBartConfig,
     MBartForConditionalGeneration,
     MBartTokenizer,
+    MT5Config,
+    MT5ForConditionalGeneration,
     NllbTokenizer,
     T5Config,
     T5ForConditionalGeneration,
@@ -79,7 +81,7 @@ def trained_policy(task: Task) -> Seq2SeqPolicy:
 
 
 def random_policy(name: str, tokenizer: tokenization.Tokenizer, **changes: Any) -> Seq2SeqPolicy:
-    """A random model of 16 features in the layout of a pretrained "bart", "mbart" or "t5"."""
+    """A random model of 16 features in the layout of a pretrained "bart", "mbart", "t5", "t5-v1.1" or "mt5"."""
     common: dict[str, Any] = {
         "vocab_size": tokenizer.vocab_size,
         "pad_token_id": tokenizer.pad_id,
@@ -88,10 +90,19 @@ def random_policy(name: str, tokenizer: tokenization.Tokenizer, **changes: Any) 
         "decoder_start_token_id": tokenizer.eos_id,
     }
     torch.manual_seed(0)
-    if name == "t5":
+    if "t5" in name:
         common["vocab_size"] += 5  # its embedding has more rows than its tokenizer
-        config = T5Config(**common, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, **changes)
-        return Seq2SeqPolicy(T5ForConditionalGeneration(config), tokenizer, 12)
+        common |= {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+        later: dict[str, Any] = {"feed_forward_proj": "gated-gelu"} if name != "t5" else {}
+        later |= {"tie_word_embeddings": False} if name == "t5-v1.1" else {}
+        model: Any = (
+            MT5ForConditionalGeneration(MT5Config(**common | later | changes))
+            if name == "mt5"
+            else T5ForConditionalGeneration(T5Config(**common | later | changes))
+        )
+        if later:  # T5 1.1 and mT5 have an LM head of their own, which only their checkpoints say
+            model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) / 4)
+        return Seq2SeqPolicy(model, tokenizer, 12)
     sizes = SIZES | {"max_position_embeddings": 20, "init_std": 0.5, "forced_eos_token_id": None} | changes
     configs = {"bart": BartConfig, "mbart": MBartConfig}
     models = {"bart": BartForConditionalGeneration, "mbart": MBartForConditionalGeneration}

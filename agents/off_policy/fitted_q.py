@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from agents.importance import known_ratios
 from agents.losses import value_loss
+from agents.policy.float32_heads import in_float32
 from agents.policy.hidden_states import hidden_states
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 from agents.policy.teacher_forcing import padded
@@ -60,8 +61,7 @@ class QNetwork(nn.Module):
     def forward(self, batch: TokenBatch) -> Tensor:
         """``Q(s_t, .)`` of the state before each target token, float32 [L,V], row after row, padding left out."""
         everywhere = hidden_states(self.body, batch.source, batch.source_mask, decoder_inputs(batch.target, self.start))
-        values: Tensor = self.head(everywhere[:, len(self.start) - 1 :][batch.target_mask]).float()
-        return values
+        return in_float32(self.head, everywhere[:, len(self.start) - 1 :][batch.target_mask])
 
 
 class StepValues(NamedTuple):

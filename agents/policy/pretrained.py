@@ -127,12 +127,27 @@ def _take_special_tokens(model: Any, tokenizer: Tokenizer) -> None:
     """End-of-sequence and padding of the tokenizer, and an embedding for padding where the model has none."""
     rows = model.get_input_embeddings().num_embeddings
     if tokenizer.vocab_size == rows + 1 and tokenizer.pad_id == rows:
-        with quiet(), torch.random.fork_rng():
-            model.resize_token_embeddings(rows + 1, mean_resizing=False)
+        with quiet():
+            resize_embeddings(model, rows + 1)
         with torch.no_grad():  # never read: what a fingerprint is of should not be random
             for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
                 layer.weight[rows:].zero_()
     model.config.eos_token_id, model.config.pad_token_id = tokenizer.eos_id, tokenizer.pad_id
+
+
+def resize_embeddings(model: Any, rows: int) -> None:
+    """Give a model embeddings for more tokens, of random weights; an LM head of its own stays its own.
+
+    transformers 5 says of every T5 and mT5 that its head is tied, and would replace the head that T5 1.1, FLAN-T5 and
+    mT5 have by the embeddings.
+    """
+    said = model.config.tie_word_embeddings
+    model.config.tie_word_embeddings = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    try:
+        with torch.random.fork_rng():
+            model.resize_token_embeddings(rows, mean_resizing=False)
+    finally:
+        model.config.tie_word_embeddings = said
 
 
 def fix_positions(model: Any) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 
 import torch
 
+from agents.policy.pretrained import resize_embeddings
 from agents.policy.seq2seq_policy import Seq2SeqPolicy
 
 
 def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
     """A policy with the same weights, not a copy, and more embeddings, whose decoder starts with the last of them.
 
-    It stands in place of a start token, and before a language's code or the end of a prompt.
-
-    The new embeddings are that of the first token of the decoder start: until it is trained, the policy translates as
-    before, whichever it starts with. A policy that has them is given back.
+    It stands in place of the first token of the decoder start: a start token, or, where the tokenizer's stand in its
+    place, a language's code or the first token of a prompt's end. The new embeddings are that token's: until it is
+    trained, the policy translates as before, whichever it starts with. A policy that has them is given back.
 
     Args:
         policy: Its model gets the embeddings.
@@ -31,8 +31,7 @@ def with_reward_tokens(policy: Seq2SeqPolicy, count: int) -> Seq2SeqPolicy:
     if known is not None:
         return policy
     start, first = policy.start[0], model.config.vocab_size
-    with torch.random.fork_rng():
-        model.resize_token_embeddings(first + count, mean_resizing=False)
+    resize_embeddings(model, first + count)
     weight = model.get_input_embeddings().weight
     with torch.no_grad():
         weight[first:] = weight[start]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from agents.policy.float32_heads import computing_in_float32, in_float32
 from agents.policy.hidden_states import hidden_states
 from agents.policy.lm_head import ChosenTokens, chunked_log_probs
 from seq2seq_env.models.decoder_start import decoder_inputs
@@ -100,9 +101,22 @@ class Evaluation:
     @cached_property
     def logits(self) -> Tensor:
         """Float [L,V], row after row, padding left out, as the network gives them: of all tokens, at temperature 1."""
-        head, pairs = self._plain_head, self.pairs
+        head = self._plain_head
+        return self._own_logits() if head is None else F.linear(self._hidden, *head)
+
+    @cached_property
+    def float32_logits(self) -> Tensor:
+        """:attr:`logits` of an LM head in float32, also under autocast: numbers that a loss regresses."""
+        head = self._plain_head
         if head is not None:
-            return F.linear(self._hidden, *head)
+            return in_float32(lambda hidden: F.linear(hidden, *head), self._hidden)
+        model: Any = self.model
+        with computing_in_float32(model.get_output_embeddings()):
+            return self._own_logits()
+
+    def _own_logits(self) -> Tensor:
+        """:attr:`logits` by the model's own forward."""
+        pairs = self.pairs
         return teacher_forced_logits(self.model, *pairs[:3], pairs.start)[pairs.target_mask]
 
     def log_prob_at(self, temperature: Tensor) -> Tensor:

@@ -51,8 +51,16 @@ def obstacle(model: PreTrainedModel) -> str | None:
 
 
 def _decoder_only_obstacle(config: Any) -> str | None:
-    if config.model_type == "gpt2":  # which has none of these
-        return None
+    if config.model_type == "gpt2":
+        by_width, by_layer = config.scale_attn_weights, config.scale_attn_by_inverse_layer_idx
+        if by_width and not by_layer:
+            return None
+        return (
+            "it scales attention by the width of a head alone, and this GPT-2 model has scale_attn_weights "
+            f"{by_width} and scale_attn_by_inverse_layer_idx {by_layer}"
+        )
+    if config.model_type == "qwen2" and config.use_sliding_window:
+        return f"its layers attend to all tokens, and some of this Qwen 2 model to {config.sliding_window} alone"
     width = config.hidden_size // config.num_attention_heads
     if getattr(config, "head_dim", None) not in (None, width):
         return (
@@ -97,6 +105,9 @@ def convert(
     model = copy.deepcopy(model).cpu()
     for name, value in LAYOUTS.get(model.config.model_type, {}).items():
         setattr(model.config, name, value)
+    if model.config.model_type in ("t5", "mt5"):
+        # The loader scales outputs where embeddings are tied, which transformers 5 says of all these models.
+        model.config.tie_word_embeddings = getattr(model.config, "scale_decoder_outputs", False)
     names = _Names(model, allowed.unk_id)
     with torch.no_grad():
         spec = _MODEL_LOADERS[type(model.config).__name__](model, names)
@@ -106,6 +117,8 @@ def convert(
         if last.has_bias():
             bias += torch.as_tensor(last.bias).float().cpu() / temperature
         last.weight, last.bias = weight / temperature, bias
+    # Which the loaders of GPT-2 and T5 leave at the engine's own.
+    spec.config.layer_norm_epsilon = getattr(model.config, "layer_norm_epsilon", spec.config.layer_norm_epsilon)
     # A prompt holds its own start, and Marian starts from a zero embedding.
     if not is_decoder_only(model.config) and model.config.model_type != "marian":
         spec.config.decoder_start_token = names.convert_ids_to_tokens(

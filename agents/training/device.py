@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from seq2seq_env.process_group import process_state
+
 
 def known_device(name: str) -> str:
     """The device of a name, "auto" resolved.
@@ -12,11 +14,10 @@ def known_device(name: str) -> str:
     if name == "cpu":
         return name
     import torch
-    from accelerate import PartialState  # type: ignore[import-untyped]
 
     if name == "auto":
         # Each process of a launcher has a GPU of its own.
-        return f"cuda:{PartialState().local_process_index}" if torch.cuda.is_available() else "cpu"
+        return f"cuda:{process_state().local_process_index}" if torch.cuda.is_available() else "cpu"
     gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     there = ["cpu", "cuda", *gpus] if gpus else ["cpu"]
     if name not in there:

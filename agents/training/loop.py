@@ -13,7 +13,6 @@ from typing import Self
 
 import numpy as np
 import torch
-from accelerate import PartialState  # type: ignore[import-untyped]
 from accelerate.utils import broadcast_object_list, reduce  # type: ignore[import-untyped]
 from torch import nn
 from torch.utils.data import DataLoader
@@ -27,6 +26,7 @@ from agents.training.tensor_parts import whole_tensor
 from agents.training.training_config import TrainingConfig
 from agents.training.training_state import Position, TrainingState
 from buffers import Slice, TokenBatch
+from seq2seq_env.process_group import process_state
 from seq2seq_env.progress import progress_bar
 
 
@@ -43,8 +43,8 @@ def fit(
     Under ``torchrun`` each process computes the gradient of its share of every batch's rows, and all make the same
     step; a loss that is a mean over target tokens has then the gradient that one process gets. What a loss compares
     within a batch (V-MPO's upper half of advantages) it compares within a process's share. The first process evaluates,
-    for all. With ``config.fsdp`` each process holds a part of the networks, and all of them are whole again at the end;
-    after an error that the other processes know nothing of, they have no weights.
+    for all, and where that fails all fail. With ``config.fsdp`` each process holds a part of the networks, and all of
+    them are whole again at the end; after an error that the other processes know nothing of, they have no weights.
 
     With ``evaluate`` the best weights are kept, those before the first step included with ``config.evaluate_first``; of
     equal ones the earlier. Without it the last weights are kept. The global random generators are left as they were.
@@ -88,8 +88,35 @@ def fit(
     return run.history.report(run.position.tokens, run.position.steps, stopped_early)
 
 
+def own_share(batch: TokenBatch) -> tuple[TokenBatch, float]:
+    """What of a batch this process computes the loss of, and the weight of that in the loss of the whole."""
+    processes = process_state()
+    if processes.num_processes == 1:
+        return batch, 1.0
+    part = batch.share(processes.process_index, processes.num_processes)
+    # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
+    return (part, part.num_target_tokens / batch.num_target_tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
+
+
 def _device(learner: Learner) -> torch.device:
     return next(parameter.device for network in learner.networks.values() for parameter in network.parameters())
+
+
+def _attempt(evaluate: Evaluate) -> tuple[float, Exception | None]:
+    try:
+        return evaluate(), None
+    except Exception as error:
+        return 0.0, error
+
+
+def _described(error: Exception | None) -> tuple[type[Exception] | None, str]:
+    """What other processes raise: what callers go on after is of one kind in all, and any error travels."""
+    if error is None:
+        return None, ""
+    for kind in (FloatingPointError, ValueError):
+        if isinstance(error, kind):
+            return kind, str(error)
+    return RuntimeError, f"the first process could not evaluate ({type(error).__name__}: {error}); see what it says"
 
 
 def _epochs(
@@ -130,7 +157,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         device, config = _device(self.learner), self.config
-        self.processes = PartialState()
+        self.processes = process_state()
+        self.agreed = False  # whether the error that ends the training is raised in all processes, at one point
         self.bf16 = use_bf16(config.precision, self.learner.networks.values(), device)
         shown = config.progress and self.processes.is_main_process
         self.bar = progress_bar(total=config.max_tokens, unit="tok", desc="train", unit_scale=True, shown=shown)
@@ -209,11 +237,8 @@ class _Run:
 
     def _backward(self, batch: TokenBatch, place: str) -> dict[str, float]:
         """Add the gradient of the batch's loss, and give the loss's values, both over all processes."""
-        rank, ranks, weight = self.processes.process_index, self.processes.num_processes, 1.0
-        if ranks > 1:
-            tokens, part = batch.num_target_tokens, batch.share(rank, ranks)
-            # Where a batch has fewer rows than there are processes, some repeat its first row and count for nothing.
-            batch, weight = (part, part.num_target_tokens / tokens) if len(part) else (batch.share(0, len(batch)), 0.0)
+        ranks = self.processes.num_processes
+        batch, weight = own_share(batch)
         loss = self.learner.loss if self.sharded is None else self.sharded.loss
         with torch.autocast(batch.source.device.type, torch.bfloat16, enabled=self.bf16):
             values = loss(batch, min(1.0, self.position.tokens / self.config.schedule_end))._asdict()
@@ -261,7 +286,7 @@ class _Run:
         """Put the best weights back, and leave the networks as they are used."""
         self.bar.close()
         # To make parts whole takes all processes, and an error of this one is not known to the others.
-        if self.sharded is not None and kind not in (None, FloatingPointError):
+        if self.sharded is not None and kind is not None and not self.agreed:
             self.sharded.abandon()
             return
         self.history.finish()
@@ -272,13 +297,20 @@ class _Run:
 
     def _evaluate(self, evaluate: Evaluate) -> float:
         first = self.processes.is_main_process
+        value, failure = 0.0, None
         self._train_mode(False)
         try:
             with nullcontext() if self.sharded is None else self.sharded.whole(here=first):
-                value = evaluate() if first else 0.0
+                if first:
+                    value, failure = _attempt(evaluate)
         finally:
             self._train_mode(True)
-        return float(broadcast_object_list([value])[0])
+        # The others wait here: they must hear of a failure, too.
+        value, kind, said = broadcast_object_list([value, *_described(failure)])
+        if kind is not None:
+            self.agreed = True
+            raise kind(said) if failure is None else failure
+        return float(value)
 
     def _check_finite(self, what: str, value: float, batch: TokenBatch, place: str) -> None:
         if math.isfinite(value):
@@ -286,6 +318,7 @@ class _Run:
         if self.sharded is not None:
             self.sharded.reshard()
         self.history.restore()
+        self.agreed = True
         raise FloatingPointError(
             f"the {what} is {value} at step {self.position.steps + 1}, {place} ({len(batch)} targets of up to "
             f"{batch.target.shape[1]} tokens); the weights after {self.history.kept_tokens} tokens "

@@ -75,6 +75,25 @@ def check_no_noise(name: str, config: TrainingConfig) -> None:
         )
 
 
+def check_bare_sources(config: TrainingConfig, tokenizer: Tokenizer) -> None:
+    """Refuse noise where a prompt or a text stands around the sources, on which it would fall, too.
+
+    Raises:
+        ValueError: If the configuration asks for any.
+    """
+    if not config.has_source_noise:
+        return
+    if isinstance(tokenizer, PromptTokenizer):
+        raise ValueError(
+            "noise on sources would fall on their prompt, too; leave source_drop, source_blank and source_shuffle at 0"
+        )
+    if tokenizer.text_prefix:
+        raise ValueError(
+            f"noise on sources would fall on source_prefix {tokenizer.text_prefix!r}, too; leave source_drop, "
+            "source_blank and source_shuffle at 0"
+        )
+
+
 class NoisySources:
     """A learner whose batches have noise on their sources, other noise in each epoch.
 
@@ -90,16 +109,7 @@ class NoisySources:
     """
 
     def __init__(self, learner: Learner, config: TrainingConfig, tokenizer: Tokenizer) -> None:
-        if isinstance(tokenizer, PromptTokenizer):
-            raise ValueError(
-                "noise on sources would fall on their prompt, too; leave source_drop, source_blank and source_shuffle "
-                "at 0"
-            )
-        if tokenizer.text_prefix:
-            raise ValueError(
-                f"noise on sources would fall on source_prefix {tokenizer.text_prefix!r}, too; leave source_drop, "
-                "source_blank and source_shuffle at 0"
-            )
+        check_bare_sources(config, tokenizer)
         self._learner, self._config, self._tokenizer = learner, config, tokenizer
         self.loss, self.after_step = learner.loss, learner.after_step
 

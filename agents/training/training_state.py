@@ -48,7 +48,8 @@ class TrainingState:
 
     It has the networks, their best weights, AdamW's moments, every process's random generators, the position and the
     history. On one thread, a training that goes on from it ends with the weights, bit by bit, of one that was never
-    interrupted; but for GOLD's, whose likelihoods, kept from the batch that had a trajectory first, differ by rounding.
+    interrupted; but for those of GOLD, of OAC and of an online agent on a stored slice: what these keep of a frozen
+    network, from the batch that had a trajectory first, differs by rounding.
 
     Args:
         path: The file; its folder is made where missing.

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from buffers.admin.maintenance import existing
-from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
+from buffers.growing_batch import GrowingBatchBuffer
+from buffers.storage.catalogue import SUFFIX
 from buffers.storage.container import ShardError
 from buffers.storage.reward_columns import RescoredShard, one_scorer, score_columns
 from buffers.storage.shard import Shard, verify_file
@@ -86,16 +87,19 @@ def _unfinished(buffer: GrowingBatchBuffer) -> list[tuple[Shard, list[Shard]]]:
 
 
 def _replace(merged: Shard, parts: Sequence[Shard]) -> None:
-    """Merge the parts' rewards of other scorers, then delete the parts; what is done already is left as it is."""
+    """Merge the parts' rewards of other scorers, then delete the parts, those that an earlier call has left."""
     # Nothing is deleted before its successor is verified: a kill leaves both, and the next call goes on here.
     verify_file(merged.path)
     for name in score_columns(merged.path.parent):
         whole, columns = RescoredShard(merged, name), [RescoredShard(part, name) for part in parts]
-        if not whole.exists() and all(column.exists() for column in columns):
-            rewards = np.concatenate([column.column("reward") for column in columns])
-            whole.write(rewards, one_scorer(columns))
-        for column in columns:
-            column.path.unlink(missing_ok=True)
+        there = [column for column in columns if column.exists()]
+        if sum(column.num_trajectories for column in there) == whole.num_trajectories:
+            # Whatever has its name already may be of a merged shard that is in quarantine, and of another scorer.
+            whole.write(np.concatenate([column.column("reward") for column in there]), one_scorer(there))
+        if there and whole.exists():
+            whole.verify()
+        for column in there:
+            column.path.unlink()
     for part in parts:
         part.path.unlink()
 

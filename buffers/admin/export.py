@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -144,9 +145,14 @@ def export(
         _write_table(data, place, to, kept if texts else None, description, progress=progress)
     tokenizer_place = beside if to in FILES else place / "tokenizer"
     if tokenizer and kept is not None:
-        with atomic_write(tokenizer_place) as partial:
-            partial.mkdir()
-            kept.save(partial)
+        try:
+            with atomic_write(tokenizer_place) as partial:
+                partial.mkdir()
+                kept.save(partial)
+        except BaseException:
+            # What lacks its tokenizer is not what was asked for, and would be in the way of another try.
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+            raise
     return Exported(
         format=to,
         path=str(place),

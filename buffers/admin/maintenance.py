@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from buffers.growing_batch import SUFFIX, GrowingBatchBuffer
+from buffers.growing_batch import GrowingBatchBuffer
 from buffers.storage import container
+from buffers.storage.catalogue import SUFFIX, Catalogue
 from buffers.storage.container import PARTIAL, SchemaError, ShardError
 from buffers.storage.object_store import ObjectStore, local_folder, object_store
 from buffers.storage.reward_columns import RescoredShard, column_files
@@ -46,7 +47,8 @@ class GrowStepInfo:
         reward_histogram: Trajectories in each tenth of [0, 1].
         terminated_fraction: Share that ended by itself.
         columns: Other scorers' rewards, by name: how many of the files have them.
-        seconds_per_shard: From one file to the next that any worker published, on average; None of fewer than two.
+        seconds_per_shard: From one file to the next that any worker published, on average; None of fewer than two, and
+            after compaction, whose files took other times than Grow.
         provenance: What made it.
     """
 
@@ -67,17 +69,20 @@ class GrowStepInfo:
 
 @dataclass(frozen=True)
 class CorruptFile:
-    """A file that is not what was written, or that another release wrote.
+    """A file that is not what was written, that another release wrote, or that does not go with the others.
 
     Attributes:
         file: Its path within the buffer's folder; of a tokenizer that of its folder.
         problem: What is wrong, in one sentence.
         is_other_schema: Whether it has another schema version: then it is not corrupt, and its own release reads it.
+        is_misfit: Whether it is a whole shard that keeps the buffer from being opened, by its name or by what made it:
+            which of the shards is to go, its owner knows.
     """
 
     file: str
     problem: str
     is_other_schema: bool = False
+    is_misfit: bool = False
 
 
 def describe(path: str | Path) -> list[GrowStepInfo]:
@@ -113,7 +118,8 @@ def count_shards(path: str | Path) -> int:
 def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = True) -> Iterator[CorruptFile]:
     """Read every shard and every reward column whole, and compare them with their checksums and commits.
 
-    The tokenizers that whole shards name are loaded, where they are there, and compared with the shards' fingerprint.
+    Whole shards are then held against each other, as opening the buffer does. The tokenizers that they name are loaded,
+    where they are there, and compared with the shards' fingerprint.
 
     Args:
         path: The buffer's folder; of an object store the URL, whose objects are read, not the mirror's files.
@@ -129,7 +135,7 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
     folder = existing(path) if store is None else store.folder
     files = _files(folder, store)
     corrupt: set[str] = set()
-    tokenizers: set[tuple[str, str]] = set()
+    whole: list[Shard] = []
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox()) if untrusted else None
         for file in progress_bar(files, unit="file", desc="verify", shown=progress):
@@ -146,12 +152,14 @@ def find_corrupt(path: str | Path, *, untrusted: bool = False, progress: bool = 
                 if file.parent == folder:
                     shard = Shard.open(file) if store is None else Shard.committed(name, store)
                     shard.check_commit()
-                    tokenizers.add((shard.provenance.tokenizer_folder, shard.provenance.tokenizer_fingerprint))
+                    whole.append(shard)
             except ShardError as error:
                 if file.parent == folder:
                     corrupt.add(file.name)
                 yield CorruptFile(name, str(error), is_other_schema=isinstance(error, SchemaError))
+    yield from _find_misfits(whole)
     if not untrusted:
+        tokenizers = {(each.provenance.tokenizer_folder, each.provenance.tokenizer_fingerprint) for each in whole}
         yield from _find_corrupt_tokenizers(folder, store, tokenizers)
 
 
@@ -233,6 +241,15 @@ def _fetch_checked(store: ObjectStore, entry: str) -> bool:
     return store.fetch(entry)
 
 
+def _find_misfits(shards: Sequence[Shard]) -> Iterator[CorruptFile]:
+    catalogue = Catalogue()
+    for shard in shards:
+        try:
+            catalogue.add(shard)
+        except ShardError as error:
+            yield CorruptFile(shard.path.name, str(error), is_misfit=True)
+
+
 def _find_corrupt_tokenizers(
     folder: Path, store: ObjectStore | None, tokenizers: set[tuple[str, str]]
 ) -> Iterator[CorruptFile]:
@@ -253,6 +270,7 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
     first = shards[0].provenance
     there = {unit for shard in shards for unit in shard.provenance.units}
     sizes, published = zip(*(shard.publication() for shard in shards), strict=True)
+    keeps_pace = len(shards) > 1 and all(shard.provenance.shard_count == 1 for shard in shards)
     provenance = asdict(first)
     del provenance["shard_index"], provenance["shard_count"]
     provenance["temperature"] = first.known_temperature  # JSON has no NaN
@@ -268,6 +286,6 @@ def _describe_step(buffer: GrowingBatchBuffer, grow_step: int) -> GrowStepInfo:
         reward_histogram=np.histogram(data.rewards, bins=BINS, range=(0.0, 1.0))[0].tolist(),
         terminated_fraction=float(data.terminated.mean()),
         columns={name: sum(RescoredShard(shard, name).exists() for shard in shards) for name in buffer.score_columns},
-        seconds_per_shard=(max(published) - min(published)) / (len(shards) - 1) if len(shards) > 1 else None,
+        seconds_per_shard=(max(published) - min(published)) / (len(shards) - 1) if keeps_pace else None,
         provenance=provenance,
     )

@@ -120,8 +120,7 @@ def from_minari(dataset: Any, *, eos_id: int | None = None) -> Trajectories:
     What :func:`to_minari` wrote comes back exactly. ``minari.DataCollector`` records less: without the info
     ``log_prob`` it is NaN, without ``is_reference`` no target is one, and without ``source_index`` that numbers the
     distinct sources in the order of their appearance, and is no row of a split. An episode that was given up looks as
-    one cut by the length limit, with reward 0. (To record infos, the collector needs a ``StepDataCallback`` that keeps
-    the same keys at every step; it fails on ``score``, which only the last has.)
+    one cut by the length limit, with reward 0.
 
     Args:
         dataset: As ``minari.load_dataset`` gives it.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from buffers.interop.json_lines import corrupt_line
-from buffers.interop.rollouts import Rollout, mapping, numbers, objects, real, reward_of
+from buffers.interop.rollouts import Rollout, mapping, numbers, objects, optional, real, reward_of
 from seq2seq_env.extras import require
 from seq2seq_env.messages import completion_text, message_text, prompt_text
 
@@ -22,15 +22,26 @@ Fields = dict[str, Any]
 
 
 def rollout_files(path: Path, origin: RolloutFormat) -> list[Path]:
-    """A file itself, or the files of the format in a folder, by name.
+    """A file itself, or the files of the format in a folder, by name; hidden ones and copies of editors are none.
 
     Raises:
-        ValueError: If a folder has none.
+        ValueError: If a folder has none, or one both packed and not.
     """
-    pattern = "*.parquet" if origin == "trl" else "*.jsonl*"
-    files = sorted(path.glob(pattern)) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    endings = (".parquet",) if origin == "trl" else (".jsonl", ".jsonl.gz")
+    files = sorted(file for ending in endings for file in path.glob(f"[!.]*{ending}"))
     if not files:
-        raise ValueError(f"the folder {str(path)!r} has no {pattern}; name files, or the folder that holds them")
+        raise ValueError(
+            f"the folder {str(path)!r} has no *{' or *'.join(endings)}; name files, or the folder that holds them"
+        )
+    packed = {file.name for file in files}.intersection(f"{file.name}.gz" for file in files)
+    if packed:
+        name = min(packed)
+        raise ValueError(
+            f"the folder {str(path)!r} has {name.removesuffix('.gz')!r} and {name!r}, whose rollouts would count "
+            "twice; name the files that are to be read"
+        )
     return files
 
 
@@ -120,7 +131,7 @@ def _verifiers(record: Mapping[str, Any], reward: Sequence[str] | None) -> Itera
         return
     fields = _prompt_and_completion(record)
     fields["reward"] = reward_of({**(record.get("metrics") or {}), **record}, reward)
-    fields["truncated"] = record.get("is_truncated")
+    fields["truncated"] = optional(record, "is_truncated", bool)
     steps = _list(record, "trajectory")
     tokens = mapping(steps[0], "trajectory").get("tokens") if len(steps) == 1 else None
     if tokens is not None:  # saved where the state's column "trajectory" was asked for
@@ -137,7 +148,7 @@ def _trace(trace: Mapping[str, Any], reward: Sequence[str] | None) -> Fields:
     (node,) = written
     rewards = mapping(trace.get("rewards") or {}, "rewards")
     named = {name: _weighted(mapping(each, name)) for name, each in rewards.items() if each is not None}
-    mask, ids = _list(node, "mask"), _list(node, "token_ids")
+    mask, ids = _list(node, "mask"), numbers(node, "token_ids", int) or []
     calls = [mapping(call, "calls") for call in _list(trace, "calls")]
     return {
         "prompt": prompt_text([each.get("message") for each in nodes if each is not node]),
@@ -175,19 +186,19 @@ def _nemo_gym(record: Mapping[str, Any], reward: Sequence[str] | None) -> Iterat
 def _own(record: Mapping[str, Any], reward: Sequence[str] | None) -> Iterator[Fields]:
     """A line of :func:`buffers.to_jsonl`, or a plain one: a source, a target, and what else there is."""
     if "source_tokens" in record:
-        terminated = record.get("terminated")
-        if not isinstance(terminated, bool):
-            raise TypeError("its 'terminated' is neither true nor false")
+        terminated = optional(record, "terminated", bool)
+        if terminated is None:
+            raise TypeError("its 'terminated' is missing")
         yield {
-            "prompt": record.get("source_text"),
-            "completion": record.get("target_text"),
+            "prompt": optional(record, "source_text", str),
+            "completion": optional(record, "target_text", str),
             "reward": reward_of(record, reward),
             "token_ids": numbers(record, "target_tokens", int),
             "log_probs": numbers(record, "log_prob", float, int),
             "truncated": not terminated,
-            "source_row": record.get("source_index"),
+            "source_row": optional(record, "source_index", int),
             "source_ids": numbers(record, "source_tokens", int),
-            "is_reference": record.get("is_reference") is True,
+            "is_reference": optional(record, "is_reference", bool) is True,
         }
         return
     names = {"prompt": ("source", "prompt"), "completion": ("target", "completion")}
@@ -197,7 +208,7 @@ def _own(record: Mapping[str, Any], reward: Sequence[str] | None) -> Iterator[Fi
         "reward": reward_of(record, reward),
         "token_ids": numbers(record, "target_tokens", int),
         "log_probs": numbers(record, "log_probs", float, int),
-        "truncated": record.get("truncated"),
+        "truncated": optional(record, "truncated", bool),
         "temperature": _temperature(record),
     }
 
@@ -231,5 +242,5 @@ def _weighted(reward: Mapping[str, Any]) -> float | None:
 
 
 def _temperature(record: object) -> float | None:
-    value = record.get("temperature") if isinstance(record, dict) else None
-    return real(value, "temperature") if isinstance(value, (int, float)) and value > 0 else None
+    value = optional(record, "temperature", float, int) if isinstance(record, dict) else None
+    return real(value, "temperature") if value is not None and value > 0 else None

@@ -113,6 +113,18 @@ def real(value: float, name: str) -> float:
         raise ValueError(f"its {name!r} is beyond {sys.float_info.max:.3g}") from error
 
 
+def optional(record: Mapping[str, Any], name: str, *kinds: type) -> Any:
+    """A value of some kinds that a record may have; None where it has none.
+
+    Raises:
+        TypeError: If it is anything else.
+    """
+    value = record.get(name)
+    if value is not None and type(value) not in kinds:  # not isinstance, by which true is an int
+        raise TypeError(f"its {name!r} is a {type(value).__name__}, not a {kinds[0].__name__}")
+    return value
+
+
 def mapping(value: object, name: str) -> Mapping[str, Any]:
     """A value that has to be a JSON object.
 

@@ -22,7 +22,7 @@ from typing import Any
 from h5py import h5a, h5f, h5p  # type: ignore[import-untyped]
 
 from buffers.storage.arrays import HEADER_BYTES, File, read_attributes
-from seq2seq_env.atomic_files import naming
+from seq2seq_env.atomic_files import naming, sync
 
 try:
     import fcntl
@@ -103,7 +103,7 @@ def publish(path: Path, body: memoryview) -> None:
         finally:
             partial.unlink(missing_ok=True)
         sweep(path.parent.glob(f".{path.name}.*{PARTIAL}"))
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         message = f"shard not written ({error.strerror}); make the folder writable or free some space, then run again"
         raise OSError(error.errno, message, str(path)) from error
@@ -128,7 +128,7 @@ def publish_folder(target: Path, fill: Callable[[Path], object], *, replace: boo
         try:
             fill(partial)
             for path in (*partial.rglob("*"), partial):
-                _sync(path)
+                sync(path)
             if replace:
                 with suppress(FileNotFoundError):  # another process was faster
                     target.rename(_partial(target))  # which nobody locks, so that the sweep below deletes it
@@ -141,7 +141,7 @@ def publish_folder(target: Path, fill: Callable[[Path], object], *, replace: boo
             shutil.rmtree(partial, ignore_errors=True)
             os.close(lock)
         sweep(target.parent.glob(f".{target.name}.*{PARTIAL}"))
-        _sync(target.parent)
+        sync(target.parent)
 
 
 def sweep(partials: Iterable[Path]) -> list[Path]:
@@ -279,12 +279,3 @@ def _at_once(path: str, flags: int) -> int:
 
 def _header(size: int, digest: str) -> bytes:
     return (MAGIC + f"bytes {size}\nsha256 {digest}\n".encode()).ljust(HEADER_BYTES, b"\n")
-
-
-def _sync(path: Path) -> None:
-    """Make a file's content durable, or what a folder lists: POSIX keeps a rename there, not in the file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -149,13 +149,13 @@ class RescoredShard:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[File, dict[str, Attribute]]]:
-        if not self.exists():
+        store = self.shard.store
+        # A store that came out of a pickle knows nothing yet, so it is asked.
+        if not (self.path.is_file() if store is None else store.fetch(self.entry)):
             raise ShardError(
                 f"shard {str(self.shard.path)!r} has no rewards {self.name!r}; "
                 "name those of another scorer, or make them with: python -m buffers rescore"
             )
-        if self.shard.store is not None:
-            self.shard.store.fetch(self.entry)
         with container.opened(self.path) as file:
             container.check_schema(self.path, file, SCORES_VERSION)
             sizes = arrays.check(self.path.name, file, SCORES_LAYOUT)
@@ -208,10 +208,12 @@ def verify_column(file: Path) -> None:
 
 
 def score_columns(folder: Path) -> list[str]:
-    """Names of the columns that a buffer's folder has, finished or not."""
-    return sorted(path.name for path in (folder / FOLDER).glob("*") if path.is_dir())
+    """Names of the columns that a buffer's folder has, finished or not; folders of other names are others' affair."""
+    names = {path.name for path in (folder / FOLDER).glob("*") if path.is_dir()}
+    return sorted(filter(PLAIN_NAME.fullmatch, names))
 
 
 def column_files(folder: Path) -> list[Path]:
     """The files of all columns in a buffer's folder whose shards are there."""
-    return sorted(path for path in (folder / FOLDER).glob("*/[!.]*.h5") if (folder / path.name).exists())
+    places = [folder / FOLDER / name for name in score_columns(folder)]
+    return [file for place in places for file in sorted(place.glob("[!.]*.h5")) if (folder / file.name).exists()]

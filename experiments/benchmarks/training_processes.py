@@ -17,6 +17,7 @@ from agents import PolicyConfig, TrainingConfig
 from buffers import Slice
 from experiments.benchmarks.timings import TINY_POLICY, TINY_TASK, TaskBenchmark, digits, parse_options
 from experiments.reports.tables import table
+from seq2seq_env.process_group import process_state
 from seq2seq_env.tasks import load_task
 
 if TYPE_CHECKING:
@@ -45,9 +46,8 @@ def main() -> None:
     """Measure and print."""
     config = parse_options(Config, __doc__, TINY)
     import torch
-    from accelerate import PartialState  # type: ignore[import-untyped]
 
-    processes = PartialState(cpu=True)
+    processes = process_state(cpu=True)
     torch.set_num_threads(1)
     task = load_task(config.task, **config.task_options)
     pairs, sizes = task.split("train"), replace(config.policy, dropout=0.0).for_task(task)

@@ -37,7 +37,7 @@ class Check(ResultsCommand):
     def run(self) -> int:
         """Print what is wrong with each file; 1 if anything is."""
         from experiments.reports.benchmark_check import defects
-        from experiments.reports.benchmark_results import Results, counts, merged
+        from experiments.reports.benchmark_results import Results, counts, merged, repeated
 
         rules, parts, count = published_rules(), dict[str, Results](), 0
         for file in self.files:
@@ -54,7 +54,7 @@ class Check(ResultsCommand):
                 parts[str(file)] = results
         if len(parts) > 1:
             try:
-                print(f"together: {counts(merged(parts))}")
+                print("\n".join([f"together: {counts(merged(parts))}", *repeated(parts)]))
             except ValueError as error:
                 print(error)
                 count += 1
@@ -63,25 +63,29 @@ class Check(ResultsCommand):
 
 @dataclass(frozen=True)
 class MakeTable(ResultsCommand):
-    """Make one table of results of several machines."""
+    """Make one table of results of several machines; of a run that two files have, the first file's counts."""
 
     files: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Files of results, as rest benchmark writes them to benchmark.json."""
     out: Path = Path("runs/benchmark_table")
     """Folder that the table, its figures and the joined benchmark.json are written to."""
     publish: bool = False
-    """Whether they become the results that the cards of data sets show, a file of the package."""
+    """Whether they become the results that the cards of data sets show, a file of the package, where they keep to the
+    rules."""
 
     def run(self) -> int:
         """Write it and print it; 0."""
         from experiments.datasets.results import publish_results
         from experiments.reports.benchmark_report import write_benchmark
-        from experiments.reports.benchmark_results import FILE, Results, merged
+        from experiments.reports.benchmark_results import FILE, Results, merged, repeated
 
-        print(write_benchmark(merged({str(file): Results.read(file) for file in self.files}), self.out))
+        parts = {str(file): Results.read(file) for file in self.files}
+        print(write_benchmark(merged(parts), self.out))
+        print("".join(f"{each}\n" for each in repeated(parts)), end="")
         print(f"wrote benchmark.md, {FILE} and plots to {self.out}")
         if self.publish:
-            print(f"published as {publish_results(self.out / FILE)}; data sets made from now on show them")
+            place = publish_results(self.out / FILE, published_rules())
+            print(f"published as {place}; data sets made from now on show them")
         return 0
 
 

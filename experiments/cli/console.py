@@ -16,7 +16,7 @@ PROGRAM = "rest"
 
 COMMANDS = {
     "run": ("scripts:run", "ReST from task to report, with controls"),
-    "compare": ("scripts:compare", "every agent on the same grown batches, over whole runs"),
+    "compare": ("scripts:compare", "the agents of --agents, by default the paper's, on the same grown batches"),
     "benchmark": ("benchmark:main", "every agent on frozen data sets, tuned alike, in one table; check results"),
     "online": ("scripts:online", "online RL with the same policy and scorer, for comparison"),
     "grow": ("scripts:grow", "one Grow step by itself, whole or a cluster worker's share"),

@@ -21,6 +21,7 @@ from experiments.command_line.parsing import parse
 from experiments.command_line.refusals import usage_errors
 from experiments.datasets.recipes import DATASETS, DatasetRecipe
 from seq2seq_env.commands import command_frame
+from seq2seq_env.process_group import process_state
 from seq2seq_env.suggestions import check_name
 
 if TYPE_CHECKING:
@@ -60,12 +61,10 @@ class Make(DatasetCommand):
 
     def run(self) -> int:
         """Make it and print where it is; 0."""
-        from accelerate import PartialState  # type: ignore[import-untyped]
-
         from buffers import ByRank
         from experiments.datasets.making import make
 
-        processes = PartialState(cpu=True)
+        processes = process_state(cpu=True)
         first = bool(processes.is_main_process)
         dataset = make(
             self.name, self.out, workers=ByRank(processes), is_writer=first, progress=self.progress and first

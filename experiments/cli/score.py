@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from tqdm import tqdm
 from agents.cli.line_files import open_output
 from experiments.cli.text_lines import check_aligned, read_text
 from experiments.command_line.parsing import parse
-from seq2seq_env.commands import command_frame
+from experiments.names import AnyTaskName
+from seq2seq_env.commands import UsageError, command_frame
+from seq2seq_env.tasks import TaskOptions, load_task
 
 LINES_AT_ONCE = 1_024
 """Lines that are scored and written together."""
@@ -32,6 +34,10 @@ class Score:
     """File of as many hypotheses, a text a line; None takes standard input."""
     output: Path | None = None
     """File to write atomically, in place of one of that name; None writes to standard output."""
+    task: AnyTaskName = None
+    """Task whose pairs the scorer goes by: "lexical:" counts them, "guarded:" takes its limits from them."""
+    task_options: TaskOptions = field(default_factory=dict)
+    """Options of the task, names and values in turn."""
     json: bool = False
     """Write JSON Lines with source, hypothesis and score, in place of scores alone."""
     device: str = "cpu"
@@ -41,11 +47,14 @@ class Score:
 
     def run(self) -> None:
         """Score every line, and say the mean on standard error."""
+        if self.task is None and self.task_options:
+            raise UsageError(f"--task-options names {', '.join(self.task_options)}, and there is no --task; name it")
         sources, hypotheses = read_text(self.sources), read_text(self.hypotheses)
         check_aligned({"sources": sources, "hypotheses": hypotheses})
         from seq2seq_env.scorers import checked_scores, load_scorer
 
-        scorer = load_scorer(self.scorer, device=self.device)
+        task = None if self.task is None else load_task(self.task, **self.task_options)
+        scorer = load_scorer(self.scorer, device=self.device, task=task)
         total = 0.0
         with (
             open_output(self.output) as output,

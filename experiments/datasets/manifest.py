@@ -228,8 +228,8 @@ def compare(mine: Manifest, theirs: Manifest | None) -> Verdict:
         )
     return Verdict(
         False,
-        f"a local data set: {len(other)} of {len(mine.shards)} shards have other texts than the published ones "
-        f"({', '.join(other[:4])}{', ...' if len(other) > 4 else ''}), {why}",
+        f"a local data set: {len(other)} of {len(mine.shards)} shards have other texts or numbers than the "
+        f"published ones ({', '.join(other[:4])}{', ...' if len(other) > 4 else ''}), {why}",
     )
 
 

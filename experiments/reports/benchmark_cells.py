@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -193,6 +193,29 @@ def read_cells(folder: Path, first_seed: int) -> list[Cell]:
             chosen = sorted(by_rate[chosen_rate(rates)], key=lambda run: run.seed)
             cells.append(Cell(*key, tuple(chosen), rates))
     return cells
+
+
+def unchosen(folder: Path, cells: Iterable[Cell]) -> list[str]:
+    """Which seeds of a benchmark's folder are in no cell, since they were trained at other learning rates alone.
+
+    Args:
+        folder: Of the benchmark.
+        cells: That :func:`read_cells` read there.
+
+    Raises:
+        ValueError: If a record is corrupt.
+    """
+    known = {(cell.dataset, cell.agent): cell for cell in cells}
+    rates: dict[tuple[str, str, int], list[float]] = {}
+    for result, _ in read_trainings(folder):
+        key, seed = (result["dataset"], row_name(result)), result["seed"]
+        if key in known and seed not in {run.seed for run in known[key].runs}:
+            rates.setdefault((*key, seed), []).append(result["learning_rate"])
+    return [
+        f"{agent} on {dataset}, seed {seed}, is left out: it was trained at learning rate "
+        f"{', '.join(f'{rate:g}' for rate in tried)} and {known[dataset, agent].learning_rate:g} is chosen; train it"
+        for (dataset, agent, seed), tried in rates.items()
+    ]
 
 
 def row_name(result: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.reports.benchmark_cells import Cell, Run
-from experiments.reports.benchmark_results import Results, differences, unlike_starts
+from experiments.reports.benchmark_results import Results, differences, stem, training, unlike_starts
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -45,8 +45,7 @@ def defects(results: Results, rules: Rules) -> list[str]:
 
 def _of_datasets(results: Results, rules: Rules) -> Iterator[str]:
     for name in dict.fromkeys([*results.datasets, *(cell.dataset for cell in results.cells)]):
-        stem = re.sub(r"-v\d+$", "", name)
-        versions = [known for known in rules.contents if re.sub(r"-v\d+$", "", known) == stem]
+        versions = [known for known in rules.contents if stem(known) == stem(name)]
         if name in rules.contents:
             if name not in results.datasets:
                 yield f"data set {name!r} has no checksum; take it from the data set's manifest"
@@ -58,17 +57,21 @@ def _of_datasets(results: Results, rules: Rules) -> Iterator[str]:
         elif versions:
             yield f"data set {name!r} is of a version that is not published; train on {', '.join(versions)}"
         elif "-local-v" in name:
-            yield f"data set {name!r} is a local one, with other texts than the published; train on a published one"
+            yield (
+                f"data set {name!r} is a local one, with other texts or numbers than the published; train on a "
+                "published one"
+            )
         else:
             yield f"there is no data set {name!r}; the published ones are {', '.join(rules.contents)}"
 
 
 def _of_agents(results: Results, rules: Rules) -> Iterator[str]:
     there = {(cell.agent, cell.dataset) for cell in results.cells}
+    first, grid = rules.config["seed"], rules.config["learning_rates"]
     for agent in dict.fromkeys(cell.agent for cell in results.cells):
         for name in rules.datasets:
-            # What an agent cannot be trained on is told by its failure.
-            failed = any(each.startswith(f"{agent} on {name},") for each in results.left_out or {})
+            # What an agent cannot be trained on is told by its failures: at another rate it may have been trained.
+            failed = (results.left_out or {}).keys() >= {training(agent, name, first, rate) for rate in grid}
             if (agent, name) not in there and not failed:
                 yield f"{agent} lacks data set {name!r}, which is in the table; train on it, too"
 

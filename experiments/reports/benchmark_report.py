@@ -18,12 +18,14 @@ from experiments.reports.aggregates import (
     probability_of_improvement,
 )
 from experiments.reports.benchmark_cells import MEASURES, Cell
+from experiments.reports.benchmark_gaps import gaps, ranked
 from experiments.reports.benchmark_results import FILE, Results
 from experiments.reports.benchmark_verdict import REFERENCE, Gains, gains, verdict
 from experiments.reports.plots import new_figure, save_figures
 from experiments.reports.policy_estimates import distinct, estimates_parts, rank_correlations
 from experiments.reports.seed_means import SeedMean
 from experiments.reports.tables import Table, p_value, table, text_cell
+from experiments.runs.commit import CHANGED
 from experiments.runs.rows import Row
 from seq2seq_env.atomic_files import write_json, write_text
 
@@ -46,13 +48,16 @@ def write_benchmark(results: Results, out: Path) -> str:
     """
     out.mkdir(parents=True, exist_ok=True)
     config, cells = results.config, results.cells
-    by_agent = _by_agent(cells)
+    every = _by_agent(cells)
+    by_agent = ranked(every)
     gained = gains(by_agent)
     order = sorted(gained, key=lambda agent: -gained[agent].score.value)
     datasets = dict.fromkeys(cell.dataset for cell in cells)
     overall = {agent: _overall(own, by_agent.get(REFERENCE)) for agent, own in by_agent.items()}
-    figures: dict[str, Callable[[], Figure]] = {"scores.png": partial(_intervals, gained, order)}
-    if len(datasets) > 1:
+    figures: dict[str, Callable[[], Figure]] = {}
+    if order:
+        figures["scores.png"] = partial(_intervals, gained, order)
+    if order and len(datasets) > 1:
         figures["profiles.png"] = partial(_profiles, by_agent, order)
     plots = save_figures(out, figures)
     policies = distinct(results.policies)
@@ -60,13 +65,14 @@ def write_benchmark(results: Results, out: Path) -> str:
     parts = [
         "# Offline RL on sequences: the benchmark",
         *verdict(gained, order),
+        *gaps(every),
         "Scores are normalised true quality of test translations: 0 is that of the supervised policy's greedy "
         "translations, 100 that of right ones. It is the oracle's, and no agent, filter or choice of weights or "
         "learning rate sees it. Differences are within each seed, whose policies start alike, the mean of its data "
         "sets. Intervals are t intervals of 95 % over seeds, of these test sentences and these learning rates, and not "
         "corrected for their number; p-values are, where there are several data sets, for all together and for each.",
         *_budget(config, cells),
-        *(_over_all(gained, overall, order) if len(datasets) > 1 else []),
+        *(_over_all(gained, overall, order, _seeds(cells)) if order and len(datasets) > 1 else []),
         *(f"![{plot}]({plot})" for plot in plots),
         *(part for name in datasets for part in _of_dataset(name, results.datasets[name], cells, len(datasets) > 1)),
         *estimates_parts(policies, correlations),
@@ -76,8 +82,8 @@ def write_benchmark(results: Results, out: Path) -> str:
         agent: {key: _plain(each) for key, each in (overall[agent] | gained[agent]._asdict()).items()}
         for agent in order
     }
-    ranked = {estimator: {of: _plain(each) for of, each in known.items()} for estimator, known in correlations.items()}
-    write_json(out / FILE, results.record() | {"agents": agents, "off_policy": ranked})
+    rank_of = {estimator: {of: _plain(each) for of, each in known.items()} for estimator, known in correlations.items()}
+    write_json(out / FILE, results.record() | {"agents": agents, "off_policy": rank_of})
     text = "\n\n".join(parts) + "\n"
     write_text(out / "benchmark.md", text)
     return text
@@ -94,7 +100,7 @@ def _budget(config: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
     before = "; ".join(
         f"before it {tokens:,} of a value network for {', '.join(each)}" for tokens, each in valued.items()
     )
-    commits = sorted({run.commit[:7] for cell in cells for run in cell.runs})
+    commits = sorted({_short(run.commit) for cell in cells for run in cell.runs})
     return [
         f"Every training has {improve['max_tokens']:,} gradient tokens of the policy, {improve['tokens_per_batch']:,} "
         f"a batch{f', and {before}' if before else ''}. Learning rates: {_listed(config['learning_rates'])}, each a "
@@ -105,11 +111,20 @@ def _budget(config: Mapping[str, Any], cells: Sequence[Cell]) -> list[str]:
     ]
 
 
+def _short(commit: str) -> str:
+    """A commit's first letters, and that it was not what ran."""
+    return commit[:7] + (CHANGED if commit.endswith(CHANGED) else "")
+
+
 def _by_agent(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     agents: dict[str, list[Cell]] = {}
     for cell in cells:
         agents.setdefault(cell.agent, []).append(cell)
     return agents
+
+
+def _seeds(cells: Sequence[Cell]) -> int:
+    return len({run.seed for cell in cells for run in cell.runs})
 
 
 def _scores(cells: Sequence[Cell], measure: str) -> Scores:
@@ -127,29 +142,57 @@ def _overall(cells: Sequence[Cell], reference: Sequence[Cell] | None) -> dict[st
             row["improvement"] = known = estimate(probability_of_improvement, own, theirs)
             if min(sum(map(len, each.values())) for each in (own, theirs)) < FEW_RUNS:
                 row["improvement"] = known._replace(low=None, high=None)
-    return row | {"datasets": len(cells)}
+    return row
 
 
-def _over_all(known: Mapping[str, Gains], overall: Mapping[str, Mapping[str, Any]], order: Sequence[str]) -> list[str]:
-    head = ["agent", *(f"{measure}, IQM" for measure in MEASURES), f"P(better than {REFERENCE})", "data sets", "runs"]
+def _over_all(
+    known: Mapping[str, Gains], overall: Mapping[str, Mapping[str, Any]], order: Sequence[str], seeds: int
+) -> list[str]:
+    head = ["agent", *(f"{measure}, IQM" for measure in MEASURES), f"P(better than {REFERENCE})", "runs"]
     rows = []
     for agent in order:
         row = overall[agent]
         better = "-" if row["improvement"] is None else f"{row['improvement']:.2f}"
         scores = (f"{row[measure]:.1f}" for measure in MEASURES)
-        rows.append([agent, *scores, better, str(row["datasets"]), str(known[agent].runs)])
+        rows.append([agent, *scores, better, str(known[agent].runs)])
     return [
         "## Over all data sets",
-        _table(known, order),
+        *_fewer_entropies(known, order),
+        _table(known, order, seeds),
         "Interquartile means over data sets and seeds, with intervals by a bootstrap of seeds within each data set, "
         f"which is a little too narrow for a handful; probability that a run is better than one of `{REFERENCE}`, "
-        f"greedily, without an interval below {FEW_RUNS} runs. Agents miss data sets that they cannot train on: the "
-        "number is of those that they have.",
+        f"greedily, without an interval below {FEW_RUNS} runs.",
         table(head, rows),
     ]
 
 
-def _table(known: Mapping[str, Gains], order: Sequence[str]) -> Table:
+def _fewer_entropies(known: Mapping[str, Gains], order: Sequence[str]) -> list[str]:
+    """Whose seeds are left out at equal entropy, over all data sets, because one of their runs was not matched."""
+    fewer = [agent for agent in order if _count(known[agent].entropy) < _count(known[agent].score)]
+    if not fewer:
+        return []
+    return [f"NOT MATCHED on some data set, so that the whole seed is left out at equal entropy: {', '.join(fewer)}."]
+
+
+def _count(mean: SeedMean | None) -> int:
+    """Of its seeds."""
+    return 0 if mean is None else len(mean.by_seed)
+
+
+def _table(known: Mapping[str, Gains], order: Sequence[str], seeds: int) -> Table:
+    """Means of each agent.
+
+    Args:
+        known: By agent.
+        order: Of the rows.
+        seeds: How many there are; what is of fewer says of how many.
+    """
+
+    def mean(of: SeedMean | None, spec: str) -> str:
+        count = _count(of)
+        fewer = f" ({count} seed{'s' if count > 1 else ''})" if count < seeds else ""
+        return "-" if of is None else f"{of:{spec}}{fewer}"
+
     head = ["agent", "trains on", "greedy", f"less {REFERENCE}", "p, corrected", "last weights",
             "samples, less the start's at equal entropy", "kept the start"]  # fmt: skip
     rows = []
@@ -157,9 +200,10 @@ def _table(known: Mapping[str, Gains], order: Sequence[str]) -> Table:
         each = known[agent]
         against = each.reference
         rows.append([
-            agent, _trains_on(agent), f"{each.score:.1f}", "-" if against is None else f"{against:+.1f}",
-            "-" if against is None or against.p is None else p_value(against.p), f"{each.last:.1f}",
-            "-" if each.entropy is None else f"{each.entropy:+.1f}", f"{each.kept} of {each.runs}",
+            agent, _trains_on(agent), mean(each.score, ".1f"), mean(against, "+.1f"),
+            "-" if against is None or against.p is None else p_value(against.p), mean(each.last, ".1f"),
+            mean(each.entropy, "+.1f"),
+            f"{each.kept} of {each.runs}{f', {each.failed} failed' if each.failed else ''}",
         ])  # fmt: skip
     return table(head, rows)
 
@@ -196,7 +240,7 @@ def _of_dataset(name: str, facts: Mapping[str, str], cells: Sequence[Cell], is_o
         *([f"NOT MATCHED, and left out there: the supervised policy has less entropy than {'; '.join(hotter)}."]
           if hotter else []),
         *(verdict(known, [cell.agent for cell in own]) if is_one_of_several else []),
-        _table(known, [cell.agent for cell in own]),
+        _table(known, [cell.agent for cell in own], _seeds(cells)),
         *_at_edges(own),
         table(head, costs),
     ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -17,6 +19,9 @@ FILE = "benchmark.json"
 
 FINGERPRINTS = ("task_fingerprint", "scorer_fingerprint")
 """What is known of a regime's task and scorer, by which all of its trainings are of the same."""
+
+ELSEWHERE = "; on another machine: "
+"""Between what two machines say of one data set's status."""
 
 ROUNDING = 0.005
 """Difference of a supervised policy's true quality that rounding on another processor may make."""
@@ -33,7 +38,7 @@ class Results:
             ``status``, and its ``regime``.
         cells: By data set and agent.
         policies: Off-policy estimates of every trained policy, also at learning rates that were not chosen.
-        left_out: Trainings that failed, and why.
+        left_out: Trainings that failed, by the name that :func:`training` gives them, and why.
     """
 
     config: Mapping[str, Any]
@@ -57,8 +62,8 @@ class Results:
         records = [result for result, _ in read_trainings(folder.path)]
         policies = [PolicyEstimates.of(each) for each in records if "off_policy" in each]
         failed = {
-            f"{row_name(each)} on {each['dataset']}, seed {each['seed']}, learning rate {each['learning_rate']:g}":
-            each["failed"] for each in records if "failed" in each
+            training(row_name(each), each["dataset"], each["seed"], each["learning_rate"]): each["failed"]
+            for each in records if "failed" in each
         }  # fmt: skip
         of_regimes = (read_json(file) for file in sorted(folder.path.glob(f"*/{CONFIG}")))
         regimes = {each["regime"]: {name: each[name] for name in FINGERPRINTS} for each in of_regimes}
@@ -101,15 +106,28 @@ class Results:
             ) from error
 
 
+def training(agent: str, dataset: str, seed: int, rate: float | None = None) -> str:
+    """What one training is called where it is told to have failed; without a rate, what all of its seed begin with."""
+    return f"{agent} on {dataset}, seed {seed}{'' if rate is None else f', learning rate {rate:g}'}"
+
+
+def stem(dataset: str) -> str:
+    """A data set's name without its version."""
+    return re.sub(r"-v\d+$", "", dataset)
+
+
 def merged(parts: Mapping[str, Results]) -> Results:
     """The results of several machines as one.
+
+    A run of an agent on a data set from a seed is taken from the first part that has it: other processors train
+    otherwise from the same start, and which run is taken must not depend on what came of it. :func:`repeated` tells.
 
     Args:
         parts: By the name that errors call them; at least one.
 
     Raises:
         ValueError: If two have another configuration, task or scorer, other texts under a data set's name, another
-            supervised policy in the same seed of a data set, or other numbers of the same training.
+            version of it, another supervised policy in the same seed of a data set, or chose other learning rates.
     """
     (first, results), *others = parts.items()
     texts = {dataset: facts["contents"] for dataset, facts in results.datasets.items()}
@@ -120,22 +138,49 @@ def merged(parts: Mapping[str, Results]) -> Results:
         for dataset, facts in other.datasets.items():
             if facts["contents"] != texts.setdefault(dataset, facts["contents"]):
                 raise ValueError(f"{name!r} has other texts of data set {dataset!r} than a part before; make it again")
+    _refuse_versions({cell.dataset for part in parts.values() for cell in part.cells} | texts.keys())
     if unlike := unlike_starts(parts):
         raise ValueError(unlike[0])
+    holders = _holders(parts)
+    own = {
+        name: _without(part, {key for key, (holder, _) in holders.items() if holder != name})
+        for name, part in parts.items()
+    }
     known: dict[tuple[str, str], Cell] = {}
-    for name, part in parts.items():
+    for name, part in own.items():
         for cell in part.cells:
             key = cell.dataset, cell.agent
             known[key] = _joined(known[key], cell, name) if key in known else cell
-    policies = dict.fromkeys(policy for part in parts.values() for policy in part.policies)
+    policies = dict.fromkeys(policy for part in own.values() for policy in part.policies)
     return Results(
         results.config,
         _all(part.regimes for part in parts.values()),
-        _all(part.datasets for part in parts.values()),
+        _datasets(parts.values()),
         tuple(known[key] for key in sorted(known)),
         tuple(policies),
-        _all(part.left_out or {} for part in parts.values()),
+        _all(part.left_out or {} for part in own.values()),
     )
+
+
+def repeated(parts: Mapping[str, Results]) -> list[str]:
+    """What :func:`merged` leaves out of each part because one before has it, and how much that would have differed."""
+    holders, sentences = _holders(parts), []
+    for name, part in parts.items():
+        differing = {
+            (cell.agent, cell.dataset, run.seed): abs(run.quality["greedy"] - first.quality["greedy"])
+            for cell in part.cells for run in cell.runs
+            for holder, first in [holders[cell.agent, cell.dataset, run.seed]] if holder != name
+        }  # fmt: skip
+        if not differing:
+            continue
+        numbers = Counter(agent for agent, _, _ in differing)
+        agent, dataset, seed = most = max(differing, key=lambda key: differing[key])
+        listed = ", ".join(f"{each} ({count} run{'s' if count > 1 else ''})" for each, count in numbers.items())
+        sentences.append(
+            f"{name}: left out, as a file before has the same: {listed}; their greedy true quality differs by "
+            f"{differing[most]:.4f} at most, of {agent} on {dataset}, seed {seed}"
+        )
+    return sentences
 
 
 def unlike_starts(parts: Mapping[str, Results]) -> list[str]:
@@ -175,11 +220,64 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _refuse_versions(datasets: Collection[str]) -> None:
+    """Refuse one data set in two versions.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    first: dict[str, str] = {}
+    for name in sorted(datasets):
+        if (other := first.setdefault(stem(name), name)) != name:
+            raise ValueError(
+                f"{other!r} and {name!r} are versions of one data set, which would count twice; give results of one"
+            )
+
+
+_RunKey = tuple[str, str, int]
+"""Agent, data set and seed."""
+
+
+def _holders(parts: Mapping[str, Results]) -> dict[_RunKey, tuple[str, Run]]:
+    """The first part that has a run, and what came of it there."""
+    holders: dict[_RunKey, tuple[str, Run]] = {}
+    for name, part in parts.items():
+        for cell in part.cells:
+            for run in cell.runs:
+                holders.setdefault((cell.agent, cell.dataset, run.seed), (name, run))
+    return holders
+
+
+def _without(part: Results, runs: Collection[_RunKey]) -> Results:
+    """A part without some runs, and without what is known of their trainings at other learning rates."""
+    cells = (
+        replace(cell, runs=tuple(run for run in cell.runs if (cell.agent, cell.dataset, run.seed) not in runs))
+        for cell in part.cells
+    )
+    failures = {training(*run) for run in runs}
+    return replace(
+        part,
+        cells=tuple(cell for cell in cells if cell.runs),
+        policies=tuple(each for each in part.policies if (each.agent, each.dataset, each.seed) not in runs),
+        left_out={each: why for each, why in (part.left_out or {}).items() if each.rpartition(",")[0] not in failures},
+    )
+
+
+def _datasets(parts: Collection[Results]) -> dict[str, Mapping[str, str]]:
+    """Facts of all data sets; what machines say otherwise of one is told of each, in an order that is no file's."""
+    statuses: dict[str, set[str]] = {}
+    for part in parts:
+        for name, facts in part.datasets.items():
+            statuses.setdefault(name, set()).update(facts["status"].split(ELSEWHERE))
+    known = _all(part.datasets for part in parts)
+    return {name: {**facts, "status": ELSEWHERE.join(sorted(statuses[name]))} for name, facts in known.items()}
+
+
 def _joined(one: Cell, other: Cell, name: str) -> Cell:
     """The runs of both.
 
     Raises:
-        ValueError: If both have the same training with other numbers, or chose other learning rates.
+        ValueError: If they chose other learning rates.
     """
     cell = f"{one.agent} on {one.dataset}"
     if chosen_rate(one.tried) != chosen_rate(other.tried):
@@ -187,11 +285,7 @@ def _joined(one: Cell, other: Cell, name: str) -> Cell:
             f"{name!r} chose learning rate {other.learning_rate:g} for {cell}, and another part {one.learning_rate:g}; "
             "give the first seed's trainings to one machine"
         )
-    runs = {run.seed: run for run in one.runs}
-    for run in other.runs:
-        if runs.setdefault(run.seed, run).quality != run.quality:
-            raise ValueError(f"{name!r} has other results of {cell}, seed {run.seed}, than another part; keep one")
-    return replace(one, runs=tuple(runs[seed] for seed in sorted(runs)))
+    return replace(one, runs=tuple(sorted((*one.runs, *other.runs), key=lambda run: run.seed)))
 
 
 def _all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

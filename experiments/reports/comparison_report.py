@@ -142,7 +142,7 @@ def write_comparison(
 
 
 def winner(rows: Rows, against: Rows, tests: int) -> str:
-    """A sentence: which objective wins against filtered behaviour cloning, greedily, by the best measure there is.
+    """A sentence: which objectives win against filtered behaviour cloning, greedily, by the best measure there is.
 
     Args:
         rows: Intervals of each agent.
@@ -152,11 +152,16 @@ def winner(rows: Rows, against: Rows, tests: int) -> str:
     if not against:
         return f"No objective is held against {REFERENCE}: it and another agent are needed."
     column = next(column for column in COLUMNS if column in rows[REFERENCE])
-    best = max(against, key=lambda name: rows[name][column].mean)
+    shown = {name: each for name, each in against.items() if each[f"{column}_p"] < 0.05}
+    won = [name for name, each in shown.items() if each[column].low > 0]
+    lost = len(shown) == len(against) and all(each[column].high < 0 for each in shown.values())
+    # By differences, which are of the seeds that both have; a mean may be the highest by its seeds.
+    won.sort(key=lambda name: -against[name][column].mean)
+    best = won[0] if won else max(against, key=lambda name: against[name][column].mean)
     difference, corrected = against[best][column], against[best][f"{column}_p"]
-    lost = all(each[column].high < 0 and each[f"{column}_p"] < 0.05 for each in against.values())
-    if difference.low > 0 and corrected < 0.05:
-        verdict = f"`{best}` wins against `{REFERENCE}`"
+    if won:
+        others = f", most of them `{best}`," if len(won) > 1 else ""
+        verdict = f"{', '.join(f'`{name}`' for name in won)}{others} win{'' if others else 's'} against `{REFERENCE}`"
     elif lost:
         verdict = f"`{REFERENCE}` wins against every other objective, of which `{best}` is the best"
     else:

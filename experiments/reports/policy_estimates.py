@@ -104,7 +104,7 @@ def rank_correlations(policies: Sequence[PolicyEstimates]) -> dict[str, dict[str
     for estimator in policies[0].estimates:
         by_group = {key: [(each.estimates[estimator], each) for each in own] for key, own in groups.items()}
         known[estimator] = _correlations(by_group, (*TRUTHS,))
-        errors = [(seed, float(np.mean(above))) for (_, seed), own in by_group.items()
+        errors = [(seed, dataset, float(np.mean(above))) for (dataset, seed), own in by_group.items()
                   if (above := [value - each.reward for value, each in own if math.isfinite(value)])]  # fmt: skip
         if (error := seed_mean(errors)) is not None:
             known[estimator][ERROR] = error
@@ -120,11 +120,11 @@ def _correlations(groups: Mapping[tuple[str, int], Sequence[Estimated]], truths:
     known = {}
     for truth in truths:
         of_seeds = []
-        for (_, seed), own in groups.items():
+        for (dataset, seed), own in groups.items():
             pairs = np.array([[value, getattr(policy, truth)] for value, policy in own], dtype=np.float64)
             pairs = pairs[np.isfinite(pairs).all(1)]  # weights may all be 0
             if len(pairs) >= LEAST:
-                of_seeds.append((seed, spearman(pairs)))
+                of_seeds.append((seed, dataset, spearman(pairs)))
         if (mean := seed_mean(of_seeds)) is not None:
             known[truth] = mean
     return known

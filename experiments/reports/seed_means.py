@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,20 +32,20 @@ class SeedMean(NamedTuple):
         return f"{self.value:{spec}}{around}"
 
 
-def seed_mean(values: Sequence[tuple[int, float]]) -> SeedMean | None:
-    """Mean over seeds of the mean of each one's numbers; None where there is no number.
+def seed_mean(values: Sequence[tuple[int, str, float]], datasets: Collection[str] = ()) -> SeedMean | None:
+    """Mean over seeds of the mean of each one's data sets; None where no seed has all of them.
 
-    Seeds that have fewer numbers than others, because a data set is missing, are left out: their means would be of
-    something else.
+    Seeds that lack a data set are left out: their means would be of something else.
 
     Args:
-        values: Seed and number.
+        values: Seed, data set and number.
+        datasets: That a seed must have, beside all that any seed has.
     """
-    by_seed: dict[int, list[float]] = {}
-    for seed, value in values:
-        by_seed.setdefault(seed, []).append(value)
-    most = max(map(len, by_seed.values()), default=0)
-    means = tuple(float(np.mean(each)) for _, each in sorted(by_seed.items()) if len(each) == most)
+    by_seed: dict[int, dict[str, float]] = {}
+    for seed, dataset, value in values:
+        by_seed.setdefault(seed, {})[dataset] = value
+    wanted = {*datasets, *(dataset for _, dataset, _ in values)}
+    means = tuple(float(np.mean([*each.values()])) for _, each in sorted(by_seed.items()) if each.keys() == wanted)
     if len(means) < 2:
         return SeedMean(means[0], None, None, None, means) if means else None
     known = interval(np.array(means)[:, None])
@@ -65,11 +65,11 @@ def number_of_tests(known: Mapping[str, SeedMean]) -> int:
 
 
 def smallest_shown(of: SeedMean, count: int, level: float = 0.05) -> float:
-    """The least mean that the first of Holm's steps would take for more than 0, were the numbers spread as these are.
+    """The least mean that Holm's next step would take for more than 0, were the numbers spread as these are.
 
     Args:
         of: Two seeds or more.
-        count: Number of tests.
+        count: Number of tests that are not rejected yet, this one included.
         level: Of all of them.
     """
     from scipy.stats import t

@@ -72,6 +72,7 @@ def arm_data(
     grow_step: int,
     select: Select,
     column: Column = shards_own,
+    narrow: Select = lambda data: data,
     counted: Select = lambda data: data,
     *,
     by_source: bool = True,
@@ -83,22 +84,21 @@ def arm_data(
         arm: Which.
         buffer: The original data as Grow step 0, and all Grow steps' samples.
         grow_step: Number g of the Grow step, from 1.
-        select: What ReST keeps of a batch.
+        select: What passes ReST's filter.
         column: Of the rewards.
+        narrow: What ReST trains on of what passes.
         counted: What ReST counts of several equal targets of a source.
         by_source: Whether the filter chooses within each source. One that does not chooses sources, too, which the arm
             "random" must not.
         seed: Draws what is random.
     """
     if arm == "unfiltered":
-        return buffer.select(grow_step=0, scorer=column(grow_step))
+        return narrow(buffer.select(grow_step=0, scorer=column(grow_step)))
     batch = _batch(arm, buffer, grow_step, column)
     kept = select(batch)
-    if arm == "one-grow":
-        return kept
     if arm == "random":
-        return _drawn(batch, counted(kept), counted, by_source, np.random.default_rng(seed))
-    return kept.where(kept.is_reference == (arm == "filtered"))
+        return _drawn(batch, narrow(kept), counted, by_source, np.random.default_rng(seed))
+    return narrow(kept if arm == "one-grow" else kept.where(kept.is_reference == (arm == "filtered")))
 
 
 def known_grow_step(arm: Arm, grow_step: int) -> int:
@@ -115,8 +115,13 @@ def _batch(arm: Arm, buffer: GrowingBatchBuffer, grow_step: int, column: Column)
 def _drawn(batch: Slice, kept: Slice, counted: Select, by_source: bool, rng: np.random.Generator) -> Slice:
     """As many samples as are kept, of each source or of all together, whatever their rewards; and kept references."""
     pool, samples = counted(batch.where(~batch.is_reference)), kept.where(~kept.is_reference)
+    references = kept.rows[kept.is_reference]
     # A number for each group that is drawn from: each source, or all of them.
     groups, taken = (each.source_index if by_source else np.zeros_like(each.source_index) for each in (pool, samples))
+    # What a kept reference says, too, counts once with it. It is a group of its own, of which none is drawn, and not
+    # left out, so that the others' draws stay as they are without it.
+    free = counted(batch.where(np.isin(batch.rows, np.union1d(pool.rows, references))))
+    groups = np.where(np.isin(pool.rows, free.rows), groups, groups.max(initial=-1) + 1)
     counts = np.bincount(taken, minlength=int(groups.max(initial=-1)) + 1)
     drawn = pool.where(at_most(groups, counts[groups], rng))
-    return batch.where(np.isin(batch.rows, np.union1d(drawn.rows, kept.rows[kept.is_reference])))
+    return batch.where(np.isin(batch.rows, np.union1d(drawn.rows, references)))

@@ -76,6 +76,15 @@ class DataConfig:
                 f"arm {min(without)!r} goes by a Grow step's samples, and has none of the rewrites of --data.rewrite; "
                 "leave one of them out"
             )
+        if "random" in arms and not agent.filters:
+            raise ValueError(
+                f"arm 'random' draws as many samples as a filter keeps, and agent {agent.name!r} asks for no filter; "
+                "leave it out of --arms"
+            )
+        if not self.rewrite and self.rewrite_value_tokens != DataConfig.rewrite_value_tokens:
+            raise ValueError(
+                f"--data.rewrite-value-tokens {self.rewrite_value_tokens} goes with --data.rewrite; give that, too"
+            )
         if (self.rewrite or self.filter_by == "utility") and not agent.filters:
             option = "--data.rewrite" if self.rewrite else "--data.filter-by"
             raise ValueError(f"agent {agent.name!r} asks for no filter; leave out {option}, or choose another")

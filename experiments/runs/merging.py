@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from experiments.runs.run_folder import CHECKPOINTS, CONFIG, STAGES
 from experiments.runs.stages import SUPERVISED
 from seq2seq_env.atomic_files import naming, read_json, written_file
+
+NO_RESULTS = ("commit", "reused")
+"""What a training's record has beside seconds that two machines may have otherwise, and train the same."""
 
 WEIGHTS = Path(CHECKPOINTS) / SUPERVISED / "model.safetensors"
 
@@ -17,7 +21,8 @@ def check_part(part: Path, whole: Path) -> None:
 
     Raises:
         FileNotFoundError: If ``part`` is no run folder.
-        ValueError: If a run has another configuration than the same one in ``whole``, or another supervised policy.
+        ValueError: If a run has another configuration than the same one in ``whole``, another supervised policy, or
+            other results of a training.
     """
     if not (part / CONFIG).is_file():
         raise FileNotFoundError(f"no {CONFIG} in {str(part)!r}; name the --out of another part")
@@ -33,6 +38,14 @@ def check_part(part: Path, whole: Path) -> None:
                 f"{str(run)!r} starts from another supervised policy than {str(mine)!r}, as other processors train; "
                 "give all trainings of a seed to one machine, or copy its checkpoints to the others first"
             )
+        for record in sorted((run / STAGES).glob("*.json")):
+            known = mine / STAGES / record.name
+            # The first seed's results choose the learning rate: with the other's dropped, its other seeds have another.
+            if known.is_file() and _results(read_json(record)) != _results(read_json(known)):
+                raise ValueError(
+                    f"{str(record)!r} has other results than {str(known)!r}; keep one machine's trainings of that "
+                    "agent on that data set, and delete the records of the other's"
+                )
 
 
 def merge(part: Path, whole: Path) -> int:
@@ -60,6 +73,20 @@ def merge(part: Path, whole: Path) -> int:
         with naming(target), file.open("rb") as content, written_file(target) as copy:
             shutil.copyfileobj(content, copy)
     return len(missing)
+
+
+def _results(record: Any) -> Any:
+    """What came of a training, without what it cost; None of another stage."""
+    if not isinstance(record, dict) or "agent" not in record:
+        return None
+    return _without_costs(record)
+
+
+def _without_costs(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_costs(each) for key, each in value.items()
+                if key not in NO_RESULTS and not key.endswith("seconds")}  # fmt: skip
+    return [_without_costs(each) for each in value] if isinstance(value, list) else value
 
 
 def _is_unfinished(file: Path) -> bool:

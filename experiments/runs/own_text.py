@@ -37,7 +37,7 @@ def with_plan(defaults: S, arguments: Sequence[str]) -> S:
     A preset has its own, and a pretrained policy its own size and learning rates. What the command line names takes
     those of the plan's options out that do not go with it.
     """
-    arguments = [_dashed(argument) for argument in arguments]
+    arguments = [dashed(argument) for argument in arguments]
     task_options = {"nargs": "*", "default": []}
     known = look_ahead(arguments, task={}, preset={}, pretrained={}, scorer={}, **{"task-options": task_options})
     names, values = known.task_options[::2], known.task_options[1::2]
@@ -118,7 +118,7 @@ def _drawing(arguments: Sequence[str]) -> dict[str, Any]:
     return drawing
 
 
-def _dashed(argument: str) -> str:
+def dashed(argument: str) -> str:
     """An option's name as help has it, of its two spellings."""
     name, equals, value = argument.partition("=")
     return name.replace("_", "-") + equals + value if name.startswith("--") else argument

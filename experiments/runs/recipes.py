@@ -29,16 +29,19 @@ class Recipe:
         differs: What is not as in the paper.
         fixed: Options without which it is another method.
         settings: The paper's numbers, which other options override.
+        noisy: Whether noise on the sources, of whichever kind, is part of it.
     """
 
     summary: str
     differs: str
     fixed: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    noisy: bool = False
 
 
 _ONCE = {"grow_steps": 1, "improve_steps": 1}
 _OWN_SAMPLES = {"samples_only": True}
+_BY_REWARD = {"filter_by": "reward", "rewrite": False}
 # The other arms are samples or nothing.
 _ONE_ARM = {"arms": ["unfiltered"]}
 
@@ -46,7 +49,8 @@ RECIPES: dict[RecipeName, Recipe] = {
     "rest": Recipe(
         "Grow, then Improve steps on rising thresholds of samples and original data (arXiv 2308.08998).",
         "Thresholds, candidates and budgets are the script's own: the paper's are in --preset.",
-        fixed={"restart": False, "data": {"samples_only": False, "most_kept": None, "last_on_pairs": False}},
+        fixed={"restart": False,
+               "data": {**_BY_REWARD, "samples_only": False, "most_kept": None, "last_on_pairs": False}},
         settings={"grow_steps": 2, "improve_steps": 3, "temperature": 0.8},
     ),
     "rest-em": Recipe(
@@ -55,7 +59,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         "The reward is learned and passes above 0.9 where the paper's is right or wrong; no top-k of 40 in sampling; "
         "the base is the supervised policy.",
         fixed={"agent": "filtered-bc", "filter": "threshold", "restart": True, "improve_steps": 1,
-               "data": _OWN_SAMPLES},
+               "data": {**_OWN_SAMPLES, **_BY_REWARD}},
         settings={
             "grow_steps": 2, "candidates": 32, "temperature": 0.7, "filter_values": [0.9], "learning_rate_decay": 1.0,
             "data": {"most_kept": 10}, **_ONE_ARM,
@@ -66,7 +70,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         "Stages are fewer and longer than the paper's, the temperature the script's own; nothing of RAFT+'s penalty "
         "(arXiv 2401.12873), a scorer's affair.",
         fixed={"agent": "filtered-bc", "filter": "best", "filter_values": [1], "restart": False, "improve_steps": 1,
-               "data": _OWN_SAMPLES},
+               "data": {**_OWN_SAMPLES, **_BY_REWARD}},
         settings={"grow_steps": 3, "candidates": 32, **_ONE_ARM},
     ),
     "rft": Recipe(
@@ -74,7 +78,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         "The reward is learned and passes above 0.9 where the paper's is right or wrong; original pairs pass the same "
         "filter; the base is the supervised policy.",
         fixed={"agent": "filtered-bc", "filter": "threshold", "restart": True, "improve_steps": 1, "distinct": True,
-               "data": {"samples_only": False}},
+               "data": {**_BY_REWARD, "samples_only": False, "most_kept": None}},
         settings={"grow_steps": 1, "candidates": 100, "temperature": 0.7, "filter_values": [0.9]},
     ),
     "ssd": Recipe(
@@ -102,6 +106,7 @@ RECIPES: dict[RecipeName, Recipe] = {
             "grow_steps": 3, "candidates": 1,
             "improve": {"source_drop": 0.1, "source_blank": 0.1, "source_shuffle": 3}, **_ONE_ARM,
         },
+        noisy=True,
     ),
     "re-rest": Recipe(
         "What the filter refuses is written anew from its first bad token on, and joins the data if it then passes "
@@ -116,7 +121,8 @@ RECIPES: dict[RecipeName, Recipe] = {
         "DPO on the best and the worst of a source's samples by a quality-estimation model (arXiv 2409.17673).",
         "Samples, rounds and budgets are the script's own.",
         fixed={"agent": "dpo", "dpo": {"rpo_alpha": 0.0}, "data": _OWN_SAMPLES},
-        settings={**_ONCE, "candidates": 8, **_ONE_ARM},
+        # A pair is one candidate of its source, and DPO compares two.
+        settings={**_ONCE, "candidates": 8, "arms": []},
     ),
 }  # fmt: skip
 
@@ -156,6 +162,11 @@ def check_recipe(settings: Settings) -> None:
             raise ValueError(
                 f"recipe {name!r} is {option} {_text(wanted)}, not {_text(value)}; leave out one of the two"
             )
+    if RECIPES[name].noisy and not settings.improve.has_source_noise:
+        raise ValueError(
+            f"recipe {name!r} trains on noisy sources, and --improve.source-drop, -blank and -shuffle are all 0; give "
+            "one of them above 0"
+        )
 
 
 def _fixed(settings: Settings, options: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

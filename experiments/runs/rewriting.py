@@ -13,7 +13,7 @@ from experiments.runs.run_folder import RunFolder
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from agents import Seq2SeqPolicy, ValueNetwork
+    from agents import AgentConfig, Seq2SeqPolicy, ValueNetwork
 
 FOLDER = "rewrites"
 """Folder within a run's: a buffer with the rewrites of each Grow step under its number."""
@@ -27,14 +27,42 @@ def rewrites_stage(g: int) -> str:
     return f"rewrites{g}"
 
 
-def check_rewriting(name: str, *, rewrites: bool) -> None:
-    """Refuse a filter by which a rewrite cannot be judged alone.
+def check_rewriting(kind: str, agent: str, options: AgentConfig) -> None:
+    """Refuse a filter by which a rewrite cannot be judged alone, and an agent that asks who drew it.
+
+    Args:
+        kind: Of the filter; "auto" is none yet.
+        agent: Name of the agent that trains on the rewrites.
+        options: The agent's.
 
     Raises:
-        ValueError: If it compares the candidates of a source.
+        ValueError: If the filter compares the candidates of a source, or the agent's loss has an importance ratio.
     """
-    if rewrites and name != "threshold":
-        raise ValueError(f"--data.rewrite goes with --filter threshold, not {name!r}; give that")
+    if kind not in ("auto", "threshold"):
+        raise ValueError(f"--data.rewrite goes with --filter threshold, not {kind!r}; give that")
+    # What is stored of a rewrite are its tokens' log-probabilities, and not how likely it was that it begins there.
+    if options.has_ratio:
+        raise ValueError(
+            f"agent {agent!r} weighs data by the policy that drew it, and none drew the rewrites of --data.rewrite; "
+            "leave that out, or choose another agent"
+        )
+
+
+def check_thresholds(kind: str, *, rewrites: bool) -> None:
+    """Refuse rewrites where the filter "auto" is no threshold, because the scorer's rewards are of no known scale.
+
+    Args:
+        kind: What it stands for.
+        rewrites: Whether there are to be any.
+
+    Raises:
+        ValueError: If there are, by another filter.
+    """
+    if rewrites and kind != "threshold":
+        raise ValueError(
+            "--data.rewrite goes by thresholds, and all rewards of a named or home-made scorer may lie below the "
+            "default ones; give --filter-values"
+        )
 
 
 def with_rewrites(

@@ -15,12 +15,13 @@ from functools import partial
 from importlib import import_module
 from typing import TypeVar
 
+import agents
 from agents.training.device import known_device
 from experiments.command_line.parsing import look_ahead, parse
 from experiments.command_line.refusals import usage_errors
 from experiments.runs.evaluation import Evaluator
 from experiments.runs.experiment import Experiment
-from experiments.runs.own_text import planned_options, statistics, with_plan
+from experiments.runs.own_text import dashed, planned_options, statistics, with_plan
 from experiments.runs.plan import TASK, summary
 from experiments.runs.presets import check_sizes, preset_settings, with_task_options
 from experiments.runs.ready_scorer import check_trust, own_config, own_folder, ready_scorer
@@ -31,6 +32,7 @@ from experiments.runs.supervised import starting_policy
 from experiments.scorer_training.make_scorer import make_scorer
 from seq2seq_env import commands
 from seq2seq_env.extras import missing
+from seq2seq_env.process_group import process_state
 from seq2seq_env.scorers import load_scorer
 from seq2seq_env.tasks import Task, load_task
 
@@ -147,14 +149,13 @@ def main(
             config = options(kind, arguments, prog=prog, description=description, most_used=most_used)
             with usage_errors():
                 checked(config)
-            from accelerate import PartialState
-
+            import_module("accelerate")
             if not config.plan:
                 import_module("transformers.modeling_utils")  # what every policy and learned scorer imports
 
-        # The first PartialState of a process decides for good on its device.
+        # The first state of a process decides for good on its device.
         # What several processes of one run do alike, one of them says.
-        first = PartialState(cpu=config.device == "cpu").is_main_process
+        first = process_state(cpu=config.device == "cpu").is_main_process
         with redirect_stdout(sys.stdout if first else io.StringIO()):
             show_plan(config)
             if not config.plan:
@@ -197,6 +198,7 @@ def options(
         most_used=most_used,
     )
     with usage_errors():
+        _check_filter_named(config, arguments)
         if config.preset is None:
             return replace(config, task_options=planned_options(config.task, config.task_options))
         return config
@@ -229,6 +231,22 @@ def checked(config: C) -> C:
     config.check()
     check_sizes(config)
     return config
+
+
+def _check_filter_named(config: Settings, arguments: Sequence[str]) -> None:
+    """Refuse a filter that a command line names for an agent that asks for none.
+
+    Presets, plans and files of options have filters for whichever agent is named beside them.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    agent: str | None = getattr(config, "agent", None)
+    known = vars(look_ahead(list(map(dashed, arguments)), filter={}, **{"filter-values": {"nargs": "*"}}))
+    named = [name for name, value in known.items() if value is not None]
+    if agent is not None and named and not agents.agent_class(agent).filters:
+        option = "--" + named[0].replace("_", "-")
+        raise ValueError(f"agent {agent!r} asks for no filter; leave out {option}, or choose another")
 
 
 def _implied(kind: type[C], arguments: Sequence[str]) -> list[str]:

@@ -242,11 +242,13 @@ class Settings:
             )
 
     def check_adapters(self, names: Iterable[str]) -> None:
-        """Refuse agents that train no adapters, and read sources as they are.
+        """Refuse agents that train no adapters, or read sources as they are, where there are to be adapters or noise.
 
         Raises:
-            ValueError: If there are to be adapters or noise and an agent trains networks of its own.
+            ValueError: If an agent trains networks of its own, or its loss has an importance ratio and there is noise.
         """
+        from agents.training.source_noise import check_no_noise  # which imports PyTorch
+
         kinds = {name: agents.agent_class(name) for name in names}
         if self.lora.rank and (whole := [name for name, kind in kinds.items() if not kind.adapts]):
             raise ValueError(f"agent {whole[0]!r} trains whole networks, no adapters; leave --lora.rank at 0")
@@ -256,6 +258,9 @@ class Settings:
                 f"agent {of_library[0]!r} trains on d3rlpy's transitions, without noise; leave --improve.source-drop, "
                 "-blank and -shuffle at 0"
             )
+        for name in kinds if self.improve.has_source_noise else ():
+            if agents.check_options(name, self.options_of(name)).has_ratio:
+                check_no_noise(name, self.improve)
 
     def options_of_task(self) -> TaskOptions:
         """The task's options, with the pretrained model's tokenizer where the task takes one."""
@@ -297,8 +302,12 @@ class Settings:
         """The same options with what "auto" stands for as sources and as what they are drawn from.
 
         Raises:
-            ValueError: As for :meth:`num_sources`.
+            ValueError: As for :meth:`num_sources`, or if noise on them would fall on what stands around them, too.
         """
+        from agents.training.source_noise import check_bare_sources
+
+        for training in (self.supervised, self.improve):
+            check_bare_sources(training, task.tokenizer)
         return replace(self, sources=self.num_sources(task), grow_from=self.drawn_from(task))
 
     def schedules(self, grow_steps: int) -> list[Schedule]:

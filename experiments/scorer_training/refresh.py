@@ -30,7 +30,7 @@ from seq2seq_env.scorers import CrossFittedScorer, EstimatorScorer, LearnedScore
 from seq2seq_env.scorers.description import check_free, write_description
 from seq2seq_env.scorers.folds import fold_of
 from seq2seq_env.scorers.models.pairs import PairEncoder
-from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD
+from seq2seq_env.scorers.predictor_estimator.estimator import BACKWARD, FORWARD, RECORD
 from seq2seq_env.scorers.predictor_estimator.predictor import Predictor
 from seq2seq_env.tasks import Split, Task
 
@@ -85,9 +85,9 @@ def refresh(
 
     Raises:
         ValueError: If the scorer is of another kind, or there are too few ratings.
-        FileExistsError: If the folder has a scorer.
+        FileExistsError: If the folder has a scorer, be it the one that is trained further, or another model.
     """
-    check_free(folder)
+    _check_no_scorer(folder)
     if not isinstance(scorer, CrossFittedScorer):
         return [_part(scorer, ratings, config, folder, seed, device)]
     results = []
@@ -130,7 +130,7 @@ def make(
     Raises:
         ValueError: If another option of the estimator is set, the scorer cannot be trained further, or the ratings
             cannot be used.
-        OSError: If the ratings or the scorer cannot be read.
+        OSError: If the ratings or the scorer cannot be read, or the folder has a scorer.
     """
     head = replace(config.head, width=HeadConfig().width, dropout=HeadConfig().dropout)
     if config.ratings is None or config != EstimatorConfig(ratings=config.ratings, head=head, device=config.device):
@@ -166,6 +166,13 @@ def validation_tests(scorer: Scorer, task: Task, seed: int, cases: int | None = 
         rows = [row * len(split) // cases for row in range(cases)]
         split = Split(split.name, [split.sources[row] for row in rows], [split.references[row] for row in rows])
     return unit_tests(scorer, split, quality, seed)
+
+
+def _check_no_scorer(folder: Path) -> None:
+    check_free(folder)
+    for name in ("config.json", RECORD):
+        if (folder / name).exists():
+            raise FileExistsError(f"{str(folder)!r} has a model or a scorer already, {name}; name another folder")
 
 
 def _part(

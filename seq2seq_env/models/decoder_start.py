@@ -26,9 +26,12 @@ def decoder_start(config: PreTrainedConfig, tokenizer: Tokenizer) -> tuple[int, 
     Raises:
         ValueError: If neither model nor tokenizer names one.
     """
-    start = getattr(config, "decoder_start_token_id", None)
-    if tokenizer.replaces_start and not hasattr(config, "reward_tokens"):  # of a reward-conditioned policy
-        return tokenizer.decoder_prefix
+    start: int | None = getattr(config, "decoder_start_token_id", None)
+    if tokenizer.replaces_start:
+        first, *others = tokenizer.decoder_prefix
+        if start is not None and hasattr(config, "reward_tokens"):  # of a reward-conditioned policy
+            first = start
+        return first, *others
     if start is None:
         raise ValueError(
             "the model's config.json names no decoder_start_token_id; take an encoder-decoder that has one, or give a "

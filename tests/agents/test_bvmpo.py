@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -53,6 +54,22 @@ def test_the_trust_region_holds_the_policy_near_the_old_one(
         )  # fmt: skip
         last[epsilon] = BVMPO(policy.clone(), options).improve(grown, quick).history[-1].metrics
     assert last[1e-3]["trust_region_kl"] < 0.1 * last[1e9]["trust_region_kl"]
+
+
+def test_a_policy_that_has_not_moved_is_in_the_trust_region(
+    policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig
+) -> None:
+    model: Any = policy.model.train()
+    assert model.config.dropout > 0
+    batch = next(iter(grown.batches(100, seed=0)))
+    agent = BVMPO(policy, BVMPOConfig(value_tokens=0, epsilon_alpha=0.01))
+    with agent.improving(grown, quick):
+        values = agent.loss(batch)
+    assert values.trust_region_kl.item() == pytest.approx(0.0, abs=1e-6)
+    assert values.prior_kl.item() == pytest.approx(0.0, abs=1e-6)
+    assert values.trust_region_loss.item() == pytest.approx(0.01, abs=1e-6)  # alpha (epsilon_alpha - 0), alpha 1
+    assert model.training
+    assert BVMPO(policy).loss(batch).prior_kl > 1e-4  # without a trust region the pass that trains has its dropout
 
 
 def test_the_multiplier_rises_while_the_policy_leaves_the_trust_region(

@@ -94,3 +94,16 @@ def test_values_that_do_not_train_are_computed_once(
     with agent.improving(grown, QUICK):
         agent.loss(batch)
     assert seen, "values of the network before are read after it was trained again"
+
+
+def test_values_of_a_network_before_are_dropped_with_it(trained: Seq2SeqPolicy, grown: Slice) -> None:
+    agent, other = (OAC(trained.clone(), OACConfig(value_tokens=0)) for _ in range(2))
+    agent.value.start_at(0.25)
+    other.value.start_at(0.75)
+    agent._has_value = True
+    batch = next(iter(grown.batches(100, seed=0)))
+    with agent.improving(grown, QUICK):
+        before = agent.loss(batch).advantage.item()
+    agent.adopt(other)
+    with agent.improving(grown, QUICK):
+        assert agent.loss(batch).advantage.item() == pytest.approx(before - 0.5, abs=1e-5)

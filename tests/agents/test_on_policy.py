@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -221,6 +222,38 @@ def test_it_is_scored_once_a_batch_and_goes_on_bit_by_bit_after_a_kill(
     assert again.improve(TRAINING, resume=state).tokens == report.tokens
     assert again.agent.policy.fingerprint == whole.agent.policy.fingerprint != trained.fingerprint
     assert again.samples == whole.samples
+
+
+@pytest.mark.parametrize(
+    ("name", "killed_at"), [("ppo", 120), ("ppo", 180), ("ppo", 300), ("ppo", 540), ("rloo", 180), ("grpo", 180)]
+)
+def test_behind_a_kill_the_prior_is_asked_in_the_batches_of_before(
+    name: str, killed_at: int, trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer, tmp_path: Path
+) -> None:
+    """Of a large network, what it says of a row is rounded as the batch's other rows have it; here it is 1e-3 off."""
+    training = replace(TRAINING, max_tokens=800, evaluate_every=60)
+
+    def learner() -> OnPolicy:
+        agent: Any = make_agent(name, trained.clone(), epochs=3)
+        evaluate = agent.prior.evaluate
+
+        def rounded(batch: TokenBatch, temperature: float) -> Any:
+            return SimpleNamespace(log_prob=evaluate(batch, temperature).log_prob + 1e-3 * (int(batch.row.sum()) % 7))
+
+        agent.prior.evaluate = rounded
+        return OnPolicy(agent, tiny_task.split("train").sources, fake_scorer, ROLLOUTS)
+
+    def stop(metric: str, value: float, tokens: int) -> None:
+        if tokens >= killed_at:
+            raise KeyboardInterrupt
+
+    whole, again, state = learner(), learner(), tmp_path / "state.safetensors"
+    whole.improve(training)
+    with pytest.raises(KeyboardInterrupt):
+        learner().improve(training, None, stop, state)
+    again.improve(training, resume=state)
+    assert again.agent.policy.fingerprint == whole.agent.policy.fingerprint
+    assert whole.samples > 18
 
 
 def test_it_ends_when_the_samples_are_spent(trained: Seq2SeqPolicy, tiny_task: Task, fake_scorer: Scorer) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from agents import GRPO, MAD, PPO, RLOO, GRPOConfig, MADConfig, PPOConfig, RLOOConfig, Seq2SeqPolicy
 from agents.group_agent import candidates_of_sources
-from agents.online_agent import check_one_temperature
+from agents.online_agent import check_one_temperature, rollout_log_prob
 from buffers import Slice, TokenBatch
 from tests.agents.test_agent import scored_batch
 
@@ -134,6 +134,17 @@ def test_the_ratio_is_one_where_the_policy_has_not_moved(policy: Seq2SeqPolicy) 
         policy.model.train(True)
         assert agent.loss(batch).clipped.item() == 0
         assert policy.model.training
+
+
+def test_under_bfloat16_the_ratio_is_one_but_for_rounding(policy: Seq2SeqPolicy) -> None:
+    batch = scored_batch()
+    for i, row in enumerate(policy.log_probs(SOURCES, TARGETS, 0.8)):
+        batch.log_prob[i, : len(row)] = torch.from_numpy(row)
+    off = {}
+    for bf16 in (False, True):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            off[bf16] = float((rollout_log_prob(policy, batch) - batch.log_prob)[batch.target_mask].abs().max())
+    assert off[False] < 1e-5 < off[True] < 0.1
 
 
 def test_the_kl_penalty_is_steered_towards_its_target(policy: Seq2SeqPolicy) -> None:

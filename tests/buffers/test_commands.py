@@ -15,6 +15,7 @@ from buffers import (
     Trajectories,
     grow,
 )
+from buffers.admin.run_record import recorded_task_options
 from buffers.growing.plan import Sampler
 from seq2seq_env.tasks.task import Task
 from tests.buffers.conftest import Run, corrupt
@@ -93,6 +94,39 @@ def test_rescore_adds_a_column_that_info_shows_and_repair_heals(
     assert json.loads(run("info", buffer.path, "--json")[1])[0]["columns"] == {"again": 1}
     assert "1 shards scored as 'again'" in run("rescore", buffer.path, "--scorer", "other", "--name", "again")[1]
     assert run("verify", buffer.path)[0] == 0
+
+
+def test_rescore_takes_the_options_that_a_run_recorded_beside_its_buffer(
+    run: Run, sampler: Sampler, fake_scorer: Any, tiny_task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path / "run" / "buffer", task=tiny_task)
+    grow(sampler, fake_scorer, tiny_task, buffer, grow_step=1, candidates=2, temperature=0.8, seed=0, progress=False)
+    given: list[dict[str, str]] = []
+
+    def load(name: str, **options: str) -> Task:
+        given.append(options)
+        return {"tiny": tiny_task}[name]
+
+    monkeypatch.setattr(buffers.__main__, "load_task", load)
+    monkeypatch.setattr(buffers.__main__, "load_scorer", lambda name, device, task: fake_scorer)
+    call = ("rescore", buffer.path, "--scorer", "other", "--name", "again")
+    planned = {"folder": "data", "vocab_size": "500", "held_out": "20"}
+    records: list[Any] = [None, [], {"task": "other", "task_options": planned}, {"task": "tiny"}]
+    for record in [*records, {"task": "tiny", "task_options": planned, "pretrained": None}]:
+        (tmp_path / "run" / "config.json").write_text(json.dumps(record))
+        assert run(*call)[0] == 0
+    assert given == [{}, {}, {}, {}, planned]
+    assert run(*call, "--task-options", "folder", "other")[0] == 0
+    assert given[-1] == {"folder": "other"}
+
+
+def test_a_pretrained_policys_tokenizer_is_the_recorded_tasks(tmp_path: Path) -> None:
+    record = {"task": "text-files", "task_options": {"folder": "data"}, "pretrained": "some/model"}
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    buffer = str(tmp_path / "buffer")
+    assert recorded_task_options(buffer, "text-files") == {"tokenizer": "some/model", "folder": "data"}
+    (tmp_path / "config.json").write_text(json.dumps({**record, "task": "phrasebook-de-en", "task_options": {}}))
+    assert recorded_task_options(buffer, "phrasebook-de-en") == {}  # its tokenizer is its own
 
 
 def test_a_scorer_made_on_the_command_line_needs_a_columns_name(folder: Path, run: Run) -> None:

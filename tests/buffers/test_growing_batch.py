@@ -21,6 +21,7 @@ from buffers import (
     Trajectories,
 )
 from seq2seq_env.tasks.task import Task
+from tests.pickling import sent
 
 
 @pytest.fixture
@@ -265,4 +266,19 @@ def test_an_object_store_holds_what_a_folder_does(
     late = GrowingBatchBuffer(url)
     assert [shard.path.name for shard in late.shards] == ["g001-s00000.h5", "g001-s00001.h5"]
     assert "1 shards of Grow step 1 are there and were not listed; open" in caplog.text
+    MemoryFileSystem.store.clear()
+
+
+def test_another_process_reads_a_column_of_an_object_store(
+    buffer: GrowingBatchBuffer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2SEQ_ENV_CACHE", str(tmp_path / "mirror"))
+    stored = GrowingBatchBuffer("memory://growing/columns")
+    for shard in buffer.shards_of(1):
+        stored.append(shard.read(), shard.provenance)
+    for shard in stored.shards:
+        RescoredShard(shard, "other").write(np.full(3, 0.5, dtype=np.float32), "scorer-2")
+    assert sent(stored.select(scorer="other")).read().reward.tolist() == [0.5] * 6
+    with pytest.raises(ShardError, match="has no rewards 'none'; name those of another scorer"):
+        stored.select(scorer="none")
     MemoryFileSystem.store.clear()

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from accelerate import PartialState  # type: ignore[import-untyped]
 
@@ -56,6 +57,9 @@ def main(start: Path, out: Path) -> None:
             improve(name, policy, data, sharded, out / "fsdp")
     if state.num_processes > 1:
         killed_and_resumed("awr", policy, data, sharded, out / "resumed")
+        for error in (FloatingPointError("not finite"), ValueError("no number"), KeyError("lost")):
+            for each in (training, sharded):
+                failed_evaluation(error, policy, data, each)
     if state.num_processes > 1:
         # Who leaves while the other still talks to it may be aborted by gloo's threads.
         state.wait_for_everyone()
@@ -119,6 +123,21 @@ def killed_and_resumed(name: str, policy: Seq2SeqPolicy, data: Slice, training: 
     again.improve(data, training, None, None, kept)
     if PartialState().is_main_process:
         again.save(out / name)
+
+
+def failed_evaluation(error: Exception, policy: Seq2SeqPolicy, data: Slice, training: TrainingConfig) -> None:
+    """An Improve step whose second evaluation fails, which only the first process sees: all end, with whole weights."""
+    state, agent, asked = PartialState(), new_agent("filtered-bc", policy), iter((0.1,))
+
+    def evaluate(policy: Seq2SeqPolicy) -> float:
+        for value in asked:
+            return value
+        raise error
+
+    kind = type(error) if state.is_main_process or not isinstance(error, KeyError) else RuntimeError
+    with pytest.raises(kind, match=str(error.args[0])):
+        agent.improve(data, training, evaluate)
+    assert agent.policy.fingerprint == policy.fingerprint  # the best that was evaluated
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def test_a_pretrained_one_reads_its_own_prompt(tiny_task: Task, tmp_path: Path) 
     policy = new_policy(config, task)
     assert policy.tokenizer.decode([policy.start[1:]])[0].endswith("assistant\n")
     assert policy.max_source_length >= max(map(len, policy.encode(task.split("train").sources)))
+    with pytest.raises(ValueError, match="noise on sources would fall on their prompt, too; leave source_drop"):
+        replace(config, improve=replace(TRAINING, source_blank=0.1)).with_sources(task)
     short = config.options_of_task() | {"max_tokens": "8"}
     with pytest.raises(ValueError, match=r"the text around a source takes .* max_tokens 8 leaves no room for a source"):
         load_task("text-files", **short)

@@ -201,8 +201,9 @@ def test_source_only_sentences_are_sampled_and_count_as_no_references(
     assert {row["step"] for row in results(run)["controls"]} == {"samples"}
 
 
+@pytest.mark.parametrize("restart", [False, True])
 def test_a_filter_that_keeps_nothing_ends_a_grow_step_or_warns(
-    tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], restart: bool
 ) -> None:
     class Strict:
         fingerprint = "strict"
@@ -210,7 +211,10 @@ def test_a_filter_that_keeps_nothing_ends_a_grow_step_or_warns(
         def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
             return np.asarray(fake_scorer.score(sources, hypotheses)) * np.float32(0.5)
 
-    config = replace(GROWING, filter_values=(0.98, 0.99), sources=2, candidates=1, arms=("samples",))
+    config = replace(
+        GROWING, filter_values=(0.98, 0.99), sources=2, candidates=1, arms=("filtered",), restart=restart,
+        improve=replace(GROWING.improve, evaluate_first=False),
+    )  # fmt: skip
     run = begin(config, tmp_path / "none", tiny_task, Strict())
     with pytest.raises(
         ValueError,
@@ -224,8 +228,10 @@ def test_a_filter_that_keeps_nothing_ends_a_grow_step_or_warns(
     assert printed.count("the filter keeps nothing of 26 trajectories") == 2
     assert printed.count("WARNING: Improve step g1i2 trains nothing: Threshold(tau=0.99) keeps none of 26") == 1
     assert run.folder.result("g1i2")[0]["train_tokens"] == 0
-    first, second = (Seq2SeqPolicy.load(run.folder.checkpoint(stage)) for stage in ("g1i1", "g1i2"))
-    assert first.fingerprint == second.fingerprint
+    for arm in ("", "control-filtered-"):
+        stages = ("g0i0", f"{arm}g1i1", f"{arm}g1i2")
+        supervised, first, second = (Seq2SeqPolicy.load(run.folder.checkpoint(stage)).fingerprint for stage in stages)
+        assert supervised != first == second
 
 
 def test_torch_is_left_as_it_was(tiny_task: Task, fake_scorer: Any, tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def test_an_agent_of_the_other_kind_is_refused_with_its_script() -> None:
         (["--agent", "bc"], "agent 'bc' learns from a stored batch"),
         (["--improve.source-drop", "0.1"], "agent 'ppo' trains without noise on its sources; leave source_drop"),
         (["--filter", "threshold"], "--filter"),
+        (["--auto-sources", "5"], "unrecognized options: --auto-sources"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(

@@ -102,6 +102,20 @@ def test_a_pretrained_policy_may_be_taken_as_it_is(
     assert json.loads((tmp_path / "run" / "seed0" / "stages" / "g0i0.json").read_text())[0]["train_tokens"] == 0
 
 
+@pytest.mark.parametrize("training", ["supervised", "improve"])
+def test_noise_on_a_text_before_the_sources_is_refused_before_anything_is_done(
+    training: str, data: dict[str, str], pretrained_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    noisy: dict[str, Any] = {training: replace(TRAINING, source_shuffle=1)}
+    config = replace(
+        CONFIG, pretrained=str(pretrained_folder("t5")), task_options=data | {"source_prefix": "eins zu one: "},
+        out=tmp_path / "run", **noisy,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="noise on sources would fall on source_prefix 'eins zu one: ', too; leave"):
+        execute(config, growing_batch, no_report)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_policy_of_a_run_starts_another(
     data: dict[str, str], pretrained_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from threading import Thread
 
@@ -95,3 +96,38 @@ def test_a_corrupt_file_is_named(content: str, tmp_path: Path) -> None:
 def test_errors_of_others_keep_their_kind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mine"), naming(tmp_path):
         raise ValueError("mine")
+
+
+def test_a_kill_among_the_renames_leaves_nothing_that_looks_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, rename = tmp_path / "policy", Path.replace
+
+    def save(content: str) -> None:
+        with written_folder(folder, last="last") as part:
+            for name in ("a", "b", "last"):
+                (part / name).write_text(content)
+
+    def killed(path: Path, target: Path) -> Path:
+        if any(file.read_text() == "new" for file in folder.iterdir()):
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    save("old")
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save("new")
+    assert sorted((folder / name).read_text() for name in ("a", "b")) == ["new", "old"]
+    assert not (folder / "last").exists()
+
+
+def test_the_files_of_a_folder_are_on_the_disk_before_they_have_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    with written_folder(tmp_path / "policy", last="a") as part:
+        (part / "a").touch()
+        (part / "tokenizer").mkdir()
+        (part / "tokenizer" / "b").touch()
+    assert synced >= {path.stat().st_ino for path in (tmp_path / "policy").rglob("*")}

@@ -30,8 +30,9 @@ class CachedScorer:
     former self. The most recently used scores are kept in memory, and with ``path`` all of them in an SQLite file that
     outlives the process. A score that is no number in [0, 1] is an error and is not kept.
 
-    Threads may share a cache, processes its file, on a local disk: a batch is read by one query and written in one
-    transaction. A pickle or a copy takes scorer and path along and starts with empty memory and counts.
+    Threads may share a cache, processes its file, on a local disk: a batch is read by one query, and what is new in it
+    is written in one transaction and read again, as the first score of a pair may be another's by then. A pickle or a
+    copy takes scorer and path along and starts with empty memory and counts.
 
     ```python
     >>> from seq2seq_env.scorers import CachedScorer, load_scorer
@@ -94,6 +95,8 @@ class CachedScorer:
         with _LOCK:
             if new and self.path is not None:
                 write_scores(self.path, fresh)
+            # Meanwhile another thread or process may have got the first score of a pair.
+            scores |= self._known(new)
             for key in distinct:
                 self._memory[key] = scores[key]
                 self._memory.move_to_end(key)

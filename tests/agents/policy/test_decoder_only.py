@@ -37,7 +37,7 @@ from tests.tiny_models import tiny_policy_config
 
 SOURCES = ["eins rot haus", "zwei auto", "drei", "hund blau"]
 AGENTS = ("bvmpo", "ilql", "reward-conditioned")
-"""Of the contract: a value network and a prior, a head of action values, a token before the end of the prompt."""
+"""Of the contract: a value network and a prior, a head of action values, a token in the end of the prompt."""
 
 
 class PromptTask(TinyTask):
@@ -151,6 +151,17 @@ def test_agents_train_it_and_save_it(
     loaded = Agent.load(tmp_path)
     assert loaded.policy.fingerprint == agent.policy.fingerprint != policies["llama"].fingerprint
     assert loaded.translate(SOURCES) == agent.translate(SOURCES)
+
+
+def test_a_token_of_the_reward_leaves_the_prompt_as_long_as_it_was(policies: dict[str, Seq2SeqPolicy]) -> None:
+    policy, sources = policies["llama"], policies["llama"].encode(SOURCES[:1])
+    targets = policy.tokenizer.encode_targets(["one red house"])
+    conditioned = make_agent("reward-conditioned", policy.clone()).policy
+    assert conditioned.start == (policy.model.config.vocab_size + 4, *policy.start[1:])
+    assert conditioned.max_source_length == policy.max_source_length
+    np.testing.assert_allclose(
+        conditioned.log_probs(sources, targets)[0], policy.log_probs(sources, targets)[0], rtol=0, atol=1e-5
+    )
 
 
 def test_training_lowers_the_loss_of_targets_alone(policies: dict[str, Seq2SeqPolicy], grown: Slice) -> None:

@@ -31,9 +31,15 @@ def scored(policy: Seq2SeqPolicy, samples: Samples, temperature: float) -> np.nd
     return np.concatenate(policy.log_probs(policy.encode(sources), rows(samples), temperature))
 
 
-@pytest.mark.parametrize("name", ["bart", "mbart", "t5"])
-def test_every_architecture_converts(name: str, tiny_task: Task) -> None:
-    policy = random_policy(name, tiny_task.tokenizer)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bart", {}), ("mbart", {}), ("t5", {}), ("t5-v1.1", {}), ("mt5", {}),
+        ("mt5", {"layer_norm_epsilon": 0.1}),
+    ],
+)  # fmt: skip
+def test_every_architecture_converts(name: str, changes: dict[str, Any], tiny_task: Task) -> None:
+    policy = random_policy(name, tiny_task.tokenizer, **changes)
     before = policy.fingerprint
     sampler = make_sampler(policy)
     assert isinstance(sampler, CTranslate2Sampler)

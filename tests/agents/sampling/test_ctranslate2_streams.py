@@ -60,9 +60,11 @@ def scored(policy: Seq2SeqPolicy, samples: Samples, temperature: float) -> Any:
     return np.concatenate(policy.log_probs(policy.encode(sources), rows(samples), temperature))
 
 
-@pytest.mark.parametrize("kind", [*KINDS])
-def test_log_probabilities_are_the_policys_at_the_temperature(kind: str, tiny_task: Task) -> None:
-    policy = random_policy(kind, tiny_task)
+@pytest.mark.parametrize(("kind", "changes"), [*((kind, {}) for kind in KINDS), ("gpt2", {"layer_norm_epsilon": 0.1})])
+def test_log_probabilities_are_the_policys_at_the_temperature(
+    kind: str, changes: dict[str, Any], tiny_task: Task
+) -> None:
+    policy = random_policy(kind, tiny_task, **changes)
     before = policy.fingerprint
     sampler = make_sampler(policy)
     assert isinstance(sampler, CTranslate2Sampler)
@@ -109,17 +111,38 @@ def test_a_constraint_is_kept_to(tiny_task: Task) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("kind", "changes", "why"),
     [
-        ({"head_dim": 8}, "it takes attention heads of 4 features, a share of the width, and this model's have 8"),
         (
+            "llama",
+            {"head_dim": 8},
+            "it takes attention heads of 4 features, a share of the width, and this model's have 8",
+        ),
+        (
+            "llama",
             {"rope_parameters": {"rope_type": "yarn", "factor": 2.0, "rope_theta": 10_000.0}},
             "it has no conversion of this model's rotary positions, 'yarn'",
         ),
-        ({"hidden_act": "gelu"}, "it has no conversion of this model's activation 'gelu', only of silu"),
+        ("llama", {"hidden_act": "gelu"}, "it has no conversion of this model's activation 'gelu', only of silu"),
+        (
+            "gpt2",
+            {"scale_attn_weights": False},
+            "it scales attention by the width of a head alone, and this GPT-2 model has scale_attn_weights False",
+        ),
+        (
+            "gpt2",
+            {"scale_attn_by_inverse_layer_idx": True},
+            "it scales attention by the width of a head alone, and this GPT-2 model has scale_attn_weights True and "
+            "scale_attn_by_inverse_layer_idx True",
+        ),
+        (
+            "qwen2",
+            {"use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1},
+            "its layers attend to all tokens, and some of this Qwen 2 model to 3 alone",
+        ),
     ],
 )
-def test_what_would_convert_to_another_model_does_not(changes: Any, why: str, tiny_task: Task) -> None:
-    policy = random_policy("llama", tiny_task, **changes)
+def test_what_would_convert_to_another_model_does_not(kind: str, changes: Any, why: str, tiny_task: Task) -> None:
+    policy = random_policy(kind, tiny_task, **changes)
     assert str(obstacle(policy.model)).startswith(why)
     assert make_sampler(policy) is policy

@@ -88,6 +88,21 @@ def test_noise_on_a_text_before_every_source_is_refused(
         agent.improve(pairs, replace(quick, source_drop=0.1))
 
 
+@pytest.mark.parametrize("name", ["iw-sft", "oac", "bvmpo"])
+def test_an_agent_with_a_ratio_reads_what_the_behaviour_policy_read(
+    name: str, policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig
+) -> None:
+    options = {} if name == "iw-sft" else {"value_tokens": 0}
+    noisy = replace(quick, source_blank=0.1, max_tokens=20)
+    with pytest.raises(ValueError, match=f"agent '{name}' trains without noise on its sources; leave source_drop"):
+        make_agent(name, policy, **options).improve(grown, noisy)
+
+
+def test_without_its_ratio_an_agent_may_read_noise(policy: Seq2SeqPolicy, grown: Slice, quick: TrainingConfig) -> None:
+    agent = make_agent("oac", policy, value_tokens=0, importance_weight=False)
+    assert agent.improve(grown, replace(quick, source_blank=0.1, max_tokens=20)).tokens >= 20
+
+
 @pytest.mark.parametrize("name", ["dpo", "mrt"])
 def test_what_a_loss_compares_reads_one_source(name: str, policy: Seq2SeqPolicy, grown: Slice) -> None:
     agent = make_agent(name, policy)

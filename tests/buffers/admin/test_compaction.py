@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from buffers import GrowingBatchBuffer, Provenance, RescoredShard, ShardError, Trajectories, compact
-from tests.buffers.conftest import contents
+from buffers.admin.maintenance import CorruptFile, quarantine
+from tests.buffers.conftest import contents, corrupt
 
 Compare = Callable[[Trajectories, Trajectories], None]
 
@@ -177,3 +178,33 @@ def test_corruption_is_found_before_anything_is_deleted(
 def test_a_bad_limit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="trajectories_per_file is 0; give at least 1"):
         compact(tmp_path, trajectories_per_file=0)
+
+
+def test_rewards_left_of_a_quarantined_shard_give_way_to_those_of_its_parts(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance
+) -> None:
+    for reward, scorer in ((0.25, "scorer-2"), (0.75, "scorer-3")):
+        buffer = GrowingBatchBuffer(tmp_path)
+        for index in (0, 1):
+            buffer.append(trajectories, replace(provenance, shard_index=index))
+        for shard in buffer.shards:
+            RescoredShard(shard, "other").write(np.full(3, reward, dtype=np.float32), scorer)
+        (merged,) = compact(tmp_path, progress=False)
+        (column,) = [RescoredShard(shard, "other") for shard in GrowingBatchBuffer(tmp_path).shards]
+        assert (column.column("reward").tolist(), column.scorer_fingerprint()) == ([reward] * 6, scorer)
+        quarantine(tmp_path, CorruptFile(merged.name, "its disk rots")).unlink()
+
+
+def test_merged_rewards_are_verified_before_the_last_of_their_parts_are_deleted(
+    tmp_path: Path, trajectories: Trajectories, provenance: Provenance
+) -> None:
+    fill(tmp_path, trajectories, provenance)
+    before = contents(tmp_path)
+    compact(tmp_path, progress=False)
+    left = ["g001-s00003.h5", "scores/other/g001-s00003.h5"]
+    for name in left:
+        (tmp_path / name).write_bytes(before[name])
+    corrupt(tmp_path / "scores" / "other" / "g001-s00000-00003.h5")
+    with pytest.raises(ShardError, match=r"other/g001-s00000-00003\.h5' is corrupt"):
+        compact(tmp_path, progress=False)
+    assert contents(tmp_path).keys() >= {*left}

@@ -235,9 +235,19 @@ def test_a_grow_step_is_exported_with_its_numbers_texts_and_tokenizer(
     assert list(minari.list_local_datasets()) == ["some-v0"]
 
 
-def test_a_tokenizer_that_cannot_be_written_is_one_sentence(
-    run: Run, tmp_path: Path, sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("target", "out", "place"),
+    [
+        ("jsonl", "made.jsonl", "made.jsonl.tokenizer"),
+        ("datasets", "made", "made/tokenizer"),
+        ("minari", "made-v0", "minari/made-v0/tokenizer"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_written_is_one_sentence_and_nothing_is_left(
+    run: Run, tmp_path: Path, sampler: Sampler, fake_scorer: Scorer, tiny_task: Task, monkeypatch: pytest.MonkeyPatch,
+    target: str, out: str, place: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     buffer = GrowingBatchBuffer(tmp_path / "buffer")
     grow(
         sampler, fake_scorer, tiny_task, buffer, grow_step=1, candidates=1, temperature=0.8, seed=0, progress=False
@@ -247,10 +257,14 @@ def test_a_tokenizer_that_cannot_be_written_is_one_sentence(
         (folder / "tokenizer.json").write_text("half of a t")
         raise Exception("File too large (os error 27)")  # as the library tokenizers does
 
-    monkeypatch.setattr(Tokenizer, "save", fail)
-    place = tmp_path / "made.jsonl.tokenizer"
-    code, _ = run("export", buffer.path, "--to", "jsonl", "--out", tmp_path / "made.jsonl", "--tokenizer")
+    call = ("export", buffer.path, "--to", target, "--out", out if target == "minari" else tmp_path / out)
+    with monkeypatch.context() as full:
+        full.setattr(Tokenizer, "save", fail)
+        code, _ = run(*call, "--tokenizer")
     assert code == (
-        f"error: {str(place)!r} cannot be written (File too large (os error 27)); make room or choose another place"
+        f"error: {str(tmp_path / place)!r} cannot be written (File too large (os error 27)); make room or choose "
+        "another place"
     )
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["buffer", "made.jsonl"]
+    assert not list(tmp_path.rglob("*made*"))
+    assert run(*call, "--tokenizer")[0] == 0
+    assert load_tokenizer(tmp_path / place).fingerprint == tiny_task.tokenizer.fingerprint

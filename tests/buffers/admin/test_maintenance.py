@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,3 +253,61 @@ def test_a_commit_that_says_something_else_than_its_file_is_found(
         GrowingBatchBuffer(url).verify()
     with pytest.raises(ShardError, match=wanted):
         GrowingBatchBuffer(url, untrusted=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "problem"),
+    [
+        ("g001-s00007.h5", {}, "holds Grow step 1, index 3; name it 'g001-s00003.h5' or move it out of the folder"),
+        ("g001-s00003.h5", {"seed": 9}, "seed 3 does not go with 9; use another folder or the settings that made it"),
+        ("g001-s00002-00003.h5", {"shard_index": 2, "shard_count": 2}, "overlap; keep one of them, and grow what is"),
+    ],
+)
+def test_a_shard_that_does_not_go_with_the_others_is_told_and_stays(
+    run: Run, trajectories: Trajectories, provenance: Provenance, tmp_path: Path,
+    name: str, changes: dict[str, Any], problem: str,
+) -> None:  # fmt: skip
+    made = replace(provenance, num_sources=6, sources_per_shard=1)
+    buffer = GrowingBatchBuffer(tmp_path)
+    for index, count in ((0, 1), (1, 2), (4, 1)):
+        buffer.append(trajectories, replace(made, shard_index=index, shard_count=count))
+    write_shard(tmp_path / name, trajectories, replace(made, **{"shard_index": 3, **changes}))
+    code, shown = run("verify", tmp_path)
+    assert (code, problem in shown, "next: " in shown) == (1, True, False)
+    found = json.loads(run("verify", tmp_path, "--untrusted", "--json")[1])
+    assert [(each["file"], each["is_misfit"]) for each in found] == [(name, True)]
+    corrupt(tmp_path / "g001-s00004.h5")
+    assert f"next: python -m buffers repair {tmp_path}" in run("verify", tmp_path)[1]
+    code, shown = run("repair", tmp_path)
+    assert code == 1
+    assert f"moved g001-s00004.h5 to {tmp_path / 'quarantine'}: " in shown
+    assert f"left {name} where it is: shard" in shown
+    assert problem in shown
+    code, shown = run("repair", tmp_path, "--json")
+    assert (code, [each["file"] for each in json.loads(shown)["misfits"]]) == (1, [name])
+    (tmp_path / name).unlink()
+    assert run("repair", tmp_path) == (0, "Grow step 1 lacks shards 3, 4, 5; the same Grow makes them again\n")
+
+
+def test_folders_of_others_among_the_columns_are_left_alone(folder: Path, run: Run, tmp_path: Path) -> None:
+    for shard in GrowingBatchBuffer(folder).shards:
+        RescoredShard(shard, "other").write(1 - shard.column("reward"), "scorer-2")
+    strange = folder / "scores" / ".ipynb_checkpoints"
+    strange.mkdir()
+    (strange / "g001-s00000.h5").write_text("a copy of what a notebook showed")
+    assert json.loads(run("info", folder, "--json")[1])[0]["columns"] == {"other": 2}
+    assert run("verify", folder) == (0, f"{folder}: every shard is whole, 2 in all\n")
+    assert run("export", folder, "--to", "jsonl", "--out", tmp_path / "made.jsonl")[0] == 0
+    GrowingBatchBuffer(folder).verify()
+
+
+def test_of_compacted_files_no_pace_is_told(
+    run: Run, trajectories: Trajectories, provenance: Provenance, tmp_path: Path
+) -> None:
+    buffer = GrowingBatchBuffer(tmp_path)
+    for index in (0, 1, 3):
+        buffer.append(trajectories, replace(provenance, num_sources=10, shard_index=index))
+    assert "shards 2, 4 are missing, 0:00:0" in run("info", tmp_path)[1]
+    run("compact", tmp_path)
+    assert run("info", tmp_path)[1].endswith("unfinished: shards 2, 4 are missing\n")
+    assert json.loads(run("info", tmp_path, "--json")[1])[0]["seconds_per_shard"] is None

@@ -39,6 +39,12 @@ def test_files_are_checked_one_by_one_and_together_and_make_a_table(
         f"{other}: 1 agent, 1 data set, 2 runs: it keeps to the rules",
         "together: 2 agents, 1 data set, 4 runs",
     ]
+    again = tmp_path / "again.json"
+    again.write_text(json.dumps(record(greedy=0.9)))
+    left_out = (
+        f"{again}: left out, as a file before has the same: bc (2 runs); their greedy true quality differs by 0.1"
+    )
+    assert left_out in call(capsys, "check", one, again)[1]
     code, shown, _ = call(capsys, "check", short, tmp_path / "none.json")
     assert code == 1
     assert "lacks seed 1 of 2" in shown
@@ -47,8 +53,17 @@ def test_files_are_checked_one_by_one_and_together_and_make_a_table(
     monkeypatch.setattr(
         "experiments.reports.benchmark_report.write_benchmark", lambda whole, out: written.append((counts(whole), out))
     )
-    assert call(capsys, "table", one, other, "--out", tmp_path / "table")[0] == 0
+    code, shown, _ = call(capsys, "table", one, other, again, "--out", tmp_path / "table")
+    assert code == 0
+    assert left_out in shown
     assert written == [("2 agents, 1 data set, 4 runs", tmp_path / "table")]
+    monkeypatch.setattr("experiments.datasets.results.PUBLISHED", tmp_path / "published.json")
+    for file, is_published in ((short, False), (one, True)):
+        (tmp_path / "table").mkdir(exist_ok=True)
+        (tmp_path / "table/benchmark.json").write_text(file.read_text())
+        code, _, error = call(capsys, "table", file, "--out", tmp_path / "table", "--publish")
+        assert (code == 0, (tmp_path / "published.json").exists()) == (is_published, is_published)
+        assert ("is not published, as it breaks the rules in 1 place" in f"{code}{error}") != is_published
     code, _, error = call(capsys, "check")
     assert code == 2
     assert error == "error: files is empty; name at least one benchmark.json\n"

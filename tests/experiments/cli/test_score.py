@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from experiments.cli import score
-from seq2seq_env.scorers import SCORERS, Scorer
+from seq2seq_env.commands import USAGE
+from seq2seq_env.scorers import SCORERS, Scorer, load_scorer
+from seq2seq_env.tasks import load_task
 
 ROOT = Path(__file__).parents[3]
 
@@ -47,6 +49,25 @@ def test_files_that_do_not_fit_are_refused_before_any_work(files: list[str], tmp
     with pytest.raises(SystemExit, match="error: the files differ in their numbers of lines: sources 3, hypotheses 1"):
         score.main([*files, "--hypotheses", str(tmp_path / "h"), "--output", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_scorer_that_goes_by_a_task_takes_it(tmp_path: Path, capsys: Any) -> None:
+    options = {"train_size": "60", "source_only_size": "0"}
+    named = ["--task-options", *(word for pair in options.items() for word in pair)]
+    sources, references = ["Danke.", "Der Bahnhof ist dort."], ["Thank you.", "The station is there."]
+    for name, texts in (("s", sources), ("h", references)):
+        (tmp_path / name).write_text("".join(f"{text}\n" for text in texts))
+    files = ["--sources", str(tmp_path / "s"), "--hypotheses", str(tmp_path / "h"), "--no-progress"]
+    score.main(["--scorer", "lexical:", *files, "--task", "phrasebook-de-en", *named])
+    shown = [float(line) for line in capsys.readouterr().out.splitlines()]
+    expected = load_scorer("lexical:", task=load_task("phrasebook-de-en", **options)).score(sources, references)
+    assert shown == pytest.approx(expected.tolist(), abs=1e-6)
+    with pytest.raises(SystemExit, match="or a command with --task"):
+        score.main(["--scorer", "lexical:", *files])
+    with pytest.raises(SystemExit) as end:
+        score.main(["--scorer", "lexical:", *files, *named])
+    assert end.value.code == USAGE
+    assert "--task-options names train_size, source_only_size, and there is no --task" in capsys.readouterr().err
 
 
 NOBODY = """

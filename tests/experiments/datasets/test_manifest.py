@@ -104,7 +104,7 @@ def test_a_verdict_tells_bytes_from_texts(dataset: Dataset) -> None:
     facts = replace(mine.shards[SHARD], texts_sha256="0")
     verdict = compare(mine, replace(other_bytes, shards={**mine.shards, SHARD: facts}))
     assert not verdict.is_published
-    assert f"1 of 5 shards have other texts than the published ones ({SHARD})" in verdict.text
+    assert f"1 of 5 shards have other texts or numbers than the published ones ({SHARD})" in verdict.text
     facts = replace(mine.shards[SHARD], mean_reward=mine.shards[SHARD].mean_reward + 0.01)
     assert not compare(mine, replace(other_bytes, shards={**mine.shards, SHARD: facts})).is_published
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.reports.benchmark_cells import chosen_rate, normalised, read_cells
+from experiments.reports.benchmark_cells import chosen_rate, normalised, read_cells, unchosen
 from experiments.reports.benchmark_report import write_benchmark
 from experiments.reports.benchmark_results import Results
 from experiments.runs.run_folder import RunFolder
@@ -82,6 +83,15 @@ def test_the_learning_rate_is_chosen_on_validation_not_on_the_score(folder: RunF
     assert cells["bc"].scores("samples, last weights").tolist() == pytest.approx([10, 0])
 
 
+def test_seeds_at_learning_rates_that_were_not_chosen_are_named(folder: RunFolder) -> None:
+    assert unchosen(folder.path, read_cells(folder.path, 3)) == []
+    add(folder, 4, "filtered-bc", "mixed-v0", 3e-3, 0.8, 0.1)
+    assert unchosen(folder.path, read_cells(folder.path, 3)) == [
+        "filtered-bc on mixed-v0, seed 4, is left out: it was trained at learning rate 0.003 and 0.001 is chosen; "
+        "train it"
+    ]
+
+
 def test_of_equal_learning_rates_the_lowest_is_chosen_in_whatever_order() -> None:
     assert {chosen_rate(dict.fromkeys(rates, 0.5)) for rates in ((1e-3, 1e-4, 5e-4), (1e-4, 5e-4, 1e-3))} == {1e-4}
 
@@ -90,10 +100,11 @@ def test_the_page_has_every_agent_and_its_cost(folder: RunFolder, monkeypatch: p
     monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 200)
     add_failure(folder, 3, "ipo", "the loss is nan | here")
     page = write_benchmark(Results.of(folder), folder.path)
-    assert "| bc | all | 50.0 [50.0, 50.0] | +30.0 | - | 27.5 [-4.3, 59.3] | -10.0 | 0 of 2 |" in page
-    assert "| filtered-bc | filtered | 20.0 | - | - | 0.0 | -40.0 | 0 of 1 |" in page
+    assert "| bc | all | 50.0 [50.0, 50.0] | +30.0 (1 seed) | - | 27.5 [-4.3, 59.3] | -10.0 (1 seed) | 0 of 2 |" in page
+    assert "| filtered-bc | filtered | 20.0 (1 seed) | - | - | 0.0 (1 seed) | -40.0 (1 seed) | 0 of 1 |" in page
     assert "The published texts of the EPYC. The supervised policies' greedy true quality is 0.550 on" in page
     assert "| bc | 0.001 | 2 | 5 | 12 | 9 | 4 |" in page
+    assert "WARNING: seeds without a training: mixed-v0 4 of filtered-bc. Means of these agents" in page
     assert "The lowest learning rate was chosen for bc, filtered-bc.\n" in page
     assert "No learning rate was better" not in page
     assert "NOT MATCHED, and left out there: the supervised policy has less entropy than bc, seed 4.\n" in page
@@ -117,13 +128,40 @@ def test_several_data_sets_have_their_aggregates(folder: RunFolder, monkeypatch:
     page = write_benchmark(Results.of(folder), folder.path)
     aggregates = page.partition("## Over all data sets")[2].partition("## mixed-v0")[0]
     # Of the seeds that have all of an agent's data sets: 50 and 60, 50 and 50.
-    assert "| bc | all | 52.5 [20.7, 84.3] | +25.0 | - |" in aggregates
+    assert "| bc | all | 52.5 [20.7, 84.3] | +25.0 (1 seed) | - |" in aggregates
+    assert "whole seed is left out at equal entropy: bc.\n" in aggregates
     assert "| bc | 50.0 [50.0, 55.0] |" in aggregates
-    assert "| 1.00 | 2 | 4 |" in aggregates
+    assert "| 1.00 | 4 |" in aggregates
     other = page.partition("## other-v0")[2]
     assert "NOT SHOWN that any objective is greedily better than `filtered-bc`.** The best is `bc`, +22.5" in other
     assert "corrected for 1 test; with 2 seeds" in other
     assert (folder.path / "profiles.png").is_file()
+
+
+def test_who_lacks_a_data_set_heads_no_ranking_over_all(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.reports.aggregates.RESAMPLES", 20)
+    facts = {"contents": "0", "status": "the published texts", "regime": "lowres-v1"}
+    folder.finish("datasets", {"mixed-v0": facts, "other-v0": facts})
+    add(folder, 3, "filtered-bc", "other-v0", 1e-3, 0.7, 0.1)
+    page = write_benchmark(Results.of(folder), folder.path)
+    top, _, rest = page.partition("## Over all data sets")
+    assert "WARNING: not ranked over all data sets, and in no verdict on all of them: `bc` lacks other-v0." in top
+    aggregates, _, of_first = rest.partition("## mixed-v0")
+    assert "| filtered-bc |" in aggregates
+    assert "| bc |" not in aggregates
+    assert "| bc | all | 50.0" in of_first
+    add(folder, 3, "gold", "third-v0", 1e-3, 0.7, 0.1)
+    folder.finish("datasets", {"mixed-v0": facts, "other-v0": facts, "third-v0": facts})
+    page = write_benchmark(Results.of(folder), folder.path)  # where nobody has all
+    assert "## Over all data sets" not in page
+    assert "![" not in page
+
+
+def test_code_that_was_changed_is_not_called_by_its_commit_alone(folder: RunFolder) -> None:
+    (cells, results) = (read_cells(folder.path, 3), Results.of(folder))
+    changed = replace(cells[0], runs=(replace(cells[0].runs[0], commit="d" * 40 + "-changed"),))
+    page = write_benchmark(replace(results, cells=(changed,)), folder.path)
+    assert "Trained at ddddddd-changed." in page
 
 
 def test_a_seed_that_failed_counts_as_the_policy_that_it_started_from(
@@ -137,6 +175,7 @@ def test_a_seed_that_failed_counts_as_the_policy_that_it_started_from(
     assert cell.mean("seconds") == 12
     page = write_benchmark(Results.of(folder), folder.path)
     assert "FAILED, and counted as the supervised policy: filtered-bc, seed 4.\n" in page
+    assert "| 0 of 2, 1 failed |" in page
     assert "| filtered-bc on mixed-v0, seed 4, learning rate 0.001 | the loss is nan |" in page
 
 

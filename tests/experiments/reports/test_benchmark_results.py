@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments.reports.benchmark_report import write_benchmark
-from experiments.reports.benchmark_results import FILE, Results, merged
+from experiments.reports.benchmark_results import FILE, Results, merged, repeated
 from seq2seq_env.atomic_files import write_json
 from tests.experiments.reports.benchmark_files import CONFIG, DATASET, record, run
 
@@ -47,7 +47,6 @@ def test_runs_of_one_cell_are_joined(tmp_path: Path) -> None:
             {"datasets": {DATASET: {"contents": "b", "status": "", "regime": ""}}},
             f"'other' has other texts of data set '{DATASET}'",
         ),
-        ({"cells": [record()["cells"][0] | {"runs": [run(0, 0.7)]}]}, "'other' has other results of bc on"),
         (
             {"regimes": {"lowres-v1": {"task_fingerprint": "t", "scorer_fingerprint": "x"}}},
             r"'other' is of another task or scorer in 'lowres-v1' \(scorer_fingerprint is 'x', not 's'\); train again",
@@ -56,12 +55,49 @@ def test_runs_of_one_cell_are_joined(tmp_path: Path) -> None:
             {"cells": [record("dpo")["cells"][0] | {"runs": [run(0) | {"start": "x"}]}]},
             "'other' has another supervised policy of seed 0 on",
         ),
-        ({"cells": [record()["cells"][0] | {"tried": {"0.003": 0.9}}]}, "'other' chose learning rate 0.003 for bc on"),
+        (
+            {"cells": [record()["cells"][0] | {"tried": {"0.003": 0.9}, "runs": [run(2)]}]},
+            "'other' chose learning rate 0.003 for bc on",
+        ),
+        (
+            {"datasets": {}, "cells": [record()["cells"][0] | {"dataset": "phrasebook-lowres-mixed-v0"}]},
+            "'phrasebook-lowres-mixed-v0' and 'phrasebook-lowres-mixed-v1' are versions of one data set, which would c",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         merged({"one": results(tmp_path), "other": results(tmp_path, **changes)})
+
+
+def test_of_a_run_that_two_have_the_first_counts_and_the_other_is_told(tmp_path: Path) -> None:
+    own = record("dpo")
+    theirs = [record()["cells"][0] | {"tried": {"0.003": 0.9}, "runs": [run(0, 0.7), run(1, 0.81)]}]
+    policies = [each | {"learning_rate": 3e-3, "reward": 0.1} for each in record()["policies"]] + own["policies"]
+    failures = {f"{agent} on {DATASET}, seed 0, learning rate 0.001": "the loss is nan" for agent in ("bc", "dpo")}
+    whole = results(tmp_path)
+    mine = results(tmp_path, cells=[*theirs, *own["cells"]], policies=policies, left_out=failures)
+    joined = merged({"whole": whole, "mine": mine})
+    assert [cell.agent for cell in joined.cells] == ["bc", "dpo"]
+    assert joined.cells[0] == whole.cells[0]
+    assert [(each.agent, each.learning_rate) for each in joined.policies] == [
+        (a, 1e-3) for a in ("bc", "bc", "dpo", "dpo")
+    ]
+    assert list(joined.left_out or {}) == [f"dpo on {DATASET}, seed 0, learning rate 0.001"]
+    assert repeated({"whole": whole, "mine": mine}) == [
+        "mine: left out, as a file before has the same: bc (2 runs); their greedy true quality differs by 0.1000 at "
+        f"most, of bc on {DATASET}, seed 0"
+    ]
+    assert repeated({"whole": whole}) == []
+
+
+def test_what_machines_say_otherwise_of_a_data_set_is_told_of_each(tmp_path: Path) -> None:
+    facts = record()["datasets"][DATASET]
+    parts = {each: results(tmp_path, datasets={DATASET: facts | {"status": each}}) for each in ("b", "a")}
+    whole = merged(parts)
+    assert whole.datasets[DATASET]["status"] == "a; on another machine: b"
+    assert merged(dict(reversed(parts.items()))).datasets == whole.datasets
+    assert merged({"whole": whole, **parts}).datasets == whole.datasets
 
 
 def test_another_data_set_may_start_from_other_policies(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from experiments.reports.benchmark_verdict import gains, verdict
 
 
 def cell(
-    agent: str, qualities: Sequence[float], dataset: str = "mixed-v0", base: float = 0.5, *, kept: bool = False
+    agent: str,
+    qualities: Sequence[float],
+    dataset: str = "mixed-v0",
+    base: float = 0.5,
+    *,
+    kept: bool = False,
+    failed: Sequence[int] = (),
 ) -> Cell:
     """Greedy true quality by seed; samples are 0.1 worse, and 0.05 better than at equal entropy."""
     runs = []
@@ -21,8 +27,8 @@ def cell(
         of["supervised at its entropy"] = quality - 0.15
         runs.append(Run(
             seed=seed, commit="c" * 40, start=f"policy {seed}", base=base, quality=of, tokens=1_000,
-            best_tokens=0 if kept else 500, value_tokens=0, training_seconds=5.0, seconds=9.0, cpu_seconds=9.0,
-            network_mib=4.0, entropy_matched=True, failed=False,
+            best_tokens=0 if kept or seed in failed else 500, value_tokens=0, training_seconds=5.0, seconds=9.0,
+            cpu_seconds=9.0, network_mib=4.0, entropy_matched=True, failed=seed in failed,
         ))  # fmt: skip
     return Cell(dataset, agent, tuple(runs), {1e-3: 0.8})
 
@@ -47,22 +53,33 @@ def test_what_seeds_share_does_not_widen_a_difference() -> None:
     assert known["filtered-bc"].reference is None
 
 
-def test_only_data_sets_and_seeds_that_both_have_are_compared() -> None:
-    known = gains({
-        "filtered-bc": [cell("filtered-bc", [0.6, 0.6], "mixed-v0"), cell("filtered-bc", [0.9], "supervised-v0")],
-        "gold": [cell("gold", [0.7, 0.8, 0.0], "mixed-v0"), cell("gold", [0.9], "improved-v0")],
-    })  # fmt: skip
-    against = known["gold"].reference
+def test_only_seeds_that_both_have_on_all_data_sets_are_compared() -> None:
+    by_agent = {
+        "filtered-bc": [cell("filtered-bc", [0.6, 0.6, 0.6]), cell("filtered-bc", [0.7, 0.7], "supervised-v0")],
+        "gold": [cell("gold", [0.7, 0.8, 0.0]), cell("gold", [0.7, 0.8, 0.9, 0.0], "supervised-v0")],
+    }
+    against = gains(by_agent)["gold"].reference
     assert against is not None
-    assert against.by_seed == pytest.approx((20, 40))
+    assert against.by_seed == pytest.approx((10, 30))  # of 20 and 0, and of 40 and 20
+    late = by_agent["gold"][1]
+    by_agent["gold"][1] = replace(late, runs=tuple(replace(run, seed=run.seed + 2) for run in late.runs))
+    assert gains(by_agent)["gold"].reference is None  # and not that of mixed-v0 alone
 
 
 def test_samples_whose_entropy_was_not_met_are_left_out() -> None:
     whole = cell("gold", [0.7, 0.8, 0.9])
     hotter = replace(whole.runs[0], entropy_matched=False, quality=dict.fromkeys(MEASURES, 0.0))
-    known = gains({"gold": [replace(whole, runs=(hotter, *whole.runs[1:]))]})["gold"].entropy
+    cells = [replace(whole, runs=(hotter, *whole.runs[1:]))]
+    known = gains({"gold": cells})["gold"].entropy
     assert known is not None
     assert known.by_seed == pytest.approx((10, 10))
+    both = gains({"gold": [*cells, cell("gold", [0.7, 0.8, 0.9], "supervised-v0")]})["gold"].entropy
+    assert both is not None
+    assert both.by_seed == pytest.approx((10, 10))
+    unmatched = replace(
+        whole, dataset="other-v0", runs=tuple(replace(run, entropy_matched=False) for run in whole.runs)
+    )
+    assert gains({"gold": [*cells, unmatched]})["gold"].entropy is None  # and not that of the other data set
 
 
 def test_a_winner_is_named_and_losers_too() -> None:
@@ -96,6 +113,31 @@ def test_a_difference_within_its_interval_is_not_shown_and_how_large_it_would_ha
     # Differences 20, -18 and 4, whose mean has a standard error of 10.9; t at 2 degrees of freedom is 4.30.
     assert first.endswith("; with 3 seeds that spread so, less than 47.4 would not be shown.")
     assert "Worse than `filtered-bc`: none." in others
+
+
+def test_what_would_not_be_shown_is_of_the_tests_that_holm_has_left() -> None:
+    by_agent = {
+        "filtered-bc": [cell("filtered-bc", [0.7, 0.7, 0.7])],
+        "gold": [cell("gold", [0.8, 0.6, 0.71])],
+        "bc": [cell("bc", [0.4, 0.4, 0.4])],  # is worse for certain, so that gold's p-value is not corrected
+    }
+    (first, *_) = verdict(gains(by_agent), list(by_agent))
+    # Differences 20, -20 and 2, whose mean has a standard error of 11.56; t at 2 degrees of freedom is 4.30, not 6.21.
+    assert "corrected for 2 tests; with 3 seeds that spread so, less than 49.8 would not be shown." in first
+
+
+def test_runs_that_failed_have_not_moved_and_are_named() -> None:
+    by_agent = {
+        "filtered-bc": [cell("filtered-bc", [0.7, 0.71, 0.72])],
+        "iql": [cell("iql", [0.5, 0.5, 0.5], kept=True, failed=[1])],
+        "bc": [cell("bc", [0.6, 0.5, 0.61], failed=[1])],
+    }
+    known = gains(by_agent)
+    assert [each.has_moved for each in known.values()] == [True, False, True]
+    *_, kept, failed = verdict(known, list(by_agent))
+    assert kept.startswith("No look in any run that did not fail was better than the start, so that the score is the")
+    assert "0: `iql`." in kept
+    assert failed == "Runs that failed, and count as the start, with score 0: `iql` 1 of 3; `bc` 1 of 3."
 
 
 def test_one_seed_has_no_verdict() -> None:

@@ -161,6 +161,13 @@ def test_the_page_opens_with_who_wins_greedily(comparison: Comparison) -> None:
     [
         ({"awr": (0.01, -0.01, 0.3)}, "NOT SHOWN that any objective wins against `filtered-bc`; the best of the oth"),
         ({"awr": (0.03, 0.01, 0.08)}, "NOT SHOWN that any"),  # the interval of one, but for the number of agents
+        # The highest mean may be uncertain.
+        ({"awr": (0.05, -0.01, 0.3), "dpo": (0.02, 0.01, 0.01)}, "`dpo` wins against `filtered-bc`. Greedy learned "),
+        ({"awr": (0.05, -0.01, 0.3), "dpo": (0.02, 0.01, 0.01)}, "0.820 against 0.800, +0.020 [+0.010, +0.030]"),
+        (
+            {"awr": (0.01, 0.005, 0.01), "iql": (0.0, -0.1, 1.0), "dpo": (0.02, 0.01, 0.01)},
+            "Greedily: `dpo`, `awr`, most of them `dpo`, win against `filtered-bc`. Greedy learned reward 0.82",
+        ),
         ({"awr": (-0.03, -0.05, 0.01), "dpo": (-0.04, -0.06, 0.01)}, "`filtered-bc` wins against every other objectiv"),
         ({"awr": (-0.03, -0.05, 0.01), "dpo": (-0.04, -0.06, 0.2)}, "NOT SHOWN that any"),
         ({}, "No objective is held against filtered-bc"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 from unittest.mock import Mock
 
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 
 from agents.unusable_data import UnusableDataError
-from buffers import GrowingBatchBuffer, Slice, Threshold
+from buffers import GrowingBatchBuffer, Slice, Threshold, Trajectories, at_most
 from experiments.growing_batch import Config, growing_batch, report
 from experiments.runs.arms import Arm, arm_data
 from experiments.runs.experiment import Experiment
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.stages import UNTRAINED
 from seq2seq_env.tasks import Task
 from tests.experiments.tiny_experiment import GROWING, begin, copy_of, results
@@ -75,6 +77,7 @@ def test_random_samples_are_of_any_source_where_the_filter_chooses_sources(finis
             buffer,
             1,
             lambda data: data.select(kept),
+            narrow=Slice.distinct,
             counted=Slice.distinct,
             by_source=kept.by_source,
             seed=seed,
@@ -86,6 +89,65 @@ def test_random_samples_are_of_any_source_where_the_filter_chooses_sources(finis
     assert all(len(each.distinct()) == len(each) for each in drawn)
     assert {*samples.source_index} < {row for each in drawn for row in each.source_index}
     assert np.mean([each.mean_reward() for each in drawn]) == pytest.approx(pool.distinct().mean_reward(), abs=0.03)
+
+
+@pytest.mark.parametrize("kind", ["threshold", "best"])
+def test_as_many_random_samples_are_trained_on_as_rest_trains_on(
+    tiny_task: Task, fake_scorer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    trained: list[Slice] = []
+
+    def train(run: Any, agent: Any, data: Slice, *more: Any) -> dict[str, Any]:
+        trained.append(data)
+        return UNTRAINED | {"train_tokens": 1, "best_tokens": 1}
+
+    monkeypatch.setattr("experiments.growing_batch.train", train)
+    config = replace(
+        GROWING, arms=("random",), improve_steps=1, filter=kind, filter_values=(0.0,) if kind == "threshold" else (4,),
+        data=DataConfig(most_kept=2),
+    )  # fmt: skip
+    growing_batch(begin(config, tmp_path / "run", tiny_task, fake_scorer))
+    rest, drawn = trained
+    assert len(drawn) == len(rest) > 0
+    assert drawn.rows[drawn.is_reference].tolist() == rest.rows[rest.is_reference].tolist()
+    counts = [np.bincount(each.source_index[~each.is_reference], minlength=24).tolist() for each in trained]
+    assert (counts[0] == counts[1]) is (kind == "best")
+    assert sum(counts[0]) == sum(counts[1]) > 0
+
+
+def test_a_sample_that_says_what_a_kept_reference_does_is_not_drawn() -> None:
+    """Of source 0, [5 6] is the reference and a sample, and ReST keeps one other; of source 1 it keeps two."""
+    targets = [[5, 6], [9], [5, 6], [7], [8], [7], [7], [8], [9, 9], [6]]
+    source_index = np.array([0, 1, 0, 0, 0, 0, 1, 1, 1, 1])
+    batch = Slice.from_trajectories(
+        Trajectories(
+            source_index=source_index,
+            offsets=np.cumsum([0, *map(len, targets)]),
+            tokens=np.array([token for target in targets for token in target], dtype=np.int32),
+            log_prob=np.zeros(sum(map(len, targets)), dtype=np.float32),
+            terminated=np.ones(len(targets), dtype=np.bool_),
+            reward=np.array([1, 0, 1, 1, 0, 1, 1, 1, 0, 0], dtype=np.float32),
+            is_reference=np.arange(len(targets)) < 2,
+            source_rows=np.arange(2),
+            source_offsets=np.array([0, 1, 2]),
+            source_tokens=np.array([5, 6], dtype=np.int32),
+        ),
+        pad_id=0,
+    )
+    buffer: Any = SimpleNamespace(select=lambda grow_step, scorer: batch)
+    pool = batch.where(~batch.is_reference).distinct()
+    for seed in range(20):
+        drawn = arm_data(
+            "random", buffer, 1, lambda data: data.select(Threshold(0.5)), narrow=Slice.distinct,
+            counted=Slice.distinct, seed=seed,
+        )  # fmt: skip
+        rows = drawn.rows.tolist()
+        assert rows[0] == 0
+        assert len({*rows} & {3, 4}) == 1
+        assert len(rows) == len(drawn.distinct()) == 4
+        # The draws of another source are what they were with that sample among them.
+        chosen = at_most(pool.source_index, np.array([1, 2])[pool.source_index], np.random.default_rng(seed))
+        assert [row for row in rows if row >= 6] == [row for row in pool.rows[chosen] if row >= 6]
 
 
 def test_a_value_network_learns_from_all_that_an_arm_chooses_from(

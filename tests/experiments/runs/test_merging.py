@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import pytest
 
-from experiments.runs.merging import WEIGHTS, merge
+from experiments.runs.merging import WEIGHTS, check_part, merge
 
 
 def part(folder: Path, *stages: str, weights: str = "same", config: int = 1) -> Path:
@@ -63,6 +63,23 @@ def test_parts_of_another_run_are_refused(changes: dict[str, object], message: s
     with pytest.raises(ValueError, match=message):
         merge(other, whole)
     assert not (whole / "regime/seed0/stages/bc.json").exists()
+
+
+def test_two_results_of_one_training_are_refused_and_two_costs_are_not(tmp_path: Path) -> None:
+    whole, other = part(tmp_path / "whole"), part(tmp_path / "other", "dpo")
+    record = {"agent": "bc", "steps": [{"sample_oracle": 0.5, "seconds": 3.0}], "wall_seconds": 5.0, "commit": "a"}
+    dearer = record | {"steps": [{"sample_oracle": 0.5, "seconds": 4.0}], "wall_seconds": 6.0, "commit": "b"}
+    better = record | {"steps": [{"sample_oracle": 0.6, "seconds": 3.0}]}
+    stages = Path("regime/seed0/stages")
+    (whole / stages / "bc.json").write_text(json.dumps(record))
+    (other / stages / "bc.json").write_text(json.dumps(dearer))
+    check_part(other, whole)
+    (other / stages / "bc.json").write_text(json.dumps(better))
+    with pytest.raises(
+        ValueError, match=r"other.*bc.json' has other results than .*whole.*bc.json'; keep one machine's"
+    ):
+        merge(other, whole)
+    assert not (whole / stages / "dpo.json").exists()
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -256,6 +256,17 @@ def test_a_plan_is_shown_with_times_and_nothing_is_done(
     assert [path.name for path in folder.iterdir() if path.is_dir()] == []
 
 
+@pytest.mark.parametrize("plan", [[], ["--plan"]])
+def test_rewrites_without_thresholds_are_refused_before_a_scorer_is_made(folder: Path, plan: list[str]) -> None:
+    arguments = [*ARGUMENTS, str(folder), "--scorer", "None", "--data.rewrite", *plan]
+    with pytest.raises(SystemExit, match=r"--data\.rewrite goes by thresholds, .*; give --filter-values"):
+        script.main(
+            growing_batch.Config, "A run.", growing_batch.growing_batch, growing_batch.report,
+            arguments=[*arguments, "--device", "cpu", "--out", str(folder / "run")],
+        )  # fmt: skip
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+
+
 def test_a_plan_refuses_a_judge_that_the_run_would_refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="there is no scorer 'nobody'"):
         run(monkeypatch, folder, "--plan", "--device", "cpu", "--scorer", "lexical:", "--judge", "nobody")

@@ -19,9 +19,10 @@ def config_of(*given: str) -> Config:
     return parse(Config, given, defaults=partial(_defaults, Config), implied=partial(_implied, Config))
 
 
+@pytest.mark.parametrize("preset", ["None", "multi30k-de-en", "wmt2020-zh-en"])
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_a_recipe_is_a_run_that_works(name: str) -> None:
-    config = config_of("--recipe", name)
+def test_a_recipe_is_a_run_that_works(name: str, preset: str) -> None:
+    config = config_of("--recipe", name, "--preset", preset)
     config.check()
     assert config.recipe == name
     assert "recipe" not in config.recorded()
@@ -45,6 +46,7 @@ def test_recipes_have_their_papers_settings() -> None:
     assert [noisy.is_on_pairs(i) for i in (1, 2)] == [False, True]
     dqo = config_of("--recipe", "dqo")
     assert (dqo.agent, dqo.agent_options) == ("dpo", {"dpo": {"rpo_alpha": 0.0}})
+    assert dqo.arms == ()  # the pairs have no two candidates to compare
 
 
 def test_other_options_override_a_recipe_and_it_overrides_a_preset() -> None:
@@ -61,6 +63,27 @@ def test_other_options_override_a_recipe_and_it_overrides_a_preset() -> None:
         (["raft", "--filter-values", "2"], "recipe 'raft' is filter_values 1, not 2.0; leave out one of the two"),
         (["rest", "--restart"], "recipe 'rest' is restart False, not True; leave out one of the two"),
         (["rest-em", "--data.no-samples-only"], "recipe 'rest-em' is data.samples_only True, not False"),
+        *(
+            ([name, "--data.filter-by", "utility"], f"recipe '{name}' is data.filter_by reward, not utility")
+            for name in ("rest", "rest-em", "raft", "rft")
+        ),
+        *(
+            ([name, "--data.rewrite", *more], f"recipe '{name}' is data.rewrite False, not True")
+            for name, *more in (["rest-em"], ["rft"], ["raft"], ["rest", "--filter", "threshold"])
+        ),
+        (["rft", "--data.most-kept", "2"], "recipe 'rft' is data.most_kept None, not 2"),
+        (
+            [
+                "noisy-self-training",
+                "--improve.source-drop",
+                "0",
+                "--improve.source-blank",
+                "0",
+                "--improve.source-shuffle",
+                "0",
+            ],
+            "recipe 'noisy-self-training' trains on noisy sources, and --improve.source-drop, -blank and -shuffle are",
+        ),
         (["dqo", "--agent", "bc"], "recipe 'dqo' is agent dpo, not bc; leave out one of the two"),
         (["dqo", "--dpo.rpo-alpha", "1"], "recipe 'dqo' is dpo.rpo_alpha 0.0, not 1.0; leave out one of the two"),
     ],
@@ -68,6 +91,10 @@ def test_other_options_override_a_recipe_and_it_overrides_a_preset() -> None:
 def test_an_option_that_makes_another_method_is_refused(given: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_recipe(config_of("--recipe", *given))
+
+
+def test_one_kind_of_noise_is_enough() -> None:
+    check_recipe(config_of("--recipe", "noisy-self-training", "--improve.source-drop=0", "--improve.source-blank=0"))
 
 
 @pytest.mark.parametrize(
@@ -84,6 +111,18 @@ def test_an_option_that_makes_another_method_is_refused(given: list[str], messag
         (["--data.rewrite", "--filter", "threshold", "--arms", "random"], "error: arm 'random' goes by a Grow step's"),
         (["--agent", "bc", "--data.rewrite"], "error: agent 'bc' asks for no filter; leave out --data.rewrite"),
         (["--data.rewrite", "--data.filter-by", "utility"], "error: rewrite goes by the reward, and filter_by is"),
+        (["--data.rewrite", "--filter", "best"], "error: --data.rewrite goes with --filter threshold, not 'best'"),
+        (["--data.rewrite", "--plan", "--preset", "multi30k-de-en"], "error: --data.rewrite goes with --filter thr"),
+        *(
+            (["--agent", agent, "--data.rewrite"], f"error: agent '{agent}' weighs data by the policy that drew it")
+            for agent in ("iw-sft", "oac", "bvmpo")
+        ),
+        (["--data.rewrite-value-tokens", "5"], "error: --data.rewrite-value-tokens 5 goes with --data.rewrite; give"),
+        (["--agent", "bc", "--filter=best"], "error: agent 'bc' asks for no filter; leave out --filter, or choose"),
+        (
+            ["--recipe", "ssd", "--filter_values", "0.5"],
+            "error: agent 'bc' asks for no filter; leave out --filter-values, or choose another",
+        ),
         (["--agent", "d3rlpy-bc", "--improve.source-drop", "0.1"], "error: agent 'd3rlpy-bc' trains on d3rlpy's"),
     ],
 )
@@ -94,6 +133,10 @@ def test_what_cannot_work_is_refused_in_a_sentence(
     with pytest.raises(SystemExit, match=r"^2$"):
         main(Config, "", growing_batch.growing_batch, growing_batch.report)
     assert capsys.readouterr().err.startswith(message)
+
+
+def test_rewrites_go_with_an_actor_critic_without_a_ratio() -> None:
+    config_of("--agent", "oac", "--oac.no-importance-weight", "--data.rewrite").check()
 
 
 def test_a_script_without_recipes_has_none() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from agents import LoRA, TrainingConfig
+from buffers import Best
 from experiments.growing_batch import Config
+from experiments.runs.improve_data import DataConfig
 from experiments.runs.settings import DEFAULT_VALUES, Settings
 from seq2seq_env.tasks import Task, load_task
 
@@ -53,6 +55,17 @@ def test_adapters_are_for_networks_of_ours() -> None:
         ValueError, match=r"agent 'd3rlpy-bc' trains whole networks, no adapters; leave --lora\.rank at 0"
     ):
         adapted.check_adapters(["bc", "d3rlpy-bc"])
+    with pytest.raises(ValueError, match="agent 'reward-conditioned' trains whole networks"):  # and their embeddings
+        adapted.check_adapters(["reward-conditioned"])
+
+
+def test_noise_is_for_agents_without_a_ratio() -> None:
+    noisy = Settings(improve=TrainingConfig(source_drop=0.1))
+    noisy.check_adapters(["bc", "gold"])
+    replace(noisy, agent_options={"oac": {"importance_weight": False}}).check_adapters(["oac"])
+    for name in ("iw-sft", "oac", "bvmpo"):
+        with pytest.raises(ValueError, match=f"agent '{name}' trains without noise on its sources; leave source_drop"):
+            noisy.check_adapters(["bc", name])
 
 
 def test_what_determines_the_results_is_recorded() -> None:
@@ -140,6 +153,14 @@ def test_values_are_given_for_one_grow_step_or_for_each() -> None:
         replace(config, filter="luck").schedules(2)
 
 
+def test_an_agent_that_asks_for_no_filter_has_steps_whatever_values_there_are() -> None:
+    config = Config(agent="bc", grow_steps=2, improve_steps=6, filter="best", filter_values=(3, 2, 1))
+    config.check()
+    assert config.step_filters == [(None,) * 6] * 2
+    filtering = Config(grow_steps=1, filter="best", filter_values=(3, 2, 1))
+    assert filtering.step_filters == [(Best(3), Best(2), Best(1))]
+
+
 def test_thresholds_are_the_highest_of_the_papers() -> None:
     assert values_of(Config(improve_steps=3), 2) == [[0.9, 0.95, 0.99]] * 2
     assert values_of(Config(improve_steps=5), 2) == [list(DEFAULT_VALUES["threshold"])] * 2
@@ -167,3 +188,15 @@ def test_the_filter_fits_the_scorer(
     assert config.filter == kind
     assert len(config.schedules(2)) == 2
     assert Settings(**options).schedules(1)  # known before there is a task
+
+
+def test_rewrites_want_thresholds_that_fit_the_scorer(tiny_task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(data=DataConfig(rewrite=True))
+    monkeypatch.setattr(tiny_task, "default_scorer", "phrasebook-qe")
+    assert config.with_filter(tiny_task).filter == "threshold"
+    for uncalibrated, default_scorer in ((replace(config, scorer="other"), "phrasebook-qe"), (config, None)):
+        monkeypatch.setattr(tiny_task, "default_scorer", default_scorer)
+        with pytest.raises(ValueError, match=r"all rewards of a named or home-made scorer may lie below .*; give --fi"):
+            uncalibrated.with_filter(tiny_task)
+        given = replace(uncalibrated, filter_values=(0.3, 0.4, 0.5))
+        assert given.with_filter(tiny_task).filter == "threshold"

@@ -105,6 +105,18 @@ def test_what_cannot_be_refreshed_is_refused(tmp_path: Path, fake_scorer: Learne
     assert not (tmp_path / "out" / REPORT).exists()
 
 
+def test_a_folder_that_has_a_scorer_is_refused(tmp_path: Path) -> None:
+    old = LearnedScorer(write_scorer(tmp_path / "old"))
+    before = old.fingerprint
+    (tmp_path / "estimator").mkdir()
+    (tmp_path / "estimator" / "estimator.json").write_text("{}")
+    write_scorer(tmp_path / "other", seed=1)
+    for name, record in (("old", "config.json"), ("other", "config.json"), ("estimator", "estimator.json")):
+        with pytest.raises(FileExistsError, match=f"{name}' has a model or a scorer already, {record}; name another"):
+            refresh(old, RATINGS, FAST, tmp_path / name, seed=0)
+    assert LearnedScorer(tmp_path / "old").fingerprint == before
+
+
 def test_the_command_measures_what_was_kept(tmp_path: Path, files: dict[str, str]) -> None:
     rows = "".join(f"{each.source},{each.hypothesis},{each.score}\n" for each in RATINGS)
     (tmp_path / "ratings.csv").write_text("source,hypothesis,score\n" + rows)

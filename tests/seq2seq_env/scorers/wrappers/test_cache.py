@@ -183,6 +183,41 @@ def test_threads_share_a_cache(tmp_path: Path) -> None:
     assert cached.hits + cached.misses == 6 * 40 * 3
 
 
+class Drifting:
+    """Another score in every call; the first two calls wait for each other."""
+
+    fingerprint = "drifting"
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.together = threading.Barrier(2)
+
+    def score(self, sources: Sequence[str], hypotheses: Sequence[str]) -> NDArray[np.float32]:
+        self.together.wait(60)
+        self.calls += 1
+        return np.full(len(sources), self.calls / 8, dtype=np.float32)
+
+
+@pytest.mark.parametrize(("caches", "has_file"), [(1, False), (1, True), (2, True)])
+def test_a_pair_that_two_ask_for_at_once_has_the_first_score(tmp_path: Path, caches: int, has_file: bool) -> None:
+    """Two caches on a file are two processes to each other."""
+    scorer = Drifting()
+    shared = [CachedScorer(scorer, tmp_path / "scores.sqlite" if has_file else None) for _ in range(caches)] * 2
+    given: list[list[int]] = []
+
+    def ask(cached: CachedScorer) -> None:
+        given.append(bits(cached.score(["a"], ["x"])))
+
+    threads = [threading.Thread(target=ask, args=(cached,)) for cached in shared[:2]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert scorer.calls == 2
+    assert given == [bits(shared[0].score(["a"], ["x"]))] * 2
+    assert bits(shared[-1].score(["a"], ["x"])) == given[0]
+
+
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
